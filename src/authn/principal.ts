@@ -1,0 +1,17 @@
+// The verified caller. Only authn/authenticate.ts makes one: holding it proves that signature and claims were checked.
+
+declare const verified: unique symbol;
+
+/** The JWT's claims set (RFC 7519 §4) as JSON gave it, deeply frozen. Values are untrusted data of a trusted issuer. */
+export type Claims = Readonly<Record<string, unknown>>;
+
+export interface Principal {
+  readonly [verified]: true;
+  /** RFC 7519 §4.1.1, equal to a configured issuer. */
+  readonly iss: string;
+  /** RFC 7519 §4.1.2, a non-empty string, unchanged. */
+  readonly sub: string;
+  /** RFC 7519 §4.1.4, seconds since the epoch, may be fractional. */
+  readonly exp: number;
+  readonly claims: Claims;
+}

@@ -1,0 +1,245 @@
+// What the service refuses and how it says so: public codes with their fixed sentences, internal reasons for the
+// operator's log, and the one exception class. Turning an error into bytes is http/error-reply.ts's work.
+
+interface ErrorRow {
+  readonly status: number;
+  /** Fixed sentence for the caller; never built from input. */
+  readonly message: string;
+  readonly logLevel: 'info' | 'warn' | 'error';
+  /** RFC 6750 §3 challenge: `bare` names no error (no credentials were sent). */
+  readonly challenge?: 'bare' | 'invalid_token';
+  /** Whether the same request may succeed later without any change by the client. */
+  readonly retryable: boolean;
+}
+
+export type ErrorCode =
+  | 'INVALID_REQUEST'
+  | 'AUTHENTICATION_REQUIRED'
+  | 'INVALID_TOKEN'
+  | 'TOKEN_EXPIRED'
+  | 'ACCESS_DENIED'
+  | 'DATA_APP_NOT_ALLOWED'
+  | 'ORIGIN_NOT_ALLOWED'
+  | 'NOT_FOUND'
+  | 'METHOD_NOT_ALLOWED'
+  | 'BODY_TOO_LARGE'
+  | 'UNSUPPORTED_MEDIA_TYPE'
+  | 'RATE_LIMITED'
+  | 'INTERNAL_ERROR'
+  | 'UPSTREAM_REJECTED'
+  | 'UPSTREAM_INVALID_RESPONSE'
+  | 'UPSTREAM_UNAVAILABLE'
+  | 'AUTHENTICATION_UNAVAILABLE'
+  | 'SHUTTING_DOWN'
+  | 'UPSTREAM_TIMEOUT';
+
+export const errorTable = {
+  INVALID_REQUEST: {
+    status: 400,
+    message: 'The request is malformed. Send one credential and either no body or {"dataApp": "<name>"}.',
+    logLevel: 'info',
+    retryable: false,
+  },
+  AUTHENTICATION_REQUIRED: {
+    status: 401,
+    message: 'Send your access token as "Authorization: Bearer <JWT>".',
+    logLevel: 'info',
+    challenge: 'bare',
+    retryable: false,
+  },
+  INVALID_TOKEN: {
+    status: 401,
+    message: 'The access token is not valid here. Log in again.',
+    logLevel: 'info',
+    challenge: 'invalid_token',
+    retryable: false,
+  },
+  TOKEN_EXPIRED: {
+    status: 401,
+    message: 'The access token has expired. Refresh it and try once more.',
+    logLevel: 'info',
+    challenge: 'invalid_token',
+    retryable: false,
+  },
+  ACCESS_DENIED: {
+    status: 403,
+    message: 'The policy does not allow this user to have a guest token.',
+    logLevel: 'info',
+    retryable: false,
+  },
+  DATA_APP_NOT_ALLOWED: {
+    status: 403,
+    message: 'This data app is not available to this user.',
+    logLevel: 'info',
+    retryable: false,
+  },
+  ORIGIN_NOT_ALLOWED: {
+    status: 403,
+    message: 'Requests with cookie credentials must come from an allowed origin.',
+    logLevel: 'info',
+    retryable: false,
+  },
+  NOT_FOUND: { status: 404, message: 'There is nothing at this address.', logLevel: 'info', retryable: false },
+  METHOD_NOT_ALLOWED: {
+    status: 405,
+    message: 'This method is not supported here. Use POST /guest-token to get a guest token.',
+    logLevel: 'info',
+    retryable: false,
+  },
+  BODY_TOO_LARGE: { status: 413, message: 'The body is larger than 4 KiB.', logLevel: 'info', retryable: false },
+  UNSUPPORTED_MEDIA_TYPE: {
+    status: 415,
+    message: 'The body must be JSON, sent with "Content-Type: application/json".',
+    logLevel: 'info',
+    retryable: false,
+  },
+  RATE_LIMITED: {
+    status: 429,
+    message: 'Too many requests. Wait as long as Retry-After says.',
+    logLevel: 'info',
+    retryable: true,
+  },
+  INTERNAL_ERROR: {
+    status: 500,
+    message: 'Something went wrong here. Report the request id to the operator.',
+    logLevel: 'error',
+    retryable: false,
+  },
+  UPSTREAM_REJECTED: {
+    status: 502,
+    message: 'The dashboard service refused the request. Report the request id to the operator.',
+    logLevel: 'error',
+    retryable: false,
+  },
+  UPSTREAM_INVALID_RESPONSE: {
+    status: 502,
+    message: 'The dashboard service gave an unusable answer. Report the request id to the operator.',
+    logLevel: 'error',
+    retryable: false,
+  },
+  UPSTREAM_UNAVAILABLE: {
+    status: 503,
+    message: 'The dashboard service is not available. Wait as long as Retry-After says.',
+    logLevel: 'warn',
+    retryable: true,
+  },
+  AUTHENTICATION_UNAVAILABLE: {
+    status: 503,
+    message: 'Access tokens cannot be verified at the moment. Try again later.',
+    logLevel: 'warn',
+    retryable: true,
+  },
+  SHUTTING_DOWN: {
+    status: 503,
+    message: 'This instance is shutting down. Try again elsewhere.',
+    logLevel: 'info',
+    retryable: true,
+  },
+  UPSTREAM_TIMEOUT: {
+    status: 504,
+    message: 'The dashboard service did not answer in time. Try again later.',
+    logLevel: 'warn',
+    retryable: true,
+  },
+} as const satisfies Record<ErrorCode, ErrorRow>;
+
+/** The row of a code, widened so that optional columns can be asked of every code. */
+export const errorRow = (code: ErrorCode): ErrorRow => errorTable[code];
+
+/** Why a request was refused, for the operator only: audit line and metrics, never the answer. */
+export type Reason = AuthnReason | PolicyReason | UpstreamReason | EdgeReason;
+
+/** Reasons of `authn/`: what was wrong with the credentials. */
+export type AuthnReason =
+  | 'credentials_missing'
+  | 'credentials_malformed'
+  | 'credentials_ambiguous'
+  | 'token_too_large'
+  | 'token_malformed'
+  | 'token_header_refused'
+  | 'token_type_refused'
+  | 'algorithm_refused'
+  | 'issuer_refused'
+  | 'audience_refused'
+  | 'key_unknown'
+  | 'signature_invalid'
+  | 'claim_missing'
+  | 'claim_invalid'
+  | 'token_expired'
+  | 'token_not_yet_valid'
+  | 'token_issued_in_future'
+  | 'token_lifetime_too_long'
+  | 'subject_refused'
+  | 'keys_unavailable'
+  | 'origin_refused';
+
+/** Reasons of `policy/`: why the policy gives nothing. */
+export type PolicyReason =
+  | 'data_app_unknown'
+  | 'data_app_not_named'
+  | 'validation_refused'
+  | 'expression_failed'
+  | 'client_id_refused'
+  | 'filter_value_refused'
+  | 'value_refused'
+  | 'body_refused'
+  | 'access_token_ends_too_soon';
+
+/** Reasons of `guest-token/`: why no guest token could be had. */
+export type UpstreamReason =
+  | 'upstream_rejected'
+  | 'upstream_key_refused'
+  | 'upstream_invalid_response'
+  | 'upstream_redirect'
+  | 'upstream_too_large'
+  | 'upstream_rate_limited'
+  | 'upstream_error'
+  | 'upstream_unreachable'
+  | 'upstream_timeout'
+  | 'circuit_open'
+  | 'queue_full'
+  | 'api_key_missing';
+
+/** Reasons of `http/`: what was wrong with the request itself. */
+export type EdgeReason =
+  | 'body_malformed'
+  | 'body_too_large'
+  | 'media_type'
+  | 'not_found'
+  | 'method'
+  | 'host_refused'
+  | 'address_limit'
+  | 'user_limit'
+  | 'shutting_down'
+  | 'bug';
+
+interface ServiceErrorDetail {
+  /** Replaces the fixed sentence; only a validation message that the operator wrote in the policy. */
+  readonly message?: string;
+  /** Name of the claim that was missing or unusable; never its value. */
+  readonly claim?: string;
+  /** Where in the policy file, `file:line:column`. */
+  readonly position?: string;
+  /** The upstream's error code, already matched against the known list. */
+  readonly upstreamCode?: string;
+  /** Whole seconds for `Retry-After`. */
+  readonly retryAfterSeconds?: number;
+  /** Whom the refusal concerns, once that is verified; for the audit line. */
+  readonly iss?: string;
+  readonly sub?: string;
+}
+
+/** A refusal on its way to the edge. Its `message` is a code and a reason, so that logging it leaks nothing. */
+export class ServiceError extends Error {
+  override readonly name = 'ServiceError';
+  readonly code: ErrorCode;
+  readonly reason: Reason;
+  readonly detail: ServiceErrorDetail;
+
+  constructor(code: ErrorCode, reason: Reason, detail: ServiceErrorDetail = {}) {
+    super(`${code} (${reason})`);
+    this.code = code;
+    this.reason = reason;
+    this.detail = detail;
+  }
+}

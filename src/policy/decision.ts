@@ -1,0 +1,35 @@
+// What deciding gives: a permit with the grant, or a denial with its reason. Values, never exceptions.
+import type { ErrorCode, PolicyReason } from '../errors.ts';
+import type { UpstreamRequest } from './upstream-request.ts';
+
+declare const decided: unique symbol;
+
+/** Exactly what may be minted. Only policy/decide.ts makes one. */
+export interface Grant {
+  readonly [decided]: true;
+  /** Name of the setting that holds the API key: `DATABRAIN_API_KEY` or `DATABRAIN_API_KEY_<NAME>`. */
+  readonly apiKeyName: string;
+  /** The upstream's body without `expiryTime`; deeply frozen. */
+  readonly request: UpstreamRequest;
+  /** Life of a token minted now, in milliseconds; already bounded by policy, settings and, if asked, the JWT's `exp`. */
+  readonly lifetimeMs: number;
+  /** With `withinAccessToken`: the JWT's `exp` in milliseconds since the epoch, which no token given out may outlive. */
+  readonly notAfterMs?: number;
+  /** First 12 hex digits of the policy file's SHA-256. */
+  readonly policyRevision: string;
+}
+
+export interface Denial {
+  readonly code: Extract<ErrorCode, 'ACCESS_DENIED' | 'DATA_APP_NOT_ALLOWED' | 'TOKEN_EXPIRED'>;
+  readonly reason: PolicyReason;
+  /** Which rule refused, as `file:line:column`. */
+  readonly position?: string;
+  /** Name of the claim that was missing or unusable, as far as it can be told; never its value. */
+  readonly claim?: string;
+  /** The operator's sentence of a refused validation. */
+  readonly message?: string;
+}
+
+export type Decision =
+  | { readonly kind: 'permit'; readonly grant: Grant }
+  | { readonly kind: 'deny'; readonly denial: Denial; readonly policyRevision: string };

@@ -1,0 +1,25 @@
+// A misconfiguration, told so that it can be mended: where it is, what is wrong, what to do. Never holds a secret.
+
+export interface Problem {
+  /** A variable's name or `file:line:column`. */
+  readonly where: string;
+  /** What is wrong, without a full stop. */
+  readonly what: string;
+  /** What to do about it, without a full stop. */
+  readonly mend: string;
+}
+
+/** One line, whatever the parts contain. */
+export const toLine = ({ where, what, mend }: Problem): string =>
+  `${where}: ${what}. ${mend}.`.replace(/[\r\n\u2028\u2029]+/g, ' ');
+
+/** Everything that is wrong, at once. The service does not start with one of these. */
+export class ConfigurationError extends Error {
+  override readonly name = 'ConfigurationError';
+  readonly problems: readonly Problem[];
+
+  constructor(problems: readonly Problem[]) {
+    super(problems.map(toLine).join('\n'));
+    this.problems = problems;
+  }
+}
