@@ -1,0 +1,25 @@
+// What a command is: words in, text out, an exit code. Commands never touch the process; main.ts does.
+import type { Clock } from '../clock.ts';
+
+export interface CommandContext {
+  /** The words after the command's name. */
+  readonly args: readonly string[];
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly cwd: string;
+  readonly stdin: () => Promise<string>;
+  readonly out: (text: string) => void;
+  readonly err: (text: string) => void;
+  /** Whether `out` is a terminal: colours and alignment for a person are welcome there. */
+  readonly isTerminal: boolean;
+  readonly clock: Clock;
+}
+
+/** Exit codes of every command; the last two follow sysexits.h. */
+export const exitCode = { ok: 0, checkFailed: 1, usage: 64, configuration: 78 } as const;
+
+export interface Command {
+  readonly name: string;
+  readonly summary: string;
+  readonly help: string;
+  readonly run: (context: CommandContext) => Promise<number>;
+}

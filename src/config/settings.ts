@@ -1,0 +1,98 @@
+// Every setting of the service in one table: name, default, meaning. load-config.ts reads the environment by it,
+// and tests hold .env.example and the README against it.
+
+export interface Setting {
+  readonly name: string;
+  /** Used when the variable is absent or empty. Nothing that widens access has one. */
+  readonly default?: string;
+  /** `X_FILE` is accepted too: a file that holds the value; exactly one of the two. */
+  readonly fromFile?: true;
+  readonly required?: true;
+  readonly meaning: string;
+}
+
+export const settings = [
+  { name: 'HOST', default: '0.0.0.0', meaning: 'address of the public listener' },
+  { name: 'PORT', default: '8080', meaning: 'port of the public listener' },
+  { name: 'ADMIN_HOST', default: '127.0.0.1', meaning: 'address of the admin listener (metrics, version, health)' },
+  { name: 'ADMIN_PORT', default: '9090', meaning: 'port of the admin listener; 0 switches it off' },
+  { name: 'LOG_LEVEL', default: 'info', meaning: 'fatal, error, warn, info, debug, trace or silent' },
+  {
+    name: 'TRUST_PROXY',
+    meaning: 'addresses or CIDRs of the proxies in front whose X-Forwarded-* headers count, comma-separated',
+  },
+  { name: 'CORS_ORIGINS', meaning: 'exact origins of the pages that may call, comma-separated' },
+  { name: 'JWT_ISSUER', meaning: 'exact iss of the access tokens; base for OIDC discovery if no key source is given' },
+  { name: 'JWT_AUDIENCE', meaning: 'accepted aud values, comma-separated' },
+  {
+    name: 'JWT_ALGORITHMS',
+    meaning: 'accepted alg values, comma-separated: HS256/384/512, RS*, PS*, ES256/384/512, EdDSA; HMAC never mixed in',
+  },
+  { name: 'JWT_SECRET', fromFile: true, meaning: 'HMAC key; in a file one key a line, all valid (rotation)' },
+  { name: 'JWT_PUBLIC_KEY', fromFile: true, meaning: 'public key: PEM (one or several) or a JWKS document' },
+  { name: 'JWT_JWKS_URL', meaning: 'address of a JWKS document; https, http only for loopback' },
+  { name: 'JWT_CLOCK_TOLERANCE_SECONDS', default: '30', meaning: 'tolerance for exp, nbf and iat, 0 to 120' },
+  { name: 'JWT_MAX_LIFETIME_SECONDS', meaning: 'refuses access tokens whose exp - iat is longer' },
+  { name: 'JWT_COOKIE_NAME', meaning: 'accepts the access token in this cookie too, from allowed origins only' },
+  { name: 'JWT_ISSUERS_FILE', meaning: 'YAML list of several issuers; excludes the single-issuer variables' },
+  {
+    name: 'DATABRAIN_API_URL',
+    default: 'https://api.usedatabrain.com',
+    meaning: "address of Databrain's API; https, http only for loopback",
+  },
+  {
+    name: 'DATABRAIN_API_KEY',
+    fromFile: true,
+    required: true,
+    meaning: "API key of the default data app; DATABRAIN_API_KEY_<NAME> holds a further data app's key",
+  },
+  { name: 'DATABRAIN_TIMEOUT_MS', default: '3000', meaning: 'time for one attempt' },
+  { name: 'DATABRAIN_DEADLINE_MS', default: '8000', meaning: 'time for all attempts of one request together' },
+  { name: 'DATABRAIN_MAX_RETRIES', default: '2', meaning: 'further attempts after a failed one, 0 to 5' },
+  { name: 'POLICY_FILE', default: 'policy.yaml', meaning: 'the policy; reloaded when it changes' },
+  { name: 'POLICY_SHADOW_FILE', meaning: 'a policy evaluated beside it and never used; differences are logged' },
+  {
+    name: 'POLICY_TEST_FILES',
+    meaning: 'policy tests, comma-separated, that must pass before a policy is taken into use',
+  },
+  {
+    name: 'TOKEN_REUSE',
+    default: 'user',
+    meaning: 'user: same user and same request get the same token; off: always a new one',
+  },
+  {
+    name: 'TOKEN_REUSE_MIN_REMAINING_PERCENT',
+    default: '50',
+    meaning: 'a reused token has at least this share of its life left, 1 to 99',
+  },
+  { name: 'TOKEN_CACHE_MAX_ENTRIES', default: '100000', meaning: 'reusable tokens kept in the process' },
+  { name: 'TOKEN_MAX_LIFETIME_SECONDS', default: '86400', meaning: "upper bound for the policy's expiresIn" },
+  { name: 'RATE_LIMIT_USER_MAX', default: '60', meaning: 'requests of one user in a window' },
+  { name: 'RATE_LIMIT_USER_WINDOW_SECONDS', default: '60', meaning: 'length of that window' },
+  { name: 'RATE_LIMIT_ADDRESS_MAX', default: '600', meaning: 'requests of one client address (IPv6: /64) in a window' },
+  { name: 'RATE_LIMIT_ADDRESS_WINDOW_SECONDS', default: '60', meaning: 'length of that window' },
+  { name: 'REDIS_URL', fromFile: true, meaning: 'shares rate limits and reusable tokens between replicas' },
+  { name: 'SHUTDOWN_DRAIN_SECONDS', default: '5', meaning: 'not ready but still serving, after SIGTERM' },
+  { name: 'SHUTDOWN_GRACE_SECONDS', default: '15', meaning: 'time to finish what runs, after that' },
+  { name: 'INSECURE_DATABRAIN_HTTP', default: 'false', meaning: 'allows http to a Databrain beyond loopback' },
+  { name: 'INSECURE_JWT_ALLOW_MISSING_ISSUER', default: 'false', meaning: 'accepts access tokens without iss' },
+  { name: 'INSECURE_JWT_ALLOW_MISSING_AUDIENCE', default: 'false', meaning: 'accepts access tokens without aud' },
+] as const satisfies readonly Setting[];
+
+export type SettingName = (typeof settings)[number]['name'];
+
+/** A variable with one of these prefixes that is not in the table stops the start: it is most likely misspelt. */
+export const ownPrefixes = [
+  'JWT_',
+  'DATABRAIN_',
+  'TOKEN_',
+  'POLICY_',
+  'RATE_LIMIT_',
+  'ADMIN_',
+  'CORS_',
+  'SHUTDOWN_',
+  'INSECURE_',
+] as const;
+
+/** `DATABRAIN_API_KEY_<NAME>`, the key of a further data app. */
+export const namedApiKey = /^DATABRAIN_API_KEY_([A-Z0-9][A-Z0-9_]*)$/;
