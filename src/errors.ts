@@ -208,6 +208,8 @@ export type EdgeReason =
   | 'not_found'
   | 'method'
   | 'host_refused'
+  | 'path_malformed'
+  | 'version_refused'
   | 'address_limit'
   | 'user_limit'
   | 'shutting_down'
@@ -216,6 +218,8 @@ export type EdgeReason =
 interface ServiceErrorDetail {
   /** Replaces the fixed sentence; only a validation message that the operator wrote in the policy. */
   readonly message?: string;
+  /** Replaces the row's status where HTTP has a more exact one: 431, 505. */
+  readonly status?: 431 | 505;
   /** Name of the claim that was missing or unusable; never its value. */
   readonly claim?: string;
   /** Where in the policy file, `file:line:column`. */

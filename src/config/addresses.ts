@@ -1,0 +1,50 @@
+// Settings that are addresses: CORS origins and the upstream's base URL.
+import type { Reader } from './environment.ts';
+
+const loopbackHosts = new Set(['localhost', '127.0.0.1', '[::1]']);
+
+/** Whether a URL's host is this machine itself, as written (no name look-up). */
+export const isLoopback = (url: URL): boolean =>
+  loopbackHosts.has(url.hostname) || /^127\.\d{1,3}\.\d{1,3}\.\d{1,3}$/.test(url.hostname);
+
+/** Exact serialised origins (RFC 6454 §6.1), the form in which browsers send them. */
+export function readCorsOrigins(reader: Reader): readonly string[] {
+  const origins = reader.list('CORS_ORIGINS') ?? [];
+  for (const origin of origins) {
+    if (origin === '*' || origin === 'null') {
+      reader.report('CORS_ORIGINS', `holds ${origin}, which is everybody`, 'List the exact origins of your own pages');
+      continue;
+    }
+    const url = URL.canParse(origin) ? new URL(origin) : undefined;
+    if (url?.origin === origin && /^https?:$/.test(url.protocol)) continue;
+    const mend =
+      url !== undefined && /^https?:$/.test(url.protocol)
+        ? 'Write scheme, host and port only, in lower case, such as https://app.example.com'
+        : 'Write it as https://app.example.com';
+    reader.report('CORS_ORIGINS', 'has an entry that is not an exact origin', mend);
+  }
+  return [...new Set(origins)];
+}
+
+/** The upstream's base address, which may carry a path prefix; without a slash at its end. */
+export function readDatabrainUrl(reader: Reader, insecureHttp: boolean): string {
+  const text = reader.text('DATABRAIN_API_URL') ?? '';
+  const fail = (what: string, mend: string): string => {
+    reader.report('DATABRAIN_API_URL', what, mend);
+    return '';
+  };
+  if (!URL.canParse(text)) return fail('is not a URL', 'Write it as https://databrain.example.com');
+  const url = new URL(text);
+  if (url.username !== '' || url.password !== '')
+    return fail('holds credentials', 'Remove them; the API key is sent as Bearer');
+  if (url.search !== '' || url.hash !== '')
+    return fail('has a query or fragment', 'Keep scheme, host, port and path only');
+  if (url.protocol !== 'https:' && url.protocol !== 'http:') return fail('is not https', 'Use https');
+  if (url.protocol === 'http:' && !isLoopback(url) && !insecureHttp) {
+    return fail(
+      'is http, which would show the API key to the network',
+      'Use https (or, knowing that, INSECURE_DATABRAIN_HTTP=true)',
+    );
+  }
+  return `${url.origin}${url.pathname.replace(/\/+$/, '')}`;
+}

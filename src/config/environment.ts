@@ -1,0 +1,129 @@
+// Reads single settings from the environment by the table in settings.ts, strictly: wrong values become problems
+// that name the variable and the mend, and never print the value. Empty means absent.
+import { closest } from '../closest.ts';
+import type { Problem } from '../problem.ts';
+import { secretText, type SecretSetting } from '../secrets/secret-setting.ts';
+import { Secret } from '../secrets/secret.ts';
+import { namedApiKey, ownPrefixes, settings, type Setting, type SettingName } from './settings.ts';
+
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+/** Reads a file's bytes or throws an error with a `code`. */
+export type ReadFile = (path: string) => Buffer;
+
+const byName: ReadonlyMap<string, Setting> = new Map(settings.map((setting) => [setting.name, setting]));
+
+export function createReader(env: Environment, readFile: ReadFile, problems: Problem[]) {
+  const raw = (name: string): string | undefined => (env[name] === '' ? undefined : env[name]);
+
+  const report = (where: string, what: string, mend: string): undefined => {
+    problems.push({ where, what, mend });
+    return undefined;
+  };
+
+  const text = (name: SettingName): string | undefined => raw(name) ?? byName.get(name)?.default;
+
+  /** A whole number between the bounds; the default when absent or wrong, with a problem in the latter case. */
+  function integer(name: SettingName, min: number, max: number): number | undefined {
+    const value = text(name);
+    if (value === undefined) return undefined;
+    const number = /^\d{1,15}$/.test(value) ? Number(value) : Number.NaN;
+    if (number >= min && number <= max) return number;
+    const mend = /^[a-z]+:\/\//.test(value)
+      ? `Set a whole number from ${min} to ${max}; if Kubernetes set it for a Service of that name, use enableServiceLinks: false`
+      : `Set a whole number from ${min} to ${max}`;
+    report(name, 'is not a number in range', mend);
+    return undefined;
+  }
+
+  function flag(name: SettingName): boolean {
+    const value = text(name);
+    if (value === 'true' || value === 'false' || value === undefined) return value === 'true';
+    report(name, 'is neither true nor false', 'Set true or false');
+    return false;
+  }
+
+  function oneOf<const T extends string>(name: SettingName, values: readonly T[]): T | undefined {
+    const value = text(name);
+    const found = values.find((candidate) => candidate === value);
+    if (found === undefined && value !== undefined)
+      report(name, 'has an unknown value', `Set one of ${values.join(', ')}`);
+    return found;
+  }
+
+  /** Comma-separated values without empty ones; undefined when absent. */
+  function list(name: SettingName): readonly string[] | undefined {
+    const value = text(name);
+    if (value === undefined) return undefined;
+    const items = value.split(',').map((item) => item.trim());
+    if (items.includes('')) report(name, 'has an empty entry', 'Remove the stray comma');
+    return items.filter((item) => item !== '');
+  }
+
+  /** A value from `NAME` or the file that `NAME_FILE` names; both is a problem, so is an unreadable or empty file. */
+  function fromFile(name: string): SecretSetting | undefined {
+    const inline = raw(name);
+    const path = raw(`${name}_FILE`);
+    if (inline !== undefined && path !== undefined) {
+      return report(name, `is set, and ${name}_FILE too`, 'Keep exactly one of the two');
+    }
+    if (inline !== undefined) {
+      return inline.trim() === '' ? report(name, 'is blank', 'Set a value') : { name, value: new Secret(inline) };
+    }
+    if (path === undefined) return undefined;
+    let content: Buffer;
+    try {
+      content = readFile(path);
+    } catch (error) {
+      const code = (error as NodeJS.ErrnoException).code ?? 'unknown error';
+      return report(`${name}_FILE`, `names a file that cannot be read (${code})`, 'Check the path and its permissions');
+    }
+    try {
+      return { name, value: new Secret(secretText(content)), file: { path, content } };
+    } catch (error) {
+      const what = error instanceof Error ? error.message : 'cannot be used';
+      return report(`${name}_FILE`, `names a file that ${what}`, 'Put the value, and nothing else, into the file');
+    }
+  }
+
+  /** Names of all `DATABRAIN_API_KEY_<NAME>` that are set, in themselves or by file. */
+  function namedApiKeys(): readonly string[] {
+    const names = new Set<string>();
+    for (const variable of Object.keys(env)) {
+      const name = variable.replace(/_FILE$/, '');
+      if (raw(variable) !== undefined && namedApiKey.test(name)) names.add(name);
+    }
+    return [...names].sort();
+  }
+
+  /** Reports every variable with one of our prefixes that no setting has. */
+  function refuseUnknown(): void {
+    const known = new Set<string>();
+    for (const setting of byName.values()) {
+      known.add(setting.name);
+      if (setting.fromFile) known.add(`${setting.name}_FILE`);
+    }
+    for (const variable of Object.keys(env).sort()) {
+      if (raw(variable) === undefined || known.has(variable)) continue;
+      if (!ownPrefixes.some((prefix) => variable.startsWith(prefix))) continue;
+      if (variable.endsWith('_VAULT')) {
+        report(variable, 'is not supported by this version', `Use ${variable.replace(/_VAULT$/, '_FILE')}`);
+        continue;
+      }
+      if (namedApiKey.test(variable.replace(/_FILE$/, ''))) continue;
+      const near = closest(variable, known);
+      const mend = near === undefined ? 'Remove it or look its name up in the settings table' : `Did you mean ${near}`;
+      report(
+        variable,
+        'is not a setting of this program',
+        /_(SERVICE_(HOST|PORT)|PORT(_.+)?)$/.test(variable)
+          ? `${mend}; if Kubernetes set it for a Service, use enableServiceLinks: false`
+          : mend,
+      );
+    }
+  }
+
+  return { problems, raw, text, integer, flag, oneOf, list, fromFile, namedApiKeys, refuseUnknown, report };
+}
+
+export type Reader = ReturnType<typeof createReader>;

@@ -1,0 +1,43 @@
+// The one place that turns an error into bytes. Fixed sentences only; whatever is not known here is a bug of ours: 500.
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { errorRow, ServiceError, type ErrorCode } from '../errors.ts';
+
+/** What Fastify itself refuses, by its error code. */
+const fastifyRefusals: ReadonlyMap<string, () => ServiceError> = new Map([
+  ['FST_ERR_CTP_BODY_TOO_LARGE', () => new ServiceError('BODY_TOO_LARGE', 'body_too_large')],
+  ['FST_ERR_CTP_INVALID_MEDIA_TYPE', () => new ServiceError('UNSUPPORTED_MEDIA_TYPE', 'media_type')],
+  ['FST_ERR_CTP_INVALID_CONTENT_LENGTH', () => new ServiceError('INVALID_REQUEST', 'body_malformed')],
+  ['FST_ERR_VALIDATION', () => new ServiceError('INVALID_REQUEST', 'body_malformed')],
+  ['FST_ERR_BAD_URL', () => new ServiceError('INVALID_REQUEST', 'path_malformed')],
+]);
+
+/** Any thrown value as a ServiceError; the unknown becomes INTERNAL_ERROR, never 401 and never 200. */
+export function toServiceError(error: unknown): ServiceError {
+  if (error instanceof ServiceError) return error;
+  const code = error instanceof Error ? (error as NodeJS.ErrnoException).code : undefined;
+  const refusal = code === undefined ? undefined : fastifyRefusals.get(code);
+  if (refusal !== undefined) return refusal();
+  // A client that ends its body early surfaces as a stream error without a Fastify code.
+  if (code === 'ECONNRESET' || code === 'ERR_STREAM_PREMATURE_CLOSE')
+    return new ServiceError('INVALID_REQUEST', 'body_malformed');
+  return new ServiceError('INTERNAL_ERROR', 'bug');
+}
+
+/** The body of every error answer. */
+export const errorBody = (code: ErrorCode, requestId: string, message?: string): string =>
+  JSON.stringify({ error: { code, message: message ?? errorRow(code).message, requestId } });
+
+/** Sends the error's row of the table with its headers. */
+export function sendError(request: FastifyRequest, reply: FastifyReply, error: ServiceError): FastifyReply {
+  const row = errorRow(error.code);
+  if (row.challenge !== undefined) {
+    reply.header('www-authenticate', row.challenge === 'bare' ? 'Bearer' : `Bearer error="${row.challenge}"`);
+  }
+  const retryAfter = error.detail.retryAfterSeconds ?? (row.retryable && row.status !== 504 ? 1 : undefined);
+  if (retryAfter !== undefined) reply.header('retry-after', String(Math.max(1, Math.ceil(retryAfter))));
+  return reply
+    .code(error.detail.status ?? row.status)
+    .header('cache-control', 'no-store')
+    .type('application/json; charset=utf-8')
+    .send(errorBody(error.code, request.id, error.detail.message));
+}

@@ -1,0 +1,27 @@
+// /livez, /readyz and /healthz for orchestrators: yes or no and which part, without details and without secrets.
+import type { FastifyInstance } from 'fastify';
+
+export type Checks = Readonly<Record<string, 'ok' | 'failing'>>;
+
+/** Everything that must hold before traffic makes sense; asked anew at every probe, so it must be cheap. */
+export type Readiness = () => Checks;
+
+const probePaths: ReadonlySet<string> = new Set(['/livez', '/readyz', '/healthz']);
+
+export const isProbe = (path: string): boolean => probePaths.has(path);
+
+export function registerHealth(app: FastifyInstance, readiness: Readiness): void {
+  app.get('/livez', async (_request, reply) => {
+    reply.header('cache-control', 'no-store');
+    return { status: 'ok', checks: {} };
+  });
+
+  for (const path of ['/readyz', '/healthz']) {
+    app.get(path, async (_request, reply) => {
+      const checks = readiness();
+      const ready = Object.values(checks).every((check) => check === 'ok');
+      reply.code(ready ? 200 : 503).header('cache-control', 'no-store');
+      return { status: ready ? 'ok' : 'failing', checks };
+    });
+  }
+}

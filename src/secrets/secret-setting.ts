@@ -1,0 +1,29 @@
+// A secret as the configuration found it: its value, and the file it came from if it may change with that file.
+import { Secret } from './secret.ts';
+
+export interface SecretSetting {
+  /** Name of the setting, without `_FILE`. */
+  readonly name: string;
+  readonly value: Secret;
+  readonly file?: { readonly path: string; readonly content: Buffer };
+}
+
+const maxBytes = 1_048_576;
+
+/** The text of a secret file: one trailing LF or CRLF is cut. Throws an Error that ends the sentence "the file …". */
+export function secretText(content: Buffer): string {
+  if (content.length > maxBytes) throw new Error('is larger than 1 MiB');
+  let text: string;
+  try {
+    text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(content);
+  } catch {
+    throw new Error('is not UTF-8 text');
+  }
+  if (text.startsWith('\uFEFF')) throw new Error('starts with a byte order mark');
+  const value = text.replace(/\r?\n$/, '');
+  if (value.trim() === '') throw new Error('is empty');
+  return value;
+}
+
+/** Sent in a header as it is: visible ASCII without spaces. A key of several lines is several keys by mistake. */
+export const isUsableApiKey = (value: string): boolean => /^[\x21-\x7E]{1,512}$/.test(value);

@@ -1,0 +1,64 @@
+// The audit: exactly one line for every decision on a guest token, issued or refused, with nothing in it that opens
+// anything. The token's hash lets an operator trace a leaked token to the user it was issued to.
+import { createHash } from 'node:crypto';
+import type { Logger } from 'pino';
+import { errorRow, type ErrorCode, type Reason } from '../errors.ts';
+
+/** Whom and what a decision was about, as far as it was verified when the decision fell. */
+export interface DecisionSubject {
+  readonly requestId: string;
+  readonly iss?: string | undefined;
+  readonly sub?: string | undefined;
+  readonly dataApp?: string | undefined;
+  readonly clientId?: string | undefined;
+  readonly policyRevision?: string | undefined;
+  readonly durationMs: number;
+}
+
+export interface IssuedDecision extends DecisionSubject {
+  readonly token: string;
+  readonly reused: boolean;
+  readonly expiresInSeconds: number;
+}
+
+export interface RefusedDecision extends DecisionSubject {
+  readonly code: ErrorCode;
+  readonly reason: Reason;
+  readonly claim?: string | undefined;
+  readonly position?: string | undefined;
+  readonly upstreamCode?: string | undefined;
+}
+
+export interface Audit {
+  readonly issued: (decision: IssuedDecision) => void;
+  readonly refused: (decision: RefusedDecision) => void;
+}
+
+const fingerprint = (token: string): string => createHash('sha256').update(token).digest('hex').slice(0, 16);
+
+const milliseconds = (value: number): number => Math.round(value * 1000) / 1000;
+
+/** Audit lines are written at every level but `silent`: they are the service's record, not its chatter. */
+export function createAudit(logger: Logger): Audit {
+  const record = logger.child({}, { level: logger.level === 'silent' ? 'silent' : 'info' });
+  return {
+    issued: ({ token, durationMs, ...decision }) => {
+      record.info(
+        {
+          event: 'guest_token.issued',
+          ...decision,
+          tokenSha256: fingerprint(token),
+          durationMs: milliseconds(durationMs),
+        },
+        'guest token issued',
+      );
+    },
+    refused: ({ durationMs, ...decision }) => {
+      const { logLevel } = errorRow(decision.code);
+      record[logLevel](
+        { event: 'guest_token.refused', ...decision, durationMs: milliseconds(durationMs) },
+        'guest token refused',
+      );
+    },
+  };
+}
