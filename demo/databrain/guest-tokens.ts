@@ -1,0 +1,44 @@
+// The guest tokens that the simulated Databrain gave out, and who may open what with them until when.
+import { randomUUID } from 'node:crypto';
+import type { GuestTokenBody } from './guest-token-body.ts';
+
+interface Issued {
+  readonly body: GuestTokenBody;
+  /** Milliseconds since the epoch; infinite without an `expiryTime`. */
+  readonly expiresAt: number;
+}
+
+export type Admission =
+  { readonly kind: 'accepted'; readonly body: GuestTokenBody } | { readonly kind: 'unknown' | 'expired' | 'elsewhere' };
+
+export interface GuestTokens {
+  readonly create: (body: GuestTokenBody) => string;
+  /** Whether the token opens the embed now. */
+  readonly admit: (token: string, embedId: string) => Admission;
+}
+
+/** @param keep how many tokens are remembered; the oldest leave first */
+export function createGuestTokens(keep: number, now: () => number): GuestTokens {
+  const issued = new Map<string, Issued>();
+
+  return {
+    create(body) {
+      const token = randomUUID();
+      issued.set(token, { body, expiresAt: now() + (body.expiryTime ?? Infinity) });
+      for (const oldest of issued.keys()) {
+        if (issued.size <= keep) break;
+        issued.delete(oldest);
+      }
+      return token;
+    },
+
+    admit(token, embedId) {
+      const known = issued.get(token);
+      if (known === undefined) return { kind: 'unknown' };
+      if (known.expiresAt <= now()) return { kind: 'expired' };
+      const { allowedEmbeds } = known.body.params ?? {};
+      if (allowedEmbeds !== undefined && !allowedEmbeds.includes(embedId)) return { kind: 'elsewhere' };
+      return { kind: 'accepted', body: known.body };
+    },
+  };
+}
