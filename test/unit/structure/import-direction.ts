@@ -1,0 +1,80 @@
+// The import direction of the service: which part may use which other part, and of which it may know the types only.
+import { importedPath, type SourceFile } from './source-file.ts';
+
+interface Rule {
+  /** Parts whose code may run here. */
+  readonly uses: readonly string[];
+  /** Parts of which only types may be named. */
+  readonly knows: readonly string[];
+}
+
+const ground = ['clock', 'closest', 'errors', 'files', 'problem', 'secrets', 'version'];
+/** What several stages may stand on: the connection to Redis and the counting of requests. */
+const shared = ['redis', 'limits'];
+const stages = ['authn', 'policy', 'guest-token'];
+const everyPart = [...ground, ...shared, ...stages, 'config', 'http', 'telemetry'];
+
+/** A part is a folder of src/ or a file directly in it. Whatever is not named here is not allowed. */
+const directions: Readonly<Record<string, Rule>> = {
+  clock: { uses: [], knows: [] },
+  closest: { uses: [], knows: [] },
+  errors: { uses: [], knows: [] },
+  problem: { uses: [], knows: [] },
+  version: { uses: [], knows: [] },
+  files: { uses: ['clock', 'errors', 'problem'], knows: [] },
+  secrets: { uses: ['clock', 'errors', 'files', 'problem'], knows: [] },
+  redis: { uses: ground, knows: [] },
+  limits: { uses: [...ground, 'redis'], knows: [] },
+  authn: { uses: ground, knows: [] },
+  policy: { uses: ground, knows: ['authn'] },
+  'guest-token': { uses: [...ground, 'redis'], knows: ['authn', 'policy'] },
+  config: { uses: [...ground, 'authn', 'policy'], knows: ['guest-token', 'http', 'redis'] },
+  telemetry: { uses: ground, knows: [...shared, ...stages, 'config'] },
+  http: { uses: [...ground, ...shared], knows: [...stages, 'config', 'telemetry'] },
+  app: { uses: everyPart, knows: [] },
+  commands: { uses: [...everyPart, 'app'], knows: [] },
+  main: { uses: [...ground, 'commands'], knows: [] },
+};
+
+/** `src/http/server.ts` → `http`, `src/app.ts` → `app`. */
+export const partOf = (path: string): string => (path.split('/')[1] ?? path).replace(/\.ts$/, '');
+
+/** One sentence per import that goes the wrong way. */
+export function wrongWayImports(file: SourceFile): readonly string[] {
+  const part = partOf(file.path);
+  const rule = directions[part];
+  if (rule === undefined) return [`${file.path} belongs to no known part of the service`];
+  return file.imports.flatMap(({ specifier, typeOnly }) => {
+    const target = importedPath(file.path, specifier);
+    if (target === undefined) return [];
+    if (!target.startsWith('src/')) return [`${file.path} imports ${target} from outside src/`];
+    const other = partOf(target);
+    if (other === part || rule.uses.includes(other)) return [];
+    if (rule.knows.includes(other)) return typeOnly ? [] : [`${file.path} uses ${target}, but may know its types only`];
+    return [`${file.path} imports ${target}, against the direction`];
+  });
+}
+
+/** The first circle of imports that run code, as the paths along it, or undefined. */
+export function importCircle(files: readonly SourceFile[]): readonly string[] | undefined {
+  const byPath = new Map(files.map((file) => [file.path, file]));
+  const done = new Set<string>();
+
+  const walk = (path: string, trail: readonly string[]): readonly string[] | undefined => {
+    if (trail.includes(path)) return [...trail.slice(trail.indexOf(path)), path];
+    if (done.has(path)) return undefined;
+    for (const { specifier, typeOnly } of byPath.get(path)?.imports ?? []) {
+      const next = typeOnly ? undefined : importedPath(path, specifier);
+      const circle = next === undefined ? undefined : walk(next, [...trail, path]);
+      if (circle !== undefined) return circle;
+    }
+    done.add(path);
+    return undefined;
+  };
+
+  for (const { path } of files) {
+    const circle = walk(path, []);
+    if (circle !== undefined) return circle;
+  }
+  return undefined;
+}
