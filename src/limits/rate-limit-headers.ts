@@ -1,0 +1,20 @@
+// The RateLimit and RateLimit-Policy fields of draft-ietf-httpapi-ratelimit-headers-10: structured lists
+// (RFC 9651 §3.1) with one item per limit that was counted for this request.
+
+export interface LimitState {
+  /** Name of the policy: `address` or `user`. */
+  readonly name: string;
+  readonly max: number;
+  readonly windowSeconds: number;
+  readonly remaining: number;
+  /** Whole seconds until the remaining quota grows again. */
+  readonly resetSeconds: number;
+}
+
+/** `RateLimit-Policy`: what is allowed, `q` requests in `w` seconds. */
+export const toPolicyItem = ({ name, max, windowSeconds }: LimitState): string =>
+  `"${name}";q=${max};w=${windowSeconds}`;
+
+/** `RateLimit`: what is left, `r` requests, and in `t` seconds more. */
+export const toLimitItem = ({ name, remaining, resetSeconds }: LimitState): string =>
+  `"${name}";r=${remaining};t=${resetSeconds}`;
