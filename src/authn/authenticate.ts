@@ -1,0 +1,188 @@
+// From a token to a Principal (RFC 7519 §7.2, RFC 8725 §3): the form, then the issuer, then its key, then signature
+// and claims by the verifier, then our own checks of what it gave back. The only maker of Principals.
+import type { Clock } from '../clock.ts';
+import { ServiceError } from '../errors.ts';
+import { parseCompactJws } from './compact-jws.ts';
+import { createIssuerKeys, type IssuerKeys } from './issuer-keys.ts';
+import type { IssuerConfig } from './issuer.ts';
+import { readJoseHeader, type JoseHeader } from './jose-header.ts';
+import { identityOf, type LoadedKey } from './key-ring.ts';
+import { createDocumentFetcher } from './key-set-fetch.ts';
+import { defaultTimings, type KeySetEvents, type KeySetState, type KeySetTimings } from './key-set.ts';
+import type { Principal } from './principal.ts';
+import { keysUnavailable, refusal } from './refusal.ts';
+import { checkTimes, readRegisteredClaims, type RegisteredClaims } from './registered-claims.ts';
+import { createRememberedTokens, type RememberedToken } from './remembered-tokens.ts';
+import { own, type JsonObject } from './strict-json.ts';
+import type { VerifyJws } from './verify-jws.ts';
+
+export interface AuthenticatorOptions {
+  /** Distinct `iss`; at least one. */
+  readonly issuers: readonly IssuerConfig[];
+  readonly clock: Clock;
+  readonly events: KeySetEvents;
+  /** Only tests set these. */
+  readonly timings?: Partial<KeySetTimings>;
+  readonly maxKeySetBytes?: number;
+  readonly maxRememberedTokens?: number;
+}
+
+export interface Authenticator {
+  /**
+   * Throws ServiceError: INVALID_TOKEN, TOKEN_EXPIRED (all else was good), AUTHENTICATION_UNAVAILABLE (the issuer's
+   * keys cannot be had). `verify` is this request's verifier, made by http/jwt.ts.
+   */
+  readonly authenticate: (token: string, verify: VerifyJws) => Promise<Principal>;
+  /** Whether the keys of at least one issuer are at hand. */
+  readonly ready: () => boolean;
+  /** Takes a changed JWT_SECRET_FILE or JWT_PUBLIC_KEY_FILE into use. Throws, without the text, and keeps the old keys. */
+  readonly replaceKeys: (iss: string, text: string) => void;
+  /** Begins to fetch keys; does not wait for them. */
+  readonly start: () => void;
+  readonly close: () => Promise<void>;
+  /** One entry per issuer whose keys are fetched. */
+  readonly keySetState: () => readonly KeySetState[];
+}
+
+interface Issuer {
+  readonly config: IssuerConfig;
+  readonly keys: IssuerKeys;
+}
+
+const maxRememberedBytes = 64 * 1024 * 1024;
+
+function deepFreeze(value: unknown): void {
+  if (typeof value !== 'object' || value === null || Object.isFrozen(value)) return;
+  Object.freeze(value);
+  for (const member of Object.values(value)) deepFreeze(member);
+}
+
+function toPrincipal(config: IssuerConfig, registered: RegisteredClaims, claims: JsonObject): Principal {
+  deepFreeze(claims);
+  const principal = { iss: config.iss, sub: registered.sub, exp: registered.exp, claims };
+  return Object.freeze(principal) as Principal;
+}
+
+/** Opens nothing before `start`. */
+export function createAuthenticator(options: AuthenticatorOptions): Authenticator {
+  const { clock, events } = options;
+  const timings = { ...defaultTimings, ...options.timings };
+  const fetcher = createDocumentFetcher({
+    connectTimeoutMs: timings.timeoutMs,
+    maxBytes: options.maxKeySetBytes ?? 512 * 1024,
+  });
+  const issuers = new Map<string, Issuer>(
+    options.issuers.map((config) => [
+      config.iss,
+      { config, keys: createIssuerKeys(config, { fetcher, clock, timings, events }) },
+    ]),
+  );
+  const remembered = createRememberedTokens(options.maxRememberedTokens ?? 10_000, maxRememberedBytes);
+
+  /** The issuer that the token names, exactly; or the only one there is, if tokens may name none. */
+  function issuerOf(payload: JsonObject): Issuer {
+    if (!Object.hasOwn(payload, 'iss')) {
+      const [only, ...others] = issuers.values();
+      if (only === undefined || others.length > 0 || !only.config.allowMissingIssuer) {
+        throw refusal('claim_missing', 'iss');
+      }
+      return only;
+    }
+    const iss = own(payload, 'iss');
+    const issuer = typeof iss === 'string' ? issuers.get(iss) : undefined;
+    if (issuer === undefined) throw refusal('issuer_refused', 'iss');
+    return issuer;
+  }
+
+  async function candidateKeys({ keys }: Issuer, { kid, algorithm }: JoseHeader): Promise<readonly LoadedKey[]> {
+    if (keys.ring() === undefined) await keys.settled();
+    const ring = keys.ring();
+    if (ring === undefined) throw keysUnavailable();
+    if (ring.knows(kid)) {
+      const known = ring.candidates(kid, algorithm);
+      if (known.length === 0) throw refusal(kid === undefined ? 'key_unknown' : 'algorithm_refused');
+      return known;
+    }
+    await keys.refreshForUnknownKey();
+    const found = keys.ring()?.candidates(kid, algorithm) ?? [];
+    if (found.length === 0) throw refusal('key_unknown');
+    return found;
+  }
+
+  /** The payload that one of the keys vouches for, and that key. */
+  async function verifyWithOneOf(
+    candidates: readonly LoadedKey[],
+    config: IssuerConfig,
+    token: string,
+    verify: VerifyJws,
+  ): Promise<{ claims: JsonObject; key: LoadedKey }> {
+    for (const key of candidates) {
+      try {
+        return { claims: await verify(config, token, key), key };
+      } catch (error) {
+        if (!(error instanceof ServiceError) || error.reason !== 'signature_invalid') throw error;
+      }
+    }
+    throw refusal('signature_invalid');
+  }
+
+  /** A remembered token is good as long as the key that verified it is in force and its times are. */
+  function recall(token: string, { principal, registered, iss, key }: RememberedToken): Principal | undefined {
+    const issuer = issuers.get(iss);
+    const ring = issuer?.keys.ring();
+    if (issuer === undefined || ring?.holds(key) !== true) {
+      remembered.forget(token);
+      return undefined;
+    }
+    try {
+      checkTimes(registered, issuer.config, clock.now());
+    } catch (error) {
+      remembered.forget(token);
+      throw error;
+    }
+    return principal;
+  }
+
+  async function verifyNew(token: string, verify: VerifyJws): Promise<Principal> {
+    const { header, payload } = parseCompactJws(token);
+    const issuer = issuerOf(payload);
+    const { config } = issuer;
+    const joseHeader = readJoseHeader(header, config);
+    // Before the verifier too: it answers odd types and dates with exceptions that are not refusals.
+    readRegisteredClaims(payload, config);
+
+    const candidates = await candidateKeys(issuer, joseHeader);
+    const { claims, key } = await verifyWithOneOf(candidates, config, token, verify);
+    const registered = readRegisteredClaims(claims, config);
+    checkTimes(registered, config, clock.now());
+
+    const principal = toPrincipal(config, registered, claims);
+    remembered.add(token, { principal, registered, iss: config.iss, key: identityOf(key) });
+    return principal;
+  }
+
+  return {
+    authenticate: async (token, verify) => {
+      const known = remembered.get(token);
+      return (known === undefined ? undefined : recall(token, known)) ?? (await verifyNew(token, verify));
+    },
+    ready: () => [...issuers.values()].some(({ keys }) => keys.ring() !== undefined),
+    replaceKeys: (iss, text) => {
+      const issuer = issuers.get(iss);
+      if (issuer === undefined) throw new Error('no such issuer is configured');
+      issuer.keys.replace(text);
+    },
+    start: () => {
+      for (const { keys } of issuers.values()) keys.start();
+    },
+    close: async () => {
+      for (const { keys } of issuers.values()) keys.close();
+      await fetcher.close();
+    },
+    keySetState: () =>
+      [...issuers.values()].flatMap(({ keys }) => {
+        const state = keys.state();
+        return state === undefined ? [] : [state];
+      }),
+  };
+}

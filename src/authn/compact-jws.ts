@@ -1,0 +1,35 @@
+// The compact form of a JWS (RFC 7515 §7.1), taken apart strictly before any library sees it: what one parser takes
+// and another leaves is how tokens get past a gate. Checks no signature; nothing in here is trusted yet.
+import { refusal } from './refusal.ts';
+import { parseJsonObject, type JsonObject } from './strict-json.ts';
+
+/** In bytes; the text is ASCII or refused. */
+export const maxTokenBytes = 8192;
+
+export interface UnverifiedToken {
+  readonly header: JsonObject;
+  readonly payload: JsonObject;
+}
+
+const base64url = /^[A-Za-z0-9_-]+$/;
+
+/** The bytes, or undefined unless the text is their one canonical encoding without padding (RFC 7515 §2). */
+function decodeSegment(segment: string): Buffer | undefined {
+  if (!base64url.test(segment)) return undefined;
+  const bytes = Buffer.from(segment, 'base64url');
+  return bytes.toString('base64url') === segment ? bytes : undefined;
+}
+
+/** Throws INVALID_TOKEN unless the text is three canonical segments, the first two of them JSON objects. */
+export function parseCompactJws(token: string): UnverifiedToken {
+  if (token.length > maxTokenBytes) throw refusal('token_too_large');
+  const segments = token.split('.', 6);
+  if (segments.length !== 3) throw refusal('token_malformed');
+  const [header, payload, signature] = segments.map(decodeSegment);
+  if (header === undefined || payload === undefined || signature === undefined) throw refusal('token_malformed');
+  try {
+    return { header: parseJsonObject(header), payload: parseJsonObject(payload) };
+  } catch {
+    throw refusal('token_malformed');
+  }
+}

@@ -1,0 +1,166 @@
+// One issuer of access tokens as the operator configured it: raw settings in, a checked IssuerConfig out, or every
+// problem at once. Opens no connection; what is fetched later is key-set.ts's work.
+import type { Problem } from '../problem.ts';
+import type { Secret } from '../secrets/secret.ts';
+import {
+  algorithmNamed,
+  defaultHmacAlgorithms,
+  defaultPublicKeyAlgorithms,
+  isHmac,
+  algorithms as knownAlgorithms,
+  type Algorithm,
+} from './algorithms.ts';
+import { loadHmacSecrets } from './hmac-secret.ts';
+import { createKeyRing, type KeyRing } from './key-ring.ts';
+import { KeyRefused } from './public-key.ts';
+import { loadPublicKeys } from './public-keys.ts';
+import { discoveryUrl, trustedUrl } from './trusted-url.ts';
+
+/** Where the issuer's keys are. Exactly one by construction. */
+export type RawKeySource =
+  /** HMAC secrets, one a line. */
+  | { readonly kind: 'secret'; readonly text: Secret }
+  /** PEM blocks or a JWK set document. */
+  | { readonly kind: 'publicKey'; readonly text: string }
+  | { readonly kind: 'jwksUrl'; readonly url: string }
+  /** OpenID Connect Discovery from `issuer`. */
+  | { readonly kind: 'discovery' };
+
+export interface RawIssuer {
+  /** Names of the variables, or `file:line:column`, for the messages. */
+  readonly where: {
+    readonly issuer: string;
+    readonly audience: string;
+    readonly algorithms: string;
+    readonly key: string;
+  };
+  readonly issuer: string;
+  readonly audience: readonly string[];
+  readonly algorithms?: readonly string[];
+  readonly key: RawKeySource;
+  /** Already within 0–120. */
+  readonly clockToleranceSeconds: number;
+  readonly maxLifetimeSeconds?: number;
+  readonly allowMissingIssuer: boolean;
+  readonly allowMissingAudience: boolean;
+  /** The one accepted `typ`, then required; without it `JWT`, `at+jwt` or none at all (RFC 8725 §3.11). */
+  readonly typ?: string;
+}
+
+export type KeySource =
+  | { readonly kind: 'secret' | 'publicKey'; readonly ring: KeyRing }
+  | { readonly kind: 'jwksUrl'; readonly url: string }
+  | { readonly kind: 'discovery'; readonly url: string };
+
+export interface IssuerConfig {
+  readonly iss: string;
+  /** Not empty. */
+  readonly audience: readonly string[];
+  /** Not empty; HMAC ones only, or public-key ones only. */
+  readonly algorithms: readonly Algorithm[];
+  readonly keys: KeySource;
+  readonly clockToleranceSeconds: number;
+  readonly maxLifetimeSeconds?: number;
+  readonly allowMissingIssuer: boolean;
+  readonly allowMissingAudience: boolean;
+  readonly typ?: string;
+}
+
+/** Keys from text that may change while the service runs. Throws KeyRefused, holding nothing of the text. */
+export const loadKeyText = (kind: 'secret' | 'publicKey', text: string, wanted: readonly Algorithm[]): KeyRing =>
+  kind === 'secret' ? createKeyRing(loadHmacSecrets(text, wanted), false) : loadPublicKeys(text, wanted);
+
+type Report = (where: string, what: string, mend: string) => undefined;
+
+function readAlgorithms(raw: RawIssuer, report: Report): readonly Algorithm[] | undefined {
+  const isSecret = raw.key.kind === 'secret';
+  if (raw.algorithms === undefined) return isSecret ? defaultHmacAlgorithms : defaultPublicKeyAlgorithms;
+  const where = raw.where.algorithms;
+  const found = new Set<Algorithm>();
+  for (const name of raw.algorithms) {
+    const algorithm = algorithmNamed(name);
+    if (algorithm === undefined) {
+      return report(where, 'names an algorithm that is not supported', `Use some of ${knownAlgorithms.join(', ')}`);
+    }
+    found.add(algorithm);
+  }
+  const wanted = [...found];
+  if (wanted.length === 0) return report(where, 'names no algorithm', 'Name at least one, such as RS256');
+  if (wanted.some(isHmac) && !wanted.every(isHmac)) {
+    return report(where, 'mixes HMAC (HS…) with public-key algorithms', 'Keep one of the two kinds for an issuer');
+  }
+  if (isSecret !== wanted.every(isHmac)) {
+    return isSecret
+      ? report(where, 'names public-key algorithms, but the key is an HMAC secret', 'Use HS256, HS384 or HS512')
+      : report(where, 'names HMAC algorithms, but the key is public', 'Use RS…, PS…, ES… or EdDSA, or set a secret');
+  }
+  return wanted;
+}
+
+function readKeys(raw: RawIssuer, wanted: readonly Algorithm[], report: Report): KeySource | undefined {
+  const { key, where } = raw;
+  switch (key.kind) {
+    case 'secret':
+    case 'publicKey':
+      try {
+        const text = key.kind === 'secret' ? key.text.reveal() : key.text;
+        return { kind: key.kind, ring: loadKeyText(key.kind, text, wanted) };
+      } catch (error) {
+        if (!(error instanceof KeyRefused)) throw error;
+        const mend =
+          key.kind === 'secret'
+            ? 'Use random text of enough length, one key a line, as `openssl rand -base64 48` gives it'
+            : 'Set the public key in PEM as it was issued (from a file, if it has several lines), or the JWK set document';
+        return report(where.key, error.message, mend);
+      }
+    case 'jwksUrl': {
+      const url = trustedUrl(key.url);
+      if (url === undefined) {
+        return report(where.key, 'is not an https address', 'Use https (http for loopback only), without a user name');
+      }
+      return { kind: 'jwksUrl', url: url.href };
+    }
+    case 'discovery': {
+      const url = discoveryUrl(raw.issuer);
+      if (url === undefined) {
+        return report(
+          where.issuer,
+          'is not an https address, and no key source is set',
+          'Set a secret, a public key or the address of a JWK set, or an issuer that can be asked for its keys',
+        );
+      }
+      return { kind: 'discovery', url: url.href };
+    }
+  }
+}
+
+/** All that is wrong with the settings at once, or the issuer, frozen. No message holds a key. */
+export function parseIssuer(raw: RawIssuer): { issuer: IssuerConfig } | { problems: Problem[] } {
+  const problems: Problem[] = [];
+  const report: Report = (where, what, mend) => {
+    problems.push({ where, what, mend });
+    return undefined;
+  };
+
+  if (raw.issuer.trim() === '') report(raw.where.issuer, 'is empty', 'Set the exact iss of the access tokens');
+  // An empty list, or an empty name, would switch the verifier's check off.
+  if (raw.audience.length === 0 || raw.audience.some((aud) => aud.trim() === '')) {
+    report(raw.where.audience, 'is empty', 'Set the aud that the access tokens for this service carry');
+  }
+  const algorithms = readAlgorithms(raw, report);
+  const keys = algorithms === undefined ? undefined : readKeys(raw, algorithms, report);
+  if (problems.length > 0 || algorithms === undefined || keys === undefined) return { problems };
+
+  const issuer: IssuerConfig = {
+    iss: raw.issuer,
+    audience: Object.freeze([...raw.audience]),
+    algorithms: Object.freeze([...algorithms]),
+    keys: Object.freeze(keys),
+    clockToleranceSeconds: raw.clockToleranceSeconds,
+    ...(raw.maxLifetimeSeconds === undefined ? {} : { maxLifetimeSeconds: raw.maxLifetimeSeconds }),
+    allowMissingIssuer: raw.allowMissingIssuer,
+    allowMissingAudience: raw.allowMissingAudience,
+    ...(raw.typ === undefined ? {} : { typ: raw.typ }),
+  };
+  return { issuer: Object.freeze(issuer) };
+}

@@ -1,0 +1,164 @@
+// JWT_ISSUERS_FILE: a YAML list of issuers, each with its own audience, algorithms and key source. Strict: an unknown
+// key, a wrong type or a second key source stops the start with file, line and column.
+import { dirname, resolve } from 'node:path';
+import type { Problem } from '../problem.ts';
+import { secretText, type SecretSetting } from '../secrets/secret-setting.ts';
+import { Secret } from '../secrets/secret.ts';
+import { parseIssuer, type IssuerConfig, type RawIssuer, type RawKeySource } from './issuer.ts';
+import { readYamlList, type YamlEntry } from './yaml-list.ts';
+
+/** What all issuers of the file share unless they say otherwise. */
+export interface IssuersFileOptions {
+  readonly clockToleranceSeconds: number;
+  readonly maxLifetimeSeconds?: number;
+  readonly allowMissingIssuer: boolean;
+  readonly allowMissingAudience: boolean;
+  /** Reads a file's bytes or throws an error with a `code`. */
+  readonly readFile: (path: string) => Buffer;
+}
+
+/** An issuer's key file, to be watched: its content goes to `replaceKeys` when it changes. */
+export interface IssuerKeyFile {
+  readonly iss: string;
+  readonly setting: SecretSetting;
+}
+
+export type IssuersFile =
+  | { readonly issuers: readonly IssuerConfig[]; readonly keyFiles: readonly IssuerKeyFile[] }
+  | { readonly problems: readonly Problem[] };
+
+const keySources = ['secret', 'secretFile', 'publicKey', 'publicKeyFile', 'jwksUrl'] as const;
+const members = [
+  'issuer',
+  'audience',
+  'algorithms',
+  ...keySources,
+  'clockToleranceSeconds',
+  'maxLifetimeSeconds',
+  'typ',
+] as const;
+
+export type IssuerMember = (typeof members)[number];
+
+interface ReadKey {
+  readonly key: RawKeySource;
+  readonly where: string;
+  readonly file?: { readonly path: string; readonly content: Buffer };
+}
+
+function readKeyFile(
+  entry: YamlEntry<IssuerMember>,
+  member: 'secretFile' | 'publicKeyFile',
+  file: string,
+  options: IssuersFileOptions,
+): { text: string; path: string; content: Buffer } | undefined {
+  const name = entry.text(member);
+  if (name === undefined) return undefined;
+  const path = resolve(dirname(file), name);
+  let content: Buffer;
+  try {
+    content = options.readFile(path);
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code ?? 'unknown error';
+    return entry.report(member, `names a file that cannot be read (${code})`, 'Check the path and its permissions');
+  }
+  try {
+    return { text: secretText(content), path, content };
+  } catch (error) {
+    const what = error instanceof Error ? error.message : 'cannot be used';
+    return entry.report(member, `names a file that ${what}`, 'Put the key, and nothing else, into the file');
+  }
+}
+
+function readKey(entry: YamlEntry<IssuerMember>, file: string, options: IssuersFileOptions): ReadKey | undefined {
+  const [source, second] = keySources.filter((member) => entry.has(member));
+  if (second !== undefined) {
+    return entry.report(second, `is set beside ${source ?? ''}`, 'Keep one key source for an issuer');
+  }
+  if (source === undefined) return { key: { kind: 'discovery' }, where: entry.where('issuer') };
+  const where = entry.where(source);
+  if (source === 'secretFile' || source === 'publicKeyFile') {
+    const found = readKeyFile(entry, source, file, options);
+    if (found === undefined) return undefined;
+    const { text, path, content } = found;
+    const key: RawKeySource =
+      source === 'secretFile' ? { kind: 'secret', text: new Secret(text) } : { kind: 'publicKey', text };
+    return { key, where, file: { path, content } };
+  }
+  const text = entry.text(source);
+  if (text === undefined) return undefined;
+  // A block scalar ends in a newline that nobody meant.
+  const value = text.replace(/\r?\n$/, '');
+  if (source === 'jwksUrl') return { key: { kind: 'jwksUrl', url: value }, where };
+  return {
+    key: source === 'secret' ? { kind: 'secret', text: new Secret(value) } : { kind: 'publicKey', text: value },
+    where,
+  };
+}
+
+function readEntry(
+  entry: YamlEntry<IssuerMember>,
+  file: string,
+  options: IssuersFileOptions,
+): { raw: RawIssuer; keyFile?: IssuerKeyFile } | undefined {
+  const issuer = entry.text('issuer') ?? (entry.has('issuer') ? undefined : entry.missing('issuer', 'the exact iss'));
+  const audience =
+    entry.texts('audience') ?? (entry.has('audience') ? undefined : entry.missing('audience', 'the accepted aud'));
+  const algorithms = entry.texts('algorithms');
+  const tolerance = entry.integer('clockToleranceSeconds', 0, 120) ?? options.clockToleranceSeconds;
+  const maxLifetime = entry.integer('maxLifetimeSeconds', 1, 31_536_000) ?? options.maxLifetimeSeconds;
+  const typ = entry.text('typ');
+  const found = readKey(entry, file, options);
+  if (issuer === undefined || audience === undefined || found === undefined) return undefined;
+
+  const raw: RawIssuer = {
+    where: {
+      issuer: entry.where('issuer'),
+      audience: entry.where('audience'),
+      algorithms: entry.where('algorithms'),
+      key: found.where,
+    },
+    issuer,
+    audience,
+    ...(algorithms === undefined ? {} : { algorithms }),
+    key: found.key,
+    clockToleranceSeconds: tolerance,
+    ...(maxLifetime === undefined ? {} : { maxLifetimeSeconds: maxLifetime }),
+    allowMissingIssuer: options.allowMissingIssuer,
+    allowMissingAudience: options.allowMissingAudience,
+    ...(typ === undefined ? {} : { typ }),
+  };
+  if (found.file === undefined) return { raw };
+  const value = found.key.kind === 'secret' ? found.key.text : new Secret('text' in found.key ? found.key.text : '');
+  const setting: SecretSetting = { name: `the key of ${issuer}`, value, file: found.file };
+  return { raw, keyFile: { iss: issuer, setting } };
+}
+
+/** All issuers of the file, or everything that is wrong with it. `file` is for messages and as base of relative paths. */
+export function loadIssuersFile(text: string, file: string, options: IssuersFileOptions): IssuersFile {
+  const { entries, problems } = readYamlList(text, file, members);
+  const issuers = new Map<string, IssuerConfig>();
+  const keyFiles: IssuerKeyFile[] = [];
+  for (const entry of entries) {
+    const read = readEntry(entry, file, options);
+    if (read === undefined) continue;
+    const parsed = parseIssuer(read.raw);
+    if ('problems' in parsed) {
+      problems.push(...parsed.problems);
+    } else if (issuers.has(parsed.issuer.iss)) {
+      entry.report('issuer', 'is the issuer of an earlier entry', 'Give each issuer one entry');
+    } else {
+      issuers.set(parsed.issuer.iss, parsed.issuer);
+      if (read.keyFile !== undefined) keyFiles.push(read.keyFile);
+    }
+  }
+  if (options.allowMissingIssuer && entries.length > 1) {
+    problems.push({
+      where: 'INSECURE_JWT_ALLOW_MISSING_ISSUER',
+      what: 'is true, but there are several issuers, so nothing tells whose token it is',
+      mend: 'Remove it',
+    });
+  }
+  if (problems.length > 0) return { problems };
+  return { issuers: [...issuers.values()], keyFiles };
+}

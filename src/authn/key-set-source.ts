@@ -1,0 +1,76 @@
+// From an issuer's address to its keys: discovery if need be (OpenID Connect Discovery §4), then the JWK set.
+import type { Algorithm } from './algorithms.ts';
+import type { IssuerConfig } from './issuer.ts';
+import { loadJwkSet, type JwkSet } from './jwk-set.ts';
+import { KeySetError } from './key-set-error.ts';
+import type { DocumentFetcher, FetchedDocument } from './key-set-fetch.ts';
+import { KeyRefused } from './public-key.ts';
+import { own, type JsonObject } from './strict-json.ts';
+import { isLoopbackUrl, trustedUrl } from './trusted-url.ts';
+
+export interface FetchedKeySet extends JwkSet {
+  readonly maxAgeMs?: number;
+}
+
+/** Gets the keys anew. Throws KeySetError and then has changed nothing. */
+export type FetchKeySet = (signal: AbortSignal) => Promise<FetchedKeySet>;
+
+function usableKeys(document: JsonObject, wanted: readonly Algorithm[]): JwkSet {
+  let set: JwkSet;
+  try {
+    set = loadJwkSet(document, wanted);
+  } catch (error) {
+    if (error instanceof KeyRefused) throw new KeySetError('set_refused');
+    throw error;
+  }
+  if (set.keys.length === 0) throw new KeySetError('no_usable_key');
+  return set;
+}
+
+/** The address of the key set in an issuer's metadata, if that issuer published it about itself. */
+export function jwksUriOf(document: JsonObject, iss: string, metadataUrl: string): string {
+  // RFC 8414 §3.3: without this, whoever serves the document could speak for another issuer.
+  if (own(document, 'issuer') !== iss) throw new KeySetError('issuer_mismatch');
+  const uri = own(document, 'jwks_uri');
+  const url = typeof uri === 'string' ? trustedUrl(uri) : undefined;
+  if (url === undefined) throw new KeySetError('address_refused');
+  // A remote issuer has no business with ports of this machine.
+  if (url.protocol === 'http:' && !isLoopbackUrl(new URL(metadataUrl))) throw new KeySetError('address_refused');
+  return url.href;
+}
+
+/** For an issuer with a JWKS address. */
+export function fromJwksUrl(issuer: IssuerConfig, url: string, fetcher: DocumentFetcher): FetchKeySet {
+  return async (signal) => toKeySet(await fetcher.fetch(url, signal), issuer.algorithms);
+}
+
+/**
+ * For an issuer that is asked where its keys are. The answer is kept until `rediscoverMs` have passed or a fetch from
+ * there failed, so that an unknown `kid` costs one request, not two.
+ */
+export function fromDiscovery(
+  issuer: IssuerConfig,
+  metadataUrl: string,
+  fetcher: DocumentFetcher,
+  options: { rediscoverMs: number; monotonic: () => number },
+): FetchKeySet {
+  let found: { readonly uri: string; readonly at: number } | undefined;
+  return async (signal) => {
+    const { rediscoverMs, monotonic } = options;
+    if (found === undefined || monotonic() - found.at >= rediscoverMs) {
+      const { document } = await fetcher.fetch(metadataUrl, signal);
+      found = { uri: jwksUriOf(document, issuer.iss, metadataUrl), at: monotonic() };
+    }
+    try {
+      return toKeySet(await fetcher.fetch(found.uri, signal), issuer.algorithms);
+    } catch (error) {
+      found = undefined;
+      throw error;
+    }
+  };
+}
+
+const toKeySet = ({ document, maxAgeMs }: FetchedDocument, wanted: readonly Algorithm[]): FetchedKeySet => ({
+  ...usableKeys(document, wanted),
+  ...(maxAgeMs === undefined ? {} : { maxAgeMs }),
+});
