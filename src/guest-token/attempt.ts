@@ -1,0 +1,156 @@
+// One HTTP exchange with the upstream over a bounded undici Pool: one time limit over connecting, headers and body, an
+// answer of bounded size, no redirects, no compression asked for. Judges nothing but whether a whole answer came.
+import { buildConnector, errors, Pool, type Dispatcher } from 'undici';
+import type { Secret } from '../secrets/secret.ts';
+import type { UpstreamAnswer } from './parse-response.ts';
+
+export type Exchange =
+  | { readonly kind: 'answer'; readonly answer: UpstreamAnswer; readonly retryAfter: string | undefined }
+  | {
+      readonly kind: 'lost';
+      readonly how:
+        'timed_out' | 'answer_too_large' | 'unusable_answer' | 'unreachable' | 'connection_stale' | 'closed';
+      /** Node's or undici's own code, such as ECONNRESET. */
+      readonly errorCode?: string;
+    };
+
+export interface AttemptRequest {
+  readonly apiKey: Secret;
+  readonly body: Buffer;
+  /** Bounds the whole exchange, in milliseconds. */
+  readonly timeoutMs: number;
+  /** Opens a connection for this call alone: for the attempt after a connection was lost. */
+  readonly ownConnection: boolean;
+}
+
+export interface Attempts {
+  /** Never rejects and never takes longer than the time limit, whatever the upstream does. */
+  readonly send: (request: AttemptRequest) => Promise<Exchange>;
+  /** Ends all connections; calls that still run come back as `closed`. */
+  readonly close: () => Promise<void>;
+}
+
+interface AttemptsOptions {
+  /** The upstream's address, which may carry a path prefix. */
+  readonly baseUrl: string;
+  readonly connections: number;
+  /** Upper bound for connecting, so that an attempt that was given up does not keep its socket for long. */
+  readonly connectTimeoutMs: number;
+  /** How long an idle connection is kept: shorter than what gateways allow, so that the race with their close is rare. */
+  readonly keepAliveMs: number;
+}
+
+const maxAnswerBytes = 64 * 1024;
+const endpoint = '/api/v2/guest-token/create';
+
+export function createAttempts(options: AttemptsOptions): Attempts {
+  const base = new URL(options.baseUrl);
+  const path = `${base.pathname.replace(/\/+$/, '')}${endpoint}`;
+  const sockets = createSocketMemory();
+  const poolOptions = {
+    connections: options.connections,
+    connect: sockets.remembering(buildConnector({ timeout: options.connectTimeoutMs, allowH2: false })),
+    maxResponseSize: maxAnswerBytes,
+    keepAliveTimeout: options.keepAliveMs,
+    keepAliveMaxTimeout: options.keepAliveMs,
+    // The one timer below covers both; undici's bodyTimeout starts again with every chunk.
+    headersTimeout: 0,
+    bodyTimeout: 0,
+  };
+  const kept = new Pool(base.origin, { ...poolOptions, pipelining: 1 });
+  const single = new Pool(base.origin, { ...poolOptions, pipelining: 0 });
+
+  const exchange = async (request: AttemptRequest, signal: AbortSignal): Promise<Exchange> => {
+    let response: Dispatcher.ResponseData | undefined;
+    try {
+      response = await (request.ownConnection ? single : kept).request({
+        method: 'POST',
+        path,
+        headers: {
+          authorization: `Bearer ${request.apiKey.reveal()}`,
+          'content-type': 'application/json',
+          accept: 'application/json',
+          'user-agent': 'guest-token-proxy',
+        },
+        body: request.body,
+        signal,
+      });
+      response.body.on('error', ignore);
+      const body = await response.body.bytes();
+      const { statusCode: status, headers } = response;
+      return {
+        kind: 'answer',
+        answer: { status, contentEncoding: textOf(headers['content-encoding']), body },
+        retryAfter: textOf(headers['retry-after']),
+      };
+    } catch (error) {
+      return lost(error, response === undefined && sockets.hadAnswered(error));
+    }
+  };
+
+  return {
+    send: async (request) => {
+      const controller = new AbortController();
+      let timer: NodeJS.Timeout | undefined;
+      // An aborted request that still waits for its connection settles only once that is made: do not wait for it.
+      const timeUp = new Promise<Exchange>((resolve) => {
+        timer = setTimeout(() => {
+          resolve({ kind: 'lost', how: 'timed_out' });
+          controller.abort();
+        }, request.timeoutMs);
+      });
+      try {
+        return await Promise.race([exchange(request, controller.signal), timeUp]);
+      } finally {
+        clearTimeout(timer);
+      }
+    },
+    close: async () => {
+      await Promise.all([kept.destroy(), single.destroy()]);
+    },
+  };
+}
+
+/** Knows of a failed connection whether anything had ever come over it: if so, it was one kept from an earlier call. */
+function createSocketMemory() {
+  const answeredBefore = new WeakSet();
+  return {
+    remembering:
+      (connect: buildConnector.connector): buildConnector.connector =>
+      (target, callback) =>
+        connect(target, (...result) => {
+          const [, socket] = result;
+          socket?.once('error', (error: Error) => {
+            if (socket.bytesRead > 0) answeredBefore.add(error);
+          });
+          callback(...result);
+        }),
+    hadAnswered: (error: unknown): boolean =>
+      error instanceof Error &&
+      (answeredBefore.has(error) || (error instanceof errors.SocketError && (error.socket?.bytesRead ?? 0) > 0)),
+  };
+}
+
+function lost(error: unknown, wasKept: boolean): Exchange {
+  const errorCode = codeOf(error);
+  const named = errorCode === undefined ? {} : { errorCode };
+  if (error instanceof errors.ResponseExceededMaxSizeError) return { kind: 'lost', how: 'answer_too_large', ...named };
+  if (error instanceof errors.ClientDestroyedError || error instanceof errors.ClientClosedError)
+    return { kind: 'lost', how: 'closed', ...named };
+  if (error instanceof errors.ConnectTimeoutError) return { kind: 'lost', how: 'timed_out', ...named };
+  if (error instanceof errors.HeadersOverflowError || error instanceof errors.HTTPParserError)
+    return { kind: 'lost', how: 'unusable_answer', ...named };
+  return { kind: 'lost', how: wasKept ? 'connection_stale' : 'unreachable', ...named };
+}
+
+/** The error's code and nothing else of it: messages of TLS and DNS errors quote what the other side sent. */
+function codeOf(error: unknown): string | undefined {
+  const code = error instanceof Error && 'code' in error ? error.code : undefined;
+  return typeof code === 'string' && /^[A-Z][A-Z0-9_]{1,59}$/.test(code) ? code : undefined;
+}
+
+/** A header that comes more than once is junk. */
+const textOf = (value: string | string[] | undefined): string | undefined =>
+  Array.isArray(value) ? value.join(', ') : value;
+
+const ignore = (): void => undefined;

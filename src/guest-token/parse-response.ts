@@ -1,0 +1,115 @@
+// From the upstream's bytes to a guest token or a fault, trusting nothing: upstream.md §1 and §2. Pure. What the
+// upstream says (text, headers, status) ends here; only a token, or a code from our own list, goes on.
+import type { Fault } from './upstream-fault.ts';
+
+/** What each documented code means, with the spellings that were seen in practice. */
+const codeFaults = {
+  AUTHENTICATION_ERROR: 'key_refused',
+  AUTHENTICATION_ERR: 'key_refused',
+  EXPIRED_TOKEN: 'key_refused',
+  INVALID_REQUEST_BODY: 'request_refused',
+  CLIENT_ID_ERROR: 'request_refused',
+  DASHBOARD_PARAM_ERROR: 'request_refused',
+  APP_FILTER_PARAM_ERROR: 'request_refused',
+  RLS_SETTINGS_PARAM_ERROR: 'request_refused',
+  DATA_APP_ID_ERROR: 'request_refused',
+  DATA_APP_NOT_FOUND: 'request_refused',
+  WORKSPACE_ID_ERROR: 'request_refused',
+  INVALID_PERMISSIONS: 'request_refused',
+  RATE_LIMIT_EXCEEDED: 'rate_limited',
+  INTERNAL_SERVER_ERROR: 'failed',
+} as const satisfies Record<string, Fault>;
+
+export type UpstreamCode = keyof typeof codeFaults;
+
+/** For answers whose code is absent or unknown. They only ever look at the first few hundred characters. */
+const messageFaults: readonly (readonly [RegExp, Fault])[] = [
+  [/\b(?:invalid|expired|incorrect|missing|unknown|wrong) (?:api )?(?:key|token)\b/i, 'key_refused'],
+  [
+    /\bapi[ _-]?(?:key|token) (?:is |has |was )?(?:invalid|expired|incorrect|missing|not valid|wrong)\b/i,
+    'key_refused',
+  ],
+  [/\b(?:unauthori[sz]ed|authentication (?:error|failed|required))\b/i, 'key_refused'],
+  [/\b(?:rate limit|too many requests)/i, 'rate_limited'],
+  [/\bdata ?app (?:was )?not found\b/i, 'request_refused'],
+];
+
+const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
+
+export interface UpstreamAnswer {
+  readonly status: number;
+  /** As received; a compressed answer was not asked for and is not read. */
+  readonly contentEncoding: string | undefined;
+  readonly body: Uint8Array;
+}
+
+export type ParsedAnswer =
+  | { readonly kind: 'token'; readonly token: string }
+  | { readonly kind: 'fault'; readonly fault: Fault; readonly upstreamCode?: UpstreamCode };
+
+/**
+ * Reads one complete answer. A token needs all of: status 200, a JSON object, `error` absent or null, `token` its own
+ * string that is exactly a UUID. The `Content-Type` is no evidence either way (gateways relabel), so the body decides.
+ * Everything else is a fault, classified by the upstream's code, then its message, then the status. Never throws.
+ */
+export function parseResponse({ status, contentEncoding, body }: UpstreamAnswer): ParsedAnswer {
+  if (status >= 300 && status <= 399) return { kind: 'fault', fault: 'redirected' };
+  const document = isPlain(contentEncoding) ? parseObject(body) : undefined;
+  const error = document?.['error'] ?? undefined;
+  if (document !== undefined && status === 200 && error === undefined) {
+    const token = document['token'];
+    if (typeof token === 'string' && uuid.test(token)) return { kind: 'token', token };
+  }
+  return classify(status, error ?? document);
+}
+
+const isPlain = (contentEncoding: string | undefined): boolean =>
+  contentEncoding === undefined || /^\s*(?:identity)?\s*$/i.test(contentEncoding);
+
+/** JSON text to an object without a prototype, so that only its own members can be found. */
+function parseObject(body: Uint8Array): Readonly<Record<string, unknown>> | undefined {
+  try {
+    const value: unknown = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(body));
+    return ownMembers(value);
+  } catch {
+    return undefined;
+  }
+}
+
+function ownMembers(value: unknown): Readonly<Record<string, unknown>> | undefined {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return undefined;
+  return Object.assign(Object.create(null) as Record<string, unknown>, value);
+}
+
+/** `error` is absent, an object or a string; some versions put code and message at the top of the document. */
+function classify(status: number, error: unknown): ParsedAnswer {
+  const members = ownMembers(error);
+  const texts = members === undefined ? [error] : [members['code'], members['error'], members['message']];
+  const code = texts.find(isUpstreamCode);
+  const byStatus = faultOfStatus(status);
+  if (code !== undefined) {
+    // A gateway's 503 in the vendor's usual wrapping is still a 503: worth another attempt.
+    const fault = codeFaults[code] === 'failed' && byStatus !== 'unusable_answer' ? byStatus : codeFaults[code];
+    return { kind: 'fault', fault, upstreamCode: code };
+  }
+  if (byStatus !== 'rate_limited') {
+    for (const text of texts) {
+      if (typeof text !== 'string') continue;
+      const match = messageFaults.find(([pattern]) => pattern.test(text.slice(0, 300)));
+      if (match !== undefined) return { kind: 'fault', fault: match[1] };
+    }
+  }
+  return { kind: 'fault', fault: byStatus };
+}
+
+const isUpstreamCode = (value: unknown): value is UpstreamCode =>
+  typeof value === 'string' && Object.hasOwn(codeFaults, value);
+
+function faultOfStatus(status: number): Fault {
+  if (status === 401) return 'key_refused';
+  if (status === 429) return 'rate_limited';
+  if (status === 502 || status === 503 || status === 504) return 'overloaded';
+  if (status >= 500) return 'failed';
+  if (status >= 400) return 'request_refused';
+  return 'unusable_answer';
+}

@@ -1,0 +1,39 @@
+// A grant as the bytes that go upstream: adds `expiryTime` (upstream.md §1) and checks the finished body against the
+// upstream's JSON Schema. Nothing is added, dropped or coerced on the way.
+import { Ajv, type AnySchemaObject } from 'ajv';
+import { ServiceError } from '../errors.ts';
+import type { Grant } from '../policy/decision.ts';
+
+export interface RequestBody {
+  /** JSON text in UTF-8. */
+  readonly bytes: Buffer;
+  /** The `expiryTime` in it, whole milliseconds. */
+  readonly lifetimeMs: number;
+}
+
+/** @param nowMs wall time in milliseconds since the epoch, just before the body is sent */
+export type ToRequestBody = (grant: Grant, nowMs: number) => RequestBody;
+
+/** The token's life begins when the upstream reads the request: this much is kept back for the way there. */
+const travelMs = 1000;
+const shortestLifeMs = 1000;
+
+/**
+ * Compiles the schema once. The function it gives throws ServiceError: INTERNAL_ERROR for a body that the upstream
+ * would refuse (deciding should have refused it: a bug here), TOKEN_EXPIRED when a token bound to the access token's
+ * `exp` would have no life left by the time it arrives.
+ */
+export function createToRequestBody(bodySchema: AnySchemaObject): ToRequestBody {
+  const isValid = new Ajv({ strict: true, allErrors: false, allowUnionTypes: true }).compile(bodySchema);
+
+  return (grant, nowMs) => {
+    const untilNotAfter = grant.notAfterMs === undefined ? Infinity : grant.notAfterMs - nowMs - travelMs;
+    const lifetimeMs = Math.floor(Math.min(grant.lifetimeMs, untilNotAfter));
+    if (untilNotAfter < shortestLifeMs) throw new ServiceError('TOKEN_EXPIRED', 'access_token_ends_too_soon');
+    const body = { ...grant.request, expiryTime: lifetimeMs };
+    // Without expiryTime, or with null as JSON has it for NaN, the upstream's tokens never expire.
+    if (!Number.isSafeInteger(lifetimeMs) || lifetimeMs < 1) throw new ServiceError('INTERNAL_ERROR', 'bug');
+    if (!isValid(body)) throw new ServiceError('INTERNAL_ERROR', 'body_refused');
+    return { bytes: Buffer.from(JSON.stringify(body)), lifetimeMs };
+  };
+}

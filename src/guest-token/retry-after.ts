@@ -1,0 +1,23 @@
+// Reads `Retry-After` (RFC 9110 §10.2.3): whole seconds or an HTTP date. Whatever else stands there counts as absent.
+
+/** Nobody waits longer than the vendor's rate window, whatever the header asks: ten years is not an answer. */
+export const maxRetryAfterMs = 120_000;
+
+/** The three forms of RFC 9110 §5.6.7; Date.parse alone would also read a date into junk. */
+const httpDates = [
+  /^[A-Z][a-z]{2}, \d{2} [A-Z][a-z]{2} \d{4} \d{2}:\d{2}:\d{2} GMT$/,
+  /^[A-Z][a-z]{5,8}, \d{2}-[A-Z][a-z]{2}-\d{2} \d{2}:\d{2}:\d{2} GMT$/,
+  /^[A-Z][a-z]{2} [A-Z][a-z]{2} [ \d]\d \d{2}:\d{2}:\d{2} \d{4}$/,
+];
+
+/**
+ * Milliseconds to wait from now, between 0 (a date in the past) and {@link maxRetryAfterMs}; undefined for junk.
+ * @param nowMs wall time in milliseconds since the epoch, against which a date is held
+ */
+export function parseRetryAfter(value: string | undefined, nowMs: number): number | undefined {
+  const text = value?.trim() ?? '';
+  if (/^\d+$/.test(text)) return Math.min(Number(text) * 1000, maxRetryAfterMs);
+  if (!httpDates.some((form) => form.test(text))) return undefined;
+  const at = Date.parse(text.endsWith('GMT') ? text : `${text} GMT`);
+  return Number.isNaN(at) ? undefined : Math.min(Math.max(0, at - nowMs), maxRetryAfterMs);
+}
