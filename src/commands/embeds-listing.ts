@@ -1,0 +1,103 @@
+// Asks Databrain which embeds a key opens: GET /api/v2/data-app/embeds. Mints nothing. Nothing of the answer but ids
+// and names is taken, and nothing of it is ever part of an error: it may repeat the key.
+import { request } from 'undici';
+import type { EmbedsListing } from '../policy/live-check.ts';
+import type { Secret } from '../secrets/secret.ts';
+
+const maxBytes = 4 * 1024 * 1024;
+
+/** Why there is no listing: what is wrong with which setting, and the mend. */
+export interface ListingFailure {
+  readonly at: 'url' | 'key';
+  readonly what: string;
+  readonly mend: string;
+}
+
+export type ListingResult = { readonly listing: EmbedsListing } | { readonly failure: ListingFailure };
+
+const fail = (at: ListingFailure['at'], what: string, mend: string): ListingResult => ({ failure: { at, what, mend } });
+
+const member = (value: unknown, name: string): unknown =>
+  typeof value === 'object' && value !== null && Object.hasOwn(value, name)
+    ? (value as Readonly<Record<string, unknown>>)[name]
+    : undefined;
+
+/** The listing in an answer's body, or undefined if it is none. */
+export function parseListing(text: string): EmbedsListing | undefined {
+  let body: unknown;
+  try {
+    body = JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+  const error = member(body, 'error');
+  const data = member(body, 'data');
+  if ((error !== undefined && error !== null) || !Array.isArray(data)) return undefined;
+  const strings = (read: (embed: unknown) => unknown): ReadonlySet<string> =>
+    new Set(data.map(read).filter((value): value is string => typeof value === 'string' && value !== ''));
+  return {
+    embedIds: strings((embed) => member(embed, 'embedId')),
+    dashboardIds: strings((embed) => member(member(embed, 'externalDashboard'), 'externalDashboardId')),
+    dataAppNames: strings((embed) => member(member(embed, 'embedMetadata'), 'dataAppName')),
+  };
+}
+
+async function readBody(body: AsyncIterable<Buffer>): Promise<string | undefined> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of body) {
+    size += chunk.length;
+    if (size > maxBytes) return undefined;
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString('utf8');
+}
+
+/** One GET with the key; redirects are not followed, and everything ends within `timeoutMs`. Never throws. */
+export async function fetchListing(apiUrl: string, key: Secret, timeoutMs: number): Promise<ListingResult> {
+  const address = `${apiUrl.replace(/\/+$/, '')}/api/v2/data-app/embeds`;
+  const unusable = fail(
+    'url',
+    'answers, but not as Databrain does',
+    "Set the address of Databrain's API, with its path prefix",
+  );
+  try {
+    const { statusCode, body } = await request(address, {
+      headers: { authorization: `Bearer ${key.reveal()}`, accept: 'application/json' },
+      headersTimeout: timeoutMs,
+      bodyTimeout: timeoutMs,
+      signal: AbortSignal.timeout(timeoutMs),
+    });
+    body.on('error', () => undefined);
+    const text = await readBody(body as AsyncIterable<Buffer>);
+    if (text === undefined) return fail('url', 'answers with more than 4 MiB', "Set the address of Databrain's API");
+    if (statusCode >= 300 && statusCode < 400) {
+      return fail(
+        'url',
+        `redirects (${statusCode}), which is not followed`,
+        'Set the address that it redirects to, if it is yours',
+      );
+    }
+    if (statusCode === 429) return fail('url', 'limits our requests (429)', 'Try again in two minutes');
+    if (statusCode >= 500) return fail('url', `is out of order (${statusCode})`, 'Try again later');
+    // A bad key has been seen as 400 and as 401.
+    if (statusCode === 400 || statusCode === 401 || statusCode === 403) {
+      return fail(
+        'key',
+        `is refused by Databrain (${statusCode})`,
+        'Set the API key of the data app, not a service token',
+      );
+    }
+    const listing = statusCode === 200 ? parseListing(text) : undefined;
+    return listing === undefined ? unusable : { listing };
+  } catch (error) {
+    const code = member(error, 'code');
+    const word = typeof code === 'string' && /^[A-Z_]{1,40}$/.test(code) ? code : 'no connection';
+    const timedOut = error instanceof Error && error.name === 'TimeoutError';
+    return fail(
+      'url',
+      timedOut ? 'does not answer in time' : `cannot be reached (${word})`,
+      'Check the address and the network',
+    );
+  }
+}

@@ -1,0 +1,37 @@
+// The policy for commands that only try it out: they need POLICY_FILE and the bound on its lifetimes, but no API key
+// and no way to verify access tokens.
+import { readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { createReader } from '../config/environment.ts';
+import { loadPolicy } from '../policy/load-policy.ts';
+import type { Policy } from '../policy/policy.ts';
+import { ConfigurationError, type Problem } from '../problem.ts';
+import type { CommandContext } from './command.ts';
+
+type Surroundings = Pick<CommandContext, 'env' | 'cwd'>;
+
+/** The setting POLICY_FILE, or its default. */
+export const policyFileSetting = ({ env }: Surroundings): string =>
+  createReader(env, () => Buffer.alloc(0), []).text('POLICY_FILE') ?? '';
+
+/** A text file's content. Throws ConfigurationError that blames `setting`, or the path itself. */
+export function readTextFile(path: string, { cwd }: Surroundings, setting?: string): string {
+  try {
+    return readFileSync(resolve(cwd, path), 'utf8');
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code ?? 'unknown error';
+    const what = `${setting === undefined ? '' : 'names a file that '}cannot be read (${code})`;
+    throw new ConfigurationError([{ where: setting ?? path, what, mend: 'Check the path and its permissions' }]);
+  }
+}
+
+/** Loads the policy at `path`, or the one of POLICY_FILE. Throws ConfigurationError with all problems. */
+export function loadTrialPolicy(surroundings: Surroundings, path?: string): Policy {
+  const problems: Problem[] = [];
+  const reader = createReader(surroundings.env, () => Buffer.alloc(0), problems);
+  const maxLifetimeSeconds = reader.integer('TOKEN_MAX_LIFETIME_SECONDS', 1, 31_536_000);
+  const file = path ?? policyFileSetting(surroundings);
+  if (maxLifetimeSeconds === undefined) throw new ConfigurationError(problems);
+  const text = readTextFile(file, surroundings, path === undefined ? 'POLICY_FILE' : undefined);
+  return loadPolicy({ text, file, maxLifetimeSeconds });
+}

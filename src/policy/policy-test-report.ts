@@ -1,0 +1,49 @@
+// A run of policy tests in words: one line per test, below a failed one what differs and which expression made it so.
+import { coveredPercent, type Coverage } from './coverage.ts';
+import type { ExplainedDifference, PolicyTestResult } from './policy-test-run.ts';
+
+const json = (value: unknown): string => JSON.stringify(value);
+
+function differenceLines({ path, expected, actual, source }: ExplainedDifference): readonly string[] {
+  return [
+    path === '' ? '(the whole body)' : path,
+    expected === undefined ? '  - not expected' : `  - ${json(expected.value)}`,
+    actual === undefined ? '  + absent' : `  + ${json(actual.value)}`,
+    ...(source === undefined ? [] : [`    from \${${source.expression}} at ${source.position}`]),
+  ];
+}
+
+function denialLines({ outcome }: PolicyTestResult): readonly string[] {
+  if (outcome.kind !== 'denied') return [];
+  const { reason, position, claim, message } = outcome.denial;
+  return [
+    `refused: ${reason}${outcome.what === '' ? '' : ` (${outcome.what})`}`,
+    ...(position === undefined ? [] : [`  at ${position}`]),
+    ...(claim === undefined ? [] : [`  claim ${claim}`]),
+    ...(message === undefined ? [] : [`  message ${json(message)}`]),
+  ];
+}
+
+/** Why a test failed, line by line; `-` is what it expects, `+` what the policy gives. Empty if it passed. */
+export function failureLines(result: PolicyTestResult): readonly string[] {
+  if (result.passed) return [];
+  const { outcome, test } = result;
+  if (outcome.kind === 'request') {
+    if (test.expectation.kind === 'request') return result.differences.flatMap(differenceLines);
+    return ['expected a refusal, but this would be sent:', ...JSON.stringify(outcome.body, null, 2).split('\n')];
+  }
+  if (test.expectation.kind === 'request') return ['expected a request, but it was', ...denialLines(result)];
+  return [...result.differences.flatMap(differenceLines), ...denialLines(result)];
+}
+
+/** A passed or failed test as lines. */
+export const resultLines = (result: PolicyTestResult): readonly string[] => [
+  `${result.passed ? '✓' : '✗'} ${result.test.name}${result.passed ? '' : `  ${result.test.position}`}`,
+  ...failureLines(result).map((line) => `    ${line}`),
+];
+
+/** The coverage of a policy as lines, with every gap. */
+export const coverageLines = (coverage: Coverage): readonly string[] => [
+  `Coverage ${coveredPercent(coverage)} % (${coverage.covered} of ${coverage.total} outcomes)`,
+  ...coverage.gaps.map(({ position, what }) => `  ${position}: ${what}`),
+];
