@@ -1,0 +1,24 @@
+// What issue.ts needs of a store that replicas share. Everything in it is a gain only: without it, or when it fails,
+// tokens are reused within each process.
+import type { Secret } from '../secrets/secret.ts';
+import type { ReuseKey } from './reuse-key.ts';
+
+/** A token as another replica stored it; its life is told as what is left of it now, never more. */
+export interface SharedToken {
+  readonly token: string;
+  readonly lifetimeMs: number;
+  readonly remainingMs: number;
+  readonly notAfterMs?: number;
+}
+
+/** `held`: another replica is minting. `unavailable`: nobody can tell. */
+export type LockAnswer = { readonly release: () => void } | 'held' | 'unavailable';
+
+/** None of these throws or waits longer than the store's own limit. */
+export interface SharedTokens {
+  readonly isUp: () => boolean;
+  readonly get: (key: ReuseKey, apiKey: Secret) => Promise<SharedToken | undefined>;
+  readonly put: (key: ReuseKey, apiKey: Secret, token: SharedToken) => Promise<void>;
+  /** A short lock that ends by itself: it saves a call, and nothing depends on it. */
+  readonly lock: (key: ReuseKey, apiKey: Secret) => Promise<LockAnswer>;
+}

@@ -1,0 +1,27 @@
+// Identical work at the same moment is done once: whoever asks while it runs waits for the same result. Nobody owns
+// a flight, so nobody who hangs up ends it. A failure reaches all who wait, once, and is not remembered.
+
+export interface SingleFlight<T> {
+  /** Joins the flight of this key or starts one. */
+  readonly join: (key: string, work: () => Promise<T>) => { readonly joined: boolean; readonly result: Promise<T> };
+  readonly size: () => number;
+  /** Resolves when all flights that run now have landed. */
+  readonly settled: () => Promise<void>;
+}
+
+export function createSingleFlight<T>(): SingleFlight<T> {
+  const flights = new Map<string, Promise<T>>();
+  return {
+    join: (key, work) => {
+      const running = flights.get(key);
+      if (running !== undefined) return { joined: true, result: running };
+      const result = work().finally(() => flights.delete(key));
+      flights.set(key, result);
+      return { joined: false, result };
+    },
+    size: () => flights.size,
+    settled: async () => {
+      await Promise.allSettled(flights.values());
+    },
+  };
+}
