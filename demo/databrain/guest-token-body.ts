@@ -1,7 +1,9 @@
 // Reads the body of POST /api/v2/guest-token/create as strictly as the vendor does: unknown keys are refused with its
 // wording, each part of the body with its own code. Written from the vendor's pages alone, not from this proxy's schema.
 import type { Embed } from './catalogue.ts';
-import { refuse, type Refusal, type RefusalCode } from './refusal.ts';
+import { checkFilters, isDashboardFilterValue, isMetricFilterValue } from './filters.ts';
+import type { Refusal } from './refusal.ts';
+import { isStrings, onlyKnown, Refused, text } from './strict-values.ts';
 
 export interface Filter {
   readonly values: Readonly<Record<string, unknown>>;
@@ -33,8 +35,6 @@ export interface BodyRules {
   readonly unknownParams: readonly string[];
 }
 
-type JsonObject = Readonly<Record<string, unknown>>;
-
 const permissionNames = [
   'isEnableArchiveMetrics',
   'isEnableManageMetrics',
@@ -57,83 +57,6 @@ const paramNames = [
   'timezone',
   'rlsSettings',
 ];
-
-/** Thrown inside this file only, to leave the reading at the first problem. */
-class Refused extends Error {
-  readonly refusal: Refusal;
-  constructor(code: RefusalCode, message: string) {
-    super(message);
-    this.refusal = refuse(code, message);
-  }
-}
-
-const isObject = (value: unknown): value is JsonObject =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
-const isStrings = (value: unknown): value is string[] =>
-  Array.isArray(value) && value.every((item) => typeof item === 'string' && item !== '');
-const isDay = (value: unknown): boolean =>
-  typeof value === 'string' && /^\d{4}-\d{2}-\d{2}$/.test(value) && !Number.isNaN(Date.parse(value));
-const isOnly = (value: JsonObject, names: readonly string[]): boolean =>
-  Object.keys(value).length === names.length && names.every((name) => Object.hasOwn(value, name));
-
-const isSql = (value: unknown): boolean =>
-  isObject(value) &&
-  isOnly(value, ['sql', 'columnName']) &&
-  typeof value['sql'] === 'string' &&
-  typeof value['columnName'] === 'string';
-const isMetricFilterValue = (value: unknown): boolean =>
-  ['boolean', 'number', 'string'].includes(typeof value) || isStrings(value) || isSql(value);
-const isDashboardFilterValue = (value: unknown): boolean =>
-  typeof value === 'string' ||
-  isStrings(value) ||
-  isSql(value) ||
-  (isObject(value) &&
-    ((isOnly(value, ['startDate', 'endDate']) && isDay(value['startDate']) && isDay(value['endDate'])) ||
-      (isOnly(value, ['min', 'max']) && typeof value['min'] === 'number' && typeof value['max'] === 'number')));
-
-function onlyKnown(value: unknown, path: string, known: readonly string[], code: RefusalCode): JsonObject {
-  if (!isObject(value)) throw new Refused(code, `"${path}" must be of type object`);
-  for (const name of Object.keys(value))
-    if (!known.includes(name))
-      throw new Refused(code, `"${path === 'value' ? name : `${path}.${name}`}" is not allowed`);
-  return value;
-}
-
-function text(value: unknown, path: string, code: RefusalCode): string {
-  if (value === undefined) throw new Refused(code, `"${path}" is required`);
-  if (typeof value !== 'string') throw new Refused(code, `"${path}" must be a string`);
-  if (value.trim() === '') throw new Refused(code, `"${path}" is not allowed to be empty`);
-  return value;
-}
-
-interface FilterRules {
-  readonly idName: 'metricId' | 'dashboardId';
-  readonly otherNames: readonly string[];
-  readonly code: RefusalCode;
-  /** An id that does not exist is told by this code, which is not always the filter's own. */
-  readonly unknownIdCode: RefusalCode;
-  readonly knownIds: readonly string[] | undefined;
-  readonly isValue: (value: unknown) => boolean;
-}
-
-function checkFilters(filters: unknown, path: string, rules: FilterRules): void {
-  const { idName, code } = rules;
-  if (filters === undefined) return;
-  if (!Array.isArray(filters)) throw new Refused(code, `"${path}" must be an array`);
-  for (const [index, item] of filters.entries()) {
-    const at = `${path}[${index}]`;
-    const filter = onlyKnown(item, at, [idName, 'values', ...rules.otherNames], code);
-    const id = text(filter[idName], `${at}.${idName}`, code);
-    if (filter['isShowOnUrl'] !== undefined && typeof filter['isShowOnUrl'] !== 'boolean')
-      throw new Refused(code, `"${at}.isShowOnUrl" must be a boolean`);
-    if (!isObject(filter['values'])) throw new Refused(code, `"${at}.values" must be of type object`);
-    for (const [name, value] of Object.entries(filter['values']))
-      if (!rules.isValue(value))
-        throw new Refused(code, `"${at}.values.${name}" does not match any of the allowed types`);
-    if (rules.knownIds !== undefined && !rules.knownIds.includes(id))
-      throw new Refused(rules.unknownIdCode, `"${at}.${idName}" does not exist`);
-  }
-}
 
 function checkParams(value: unknown, { embeds, unknownParams }: BodyRules): void {
   const known = paramNames.filter((name) => !unknownParams.includes(name));

@@ -9,7 +9,8 @@ interface Issued {
 }
 
 export type Admission =
-  { readonly kind: 'accepted'; readonly body: GuestTokenBody } | { readonly kind: 'unknown' | 'expired' | 'elsewhere' };
+  | { readonly kind: 'accepted'; readonly body: GuestTokenBody }
+  | { readonly kind: 'refused'; readonly status: number; readonly reason: string };
 
 export interface GuestTokens {
   readonly create: (body: GuestTokenBody) => string;
@@ -25,19 +26,18 @@ export function createGuestTokens(keep: number, now: () => number): GuestTokens 
     create(body) {
       const token = randomUUID();
       issued.set(token, { body, expiresAt: now() + (body.expiryTime ?? Infinity) });
-      for (const oldest of issued.keys()) {
-        if (issued.size <= keep) break;
-        issued.delete(oldest);
-      }
+      const [oldest] = issued.keys();
+      if (issued.size > keep && oldest !== undefined) issued.delete(oldest);
       return token;
     },
 
     admit(token, embedId) {
       const known = issued.get(token);
-      if (known === undefined) return { kind: 'unknown' };
-      if (known.expiresAt <= now()) return { kind: 'expired' };
+      if (known === undefined) return { kind: 'refused', status: 401, reason: 'This guest token is unknown.' };
+      if (known.expiresAt <= now()) return { kind: 'refused', status: 401, reason: 'This guest token has expired.' };
       const { allowedEmbeds } = known.body.params ?? {};
-      if (allowedEmbeds !== undefined && !allowedEmbeds.includes(embedId)) return { kind: 'elsewhere' };
+      if (allowedEmbeds !== undefined && !allowedEmbeds.includes(embedId))
+        return { kind: 'refused', status: 403, reason: 'This guest token does not open this embed.' };
       return { kind: 'accepted', body: known.body };
     },
   };
