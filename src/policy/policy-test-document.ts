@@ -67,11 +67,12 @@ function readExpectation(reader: PolicyTestReader, test: YAMLMap, member: Member
   if (!isMap(member.value)) {
     return reader.report(member.value ?? member.key, 'expect is not a mapping', 'Write request or denied below it');
   }
+  const known = reader.problems.length;
   const members = reader.members(member.value, ['request', 'denied']);
   const request = members.get('request');
   const denied = members.get('denied');
   if ((request === undefined) === (denied === undefined)) {
-    if (members.size === 0 && reader.problems.length > 0) return undefined;
+    if (members.size === 0 && reader.problems.length > known) return undefined;
     return reader.report(member.value, 'expect needs either request or denied', 'Keep exactly one of the two');
   }
   if (denied !== undefined) return readDenial(reader, denied);
@@ -114,7 +115,7 @@ export function loadPolicyTests({ text, file }: { readonly text: string; readonl
   }
   const lines = new LineCounter();
   const document = parseDocument(text, { lineCounter: lines, merge: false, uniqueKeys: true, prettyErrors: false });
-  const reader = createPolicyTestReader(file, lines, (node) => node.toJS(document, { maxAliasCount: maxAliases }));
+  const reader = createPolicyTestReader(file, lines, document, maxAliases);
   for (const error of document.errors) {
     reader.problems.push({
       where: reader.position(error.pos[0]),

@@ -1,5 +1,5 @@
 // Reads single members of a policy test file and notes every problem with its position.
-import { isMap, isScalar, isSeq, type LineCounter, type Node, type YAMLMap } from 'yaml';
+import { isAlias, isMap, isScalar, isSeq, type Document, type LineCounter, type Node, type YAMLMap } from 'yaml';
 import { closest } from '../closest.ts';
 import type { Problem } from '../problem.ts';
 
@@ -27,7 +27,8 @@ export interface PolicyTestReader {
 export function createPolicyTestReader(
   file: string,
   lines: LineCounter,
-  convert: (node: Node) => unknown,
+  document: Document,
+  maxAliasCount: number,
 ): PolicyTestReader {
   const problems: Problem[] = [];
 
@@ -43,7 +44,7 @@ export function createPolicyTestReader(
 
   const toJs = (node: Node): unknown => {
     try {
-      return convert(node);
+      return node.toJS(document, { maxAliasCount }) as unknown;
     } catch {
       return report(node, 'uses an alias that cannot be resolved', 'Write the value out');
     }
@@ -59,7 +60,7 @@ export function createPolicyTestReader(
       for (const { key, value } of map.items as readonly { key: Node; value: Node | null }[]) {
         const name = isScalar(key) && typeof key.value === 'string' ? key.value : undefined;
         if (name !== undefined && known.includes(name)) {
-          found.set(name, { key, value });
+          found.set(name, { key, value: isAlias(value) ? (value.resolve(document) ?? null) : value });
           continue;
         }
         const near = name === undefined ? undefined : closest(name, known);
