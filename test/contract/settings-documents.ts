@@ -1,0 +1,50 @@
+// What .env.example and the README say of the settings, read back as data.
+import { readFileSync } from 'node:fs';
+import type { Setting } from '../../src/config/settings.ts';
+
+const root = new URL('../../', import.meta.url);
+
+export const readDocument = (path: string): string => readFileSync(new URL(path, root), 'utf8');
+
+export interface EnvExampleEntry {
+  readonly name: string;
+  readonly value: string;
+  /** The comment above, on one line; of the first name where several follow one comment. */
+  readonly comment: string;
+}
+
+/** Every `NAME=value` line, commented out or not, with the comment above it. */
+export function parseEnvExample(text: string): readonly EnvExampleEntry[] {
+  const entries: EnvExampleEntry[] = [];
+  let comment: string[] = [];
+  for (const line of text.split('\n')) {
+    const assignment = /^(?:# )?([A-Z][A-Z0-9_]*)=(.*)$/.exec(line);
+    if (assignment !== null) {
+      entries.push({ name: assignment[1] ?? '', value: assignment[2] ?? '', comment: comment.join(' ') });
+    } else if (line.startsWith('# ')) {
+      comment.push(line.slice(2));
+    } else {
+      comment = [];
+    }
+  }
+  return entries;
+}
+
+const code = (text: string): string => `\`${text}\``;
+
+/** The README's row of a setting. */
+export function toTableRow({ name, default: fallback, fromFile, required, meaning }: Setting): string {
+  const names = fromFile ? `${code(name)}, ${code(`${name}_FILE`)}` : code(name);
+  const value = required ? 'required' : fallback === undefined ? 'none' : code(fallback);
+  return `| ${names} | ${value} | ${meaning} |`;
+}
+
+/** The body rows of the first table below a heading, with the padding of cells taken out. */
+export function tableRowsBelow(text: string, heading: string): readonly string[] {
+  const start = text.indexOf(`\n${heading}\n`);
+  if (start === -1) throw new Error(`there is no heading "${heading}"`);
+  const lines = text.slice(start).split('\n');
+  const first = lines.findIndex((line) => line.startsWith('|'));
+  const end = lines.findIndex((line, index) => index > first && !line.startsWith('|'));
+  return lines.slice(first + 2, end === -1 ? undefined : end).map((row) => row.replace(/ +/g, ' '));
+}

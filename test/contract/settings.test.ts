@@ -1,0 +1,39 @@
+// .env.example and the README's settings table say what src/config/settings.ts says: names, order, defaults, meaning.
+import { describe, expect, it } from 'vitest';
+import { namedApiKey, settings, type Setting } from '../../src/config/settings.ts';
+import { parseEnvExample, readDocument, tableRowsBelow, toTableRow } from './settings-documents.ts';
+
+const table: readonly Setting[] = settings;
+const example = parseEnvExample(readDocument('.env.example'));
+const isNamedKey = (name: string): boolean => name !== 'DATABRAIN_API_KEY_FILE' && namedApiKey.test(name);
+
+describe('.env.example', () => {
+  it('holds every setting once, in the order of the table, and no other', () => {
+    const expected = table.flatMap(({ name, fromFile }) => (fromFile ? [name, `${name}_FILE`] : [name]));
+    expect(example.map(({ name }) => name).filter((name) => !isNamedKey(name))).toEqual(expected);
+  });
+
+  it('shows how a further API key is named', () => {
+    expect(example.some(({ name }) => isNamedKey(name))).toBe(true);
+  });
+
+  it.each(table.map((setting) => [setting.name, setting] as const))(
+    'gives %s its default and its meaning',
+    (name, setting) => {
+      const entry = example.find((candidate) => candidate.name === name);
+      expect(entry?.value).toBe(setting.default ?? '');
+      expect(entry?.comment).toBe(setting.required ? `${setting.meaning}; required` : setting.meaning);
+    },
+  );
+
+  it('holds no value that is not a default, so that copying it changes nothing and opens nothing', () => {
+    const defaults = new Map(table.map((setting) => [setting.name, setting.default ?? '']));
+    expect(example.filter(({ name, value }) => value !== (defaults.get(name) ?? ''))).toEqual([]);
+  });
+});
+
+describe("the README's settings table", () => {
+  it('is the table of the program', () => {
+    expect(tableRowsBelow(readDocument('README.md'), '## Settings')).toEqual(table.map(toTableRow));
+  });
+});
