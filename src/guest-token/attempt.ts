@@ -8,11 +8,12 @@ export type Exchange =
   | { readonly kind: 'answer'; readonly answer: UpstreamAnswer; readonly retryAfter: string | undefined }
   | {
       readonly kind: 'lost';
-      readonly how:
-        'timed_out' | 'answer_too_large' | 'unusable_answer' | 'unreachable' | 'connection_stale' | 'closed';
+      readonly how: 'timed_out' | 'answer_too_large' | 'unusable_answer' | 'unreachable' | 'connection_stale';
       /** Node's or undici's own code, such as ECONNRESET. */
       readonly errorCode?: string;
-    };
+    }
+  /** Our own end was closed before an answer came. */
+  | { readonly kind: 'closed' };
 
 export interface AttemptRequest {
   readonly apiKey: Secret;
@@ -136,9 +137,11 @@ function lost(error: unknown, wasKept: boolean): Exchange {
   const named = errorCode === undefined ? {} : { errorCode };
   if (error instanceof errors.ResponseExceededMaxSizeError) return { kind: 'lost', how: 'answer_too_large', ...named };
   if (error instanceof errors.ClientDestroyedError || error instanceof errors.ClientClosedError)
-    return { kind: 'lost', how: 'closed', ...named };
+    return { kind: 'closed' };
   if (error instanceof errors.ConnectTimeoutError) return { kind: 'lost', how: 'timed_out', ...named };
-  if (error instanceof errors.HeadersOverflowError || error instanceof errors.HTTPParserError)
+  // The parser's word for an answer that was cut off; it has no code for it.
+  const cutOff = error instanceof errors.HTTPParserError && error.message.includes('Invalid EOF state');
+  if (!cutOff && (error instanceof errors.HeadersOverflowError || error instanceof errors.HTTPParserError))
     return { kind: 'lost', how: 'unusable_answer', ...named };
   return { kind: 'lost', how: wasKept ? 'connection_stale' : 'unreachable', ...named };
 }

@@ -19,7 +19,7 @@ export interface UpstreamClientOptions {
   readonly timeoutMs: number;
   readonly deadlineMs: number;
   readonly maxRetries: number;
-  readonly apiKeys: ApiKeys;
+  readonly apiKeys: Pick<ApiKeys, 'get' | 'reload'>;
   /** JSON Schema of the body of POST /api/v2/guest-token/create, `expiryTime` included. */
   readonly bodySchema: AnySchemaObject;
   readonly clock: Clock;

@@ -6,7 +6,7 @@ import type { Secret } from '../secrets/secret.ts';
 /** True when the setting now holds another key than the refused one, so that one more attempt makes sense. */
 export type RenewKey = (name: string, refused: Secret, maxWaitMs: number) => Promise<boolean>;
 
-export function createRenewKey(apiKeys: ApiKeys): RenewKey {
+export function createRenewKey(apiKeys: Pick<ApiKeys, 'get' | 'reload'>): RenewKey {
   const reading = new Map<string, Promise<unknown>>();
 
   const reread = (name: string): Promise<unknown> => {

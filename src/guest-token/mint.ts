@@ -19,7 +19,7 @@ import { faultRow, refuseUnsent, toServiceError, type Failure } from './upstream
 
 export interface MintOptions {
   readonly clock: Clock;
-  readonly apiKeys: ApiKeys;
+  readonly apiKeys: Pick<ApiKeys, 'get'>;
   readonly renewKey: RenewKey;
   readonly toRequestBody: ToRequestBody;
   readonly attempts: Attempts;
@@ -61,7 +61,7 @@ export function createMint(options: MintOptions): Mint {
       const timeoutMs = Math.ceil(Math.min(options.timeoutMs, remainingMs()));
       const sentAt = clock.monotonic();
       const exchange = await options.attempts.send({ apiKey, body: body.bytes, timeoutMs, ownConnection });
-      if (exchange.kind === 'lost' && exchange.how === 'closed') {
+      if (exchange.kind === 'closed') {
         admission.done('not_sent');
         throw new ServiceError('SHUTTING_DOWN', 'shutting_down');
       }
@@ -129,10 +129,9 @@ export function createMint(options: MintOptions): Mint {
 type Judged =
   { readonly kind: 'token'; readonly token: string } | { readonly kind: 'failure'; readonly failure: Failure };
 
-function judge(exchange: Exchange, nowMs: number): Judged {
+function judge(exchange: Exclude<Exchange, { kind: 'closed' }>, nowMs: number): Judged {
   if (exchange.kind === 'lost') {
-    const { how, errorCode } = exchange;
-    const fault = how === 'closed' ? 'unreachable' : how;
+    const { how: fault, errorCode } = exchange;
     return { kind: 'failure', failure: { fault, ...(errorCode === undefined ? {} : { errorCode }) } };
   }
   const parsed = parseResponse(exchange.answer);

@@ -1,0 +1,208 @@
+// security.md, sentence 22: one deadline over connect, headers and body.
+import type { Socket } from 'node:net';
+import { afterEach, describe, expect, it } from 'vitest';
+import {
+  answer,
+  reset,
+  startFaultyUpstream,
+  tokenAnswer,
+  uuidOf,
+  type FaultyUpstream,
+  type Script,
+} from '../support/faulty-upstream.ts';
+import {
+  apiKeyText,
+  everythingSaid,
+  gist,
+  mintOnce,
+  startClient,
+  type ClientRecord,
+} from '../support/faulty-upstream-client.ts';
+
+const timeoutMs = 200;
+const deadlineMs = 700;
+/** What two shared cores may add. */
+const slackMs = 400;
+
+describe('22. One deadline over connect, headers and body', () => {
+  let upstream: FaultyUpstream | undefined;
+  let client: ClientRecord | undefined;
+  const every: NodeJS.Timeout[] = [];
+
+  afterEach(async () => {
+    for (const timer of every.splice(0)) clearInterval(timer);
+    await client?.close();
+    await upstream?.close();
+    upstream = client = undefined;
+  });
+
+  const start = async (script: Script, onConnection?: (socket: Socket, connection: number) => void) => {
+    upstream = await startFaultyUpstream(script, onConnection);
+    client = startClient(upstream.baseUrl, { timeoutMs, deadlineMs });
+    return { upstream, client };
+  };
+  const again = (ms: number, action: () => void): void => void every.push(setInterval(action, ms));
+
+  const slow: Readonly<Record<string, Script>> = {
+    'reads the request and never answers': () => undefined,
+    'drips the status line': (_request, socket) => {
+      const bytes = answer(200, '{}').toString('latin1');
+      let at = 0;
+      again(50, () => socket.write(bytes.charAt(at++)));
+    },
+    'drips headers without end': (_request, socket) => {
+      socket.write('HTTP/1.1 200 OK\r\n');
+      again(20, () => socket.write('x-more: 1\r\n'));
+    },
+    'drips the body': (_request, socket) => {
+      socket.write('HTTP/1.1 200 OK\r\ncontent-length: 5000\r\n\r\n');
+      again(20, () => socket.write(' '));
+    },
+    'drips chunks without end': (_request, socket) => {
+      socket.write('HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n');
+      again(20, () => socket.write('1\r\n \r\n'));
+    },
+    'stops in the middle of the body': (_request, socket) => {
+      socket.write('HTTP/1.1 200 OK\r\ncontent-length: 60\r\n\r\n{"token":');
+    },
+    'sends 103 Early Hints without end': (_request, socket) => {
+      again(5, () => socket.write('HTTP/1.1 103 Early Hints\r\nlink: </x>\r\n\r\n'));
+    },
+    'sends 102 Processing as fast as it can': (_request, socket) => {
+      again(1, () => socket.write('HTTP/1.1 102 Processing\r\n\r\n'.repeat(200)));
+    },
+  };
+
+  it.each(Object.entries(slow))('ends a call to an upstream that %s', async (_what, script) => {
+    const { upstream, client } = await start(script);
+    const settled = await mintOnce(client);
+    expect(gist(settled)).toBe('UPSTREAM_TIMEOUT upstream_timeout');
+    expect(settled.ms).toBeGreaterThan(timeoutMs);
+    expect(settled.ms).toBeLessThan(deadlineMs + slackMs);
+    expect(client.attempts.length).toBeGreaterThan(1);
+    for (const { durationMs } of client.attempts) expect(durationMs).toBeLessThan(timeoutMs + slackMs);
+    expect(everythingSaid(client, settled)).not.toContain(apiKeyText);
+    await expect.poll(() => upstream.openSockets(), { timeout: 2000 }).toBe(0);
+  });
+
+  it('ends a call to an upstream that accepts connections and reads nothing', async () => {
+    const { upstream, client } = await start(
+      () => undefined,
+      (socket) => socket.pause(),
+    );
+    const settled = await mintOnce(client);
+    expect(gist(settled)).toBe('UPSTREAM_TIMEOUT upstream_timeout');
+    expect(settled.ms).toBeLessThan(deadlineMs + slackMs);
+    expect(upstream.seen).toHaveLength(0);
+  });
+
+  it('ends a call whose connection is never established', async () => {
+    // RFC 5737: nobody is at this address. Packets to it vanish, or the machine says so at once.
+    client = startClient('http://192.0.2.1', { timeoutMs, deadlineMs });
+    const settled = await mintOnce(client);
+    expect(gist(settled)).toMatch(/^UPSTREAM_(?:TIMEOUT upstream_timeout|UNAVAILABLE upstream_unreachable)$/);
+    expect(settled.ms).toBeLessThan(deadlineMs + slackMs);
+  });
+
+  it('gives a retry only the time that is left', async () => {
+    const { client } = await start(() => undefined);
+    await mintOnce(client);
+    const [first, second, third, ...more] = client.attempts.map(({ durationMs }) => durationMs);
+    expect(more).toEqual([]);
+    expect(first).toBeGreaterThan(timeoutMs - 20);
+    expect(second).toBeGreaterThan(timeoutMs - 20);
+    expect(third ?? 0).toBeLessThan(deadlineMs - 2 * timeoutMs + slackMs);
+  });
+
+  it('answers from a later attempt when the first one hangs', async () => {
+    const { upstream, client } = await start((request, socket) => {
+      if (request.index > 0) socket.write(tokenAnswer(1));
+    });
+    const settled = await mintOnce(client);
+    expect(gist(settled)).toBe(uuidOf(1));
+    expect(upstream.seen.map(({ connection }) => connection)).toEqual([0, 1]);
+    expect(settled.ms).toBeLessThan(timeoutMs + slackMs);
+  });
+
+  it('dates the life of a token from its own attempt, not from the first', async () => {
+    const { client } = await start((request, socket) => {
+      if (request.index > 0) socket.write(tokenAnswer(1));
+    });
+    const begin = performance.now();
+    const settled = await mintOnce(client);
+    expect('minted' in settled && settled.minted.sentAt - begin).toBeGreaterThan(timeoutMs - 20);
+    expect('minted' in settled && settled.minted.lifetimeMs).toBe(60_000);
+  });
+
+  it('aborts the exchange that it gave up', async () => {
+    const ended: boolean[] = [];
+    const { client } = await start((_request, socket) => void socket.on('close', () => ended.push(true)));
+    await mintOnce(client);
+    await expect.poll(() => ended.length, { timeout: 2000 }).toBe(client.attempts.length);
+  });
+
+  it('says that nothing answered when the connection is refused, and tells the error code to the log', async () => {
+    const { upstream, client } = await start(() => undefined);
+    await upstream.close();
+    const settled = await mintOnce(client);
+    expect(gist(settled)).toBe('UPSTREAM_UNAVAILABLE upstream_unreachable');
+    expect('error' in settled && settled.error.detail.retryAfterSeconds).toBeGreaterThanOrEqual(1);
+    expect(client.attempts.map(({ errorCode }) => errorCode)).toEqual(Array(3).fill('ECONNREFUSED'));
+    expect(settled.ms).toBeLessThan(slackMs);
+  });
+
+  it.each<[string, Script]>([
+    ['before any header', (_request, socket) => reset(socket)],
+    [
+      'in the middle of the headers',
+      (_request, socket) => void socket.write('HTTP/1.1 200 OK\r\ncont', () => reset(socket)),
+    ],
+    [
+      'after the headers',
+      (_request, socket) =>
+        void socket.write('HTTP/1.1 200 OK\r\ncontent-length: 60\r\n\r\n{"tok', () =>
+          setTimeout(() => reset(socket), 20),
+        ),
+    ],
+    ['by a plain close before any header', (_request, socket) => void socket.end()],
+    [
+      'by a plain close in the middle of the body',
+      (_request, socket) => void socket.end('HTTP/1.1 200 OK\r\ncontent-length: 60\r\n\r\n{"tok'),
+    ],
+    [
+      'in the middle of the last answer of a connection',
+      (_request, socket) => void socket.end('HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 60\r\n\r\n{"tok'),
+    ],
+    [
+      'in the middle of a chunk of the last answer of a connection',
+      (_request, socket) =>
+        void socket.end('HTTP/1.1 200 OK\r\nconnection: close\r\ntransfer-encoding: chunked\r\n\r\n5\r\nab'),
+    ],
+    [
+      'with 101 Switching Protocols',
+      (_request, socket) =>
+        void socket.write('HTTP/1.1 101 Switching Protocols\r\nupgrade: x\r\nconnection: upgrade\r\n\r\n'),
+    ],
+    [
+      'with 100 Continue that nobody asked for',
+      (_request, socket) => void socket.write('HTTP/1.1 100 Continue\r\n\r\n'),
+    ],
+  ])('tries again over a new connection when one is lost %s', async (_what, script) => {
+    const { upstream, client } = await start((request, socket) => {
+      if (request.index < 2) script(request, socket);
+      else socket.write(tokenAnswer(7));
+    });
+    const settled = await mintOnce(client);
+    expect(gist(settled)).toBe(uuidOf(7));
+    expect(new Set(upstream.seen.map(({ connection }) => connection)).size).toBe(3);
+    expect(settled.ms).toBeLessThan(slackMs);
+    expect(everythingSaid(client, settled)).not.toContain(apiKeyText);
+  });
+
+  it('gives up with 503 when every connection is lost, and leaves no socket behind', async () => {
+    const { upstream, client } = await start((_request, socket) => reset(socket));
+    const settled = await mintOnce(client);
+    expect(gist(settled)).toBe('UPSTREAM_UNAVAILABLE upstream_unreachable');
+    await expect.poll(() => upstream.openSockets(), { timeout: 2000 }).toBe(0);
+  });
+});

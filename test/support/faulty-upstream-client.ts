@@ -1,0 +1,87 @@
+// The real upstream client, aimed at a faulty upstream with short times, and a record of everything it tells.
+import { systemClock } from '../../src/clock.ts';
+import { ServiceError } from '../../src/errors.ts';
+import { createUpstreamClient, type UpstreamClient, type UpstreamClientOptions } from '../../src/guest-token/client.ts';
+import type { Minted } from '../../src/guest-token/guest-token.ts';
+import type { AttemptReport } from '../../src/guest-token/upstream-events.ts';
+import type { Grant } from '../../src/policy/decision.ts';
+import { Secret } from '../../src/secrets/secret.ts';
+
+export const apiKeyText = '7e57ab1e-0000-4000-8000-5ec2e7000001';
+
+export interface ClientRecord extends UpstreamClient {
+  readonly attempts: readonly AttemptReport[];
+  /** Names of the other events in the order they came, such as `retry overloaded` or `circuit open`. */
+  readonly told: readonly string[];
+}
+
+export function startClient(
+  baseUrl: string,
+  options: Partial<UpstreamClientOptions> & { readonly limits?: UpstreamClientOptions['limits'] } = {},
+): ClientRecord {
+  const attempts: AttemptReport[] = [];
+  const told: string[] = [];
+  const client = createUpstreamClient({
+    baseUrl,
+    timeoutMs: 300,
+    deadlineMs: 1500,
+    maxRetries: 2,
+    apiKeys: { get: () => new Secret(apiKeyText), reload: () => Promise.resolve(false) },
+    bodySchema: { type: 'object' },
+    clock: systemClock,
+    random: () => 0.5,
+    events: {
+      attempt: (report) => attempts.push(report),
+      retry: (fault) => told.push(`retry ${fault}`),
+      circuit: (state) => told.push(`circuit ${state}`),
+      slowedDown: () => told.push('slowed down'),
+      keyRefused: (name) => told.push(`key refused ${name}`),
+    },
+    ...options,
+    limits: { backoffMs: 10, keepAliveMs: 1000, ...options.limits },
+  });
+  return { ...client, attempts, told };
+}
+
+export function grantFor(clientId: string, extra: Partial<Grant> = {}): Grant {
+  return {
+    apiKeyName: 'DATABRAIN_API_KEY',
+    request: { clientId, dataAppName: 'sales-dashboard' },
+    lifetimeMs: 60_000,
+    policyRevision: '0123456789ab',
+    ...extra,
+  } as Grant;
+}
+
+export type Settled =
+  { readonly minted: Minted; readonly ms: number } | { readonly error: ServiceError; readonly ms: number };
+
+/** Mints once and says what came of it and how long it took. Rethrows whatever is no ServiceError. */
+export async function mintOnce(
+  client: UpstreamClient,
+  clientId = 'acme',
+  extra: Partial<Grant> = {},
+): Promise<Settled> {
+  const start = performance.now();
+  try {
+    const minted = await client.mint(grantFor(clientId, extra));
+    return { minted, ms: performance.now() - start };
+  } catch (error) {
+    if (!(error instanceof ServiceError)) throw error;
+    return { error, ms: performance.now() - start };
+  }
+}
+
+/** The error's code and reason, or the token: short enough to compare. */
+export const gist = (settled: Settled): string =>
+  'minted' in settled ? settled.minted.token : `${settled.error.code} ${settled.error.reason}`;
+
+/** Everything that could reach a log or an answer, as one text. */
+export const everythingSaid = (client: ClientRecord, ...settled: readonly Settled[]): string =>
+  JSON.stringify([
+    client.attempts,
+    client.told,
+    settled.map((one) =>
+      'error' in one ? [one.error.message, one.error.stack, one.error.detail, String(one.error.cause)] : [],
+    ),
+  ]);
