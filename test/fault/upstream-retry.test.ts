@@ -1,0 +1,261 @@
+// security.md, sentence 26: redirects, which answers are asked for again, and every kind of `Retry-After`.
+import { afterEach, describe, expect, it } from 'vitest';
+import {
+  answer,
+  errorAnswer,
+  startFaultyUpstream,
+  tokenAnswer,
+  uuidOf,
+  type FaultyUpstream,
+  type Script,
+} from '../support/faulty-upstream.ts';
+import {
+  apiKeyText,
+  everythingSaid,
+  gist,
+  mintOnce,
+  startClient,
+  type ClientRecord,
+} from '../support/faulty-upstream-client.ts';
+
+const unlimitedPace = { minPerSecond: 1000, assumedPerSecond: 1000, growth: 1, maxPauseMs: 5000 };
+
+let upstream: FaultyUpstream | undefined;
+let client: ClientRecord | undefined;
+
+afterEach(async () => {
+  await client?.close();
+  await upstream?.close();
+  upstream = client = undefined;
+});
+
+async function start(script: Script, options: Parameters<typeof startClient>[1] = {}) {
+  upstream = await startFaultyUpstream(script);
+  client = startClient(upstream.baseUrl, {
+    deadlineMs: 1500,
+    ...options,
+    limits: { pace: unlimitedPace, ...options.limits },
+  });
+  return { upstream, client };
+}
+
+/** The given answers in turn, then tokens. */
+const inTurn =
+  (...answers: readonly Buffer[]): Script =>
+  (request, socket) =>
+    void socket.write(answers[request.index] ?? tokenAnswer(request.index));
+
+describe('26. Redirects are not followed', () => {
+  it.each([300, 301, 302, 303, 304, 307, 308])(
+    'neither the key nor anything else arrives where %i points',
+    async (status) => {
+      const elsewhere = await startFaultyUpstream((_request, socket) => void socket.write(tokenAnswer(1)));
+      const { upstream, client } = await start(
+        inTurn(
+          answer(status, status === 304 ? '' : 'moved', { location: `${elsewhere.baseUrl}/api/v2/guest-token/create` }),
+        ),
+      );
+      const settled = await mintOnce(client);
+      await elsewhere.close();
+      expect(gist(settled)).toBe('UPSTREAM_INVALID_RESPONSE upstream_redirect');
+      expect(elsewhere.connections()).toBe(0);
+      expect(upstream.seen).toHaveLength(1);
+      expect(everythingSaid(client, settled)).not.toContain(String(elsewhere.port));
+    },
+  );
+
+  it('does not follow a redirect to another path of the same host either', async () => {
+    const { upstream, client } = await start(
+      inTurn(answer(307, JSON.stringify({ token: uuidOf(9) }), { location: '/api/v2/guest-token/create' })),
+    );
+    expect(gist(await mintOnce(client))).toBe('UPSTREAM_INVALID_RESPONSE upstream_redirect');
+    expect(upstream.seen).toHaveLength(1);
+  });
+});
+
+describe('26. What is asked for again', () => {
+  it.each([400, 401, 402, 403, 404, 405, 408, 409, 410, 413, 415, 418, 422, 425, 426, 431, 451])(
+    'never asks again after %i',
+    async (status) => {
+      const { upstream, client } = await start(inTurn(answer(status, 'no')));
+      expect(gist(await mintOnce(client))).toMatch(/^UPSTREAM_REJECTED /);
+      expect(upstream.seen).toHaveLength(1);
+      expect(client.circuitState()).toBe('closed');
+    },
+  );
+
+  it.each([500, 501, 505, 507, 520, 599])('never asks again after %i, and says 503', async (status) => {
+    const { upstream, client } = await start(inTurn(answer(status, 'broken')));
+    const settled = await mintOnce(client);
+    expect(gist(settled)).toBe('UPSTREAM_UNAVAILABLE upstream_error');
+    expect('error' in settled && settled.error.detail.retryAfterSeconds).toBeGreaterThanOrEqual(1);
+    expect(upstream.seen).toHaveLength(1);
+  });
+
+  it.each([429, 502, 503, 504])(
+    'asks again after %i, at most as often as DATABRAIN_MAX_RETRIES says',
+    async (status) => {
+      const { upstream, client } = await start((_request, socket) => void socket.write(answer(status, 'busy')));
+      const settled = await mintOnce(client);
+      expect('error' in settled && settled.error.code).toBe('UPSTREAM_UNAVAILABLE');
+      expect('error' in settled && settled.error.detail.retryAfterSeconds).toBeGreaterThanOrEqual(1);
+      expect(upstream.seen).toHaveLength(3);
+      expect(client.told.filter((line) => line.startsWith('retry'))).toHaveLength(2);
+    },
+  );
+
+  it.each([429, 502, 503, 504])('gives the token that comes after two times %i', async (status) => {
+    const { upstream, client } = await start(inTurn(answer(status, 'busy'), answer(status, 'busy')));
+    expect(gist(await mintOnce(client))).toBe(uuidOf(2));
+    expect(new Set(upstream.seen.map(({ body }) => body)).size).toBe(1);
+    expect(new Set(upstream.seen.map(({ headers }) => headers.get('authorization')))).toEqual(
+      new Set([`Bearer ${apiKeyText}`]),
+    );
+  });
+
+  it('asks once only when DATABRAIN_MAX_RETRIES is 0', async () => {
+    const { upstream, client } = await start(inTurn(answer(503)), { maxRetries: 0 });
+    expect(gist(await mintOnce(client))).toBe('UPSTREAM_UNAVAILABLE upstream_error');
+    expect(upstream.seen).toHaveLength(1);
+  });
+
+  it("takes a 503 in the vendor's wrapping for a 503", async () => {
+    const { client } = await start(inTurn(errorAnswer(503, 'INTERNAL_SERVER_ERROR')));
+    expect(gist(await mintOnce(client))).toBe(uuidOf(1));
+  });
+
+  it('waits longer before each attempt', async () => {
+    const times: number[] = [];
+    const { client } = await start(
+      (_request, socket) => {
+        times.push(performance.now());
+        socket.write(answer(503));
+      },
+      { random: () => 0.999, limits: { backoffMs: 100 } },
+    );
+    await mintOnce(client);
+    const [first = 0, second = 0, third = 0] = times;
+    expect(second - first).toBeGreaterThan(95);
+    expect(third - second).toBeGreaterThan(195);
+  });
+
+  it('never makes more than a fifth of extra calls during an outage of an upstream that answers some', async () => {
+    const { upstream, client } = await start(
+      (request, socket) => void socket.write(request.index % 2 === 0 ? answer(503) : tokenAnswer(request.index)),
+      {
+        limits: {
+          retryReserve: 4,
+          circuit: {
+            consecutiveFailures: 1000,
+            failureShare: 2,
+            minimumCalls: 1,
+            windowMs: 1000,
+            openMs: 10,
+            maxOpenMs: 10,
+          },
+        },
+      },
+    );
+    const calls = 100;
+    for (let i = 0; i < calls; i += 1) await mintOnce(client);
+    expect(upstream.seen.length).toBeGreaterThan(calls);
+    expect(upstream.seen.length).toBeLessThanOrEqual(calls * 1.2 + 4);
+  });
+});
+
+describe('26. Retry-After', () => {
+  const inSeconds = (seconds: number): string => new Date(Date.now() + seconds * 1000).toUTCString();
+  const limitedOnce = (retryAfter: string, options: Parameters<typeof startClient>[1] = {}) =>
+    start(inTurn(answer(429, 'slow down', { 'retry-after': retryAfter })), options);
+
+  it.each<[string, () => string]>([
+    ['one second', () => '1'],
+    // HTTP dates have whole seconds: two seconds ahead is between one and two.
+    ['a date shortly ahead', () => inSeconds(2)],
+  ])('waits as long as %s says, then gets the token', async (_what, retryAfter) => {
+    const { upstream, client } = await limitedOnce(retryAfter(), { deadlineMs: 4000 });
+    const settled = await mintOnce(client);
+    expect(gist(settled)).toBe(uuidOf(1));
+    expect(settled.ms).toBeGreaterThan(900);
+    expect(settled.ms).toBeLessThan(2600);
+    expect(upstream.seen).toHaveLength(2);
+  });
+
+  it.each<[string, () => string]>([
+    ['zero', () => '0'],
+    ['a date in the past', () => 'Sun, 06 Nov 1994 08:49:37 GMT'],
+    ['an obsolete date in the past', () => 'Sunday, 06-Nov-94 08:49:37 GMT'],
+    ['a negative number', () => '-5'],
+    ['a fraction', () => '1.5'],
+    ['words', () => 'in a while'],
+    ['nothing', () => ''],
+    ['infinity', () => 'Infinity'],
+    ['hexadecimal', () => '0xfffff'],
+    ['an impossible date', () => 'Sun, 99 Foo 2099 99:99:99 GMT'],
+  ])('asks again at its own pace when it says %s', async (_what, retryAfter) => {
+    const { client } = await limitedOnce(retryAfter());
+    const settled = await mintOnce(client);
+    expect(gist(settled)).toBe(uuidOf(1));
+    expect(settled.ms).toBeLessThan(600);
+  });
+
+  it.each<[string, () => string, number]>([
+    ['half a minute', () => '30', 30],
+    ['ten years in seconds', () => '315360000', 120],
+    ['ten years as a date', () => inSeconds(315_360_000), 120],
+    ['a number with four hundred digits', () => '9'.repeat(400), 120],
+    ['a date beyond the deadline', () => inSeconds(60), 60],
+  ])('says 503 at once when it says %s, with a bounded Retry-After of its own', async (_what, retryAfter, seconds) => {
+    const { upstream, client } = await limitedOnce(retryAfter());
+    const settled = await mintOnce(client);
+    expect(gist(settled)).toBe('UPSTREAM_UNAVAILABLE upstream_rate_limited');
+    expect(settled.ms).toBeLessThan(400);
+    expect('error' in settled && settled.error.detail.retryAfterSeconds).toBeGreaterThanOrEqual(seconds - 1);
+    expect('error' in settled && settled.error.detail.retryAfterSeconds).toBeLessThanOrEqual(seconds);
+    expect(upstream.seen).toHaveLength(1);
+  });
+
+  it('counts two of them as junk', async () => {
+    const { client } = await start(
+      inTurn(Buffer.from('HTTP/1.1 429 X\r\nretry-after: 60\r\nretry-after: 61\r\ncontent-length: 0\r\n\r\n')),
+    );
+    expect(gist(await mintOnce(client))).toBe(uuidOf(1));
+  });
+
+  it('holds back every other call too, so that a 429 slows the whole service down', async () => {
+    const times: number[] = [];
+    const { client } = await start(
+      (request, socket) => {
+        times.push(performance.now());
+        socket.write(request.index === 0 ? answer(429, '', { 'retry-after': '1' }) : tokenAnswer(request.index));
+      },
+      { deadlineMs: 5000, limits: { pace: { minPerSecond: 5, assumedPerSecond: 20, growth: 0.02, maxPauseMs: 5000 } } },
+    );
+    await mintOnce(client, 'first');
+    await Promise.all(Array.from({ length: 5 }, (_, i) => mintOnce(client, `other-${i}`)));
+    const [limited = 0, ...later] = times;
+    expect(later).toHaveLength(6);
+    expect((later[0] ?? 0) - limited).toBeGreaterThan(950);
+    // Ten per second: half of the rate that was assumed to be too fast.
+    for (let i = 1; i < later.length; i += 1) expect((later[i] ?? 0) - (later[i - 1] ?? 0)).toBeGreaterThan(60);
+    expect(client.told).toContain('slowed down');
+  });
+
+  it('refuses early, with 503 and Retry-After, those whose turn would come too late', async () => {
+    const { upstream, client } = await start(inTurn(answer(429, '')), {
+      maxRetries: 0,
+      deadlineMs: 1000,
+      limits: { pace: { minPerSecond: 2, assumedPerSecond: 4, growth: 0.0001, maxPauseMs: 1000 } },
+    });
+    await mintOnce(client, 'first');
+    const settled = await Promise.all(Array.from({ length: 20 }, (_, i) => mintOnce(client, `other-${i}`)));
+    const refused = settled.filter((one) => 'error' in one);
+    expect(refused.length).toBeGreaterThan(15);
+    for (const one of refused) {
+      expect(gist(one)).toBe('UPSTREAM_UNAVAILABLE queue_full');
+      expect(one.ms).toBeLessThan(300);
+      expect(one.error.detail.retryAfterSeconds).toBeGreaterThanOrEqual(1);
+    }
+    expect(upstream.seen.length).toBeLessThan(5);
+  });
+});
