@@ -177,6 +177,7 @@ export type AuthnReason =
 export type PolicyReason =
   | 'data_app_unknown'
   | 'data_app_not_named'
+  | 'data_app_not_for_user'
   | 'validation_refused'
   | 'expression_failed'
   | 'client_id_refused'

@@ -1,6 +1,5 @@
 // A policy that loaded: checked, compiled to closures, immutable. src/policy/load-policy.ts makes it, decide.ts uses it.
 import type { Problem } from '../problem.ts';
-import type { CompiledSite } from './compile-site.ts';
 import type { Evaluation } from './evaluation.ts';
 import type { Site } from './trace.ts';
 import type { UpstreamRequest } from './upstream-request.ts';
@@ -13,8 +12,14 @@ export interface Reference {
   readonly position: string;
 }
 
+export interface Condition {
+  readonly site: Site;
+  /** Throws Refusal if the expression fails or gives anything but a boolean. */
+  readonly holds: (evaluation: Evaluation) => boolean;
+}
+
 export interface Validation {
-  readonly condition: CompiledSite;
+  readonly condition: Condition;
   /** The operator's sentence for the user. */
   readonly message: string;
 }
@@ -30,7 +35,7 @@ export interface DataAppPolicy {
   readonly expiresInMs: number;
   readonly withinAccessToken: boolean;
   /** `when`: for whom this data app exists; absent: for everybody. */
-  readonly availability?: CompiledSite;
+  readonly availability?: Condition;
   readonly validations: readonly Validation[];
   /** Literal ids, for `check --live`. */
   readonly references: readonly Reference[];

@@ -1,0 +1,225 @@
+// The functions that a policy may call: a closed list, each bounded by fuel. `matches()` (a backtracking regular
+// expression), times, bytes and types are not in it. `lowerAscii` folds ASCII only: a Kelvin sign is no "k".
+import { ExpressionFailure, spend, type Evaluation } from './evaluation.ts';
+import { isPlainObject, typeName } from './cel-values.ts';
+
+/** The receiver of a method is its first argument. */
+type Implementation = (evaluation: Evaluation, args: readonly unknown[], claim: string | undefined) => unknown;
+
+interface CelFunction {
+  /** Counts of arguments after the receiver. */
+  readonly asMethod?: readonly number[];
+  readonly asFunction?: readonly number[];
+  readonly call: Implementation;
+}
+
+const wrong = (name: string, args: readonly unknown[], claim: string | undefined): ExpressionFailure =>
+  new ExpressionFailure(`${name}() does not apply to ${args.map(typeName).join(', ')}`, claim);
+
+const textOf = (name: string, args: readonly unknown[], index: number, claim: string | undefined): string => {
+  const value = args[index];
+  if (typeof value === 'string') return value;
+  throw wrong(name, args, claim);
+};
+
+const indexOf = (name: string, args: readonly unknown[], index: number, length: number, claim?: string): number => {
+  const value = args[index];
+  if (typeof value !== 'bigint') throw wrong(name, args, claim);
+  if (value < 0n || value > BigInt(length))
+    throw new ExpressionFailure(`${name}() was given an index out of range`, claim);
+  return Number(value);
+};
+
+/** A search costs at worst the product of both lengths. */
+const search = (evaluation: Evaluation, text: string, sought: string): void =>
+  spend(evaluation, 1 + ((text.length * (1 + sought.length)) >> 8));
+
+const predicate = (name: string, holds: (text: string, part: string) => boolean): CelFunction => ({
+  asMethod: [1],
+  call: (evaluation, args, claim) => {
+    const text = textOf(name, args, 0, claim);
+    const part = textOf(name, args, 1, claim);
+    search(evaluation, text, part);
+    return holds(text, part);
+  },
+});
+
+const rewriting = (name: string, rewrite: (text: string) => string): CelFunction => ({
+  asMethod: [0],
+  call: (evaluation, args, claim) => {
+    const text = textOf(name, args, 0, claim);
+    spend(evaluation, 1 + (text.length >> 2));
+    return rewrite(text);
+  },
+});
+
+const position = (name: 'indexOf' | 'lastIndexOf'): CelFunction => ({
+  asMethod: [1],
+  call: (evaluation, args, claim) => {
+    const text = textOf(name, args, 0, claim);
+    const part = textOf(name, args, 1, claim);
+    search(evaluation, text, part);
+    return BigInt(text[name](part));
+  },
+});
+
+const codePoints = (evaluation: Evaluation, text: string): bigint => {
+  spend(evaluation, 1 + (text.length >> 4));
+  let count = 0n;
+  for (const _ of text) count += 1n;
+  return count;
+};
+
+const int64 = (value: bigint, claim: string | undefined): bigint => {
+  if (BigInt.asIntN(64, value) === value) return value;
+  throw new ExpressionFailure('int() leaves the range of 64-bit integers', claim);
+};
+
+export const celFunctions: ReadonlyMap<string, CelFunction> = new Map<string, CelFunction>([
+  [
+    'size',
+    {
+      asFunction: [1],
+      asMethod: [0],
+      call: (evaluation, args, claim) => {
+        const value = args[0];
+        if (typeof value === 'string') return codePoints(evaluation, value);
+        if (Array.isArray(value)) return BigInt(value.length);
+        if (value instanceof Map) return BigInt(value.size);
+        if (isPlainObject(value)) return BigInt(Object.keys(value).length);
+        throw wrong('size', args, claim);
+      },
+    },
+  ],
+  ['startsWith', predicate('startsWith', (text, part) => text.startsWith(part))],
+  ['endsWith', predicate('endsWith', (text, part) => text.endsWith(part))],
+  ['contains', predicate('contains', (text, part) => text.includes(part))],
+  ['lowerAscii', rewriting('lowerAscii', (text) => text.replace(/[A-Z]+/g, (run) => run.toLowerCase()))],
+  ['upperAscii', rewriting('upperAscii', (text) => text.replace(/[a-z]+/g, (run) => run.toUpperCase()))],
+  ['trim', rewriting('trim', (text) => text.trim())],
+  ['indexOf', position('indexOf')],
+  ['lastIndexOf', position('lastIndexOf')],
+  [
+    'substring',
+    {
+      asMethod: [1, 2],
+      call: (evaluation, args, claim) => {
+        const text = textOf('substring', args, 0, claim);
+        const start = indexOf('substring', args, 1, text.length, claim);
+        const end = args.length > 2 ? indexOf('substring', args, 2, text.length, claim) : text.length;
+        if (end < start) throw new ExpressionFailure('substring() was given an index out of range', claim);
+        spend(evaluation, 1 + ((end - start) >> 2));
+        return text.slice(start, end);
+      },
+    },
+  ],
+  [
+    'split',
+    {
+      asMethod: [1],
+      call: (evaluation, args, claim) => {
+        const text = textOf('split', args, 0, claim);
+        const separator = textOf('split', args, 1, claim);
+        search(evaluation, text, separator);
+        const parts = text.split(separator);
+        spend(evaluation, parts.length);
+        return parts;
+      },
+    },
+  ],
+  [
+    'join',
+    {
+      asMethod: [0, 1],
+      call: (evaluation, args, claim) => {
+        const parts = args[0];
+        const separator = args.length > 1 ? textOf('join', args, 1, claim) : '';
+        if (!Array.isArray(parts)) throw wrong('join', args, claim);
+        let length = 0;
+        for (const part of parts as readonly unknown[]) {
+          if (typeof part !== 'string') throw new ExpressionFailure('join() takes a list of strings only', claim);
+          length += part.length + separator.length;
+        }
+        spend(evaluation, parts.length + (length >> 2));
+        return parts.join(separator);
+      },
+    },
+  ],
+  [
+    'string',
+    {
+      asFunction: [1],
+      call: (_evaluation, args, claim) => {
+        const value = args[0];
+        switch (typeof value) {
+          case 'string':
+            return value;
+          case 'boolean':
+          case 'bigint':
+          case 'number':
+            return String(value);
+          default:
+            throw wrong('string', args, claim);
+        }
+      },
+    },
+  ],
+  [
+    'int',
+    {
+      asFunction: [1],
+      call: (_evaluation, args, claim) => {
+        const value = args[0];
+        if (typeof value === 'bigint') return value;
+        if (typeof value === 'number' && Number.isFinite(value)) return int64(BigInt(Math.trunc(value)), claim);
+        if (typeof value === 'string' && /^-?[0-9]{1,19}$/.test(value)) return int64(BigInt(value), claim);
+        throw wrong('int', args, claim);
+      },
+    },
+  ],
+  [
+    'double',
+    {
+      asFunction: [1],
+      call: (_evaluation, args, claim) => {
+        const value = args[0];
+        if (typeof value === 'number') return value;
+        if (typeof value === 'bigint') return Number(value);
+        if (typeof value === 'string' && /^-?[0-9]{1,40}(\.[0-9]{1,40})?([eE][+-]?[0-9]{1,3})?$/.test(value))
+          return Number(value);
+        throw wrong('double', args, claim);
+      },
+    },
+  ],
+  [
+    'bool',
+    {
+      asFunction: [1],
+      call: (_evaluation, args, claim) => {
+        const value = args[0];
+        if (typeof value === 'boolean') return value;
+        if (value === 'true') return true;
+        if (value === 'false') return false;
+        throw wrong('bool', args, claim);
+      },
+    },
+  ],
+  ['dyn', { asFunction: [1], call: (_evaluation, args) => args[0] }],
+]);
+
+/** Macros: they bind a name or look at presence, so compile-expression.ts treats them itself. Counts of arguments. */
+export const celMacros: ReadonlyMap<string, readonly number[]> = new Map([
+  ['all', [2]],
+  ['exists', [2]],
+  ['exists_one', [2]],
+  ['map', [2, 3]],
+  ['filter', [2]],
+]);
+
+/** Methods of optional values. */
+export const optionalMethods: ReadonlyMap<string, readonly number[]> = new Map([
+  ['orValue', [1]],
+  ['or', [1]],
+  ['hasValue', [0]],
+  ['value', [0]],
+]);

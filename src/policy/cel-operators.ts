@@ -1,0 +1,108 @@
+// CEL's binary operators over values. Ordering mixes int and double, arithmetic does not (CEL language definition,
+// "Standard Definitions"); what they produce is paid for.
+import { ExpressionFailure, spend, type Evaluation } from './evaluation.ts';
+import { equal, isPlainObject, member, typeName } from './cel-values.ts';
+
+type Operator = (evaluation: Evaluation, left: unknown, right: unknown, claim: string | undefined) => unknown;
+
+const isNumeric = (value: unknown): value is number | bigint => typeof value === 'number' || typeof value === 'bigint';
+
+const mismatch = (operator: string, left: unknown, right: unknown, claim: string | undefined): ExpressionFailure =>
+  new ExpressionFailure(`"${operator}" does not apply to ${typeName(left)} and ${typeName(right)}`, claim);
+
+const comparison =
+  (operator: string, holds: (order: -1 | 0 | 1) => boolean): Operator =>
+  (evaluation, left, right, claim) => {
+    if (
+      (isNumeric(left) && isNumeric(right)) ||
+      (typeof left === 'boolean' && typeof right === 'boolean') ||
+      (typeof left === 'string' && typeof right === 'string')
+    ) {
+      if (typeof left === 'string') spend(evaluation, left.length >> 4);
+      if (left !== left || right !== right) return false;
+      return holds(left < right ? -1 : left > right ? 1 : 0);
+    }
+    throw mismatch(operator, left, right, claim);
+  };
+
+const inInt64 = (operator: string, value: bigint): bigint => {
+  if (BigInt.asIntN(64, value) === value) return value;
+  throw new ExpressionFailure(`"${operator}" leaves the range of 64-bit integers`);
+};
+
+const arithmetic =
+  (
+    operator: string,
+    ofInts: (a: bigint, b: bigint) => bigint,
+    ofDoubles: ((a: number, b: number) => number) | undefined,
+  ): Operator =>
+  (_evaluation, left, right, claim) => {
+    if (typeof left === 'bigint' && typeof right === 'bigint') {
+      if ((operator === '/' || operator === '%') && right === 0n)
+        throw new ExpressionFailure(`"${operator}" by zero`, claim);
+      return inInt64(operator, ofInts(left, right));
+    }
+    if (typeof left === 'number' && typeof right === 'number' && ofDoubles !== undefined) return ofDoubles(left, right);
+    throw mismatch(operator, left, right, claim);
+  };
+
+const addNumbers = arithmetic(
+  '+',
+  (a, b) => a + b,
+  (a, b) => a + b,
+);
+
+const add: Operator = (evaluation, left, right, claim) => {
+  if (typeof left === 'string' && typeof right === 'string') {
+    spend(evaluation, (left.length + right.length) >> 2);
+    return left + right;
+  }
+  if (Array.isArray(left) && Array.isArray(right)) {
+    spend(evaluation, left.length + right.length);
+    return [...(left as readonly unknown[]), ...(right as readonly unknown[])];
+  }
+  return addNumbers(evaluation, left, right, claim);
+};
+
+const isIn: Operator = (evaluation, left, right, claim) => {
+  if (Array.isArray(right)) {
+    for (const item of right as readonly unknown[]) {
+      spend(evaluation, 1);
+      if (equal(evaluation, left, item)) return true;
+    }
+    return false;
+  }
+  if (right instanceof Map || isPlainObject(right)) return member(right, left) !== undefined;
+  throw mismatch('in', left, right, claim);
+};
+
+export const binaryOperators = {
+  '==': (evaluation, left, right) => equal(evaluation, left, right),
+  '!=': (evaluation, left, right) => !equal(evaluation, left, right),
+  '<': comparison('<', (order) => order < 0),
+  '<=': comparison('<=', (order) => order <= 0),
+  '>': comparison('>', (order) => order > 0),
+  '>=': comparison('>=', (order) => order >= 0),
+  '+': add,
+  '-': arithmetic(
+    '-',
+    (a, b) => a - b,
+    (a, b) => a - b,
+  ),
+  '*': arithmetic(
+    '*',
+    (a, b) => a * b,
+    (a, b) => a * b,
+  ),
+  '/': arithmetic(
+    '/',
+    (a, b) => a / b,
+    (a, b) => a / b,
+  ),
+  '%': arithmetic('%', (a, b) => a % b, undefined),
+  in: isIn,
+} as const satisfies Record<string, Operator>;
+
+export type BinaryOperatorName = keyof typeof binaryOperators;
+
+export const isBinaryOperator = (op: string): op is BinaryOperatorName => Object.hasOwn(binaryOperators, op);

@@ -1,0 +1,92 @@
+// The values of our CEL subset and what is asked of them: type, members, equality. Integers are bigint, claims' numbers
+// are doubles, map literals are Map, claims' objects stay plain and show own properties only: a claim named
+// `constructor` is data, an absent one is absent.
+import { ExpressionFailure, spend, type Evaluation } from './evaluation.ts';
+
+/** CEL's optional value, from `claims.?x`; `none` is one without a value. */
+export class Optional {
+  readonly present: boolean;
+  readonly value: unknown;
+
+  constructor(present: boolean, value?: unknown) {
+    this.present = present;
+    this.value = value;
+  }
+}
+
+export const none = new Optional(false);
+
+export type PlainObject = Readonly<Record<string, unknown>>;
+
+export const isPlainObject = (value: unknown): value is PlainObject =>
+  typeof value === 'object' &&
+  value !== null &&
+  !Array.isArray(value) &&
+  !(value instanceof Map) &&
+  !(value instanceof Optional);
+
+/** The type's name for messages; never the value. */
+export function typeName(value: unknown): string {
+  switch (typeof value) {
+    case 'string':
+      return 'string';
+    case 'number':
+      return 'double';
+    case 'bigint':
+      return 'int';
+    case 'boolean':
+      return 'bool';
+    default:
+      if (value === null) return 'null';
+      if (Array.isArray(value)) return 'list';
+      return value instanceof Optional ? 'optional' : 'map';
+  }
+}
+
+/** The member of a map or the element of a list; undefined if there is none. */
+export function member(container: unknown, key: unknown): unknown {
+  if (typeof key === 'string') {
+    if (container instanceof Map) return (container as ReadonlyMap<unknown, unknown>).get(key);
+    if (isPlainObject(container)) return Object.hasOwn(container, key) ? container[key] : undefined;
+    return undefined;
+  }
+  if (Array.isArray(container) && (typeof key === 'bigint' || typeof key === 'number')) {
+    const index = Number(key);
+    return index >= 0 && index < container.length ? (container as readonly unknown[])[index] : undefined;
+  }
+  return undefined;
+}
+
+const deepest = 64;
+
+/** CEL's `==`: numbers by value across int and double, lists and maps by content, different types are unequal. */
+export function equal(evaluation: Evaluation, a: unknown, b: unknown, depth = 0): boolean {
+  if (a === b) return true;
+  if (typeof a === 'bigint' && typeof b === 'number') return Number.isInteger(b) && a === BigInt(b);
+  if (typeof a === 'number' && typeof b === 'bigint') return Number.isInteger(a) && BigInt(a) === b;
+  if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) return false;
+  if (depth >= deepest) throw new ExpressionFailure('"==" compares values that are nested too deeply');
+  if (Array.isArray(a)) {
+    if (!Array.isArray(b) || a.length !== b.length) return false;
+    spend(evaluation, a.length);
+    return a.every((item, index) => equal(evaluation, item, (b as readonly unknown[])[index], depth + 1));
+  }
+  if (Array.isArray(b) || a instanceof Optional || b instanceof Optional) return false;
+  const keys = mapKeys(a);
+  if (keys.length !== mapKeys(b).length) return false;
+  spend(evaluation, keys.length);
+  return keys.every((key) => {
+    const other = member(b, key);
+    return other !== undefined && equal(evaluation, member(a, key), other, depth + 1);
+  });
+}
+
+/** Keys of a map, in its own order. */
+export const mapKeys = (map: object): readonly unknown[] => (map instanceof Map ? [...map.keys()] : Object.keys(map));
+
+/** The elements that a macro goes over: of a list its elements, of a map its keys. */
+export function elementsOf(value: unknown, macro: string, claim: string | undefined): readonly unknown[] {
+  if (Array.isArray(value)) return value;
+  if (value instanceof Map || isPlainObject(value)) return mapKeys(value);
+  throw new ExpressionFailure(`${macro}() goes over a list or a map, not a ${typeName(value)}`, claim);
+}

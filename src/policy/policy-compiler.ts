@@ -1,0 +1,228 @@
+// Turns scalars of the file into fields: a literal is checked by its rule at load, an expression is compiled and its
+// result checked by the same rule per decision. Collects problems and sites; shared by everything that load-policy.ts compiles.
+import type { PolicyReason } from '../errors.ts';
+import type { Problem } from '../problem.ts';
+import { compileSite, type CompiledSite } from './compile-site.ts';
+import type { Evaluate } from './compile-expression.ts';
+import { createExpressionReader, ExpressionProblem } from './cel-syntax.ts';
+import { ExpressionFailure, type Evaluation } from './evaluation.ts';
+import { known, type Field } from './field.ts';
+import type { Condition } from './policy.ts';
+import type { Path, PolicyDocument } from './policy-document.ts';
+import { Refusal } from './refusal.ts';
+import { pathText } from './structure-problems.ts';
+import type { Site, SiteKind } from './trace.ts';
+import type { Refuse, Rule } from './value-rules.ts';
+
+/** What an expression may statically be. */
+export type ExpectedType = 'bool' | 'string' | 'number' | 'list';
+
+const typeFits = (type: string, expected: readonly ExpectedType[]): boolean =>
+  type.startsWith('dyn') ||
+  (type === 'bool' && expected.includes('bool')) ||
+  (type === 'string' && expected.includes('string')) ||
+  ((type === 'int' || type === 'double') && expected.includes('number')) ||
+  (/^list(?:<(?:string|dyn|[A-Z])>)?$/.test(type) && expected.includes('list'));
+
+/** The expression inside `${ … }`, with where it begins in the scalar; undefined for a literal. */
+export const expressionIn = (value: unknown): { readonly text: string; readonly offset: number } | undefined =>
+  typeof value === 'string' && value.startsWith('${') && value.endsWith('}')
+    ? { text: value.slice(2, -1), offset: 2 }
+    : undefined;
+
+export interface ScalarOptions<T> {
+  readonly kind: SiteKind;
+  readonly reason: PolicyReason;
+  readonly expected: readonly ExpectedType[];
+  /** For what an expression gives. */
+  readonly rule: Rule<T>;
+  /** For what the file says. */
+  readonly literalRule: Rule<T>;
+  /** Where the value stands in the body; `index` is the place of its entry in a filter list. Absent: its list tells. */
+  readonly bodyPath?: (index: number) => string;
+}
+
+interface PolicyCompilerOptions {
+  readonly document: PolicyDocument;
+}
+
+export type PolicyCompiler = ReturnType<typeof createPolicyCompiler>;
+
+/** What a claim-less refusal can still say: the one claim that the expression names. */
+const blamedClaim = (site: Site): string | undefined =>
+  site.claims.length === 1 && site.variables.length === 0 && site.claims[0] !== '*' ? site.claims[0] : undefined;
+
+class LiteralFault extends Error {}
+
+export function createPolicyCompiler({ document }: PolicyCompilerOptions) {
+  const problems: Problem[] = [];
+  const sites: Site[] = [];
+  const variables = new Map<string, Evaluate>();
+  const variableTypes = new Map<string, string>();
+  let slots = 0;
+  let read = createExpressionReader(variableTypes);
+
+  const problem = (path: Path, what: string, mend: string): void =>
+    void problems.push({ where: document.positionOf(path), what, mend });
+
+  const variable = (name: string): Evaluate => {
+    const defined = variables.get(name);
+    if (defined === undefined) throw new TypeError(`variables.${name} was not checked`);
+    return defined;
+  };
+
+  /** Compiles an expression; undefined after a problem. `path` is the whole path in the file. */
+  const compileAt = (
+    path: Path,
+    value: unknown,
+    expected: readonly ExpectedType[] | undefined,
+    site: { readonly kind: SiteKind; readonly dataApp?: string; readonly path: string },
+  ): CompiledSite | undefined => {
+    const { text, offset } = expressionIn(value) ?? { text: String(value), offset: 0 };
+    try {
+      const expression = read(text);
+      if (expression.type.startsWith('optional'))
+        throw new ExpressionProblem('the expression gives an optional value', 'Add .orValue("…") to it', 0);
+      if (expected !== undefined && !typeFits(expression.type, expected))
+        throw new ExpressionProblem(
+          `the expression gives a ${expression.type}, and ${pathText(path)} needs a ${expected.join(' or ')}`,
+          'Mend the expression',
+          0,
+        );
+      const compiled = compileSite(
+        {
+          id: sites.length,
+          kind: site.kind,
+          dataApp: site.dataApp,
+          path: site.path,
+          text,
+          position: (at) => (at === undefined ? document.positionOf(path) : document.positionInText(path, offset + at)),
+        },
+        expression,
+        { variable, newSlot: () => slots++ },
+      );
+      sites.push(compiled.site);
+      return compiled;
+    } catch (error) {
+      if (!(error instanceof ExpressionProblem)) throw error;
+      problems.push({
+        where: document.positionInText(path, offset + error.offset),
+        what: `${error.what}, in "${text.length > 100 ? `${text.slice(0, 97)}…` : text}"`,
+        mend: error.mend,
+      });
+      return undefined;
+    }
+  };
+
+  const evaluateSite = ({ site, evaluate }: CompiledSite, evaluation: Evaluation): unknown => {
+    try {
+      return evaluate(evaluation);
+    } catch (error) {
+      if (error instanceof ExpressionFailure)
+        throw new Refusal('expression_failed', error.what, site, error.claim ?? blamedClaim(site));
+      throw error;
+    }
+  };
+
+  return {
+    problems,
+    sites,
+    problem,
+    positionOf: document.positionOf,
+
+    /** Defines a variable over those defined before it. It is evaluated when first used, once per decision. */
+    defineVariable(name: string, value: unknown): void {
+      const path = ['variables', name];
+      const compiled = compileAt(path, value, undefined, { kind: 'variable', path: `variables.${name}` });
+      if (compiled === undefined) {
+        // Known from here on, so that its uses do not add problems of their own.
+        variableTypes.set(name, 'dyn');
+        variables.set(name, () => null);
+      } else {
+        const index = variables.size;
+        variableTypes.set(name, registrableType(compiled.type));
+        variables.set(name, (evaluation) => {
+          const cached = evaluation.variables[index];
+          if (cached !== undefined) {
+            if (cached instanceof ExpressionFailure) throw cached;
+            return cached;
+          }
+          try {
+            return (evaluation.variables[index] = compiled.evaluate(evaluation));
+          } catch (error) {
+            evaluation.variables[index] = error;
+            throw error;
+          }
+        });
+      }
+      read = createExpressionReader(variableTypes);
+    },
+
+    variableCount: () => variables.size,
+
+    /** A `when` or a validation: strictly a boolean. The result throws Refusal. */
+    condition(
+      path: Path,
+      value: unknown,
+      site: { readonly kind: SiteKind; readonly dataApp?: string; readonly path: string },
+    ): Condition | undefined {
+      const compiled = compileAt(path, value, ['bool'], site);
+      if (compiled === undefined) return undefined;
+      return {
+        site: compiled.site,
+        holds: (evaluation) => {
+          const result = evaluateSite(compiled, evaluation);
+          if (typeof result === 'boolean') return result;
+          const claim = blamedClaim(compiled.site);
+          throw new Refusal('expression_failed', 'the condition is not true or false', compiled.site, claim);
+        },
+      };
+    },
+
+    /** A literal or an expression at its place. `sitePath` is below `request`. */
+    scalar<T>(
+      path: Path,
+      value: unknown,
+      dataApp: string,
+      sitePath: string,
+      options: ScalarOptions<T>,
+    ): Field<T> | undefined {
+      if (expressionIn(value) === undefined) {
+        try {
+          return known(
+            options.literalRule(value, (what) => {
+              throw new LiteralFault(what);
+            }),
+          );
+        } catch (error) {
+          if (!(error instanceof LiteralFault)) throw error;
+          problem(path, `${pathText(path)} ${error.message}`, 'Mend the value');
+          return undefined;
+        }
+      }
+      const compiled = compileAt(path, value, options.expected, { kind: options.kind, dataApp, path: sitePath });
+      if (compiled === undefined) return undefined;
+      const { site } = compiled;
+      const { rule, reason, bodyPath } = options;
+      const claim = blamedClaim(site);
+      const refuse: Refuse = (what) => {
+        throw new Refusal(reason, `${sitePath} ${what}`, site, claim);
+      };
+      return {
+        known: false,
+        compute: (evaluation, index) => {
+          const result = rule(evaluateSite(compiled, evaluation), refuse);
+          if (evaluation.trace !== undefined && bodyPath !== undefined) evaluation.trace.placed(site, bodyPath(index));
+          return result;
+        },
+      };
+    },
+  };
+}
+
+/** The type under which later expressions see a variable: what the checker knows to register, else `dyn`. */
+const registrableType = (type: string): string => {
+  if (/^(?:bool|string|int|double|list|list<(?:string|bool|int|double|dyn)>)$/.test(type)) return type;
+  if (type.startsWith('list')) return 'list';
+  return type.startsWith('map') ? 'map' : 'dyn';
+};
