@@ -1,0 +1,93 @@
+// What issuing needs around it: verified callers, grants and a mint that says how often it was called. Principals and
+// grants are branded; here, as in the two files that make them, the brand is cast.
+import { randomUUID } from 'node:crypto';
+import type { Principal } from '../../src/authn/principal.ts';
+import type { Clock } from '../../src/clock.ts';
+import { createIssue, type Issue, type IssueOptions, type ReuseResult } from '../../src/guest-token/issue.ts';
+import type { Mint, Minted } from '../../src/guest-token/guest-token.ts';
+import type { Grant } from '../../src/policy/decision.ts';
+import type { ApiKeys } from '../../src/secrets/api-keys.ts';
+import { Secret } from '../../src/secrets/secret.ts';
+
+export const hour = 3_600_000;
+
+export const principalOf = (sub: string, iss = 'https://login.example.com'): Principal =>
+  ({ iss, sub, exp: 4_000_000_000, claims: {} }) as unknown as Principal;
+
+export const grantOf = (part: Partial<Grant> = {}): Grant =>
+  ({
+    apiKeyName: 'DATABRAIN_API_KEY',
+    request: { clientId: 'acme', dataAppName: 'sales-dashboard', params: { allowedEmbeds: ['sales-overview'] } },
+    lifetimeMs: hour,
+    policyRevision: '0123456789ab',
+    ...part,
+  }) as Grant;
+
+export interface ScriptedMint {
+  readonly mint: Mint;
+  /** Grants that were minted for, in order. */
+  readonly grants: readonly Grant[];
+  /** What the next mints do; the last one stays. */
+  readonly behave: (behaviour: (grant: Grant) => Promise<void>) => void;
+}
+
+/** Mints a random UUID at the clock's time. */
+export function createScriptedMint(clock: Clock): ScriptedMint {
+  const grants: Grant[] = [];
+  let behaviour: (grant: Grant) => Promise<void> = () => Promise.resolve();
+  return {
+    grants,
+    behave: (next) => {
+      behaviour = next;
+    },
+    mint: async (grant): Promise<Minted> => {
+      grants.push(grant);
+      const sentAt = clock.monotonic();
+      await behaviour(grant);
+      return { token: randomUUID(), sentAt, lifetimeMs: grant.lifetimeMs };
+    },
+  };
+}
+
+export interface SettableApiKeys extends ApiKeys {
+  readonly set: (name: string, value: string | undefined) => void;
+}
+
+export function createApiKeys(value = 'b1946ac9-2ee6-4ab1-9d5a-6f0a3f1c2d3e'): SettableApiKeys {
+  const keys = new Map([['DATABRAIN_API_KEY', new Secret(value)]]);
+  return {
+    get: (name) => keys.get(name),
+    reload: () => Promise.resolve(false),
+    get names() {
+      return [...keys.keys()];
+    },
+    set: (name, next) => {
+      if (next === undefined) keys.delete(name);
+      else keys.set(name, new Secret(next));
+    },
+  };
+}
+
+export interface RecordedIssue extends Issue {
+  readonly results: readonly ReuseResult[];
+  readonly renewals: readonly string[];
+}
+
+/** The real issue with reuse on, half of the life required, and a record of what it told. */
+export function startIssue(
+  options: Pick<IssueOptions, 'mint' | 'apiKeys' | 'clock'> & Partial<IssueOptions>,
+): RecordedIssue {
+  const results: ReuseResult[] = [];
+  const renewals: string[] = [];
+  const issue = createIssue({
+    baseUrl: 'https://api.usedatabrain.com',
+    mode: 'user',
+    minRemainingPercent: 50,
+    maxEntries: 1_000,
+    random: () => 0.5,
+    pause: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
+    events: { onReuse: (result) => results.push(result), onRenewal: (result) => renewals.push(result) },
+    ...options,
+  });
+  return { ...issue, results, renewals };
+}

@@ -1,0 +1,285 @@
+import { describe, expect, it } from 'vitest';
+import { ServiceError } from '../../../src/errors.ts';
+import { createApiKeys, createScriptedMint, grantOf, hour, principalOf, startIssue } from '../../support/issuing.ts';
+import { createManualClock } from '../../support/manual-clock.ts';
+
+const minute = 60_000;
+const alice = principalOf('alice');
+
+const start = (options: Partial<Parameters<typeof startIssue>[0]> = {}) => {
+  const clock = createManualClock();
+  const apiKeys = createApiKeys();
+  const { mint, grants, behave } = createScriptedMint(clock);
+  return { clock, apiKeys, grants, behave, ...startIssue({ mint, apiKeys, clock, ...options }) };
+};
+
+const fails =
+  (code: 'UPSTREAM_UNAVAILABLE' | 'UPSTREAM_TIMEOUT' | 'UPSTREAM_INVALID_RESPONSE' | 'UPSTREAM_REJECTED') => () =>
+    Promise.reject(new ServiceError(code, 'upstream_error'));
+
+describe('issuing a guest token', () => {
+  it('gives the same user the same token for the same request, with the life that is left', async () => {
+    const { issue, grants, clock, results } = start();
+    const first = await issue(grantOf(), alice);
+    clock.advance(10 * minute);
+    const second = await issue(grantOf(), alice);
+    expect(first).toMatchObject({ reused: false, expiresInSeconds: 3600 });
+    expect(second).toEqual({ token: first.token, reused: true, expiresInSeconds: 3000 });
+    expect(grants).toHaveLength(1);
+    expect(results).toEqual(['minted', 'hit']);
+  });
+
+  it.each([
+    ['another user', () => issueArguments({}, 'bob')],
+    [
+      'a role that changed the request',
+      () => issueArguments({ request: { clientId: 'acme', dataAppName: 'sales-dashboard' } }),
+    ],
+    ['a policy that changed the lifetime', () => issueArguments({ lifetimeMs: 2 * hour })],
+  ])('mints another one for %s', async (_, other) => {
+    const { issue, grants } = start();
+    const first = await issue(grantOf(), alice);
+    const second = await issue(...other());
+    expect(second.token).not.toBe(first.token);
+    expect(grants).toHaveLength(2);
+  });
+
+  it('mints another one after the API key changed, and again the former one after it changed back', async () => {
+    const { issue, apiKeys } = start();
+    const before = apiKeys.get('DATABRAIN_API_KEY')?.reveal();
+    const first = await issue(grantOf(), alice);
+    apiKeys.set('DATABRAIN_API_KEY', 'another key');
+    const second = await issue(grantOf(), alice);
+    apiKeys.set('DATABRAIN_API_KEY', before);
+    expect(second.token).not.toBe(first.token);
+    expect((await issue(grantOf(), alice)).token).toBe(first.token);
+  });
+
+  it('does not keep a token under a key that was swapped while it was minted', async () => {
+    const { issue, apiKeys, behave, grants } = start();
+    const before = apiKeys.get('DATABRAIN_API_KEY')?.reveal();
+    behave(async () => apiKeys.set('DATABRAIN_API_KEY', 'swapped'));
+    await issue(grantOf(), alice);
+    behave(async () => undefined);
+    apiKeys.set('DATABRAIN_API_KEY', before);
+    expect((await issue(grantOf(), alice)).reused).toBe(false);
+    expect(grants).toHaveLength(2);
+  });
+
+  it('mints anew when less than the configured share of its life is left', async () => {
+    const { issue, clock, grants } = start({ minRemainingPercent: 90 });
+    await issue(grantOf(), alice);
+    clock.advance(6 * minute + 1);
+    expect(await issue(grantOf(), alice)).toMatchObject({ reused: false, expiresInSeconds: 3600 });
+    expect(grants).toHaveLength(2);
+  });
+
+  it('keeps to the configured number of tokens, least recently used leaving first', async () => {
+    const { issue, grants } = start({ maxEntries: 2 });
+    for (const sub of ['alice', 'bob', 'alice', 'carol', 'alice', 'bob']) await issue(grantOf(), principalOf(sub));
+    expect(grants).toHaveLength(4);
+  });
+
+  it('forgets its tokens when told', async () => {
+    const { issue, grants, clear } = start();
+    await issue(grantOf(), alice);
+    clear();
+    await issue(grantOf(), alice);
+    expect(grants).toHaveLength(2);
+  });
+
+  it('never tells an end beyond that of the access token', async () => {
+    const { issue, clock } = start();
+    const notAfterMs = clock.now() + 10 * minute;
+    const { expiresInSeconds } = await issue(grantOf({ notAfterMs, lifetimeMs: 10 * minute + 900 }), alice);
+    expect(expiresInSeconds).toBe(600);
+  });
+
+  it('refuses when the access token ended while the upstream was slow', async () => {
+    const { issue, clock, behave } = start();
+    behave(async () => clock.advance(5_000));
+    const grant = grantOf({ notAfterMs: clock.now() + 5_000, lifetimeMs: 5_000 });
+    await expect(issue(grant, alice)).rejects.toMatchObject({
+      code: 'TOKEN_EXPIRED',
+      reason: 'access_token_ends_too_soon',
+    });
+  });
+
+  it('refuses to hand out a token that ended while the upstream was slow', async () => {
+    const { issue, clock, behave } = start();
+    behave(async () => clock.advance(5_000));
+    await expect(issue(grantOf({ lifetimeMs: 5_000 }), alice)).rejects.toMatchObject({ code: 'UPSTREAM_TIMEOUT' });
+  });
+});
+
+function issueArguments(part: Parameters<typeof grantOf>[0], sub = 'alice') {
+  return [grantOf(part), principalOf(sub)] as const;
+}
+
+describe('identical requests at the same moment', () => {
+  it('cost one mint, whatever their number', async () => {
+    const { issue, grants, behave, results } = start();
+    behave(() => new Promise((resolve) => setTimeout(resolve, 20)));
+    const tokens = await Promise.all(Array.from({ length: 500 }, () => issue(grantOf(), alice)));
+    expect(new Set(tokens.map(({ token }) => token)).size).toBe(1);
+    expect(tokens.filter(({ reused }) => !reused)).toHaveLength(1);
+    expect(grants).toHaveLength(1);
+    expect(results.filter((result) => result === 'joined')).toHaveLength(499);
+  });
+
+  it('fail together once, and the next one tries again', async () => {
+    const { issue, grants, behave } = start();
+    behave(fails('UPSTREAM_UNAVAILABLE'));
+    const outcomes = await Promise.allSettled([issue(grantOf(), alice), issue(grantOf(), alice)]);
+    expect(outcomes.map(({ status }) => status)).toEqual(['rejected', 'rejected']);
+    expect(grants).toHaveLength(1);
+    behave(async () => undefined);
+    expect(await issue(grantOf(), alice)).toMatchObject({ reused: false });
+  });
+
+  it('of different users never share', async () => {
+    const { issue } = start();
+    const tokens = await Promise.all(['alice', 'bob'].map((sub) => issue(grantOf(), principalOf(sub))));
+    expect(tokens[0]?.token).not.toBe(tokens[1]?.token);
+  });
+
+  it('are refused early when too many different ones wait', async () => {
+    const { issue, behave } = start();
+    let letGo: () => void = () => undefined;
+    const gate = new Promise<void>((resolve) => (letGo = resolve));
+    behave(() => gate);
+    const waiting = Array.from({ length: 4096 }, (_, user) => issue(grantOf(), principalOf(`user ${user}`)));
+    await expect(issue(grantOf(), alice)).rejects.toMatchObject({ code: 'UPSTREAM_UNAVAILABLE', reason: 'queue_full' });
+    letGo();
+    expect(await Promise.all(waiting)).toHaveLength(4096);
+  });
+});
+
+describe('with reuse switched off', () => {
+  it('every request mints its own token, also at the same moment', async () => {
+    const { issue, grants } = start({ mode: 'off' });
+    const tokens = await Promise.all([issue(grantOf(), alice), issue(grantOf(), alice)]);
+    expect(tokens[0]?.token).not.toBe(tokens[1]?.token);
+    expect(tokens.every(({ reused }) => !reused)).toBe(true);
+    expect(grants).toHaveLength(2);
+  });
+});
+
+describe('while the upstream is down', () => {
+  it.each(['UPSTREAM_UNAVAILABLE', 'UPSTREAM_TIMEOUT', 'UPSTREAM_INVALID_RESPONSE'] as const)(
+    'a token with a minute of life left is handed out instead of %s',
+    async (code) => {
+      const { issue, clock, behave, results } = start();
+      const { token } = await issue(grantOf(), alice);
+      behave(fails(code));
+      clock.advance(59 * minute);
+      expect(await issue(grantOf(), alice)).toEqual({ token, reused: true, expiresInSeconds: 60 });
+      expect(results).toEqual(['minted', 'spare']);
+      clock.advance(1000);
+      await expect(issue(grantOf(), alice)).rejects.toMatchObject({ code });
+    },
+  );
+
+  it('a token is not handed out when the upstream refuses the request', async () => {
+    const { issue, clock, behave } = start();
+    await issue(grantOf(), alice);
+    behave(fails('UPSTREAM_REJECTED'));
+    clock.advance(31 * minute);
+    await expect(issue(grantOf(), alice)).rejects.toMatchObject({ code: 'UPSTREAM_REJECTED' });
+  });
+
+  it('nobody gets the token of another user or of a former policy', async () => {
+    const { issue, behave } = start();
+    await issue(grantOf(), alice);
+    behave(fails('UPSTREAM_UNAVAILABLE'));
+    await expect(issue(grantOf(), principalOf('bob'))).rejects.toMatchObject({ code: 'UPSTREAM_UNAVAILABLE' });
+    await expect(issue(grantOf({ lifetimeMs: minute }), alice)).rejects.toMatchObject({ code: 'UPSTREAM_UNAVAILABLE' });
+  });
+
+  it('a spare token is handed out at once when it is known to be down, and a mint is tried behind it', async () => {
+    let down = false;
+    const { issue, clock, behave, grants, renewals, close } = start({ upstreamIsDown: () => down });
+    const { token } = await issue(grantOf(), alice);
+    clock.advance(40 * minute);
+    down = true;
+    let fail: () => void = () => undefined;
+    behave(
+      () => new Promise((_, reject) => (fail = () => reject(new ServiceError('UPSTREAM_UNAVAILABLE', 'circuit_open')))),
+    );
+    expect(await issue(grantOf(), alice)).toMatchObject({ token, reused: true });
+    fail();
+    await close();
+    expect(grants).toHaveLength(2);
+    expect(renewals).toEqual(['failed']);
+  });
+});
+
+describe('renewal ahead of time', () => {
+  it('mints behind a request that still gets the former token, once, before that becomes unusable', async () => {
+    const { issue, clock, grants, close, renewals } = start();
+    const { token } = await issue(grantOf(), alice);
+    clock.advance(20 * minute);
+    await issue(grantOf(), alice);
+    expect(grants).toHaveLength(1);
+    clock.advance(6 * minute);
+    const together = await Promise.all([issue(grantOf(), alice), issue(grantOf(), alice)]);
+    expect(together.map((one) => one.token)).toEqual([token, token]);
+    await close();
+    expect(grants).toHaveLength(2);
+    expect(renewals).toEqual(['renewed']);
+    const renewed = await issue(grantOf(), alice);
+    expect(renewed.token).not.toBe(token);
+    expect(renewed.expiresInSeconds).toBe(3600);
+  });
+
+  it('happens for nobody who does not ask', async () => {
+    const { issue, clock, grants } = start();
+    await issue(grantOf(), alice);
+    for (let count = 0; count < 60; count += 1) clock.advance(minute);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    expect(grants).toHaveLength(1);
+  });
+
+  it('comes at another moment for every token', async () => {
+    const momentsOf = async (random: () => number): Promise<number> => {
+      const { issue, clock, grants } = start({ random });
+      await issue(grantOf(), alice);
+      let minutes = 0;
+      while (grants.length === 1) {
+        clock.advance(minute / 10);
+        minutes += 0.1;
+        await issue(grantOf(), alice);
+      }
+      return minutes;
+    };
+    const [earliest, latest] = [await momentsOf(() => 0), await momentsOf(() => 0.999)];
+    expect(earliest).toBeGreaterThan(20.9);
+    expect(latest - earliest).toBeGreaterThan(5);
+    expect(latest).toBeLessThan(29);
+  });
+
+  it('that fails harms nobody and is tried again only after a pause', async () => {
+    const { issue, clock, behave, grants, renewals } = start();
+    const { token } = await issue(grantOf(), alice);
+    behave(fails('UPSTREAM_UNAVAILABLE'));
+    clock.advance(29 * minute);
+    for (let count = 0; count < 5; count += 1) {
+      expect((await issue(grantOf(), alice)).token).toBe(token);
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    expect(grants).toHaveLength(2);
+    expect(renewals).toEqual(['failed']);
+    clock.advance(10_000);
+    await issue(grantOf(), alice);
+    expect(grants).toHaveLength(3);
+  });
+
+  it('is not started any more once closed', async () => {
+    const { issue, clock, grants, close } = start();
+    await issue(grantOf(), alice);
+    await close();
+    clock.advance(29 * minute);
+    await issue(grantOf(), alice);
+    expect(grants).toHaveLength(1);
+  });
+});

@@ -1,0 +1,112 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { createMemoryCounter } from '../../../src/limits/memory-counter.ts';
+import { createManualClock } from '../../support/manual-clock.ts';
+
+const minute = 60_000;
+
+const startCounter = (bounds: { maxKeys?: number; sharedCounters?: number } = {}) => {
+  const clock = createManualClock();
+  return { clock, counter: createMemoryCounter({ clock, maxKeys: 1000, sharedCounters: 16, ...bounds }) };
+};
+
+describe('a limit counted in the process', () => {
+  it('allows exactly max requests of a burst and says when the next one fits', () => {
+    const { clock, counter } = startCounter();
+    const limit = { max: 60, windowMs: minute };
+    const burst = Array.from({ length: 70 }, () => counter.take('user', limit));
+    expect(burst.filter(({ allowed }) => allowed)).toHaveLength(60);
+    expect(burst.map(({ used }) => used).slice(0, 3)).toEqual([1, 2, 3]);
+    expect(burst.at(-1)).toEqual({ allowed: false, used: 60, freesInMs: minute });
+    clock.advance(minute - 1);
+    expect(counter.take('user', limit).allowed).toBe(false);
+    clock.advance(1);
+    expect(counter.take('user', limit)).toEqual({ allowed: true, used: 1, freesInMs: minute });
+  });
+
+  it('lets no double burst through at the border of two windows', () => {
+    const { clock, counter } = startCounter();
+    const limit = { max: 10, windowMs: minute };
+    clock.advance(minute - 100);
+    for (let count = 0; count < 10; count += 1) counter.take('user', limit);
+    clock.advance(200);
+    expect(counter.take('user', limit).allowed).toBe(false);
+  });
+
+  it('never allows more than max in any stretch as long as the window, and lets in whoever waited as told', () => {
+    const steps = fc.array(fc.nat({ max: 400 }), { minLength: 1, maxLength: 120 });
+    fc.assert(
+      fc.property(steps, fc.integer({ min: 1, max: 7 }), (pauses, max) => {
+        const { clock, counter } = startCounter();
+        const limit = { max, windowMs: 1000 };
+        const allowedAt: number[] = [];
+        for (const pause of pauses) {
+          clock.advance(pause);
+          const taken = counter.take('user', limit);
+          if (taken.allowed) allowedAt.push(clock.monotonic());
+          expect(taken.freesInMs).toBeGreaterThan(0);
+          expect(taken.freesInMs).toBeLessThanOrEqual(limit.windowMs);
+        }
+        for (const start of allowedAt) {
+          expect(allowedAt.filter((at) => at >= start && at < start + 1000).length).toBeLessThanOrEqual(max);
+        }
+        const { allowed, freesInMs } = counter.look('user', limit);
+        if (!allowed) {
+          clock.advance(freesInMs);
+          expect(counter.take('user', limit).allowed).toBe(true);
+        }
+      }),
+    );
+  });
+
+  it('does not count refused requests, so that hammering does not prolong the wait', () => {
+    const { clock, counter } = startCounter();
+    const limit = { max: 1, windowMs: 1000 };
+    counter.take('user', limit);
+    for (let count = 0; count < 9; count += 1) {
+      clock.advance(100);
+      expect(counter.take('user', limit).allowed).toBe(false);
+    }
+    clock.advance(100);
+    expect(counter.take('user', limit).allowed).toBe(true);
+  });
+
+  it('looks without counting', () => {
+    const { counter } = startCounter();
+    const limit = { max: 1, windowMs: 1000 };
+    for (let count = 0; count < 5; count += 1) expect(counter.look('user', limit).allowed).toBe(true);
+    counter.take('user', limit);
+    expect(counter.look('user', limit)).toMatchObject({ allowed: false, used: 1 });
+  });
+
+  it('keeps a limited key limited under a flood of other keys', () => {
+    const { counter } = startCounter({ maxKeys: 100 });
+    const limit = { max: 3, windowMs: minute };
+    for (let count = 0; count < 3; count += 1) counter.take('attacker', limit);
+    for (let count = 0; count < 10_000; count += 1) counter.take(`other ${count}`, limit);
+    expect(counter.take('attacker', limit).allowed).toBe(false);
+  });
+
+  it('counts newcomers together while the table is full, never too little, also after there is room again', () => {
+    const { clock, counter } = startCounter({ maxKeys: 2, sharedCounters: 1 });
+    const limit = { max: 3, windowMs: minute };
+    counter.take('first', limit);
+    counter.take('second', limit);
+    clock.advance(1000);
+    for (let count = 0; count < 3; count += 1) expect(counter.take('newcomer', limit).allowed).toBe(true);
+    expect(counter.take('newcomer', limit).allowed).toBe(false);
+    clock.advance(minute - 1000);
+    expect(counter.take('newcomer', limit).allowed, 'first and second have left, newcomer has not').toBe(false);
+    clock.advance(1000);
+    expect(counter.take('newcomer', limit)).toMatchObject({ allowed: true, used: 1 });
+  });
+
+  it('forgets keys whose requests have all left the window', () => {
+    const { clock, counter } = startCounter({ maxKeys: 10, sharedCounters: 1 });
+    const limit = { max: 1, windowMs: 1000 };
+    for (let round = 0; round < 5; round += 1) {
+      for (let key = 0; key < 10; key += 1) expect(counter.take(`${round} ${key}`, limit).allowed).toBe(true);
+      clock.advance(1000);
+    }
+  });
+});

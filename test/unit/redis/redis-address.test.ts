@@ -1,0 +1,88 @@
+import { describe, expect, it } from 'vitest';
+import { ConfigurationError } from '../../../src/problem.ts';
+import { parseRedisUrl } from '../../../src/redis/redis-address.ts';
+
+describe('REDIS_URL', () => {
+  it.each([
+    ['redis://cache', { kind: 'single', tls: false, node: { host: 'cache', port: 6379 }, db: 0 }],
+    ['redis://cache:7000/3', { kind: 'single', tls: false, node: { host: 'cache', port: 7000 }, db: 3 }],
+    ['redis://cache/', { kind: 'single', tls: false, node: { host: 'cache', port: 6379 }, db: 0 }],
+    ['rediss://[2001:db8::1]:6380', { kind: 'single', tls: true, node: { host: '2001:db8::1', port: 6380 }, db: 0 }],
+    [
+      'redis://:s%40crt@cache',
+      { kind: 'single', tls: false, password: 's@crt', node: { host: 'cache', port: 6379 }, db: 0 },
+    ],
+    [
+      'rediss://svc:pw:with:colons@cache',
+      {
+        kind: 'single',
+        tls: true,
+        username: 'svc',
+        password: 'pw:with:colons',
+        node: { host: 'cache', port: 6379 },
+        db: 0,
+      },
+    ],
+    [
+      'redis+sentinel://svc:pw@s1,s2:26380/mymaster/2?sentinelUsername=guard&sentinelPassword=other',
+      {
+        kind: 'sentinel',
+        tls: false,
+        username: 'svc',
+        password: 'pw',
+        sentinels: [
+          { host: 's1', port: 26_379 },
+          { host: 's2', port: 26_380 },
+        ],
+        master: 'mymaster',
+        db: 2,
+        sentinelUsername: 'guard',
+        sentinelPassword: 'other',
+      },
+    ],
+    [
+      'rediss+cluster://:pw@n1:7000,n2:7001',
+      {
+        kind: 'cluster',
+        tls: true,
+        password: 'pw',
+        nodes: [
+          { host: 'n1', port: 7000 },
+          { host: 'n2', port: 7001 },
+        ],
+      },
+    ],
+  ])('%s is understood', (text, address) => {
+    expect(parseRedisUrl(text)).toEqual(address);
+  });
+
+  it.each([
+    'http://cache',
+    'cache:6379',
+    'redis://',
+    'redis://hunter2secret@cache',
+    'redis://:hunter2secret%zz@cache',
+    'redis://:hunter2secret@a b',
+    'redis://:hunter2secret@cache:0',
+    'redis://:hunter2secret@cache:70000',
+    'redis://:hunter2secret@cache/first',
+    'redis://:hunter2secret@cache/1/2',
+    'redis://:hunter2secret@a,b',
+    'redis://:hunter2secret@cache?tls=false',
+    'redis+sentinel://:hunter2secret@s1',
+    'redis+sentinel://:hunter2secret@s1/master/0/x',
+    'redis+sentinel://:hunter2secret@s1/master?password=x',
+    'redis+cluster://:hunter2secret@n1/2',
+  ])('%s is refused without repeating its password', (text) => {
+    const refusal = (() => {
+      try {
+        return parseRedisUrl(text);
+      } catch (error) {
+        return error;
+      }
+    })();
+    expect(refusal).toBeInstanceOf(ConfigurationError);
+    expect(String(refusal)).toContain('REDIS_URL');
+    expect(String(refusal)).not.toContain('hunter2secret');
+  });
+});
