@@ -1,7 +1,7 @@
 // From a token to a Principal (RFC 7519 §7.2, RFC 8725 §3): the form, then the issuer, then its key, then signature
 // and claims by the verifier, then our own checks of what it gave back. The only maker of Principals.
 import type { Clock } from '../clock.ts';
-import { ServiceError } from '../errors.ts';
+import { ServiceError, type Reason } from '../errors.ts';
 import { parseCompactJws } from './compact-jws.ts';
 import { createIssuerKeys, type IssuerKeys } from './issuer-keys.ts';
 import type { IssuerConfig } from './issuer.ts';
@@ -48,6 +48,8 @@ interface Issuer {
   readonly config: IssuerConfig;
   readonly keys: IssuerKeys;
 }
+
+const timeReasons: ReadonlySet<Reason> = new Set<Reason>(['token_expired', 'token_not_yet_valid']);
 
 const maxRememberedBytes = 64 * 1024 * 1024;
 
@@ -149,10 +151,14 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticato
     const { config } = issuer;
     const joseHeader = readJoseHeader(header, config);
     // Before the verifier too: it answers odd types and dates with exceptions that are not refusals.
-    readRegisteredClaims(payload, config);
+    const unverified = readRegisteredClaims(payload, config);
 
     const candidates = await candidateKeys(issuer, joseHeader);
-    const { claims, key } = await verifyWithOneOf(candidates, config, token, verify);
+    const { claims, key } = await verifyWithOneOf(candidates, config, token, verify).catch((error: unknown) => {
+      // The verifier looks at times after the signature; ours says whom it concerns and puts `exp` last.
+      if (error instanceof ServiceError && timeReasons.has(error.reason)) checkTimes(unverified, config, clock.now());
+      throw error;
+    });
     const registered = readRegisteredClaims(claims, config);
     checkTimes(registered, config, clock.now());
 

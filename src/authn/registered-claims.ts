@@ -67,12 +67,20 @@ export function readRegisteredClaims(payload: JsonObject, issuer: IssuerConfig):
 
 /**
  * Throws INVALID_TOKEN, or TOKEN_EXPIRED when that is all that is wrong. `nowMs` is wall time in milliseconds.
+ * Only for claims whose signature is good: the refusal says whom it concerns.
  * RFC 7519 §4.1.4: at `exp` itself the token has expired.
  */
-export function checkTimes(claims: RegisteredClaims, issuer: IssuerConfig, nowMs: number): void {
+export function checkTimes({ sub, exp, nbf, iat }: RegisteredClaims, issuer: IssuerConfig, nowMs: number): void {
   const now = nowMs / 1000;
-  const tolerance = issuer.clockToleranceSeconds;
-  if (claims.nbf !== undefined && claims.nbf > now + tolerance) throw refusal('token_not_yet_valid', 'nbf');
-  if (claims.iat !== undefined && claims.iat > now + tolerance) throw refusal('token_issued_in_future', 'iat');
-  if (now >= claims.exp + tolerance) throw new ServiceError('TOKEN_EXPIRED', 'token_expired', { claim: 'exp' });
+  const latest = now + issuer.clockToleranceSeconds;
+  const whom = { iss: issuer.iss, sub };
+  if (nbf !== undefined && nbf > latest) {
+    throw new ServiceError('INVALID_TOKEN', 'token_not_yet_valid', { claim: 'nbf', ...whom });
+  }
+  if (iat !== undefined && iat > latest) {
+    throw new ServiceError('INVALID_TOKEN', 'token_issued_in_future', { claim: 'iat', ...whom });
+  }
+  if (now >= exp + issuer.clockToleranceSeconds) {
+    throw new ServiceError('TOKEN_EXPIRED', 'token_expired', { claim: 'exp', ...whom });
+  }
 }

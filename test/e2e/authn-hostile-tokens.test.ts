@@ -1,0 +1,66 @@
+// The whole table of hostile tokens against real verification on a real socket, and the good tokens beside them.
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { ServiceError } from '../../src/errors.ts';
+import { issuersFrom, startAuthnServer, type AuthnServer } from '../support/authn-server.ts';
+import { goodTokens, hostileTokens, overHttp } from '../support/hostile-tokens.ts';
+import { createTokenIssuers } from '../support/token-issuers.ts';
+
+const issuers = createTokenIssuers();
+const table = hostileTokens(issuers);
+let server: AuthnServer;
+
+beforeAll(async () => {
+  server = await startAuthnServer(issuersFrom(issuers.yaml));
+});
+afterAll(() => server.close());
+
+describe('the table of hostile tokens', () => {
+  it('holds at least 150 tokens, each with its own title', () => {
+    expect(table.length).toBeGreaterThanOrEqual(150);
+    expect(new Set(table.map(({ title }) => title)).size).toBe(table.length);
+  });
+
+  it.each(table)('refuses $title', async ({ token, reason, code = 'INVALID_TOKEN' }) => {
+    const refused = await server.authenticate(token);
+    expect(refused).toBeInstanceOf(ServiceError);
+    expect(refused).toMatchObject({ code, reason });
+    expect(server.bugs).toEqual([]);
+  });
+
+  const sendable = table.map(overHttp).filter((hostile) => hostile !== undefined);
+  it.each(sendable)('answers 401 with a challenge and nothing else to $title', async ({ token, reason, code }) => {
+    server.refusals.length = 0;
+    const { status, body, headers } = await server.send(token);
+    expect({ status, body }).toEqual({ status: 401, body: { error: { code } } });
+    expect(headers.get('www-authenticate')).toBe('Bearer error="invalid_token"');
+    expect(server.refusals.map((refusal) => refusal.reason)).toEqual([reason]);
+  });
+
+  it('puts nothing of a token into the refusal', async () => {
+    for (const { token } of table) {
+      const refused = await server.authenticate(token);
+      const text = JSON.stringify(refused) + String(refused);
+      for (const segment of token.split('.').filter((part) => part.length > 8)) expect(text).not.toContain(segment);
+      expect(text).not.toContain('acme');
+      expect(refused).not.toHaveProperty('cause');
+    }
+  });
+});
+
+describe('good tokens', () => {
+  it.each(goodTokens(issuers))('accepts $title, and again when it is remembered', async ({ token }) => {
+    const first = await server.send(token);
+    expect(first.status).toBe(200);
+    expect(await server.send(token)).toMatchObject({ status: 200, body: first.body });
+  });
+
+  it('names issuer, subject and claims exactly as the token has them', async () => {
+    const { body } = await server.send(issuers.token('rsa', { sub: ' Ünï\u0301 ', nested: { list: [1, 'a', null] } }));
+    expect(body).toEqual({
+      iss: 'https://rsa.example',
+      sub: ' Ünï\u0301 ',
+      exp: issuers.now + 600,
+      claims: { ...issuers.claims('rsa'), sub: ' Ünï\u0301 ', nested: { list: [1, 'a', null] } },
+    });
+  });
+});

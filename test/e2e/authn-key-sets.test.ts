@@ -1,0 +1,527 @@
+// Fetched key sets on real sockets: rotation, withdrawal, outage, and issuers that are slow, huge, redirecting, lying or
+// broken. Times are shortened; the clock can be put forward.
+import { generateKeyPairSync, type JsonWebKey } from 'node:crypto';
+import { afterEach, describe, expect, it, vi } from 'vitest';
+import type { KeySetTimings } from '../../src/authn/key-set.ts';
+import type { Clock } from '../../src/clock.ts';
+import { issuersFrom, startAuthnServer, type AuthnServer } from '../support/authn-server.ts';
+import { dripping, json, silent, startKeyServer, status, type Answer, type KeyServer } from '../support/key-server.ts';
+import { signToken } from '../support/sign-token.ts';
+
+const iss = 'https://issuer.example';
+const hour = 3_600_000;
+const open: { close: () => Promise<void> }[] = [];
+afterEach(async () => {
+  for (const part of open.splice(0).reverse()) await part.close();
+});
+
+interface IssuerKey {
+  readonly kid: string;
+  readonly jwk: JsonWebKey & { kid: string };
+  readonly token: (claims?: Record<string, unknown>, header?: object) => string;
+}
+
+function issuerKey(kid: string, issuer = iss): IssuerKey {
+  const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+  return {
+    kid,
+    jwk: { ...publicKey.export({ format: 'jwk' }), kid },
+    token: (claims = {}, header = {}) => {
+      const now = Math.floor(Date.now() / 1000);
+      const all = { iss: issuer, aud: 'me', sub: 'user-1', exp: now + 600, ...claims };
+      return signToken('ES256', privateKey, all, { kid, ...header });
+    },
+  };
+}
+
+const setOf = (...keys: IssuerKey[]) => ({ keys: keys.map(({ jwk }) => jwk) });
+
+/** A clock whose monotonic half can be put forward; `stopped`, it moves by that alone. */
+function movableClock(stopped = false): Clock & { forward: (ms: number) => void } {
+  let offset = 0;
+  return {
+    now: () => Date.now(),
+    monotonic: () => (stopped ? 0 : performance.now()) + offset,
+    forward: (ms) => {
+      offset += ms;
+    },
+  };
+}
+
+async function setUp(options: {
+  answer: Answer;
+  timings?: Partial<KeySetTimings>;
+  clock?: Clock;
+  maxKeySetBytes?: number;
+  waitForKeys?: boolean;
+  yaml?: (url: string) => string;
+}): Promise<{ issuer: KeyServer; server: AuthnServer }> {
+  const issuer = await startKeyServer();
+  open.push(issuer);
+  issuer.on('/jwks', options.answer);
+  const yaml = options.yaml?.(issuer.url) ?? `- { issuer: ${iss}, audience: me, jwksUrl: '${issuer.url}/jwks' }`;
+  const server = await startAuthnServer(issuersFrom(yaml), {
+    ...(options.timings === undefined ? {} : { timings: options.timings }),
+    ...(options.clock === undefined ? {} : { clock: options.clock }),
+    ...(options.maxKeySetBytes === undefined ? {} : { maxKeySetBytes: options.maxKeySetBytes }),
+  });
+  open.push(server);
+  server.authenticator.start();
+  if (options.waitForKeys ?? true) await vi.waitFor(() => expect(server.events.length).toBeGreaterThan(0));
+  return { issuer, server };
+}
+
+const codeOf = ({ status: code, body }: { status: number; body: unknown }): unknown => [
+  code,
+  (body as { error?: { code: string } }).error?.code ?? 'accepted',
+];
+
+describe('a fetched key set', () => {
+  it('verifies a token by the key that its kid names', async () => {
+    const key = issuerKey('a');
+    const { issuer, server } = await setUp({ answer: json(setOf(issuerKey('b'), key)) });
+    expect(codeOf(await server.send(key.token()))).toEqual([200, 'accepted']);
+    expect(server.authenticator.ready()).toBe(true);
+    expect(issuer.requests).toEqual(['/jwks']);
+    expect(server.authenticator.keySetState()).toMatchObject([{ iss, keys: 2, failedFetches: 0 }]);
+  });
+
+  it('learns a new key at once when a token names it', async () => {
+    const [old, fresh] = [issuerKey('old'), issuerKey('fresh')];
+    const clock = movableClock();
+    const { issuer, server } = await setUp({ answer: json(setOf(old)), clock });
+    issuer.on('/jwks', json(setOf(old, fresh)));
+    clock.forward(30_000);
+    expect(codeOf(await server.send(fresh.token()))).toEqual([200, 'accepted']);
+    expect(codeOf(await server.send(old.token()))).toEqual([200, 'accepted']);
+    expect(issuer.requests).toHaveLength(2);
+  });
+
+  it('stops accepting a withdrawn key at the next refresh, also for remembered tokens', async () => {
+    const [old, fresh] = [issuerKey('old'), issuerKey('fresh')];
+    const clock = movableClock();
+    const { issuer, server } = await setUp({ answer: json(setOf(old)), clock });
+    const token = old.token();
+    expect(codeOf(await server.send(token))).toEqual([200, 'accepted']);
+    issuer.on('/jwks', json(setOf(fresh)));
+    expect(codeOf(await server.send(token))).toEqual([200, 'accepted']);
+    clock.forward(30_000);
+    expect(codeOf(await server.send(fresh.token()))).toEqual([200, 'accepted']);
+    expect(codeOf(await server.send(token))).toEqual([401, 'INVALID_TOKEN']);
+    expect(server.refusals.at(-1)?.reason).toBe('key_unknown');
+  });
+
+  it('forgets a remembered token when its kid names another key after a refresh', async () => {
+    const [first, second, other] = [issuerKey('same'), issuerKey('same'), issuerKey('other')];
+    const clock = movableClock();
+    const { issuer, server } = await setUp({ answer: json(setOf(first)), clock });
+    const token = first.token();
+    expect(codeOf(await server.send(token))).toEqual([200, 'accepted']);
+    issuer.on('/jwks', json(setOf(second, other)));
+    clock.forward(30_000);
+    expect(codeOf(await server.send(other.token()))).toEqual([200, 'accepted']);
+    expect(codeOf(await server.send(token))).toEqual([401, 'INVALID_TOKEN']);
+    expect(codeOf(await server.send(second.token()))).toEqual([200, 'accepted']);
+  });
+
+  it('is refreshed in the background as Cache-Control says, within its bounds', async () => {
+    const key = issuerKey('a');
+    const { issuer, server } = await setUp({
+      answer: json(setOf(key), { 'cache-control': 'max-age=0' }),
+      timings: { minRefreshMs: 50, maxRefreshMs: 10_000 },
+    });
+    await vi.waitFor(() => expect(issuer.requests.length).toBeGreaterThan(3));
+    issuer.on('/jwks', json(setOf(key), { 'cache-control': 'max-age=3600' }));
+    await new Promise((resolve) => setTimeout(resolve, 150));
+    const count = issuer.requests.length;
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    expect(issuer.requests.length).toBe(count);
+    expect(server.events.filter(({ event, changed }) => event === 'fetched' && changed === true)).toHaveLength(1);
+  });
+
+  it('costs one fetch for 10,000 random kids, and one more after the cooldown', { timeout: 60_000 }, async () => {
+    const key = issuerKey('a');
+    const clock = movableClock(true);
+    const { issuer, server } = await setUp({ answer: json(setOf(key)), clock });
+    clock.forward(30_000);
+    const flood = async (from: number): Promise<void> => {
+      for (let batch = 0; batch < 50; batch += 1) {
+        const tokens = Array.from({ length: 100 }, (_, index) =>
+          key.token({}, { kid: `${from + batch * 100 + index}` }),
+        );
+        const answers = await Promise.all(tokens.map((token) => server.authenticate(token)));
+        for (const answer of answers) expect(answer).toMatchObject({ code: 'INVALID_TOKEN', reason: 'key_unknown' });
+      }
+    };
+    await flood(0);
+    expect(issuer.requests).toHaveLength(2);
+    clock.forward(29_000);
+    await flood(5_000);
+    expect(issuer.requests).toHaveLength(2);
+    clock.forward(30_000);
+    await server.send(key.token({}, { kid: 'again' }));
+    expect(issuer.requests).toHaveLength(3);
+    expect(codeOf(await server.send(key.token()))).toEqual([200, 'accepted']);
+  });
+
+  it('shares one fetch among tokens with unknown kids that come while it runs', async () => {
+    const key = issuerKey('a');
+    const clock = movableClock();
+    const { issuer, server } = await setUp({ answer: json(setOf(issuerKey('x'))), clock });
+    clock.forward(30_000);
+    issuer.on('/jwks', (request, response) => {
+      setTimeout(() => json(setOf(key))(request, response), 100);
+    });
+    const answers = await Promise.all(Array.from({ length: 50 }, () => server.send(key.token())));
+    expect(new Set(answers.map((answer) => answer.status))).toEqual(new Set([200]));
+    expect(issuer.requests).toHaveLength(2);
+  });
+
+  it('costs no fetch for 10,000 bad signatures', { timeout: 60_000 }, async () => {
+    const [key, forger] = [issuerKey('a'), issuerKey('a')];
+    const clock = movableClock();
+    const { issuer, server } = await setUp({ answer: json(setOf(key)), clock });
+    clock.forward(60_000);
+    for (let batch = 0; batch < 100; batch += 1) {
+      const tokens = Array.from({ length: 100 }, (_, index) => forger.token({ n: batch * 100 + index }));
+      const answers = await Promise.all(tokens.map((token) => server.authenticate(token)));
+      for (const answer of answers) expect(answer).toMatchObject({ reason: 'signature_invalid' });
+    }
+    expect(issuer.requests).toHaveLength(1);
+  });
+
+  it('is not asked for an unknown kid of a token that fails before keys matter', async () => {
+    const key = issuerKey('a');
+    const clock = movableClock();
+    const { issuer, server } = await setUp({ answer: json(setOf(key)), clock });
+    clock.forward(60_000);
+    await server.send(key.token({ aud: 'someone-else' }, { kid: 'x' }));
+    await server.send(key.token({ iss: 'https://other.example' }, { kid: 'x' }));
+    await server.send(key.token({}, { kid: 'x', crit: ['x'] }));
+    await server.send(key.token({}, { kid: undefined, alg: 'RS256' }));
+    expect(issuer.requests).toHaveLength(1);
+  });
+
+  it('ignores private, symmetric, weak, misplaced and unknown keys with a warning each, and uses the rest', async () => {
+    const key = issuerKey('good');
+    const weak = generateKeyPairSync('rsa', { modulusLength: 1024 });
+    const leaked = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+    const { server } = await setUp({
+      answer: json({
+        keys: [
+          { ...weak.publicKey.export({ format: 'jwk' }), kid: 'weak' },
+          { ...leaked.privateKey.export({ format: 'jwk' }), kid: 'leaked' },
+          { kty: 'oct', k: Buffer.alloc(32, 1).toString('base64url'), kid: 'oct' },
+          { kty: 'EC', crv: 'secp256k1', x: 'AA', y: 'AA', kid: 'curve' },
+          { kty: 'XX', kid: 'type' },
+          { ...issuerKey('enc').jwk, use: 'enc' },
+          { ...issuerKey('ops').jwk, key_ops: ['encrypt'] },
+          key.jwk,
+        ],
+      }),
+    });
+    expect(codeOf(await server.send(key.token()))).toEqual([200, 'accepted']);
+    const ignored = server.events.filter(({ event }) => event === 'keyIgnored');
+    expect(ignored).toEqual([
+      { event: 'keyIgnored', iss, which: 'key 1 (kid weak)', why: 'is an RSA key of fewer than 2048 bits' },
+      { event: 'keyIgnored', iss, which: 'key 2 (kid leaked)', why: 'has private members' },
+      { event: 'keyIgnored', iss, which: 'key 3 (kid oct)', why: 'is a symmetric key' },
+      { event: 'keyIgnored', iss, which: 'key 4 (kid curve)', why: 'is not a readable public key' },
+      { event: 'keyIgnored', iss, which: 'key 5 (kid type)', why: 'is of a type that is not supported' },
+    ]);
+    const now = Math.floor(Date.now() / 1000);
+    const claims = { iss, aud: 'me', sub: 'u', exp: now + 60 };
+    const forged = signToken('ES256', leaked.privateKey, claims, { kid: 'leaked' });
+    expect(codeOf(await server.send(forged))).toEqual([401, 'INVALID_TOKEN']);
+    const weakly = signToken('RS256', weak.privateKey, claims, { kid: 'weak' });
+    expect(codeOf(await server.send(weakly))).toEqual([401, 'INVALID_TOKEN']);
+  });
+
+  it('warns of a bad key once, not at every refresh', async () => {
+    const document = { keys: [issuerKey('a').jwk, { kty: 'oct', k: 'AAAA', kid: 'oct' }] };
+    const { issuer, server } = await setUp({
+      answer: json(document, { 'cache-control': 'no-store' }),
+      timings: { minRefreshMs: 20 },
+    });
+    await vi.waitFor(() => expect(issuer.requests.length).toBeGreaterThan(4));
+    expect(server.events.filter(({ event }) => event === 'keyIgnored')).toHaveLength(1);
+  });
+});
+
+describe('an outage of the issuer', () => {
+  it('leaves known keys working for six hours, then answers 503 and not ready, then recovers by itself', async () => {
+    const key = issuerKey('a');
+    const clock = movableClock();
+    const { issuer, server } = await setUp({
+      answer: json(setOf(key), { 'cache-control': 'no-store' }),
+      clock,
+      timings: { minRefreshMs: 30, cooldownMs: 30 },
+    });
+    const remembered = key.token({ jti: 'remembered' });
+    expect(codeOf(await server.send(remembered))).toEqual([200, 'accepted']);
+    await issuer.stop();
+    await vi.waitFor(() => expect(server.events.filter(({ event }) => event === 'failed').length).toBeGreaterThan(1));
+    expect(server.events.at(-1)).toMatchObject({ event: 'failed', iss, failure: 'unreachable', keysInUse: true });
+
+    clock.forward(6 * hour - 60_000);
+    expect(codeOf(await server.send(key.token()))).toEqual([200, 'accepted']);
+    expect(codeOf(await server.send(remembered))).toEqual([200, 'accepted']);
+    expect(server.authenticator.ready()).toBe(true);
+
+    clock.forward(60_000);
+    expect(codeOf(await server.send(key.token()))).toEqual([503, 'AUTHENTICATION_UNAVAILABLE']);
+    expect(codeOf(await server.send(remembered))).toEqual([503, 'AUTHENTICATION_UNAVAILABLE']);
+    expect(server.refusals.at(-1)?.reason).toBe('keys_unavailable');
+    expect(server.authenticator.ready()).toBe(false);
+    expect(server.authenticator.keySetState()).toMatchObject([{ iss, keys: 0 }]);
+
+    await issuer.restart();
+    await vi.waitFor(() => expect(server.authenticator.ready()).toBe(true));
+    expect(codeOf(await server.send(key.token()))).toEqual([200, 'accepted']);
+  });
+
+  it('answers 401 to an unknown kid while known keys serve, and counts the failed fetch', async () => {
+    const key = issuerKey('a');
+    const clock = movableClock();
+    const { issuer, server } = await setUp({ answer: json(setOf(key)), clock });
+    issuer.on('/jwks', status(500));
+    clock.forward(30_000);
+    for (let index = 0; index < 20; index += 1) {
+      expect(codeOf(await server.send(key.token({}, { kid: `x${index}` })))).toEqual([401, 'INVALID_TOKEN']);
+    }
+    expect(issuer.requests).toHaveLength(2);
+    expect(codeOf(await server.send(key.token()))).toEqual([200, 'accepted']);
+  });
+
+  it('at the start does not stop it: 503 and not ready until the keys are there', async () => {
+    const key = issuerKey('a');
+    const { issuer, server } = await setUp({ answer: status(503), timings: { firstRetryMs: 50 } });
+    expect(server.authenticator.ready()).toBe(false);
+    expect(codeOf(await server.send(key.token()))).toEqual([503, 'AUTHENTICATION_UNAVAILABLE']);
+    issuer.on('/jwks', json(setOf(key)));
+    await vi.waitFor(() => expect(server.authenticator.ready()).toBe(true));
+    expect(codeOf(await server.send(key.token()))).toEqual([200, 'accepted']);
+  });
+
+  it('costs the issuer no request per token while no keys were ever had', async () => {
+    const key = issuerKey('a');
+    const { issuer, server } = await setUp({ answer: status(503), timings: { firstRetryMs: 60_000 } });
+    for (let index = 0; index < 50; index += 1) {
+      expect(codeOf(await server.send(key.token()))).toEqual([503, 'AUTHENTICATION_UNAVAILABLE']);
+    }
+    expect(issuer.requests).toHaveLength(1);
+  });
+
+  it('lets a token that comes during the first fetch wait for it', async () => {
+    const key = issuerKey('a');
+    const { server } = await setUp({
+      answer: (request, response) => void setTimeout(() => json(setOf(key))(request, response), 200),
+      waitForKeys: false,
+    });
+    expect(codeOf(await server.send(key.token()))).toEqual([200, 'accepted']);
+  });
+
+  it('takes only its own users down', async () => {
+    const here = issuerKey('a', 'https://here.example');
+    const { server } = await setUp({
+      answer: json(setOf(here)),
+      yaml: (url) => `
+- { issuer: 'https://here.example', audience: me, jwksUrl: '${url}/jwks' }
+- { issuer: 'https://gone.example', audience: me, jwksUrl: '${url}/gone' }`,
+    });
+    await vi.waitFor(() => expect(server.events.length).toBe(2));
+    expect(codeOf(await server.send(here.token()))).toEqual([200, 'accepted']);
+    expect(codeOf(await server.send(here.token({ iss: 'https://gone.example' })))).toEqual([
+      503,
+      'AUTHENTICATION_UNAVAILABLE',
+    ]);
+    expect(server.authenticator.ready()).toBe(true);
+  });
+
+  it('never lets the key of one issuer verify a token that names another', async () => {
+    const [one, two] = [issuerKey('k', 'https://one.example'), issuerKey('k', 'https://two.example')];
+    const { issuer, server } = await setUp({
+      answer: json(setOf(one)),
+      yaml: (url) => `
+- { issuer: 'https://one.example', audience: me, jwksUrl: '${url}/jwks' }
+- { issuer: 'https://two.example', audience: me, jwksUrl: '${url}/two' }`,
+    });
+    issuer.on('/two', json(setOf(two)));
+    await server.authenticator.close();
+    expect(codeOf(await server.send(one.token()))).toEqual([200, 'accepted']);
+    expect(codeOf(await server.send(one.token({ iss: 'https://two.example' })))[0]).not.toBe(200);
+  });
+});
+
+describe('an issuer that misbehaves', () => {
+  const key = issuerKey('a');
+  const good = setOf(key);
+  const good200 = JSON.stringify(good);
+
+  const troubles: readonly (readonly [string, Answer, string])[] = [
+    ['answers nothing', silent, 'timeout'],
+    ['drips for ever', dripping, 'timeout'],
+    ['redirects', status(302, { location: '/elsewhere' }), 'redirect'],
+    ['redirects for good', status(308, { location: '/elsewhere' }, good200), 'redirect'],
+    ['answers 404', status(404), 'status'],
+    ['answers 500 with a good set', status(500, {}, good200), 'status'],
+    ['answers 204', status(204), 'status'],
+    ['compresses', status(200, { 'content-encoding': 'gzip' }, good200), 'encoded'],
+    ['is too large', status(200, {}, `${good200}${' '.repeat(20_000)}`), 'too_large'],
+    ['answers HTML', status(200, { 'content-type': 'text/html' }, '<html>'), 'not_json'],
+    ['answers nothing with 200', status(200), 'not_json'],
+    ['answers a list', json([key.jwk]), 'not_json'],
+    ['names a member twice', status(200, {}, good200.replace('{', '{"keys":[],')), 'not_json'],
+    ['answers another document', json({ jwks: [] }), 'set_refused'],
+    ['has keys that are no list', json({ keys: { a: key.jwk } }), 'set_refused'],
+    ['has too many keys', json({ keys: Array.from({ length: 101 }, () => 1) }), 'set_refused'],
+    ['has a kid twice', json({ keys: [key.jwk, issuerKey('a').jwk] }), 'set_refused'],
+    ['has no key', json({ keys: [] }), 'no_usable_key'],
+    [
+      'has no usable key',
+      json({
+        keys: [
+          { ...key.jwk, use: 'enc' },
+          { kty: 'oct', k: 'AA' },
+        ],
+      }),
+      'no_usable_key',
+    ],
+    ['has only keys for other algorithms', json({ keys: [{ ...key.jwk, alg: 'ES512' }] }), 'no_usable_key'],
+    [
+      'closes in the middle',
+      (_q, response) => void response.writeHead(200, { 'content-length': '500' }).write('{', () => response.destroy()),
+      'unreachable',
+    ],
+    ['speaks no HTTP', (request) => void request.socket.end('hello\r\n\r\n'), 'unreachable'],
+  ];
+
+  it.each(troubles)('and %s costs its users nothing as long as older keys serve', async (_title, answer, failure) => {
+    const clock = movableClock();
+    const { issuer, server } = await setUp({
+      answer: json(good),
+      clock,
+      timings: { timeoutMs: 150 },
+      maxKeySetBytes: 10_000,
+    });
+    issuer.on('/jwks', answer);
+    issuer.on('/elsewhere', json(setOf(issuerKey('evil'))));
+    clock.forward(30_000);
+    const started = performance.now();
+    expect(codeOf(await server.send(key.token({}, { kid: 'unknown' })))).toEqual([401, 'INVALID_TOKEN']);
+    expect(performance.now() - started).toBeLessThan(2_000);
+    expect(server.events.at(-1)).toMatchObject({ event: 'failed', failure, keysInUse: true });
+    expect(codeOf(await server.send(key.token({ jti: 'next' })))).toEqual([200, 'accepted']);
+    expect(issuer.requests).not.toContain('/elsewhere');
+    expect(server.bugs).toEqual([]);
+  });
+
+  it.each(troubles)('and %s from the start leaves its users with 503', async (_title, answer, failure) => {
+    const { server } = await setUp({ answer, timings: { timeoutMs: 150 }, maxKeySetBytes: 10_000 });
+    expect(server.events[0]?.event === 'keyIgnored' ? server.events.at(-1) : server.events[0]).toMatchObject({
+      failure,
+      keysInUse: false,
+    });
+    expect(codeOf(await server.send(key.token()))).toEqual([503, 'AUTHENTICATION_UNAVAILABLE']);
+  });
+});
+
+describe('discovery', () => {
+  const metadata = (url: string, changes: Record<string, unknown> = {}) => ({
+    issuer: url,
+    jwks_uri: `${url}/jwks`,
+    ...changes,
+  });
+  const path = '/.well-known/openid-configuration';
+
+  async function discover(make: (url: string) => Answer, timings: Partial<KeySetTimings> = {}, clock = movableClock()) {
+    const issuer = await startKeyServer();
+    open.push(issuer);
+    const key = issuerKey('a', issuer.url);
+    issuer.on('/jwks', json(setOf(key)));
+    issuer.on(path, make(issuer.url));
+    const server = await startAuthnServer(issuersFrom(`- { issuer: '${issuer.url}', audience: me }`), {
+      timings: { timeoutMs: 300, ...timings },
+      clock,
+    });
+    open.push(server);
+    server.authenticator.start();
+    await vi.waitFor(() => expect(server.events.length).toBeGreaterThan(0));
+    return { issuer, server, key, clock };
+  }
+
+  it('finds the keys from the issuer alone', async () => {
+    const { issuer, server, key } = await discover((url) => json(metadata(url)));
+    expect(codeOf(await server.send(key.token()))).toEqual([200, 'accepted']);
+    expect(issuer.requests).toEqual([path, '/jwks']);
+  });
+
+  it('costs an unknown kid one request, not two, and is asked again after an hour', async () => {
+    const { issuer, server, key, clock } = await discover((url) => json(metadata(url)));
+    clock.forward(30_000);
+    await server.send(key.token({}, { kid: 'x' }));
+    expect(issuer.requests).toEqual([path, '/jwks', '/jwks']);
+    clock.forward(hour);
+    await server.send(key.token({}, { kid: 'x' }));
+    expect(issuer.requests).toEqual([path, '/jwks', '/jwks', path, '/jwks']);
+  });
+
+  it('follows the issuer to a new address of its keys when the old one fails', async () => {
+    const { issuer, server, key, clock } = await discover((url) => json(metadata(url)));
+    issuer.on('/jwks', status(410));
+    const moved = issuerKey('moved', issuer.url);
+    issuer.on('/moved', json(setOf(moved)));
+    issuer.on(path, json(metadata(issuer.url, { jwks_uri: `${issuer.url}/moved` })));
+    clock.forward(30_000);
+    expect(codeOf(await server.send(moved.token()))).toEqual([401, 'INVALID_TOKEN']);
+    expect(codeOf(await server.send(key.token()))).toEqual([200, 'accepted']);
+    clock.forward(30_000);
+    expect(codeOf(await server.send(moved.token()))).toEqual([200, 'accepted']);
+  });
+
+  it.each([
+    ['of another issuer', { issuer: 'https://other.example' }, 'issuer_mismatch'],
+    ['of the same issuer with a slash', { issuer: 'with-slash' }, 'issuer_mismatch'],
+    ['without an issuer', { issuer: undefined }, 'issuer_mismatch'],
+    ['with a list as issuer', { issuer: ['x'] }, 'issuer_mismatch'],
+    ['without an address of keys', { jwks_uri: undefined }, 'address_refused'],
+    ['with a number as address of keys', { jwks_uri: 1 }, 'address_refused'],
+    ['with keys over http elsewhere', { jwks_uri: 'http://keys.example/jwks' }, 'address_refused'],
+    ['with keys in a file', { jwks_uri: 'file:///etc/passwd' }, 'address_refused'],
+    ['with keys in a data address', { jwks_uri: 'data:application/json,{}' }, 'address_refused'],
+    ['with a password in the address of keys', { jwks_uri: 'https://a:b@keys.example/jwks' }, 'address_refused'],
+  ])('refuses metadata %s', async (_title, changes, failure) => {
+    const { issuer, server, key } = await discover((url) =>
+      json(metadata(url, 'issuer' in changes && changes.issuer === 'with-slash' ? { issuer: `${url}/` } : changes)),
+    );
+    expect(server.events).toMatchObject([{ event: 'failed', failure }]);
+    expect(issuer.requests).toEqual([path]);
+    expect(codeOf(await server.send(key.token()))).toEqual([503, 'AUTHENTICATION_UNAVAILABLE']);
+  });
+
+  it('does not follow a redirect of the metadata', async () => {
+    const { issuer, server } = await discover((url) => status(301, { location: `${url}/elsewhere` }));
+    issuer.on('/elsewhere', json(metadata(issuer.url)));
+    expect(server.events).toMatchObject([{ event: 'failed', failure: 'redirect' }]);
+    expect(issuer.requests).toEqual([path]);
+  });
+
+  it('has one deadline over metadata and keys together', async () => {
+    const { server } = await discover(
+      (url) => (request, response) => void setTimeout(() => json(metadata(url))(request, response), 200),
+      { timeoutMs: 150 },
+    );
+    expect(server.events).toMatchObject([{ event: 'failed', failure: 'timeout' }]);
+  });
+});
+
+describe('closing', () => {
+  it('ends a fetch that is under way and starts no other', async () => {
+    const { issuer, server } = await setUp({ answer: silent, waitForKeys: false, timings: { firstRetryMs: 10 } });
+    await vi.waitFor(() => expect(issuer.requests).toHaveLength(1));
+    await server.authenticator.close();
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    expect(issuer.requests).toHaveLength(1);
+    expect(server.events).toEqual([]);
+  });
+});

@@ -1,0 +1,109 @@
+// Authentication on a real socket without the rest of the service: credentials, authenticator and @fastify/jwt as the
+// service joins them. Answers the principal, or status and code; keeps the refusals as an audit would.
+import Fastify from 'fastify';
+import { createAuthenticator, type Authenticator, type AuthenticatorOptions } from '../../src/authn/authenticate.ts';
+import type { IssuerConfig } from '../../src/authn/issuer.ts';
+import { loadIssuersFile } from '../../src/authn/issuers-file.ts';
+import type { KeySetEvents } from '../../src/authn/key-set.ts';
+import { systemClock } from '../../src/clock.ts';
+import { errorRow, ServiceError } from '../../src/errors.ts';
+import { readCredential } from '../../src/http/credentials.ts';
+import { registerJwt } from '../../src/http/jwt.ts';
+import { toLine } from '../../src/problem.ts';
+
+export type RecordedEvent = { readonly event: keyof KeySetEvents } & Record<string, unknown>;
+
+export interface AuthnServer {
+  readonly url: string;
+  readonly authenticator: Authenticator;
+  /** As a client sends it: `Authorization: Bearer <token>`. */
+  readonly send: (token: string) => Promise<{ status: number; body: unknown; headers: Headers }>;
+  /** Past the socket, for tokens that no header can carry. Gives the ServiceError if refused. */
+  readonly authenticate: (token: string) => Promise<unknown>;
+  readonly refusals: ServiceError[];
+  readonly events: RecordedEvent[];
+  /** What went wrong that is no ServiceError: must stay empty. */
+  readonly bugs: unknown[];
+  readonly close: () => Promise<void>;
+}
+
+export function issuersFrom(yaml: string, changes: { allowMissingIssuer?: boolean } = {}): readonly IssuerConfig[] {
+  const loaded = loadIssuersFile(yaml, 'issuers.yaml', {
+    clockToleranceSeconds: 30,
+    allowMissingIssuer: false,
+    allowMissingAudience: false,
+    readFile: () => {
+      throw new Error('no file is expected');
+    },
+    ...changes,
+  });
+  if ('problems' in loaded) throw new Error(loaded.problems.map(toLine).join('\n'));
+  return loaded.issuers;
+}
+
+export async function startAuthnServer(
+  issuers: readonly IssuerConfig[],
+  options: Partial<Omit<AuthenticatorOptions, 'issuers' | 'events'>> & { cookieName?: string } = {},
+): Promise<AuthnServer> {
+  const { cookieName, ...authenticatorOptions } = options;
+  const events: RecordedEvent[] = [];
+  const refusals: ServiceError[] = [];
+  const bugs: unknown[] = [];
+  const record = (event: keyof KeySetEvents) => (detail: object) => void events.push({ event, ...detail });
+  const authenticator = createAuthenticator({
+    issuers,
+    clock: systemClock,
+    events: { fetched: record('fetched'), failed: record('failed'), keyIgnored: record('keyIgnored') },
+    ...authenticatorOptions,
+  });
+
+  const app = Fastify();
+  const verifierOf = await registerJwt(app, issuers);
+  app.setErrorHandler((error, _request, reply) => {
+    if (!(error instanceof ServiceError)) {
+      bugs.push(error);
+      return reply.code(500).send({});
+    }
+    refusals.push(error);
+    const { status, challenge } = errorRow(error.code);
+    if (challenge === 'bare') reply.header('www-authenticate', 'Bearer');
+    if (challenge === 'invalid_token') reply.header('www-authenticate', 'Bearer error="invalid_token"');
+    return reply.code(status).send({ error: { code: error.code } });
+  });
+  app.post('/guest-token', async (request) => {
+    const token = readCredential(
+      { rawHeaders: request.raw.rawHeaders, ownOrigin: `${request.protocol}://${request.host}` },
+      { allowedOrigins: ['https://app.example'], ...(cookieName === undefined ? {} : { cookieName }) },
+    );
+    return authenticator.authenticate(token, verifierOf(request));
+  });
+  // The same verifier without a header in between: the token comes as JSON, so any text can be given.
+  app.post<{ Body: { token: string } }>('/raw', (request) =>
+    authenticator.authenticate(request.body.token, verifierOf(request)),
+  );
+  const url = await app.listen({ host: '127.0.0.1', port: 0 });
+
+  return {
+    url,
+    authenticator,
+    refusals,
+    events,
+    bugs,
+    send: async (token) => {
+      const response = await fetch(`${url}/guest-token`, {
+        method: 'POST',
+        headers: { authorization: `Bearer ${token}` },
+      });
+      return { status: response.status, body: await response.json(), headers: response.headers };
+    },
+    authenticate: async (token) => {
+      const before = refusals.length;
+      const response = await app.inject({ method: 'POST', url: '/raw', payload: { token } });
+      return refusals[before] ?? response.json<unknown>();
+    },
+    close: async () => {
+      await app.close();
+      await authenticator.close();
+    },
+  };
+}

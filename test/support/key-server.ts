@@ -1,0 +1,67 @@
+// An issuer's web server on a real socket whose answers a test sets: key set, metadata, or any kind of trouble.
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+
+export type Answer = (request: IncomingMessage, response: ServerResponse) => void;
+
+export interface KeyServer {
+  readonly url: string;
+  /** Paths asked for, in order. */
+  readonly requests: string[];
+  /** What a path answers from now on. */
+  readonly on: (path: string, answer: Answer) => void;
+  /** Refuses connections from now on, and again listens on the same port. */
+  readonly stop: () => Promise<void>;
+  readonly restart: () => Promise<void>;
+  readonly close: () => Promise<void>;
+}
+
+export const json =
+  (document: unknown, headers: Record<string, string> = {}): Answer =>
+  (_request, response) => {
+    response.writeHead(200, { 'content-type': 'application/json', ...headers }).end(JSON.stringify(document));
+  };
+
+export const status =
+  (code: number, headers: Record<string, string> = {}, text = ''): Answer =>
+  (_request, response) => {
+    response.writeHead(code, headers).end(text);
+  };
+
+/** Headers, then a byte now and then, for ever. */
+export const dripping: Answer = (_request, response) => {
+  response.writeHead(200, { 'content-type': 'application/json' });
+  const timer = setInterval(() => response.write(' '), 20);
+  response.on('close', () => clearInterval(timer));
+};
+
+export const silent: Answer = () => undefined;
+
+export async function startKeyServer(): Promise<KeyServer> {
+  const answers = new Map<string, Answer>();
+  const requests: string[] = [];
+  const server = createServer((request, response) => {
+    const path = request.url ?? '';
+    requests.push(path);
+    (answers.get(path) ?? status(404))(request, response);
+  });
+  const listen = (port: number): Promise<void> =>
+    new Promise((resolve, reject) => server.once('error', reject).listen(port, '127.0.0.1', () => resolve()));
+  const stop = (): Promise<void> =>
+    new Promise((resolve) => {
+      server.close(() => resolve());
+      server.closeAllConnections();
+    });
+  await listen(0);
+  const { port } = server.address() as AddressInfo;
+  return {
+    url: `http://127.0.0.1:${port}`,
+    requests,
+    on: (path, answer) => void answers.set(path, answer),
+    stop,
+    restart: () => listen(port),
+    close: async () => {
+      if (server.listening) await stop();
+    },
+  };
+}
