@@ -58,6 +58,7 @@ export function createApiKeys(value = 'b1946ac9-2ee6-4ab1-9d5a-6f0a3f1c2d3e'): S
   return {
     get: (name) => keys.get(name),
     reload: () => Promise.resolve(false),
+    close: () => undefined,
     get names() {
       return [...keys.keys()];
     },
