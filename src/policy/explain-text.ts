@@ -5,7 +5,12 @@ import type { ExplainedField, ExplainedRule, Explanation, ReadClaim } from './ex
 /** Longer values are cut in tables; the body above them is whole. */
 const maxCell = 48;
 
-const json = (value: unknown): string => JSON.stringify(value) ?? 'null';
+/** JSON without characters that a terminal would obey or reorder the line by: claims may be hostile. */
+const json = (value: unknown, indent?: number): string =>
+  (JSON.stringify(value, null, indent) ?? 'null').replace(
+    /[\u007F-\u009F\u061C\u200E\u200F\u2028-\u202E\u2066-\u2069]/g,
+    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  );
 
 const cut = (text: string): string => (text.length > maxCell ? `${text.slice(0, maxCell - 1)}…` : text);
 
@@ -16,7 +21,12 @@ function table(rows: readonly (readonly string[])[]): readonly string[] {
 }
 
 const claimCell = (claims: readonly ReadClaim[]): string =>
-  claims.map((claim) => `${claim.name} = ${'value' in claim ? cut(json(claim.value)) : 'absent'}`).join(', ');
+  claims
+    .map((claim) => {
+      if (claim.name === '*') return 'all claims';
+      return `${claim.name} = ${'value' in claim ? cut(json(claim.value)) : 'absent'}`;
+    })
+    .join(', ');
 
 function fieldRow({ path, value, expression, position, claims }: ExplainedField): readonly string[] {
   if (path === 'expiryTime') return [path, json(value), 'expiresIn, in milliseconds', '', ''];
@@ -61,7 +71,7 @@ export function explanationLines(explanation: Explanation): readonly string[] {
   return [
     ...table(head.filter(([, cell]) => cell !== '')).map((line) => line.slice(2)),
     ...section('Refusal', denialLines(explanation)),
-    ...section('Body', body === undefined ? [] : JSON.stringify(body, null, 2).split('\n')),
+    ...section('Body', body === undefined ? [] : json(body, 2).split('\n')),
     ...section('Where each field comes from', table((fields ?? []).map(fieldRow))),
     ...section('Rules, in the order they were evaluated', table(rules.map(ruleRow))),
   ];

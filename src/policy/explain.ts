@@ -10,9 +10,9 @@ import { unverifiedPrincipal } from './unverified-principal.ts';
 
 /** A claim that an expression reads, directly or through a variable. */
 export interface ReadClaim {
-  /** Dotted path, such as `realm_access.roles`. */
+  /** Dotted path, such as `realm_access.roles`; `*` where the expression looks at the claims set as a whole. */
   readonly name: string;
-  /** Absent if the claims have none. */
+  /** Absent if the claims have none, and for `*`. */
   readonly value?: unknown;
 }
 
@@ -91,7 +91,8 @@ function claimReader(policy: Policy, claims: Claims): (site: Site) => readonly R
     });
     return [...site.claims, ...through];
   };
-  return (site) => [...new Set(namesOf(site, new Set()))].map((name) => ({ name, ...claimAt(claims, name) }));
+  return (site) =>
+    [...new Set(namesOf(site, new Set()))].map((name) => ({ name, ...(name === '*' ? {} : claimAt(claims, name)) }));
 }
 
 /** The leaves of the body in order; a list or object that one expression gave is one leaf. */

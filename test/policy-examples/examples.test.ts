@@ -1,0 +1,62 @@
+// Every example of docs/examples is run as an operator would run it: lint-clean, all tests pass, nothing unexercised.
+import { readdirSync, readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, it } from 'vitest';
+import { checkCommand } from '../../src/commands/check.ts';
+import { testCommand } from '../../src/commands/test.ts';
+import { loadPolicyTests } from '../../src/policy/policy-test-document.ts';
+import { runCommand } from '../support/run-command.ts';
+
+const folder = fileURLToPath(new URL('../../docs/examples/', import.meta.url));
+const names = readdirSync(folder, { withFileTypes: true })
+  .filter((entry) => entry.isDirectory())
+  .map(({ name }) => name);
+
+const settings = {
+  POLICY_FILE: 'policy.yaml',
+  JWT_ISSUER: 'https://login.example.com',
+  JWT_AUDIENCE: 'reports',
+  JWT_SECRET: 'a secret of an example that is long enough',
+  DATABRAIN_API_KEY: 'key-of-the-example',
+  DATABRAIN_API_KEY_SALES: 'key-of-the-example-sales',
+  DATABRAIN_API_KEY_FINANCE: 'key-of-the-example-finance',
+};
+
+describe('the examples', () => {
+  it('are the ones that the guide speaks of', () => {
+    const guide = readFileSync(new URL('../../docs/policy.md', import.meta.url), 'utf8');
+    const named = [...guide.matchAll(/\(examples\/([a-z0-9-]+)\/\)/g)].map(([, name]) => name);
+    expect(named.sort()).toEqual([...names].sort());
+  });
+});
+
+describe.each(names)('the example %s', (name) => {
+  const cwd = `${folder}${name}`;
+  const file = `${name}.policy-test.yaml`;
+
+  it('is lint-clean', async () => {
+    const { exitCode, out, err } = await runCommand(checkCommand, ['--strict'], { env: settings, cwd });
+    expect(err).toBe('');
+    expect(out).toMatch(/^ok: policy\.yaml, revision [0-9a-f]{12}, /);
+    expect(exitCode).toBe(0);
+  });
+
+  it('passes its tests, which exercise every rule and branch', async () => {
+    const { exitCode, out, err } = await runCommand(testCommand, ['--coverage-min', '100'], { env: settings, cwd });
+    expect(`${out}${err}`).not.toContain('✗');
+    expect(err).toBe('');
+    expect(out).toContain('Coverage 100 %');
+    expect(exitCode).toBe(0);
+  });
+
+  it('tests a permit and refusals', () => {
+    const { tests } = loadPolicyTests({ text: readFileSync(`${cwd}/${file}`, 'utf8'), file });
+    const kinds = tests.map(({ expectation }) => expectation.kind);
+    expect(kinds).toContain('request');
+    expect(kinds.filter((kind) => kind === 'denied').length).toBeGreaterThanOrEqual(2);
+  });
+
+  it('says what it is about', () => {
+    expect(readFileSync(`${cwd}/README.md`, 'utf8')).toMatch(/^# \S/);
+  });
+});

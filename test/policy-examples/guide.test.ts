@@ -1,0 +1,94 @@
+// docs/policy.md promises that its policies and its table of expressions are run. This runs them.
+import { readFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { explain } from '../../src/policy/explain.ts';
+import { loadPolicy } from '../../src/policy/load-policy.ts';
+import { loadPolicyTests } from '../../src/policy/policy-test-document.ts';
+import { resultLines } from '../../src/policy/policy-test-report.ts';
+import { runPolicyTests } from '../../src/policy/policy-test-run.ts';
+
+const guide = readFileSync(new URL('../../docs/policy.md', import.meta.url), 'utf8');
+const maxLifetimeSeconds = 86_400;
+
+interface Snippet {
+  readonly line: number;
+  readonly policy: string;
+  readonly tests: string;
+}
+
+/** Each fenced `yaml policy` with the `yaml policy-test` that follows it. */
+function snippets(): readonly Snippet[] {
+  const fences = [...guide.matchAll(/^```yaml (policy|policy-test)\n([\s\S]*?)^```$/gm)];
+  return fences.flatMap((fence, index) => {
+    if (fence[1] !== 'policy') return [];
+    const next = fences[index + 1];
+    const line = guide.slice(0, fence.index).split('\n').length;
+    return [{ line, policy: fence[2] ?? '', tests: next?.[1] === 'policy-test' ? (next[2] ?? '') : '' }];
+  });
+}
+
+interface Row {
+  readonly expression: string;
+  readonly claims: string;
+  readonly gives: string;
+}
+
+/** The rows of the table of expressions: `| code | code | code |`, where `\|` is a pipe. */
+function rows(): readonly Row[] {
+  return [...guide.matchAll(/^\| `((?:[^`|]|\\\|)+)` \| `([^`]+)` \| `([^`]+)` \|$/gm)].map((match) => {
+    const [expression = '', claims = '', gives = ''] = match.slice(1).map((cell) => cell.replaceAll('\\|', '|'));
+    return { expression, claims, gives };
+  });
+}
+
+describe('the policies of the guide', () => {
+  it('are there, each with tests', () => {
+    expect(snippets().length).toBeGreaterThanOrEqual(5);
+    expect(snippets().filter(({ tests }) => tests === '')).toEqual([]);
+  });
+
+  it.each(snippets().map((snippet) => [snippet.line, snippet] as const))(
+    'line %i loads without a warning and gives what the guide says',
+    (line, snippet) => {
+      const policy = loadPolicy({ text: snippet.policy, file: `policy.md+${line}`, maxLifetimeSeconds });
+      expect(policy.lint).toEqual([]);
+      const { tests } = loadPolicyTests({ text: snippet.tests, file: 'policy.md' });
+      const { results } = runPolicyTests(policy, tests);
+      expect(results.filter(({ passed }) => !passed).flatMap(resultLines)).toEqual([]);
+    },
+  );
+});
+
+describe('the table of expressions in the guide', () => {
+  it('is there', () => expect(rows().length).toBeGreaterThanOrEqual(30));
+
+  it.each(rows().map((row) => [row.expression, row] as const))('%s gives what the guide says', (_title, row) => {
+    const text = JSON.stringify({
+      version: 1,
+      variables: { it: row.expression },
+      dataApps: {
+        any: {
+          default: true,
+          // Evaluates the variable, whatever its type.
+          validations: [{ expression: 'size([variables.it]) == 1', message: 'never' }],
+          expiresIn: '1h',
+          request: { clientId: 'acme', params: { allowedEmbeds: ['any'] } },
+        },
+      },
+    });
+    const policy = loadPolicy({ text, file: 'policy.md', maxLifetimeSeconds });
+    const claims = JSON.parse(row.claims) as Record<string, unknown>;
+    const { decision, rules } = explain(policy, claims, undefined, 0);
+    expect(decision).toBe('permit');
+    const variable = rules.find(({ path }) => path === 'variables.it');
+    expect(variable).toMatchObject({ value: JSON.parse(row.gives) as unknown });
+  });
+});
+
+describe('the guide', () => {
+  it('speaks of every permission and every key of a data app', () => {
+    for (const word of ['isDisableMetricCreation', 'withinAccessToken', 'clientIdPattern', 'filterValuePattern']) {
+      expect(guide).toContain(word);
+    }
+  });
+});
