@@ -1,0 +1,103 @@
+// Judges an answer that the running service gave by what openapi.yaml says of that request: status, headers, body.
+import { errorRow, errorTable, type ErrorCode } from '../../src/errors.ts';
+import type { DescribedResponse, Description } from './description.ts';
+
+export interface Observed {
+  readonly method: string;
+  /** With or without a query. */
+  readonly path: string;
+  readonly listener: 'public' | 'admin';
+  readonly status: number;
+  /** Names in lower case. */
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: string;
+}
+
+/** What HTTP itself adds to a message; everything else has to be described. */
+const transportHeaders: ReadonlySet<string> = new Set([
+  'connection',
+  'content-length',
+  'content-type',
+  'date',
+  'keep-alive',
+  'transfer-encoding',
+]);
+
+/** The answers that the description allows for such a request, broken protocol aside. */
+export function describedResponses(description: Description, observed: Observed): readonly DescribedResponse[] {
+  const path = observed.path.split(/[?#]/, 1)[0] ?? '';
+  const here = description.operations.filter((one) => one.path === path && one.listeners.includes(observed.listener));
+  const operation = here.find(({ method }) => method === observed.method);
+  if (operation !== undefined) return operation.responses;
+  const limited = observed.listener === 'public' ? [description.limitedAddress] : [];
+  return [here.length > 0 ? description.otherMethod : description.unknownPath, ...limited];
+}
+
+/** One sentence for everything in the answer that the description does not say. */
+export function conformanceProblems(description: Description, observed: Observed): readonly string[] {
+  const expected = describedResponses(description, observed);
+  const problems = [expected, description.brokenProtocol].map((candidates) => {
+    const response = candidates.find(({ status }) => status === observed.status);
+    return response === undefined ? undefined : problemsOf(response, observed);
+  });
+  const judged = problems.filter((list) => list !== undefined);
+  if (judged.length === 0) return [`${label(observed)}: the status is not described`];
+  return judged.find((list) => list.length === 0) ?? judged[0] ?? [];
+}
+
+const label = ({ listener, method, path, status }: Observed): string => `${listener} ${method} ${path} → ${status}`;
+
+function problemsOf(response: DescribedResponse, observed: Observed): readonly string[] {
+  const problems: string[] = [];
+  const say = (what: string): void => void problems.push(`${label(observed)}: ${what}`);
+
+  for (const { name, required, accepts } of response.headers) {
+    const value = observed.headers[name];
+    if (value === undefined) {
+      if (required) say(`the header ${name} is missing`);
+    } else if (!accepts(value)) say(`the header ${name} has the value ${JSON.stringify(value)}`);
+  }
+  for (const name of Object.keys(observed.headers)) {
+    const described = response.headers.some((header) => header.name === name);
+    if (!described && !transportHeaders.has(name)) say(`the header ${name} is not described`);
+  }
+
+  const { content } = response;
+  if (observed.method === 'HEAD') {
+    if (observed.body !== '') say('there is a body');
+  } else if (content === undefined) {
+    if (observed.body !== '') say('there is a body, and none is described');
+  } else {
+    const mediaType = observed.headers['content-type']?.split(';')[0];
+    if (mediaType !== content.mediaType) say(`the media type is ${mediaType ?? 'absent'}`);
+    const body = content.mediaType === 'application/json' ? parseJson(observed.body) : observed.body;
+    if (!content.accepts(body)) say(`the body is ${JSON.stringify(body)}`);
+    if (content.codes.length > 0) problems.push(...errorProblems(observed, body));
+  }
+  return problems;
+}
+
+/** What the error table says beside the description: challenge, Retry-After, the request id in both places. */
+function errorProblems(observed: Observed, body: unknown): readonly string[] {
+  const { code, requestId } = (body as { error?: { code?: string; requestId?: string } } | undefined)?.error ?? {};
+  if (code === undefined || !Object.hasOwn(errorTable, code)) return [`${label(observed)}: there is no known code`];
+  const row = errorRow(code as ErrorCode);
+  const challenge =
+    row.challenge === undefined ? undefined : row.challenge === 'bare' ? 'Bearer' : `Bearer error="${row.challenge}"`;
+  const problems: string[] = [];
+  if (observed.headers['www-authenticate'] !== challenge)
+    problems.push(`${label(observed)}: the challenge is not ${code}'s`);
+  if (observed.headers['x-request-id'] !== requestId) problems.push(`${label(observed)}: two request ids`);
+  if (!row.retryable && observed.headers['retry-after'] !== undefined) {
+    problems.push(`${label(observed)}: Retry-After, though ${code} is not to be retried`);
+  }
+  return problems;
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}

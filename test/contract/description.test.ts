@@ -1,0 +1,142 @@
+// openapi.yaml says of errors what src/errors.ts says: every code under its status, with its headers and its sentence.
+import { describe, expect, it } from 'vitest';
+import packageJson from '../../package.json' with { type: 'json' };
+import { errorRow, errorTable, type ErrorCode } from '../../src/errors.ts';
+import { conformanceProblems, type Observed } from './conformance.ts';
+import { readDescription, type DescribedResponse } from './description.ts';
+import { readDocument, tableRowsBelow } from './settings-documents.ts';
+
+const description = readDescription();
+const codes = Object.keys(errorTable) as ErrorCode[];
+const elsewhere = [description.unknownPath, description.otherMethod, description.limitedAddress];
+const ofGuestToken = description.operations
+  .filter(({ path, method }) => path === '/guest-token' && method === 'POST')
+  .flatMap(({ responses }) => responses);
+
+const responsesFor = (code: ErrorCode): readonly DescribedResponse[] =>
+  [...ofGuestToken, ...elsewhere].filter(({ content }) => content?.codes.includes(code));
+
+interface ErrorExample {
+  readonly error: { readonly code: ErrorCode; readonly message: string };
+}
+
+describe('openapi.yaml', () => {
+  it('is OpenAPI 3.1 for this version of the program', () => {
+    expect(description.version).toBe('3.1.0');
+    expect(description.info['version']).toBe(packageJson.version);
+  });
+
+  it('closes the list of codes with those of the error table', () => {
+    expect([...description.codes].sort()).toEqual([...codes].sort());
+  });
+
+  it.each(codes)('has %s under its status, with its headers', (code) => {
+    const responses = responsesFor(code);
+    const { status, challenge, retryable } = errorRow(code);
+    expect(new Set(responses.map((response) => response.status))).toEqual(new Set([status]));
+    for (const { headers } of responses) {
+      const required = new Set(headers.filter((header) => header.required).map(({ name }) => name));
+      expect(required.has('x-request-id')).toBe(true);
+      expect(required.has('cache-control')).toBe(true);
+      expect(required.has('www-authenticate')).toBe(challenge !== undefined);
+      expect(required.has('retry-after')).toBe(retryable && status !== 504);
+      expect(required.has('allow')).toBe(code === 'METHOD_NOT_ALLOWED');
+    }
+  });
+
+  it.each(codes)('shows %s by an example with its own sentence', (code) => {
+    const examples = responsesFor(code)
+      .flatMap(({ content }) => (content?.examples ?? []) as ErrorExample[])
+      .filter(({ error }) => error.code === code);
+    expect(examples.length).toBeGreaterThan(0);
+    expect(new Set(examples.map(({ error }) => error.message))).toEqual(new Set([errorRow(code).message]));
+  });
+
+  it('puts no code under a status that is not its own', () => {
+    const wrong = [...description.operations.flatMap(({ responses }) => responses), ...elsewhere].flatMap(
+      ({ status, content }) => (content?.codes ?? []).filter((code) => errorRow(code as ErrorCode).status !== status),
+    );
+    expect(wrong).toEqual([]);
+  });
+
+  it('has only examples that its own schemas accept', () => {
+    const described = [...description.operations.flatMap(({ responses }) => responses), ...elsewhere];
+    const contents = described.flatMap(({ content }) => (content === undefined ? [] : [content]));
+    expect(contents.flatMap(({ accepts, examples }) => examples.filter((example) => !accepts(example)))).toEqual([]);
+  });
+});
+
+describe("the README's table of errors", () => {
+  it('is the error table', () => {
+    const rows = tableRowsBelow(readDocument('README.md'), '## Errors, and what a client does').map((row) =>
+      row.split('|').map((cell) => cell.trim().replaceAll('`', '')),
+    );
+    expect(rows.map(([, status, code]) => [status, code])).toEqual(
+      codes.map((code) => [String(errorRow(code).status), code]),
+    );
+  });
+});
+
+describe('the judge of answers', () => {
+  const token = '2e7c0a52-53a5-4d7b-9f0f-5b8a7d1a3c61';
+  const good: Observed = {
+    method: 'POST',
+    path: '/guest-token?x=1',
+    listener: 'public',
+    status: 200,
+    headers: {
+      'x-request-id': 'a',
+      'cache-control': 'no-store',
+      'guest-token-expires-in': '3600',
+      'content-type': 'application/json; charset=utf-8',
+    },
+    body: JSON.stringify({ token }),
+  };
+  const refusal = (code: string, status: number, headers: Record<string, string>): Observed => ({
+    ...good,
+    status,
+    headers: { 'x-request-id': 'a', 'cache-control': 'no-store', 'content-type': 'application/json', ...headers },
+    body: JSON.stringify({ error: { code, message: 'x', requestId: 'a' } }),
+  });
+
+  it('accepts what is described', () => {
+    expect(conformanceProblems(description, good)).toEqual([]);
+    expect(
+      conformanceProblems(
+        description,
+        refusal('TOKEN_EXPIRED', 401, { 'www-authenticate': 'Bearer error="invalid_token"' }),
+      ),
+    ).toEqual([]);
+  });
+
+  it.each([
+    ['a status that is not described', { ...good, status: 418 }],
+    [
+      'a missing header',
+      { ...good, headers: { 'x-request-id': 'a', 'cache-control': 'no-store', 'content-type': 'application/json' } },
+    ],
+    ['a header that is not described', { ...good, headers: { ...good.headers, 'x-powered-by': 'x' } }],
+    ['a header with another value', { ...good, headers: { ...good.headers, 'cache-control': 'public' } }],
+    ['a different media type', { ...good, headers: { ...good.headers, 'content-type': 'text/html' } }],
+    ['a token that is no UUID', { ...good, body: '{"token":"x"}' }],
+    ['a member beside the token', { ...good, body: JSON.stringify({ token, user: 'u' }) }],
+    ['a body that is not JSON', { ...good, body: 'x' }],
+    ['a public path on the admin listener', { ...good, listener: 'admin' as const }],
+    ['an admin path on the public listener', { ...good, path: '/metrics', method: 'GET' }],
+    ['a code under the wrong status', refusal('ACCESS_DENIED', 400, {})],
+    ['a code that is not in the list', refusal('TEAPOT', 400, {})],
+    ['a 401 without a challenge', refusal('INVALID_TOKEN', 401, {})],
+    ["another code's challenge", refusal('INVALID_TOKEN', 401, { 'www-authenticate': 'Bearer' })],
+    ['a 429 without Retry-After', refusal('RATE_LIMITED', 429, {})],
+    ['Retry-After where a retry is in vain', refusal('ACCESS_DENIED', 403, { 'retry-after': '1' })],
+    [
+      'a second request id',
+      {
+        ...refusal('ACCESS_DENIED', 403, {}),
+        body: '{"error":{"code":"ACCESS_DENIED","message":"x","requestId":"b"}}',
+      },
+    ],
+  ])('sees %s', (_title, observed) => {
+    expect(conformanceProblems(description, observed)).not.toEqual([]);
+  });
+});
