@@ -1,0 +1,110 @@
+// A Docker engine for the tests that need one: whether it is there, the image under test, containers that end with the test.
+import { execFile, spawnSync } from 'node:child_process';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+
+const run = promisify(execFile);
+
+/** Runs `docker …args` and returns what it printed; throws with its error output if it fails. */
+export async function docker(...args: readonly string[]): Promise<string> {
+  const { stdout, stderr } = await run('docker', args, { maxBuffer: 64 * 1024 * 1024 });
+  return `${stdout}${stderr}`.trim();
+}
+
+function findEngine(): string | undefined {
+  if (process.platform !== 'linux') return 'containers share the network of a Linux host here';
+  const version = spawnSync('docker', ['version', '--format', '{{.Server.Version}}'], { timeout: 10_000 });
+  return version.status === 0 ? undefined : 'no Docker engine can be reached';
+}
+
+/** Why tests that run containers must be skipped; undefined if they need not. */
+export const noEngine: string | undefined = findEngine();
+
+/** A test's title, with the reason if it is skipped. */
+export const engineTitle = (title: string): string => (noEngine === undefined ? title : `${title} (${noEngine})`);
+
+/** The image given by the environment variable, or one built here from the Dockerfile's target. */
+export async function imageOf(target: 'runtime' | 'demo'): Promise<string> {
+  const given = process.env[target === 'runtime' ? 'TEST_DOCKER_IMAGE' : 'TEST_DOCKER_DEMO_IMAGE'];
+  if (given !== undefined) return given;
+  const tag = `guest-token-proxy-${target}:test`;
+  await docker('build', '--quiet', '--network', 'host', '--target', target, '--tag', tag, '.');
+  return tag;
+}
+
+interface State {
+  readonly Status: string;
+  readonly ExitCode: number;
+  readonly OOMKilled: boolean;
+  readonly Health?: { readonly Status: string; readonly Log: readonly { readonly Output: string }[] };
+}
+
+export interface Container extends AsyncDisposable {
+  readonly id: string;
+  readonly state: () => Promise<State>;
+  readonly logs: () => Promise<string>;
+  /** Waits until Docker calls it `healthy`; throws with its log if it ends or stays unhealthy. */
+  readonly untilHealthy: (timeoutMs: number) => Promise<void>;
+  /** Waits until it has ended; throws if it has not by then. */
+  readonly exitCode: (timeoutMs: number) => Promise<number>;
+}
+
+async function until<T>(what: string, timeoutMs: number, attempt: () => Promise<T | undefined>): Promise<T> {
+  const deadline = performance.now() + timeoutMs;
+  while (performance.now() < deadline) {
+    const value = await attempt();
+    if (value !== undefined) return value;
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+  throw new Error(`not ${what} within ${timeoutMs} ms`);
+}
+
+/** Starts `docker run --detach …args`; disposing of it removes the container, running or not. */
+export async function startContainer(...args: readonly string[]): Promise<Container> {
+  const id = (await docker('create', ...args)).split('\n').at(-1) ?? '';
+  const state = async (): Promise<State> =>
+    JSON.parse(await docker('inspect', '--format', '{{json .State}}', id)) as State;
+  const logs = (): Promise<string> => docker('logs', id);
+  await docker('start', id);
+
+  return {
+    id,
+    state,
+    logs,
+    untilHealthy: (timeoutMs) =>
+      until('healthy', timeoutMs, async () => {
+        const { Status, Health } = await state();
+        if (Status === 'exited' || Health?.Status === 'unhealthy')
+          throw new Error(`the container is ${Status}, ${Health?.Status ?? 'unchecked'}:\n${await logs()}`);
+        return Health?.Status === 'healthy' ? true : undefined;
+      }).then(() => undefined),
+    exitCode: (timeoutMs) =>
+      until('ended', timeoutMs, async () => {
+        const { Status, ExitCode } = await state();
+        return Status === 'exited' ? ExitCode : undefined;
+      }),
+    [Symbol.asyncDispose]: async () => {
+      await docker('rm', '--force', '--volumes', id);
+    },
+  };
+}
+
+/** The paths of all files (not folders) in an image, without a leading slash, sorted. */
+export async function filesIn(image: string): Promise<string[]> {
+  const folder = await mkdtemp(join(tmpdir(), 'guest-token-proxy-image-'));
+  const id = await docker('create', image);
+  try {
+    const archive = join(folder, 'image.tar');
+    await docker('export', '--output', archive, id);
+    const { stdout } = await run('tar', ['--list', '--file', archive], { maxBuffer: 64 * 1024 * 1024 });
+    return stdout
+      .split('\n')
+      .filter((name) => name !== '' && !name.endsWith('/'))
+      .sort();
+  } finally {
+    await docker('rm', id);
+    await rm(folder, { recursive: true });
+  }
+}
