@@ -7,8 +7,8 @@ import type { DataAppPolicy, Policy } from './policy.ts';
 import { Refusal } from './refusal.ts';
 import type { Site, Trace } from './trace.ts';
 
-/** With `withinAccessToken`: a guest token that would live shorter than this is not worth minting. */
-export const shortestLifetimeMs = 1000;
+/** With `withinAccessToken`: the way upstream takes up to a second, and a guest token should live for one more. */
+const shortestLifetimeMs = 2000;
 
 class Denied extends Error {
   readonly denial: Denial;
@@ -95,7 +95,7 @@ function lifetime(
   if (lifetimeMs >= shortestLifetimeMs) return { lifetimeMs, notAfterMs };
   throw new Denied(
     { code: 'TOKEN_EXPIRED', reason: 'access_token_ends_too_soon', position: dataApp.position },
-    'the access token ends within a second, and withinAccessToken is true',
+    'the access token ends within two seconds, and withinAccessToken is true',
   );
 }
 
