@@ -1,0 +1,145 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { systemClock } from '../../src/clock.ts';
+import { parseRedisUrl } from '../../src/redis/redis-address.ts';
+import { connectRedis, RedisDown, type RedisLink } from '../../src/redis/redis-link.ts';
+import { createRedisScript } from '../../src/redis/redis-script.ts';
+import { redisIsInstalled, redisReason, startRedisServer, type RedisServer } from '../support/redis-server.ts';
+
+const until = async (condition: () => boolean, withinMs = 10_000): Promise<void> => {
+  const end = performance.now() + withinMs;
+  while (!condition()) {
+    if (performance.now() > end) throw new Error('did not come true in time');
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+};
+
+describe.skipIf(!redisIsInstalled)(`the link to Redis${redisReason}`, () => {
+  let server: RedisServer;
+  let links: RedisLink[];
+  let told: string[];
+
+  beforeEach(async () => {
+    server = await startRedisServer();
+    links = [];
+    told = [];
+  });
+  afterEach(async () => {
+    for (const link of links) link.close();
+    await server.stop();
+  });
+
+  const connect = async (url = server.url): Promise<RedisLink> => {
+    const link = await connectRedis({
+      address: parseRedisUrl(url),
+      clock: systemClock,
+      random: Math.random,
+      events: { onRedisState: (state, cause) => told.push(`${state}: ${cause}`) },
+    });
+    links.push(link);
+    return link;
+  };
+  const echo = (link: RedisLink): Promise<unknown> => link.run((client) => client.call('ECHO', ['hello']));
+  const ask = async (link: RedisLink): Promise<{ answer: unknown; ms: number }> => {
+    const startedAt = performance.now();
+    const answer = await echo(link).catch((error: unknown) => error);
+    return { answer, ms: performance.now() - startedAt };
+  };
+
+  it('is up once connected and runs exchanges', async () => {
+    const link = await connect();
+    expect(link.isUp()).toBe(true);
+    expect(await echo(link)).toBe('hello');
+    expect(told).toEqual(['up: answers']);
+  });
+
+  it('starts without Redis, says so once, and finds it when it comes', async () => {
+    await server.kill();
+    const link = await connect();
+    expect(link.isUp()).toBe(false);
+    await expect(echo(link)).rejects.toBeInstanceOf(RedisDown);
+    expect(told).toEqual(['down: ECONNREFUSED']);
+    await server.restart();
+    await until(link.isUp);
+    expect(await echo(link)).toBe('hello');
+    expect(told).toEqual(['down: ECONNREFUSED', 'up: answers']);
+  });
+
+  it('fails at once when Redis is killed, tells it once, and recovers without a restart', async () => {
+    const link = await connect();
+    await server.kill();
+    const outcomes = await Promise.all(Array.from({ length: 100 }, () => ask(link)));
+    expect(outcomes.every(({ answer }) => answer instanceof RedisDown)).toBe(true);
+    expect(Math.max(...outcomes.map(({ ms }) => ms))).toBeLessThan(50);
+    await new Promise((resolve) => setTimeout(resolve, 600));
+    expect(told.filter((line) => line.startsWith('down'))).toHaveLength(1);
+    await server.restart();
+    await until(link.isUp);
+    expect(told).toHaveLength(3);
+  });
+
+  it('costs one bounded wait when Redis freezes, then nothing, and recovers when it thaws', async () => {
+    const link = await connect();
+    server.freeze();
+    const first = await ask(link);
+    expect(first.answer).toBeInstanceOf(RedisDown);
+    expect(first.ms).toBeLessThan(50);
+    const later = await Promise.all(Array.from({ length: 100 }, () => ask(link)));
+    expect(Math.max(...later.map(({ ms }) => ms))).toBeLessThan(20);
+    await new Promise((resolve) => setTimeout(resolve, 1_500));
+    expect(link.isUp()).toBe(false);
+    expect(told).toEqual(['up: answers', 'down: no answer in time']);
+    server.thaw();
+    await until(link.isUp);
+    expect(await echo(link)).toBe('hello');
+  });
+
+  it('connects anew when a frozen connection stays dead', async () => {
+    const link = await connect();
+    server.freeze();
+    await ask(link);
+    await new Promise((resolve) => setTimeout(resolve, 5_000));
+    server.thaw();
+    await until(link.isUp);
+    expect(await echo(link)).toBe('hello');
+  });
+
+  it('counts Redis as down while its answers are slow, without making anybody wait longer than the limit', async () => {
+    const link = await connect();
+    const sleep = () =>
+      link.run((client) =>
+        client.call('EVAL', [
+          "local t=redis.call('TIME') local e=t[1]*1000000+t[2]+25000 repeat t=redis.call('TIME') until t[1]*1000000+t[2]>=e return 1",
+          0,
+        ]),
+      );
+    let slow = 0;
+    while (link.isUp() && slow < 50) {
+      await sleep().catch(() => undefined);
+      slow += 1;
+    }
+    expect(link.isUp()).toBe(false);
+    expect(slow).toBeLessThan(20);
+  });
+
+  it('tells a refused password by its code, and never the password', async () => {
+    await server.stop();
+    server = await startRedisServer(['--requirepass', 'right-password']);
+    const [refused, accepted] = ['wrong-password', 'right-password'].map((password) =>
+      server.url.replace('//', `//:${password}@`),
+    );
+    const link = await connect(refused);
+    expect(link.isUp()).toBe(false);
+    expect(told).toEqual(['down: WRONGPASS']);
+    expect((await connect(accepted)).isUp()).toBe(true);
+  });
+
+  it('sends a script again after the server forgot it', async () => {
+    const link = await connect();
+    const answer = createRedisScript("return {'bytes', 7, ARGV[1]}");
+    const run = () => link.run((client) => answer(client, 'key', ['text']));
+    expect(await run()).toEqual([Buffer.from('bytes'), 7, Buffer.from('text')]);
+    await server.ask('SCRIPT', 'FLUSH');
+    expect(await run()).toEqual([Buffer.from('bytes'), 7, Buffer.from('text')]);
+    expect(told).toEqual(['up: answers']);
+  });
+});

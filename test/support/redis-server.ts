@@ -1,0 +1,101 @@
+// A real redis-server on a private port of this machine, without persistence, that a test may kill, freeze, restart
+// and flush. Tests that need it are skipped where the program is not installed.
+import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { createServer } from 'node:net';
+import { Redis } from 'ioredis';
+
+export const redisIsInstalled = spawnSync('redis-server', ['--version']).status === 0;
+/** Appended to the titles of tests that are skipped without it. */
+export const redisReason = redisIsInstalled ? '' : ' (skipped: redis-server is not installed)';
+
+const freePort = async (): Promise<number> => {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const address = server.address();
+  server.close();
+  if (address === null || typeof address === 'string') throw new Error('no port');
+  return address.port;
+};
+
+export interface RedisServer {
+  readonly port: number;
+  readonly url: string;
+  /** Ends it without farewell. */
+  readonly kill: () => Promise<void>;
+  /** SIGSTOP: connections stay open and nothing is answered. */
+  readonly freeze: () => void;
+  readonly thaw: () => void;
+  /** Starts it again on the same port, empty. */
+  readonly restart: () => Promise<void>;
+  /** Runs one command on a connection of its own. */
+  readonly ask: (command: string, ...args: string[]) => Promise<unknown>;
+  /** Everything in it as text, binary values in Latin-1. */
+  readonly dump: () => Promise<string>;
+  readonly stop: () => Promise<void>;
+}
+
+export async function startRedisServer(extra: readonly string[] = []): Promise<RedisServer> {
+  const port = await freePort();
+  let child: ChildProcess | undefined;
+
+  const requirepass = extra[extra.indexOf('--requirepass') + 1];
+  const credentials = extra.includes('--requirepass') && requirepass !== undefined ? { password: requirepass } : {};
+
+  const withClient = async <T>(use: (client: Redis) => Promise<T>): Promise<T> => {
+    const client = new Redis({
+      ...credentials,
+      port,
+      host: '127.0.0.1',
+      retryStrategy: (times) => Math.min(times * 20, 100),
+    });
+    client.on('error', () => undefined);
+    try {
+      return await use(client);
+    } finally {
+      client.disconnect();
+    }
+  };
+
+  const launch = async (): Promise<void> => {
+    child = spawn(
+      'redis-server',
+      ['--port', String(port), '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no', ...extra],
+      {
+        stdio: 'ignore',
+      },
+    );
+    await withClient((client) => client.ping());
+  };
+
+  const kill = async (): Promise<void> => {
+    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
+    const exited = once(child, 'exit');
+    child.kill('SIGKILL');
+    await exited;
+  };
+
+  await launch();
+  return {
+    port,
+    url: `redis://127.0.0.1:${port}`,
+    kill,
+    freeze: () => void child?.kill('SIGSTOP'),
+    thaw: () => void child?.kill('SIGCONT'),
+    restart: async () => {
+      await kill();
+      await launch();
+    },
+    ask: (command, ...args) => withClient((client) => client.call(command, args)),
+    dump: () =>
+      withClient(async (client) => {
+        const parts: string[] = [];
+        for (const key of await client.keys('*')) {
+          const value = await client.getBuffer(key);
+          parts.push(key, value?.toString('latin1') ?? '', value?.toString('base64') ?? '');
+        }
+        return parts.join('\n');
+      }),
+    stop: kill,
+  };
+}
