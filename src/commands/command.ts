@@ -12,6 +12,18 @@ export interface CommandContext {
   /** Whether `out` is a terminal: colours and alignment for a person are welcome there. */
   readonly isTerminal: boolean;
   readonly clock: Clock;
+  /** Only for commands that stay: resolves with the exit code once the process was asked to stop and has stopped. */
+  readonly untilStopped: (service: LongRunning) => Promise<number>;
+}
+
+/** A running service as the process sees it. */
+export interface LongRunning {
+  /** Stops in order; called once, on the first SIGTERM or SIGINT or on an uncaught error. */
+  readonly stop: (cause: { readonly signal?: string; readonly error?: unknown }) => Promise<void>;
+  /** Called on every SIGHUP. */
+  readonly reload: () => void;
+  /** After this many milliseconds of stopping the process ends with exit code 1. */
+  readonly stopWithinMs: number;
 }
 
 /** Exit codes of every command; the last two follow sysexits.h. */

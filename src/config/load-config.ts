@@ -1,25 +1,25 @@
 // The environment in, one frozen Config out, or every problem at once. Pure but for reading the files it names.
 // The policy is not read here: policy/ does that, with the limits found here.
-import { loadIssuersFile } from '../authn/issuers-file.ts';
-import { parseIssuer, type IssuerConfig } from '../authn/issuer.ts';
 import { ConfigurationError, type Problem } from '../problem.ts';
-import { isLoopback, readCorsOrigins, readDatabrainUrl } from './addresses.ts';
+import { parseRedisUrl, type RedisAddress } from '../redis/redis-address.ts';
+import { readCorsOrigins, readDatabrainUrl } from './addresses.ts';
 import { createReader, type Environment, type ReadFile, type Reader } from './environment.ts';
 import { isUsableApiKey, type SecretSetting } from '../secrets/secret-setting.ts';
+import type { IssuerConfig } from '../authn/issuer.ts';
+import type { Secret } from '../secrets/secret.ts';
+import { readIssuers, type Issuers } from './read-issuers.ts';
+import { settings } from './settings.ts';
 import { readTrustProxy } from './trust-proxy.ts';
 
 const logLevels = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
 
-export interface Config {
+export interface Config extends Issuers {
   readonly listen: { readonly host: string; readonly port: number };
   /** Undefined: the admin listener is off. */
   readonly admin?: { readonly host: string; readonly port: number };
   readonly logLevel: (typeof logLevels)[number];
   readonly trustProxy: readonly string[];
   readonly corsOrigins: readonly string[];
-  readonly issuers: readonly IssuerConfig[];
-  /** The single issuer's key, if it may change with a file. */
-  readonly issuerKey?: SecretSetting;
   readonly cookieName?: string;
   readonly databrain: {
     readonly url: string;
@@ -39,7 +39,7 @@ export interface Config {
   readonly maxLifetimeSeconds: number;
   readonly userLimit: RateLimit;
   readonly addressLimit: RateLimit;
-  readonly redisUrl?: SecretSetting;
+  readonly redis?: RedisAddress;
   readonly shutdown: { readonly drainSeconds: number; readonly graceSeconds: number };
   /** Names of the settings in force that lower the guard. */
   readonly insecure: readonly string[];
@@ -93,35 +93,106 @@ function readApiKeys(reader: Reader): readonly SecretSetting[] {
   return keys;
 }
 
-const singleIssuerVariables = [
-  'JWT_ISSUER',
-  'JWT_AUDIENCE',
-  'JWT_ALGORITHMS',
-  'JWT_SECRET',
-  'JWT_SECRET_FILE',
-  'JWT_PUBLIC_KEY',
-  'JWT_PUBLIC_KEY_FILE',
-  'JWT_JWKS_URL',
-] as const;
-
-function readIssuers(reader: Reader, readFile: ReadFile): Pick<Config, 'issuers' | 'issuerKey'> {
-  const shared = {
-    clockToleranceSeconds: reader.integer('JWT_CLOCK_TOLERANCE_SECONDS', 0, 120) ?? 0,
-    maxLifetimeSeconds: reader.integer('JWT_MAX_LIFETIME_SECONDS', 1, 365 * day),
-    allowMissingIssuer: reader.flag('INSECURE_JWT_ALLOW_MISSING_ISSUER'),
-    allowMissingAudience: reader.flag('INSECURE_JWT_ALLOW_MISSING_AUDIENCE'),
+function readReuse(reader: Reader): Pick<Config, 'reuse' | 'maxLifetimeSeconds'> {
+  return {
+    reuse: {
+      mode: reader.oneOf('TOKEN_REUSE', ['user', 'off']) ?? 'off',
+      minRemainingPercent: reader.integer('TOKEN_REUSE_MIN_REMAINING_PERCENT', 1, 99) ?? 0,
+      maxEntries: reader.integer('TOKEN_CACHE_MAX_ENTRIES', 1, 10_000_000) ?? 0,
+    },
+    maxLifetimeSeconds: reader.integer('TOKEN_MAX_LIFETIME_SECONDS', 1, 365 * day) ?? 0,
   };
-  const file = reader.text('JWT_ISSUERS_FILE');
-  if (file === undefined) return readSingleIssuer(reader, shared);
+}
 
-  for (const name of singleIssuerVariables) {
-    if (reader.raw(name) !== undefined) {
-      reader.report(
-        name,
-        'is set, and JWT_ISSUERS_FILE too',
-        `Move it into the issuers file or remove JWT_ISSUERS_FILE`,
-      );
-    }
+function readDatabrain(reader: Reader): Config['databrain'] {
+  const insecureHttp = reader.flag('INSECURE_DATABRAIN_HTTP');
+  const timeoutMs = reader.integer('DATABRAIN_TIMEOUT_MS', 10, 60_000) ?? 0;
+  const deadlineMs = reader.integer('DATABRAIN_DEADLINE_MS', 10, 120_000) ?? 0;
+  if (deadlineMs < timeoutMs) {
+    reader.report(
+      'DATABRAIN_DEADLINE_MS',
+      'is shorter than DATABRAIN_TIMEOUT_MS',
+      'Give all attempts together at least the time of one',
+    );
   }
-  return { issuers: [] };
+  const maxRetries = reader.integer('DATABRAIN_MAX_RETRIES', 0, 5) ?? 0;
+  return { url: readDatabrainUrl(reader, insecureHttp), timeoutMs, deadlineMs, maxRetries };
+}
+
+function readLimits(reader: Reader): Pick<Config, 'userLimit' | 'addressLimit'> {
+  return {
+    userLimit: {
+      max: reader.integer('RATE_LIMIT_USER_MAX', 1, 1_000_000) ?? 0,
+      windowSeconds: reader.integer('RATE_LIMIT_USER_WINDOW_SECONDS', 1, day) ?? 0,
+    },
+    addressLimit: {
+      max: reader.integer('RATE_LIMIT_ADDRESS_MAX', 1, 10_000_000) ?? 0,
+      windowSeconds: reader.integer('RATE_LIMIT_ADDRESS_WINDOW_SECONDS', 1, day) ?? 0,
+    },
+  };
+}
+
+function readRedis(reader: Reader): RedisAddress | undefined {
+  const setting = reader.fromFile('REDIS_URL');
+  if (setting === undefined) return undefined;
+  try {
+    return parseRedisUrl(setting.value.reveal());
+  } catch (error) {
+    if (!(error instanceof ConfigurationError)) throw error;
+    reader.problems.push(...error.problems);
+    return undefined;
+  }
+}
+
+/** The API key opens Databrain to us, the JWT secret opens us to users: who holds one must not hold the other. */
+export const isSigningSecret = (value: Secret, issuers: readonly IssuerConfig[]): boolean =>
+  issuers.some(
+    ({ keys, algorithms }) =>
+      keys.kind === 'secret' &&
+      algorithms.some((algorithm) =>
+        keys.ring.candidates(undefined, algorithm).some(({ material }) => material.identity() === value.identity()),
+      ),
+  );
+
+/** Loads and checks every setting. Throws ConfigurationError with all problems, none of which holds a secret. */
+export function loadConfig(env: Environment, readFile: ReadFile): Config {
+  const problems: Problem[] = [];
+  const reader = createReader(env, readFile, problems);
+  reader.refuseUnknown();
+
+  const cookieName = readCookieName(reader);
+  const issuers = readIssuers(reader, readFile);
+  const apiKeys = readApiKeys(reader);
+  const redis = readRedis(reader);
+  for (const { name, value } of apiKeys) {
+    if (!isSigningSecret(value, issuers.issuers)) continue;
+    reader.report(name, 'is the same as the JWT secret', 'Use a secret of its own for signing access tokens');
+  }
+  const policyShadowFile = reader.text('POLICY_SHADOW_FILE');
+
+  const config: Config = {
+    ...readListen(reader),
+    logLevel: reader.oneOf('LOG_LEVEL', logLevels) ?? 'info',
+    trustProxy: readTrustProxy(reader),
+    corsOrigins: readCorsOrigins(reader),
+    ...issuers,
+    ...(cookieName === undefined ? {} : { cookieName }),
+    databrain: readDatabrain(reader),
+    apiKeys,
+    policyFile: reader.text('POLICY_FILE') ?? '',
+    ...(policyShadowFile === undefined ? {} : { policyShadowFile }),
+    policyTestFiles: reader.list('POLICY_TEST_FILES') ?? [],
+    ...readReuse(reader),
+    ...readLimits(reader),
+    ...(redis === undefined ? {} : { redis }),
+    shutdown: {
+      drainSeconds: reader.integer('SHUTDOWN_DRAIN_SECONDS', 0, 600) ?? 0,
+      graceSeconds: reader.integer('SHUTDOWN_GRACE_SECONDS', 1, 600) ?? 0,
+    },
+    insecure: settings
+      .map(({ name }) => name)
+      .filter((name) => name.startsWith('INSECURE_') && reader.text(name) === 'true'),
+  };
+  if (problems.length > 0) throw new ConfigurationError(problems);
+  return Object.freeze(config);
 }

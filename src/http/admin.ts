@@ -1,6 +1,6 @@
 // The admin listener: metrics, version and health, for operators. Never reachable through the public port.
 import type { FastifyInstance } from 'fastify';
-import { registerFallbacks } from './fallbacks.ts';
+import { refusePlainly, registerFallbacks } from './fallbacks.ts';
 import { registerHealth, type Readiness } from './health.ts';
 
 export interface AdminOptions {
@@ -13,7 +13,7 @@ export interface AdminOptions {
 const paths = ['/metrics', '/version', '/livez', '/readyz', '/healthz'];
 
 export function registerAdmin(app: FastifyInstance, { readiness, metrics, version }: AdminOptions): void {
-  registerFallbacks(app, { allow: new Map(paths.map((path) => [path, 'GET, HEAD'])), onRefusal: () => undefined });
+  registerFallbacks(app, new Map(paths.map((path) => [path, 'GET, HEAD'])), refusePlainly);
   registerHealth(app, readiness);
 
   app.get('/metrics', async (_request, reply) => {

@@ -1,37 +1,63 @@
-// What no route answers: 405 with Allow where the path exists, else 404; and the error handler of last resort.
+// What no route answers: 405 with Allow where the path exists, else 404; and the one error handler, which audits every
+// refusal of a guest token, wherever on the way it fell.
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { ServiceError } from '../errors.ts';
+import type { Audit } from '../telemetry/audit.ts';
 import { sendError, toServiceError } from './error-reply.ts';
+import type { ProgressBook } from './progress.ts';
 
-export interface FallbackOptions {
-  /** Allowed methods by path, as the Allow header lists them. */
-  readonly allow: ReadonlyMap<string, string>;
-  /** Told of every refusal sent from here. */
-  readonly onRefusal: (request: FastifyRequest, error: ServiceError) => void;
-}
+export type Refuse = (request: FastifyRequest, reply: FastifyReply, thrown: unknown) => FastifyReply;
 
-/** The path alone: no query, no fragment. */
+/** The path alone, without query and fragment. */
 export const pathOf = (url: string): string => url.split(/[?#]/, 1)[0] ?? '';
 
-export function registerFallbacks(app: FastifyInstance, { allow, onRefusal }: FallbackOptions): void {
-  const refuse = (
-    request: FastifyRequest,
-    reply: FastifyReply,
-    error: ServiceError,
-    thrown?: unknown,
-  ): FastifyReply => {
-    if (error.code === 'INTERNAL_ERROR')
-      request.log.error({ err: thrown, requestId: request.id }, 'a bug refused a request');
-    onRefusal(request, error);
-    return sendError(request, reply, error);
-  };
+/** Answers any thrown value with its row of the error table. */
+export const refusePlainly: Refuse = (request, reply, thrown) => {
+  const error = toServiceError(thrown);
+  if (error.code === 'INTERNAL_ERROR')
+    request.log.error({ err: thrown, requestId: request.id }, 'a bug refused a request');
+  return sendError(request, reply, error);
+};
 
+interface RefuseOptions {
+  /** The path whose refusals are decisions. */
+  readonly decisionPath: string;
+  readonly progress: ProgressBook;
+  readonly audit: Audit;
+  readonly onRefused: (error: ServiceError, seconds: number) => void;
+}
+
+/** The same, with one audit line if the request was for a guest token. */
+export function createAuditedRefuse({ decisionPath, progress, audit, onRefused }: RefuseOptions): Refuse {
+  return (request, reply, thrown) => {
+    const error = toServiceError(thrown);
+    const known = progress.of(request);
+    if (pathOf(request.url) === decisionPath) {
+      const { iss, sub, claim, position, upstreamCode } = error.detail;
+      const subject = progress.subjectOf(request);
+      audit.refused({
+        ...subject,
+        iss: subject.iss ?? iss,
+        sub: subject.sub ?? sub,
+        code: error.code,
+        reason: error.reason,
+        claim,
+        position,
+        upstreamCode,
+      });
+    }
+    onRefused(error, progress.secondsSince(known));
+    return refusePlainly(request, reply, error.code === 'INTERNAL_ERROR' ? thrown : error);
+  };
+}
+
+/** Registers the handlers. `allow`: the methods of every path there is, as the Allow header lists them. */
+export function registerFallbacks(app: FastifyInstance, allow: ReadonlyMap<string, string>, refuse: Refuse): void {
   app.setNotFoundHandler((request, reply) => {
     const methods = allow.get(pathOf(request.url));
     if (methods === undefined) return refuse(request, reply, new ServiceError('NOT_FOUND', 'not_found'));
     reply.header('allow', methods);
     return refuse(request, reply, new ServiceError('METHOD_NOT_ALLOWED', 'method'));
   });
-
-  app.setErrorHandler((error, request, reply) => refuse(request, reply, toServiceError(error), error));
+  app.setErrorHandler((error, request, reply) => refuse(request, reply, error));
 }

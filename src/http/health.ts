@@ -6,9 +6,7 @@ export type Checks = Readonly<Record<string, 'ok' | 'failing'>>;
 /** Everything that must hold before traffic makes sense; asked anew at every probe, so it must be cheap. */
 export type Readiness = () => Checks;
 
-const probePaths: ReadonlySet<string> = new Set(['/livez', '/readyz', '/healthz']);
-
-export const isProbe = (path: string): boolean => probePaths.has(path);
+export const probePaths = ['/livez', '/readyz', '/healthz'] as const;
 
 export function registerHealth(app: FastifyInstance, readiness: Readiness): void {
   app.get('/livez', async (_request, reply) => {

@@ -1,6 +1,6 @@
 // A Fastify instance with the edges that its defaults leave open: time-outs that end slow clients within seconds,
 // no coercion or silent removal in bodies, and protocol errors answered in our own words.
-import Fastify, { type FastifyBaseLogger, type FastifyInstance } from 'fastify';
+import Fastify, { LogController, type FastifyBaseLogger, type FastifyInstance } from 'fastify';
 import type { Socket } from 'node:net';
 import { ServiceError } from '../errors.ts';
 import { errorBody, sendError, toServiceError } from './error-reply.ts';
@@ -58,7 +58,7 @@ function refuseHostConfusion(rawHeaders: readonly string[], httpVersion: string)
 export function createServer({ logger, trustProxy, onProtocolError }: ServerOptions): FastifyInstance {
   const app = Fastify({
     loggerInstance: logger,
-    disableRequestLogging: true,
+    logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: bodyLimitBytes,
     trustProxy: trustProxy.length === 0 ? false : [...trustProxy],
     genReqId: (request) => requestIdOf(request.headers),

@@ -21,8 +21,11 @@ export function createMetrics() {
     requestSeconds: histogram('request_duration_seconds', 'Time from the request to its decision.'),
     upstreamCalls: counter('upstream_calls_total', 'Calls to Databrain by result.', ['result']),
     upstreamSeconds: histogram('upstream_call_duration_seconds', 'Time of one call to Databrain.'),
-    upstreamKeyRefused: counter('upstream_key_refused_total', 'Calls that Databrain refused for their API key.', ['setting']),
+    upstreamKeyRefused: counter('upstream_key_refused_total', 'Calls that Databrain refused for their API key.', [
+      'setting',
+    ]),
     reuse: counter('reuse_total', 'Reuse of tokens by result.', ['result']),
+    upstreamRetries: counter('upstream_retries_total', 'Further attempts after a failed call.', []),
     circuit: gauge('circuit_open', 'Circuit to Databrain: 0 closed, 0.5 probing, 1 open.'),
     keySetFetches: counter('key_set_fetches_total', 'Key set downloads by result.', ['issuer', 'result']),
     keySetAge: gauge('key_set_age_seconds', 'Age of the keys in use.', ['issuer']),

@@ -1,0 +1,282 @@
+// The whole service, wired top to bottom. Start reading here: everything a request meets is created in this file and
+// handed on as arguments; nothing reaches for anything else.
+import type { FastifyInstance } from 'fastify';
+import type { AddressInfo } from 'node:net';
+import type { Logger } from 'pino';
+import { createAuthenticator } from './authn/authenticate.ts';
+import type { Clock } from './clock.ts';
+import type { Configuration } from './config/load-configuration.ts';
+import { ServiceError } from './errors.ts';
+import { createUpstreamClient } from './guest-token/client.ts';
+import { createIssue } from './guest-token/issue.ts';
+import { createRedisTokens } from './guest-token/redis-tokens.ts';
+import { registerAdmin } from './http/admin.ts';
+import { createAuthenticate } from './http/authenticate.ts';
+import { registerCors } from './http/cors.ts';
+import { createAuditedRefuse, registerFallbacks } from './http/fallbacks.ts';
+import { guestTokenPath, registerGuestTokenRoute } from './http/guest-token-route.ts';
+import { probePaths, registerHealth, type Checks } from './http/health.ts';
+import { createProgressBook } from './http/progress.ts';
+import { registerJsonBody } from './http/json-body.ts';
+import { registerJwt } from './http/jwt.ts';
+import { registerLimits } from './http/limits.ts';
+import { openApiPath, registerOpenApi } from './http/openapi.ts';
+import { createServer } from './http/server.ts';
+import { watchIssuerKeyFiles } from './issuer-key-files.ts';
+import { isSigningSecret } from './config/load-config.ts';
+import { decide } from './policy/decide.ts';
+import { upstreamBodySchema } from './policy/upstream-schema.ts';
+import { createPolicies } from './policies.ts';
+import { createKeyDerivation } from './redis/derived-keys.ts';
+import { connectRedis } from './redis/redis-link.ts';
+import { createApiKeys } from './secrets/api-keys.ts';
+import type { Secret } from './secrets/secret.ts';
+import { createAudit } from './telemetry/audit.ts';
+import { createMetrics } from './telemetry/metrics.ts';
+import {
+  observeIssue,
+  observeKeySets,
+  observeRedis,
+  observeSecretReload,
+  observeUpstream,
+} from './telemetry/observers.ts';
+import { version } from './version.ts';
+
+/** How often watched files are compared with what is in use. */
+const defaultPollIntervalMs = 2_000;
+
+export interface AppOptions {
+  readonly configuration: Configuration;
+  readonly logger: Logger;
+  readonly clock: Clock;
+  /** The text that GET /openapi.yaml answers with. */
+  readonly openApiDocument: string;
+  /** Only tests set it. */
+  readonly pollIntervalMs?: number;
+}
+
+export interface App {
+  /** The public listener's instance, for injection beside real sockets. */
+  readonly server: FastifyInstance;
+  /** Opens the listeners and starts what works in the background. Gives the ports, the admin one if it is on. */
+  readonly listen: () => Promise<{ readonly port: number; readonly adminPort?: number }>;
+  /** Not ready first, then no new connections, then what runs is finished; cut off after the grace time. */
+  readonly stop: () => Promise<void>;
+  /** Reads policy and secrets again now, as SIGHUP asks. */
+  readonly reload: () => Promise<void>;
+}
+
+const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
+
+/** Creates the service. Opens no listener; a configured Redis is connected to in the background. */
+export async function buildApp(options: AppOptions): Promise<App> {
+  const { configuration, logger, clock, pollIntervalMs = defaultPollIntervalMs } = options;
+  const { config } = configuration;
+  const random = Math.random;
+  const metrics = createMetrics();
+  const audit = createAudit(logger);
+  let phase: 'serving' | 'draining' | 'closing' = 'serving';
+
+  // Secrets: API keys by setting, each watched if it came from a file.
+  const onSecretReload = observeSecretReload(metrics, logger);
+  const apiKeys = createApiKeys({
+    settings: config.apiKeys,
+    pollIntervalMs,
+    accept: (_name, value) => {
+      if (isSigningSecret(value, config.issuers)) throw new Error('is the same as the JWT secret');
+    },
+    onReload: onSecretReload,
+  });
+
+  // Who is calling.
+  const authenticator = createAuthenticator({
+    issuers: config.issuers,
+    clock,
+    events: observeKeySets(metrics, logger),
+  });
+  const issuerKeyFiles = watchIssuerKeyFiles({
+    keyFiles: config.issuerKeyFiles,
+    replaceKeys: authenticator.replaceKeys,
+    accept: (key: Secret) => {
+      const isApiKey = apiKeys.names.some((name) => apiKeys.get(name)?.identity() === key.identity());
+      if (isApiKey) throw new Error('is the same as an API key');
+    },
+    pollIntervalMs,
+    onReload: onSecretReload,
+  });
+
+  // What they may have.
+  const policies = createPolicies({ configuration, metrics, logger, clock, pollIntervalMs });
+
+  // Getting it.
+  const redis =
+    config.redis === undefined
+      ? undefined
+      : await connectRedis({ address: config.redis, clock, random, events: observeRedis(metrics, logger) });
+  const upstream = createUpstreamClient({
+    baseUrl: config.databrain.url,
+    timeoutMs: config.databrain.timeoutMs,
+    deadlineMs: config.databrain.deadlineMs,
+    maxRetries: config.databrain.maxRetries,
+    apiKeys,
+    bodySchema: upstreamBodySchema,
+    clock,
+    random,
+    events: observeUpstream(metrics, logger),
+  });
+  const issue = createIssue({
+    mint: upstream.mint,
+    apiKeys,
+    baseUrl: config.databrain.url,
+    mode: config.reuse.mode,
+    minRemainingPercent: config.reuse.minRemainingPercent,
+    maxEntries: config.reuse.maxEntries,
+    clock,
+    random,
+    pause,
+    events: observeIssue(metrics, logger),
+    upstreamIsDown: () => upstream.circuitState() === 'open',
+    ...(redis === undefined
+      ? {}
+      : { shared: createRedisTokens({ link: redis, deriveKey: createKeyDerivation(), clock }) }),
+  });
+
+  const defaultApiKey = (): Secret => {
+    const key = apiKeys.get('DATABRAIN_API_KEY');
+    if (key === undefined) throw new ServiceError('INTERNAL_ERROR', 'bug');
+    return key;
+  };
+
+  const isAtHand = (name: string): boolean => apiKeys.get(name) !== undefined;
+  const readiness = (): Checks => {
+    const { dataApps } = policies.current();
+    const check = (holds: boolean): 'ok' | 'failing' => (holds ? 'ok' : 'failing');
+    return {
+      policy: check(dataApps.size > 0),
+      apiKeys: check([...dataApps.values()].every(({ apiKeyName }) => isAtHand(apiKeyName))),
+      issuerKeys: check(authenticator.ready()),
+      accepting: check(phase === 'serving'),
+    };
+  };
+
+  const progress = createProgressBook(clock);
+
+  // Talking to callers. Hooks run in this order: host and request id, CORS, draining, address limit; then the route's.
+  const httpLogger = logger.child({}, { level: logger.isLevelEnabled('info') ? 'warn' : logger.level });
+  const server = createServer({
+    logger: httpLogger,
+    trustProxy: config.trustProxy,
+    onProtocolError: () => metrics.protocolErrors.inc(),
+  });
+  const credentials = {
+    ...(config.cookieName === undefined ? {} : { cookieName: config.cookieName }),
+    allowedOrigins: config.corsOrigins,
+  };
+  await registerCors(server, { origins: config.corsOrigins, credentials: config.cookieName !== undefined });
+  const limits = await registerLimits(server, {
+    address: config.addressLimit,
+    user: config.userLimit,
+    clock,
+    onLimited: (limit) => metrics.rateLimited.inc({ limit }),
+    ...(redis === undefined ? {} : { redis: { link: redis, secret: defaultApiKey } }),
+  });
+  const verifierOf = await registerJwt(server, config.issuers);
+  registerJsonBody(server);
+  server.addHook('onRequest', async (request, reply) => {
+    if (phase !== 'serving') reply.header('connection', 'close');
+    progress.begin(request);
+    await limits.limitAddress(request, reply);
+  });
+  registerGuestTokenRoute(server, {
+    authenticate: createAuthenticate(authenticator, verifierOf, credentials),
+    limitUser: limits.limitUser,
+    decide: (principal, dataApp) => decide(policies.current(), principal, dataApp, clock.now()),
+    issue: issue.issue,
+    ...(policies.compareWithShadow === undefined ? {} : { afterDecision: policies.compareWithShadow }),
+    isShuttingDown: () => phase === 'closing',
+    progress,
+    audit,
+    onIssued: (seconds) => {
+      metrics.requests.inc({ code: 'ISSUED' });
+      metrics.requestSeconds.observe(seconds);
+    },
+  });
+  registerHealth(server, readiness);
+  registerOpenApi(server, options.openApiDocument);
+  registerFallbacks(
+    server,
+    new Map([
+      [guestTokenPath, 'POST, OPTIONS'],
+      [openApiPath, 'GET, HEAD'],
+      ...probePaths.map((path) => [path, 'GET, HEAD'] as const),
+    ]),
+    createAuditedRefuse({
+      decisionPath: guestTokenPath,
+      progress,
+      audit,
+      onRefused: ({ code }, seconds) => {
+        metrics.requests.inc({ code });
+        metrics.requestSeconds.observe(seconds);
+      },
+    }),
+  );
+
+  // Talking to operators, on a listener of its own.
+  const admin =
+    config.admin === undefined
+      ? undefined
+      : createServer({ logger: httpLogger, trustProxy: [], onProtocolError: () => undefined });
+  if (admin !== undefined) {
+    registerAdmin(admin, {
+      readiness,
+      metrics: () => {
+        for (const { iss, ageMs } of authenticator.keySetState()) {
+          if (ageMs !== undefined) metrics.keySetAge.set({ issuer: iss }, ageMs / 1000);
+        }
+        return metrics.expose();
+      },
+      version: () => ({ version, policyRevision: policies.current().revision }),
+    });
+  }
+
+  const portOf = (listener: FastifyInstance): number => (listener.server.address() as AddressInfo).port;
+
+  return {
+    server,
+    listen: async () => {
+      await server.listen({ host: config.listen.host, port: config.listen.port });
+      if (admin !== undefined && config.admin !== undefined) await admin.listen(config.admin);
+      authenticator.start();
+      const ports = { port: portOf(server), ...(admin === undefined ? {} : { adminPort: portOf(admin) }) };
+      logger.info({ ...ports, policyRevision: policies.current().revision, version }, 'listening');
+      return ports;
+    },
+    stop: async () => {
+      phase = 'draining';
+      await pause(config.shutdown.drainSeconds * 1000);
+      phase = 'closing';
+      const cutOff = setTimeout(() => {
+        logger.warn('the grace time is over; open connections are cut off');
+        server.server.closeAllConnections();
+        admin?.server.closeAllConnections();
+      }, config.shutdown.graceSeconds * 1000);
+      await server.close();
+      await issue.close();
+      await upstream.close();
+      policies.close();
+      apiKeys.close();
+      for (const file of issuerKeyFiles) file.close();
+      await authenticator.close();
+      redis?.close();
+      await admin?.close();
+      clearTimeout(cutOff);
+    },
+    reload: async () => {
+      await Promise.all([
+        policies.reload(),
+        ...apiKeys.names.map((name) => apiKeys.reload(name)),
+        ...issuerKeyFiles.map((file) => file.reload()),
+      ]);
+    },
+  };
+}

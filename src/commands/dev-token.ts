@@ -1,0 +1,69 @@
+// dev-token: signs a JWT with the configured HMAC secret, for trying things out. Refuses when there is no such secret:
+// a proxy that trusts a real identity provider has no key to sign with, and should not.
+import { createSigner } from 'fast-jwt';
+import { readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { createReader } from '../config/environment.ts';
+import { toLine, type Problem } from '../problem.ts';
+import { exitCode, type Command } from './command.ts';
+import { readClaims } from './claims-argument.ts';
+import { parseWords } from './parse-args.ts';
+
+const defaultLifetimeSeconds = 3_600;
+const maxLifetimeSeconds = 86_400;
+
+export const devTokenCommand: Command = {
+  name: 'dev-token',
+  summary: 'signs a JWT with JWT_SECRET, for trying things out',
+  help: `Usage: guest-token-proxy dev-token --claims <file, JSON or -> [--expires-in <seconds>]
+
+Prints a JWT with the given claims, signed with the first key of JWT_SECRET (or JWT_SECRET_FILE).
+iss and aud come from JWT_ISSUER and JWT_AUDIENCE, iat and exp from the clock, unless the claims hold them.
+
+  --claims      a JSON object, the name of a file that holds one, or - for standard input
+  --expires-in  life in seconds, 1 to ${maxLifetimeSeconds} (default ${defaultLifetimeSeconds})
+`,
+  run: async (context) => {
+    const words = parseWords(devTokenCommand, context, {
+      claims: { type: 'string' },
+      'expires-in': { type: 'string', default: String(defaultLifetimeSeconds) },
+    });
+    if ('exit' in words) return words.exit;
+    const usage = (what: string): number => {
+      context.err(`dev-token: ${what}. Try --help.\n`);
+      return exitCode.usage;
+    };
+    const lifetime = Number(words.values['expires-in']);
+    if (!Number.isInteger(lifetime) || lifetime < 1 || lifetime > maxLifetimeSeconds) {
+      return usage(`--expires-in is not a whole number from 1 to ${maxLifetimeSeconds}`);
+    }
+    if (words.values.claims === undefined) return usage('--claims is missing');
+    const claims = await readClaims(words.values.claims, context);
+    if (typeof claims === 'string') return usage(claims);
+
+    const problems: Problem[] = [];
+    const reader = createReader(context.env, (path) => readFileSync(resolve(context.cwd, path)), problems);
+    const secret = reader.fromFile('JWT_SECRET');
+    const iss = reader.text('JWT_ISSUER');
+    const aud = reader.list('JWT_AUDIENCE')?.[0];
+    const algorithm = reader.list('JWT_ALGORITHMS')?.[0] ?? 'HS256';
+    if (secret === undefined && problems.length === 0) {
+      reader.report('JWT_SECRET', 'is not set', 'Set JWT_SECRET or JWT_SECRET_FILE; dev-token signs with nothing else');
+    }
+    if (algorithm !== 'HS256' && algorithm !== 'HS384' && algorithm !== 'HS512') {
+      reader.report('JWT_ALGORITHMS', 'is not an HMAC algorithm', 'dev-token works with HS256, HS384 or HS512 only');
+      return exitCode.configuration;
+    }
+    if (secret === undefined || problems.length > 0) {
+      context.err(`${problems.map(toLine).join('\n')}\n`);
+      return exitCode.configuration;
+    }
+    const iat = Math.floor(context.clock.now() / 1000);
+    const key = secret.value.reveal().split(/\r?\n/, 1)[0] ?? '';
+    const sign = createSigner({ key, algorithm, noTimestamp: true });
+    context.out(
+      `${sign({ ...(iss === undefined ? {} : { iss }), ...(aud === undefined ? {} : { aud }), iat, exp: iat + lifetime, ...claims })}\n`,
+    );
+    return exitCode.ok;
+  },
+};

@@ -1,0 +1,25 @@
+// Strict command-line words for every command: unknown options and stray words are usage errors, --help is everywhere.
+import { parseArgs, type ParseArgsOptionsConfig } from 'node:util';
+import { exitCode, type Command, type CommandContext } from './command.ts';
+
+/** Options and positionals as node:util gives them, or the exit code with which the command ends now. */
+export function parseWords<const O extends ParseArgsOptionsConfig>(
+  command: Pick<Command, 'name' | 'help'>,
+  context: CommandContext,
+  options: O,
+  allowPositionals = false,
+) {
+  const withHelp = { ...options, help: { type: 'boolean', short: 'h' } } as const;
+  try {
+    const parsed = parseArgs({ args: [...context.args], options: withHelp, strict: true, allowPositionals });
+    if ((parsed.values as { help?: boolean }).help === true) {
+      context.out(command.help);
+      return { exit: exitCode.ok };
+    }
+    return parsed;
+  } catch (error) {
+    const what = error instanceof Error ? (error.message.split('\n', 1)[0] ?? '') : 'cannot be understood';
+    context.err(`${command.name}: ${what}\nTry --help.\n`);
+    return { exit: exitCode.usage };
+  }
+}

@@ -1,0 +1,77 @@
+// serve: runs the service until it is asked to stop. All configuration problems are told before any socket opens.
+import { readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
+import type { DestinationStream } from 'pino';
+import { buildApp, type App } from '../app.ts';
+import { loadConfiguration, type Configuration } from '../config/load-configuration.ts';
+import { ConfigurationError, toLine } from '../problem.ts';
+import { readOpenApiDocument } from '../shipped-files.ts';
+import { createLogger } from '../telemetry/logger.ts';
+import { exitCode, type Command, type CommandContext } from './command.ts';
+import { parseWords } from './parse-args.ts';
+
+/** What stopping may take beyond drain and grace before the process is ended regardless. */
+const stopMarginMs = 3_000;
+
+async function logDestination(context: CommandContext): Promise<DestinationStream> {
+  if (!context.isTerminal) return { write: context.out };
+  const { default: pretty } = await import('pino-pretty');
+  return pretty({ colorize: true, translateTime: 'SYS:HH:MM:ss.l', messageKey: 'message', sync: true });
+}
+
+async function listen(app: App, context: CommandContext): Promise<boolean> {
+  try {
+    await app.listen();
+    return true;
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code ?? 'unknown error';
+    const mend =
+      code === 'EADDRINUSE' ? 'Choose a free port or stop what uses it' : 'Check HOST, PORT, ADMIN_HOST and ADMIN_PORT';
+    context.err(`${toLine({ where: 'PORT', what: `cannot be listened on (${code})`, mend })}\n`);
+    await app.stop();
+    return false;
+  }
+}
+
+export const serveCommand: Command = {
+  name: 'serve',
+  summary: 'runs the service (the default)',
+  help: `Usage: guest-token-proxy serve
+
+Runs the service: POST /guest-token on HOST:PORT, metrics and health on ADMIN_HOST:ADMIN_PORT.
+All settings are environment variables; problems are listed at once, exit code 78.
+
+Signals: SIGTERM and SIGINT drain and exit 0, a second one exits at once; SIGHUP reloads policy and secrets.
+`,
+  run: async (context) => {
+    const words = parseWords(serveCommand, context, {});
+    if ('exit' in words) return words.exit;
+
+    let configuration: Configuration;
+    try {
+      configuration = loadConfiguration(context.env, (path) => readFileSync(resolve(context.cwd, path)));
+    } catch (error) {
+      if (!(error instanceof ConfigurationError)) throw error;
+      context.err(`${error.message}\n`);
+      return exitCode.configuration;
+    }
+
+    const { config } = configuration;
+    const logger = createLogger(config.logLevel, await logDestination(context));
+    for (const name of config.insecure) logger.warn({ setting: name }, 'a setting that lowers the guard is in force');
+
+    const app = await buildApp({ configuration, logger, clock: context.clock, openApiDocument: readOpenApiDocument() });
+    if (!(await listen(app, context))) return exitCode.configuration;
+
+    return context.untilStopped({
+      stop: async ({ signal, error }) => {
+        if (error !== undefined) logger.fatal({ err: error }, 'stopping after an uncaught error');
+        else logger.info({ signal }, 'stopping');
+        await app.stop();
+        logger.info('stopped');
+      },
+      reload: () => void app.reload(),
+      stopWithinMs: (config.shutdown.drainSeconds + config.shutdown.graceSeconds) * 1000 + stopMarginMs,
+    });
+  },
+};

@@ -1,0 +1,74 @@
+// Everything the service starts from: settings and policy files, with every problem of all of them at once.
+import { loadPolicy } from '../policy/load-policy.ts';
+import type { Policy } from '../policy/policy.ts';
+import { ConfigurationError, type Problem } from '../problem.ts';
+import { createReader, type Environment, type ReadFile } from './environment.ts';
+import { loadConfig, type Config } from './load-config.ts';
+import { requirePolicyTests } from './policy-tests.ts';
+
+/** A file as it was read, and what it was compiled to. */
+export interface LoadedPolicy {
+  readonly path: string;
+  readonly content: Buffer;
+  readonly policy: Policy;
+}
+
+export interface Configuration {
+  readonly config: Config;
+  readonly policy: LoadedPolicy;
+  readonly shadow?: LoadedPolicy;
+}
+
+/** Runs a step and keeps its problems instead of throwing them. */
+function collect<T>(problems: Problem[], step: () => T): T | undefined {
+  try {
+    return step();
+  } catch (error) {
+    if (!(error instanceof ConfigurationError)) throw error;
+    problems.push(...error.problems);
+    return undefined;
+  }
+}
+
+function readPolicyFile(setting: string, path: string, readFile: ReadFile): Buffer {
+  try {
+    return readFile(path);
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code ?? 'unknown error';
+    throw new ConfigurationError([
+      { where: setting, what: `names a file that cannot be read (${code})`, mend: 'Set it to the path of your policy' },
+    ]);
+  }
+}
+
+/** Loads settings and policies. Throws ConfigurationError with the problems of all of them. */
+export function loadConfiguration(env: Environment, readFile: ReadFile): Configuration {
+  const problems: Problem[] = [];
+  const config = collect(problems, () => loadConfig(env, readFile));
+
+  // The policy is checked even when a setting is wrong, with that setting's default, so that nothing is told late.
+  const reader = createReader(env, readFile, []);
+  const maxLifetimeSeconds =
+    config?.maxLifetimeSeconds ?? reader.integer('TOKEN_MAX_LIFETIME_SECONDS', 1, 31_536_000) ?? 86_400;
+  const apiKeyNames = config?.apiKeys.map(({ name }) => name);
+  const load = (setting: string, path: string): LoadedPolicy => {
+    const content = readPolicyFile(setting, path, readFile);
+    const policy = loadPolicy({
+      text: content.toString('utf8'),
+      file: path,
+      maxLifetimeSeconds,
+      ...(apiKeyNames === undefined ? {} : { apiKeyNames }),
+    });
+    return { path, content, policy };
+  };
+  const policy = collect(problems, () => load('POLICY_FILE', reader.text('POLICY_FILE') ?? ''));
+  const shadowPath = reader.text('POLICY_SHADOW_FILE');
+  const shadow = shadowPath === undefined ? undefined : collect(problems, () => load('POLICY_SHADOW_FILE', shadowPath));
+
+  if (policy !== undefined && config !== undefined) {
+    collect(problems, () => requirePolicyTests(policy.policy, config.policyTestFiles, readFile));
+  }
+
+  if (problems.length > 0 || config === undefined || policy === undefined) throw new ConfigurationError(problems);
+  return { config, policy, ...(shadow === undefined ? {} : { shadow }) };
+}

@@ -1,0 +1,122 @@
+// JWT_*: whose access tokens count and by which keys, from the single-issuer variables or the issuers file.
+import { loadIssuersFile, type IssuerKeyFile } from '../authn/issuers-file.ts';
+import { parseIssuer, type IssuerConfig, type RawKeySource } from '../authn/issuer.ts';
+import type { SecretSetting } from '../secrets/secret-setting.ts';
+import type { ReadFile, Reader } from './environment.ts';
+
+export interface Issuers {
+  readonly issuers: readonly IssuerConfig[];
+  /** Keys that were read from files, and change with them. */
+  readonly issuerKeyFiles: readonly IssuerKeyFile[];
+}
+
+const day = 86_400;
+const noIssuers: Issuers = { issuers: [], issuerKeyFiles: [] };
+
+const singleIssuerVariables = [
+  'JWT_ISSUER',
+  'JWT_AUDIENCE',
+  'JWT_ALGORITHMS',
+  'JWT_SECRET',
+  'JWT_SECRET_FILE',
+  'JWT_PUBLIC_KEY',
+  'JWT_PUBLIC_KEY_FILE',
+  'JWT_JWKS_URL',
+] as const;
+
+interface SharedJwtSettings {
+  readonly clockToleranceSeconds: number;
+  readonly maxLifetimeSeconds?: number;
+  readonly allowMissingIssuer: boolean;
+  readonly allowMissingAudience: boolean;
+}
+
+function readSharedJwtSettings(reader: Reader): SharedJwtSettings {
+  const maxLifetimeSeconds = reader.integer('JWT_MAX_LIFETIME_SECONDS', 1, 365 * day);
+  return {
+    clockToleranceSeconds: reader.integer('JWT_CLOCK_TOLERANCE_SECONDS', 0, 120) ?? 0,
+    ...(maxLifetimeSeconds === undefined ? {} : { maxLifetimeSeconds }),
+    allowMissingIssuer: reader.flag('INSECURE_JWT_ALLOW_MISSING_ISSUER'),
+    allowMissingAudience: reader.flag('INSECURE_JWT_ALLOW_MISSING_AUDIENCE'),
+  };
+}
+
+/** The key source of the single issuer; two of them are a problem, none means OIDC discovery. */
+function readKeySource(reader: Reader): { key: RawKeySource; where: string; setting?: SecretSetting } | undefined {
+  const secret = reader.fromFile('JWT_SECRET');
+  const publicKey = reader.fromFile('JWT_PUBLIC_KEY');
+  const url = reader.text('JWT_JWKS_URL');
+  const sources = [
+    ...(secret === undefined ? [] : ['JWT_SECRET']),
+    ...(publicKey === undefined ? [] : ['JWT_PUBLIC_KEY']),
+    ...(url === undefined ? [] : ['JWT_JWKS_URL']),
+  ];
+  const [where = 'JWT_ISSUER', other] = sources;
+  if (other !== undefined) {
+    return reader.report(other, `is set, and ${where} too`, 'Keep exactly one source of keys');
+  }
+  if (secret !== undefined) return { key: { kind: 'secret', text: secret.value }, where, setting: secret };
+  if (publicKey !== undefined) {
+    return { key: { kind: 'publicKey', text: publicKey.value.reveal() }, where, setting: publicKey };
+  }
+  return { key: url === undefined ? { kind: 'discovery' } : { kind: 'jwksUrl', url }, where };
+}
+
+function readSingleIssuer(reader: Reader, shared: SharedJwtSettings): Issuers {
+  const iss = reader.text('JWT_ISSUER');
+  const audience = reader.list('JWT_AUDIENCE');
+  const algorithms = reader.list('JWT_ALGORITHMS');
+  if (iss === undefined) reader.report('JWT_ISSUER', 'is not set', 'Set it to the exact iss of your access tokens');
+  if (audience === undefined) {
+    reader.report('JWT_AUDIENCE', 'is not set', 'Set it to the aud that your access tokens carry for this service');
+  }
+  const before = reader.problems.length;
+  const source = readKeySource(reader);
+  if (source === undefined || reader.problems.length > before) return noIssuers;
+  // Placeholders let the rest be checked when iss or aud is missing, which is reported above.
+  const parsed = parseIssuer({
+    ...shared,
+    where: { issuer: 'JWT_ISSUER', audience: 'JWT_AUDIENCE', algorithms: 'JWT_ALGORITHMS', key: source.where },
+    issuer: iss ?? 'https://issuer.invalid',
+    audience: audience ?? ['not set'],
+    ...(algorithms === undefined ? {} : { algorithms }),
+    key: source.key,
+  });
+  if ('problems' in parsed) {
+    reader.problems.push(...parsed.problems);
+    return noIssuers;
+  }
+  const { setting } = source;
+  const issuerKeyFiles = setting?.file === undefined ? [] : [{ iss: parsed.issuer.iss, setting }];
+  return { issuers: [parsed.issuer], issuerKeyFiles };
+}
+
+/** Reads all JWT_* settings; problems are reported to the reader. */
+export function readIssuers(reader: Reader, readFile: ReadFile): Issuers {
+  const shared = readSharedJwtSettings(reader);
+  const file = reader.text('JWT_ISSUERS_FILE');
+  if (file === undefined) return readSingleIssuer(reader, shared);
+
+  for (const name of singleIssuerVariables) {
+    if (reader.raw(name) === undefined) continue;
+    reader.report(name, 'is set, and JWT_ISSUERS_FILE too', 'Move it into the issuers file or remove JWT_ISSUERS_FILE');
+  }
+  let content: Buffer;
+  try {
+    content = readFile(file);
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code ?? 'unknown error';
+    reader.report(
+      'JWT_ISSUERS_FILE',
+      `names a file that cannot be read (${code})`,
+      'Check the path and its permissions',
+    );
+    return noIssuers;
+  }
+  const loaded = loadIssuersFile(content.toString('utf8'), file, { ...shared, readFile });
+  if ('problems' in loaded) {
+    reader.problems.push(...loaded.problems);
+    return noIssuers;
+  }
+  return { issuers: loaded.issuers, issuerKeyFiles: loaded.keyFiles };
+}

@@ -1,0 +1,8 @@
+// GET /openapi.yaml: the description of this interface, as it lies in the repository's root.
+import type { FastifyInstance } from 'fastify';
+
+export const openApiPath = '/openapi.yaml';
+
+export function registerOpenApi(app: FastifyInstance, document: string): void {
+  app.get(openApiPath, async (_request, reply) => reply.type('application/yaml; charset=utf-8').send(document));
+}

@@ -1,0 +1,32 @@
+// Key files of issuers, watched: a changed JWT_SECRET_FILE or JWT_PUBLIC_KEY_FILE is taken into use, a bad one is not.
+import type { Authenticator } from './authn/authenticate.ts';
+import type { IssuerKeyFile } from './authn/issuers-file.ts';
+import { watchFile, type ReloadOutcome, type WatchedFile } from './files/watched-file.ts';
+import { secretText } from './secrets/secret-setting.ts';
+import { Secret } from './secrets/secret.ts';
+
+interface IssuerKeyFilesOptions {
+  readonly keyFiles: readonly IssuerKeyFile[];
+  readonly replaceKeys: Authenticator['replaceKeys'];
+  /** Refuses a new key that is something else already, by throwing. */
+  readonly accept: (key: Secret) => void;
+  readonly pollIntervalMs: number;
+  readonly onReload: (setting: string, outcome: Exclude<ReloadOutcome, { kind: 'unchanged' }>) => void;
+}
+
+export function watchIssuerKeyFiles(options: IssuerKeyFilesOptions): readonly WatchedFile[] {
+  return options.keyFiles.flatMap(({ iss, setting: { name, file } }) => {
+    if (file === undefined) return [];
+    return watchFile({
+      path: file.path,
+      initial: file.content,
+      intervalMs: options.pollIntervalMs,
+      accept: (content) => {
+        const text = secretText(content);
+        for (const line of text.split(/\r?\n/)) options.accept(new Secret(line));
+        options.replaceKeys(iss, text);
+      },
+      onOutcome: (outcome) => options.onReload(name, outcome),
+    });
+  });
+}

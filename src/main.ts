@@ -1,0 +1,77 @@
+// The process: argv → command → exit code. The only file that touches process.* and the signals.
+import closeWithGrace from 'close-with-grace';
+import { systemClock } from './clock.ts';
+import { checkCommand } from './commands/check.ts';
+import { exitCode, type Command, type LongRunning } from './commands/command.ts';
+import { devTokenCommand } from './commands/dev-token.ts';
+import { explainCommand } from './commands/explain.ts';
+import { healthcheckCommand } from './commands/healthcheck.ts';
+import { serveCommand } from './commands/serve.ts';
+import { testCommand } from './commands/test.ts';
+import { version } from './version.ts';
+
+const commands: readonly Command[] = [
+  serveCommand,
+  checkCommand,
+  explainCommand,
+  testCommand,
+  healthcheckCommand,
+  devTokenCommand,
+];
+
+const help = `guest-token-proxy ${version}
+Turns your users' access tokens into Databrain guest tokens, by a policy.
+
+Usage: guest-token-proxy [command] [options]
+
+Commands:
+${commands.map(({ name, summary }) => `  ${name.padEnd(12)} ${summary}`).join('\n')}
+
+Every command explains itself with --help. Settings are environment variables; see the README's table.
+Exit codes: 0 fine, 1 a check failed, 64 wrong usage, 78 wrong configuration.
+`;
+
+async function stdin(): Promise<string> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of process.stdin) chunks.push(Buffer.from(chunk as Uint8Array));
+  return Buffer.concat(chunks).toString('utf8');
+}
+
+function untilStopped({ stop, reload, stopWithinMs }: LongRunning): Promise<number> {
+  process.on('SIGHUP', reload);
+  closeWithGrace({ delay: stopWithinMs, logger: false, skip: ['SIGHUP', 'beforeExit'] }, async ({ signal, err }) => {
+    await stop({ ...(signal === undefined ? {} : { signal }), ...(err === undefined ? {} : { error: err }) });
+  });
+  return new Promise(() => undefined);
+}
+
+async function main(argv: readonly string[]): Promise<number> {
+  const [first = 'serve', ...rest] = argv;
+  if (first === '--help' || first === '-h' || first === 'help') {
+    process.stdout.write(help);
+    return exitCode.ok;
+  }
+  if (first === '--version') {
+    process.stdout.write(`${version}\n`);
+    return exitCode.ok;
+  }
+  const isOption = first.startsWith('-');
+  const command = commands.find(({ name }) => name === (isOption ? 'serve' : first));
+  if (command === undefined) {
+    process.stderr.write(`guest-token-proxy: there is no command of that name. Try --help.\n`);
+    return exitCode.usage;
+  }
+  return command.run({
+    args: isOption ? argv : rest,
+    env: process.env,
+    cwd: process.cwd(),
+    stdin,
+    out: (text) => void process.stdout.write(text),
+    err: (text) => void process.stderr.write(text),
+    isTerminal: process.stdout.isTTY,
+    clock: systemClock,
+    untilStopped,
+  });
+}
+
+process.exitCode = await main(process.argv.slice(2));

@@ -1,0 +1,74 @@
+import { describe, expect, it } from 'vitest';
+import { readCorsOrigins, readDatabrainUrl } from '../../../src/config/addresses.ts';
+import { createReader } from '../../../src/config/environment.ts';
+import type { Problem } from '../../../src/problem.ts';
+
+const readerOf = (env: Record<string, string>) => {
+  const problems: Problem[] = [];
+  return { problems, reader: createReader(env, () => Buffer.alloc(0), problems) };
+};
+
+describe('CORS_ORIGINS', () => {
+  it('takes exact origins once each', () => {
+    const { problems, reader } = readerOf({
+      CORS_ORIGINS: 'https://a.example, http://localhost:5173,https://a.example',
+    });
+    expect(readCorsOrigins(reader)).toEqual(['https://a.example', 'http://localhost:5173']);
+    expect(problems).toEqual([]);
+  });
+
+  it.each([
+    '*',
+    'null',
+    'https://a.example/',
+    'https://A.example',
+    'https://a.example:443',
+    'a.example',
+    'https://*.example',
+    'file://',
+    'https://u:p@a.example',
+    'data:text/plain,x',
+    'https://a.example,,https://b.example',
+  ])('refuses %s', (value) => {
+    const { problems, reader } = readerOf({ CORS_ORIGINS: value });
+    readCorsOrigins(reader);
+    expect(problems.length).toBeGreaterThan(0);
+    expect(problems.every(({ where }) => where === 'CORS_ORIGINS')).toBe(true);
+  });
+});
+
+describe('DATABRAIN_API_URL', () => {
+  it.each([
+    ['https://api.example.com', 'https://api.example.com'],
+    ['https://self.example.com/databrain/', 'https://self.example.com/databrain'],
+    ['http://127.0.0.1:3000', 'http://127.0.0.1:3000'],
+    ['http://localhost:3000/', 'http://localhost:3000'],
+    ['http://[::1]:3000', 'http://[::1]:3000'],
+  ])('takes %s', (value, expected) => {
+    const { problems, reader } = readerOf({ DATABRAIN_API_URL: value });
+    expect(readDatabrainUrl(reader, false)).toBe(expected);
+    expect(problems).toEqual([]);
+  });
+
+  it.each([
+    'http://api.example.com',
+    'http://127.0.0.1.example.com',
+    'http://localhost.example.com',
+    'ftp://a.example',
+    'https://u:secret@a.example',
+    'https://a.example?x=1',
+    'https://a.example#x',
+    'nonsense',
+  ])('refuses %s without repeating it', (value) => {
+    const { problems, reader } = readerOf({ DATABRAIN_API_URL: value });
+    readDatabrainUrl(reader, false);
+    expect(problems).toHaveLength(1);
+    expect(JSON.stringify(problems)).not.toContain('secret');
+  });
+
+  it('takes http beyond loopback only when told that this is insecure', () => {
+    const { problems, reader } = readerOf({ DATABRAIN_API_URL: 'http://databrain.internal:3000' });
+    expect(readDatabrainUrl(reader, true)).toBe('http://databrain.internal:3000');
+    expect(problems).toEqual([]);
+  });
+});

@@ -1,0 +1,50 @@
+import { describe, expect, it } from 'vitest';
+import { createReader } from '../../../src/config/environment.ts';
+import { readTrustProxy } from '../../../src/config/trust-proxy.ts';
+import type { Problem } from '../../../src/problem.ts';
+
+function problemsOf(value: string): Problem[] {
+  const problems: Problem[] = [];
+  readTrustProxy(createReader({ TRUST_PROXY: value }, () => Buffer.alloc(0), problems));
+  return problems;
+}
+
+describe('TRUST_PROXY', () => {
+  it.each([
+    '10.0.0.1',
+    '10.0.0.0/8',
+    '192.168.1.0/24,10.2.3.4',
+    '::1',
+    'fc00::/7',
+    'fd12:3456::/32',
+    '::ffff:10.0.0.0/104',
+    '2001:db8::/32',
+  ])('trusts the named proxies %s', (value) => expect(problemsOf(value)).toEqual([]));
+
+  it.each([
+    'true',
+    '1',
+    'loopback',
+    '0.0.0.0/0',
+    '::/0',
+    '0.0.0.0/1',
+    '128.0.0.0/1',
+    '::ffff:0:0/96',
+    '::ffff:0.0.0.0/96',
+    '0:0:0:0:0:ffff:0:0/96',
+    '::FFFF:0:0/97',
+    '::/64',
+    '::/80',
+    '::/3',
+    '10.0.0.0/33',
+    '10.0.0.0/-1',
+    '10.0.0.0/8/8',
+    'fe80::1%eth0',
+    '10.0.0.256',
+    '10.0.0.0/',
+  ])('refuses %s', (value) => {
+    const problems = problemsOf(value);
+    expect(problems).toHaveLength(1);
+    expect(problems[0]).toMatchObject({ where: 'TRUST_PROXY' });
+  });
+});
