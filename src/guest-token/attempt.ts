@@ -1,7 +1,8 @@
-// One HTTP exchange with the upstream over a bounded undici Pool: one time limit over connecting, headers and body, an
-// answer of bounded size, no redirects, no compression asked for. Judges nothing but whether a whole answer came.
-import { buildConnector, errors, Pool, type Dispatcher } from 'undici';
+// One HTTP exchange with the upstream: one time limit over connecting, headers and body, an answer of bounded size, no
+// redirects, no compression asked for. Judges nothing but whether a whole answer came.
+import { errors, type Dispatcher } from 'undici';
 import type { Secret } from '../secrets/secret.ts';
+import { createConnections } from './connections.ts';
 import type { UpstreamAnswer } from './parse-response.ts';
 
 export type Exchange =
@@ -34,11 +35,10 @@ export interface Attempts {
 interface AttemptsOptions {
   /** The upstream's address, which may carry a path prefix. */
   readonly baseUrl: string;
-  readonly connections: number;
-  /** Upper bound for connecting, so that an attempt that was given up does not keep its socket for long. */
-  readonly connectTimeoutMs: number;
-  /** How long an idle connection is kept: shorter than what gateways allow, so that the race with their close is rare. */
+  readonly kept: number;
+  readonly restMs: number;
   readonly keepAliveMs: number;
+  readonly connectTimeoutMs: number;
 }
 
 const maxAnswerBytes = 64 * 1024;
@@ -47,24 +47,12 @@ const endpoint = '/api/v2/guest-token/create';
 export function createAttempts(options: AttemptsOptions): Attempts {
   const base = new URL(options.baseUrl);
   const path = `${base.pathname.replace(/\/+$/, '')}${endpoint}`;
-  const sockets = createSocketMemory();
-  const poolOptions = {
-    connections: options.connections,
-    connect: sockets.remembering(buildConnector({ timeout: options.connectTimeoutMs, allowH2: false })),
-    maxResponseSize: maxAnswerBytes,
-    keepAliveTimeout: options.keepAliveMs,
-    keepAliveMaxTimeout: options.keepAliveMs,
-    // The one timer below covers both; undici's bodyTimeout starts again with every chunk.
-    headersTimeout: 0,
-    bodyTimeout: 0,
-  };
-  const kept = new Pool(base.origin, { ...poolOptions, pipelining: 1 });
-  const single = new Pool(base.origin, { ...poolOptions, pipelining: 0 });
+  const connections = createConnections({ ...options, origin: base.origin, maxAnswerBytes });
 
-  const exchange = async (request: AttemptRequest, signal: AbortSignal): Promise<Exchange> => {
+  const exchange = async (request: AttemptRequest, connection: Dispatcher, signal: AbortSignal): Promise<Exchange> => {
     let response: Dispatcher.ResponseData | undefined;
     try {
-      response = await (request.ownConnection ? single : kept).request({
+      response = await connection.request({
         method: 'POST',
         path,
         headers: {
@@ -76,6 +64,7 @@ export function createAttempts(options: AttemptsOptions): Attempts {
         body: request.body,
         signal,
       });
+      // A body that fails while nobody listens ends the process.
       response.body.on('error', ignore);
       const body = await response.body.bytes();
       const { statusCode: status, headers } = response;
@@ -85,11 +74,12 @@ export function createAttempts(options: AttemptsOptions): Attempts {
         retryAfter: textOf(headers['retry-after']),
       };
     } catch (error) {
-      return lost(error, response === undefined && sockets.hadAnswered(error));
+      return lost(error, response === undefined && connections.hadAnswered(error));
     }
   };
 
   return {
+    close: connections.close,
     send: async (request) => {
       const controller = new AbortController();
       let timer: NodeJS.Timeout | undefined;
@@ -100,35 +90,15 @@ export function createAttempts(options: AttemptsOptions): Attempts {
           controller.abort();
         }, request.timeoutMs);
       });
+      const done = connections.use(request.ownConnection, (connection) =>
+        exchange(request, connection, controller.signal),
+      );
       try {
-        return await Promise.race([exchange(request, controller.signal), timeUp]);
+        return await Promise.race([done, timeUp]);
       } finally {
         clearTimeout(timer);
       }
     },
-    close: async () => {
-      await Promise.all([kept.destroy(), single.destroy()]);
-    },
-  };
-}
-
-/** Knows of a failed connection whether anything had ever come over it: if so, it was one kept from an earlier call. */
-function createSocketMemory() {
-  const answeredBefore = new WeakSet();
-  return {
-    remembering:
-      (connect: buildConnector.connector): buildConnector.connector =>
-      (target, callback) =>
-        connect(target, (...result) => {
-          const [, socket] = result;
-          socket?.once('error', (error: Error) => {
-            if (socket.bytesRead > 0) answeredBefore.add(error);
-          });
-          callback(...result);
-        }),
-    hadAnswered: (error: unknown): boolean =>
-      error instanceof Error &&
-      (answeredBefore.has(error) || (error instanceof errors.SocketError && (error.socket?.bytesRead ?? 0) > 0)),
   };
 }
 

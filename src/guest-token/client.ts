@@ -31,7 +31,10 @@ export interface UpstreamClientOptions {
 
 /** What is not a setting: bounds that suit every deployment, named so that tests can make them small. */
 export interface UpstreamLimits {
+  /** Calls at a time, and connections kept. */
   readonly connections: number;
+  /** How long a connection is left alone after an answer. */
+  readonly restMs: number;
   readonly maxWaiting: number;
   readonly maxQueueMs: number;
   readonly keepAliveMs: number;
@@ -54,6 +57,7 @@ export interface UpstreamClient {
 const defaultLimits = (deadlineMs: number): UpstreamLimits => ({
   // More than one user's rate limit lets through in an attempt's time: hanging calls of one do not block the others.
   connections: 128,
+  restMs: 50,
   maxWaiting: 256,
   maxQueueMs: deadlineMs * 0.75,
   keepAliveMs: 4000,
@@ -79,9 +83,10 @@ export function createUpstreamClient(options: UpstreamClientOptions): UpstreamCl
   const limits = { ...defaultLimits(deadlineMs), ...options.limits };
   const attempts = createAttempts({
     baseUrl: options.baseUrl,
-    connections: limits.connections,
-    connectTimeoutMs: timeoutMs,
+    kept: limits.connections,
+    restMs: limits.restMs,
     keepAliveMs: limits.keepAliveMs,
+    connectTimeoutMs: timeoutMs,
   });
   const circuit = createCircuit({ ...limits.circuit, clock, onChange: events.circuit });
   const pace = createPace({ ...limits.pace, clock });

@@ -1,0 +1,215 @@
+// security.md, sentence 27: surplus answers never reach another user, and a connection that the upstream closed while
+// it was idle costs nobody an error.
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterEach, describe, expect, it } from 'vitest';
+import {
+  answer,
+  reset,
+  startFaultyUpstream,
+  uuidOf,
+  type FaultyUpstream,
+  type Script,
+  type SeenRequest,
+} from '../support/faulty-upstream.ts';
+import { gist, mintOnce, startClient, type ClientRecord } from '../support/faulty-upstream-client.ts';
+
+let upstream: FaultyUpstream | undefined;
+let client: ClientRecord | undefined;
+
+afterEach(async () => {
+  await client?.close();
+  await upstream?.close();
+  upstream = client = undefined;
+});
+
+async function start(script: Script, options: Parameters<typeof startClient>[1] = {}) {
+  upstream = await startFaultyUpstream(script);
+  client = startClient(upstream.baseUrl, options);
+  return { upstream, client };
+}
+
+const userOf = ({ body }: SeenRequest): number => Number(/"clientId":"u(\d+)"/.exec(body)?.[1]);
+/** Each user's own token, so that a mix-up shows. */
+const ownToken = (request: SeenRequest): Buffer => answer(200, JSON.stringify({ token: uuidOf(userOf(request)) }));
+/** A token that belongs to nobody who asks. */
+const surplus = answer(200, JSON.stringify({ token: uuidOf(666) }));
+
+describe('27. A surplus answer never becomes another user’s token', () => {
+  it('drops a connection on which two answers came at once', async () => {
+    const { upstream, client } = await start((request, socket) => {
+      socket.write(Buffer.concat([ownToken(request), surplus]));
+    });
+    for (let user = 0; user < 5; user += 1) {
+      expect(gist(await mintOnce(client, `u${user}`))).toBe(uuidOf(user));
+      await sleep(70);
+    }
+    expect(upstream.connections()).toBe(5);
+  });
+
+  it('drops a connection on which an answer comes while it is idle', async () => {
+    const { upstream, client } = await start((request, socket) => {
+      socket.write(ownToken(request));
+      setTimeout(() => socket.write(surplus), 100);
+    });
+    for (let user = 0; user < 3; user += 1) {
+      expect(gist(await mintOnce(client, `u${user}`))).toBe(uuidOf(user));
+      await sleep(150);
+    }
+    expect(upstream.connections()).toBe(3);
+  });
+
+  it.each([0, 1, 3, 10])('keeps surplus that comes %i ms later from the calls that wait in line', async (delayMs) => {
+    const { client } = await start(
+      (request, socket) => {
+        socket.write(ownToken(request));
+        setTimeout(() => socket.write(surplus), delayMs);
+      },
+      { timeoutMs: 3000, deadlineMs: 10_000, limits: { connections: 4, maxWaiting: 1000 } },
+    );
+    const users = Array.from({ length: 200 }, (_, user) => user);
+    const settled = await Promise.all(users.map((user) => mintOnce(client, `u${user}`)));
+    expect(settled.map(gist)).toEqual(users.map(uuidOf));
+  });
+
+  it('drops a connection on which bytes come that are no answer', async () => {
+    const { upstream, client } = await start((request, socket) => {
+      socket.write(ownToken(request));
+      setTimeout(() => socket.write('\r\n\r\nHTTP'), 80);
+    });
+    expect(gist(await mintOnce(client, 'u1'))).toBe(uuidOf(1));
+    await sleep(120);
+    expect(gist(await mintOnce(client, 'u2'))).toBe(uuidOf(2));
+    expect(upstream.connections()).toBe(2);
+  });
+
+  it('never gives the late answer of a call that was given up to the next one', async () => {
+    const { client } = await start(
+      (request, socket) => {
+        if (userOf(request) === 1) setTimeout(() => socket.write(surplus), 150);
+        else socket.write(ownToken(request));
+      },
+      { timeoutMs: 100, maxRetries: 0 },
+    );
+    expect(gist(await mintOnce(client, 'u1'))).toBe('UPSTREAM_TIMEOUT upstream_timeout');
+    const users = [2, 3, 4, 5, 6];
+    for (const user of users) {
+      expect(gist(await mintOnce(client, `u${user}`))).toBe(uuidOf(user));
+      await sleep(30);
+    }
+  });
+});
+
+describe('27. A connection that the upstream closed while it was idle costs no user a failure', () => {
+  it('uses a rested connection again', async () => {
+    const { upstream, client } = await start((request, socket) => void socket.write(ownToken(request)));
+    for (let user = 0; user < 5; user += 1) {
+      expect(gist(await mintOnce(client, `u${user}`))).toBe(uuidOf(user));
+      await sleep(60);
+    }
+    expect(upstream.connections()).toBe(1);
+  });
+
+  it('notices the close before the next call when there is time to', async () => {
+    const { upstream, client } = await start(
+      (request, socket) => {
+        socket.write(ownToken(request));
+        setTimeout(() => socket.end(), 20);
+      },
+      { maxRetries: 0 },
+    );
+    for (let user = 0; user < 4; user += 1) {
+      expect(gist(await mintOnce(client, `u${user}`))).toBe(uuidOf(user));
+      await sleep(80);
+    }
+    expect(client.attempts.map(({ result }) => result)).toEqual(Array(4).fill('token'));
+    expect(upstream.connections()).toBe(4);
+  });
+
+  it.each<[string, Script]>([
+    ['with FIN', (_request, socket) => void socket.end()],
+    ['with RST', (_request, socket) => reset(socket)],
+  ])(
+    'mints all the same when the close %s crosses the next call, even without any retry allowed',
+    async (_how, close) => {
+      // What the race looks like from here: the call is written, and instead of an answer comes the close.
+      const { upstream, client } = await start(
+        (request, socket) => {
+          if (request.onConnection > 0) close(request, socket);
+          else socket.write(ownToken(request));
+        },
+        { maxRetries: 0, limits: { retryReserve: 0 } },
+      );
+      for (let user = 0; user < 6; user += 1) {
+        expect(gist(await mintOnce(client, `u${user}`))).toBe(uuidOf(user));
+        await sleep(70);
+      }
+      expect(client.attempts.filter(({ result }) => result === 'connection_stale').length).toBeGreaterThan(1);
+      expect(client.circuitState()).toBe('closed');
+      expect(upstream.seen.length).toBeLessThanOrEqual(12);
+    },
+  );
+
+  it('mints for everybody when all kept connections turn out closed at once', async () => {
+    const { client } = await start(
+      (request, socket) => {
+        if (request.onConnection > 0) reset(socket);
+        else setTimeout(() => socket.write(ownToken(request)), 30);
+      },
+      { maxRetries: 0, limits: { connections: 32, retryReserve: 0 } },
+    );
+    const users = Array.from({ length: 32 }, (_, user) => user);
+    for (let round = 0; round < 3; round += 1) {
+      const settled = await Promise.all(users.map((user) => mintOnce(client, `u${user}`)));
+      expect(settled.map(gist)).toEqual(users.map(uuidOf));
+      await sleep(80);
+    }
+  });
+
+  it('tries a lost connection only once more when the new one is lost as well', async () => {
+    let broken = false;
+    const { upstream, client } = await start(
+      (request, socket) => {
+        if (broken) reset(socket);
+        else socket.write(ownToken(request));
+      },
+      { maxRetries: 0 },
+    );
+    expect(gist(await mintOnce(client, 'u1'))).toBe(uuidOf(1));
+    await sleep(70);
+    broken = true;
+    expect(gist(await mintOnce(client, 'u2'))).toBe('UPSTREAM_UNAVAILABLE upstream_unreachable');
+    expect(upstream.seen).toHaveLength(3);
+    expect(client.attempts.map(({ result }) => result)).toEqual(['token', 'connection_stale', 'unreachable']);
+  });
+
+  it('closes a connection itself after a while without calls', async () => {
+    const { upstream, client } = await start((request, socket) => void socket.write(ownToken(request)), {
+      limits: { keepAliveMs: 150 },
+    });
+    await mintOnce(client, 'u1');
+    expect(upstream.openSockets()).toBe(1);
+    await expect.poll(() => upstream.openSockets(), { timeout: 2000 }).toBe(0);
+  });
+
+  it('is not talked into keeping a connection for longer', async () => {
+    const { upstream, client } = await start(
+      (request, socket) => {
+        const headers = { 'keep-alive': 'timeout=600', connection: 'keep-alive' };
+        socket.write(answer(200, JSON.stringify({ token: uuidOf(userOf(request)) }), headers));
+      },
+      { limits: { keepAliveMs: 150 } },
+    );
+    await mintOnce(client, 'u1');
+    await expect.poll(() => upstream.openSockets(), { timeout: 2000 }).toBe(0);
+  });
+
+  it('ends what still runs when it is closed, as shutting down', async () => {
+    const { client } = await start(() => undefined, { timeoutMs: 5000, deadlineMs: 8000 });
+    const running = mintOnce(client, 'u1');
+    await sleep(50);
+    await client.close();
+    const settled = await running;
+    expect(gist(settled)).toBe('SHUTTING_DOWN shutting_down');
+    expect(settled.ms).toBeLessThan(1000);
+  });
+});

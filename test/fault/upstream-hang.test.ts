@@ -1,0 +1,165 @@
+// security.md, sentence 28: users whose calls hang do not block others; and the circuit, seen from the outside.
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterEach, describe, expect, it } from 'vitest';
+import {
+  answer,
+  errorAnswer,
+  startFaultyUpstream,
+  tokenAnswer,
+  uuidOf,
+  type FaultyUpstream,
+  type Script,
+} from '../support/faulty-upstream.ts';
+import { gist, mintOnce, startClient, type ClientRecord } from '../support/faulty-upstream-client.ts';
+
+let upstream: FaultyUpstream | undefined;
+let client: ClientRecord | undefined;
+
+afterEach(async () => {
+  await client?.close();
+  await upstream?.close();
+  upstream = client = undefined;
+});
+
+async function start(script: Script, options: Parameters<typeof startClient>[1] = {}) {
+  upstream = await startFaultyUpstream(script);
+  client = startClient(upstream.baseUrl, options);
+  return { upstream, client };
+}
+const times = <T>(n: number, make: (i: number) => T): T[] => Array.from({ length: n }, (_, i) => make(i));
+const circuit = {
+  consecutiveFailures: 5,
+  failureShare: 0.5,
+  minimumCalls: 1000,
+  windowMs: 10_000,
+  openMs: 200,
+  maxOpenMs: 400,
+};
+const never = { ...circuit, consecutiveFailures: Infinity };
+
+describe('28. Users whose calls hang do not block others', () => {
+  it('serves one user at once while sixty calls of another hang', async () => {
+    const { client } = await start(
+      (request, socket) => {
+        if (!request.body.includes('"clientId":"slow')) socket.write(tokenAnswer(1));
+      },
+      { timeoutMs: 1000, maxRetries: 0, limits: { circuit: never } },
+    );
+    const hanging = times(60, (i) => mintOnce(client, `slow-${i}`));
+    await sleep(50);
+    const settled = await mintOnce(client, 'quick');
+    expect(gist(settled)).toBe(uuidOf(1));
+    expect(settled.ms).toBeLessThan(400);
+    for (const one of await Promise.all(hanging)) expect(gist(one)).toBe('UPSTREAM_TIMEOUT upstream_timeout');
+  });
+
+  it('keeps its connections and its queue bounded, and refuses the rest early', async () => {
+    const { upstream, client } = await start(() => undefined, {
+      timeoutMs: 400,
+      maxRetries: 0,
+      limits: { connections: 8, maxWaiting: 10, circuit: never },
+    });
+    const settled = await Promise.all(times(100, (i) => mintOnce(client, `user-${i}`)));
+    const refused = settled.filter((one) => gist(one) === 'UPSTREAM_UNAVAILABLE queue_full');
+    expect(refused).toHaveLength(82);
+    for (const one of refused) {
+      expect(one.ms).toBeLessThan(400);
+      expect('error' in one && one.error.detail.retryAfterSeconds).toBeGreaterThanOrEqual(1);
+    }
+    expect(upstream.connections()).toBeLessThanOrEqual(18);
+  });
+
+  it('lets nobody wait in the queue for longer than the bound', async () => {
+    const { client } = await start(() => undefined, {
+      timeoutMs: 1000,
+      maxRetries: 0,
+      limits: { connections: 1, maxQueueMs: 200, circuit: never },
+    });
+    const first = mintOnce(client, 'first');
+    const second = await mintOnce(client, 'second');
+    expect(gist(second)).toBe('UPSTREAM_UNAVAILABLE queue_full');
+    expect(second.ms).toBeGreaterThan(180);
+    expect(second.ms).toBeLessThan(600);
+    expect(gist(await first)).toBe('UPSTREAM_TIMEOUT upstream_timeout');
+  });
+
+  it('serves those who wait in the order in which they came', async () => {
+    const { upstream, client } = await start(
+      (_request, socket) => void setTimeout(() => socket.write(tokenAnswer(1)), 10),
+      {
+        limits: { connections: 1 },
+      },
+    );
+    const settled = await Promise.all(times(10, (i) => mintOnce(client, `user-${i}`)));
+    expect(new Set(settled.map(gist))).toEqual(new Set([uuidOf(1)]));
+    expect(upstream.seen.map(({ body }) => /user-\d/.exec(body)?.[0])).toEqual(times(10, (i) => `user-${i}`));
+  });
+});
+
+describe('28. The circuit', () => {
+  it('stops calling after failures in a row, answers 503 with Retry-After at once, probes with one call, and recovers', async () => {
+    let down = true;
+    const { upstream, client } = await start(
+      (_request, socket) =>
+        void (down ? socket.write(answer(503)) : setTimeout(() => socket.write(tokenAnswer(1)), 50)),
+      { maxRetries: 0, limits: { circuit } },
+    );
+    for (let i = 0; i < 5; i += 1) expect(gist(await mintOnce(client))).toBe('UPSTREAM_UNAVAILABLE upstream_error');
+    expect(client.circuitState()).toBe('open');
+
+    const refused = await Promise.all(times(50, () => mintOnce(client)));
+    expect(upstream.seen).toHaveLength(5);
+    for (const one of refused) {
+      expect(gist(one)).toBe('UPSTREAM_UNAVAILABLE circuit_open');
+      expect('error' in one && one.error.detail.retryAfterSeconds).toBe(1);
+      expect(one.ms).toBeLessThan(200);
+    }
+
+    await sleep(220);
+    down = false;
+    const probed = await Promise.all(times(20, () => mintOnce(client)));
+    expect(upstream.seen).toHaveLength(6);
+    expect(probed.filter((one) => gist(one) === uuidOf(1))).toHaveLength(1);
+    expect(probed.filter((one) => gist(one) === 'UPSTREAM_UNAVAILABLE circuit_open')).toHaveLength(19);
+
+    expect((await Promise.all(times(20, () => mintOnce(client)))).map(gist)).toEqual(Array(20).fill(uuidOf(1)));
+    expect(client.told).toEqual(['circuit open', 'circuit half_open', 'circuit closed']);
+  });
+
+  it('opens for time-outs and for refused connections too', async () => {
+    const { upstream, client } = await start(() => undefined, { timeoutMs: 50, maxRetries: 0, limits: { circuit } });
+    await Promise.all(times(5, () => mintOnce(client)));
+    expect(client.circuitState()).toBe('open');
+    await upstream.close();
+    const other = startClient(upstream.baseUrl, { maxRetries: 0, limits: { circuit } });
+    await Promise.all(times(5, () => mintOnce(other)));
+    expect(other.circuitState()).toBe('open');
+    await other.close();
+  });
+
+  it.each([
+    ['400', errorAnswer(400, 'CLIENT_ID_ERROR')],
+    ['401', errorAnswer(401, 'AUTHENTICATION_ERROR')],
+    ['403', answer(403, 'no')],
+    ['404', answer(404, 'no')],
+    ['429', answer(429, '', { 'retry-after': '0' })],
+    ['a redirect', answer(302, '', { location: '/' })],
+    ['HTML', answer(200, '<p>')],
+  ])('stays closed whatever the number of answers with %s', async (_what, bytes) => {
+    const { client } = await start((_request, socket) => void socket.write(bytes), {
+      maxRetries: 0,
+      limits: { circuit, pace: { minPerSecond: 1000, assumedPerSecond: 1000, growth: 1, maxPauseMs: 0 } },
+    });
+    for (let i = 0; i < 20; i += 1) await mintOnce(client);
+    expect(client.attempts).toHaveLength(20);
+    expect(client.circuitState()).toBe('closed');
+  });
+
+  it('makes a call that would retry give up when the circuit opens meanwhile', async () => {
+    const { upstream, client } = await start((_request, socket) => void socket.write(answer(503)), {
+      limits: { circuit: { ...circuit, consecutiveFailures: 2 } },
+    });
+    expect(gist(await mintOnce(client))).toBe('UPSTREAM_UNAVAILABLE circuit_open');
+    expect(upstream.seen).toHaveLength(2);
+  });
+});

@@ -1,0 +1,146 @@
+// Issue "key trouble": when the upstream refuses our API key, its source is read again once and the call is made once
+// more if the key changed. It never becomes the user's 401.
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterEach, describe, expect, it } from 'vitest';
+import { Secret } from '../../src/secrets/secret.ts';
+import {
+  answer,
+  errorAnswer,
+  startFaultyUpstream,
+  tokenAnswer,
+  uuidOf,
+  type FaultyUpstream,
+} from '../support/faulty-upstream.ts';
+import { everythingSaid, gist, mintOnce, startClient, type ClientRecord } from '../support/faulty-upstream-client.ts';
+
+const oldKey = '01d00000-0000-4000-8000-00000000000a';
+const newKey = '2e200000-0000-4000-8000-00000000000b';
+
+/** Keys whose source holds `inSource` and is read only when asked to. */
+function keysWith(inUse: string, inSource: () => string, readMs = 5) {
+  let current = new Secret(inUse);
+  let reads = 0;
+  return {
+    reads: () => reads,
+    replace: (value: string) => (current = new Secret(value)),
+    get: (name: string) => (name === 'DATABRAIN_API_KEY' ? current : undefined),
+    reload: async () => {
+      reads += 1;
+      await sleep(readMs);
+      const changed = inSource() !== current.reveal();
+      if (changed) current = new Secret(inSource());
+      return changed;
+    },
+  };
+}
+
+let upstream: FaultyUpstream | undefined;
+let client: ClientRecord | undefined;
+
+afterEach(async () => {
+  await client?.close();
+  await upstream?.close();
+  upstream = client = undefined;
+});
+
+/** An upstream that takes one key and refuses all others with the given answer. */
+async function start(
+  accepted: string,
+  apiKeys: ReturnType<typeof keysWith>,
+  refusal = errorAnswer(401, 'AUTHENTICATION_ERROR'),
+) {
+  upstream = await startFaultyUpstream((request, socket) => {
+    socket.write(request.headers.get('authorization') === `Bearer ${accepted}` ? tokenAnswer(1) : refusal);
+  });
+  client = startClient(upstream.baseUrl, { apiKeys });
+  return { upstream, client };
+}
+
+describe('When the upstream refuses our API key', () => {
+  it.each([
+    ['401 AUTHENTICATION_ERROR', errorAnswer(401, 'AUTHENTICATION_ERROR')],
+    ['400 AUTHENTICATION_ERROR', errorAnswer(400, 'AUTHENTICATION_ERROR')],
+    ['401 AUTHENTICATION_ERR', errorAnswer(401, 'AUTHENTICATION_ERR')],
+    ['400 AUTHENTICATION_ERR', errorAnswer(400, 'AUTHENTICATION_ERR')],
+    ['401 EXPIRED_TOKEN', errorAnswer(401, 'EXPIRED_TOKEN')],
+    ['401 without a body', answer(401)],
+    ['401 with an unknown code', errorAnswer(401, 'SOMETHING_NEW')],
+    ['400 with a sentence only', answer(400, JSON.stringify({ error: 'Invalid API key' }))],
+    ['200 with the error', answer(200, JSON.stringify({ error: { code: 'AUTHENTICATION_ERROR' } }))],
+  ])('after %s it reads the key again and the user gets the token', async (_what, refusal) => {
+    const keys = keysWith(oldKey, () => newKey);
+    const { upstream, client } = await start(newKey, keys, refusal);
+    expect(gist(await mintOnce(client))).toBe(uuidOf(1));
+    expect(keys.reads()).toBe(1);
+    expect(upstream.seen).toHaveLength(2);
+    expect(client.told).toEqual([]);
+  });
+
+  it('says 502, tells the operator which setting it is, and calls no second time when the key did not change', async () => {
+    const keys = keysWith(oldKey, () => oldKey);
+    const { upstream, client } = await start(newKey, keys);
+    const settled = await mintOnce(client);
+    expect(gist(settled)).toBe('UPSTREAM_REJECTED upstream_key_refused');
+    expect('error' in settled && settled.error.detail.upstreamCode).toBe('AUTHENTICATION_ERROR');
+    expect(keys.reads()).toBe(1);
+    expect(upstream.seen).toHaveLength(1);
+    expect(client.told).toEqual(['key refused DATABRAIN_API_KEY']);
+    expect(everythingSaid(client, settled)).not.toContain(oldKey);
+  });
+
+  it('tries a changed key only once', async () => {
+    let generation = 0;
+    const keys = keysWith(oldKey, () => `another-${generation++}`);
+    const { upstream, client } = await start(newKey, keys);
+    expect(gist(await mintOnce(client))).toBe('UPSTREAM_REJECTED upstream_key_refused');
+    expect(upstream.seen).toHaveLength(2);
+    expect(client.told).toEqual(['key refused DATABRAIN_API_KEY']);
+  });
+
+  it('reads the key once for all calls that were refused at the same time', async () => {
+    const keys = keysWith(oldKey, () => newKey, 100);
+    const { upstream, client } = await start(newKey, keys);
+    const settled = await Promise.all(Array.from({ length: 20 }, (_, i) => mintOnce(client, `user-${i}`)));
+    expect(settled.map(gist)).toEqual(Array(20).fill(uuidOf(1)));
+    expect(keys.reads()).toBe(1);
+    expect(upstream.seen).toHaveLength(40);
+  });
+
+  it('reads nothing when somebody else has put the new key in place already', async () => {
+    const keys = keysWith(oldKey, () => newKey);
+    const refusal = errorAnswer(401, 'AUTHENTICATION_ERROR');
+    upstream = await startFaultyUpstream((request, socket) => {
+      keys.replace(newKey);
+      socket.write(request.index === 0 ? refusal : tokenAnswer(1));
+    });
+    client = startClient(upstream.baseUrl, { apiKeys: keys });
+    expect(gist(await mintOnce(client))).toBe(uuidOf(1));
+    expect(keys.reads()).toBe(0);
+  });
+
+  it('does not wait beyond the deadline for a source that does not answer', async () => {
+    const keys = keysWith(oldKey, () => newKey, 5000);
+    const { client } = await start(newKey, keys);
+    const settled = await mintOnce(client);
+    expect(gist(settled)).toBe('UPSTREAM_REJECTED upstream_key_refused');
+    expect(settled.ms).toBeLessThan(2000);
+  });
+
+  it('uses no retry and leaves the circuit alone', async () => {
+    const keys = keysWith(oldKey, () => oldKey);
+    const { client } = await start(newKey, keys);
+    for (let i = 0; i < 15; i += 1) await mintOnce(client);
+    expect(client.circuitState()).toBe('closed');
+    expect(client.told.filter((line) => line.startsWith('retry'))).toEqual([]);
+  });
+
+  it('says that it is a fault here when the setting does not exist, and calls nobody', async () => {
+    const { upstream, client } = await start(
+      newKey,
+      keysWith(oldKey, () => newKey),
+    );
+    const settled = await mintOnce(client, 'acme', { apiKeyName: 'DATABRAIN_API_KEY_NOBODY' });
+    expect(gist(settled)).toBe('INTERNAL_ERROR api_key_missing');
+    expect(upstream.seen).toHaveLength(0);
+  });
+});
