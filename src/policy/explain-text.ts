@@ -29,7 +29,7 @@ const claimCell = (claims: readonly ReadClaim[]): string =>
     .join(', ');
 
 function fieldRow({ path, value, expression, position, claims }: ExplainedField): readonly string[] {
-  if (path === 'expiryTime') return [path, json(value), 'expiresIn, in milliseconds', '', ''];
+  if (path === 'expiryTime') return [path, json(value), 'life in milliseconds', '', ''];
   if (expression === undefined) return [path, cut(json(value)), 'literal', '', ''];
   return [path, cut(json(value)), `\${${expression}}`, position ?? '', claimCell(claims ?? [])];
 }

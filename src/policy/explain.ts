@@ -74,11 +74,14 @@ function claimAt(value: unknown, path: string): { readonly value: unknown } | un
   return undefined;
 }
 
-/** CEL's integers are bigint, which JSON does not know. */
-const plain = (value: unknown): unknown =>
-  JSON.parse(
-    JSON.stringify(value, (_key, inner: unknown) => (typeof inner === 'bigint' ? Number(inner) : inner)) ?? 'null',
-  );
+/** As JSON can say it: CEL's integers are bigint, its maps are Map. */
+const plain = (value: unknown): unknown => {
+  const text = JSON.stringify(value, (_key, inner: unknown) => {
+    if (typeof inner === 'bigint') return Number(inner);
+    return inner instanceof Map ? (Object.fromEntries(inner) as unknown) : inner;
+  });
+  return JSON.parse(text ?? 'null') as unknown;
+};
 
 function claimReader(policy: Policy, claims: Claims): (site: Site) => readonly ReadClaim[] {
   const variables = new Map(policy.sites.filter(({ kind }) => kind === 'variable').map((site) => [site.path, site]));
