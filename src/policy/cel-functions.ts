@@ -65,9 +65,9 @@ const position = (name: 'indexOf' | 'lastIndexOf'): CelFunction => ({
 
 const codePoints = (evaluation: Evaluation, text: string): bigint => {
   spend(evaluation, 1 + (text.length >> 4));
-  let count = 0n;
-  for (const _ of text) count += 1n;
-  return count;
+  let pairs = 0;
+  for (let i = 1; i < text.length; i += 1) if ((text.codePointAt(i - 1) ?? 0) > 0xffff) pairs += 1;
+  return BigInt(text.length - pairs);
 };
 
 const int64 = (value: bigint, claim: string | undefined): bigint => {
@@ -151,16 +151,9 @@ export const celFunctions: ReadonlyMap<string, CelFunction> = new Map<string, Ce
       asFunction: [1],
       call: (_evaluation, args, claim) => {
         const value = args[0];
-        switch (typeof value) {
-          case 'string':
-            return value;
-          case 'boolean':
-          case 'bigint':
-          case 'number':
-            return String(value);
-          default:
-            throw wrong('string', args, claim);
-        }
+        if (typeof value === 'string') return value;
+        if (typeof value === 'boolean' || typeof value === 'bigint' || typeof value === 'number') return String(value);
+        throw wrong('string', args, claim);
       },
     },
   ],

@@ -102,7 +102,3 @@ export const binaryOperators = {
   '%': arithmetic('%', (a, b) => a % b, undefined),
   in: isIn,
 } as const satisfies Record<string, Operator>;
-
-export type BinaryOperatorName = keyof typeof binaryOperators;
-
-export const isBinaryOperator = (op: string): op is BinaryOperatorName => Object.hasOwn(binaryOperators, op);

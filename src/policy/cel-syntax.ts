@@ -214,7 +214,20 @@ function walker(variables: ReadonlyMap<string, string>) {
         checkArity(node, name, method, args.length);
         return args.forEach((argument) => visit(argument, bound));
       }
-      default:
+      case '||':
+      case '&&':
+      case '==':
+      case '!=':
+      case '<':
+      case '<=':
+      case '>':
+      case '>=':
+      case '+':
+      case '-':
+      case '*':
+      case '/':
+      case '%':
+      case 'in':
         return node.args.forEach((operand) => visit(operand, bound));
     }
   };

@@ -27,20 +27,14 @@ export const isPlainObject = (value: unknown): value is PlainObject =>
 
 /** The type's name for messages; never the value. */
 export function typeName(value: unknown): string {
-  switch (typeof value) {
-    case 'string':
-      return 'string';
-    case 'number':
-      return 'double';
-    case 'bigint':
-      return 'int';
-    case 'boolean':
-      return 'bool';
-    default:
-      if (value === null) return 'null';
-      if (Array.isArray(value)) return 'list';
-      return value instanceof Optional ? 'optional' : 'map';
-  }
+  const type = typeof value;
+  if (type === 'string') return type;
+  if (type === 'number') return 'double';
+  if (type === 'bigint') return 'int';
+  if (type === 'boolean') return 'bool';
+  if (value === null) return 'null';
+  if (Array.isArray(value)) return 'list';
+  return value instanceof Optional ? 'optional' : 'map';
 }
 
 /** The member of a map or the element of a list; undefined if there is none. */

@@ -3,7 +3,7 @@
 import type { ASTNode } from '@marcbachmann/cel-js';
 import { ExpressionFailure, spend, type Evaluation } from './evaluation.ts';
 import { celFunctions, optionalMethods } from './cel-functions.ts';
-import { binaryOperators, isBinaryOperator } from './cel-operators.ts';
+import { binaryOperators } from './cel-operators.ts';
 import { claimPath, excerpt, macroCall, variableName } from './cel-syntax.ts';
 import { member, none, Optional, typeName } from './cel-values.ts';
 import { compileMacro } from './compile-macro.ts';
@@ -243,8 +243,18 @@ export function compile(node: ASTNode, context: CompileContext): Evaluate {
         ? compileMethod(name, receiver, args, context)
         : compileCall(name, [receiver, ...args], context);
     }
-    default: {
-      if (!isBinaryOperator(node.op)) throw new TypeError(`the operator ${String(node.op)} was not checked`);
+    case '==':
+    case '!=':
+    case '<':
+    case '<=':
+    case '>':
+    case '>=':
+    case '+':
+    case '-':
+    case '*':
+    case '/':
+    case '%':
+    case 'in': {
       const operator = binaryOperators[node.op];
       const [left, right] = [compile(node.args[0], context), compile(node.args[1], context)];
       const claim = blamed(...node.args);

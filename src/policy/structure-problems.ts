@@ -34,7 +34,7 @@ const shown = (value: unknown): string => {
   if (typeof value === 'string') return `"${value.length > 60 ? `${value.slice(0, 57)}…` : value}"`;
   if (value === null) return 'nothing';
   if (Array.isArray(value)) return value.length === 0 ? 'an empty list' : 'a list';
-  return typeof value === 'object' ? 'a map' : String(value);
+  return typeof value === 'number' || typeof value === 'boolean' ? String(value) : 'a map';
 };
 
 function mendFor(error: ErrorObject, description: string): string {

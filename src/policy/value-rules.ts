@@ -18,7 +18,6 @@ export const vendorClientId = /^[A-Za-z0-9][A-Za-z0-9_.:@|+-]{0,127}$/;
 
 const reservedClientId = /^(?:none|null|undefined)?$/i;
 
-// eslint-disable-next-line no-control-regex
 const controlCharacter = /[\u0000-\u001f\u007f-\u009f\u2028\u2029]/;
 /** Quotes, backslash, backtick, `;`, `--`, `/*`: what could end a text inside SQL; also the Unicode quotes that some databases fold. */
 const sqlCharacter = /["'`\\;\u02bc\u2018\u2019\u201c\u201d\uff02\uff07\uff3c]|--|\/\*/;
@@ -126,18 +125,11 @@ export type FilterScalar = boolean | number | string | readonly string[];
 export const metricFilterRule =
   (element: Rule<string>): Rule<FilterScalar> =>
   (value, refuse) => {
-    switch (typeof value) {
-      case 'string':
-        return element(value, refuse);
-      case 'boolean':
-        return value;
-      case 'number':
-      case 'bigint':
-        return numberRule(value, refuse);
-      default:
-        if (Array.isArray(value)) return listRule(element, false)(value, refuse);
-        return refuse(value === null ? 'is null' : 'is neither a boolean, number, string nor list of strings');
-    }
+    if (typeof value === 'string') return element(value, refuse);
+    if (typeof value === 'boolean') return value;
+    if (typeof value === 'number' || typeof value === 'bigint') return numberRule(value, refuse);
+    if (Array.isArray(value)) return listRule(element, false)(value, refuse);
+    return refuse(value === null ? 'is null' : 'is neither a boolean, number, string nor list of strings');
   };
 
 /** Values of `dashboardAppFilters`: text or list of texts, never an object. */
