@@ -1,0 +1,41 @@
+// The calls that the page makes: to the demo's own server, to the proxy, and to open a dashboard.
+
+async function ask(path, body) {
+  const response = await fetch(path, {
+    method: 'POST',
+    headers: { 'Content-Type': 'application/json' },
+    body: JSON.stringify(body),
+  });
+  if (!response.ok) throw new Error(`${path} answered ${response.status}`);
+  return response.json();
+}
+
+export const loadDemo = async () => (await fetch('demo.json')).json();
+export const loadPolicy = async () => (await fetch('policy.yaml')).text();
+export const signIn = async (user, kind) => (await ask('login', { user, kind })).accessToken;
+export const received = (token) => ask('received', { token });
+export const explain = (user) => ask('explain', { user });
+
+/** The one call that an app makes. `accessToken` or `body` may be undefined. */
+export async function askForGuestToken(proxyUrl, accessToken, body) {
+  const headers = {};
+  if (accessToken !== undefined) headers['Authorization'] = `Bearer ${accessToken}`;
+  if (body !== undefined) headers['Content-Type'] = 'application/json';
+  const response = await fetch(`${proxyUrl}/guest-token`, {
+    method: 'POST',
+    headers,
+    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+  });
+  return {
+    status: response.status,
+    expiresIn: response.headers.get('Guest-Token-Expires-In'),
+    body: await response.json(),
+  };
+}
+
+export async function openDashboard(simulatedUrl, embedId, token) {
+  const response = await fetch(`${simulatedUrl}/simulated/dashboards/${embedId}`, {
+    headers: { Authorization: `Bearer ${token}` },
+  });
+  return { accepted: response.ok, status: response.status, body: await response.json() };
+}
