@@ -1,0 +1,191 @@
+// For every code of the error table a way to make the running service give it, and what else openapi.yaml promises.
+import { connect } from 'node:net';
+import { startSimulatedDatabrain, type SimulatedDatabrain } from '../../demo/databrain/start-simulated-databrain.ts';
+import { systemClock } from '../../src/clock.ts';
+import type { ErrorCode } from '../../src/errors.ts';
+import { answer, startFaultyUpstream, type Script } from '../support/faulty-upstream.ts';
+import type { Observed } from './conformance.ts';
+import {
+  accessToken,
+  allowedOrigin,
+  apiKey,
+  cookieName,
+  startService,
+  type Ask,
+  type RunningService,
+} from './running-service.ts';
+
+type Claims = Readonly<Record<string, unknown>>;
+
+const bearer = (claims: Claims = {}): Record<string, string> => ({ authorization: `Bearer ${accessToken(claims)}` });
+const json = { 'content-type': 'application/json' };
+const now = (): number => Math.floor(Date.now() / 1000);
+
+export const startDatabrain = (): Promise<SimulatedDatabrain> =>
+  startSimulatedDatabrain({ apiKeys: { 'sales-dashboard': apiKey }, rateLimit: 'off' });
+
+interface Scene {
+  readonly service: RunningService;
+  readonly databrain: SimulatedDatabrain;
+}
+
+/** Starts a service before a simulated Databrain, lets the play run, and takes both down. */
+async function withService<T>(
+  settings: Readonly<Record<string, string>>,
+  play: (scene: Scene) => Promise<T>,
+  clock = systemClock,
+): Promise<T> {
+  const databrain = await startDatabrain();
+  const service = await startService({ databrainUrl: databrain.url, settings, clock });
+  try {
+    return await play({ service, databrain });
+  } finally {
+    await service.stop();
+    await databrain.close();
+  }
+}
+
+/** The answer to an ordinary request when the upstream behaves as scripted. */
+async function withUpstream(script: Script, settings: Readonly<Record<string, string>> = {}): Promise<Observed> {
+  const upstream = await startFaultyUpstream(script);
+  const service = await startService({
+    databrainUrl: upstream.baseUrl,
+    settings: { DATABRAIN_MAX_RETRIES: '0', ...settings },
+  });
+  try {
+    return await service.ask({ headers: { ...bearer(), origin: allowedOrigin } });
+  } finally {
+    await service.stop();
+    await upstream.close();
+  }
+}
+
+/** From a page that may call, so that the answer has every header that it can have. */
+const asked = (ask: Ask) => (): Promise<Observed> =>
+  withService({}, ({ service }) => service.ask({ ...ask, headers: { origin: allowedOrigin, ...ask.headers } }));
+
+/** A request whose head is begun before the service stops, and ended when it takes no new work. */
+async function askWhileStopping(): Promise<Observed> {
+  const databrain = await startDatabrain();
+  const service = await startService({ databrainUrl: databrain.url });
+  const socket = connect(service.port, '127.0.0.1');
+  await new Promise((resolve) => socket.once('connect', resolve));
+  socket.write('POST /guest-token HTTP/1.1\r\nHost: proxy\r\n');
+  await new Promise((resolve) => setTimeout(resolve, 100));
+  const stopped = service.stop();
+  await new Promise((resolve) => setTimeout(resolve, 100));
+  const head = { ...bearer(), origin: allowedOrigin, 'content-length': '0' };
+  socket.write(
+    `${Object.entries(head)
+      .map(([name, value]) => `${name}: ${value}\r\n`)
+      .join('')}\r\n`,
+  );
+  let text = '';
+  for await (const chunk of socket) text += String(chunk);
+  await stopped;
+  await databrain.close();
+  return parseAnswer(text, { method: 'POST', path: '/guest-token' });
+}
+
+/** Reads one HTTP/1.1 answer of known length from text. */
+export function parseAnswer(text: string, { method, path }: Pick<Observed, 'method' | 'path'>): Observed {
+  const [head = '', body = ''] = text.split('\r\n\r\n', 2);
+  const [statusLine = '', ...lines] = head.split('\r\n');
+  const headers = lines.map((line): [string, string] => {
+    const colon = line.indexOf(':');
+    return [line.slice(0, colon).toLowerCase(), line.slice(colon + 1).trim()];
+  });
+  const status = Number(statusLine.split(' ')[1]);
+  return { method, path, listener: 'public', status, headers: Object.fromEntries(headers), body };
+}
+
+function brokenClock() {
+  const state = { broken: false };
+  const now = (): number => {
+    if (state.broken) throw new Error(`the clock fell down, holding ${apiKey}`);
+    return systemClock.now();
+  };
+  return { state, clock: { ...systemClock, now } };
+}
+
+export const provocations = {
+  INVALID_REQUEST: asked({ headers: { ...bearer(), ...json }, body: '{"dataApp":1}' }),
+  AUTHENTICATION_REQUIRED: asked({}),
+  INVALID_TOKEN: asked({ headers: { authorization: 'Bearer x.y.z' } }),
+  TOKEN_EXPIRED: asked({ headers: bearer({ iat: now() - 4000, exp: now() - 400 }) }),
+  ACCESS_DENIED: asked({ headers: bearer({ email_verified: false }) }),
+  DATA_APP_NOT_ALLOWED: asked({ headers: { ...bearer(), ...json }, body: '{"dataApp":"finance"}' }),
+  ORIGIN_NOT_ALLOWED: () =>
+    withService({}, ({ service }) =>
+      service.ask({ headers: { cookie: `${cookieName}=${accessToken()}`, origin: 'https://evil.example' } }),
+    ),
+  NOT_FOUND: asked({ method: 'GET', path: '/nowhere' }),
+  METHOD_NOT_ALLOWED: asked({ method: 'GET' }),
+  BODY_TOO_LARGE: asked({ headers: { ...bearer(), ...json }, body: JSON.stringify({ dataApp: 'x'.repeat(4096) }) }),
+  UNSUPPORTED_MEDIA_TYPE: asked({ headers: { ...bearer(), 'content-type': 'text/plain' }, body: '{}' }),
+  RATE_LIMITED: () =>
+    withService({ RATE_LIMIT_USER_MAX: '1' }, async ({ service }) => {
+      const headers = { ...bearer(), origin: allowedOrigin };
+      await service.ask({ headers });
+      return service.ask({ headers });
+    }),
+  INTERNAL_ERROR: () => {
+    const { state, clock } = brokenClock();
+    const play = async ({ service }: Scene): Promise<Observed> => {
+      state.broken = true;
+      const observed = await service.ask({ headers: { ...bearer(), origin: allowedOrigin } });
+      state.broken = false;
+      return observed;
+    };
+    return withService({}, play, clock);
+  },
+  UPSTREAM_REJECTED: () =>
+    withService({}, async ({ service, databrain }) => {
+      databrain.refuseNext('AUTHENTICATION_ERROR');
+      return service.ask({ headers: { ...bearer(), origin: allowedOrigin } });
+    }),
+  UPSTREAM_INVALID_RESPONSE: () =>
+    withUpstream((_request, socket) => socket.write(answer(200, '<p>hello</p>', { 'content-type': 'text/html' }))),
+  UPSTREAM_UNAVAILABLE: () => withUpstream((_request, socket) => socket.write(answer(503, ''))),
+  AUTHENTICATION_UNAVAILABLE: () =>
+    withService({ JWT_SECRET: '', JWT_JWKS_URL: 'http://127.0.0.1:1/jwks.json' }, ({ service }) =>
+      service.ask({ headers: { authorization: `Bearer ${publicKeyToken}`, origin: allowedOrigin } }),
+    ),
+  SHUTTING_DOWN: askWhileStopping,
+  UPSTREAM_TIMEOUT: () => withUpstream(() => undefined, { DATABRAIN_TIMEOUT_MS: '200', DATABRAIN_DEADLINE_MS: '300' }),
+} as const satisfies Readonly<Record<ErrorCode, () => Promise<Observed>>>;
+
+/** A well-formed token of a key that nobody has seen, because the issuer's keys cannot be had. */
+const publicKeyToken = (() => {
+  const [, payload = ''] = accessToken().split('.');
+  const header = Buffer.from(JSON.stringify({ alg: 'RS256', kid: 'k1', typ: 'JWT' })).toString('base64url');
+  return `${header}.${payload}.${Buffer.alloc(256, 1).toString('base64url')}`;
+})();
+
+/** Everything else that is described: answers that are no errors, probes that fail, limits of every public path. */
+export async function observeTheRest(): Promise<readonly Observed[]> {
+  const origin = { origin: allowedOrigin };
+  const reads: readonly Ask[] = ['GET', 'HEAD'].flatMap((method) => [
+    ...['/livez', '/readyz', '/healthz', '/openapi.yaml'].map((path): Ask => ({ method, path, headers: origin })),
+    ...['/livez', '/readyz', '/healthz', '/metrics', '/version'].map((path): Ask => ({
+      method,
+      path,
+      listener: 'admin',
+    })),
+  ]);
+  const preflight: Ask = { method: 'OPTIONS', headers: { ...origin, 'access-control-request-method': 'POST' } };
+
+  const healthy = await withService({}, ({ service }) =>
+    Promise.all([...reads, preflight, { headers: { ...bearer(), ...origin } }, { headers: bearer() }].map(service.ask)),
+  );
+  const withoutKeys = await withService(
+    { JWT_SECRET: '', JWT_JWKS_URL: 'http://127.0.0.1:1/jwks.json' },
+    ({ service }) => Promise.all(reads.map(service.ask)),
+  );
+  const limited = await withService({ RATE_LIMIT_ADDRESS_MAX: '1' }, async ({ service }) => {
+    await service.ask({});
+    const open = [preflight, ...reads, { headers: origin }, { method: 'GET', path: '/nowhere', headers: origin }];
+    return Promise.all(open.map(service.ask));
+  });
+  return [...healthy, ...withoutKeys, ...limited];
+}
