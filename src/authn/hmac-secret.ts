@@ -27,9 +27,21 @@ const isKeyInDer = (der: Buffer): boolean =>
 const isPemText = (text: string): boolean =>
   /BEGIN.{0,24}?(PUBLICKEY|PRIVATEKEY|CERTIFICATE)/i.test(text.replace(/[-\s\p{C}\p{Z}\\]/gu, ''));
 
-const isJson = (text: string): boolean => /^[\s\p{C}]*[{[]/u.test(text) || /"kty"|"keys"\s*:/.test(text);
+function isJson(text: string): boolean {
+  if (/"(kty|keys|crv|x5c)"\s*:/.test(text)) return true;
+  return /^\s*[{[]/.test(text) && succeeds(() => void JSON.parse(text));
+}
 
 const isSshText = (text: string): boolean => /(ssh-(rsa|dss|ed25519)|ecdsa-sha2-\w+)\s+AAAA/.test(text);
+
+/**
+ * What a run of base64 may hold. Keys in DER begin with a SEQUENCE of more than 31 bytes, so with an M; what stands
+ * before it, such as another line, would shift the rest.
+ */
+const decodings = (run: string): readonly Buffer[] =>
+  [0, ...[...run.matchAll(/M[A-Za-z]/g)].map(({ index }) => index)].map((start) =>
+    Buffer.from(run.slice(start), 'base64'),
+  );
 
 /** Whether the text is, holds or encodes a key of a pair, in PEM, JWK, SSH's form, or DER as base64 or hexadecimal. */
 function isKeyOfAPair(text: string, depth = 0): boolean {
@@ -37,7 +49,7 @@ function isKeyOfAPair(text: string, depth = 0): boolean {
   if (depth === 2) return false;
   const dense = text.replace(/[\s\p{C}\p{Z}]/gu, '');
   const decoded = [
-    ...(dense.match(/[A-Za-z0-9+/_-]{40,}/g) ?? []).map((run) => Buffer.from(run, 'base64')),
+    ...(dense.match(/[A-Za-z0-9+/_-]{40,}/g) ?? []).flatMap(decodings),
     ...(dense.match(/(?:[0-9A-Fa-f]{2}){32,}/g) ?? []).map((run) => Buffer.from(run, 'hex')),
   ];
   return decoded.some((bytes) => isKeyInDer(bytes) || isKeyOfAPair(bytes.toString('latin1'), depth + 1));

@@ -1,0 +1,200 @@
+import { describe, expect, it } from 'vitest';
+import { ServiceError } from '../../../src/errors.ts';
+import { readCredential, type CredentialOptions } from '../../../src/http/credentials.ts';
+
+const ownOrigin = 'https://proxy.example';
+const cookies: CredentialOptions = { cookieName: 'session', allowedOrigins: ['https://app.example'] };
+const noCookies: CredentialOptions = { allowedOrigins: ['https://app.example'] };
+
+type Lines = readonly (readonly [string, string])[];
+const read = (lines: Lines, options = noCookies): string =>
+  readCredential({ rawHeaders: lines.flat(), ownOrigin }, options);
+function refused(lines: Lines, options = noCookies): string {
+  try {
+    return `accepted ${read(lines, options)}`;
+  } catch (error) {
+    if (!(error instanceof ServiceError)) throw error;
+    return `${error.code} ${error.reason}`;
+  }
+}
+
+describe('the Authorization header', () => {
+  it.each([
+    ['Bearer a.b.c', 'a.b.c'],
+    ['bearer a.b.c', 'a.b.c'],
+    ['BEARER a.b.c', 'a.b.c'],
+    ['Bearer   a.b.c', 'a.b.c'],
+    ['Bearer a-b_c~d+e/f==', 'a-b_c~d+e/f=='],
+  ])('as %j carries the token', (value, token) => {
+    expect(read([['Authorization', value]])).toBe(token);
+    expect(
+      read([
+        ['host', 'x'],
+        ['aUTHORIZATION', value],
+        ['accept', '*/*'],
+      ]),
+    ).toBe(token);
+  });
+
+  it.each([
+    '',
+    'Basic dXNlcjpwYXNz',
+    'a.b.c',
+    'Bearera.b.c',
+    'Token a.b.c',
+    'Bearer\ta.b.c',
+    ' Bearer a.b.c',
+    'DPoP a.b.c',
+  ])('as %j is no bearer token: AUTHENTICATION_REQUIRED', (value) => {
+    expect(refused([['Authorization', value]])).toBe('AUTHENTICATION_REQUIRED credentials_malformed');
+  });
+
+  it.each([
+    'Bearer',
+    'Bearer ',
+    'Bearer a b',
+    'Bearer a.b.c, Bearer d.e.f',
+    'Bearer a.b.c,',
+    'Bearer "a.b.c"',
+    'Bearer a=b',
+    'Bearer \ta.b.c',
+    'Bearer a.b.c\t',
+    'Bearer =',
+    'Bearer token="a.b.c"',
+    'Bearer é',
+  ])('as %j holds a broken one: INVALID_TOKEN', (value) => {
+    expect(refused([['Authorization', value]])).toBe('INVALID_TOKEN credentials_malformed');
+  });
+
+  it('twice is refused, even with the same token', () => {
+    for (const name of ['authorization', 'Authorization', 'AUTHORIZATION']) {
+      const lines: Lines = [
+        ['Authorization', 'Bearer a.b.c'],
+        [name, 'Bearer a.b.c'],
+      ];
+      expect(refused(lines)).toBe('INVALID_REQUEST credentials_ambiguous');
+    }
+    expect(
+      refused([
+        ['authorization', ''],
+        ['authorization', ''],
+      ]),
+    ).toBe('INVALID_REQUEST credentials_ambiguous');
+  });
+
+  it('missing is AUTHENTICATION_REQUIRED, whatever else is there', () => {
+    const lines: Lines = [
+      ['cookie', 'session=a.b.c'],
+      ['proxy-authorization', 'Bearer a.b.c'],
+      ['x-authorization', 'Bearer a'],
+    ];
+    expect(refused(lines)).toBe('AUTHENTICATION_REQUIRED credentials_missing');
+    expect(refused([])).toBe('AUTHENTICATION_REQUIRED credentials_missing');
+  });
+});
+
+describe('the cookie', () => {
+  const origin = ['origin', 'https://app.example'] as const;
+
+  it('counts only when it is switched on', () => {
+    expect(read([['cookie', 'session=a.b.c'], origin], cookies)).toBe('a.b.c');
+    expect(refused([['cookie', 'session=a.b.c'], origin])).toBe('AUTHENTICATION_REQUIRED credentials_missing');
+  });
+
+  it.each([
+    'a=1; session=a.b.c; b=2',
+    'a=1;session=a.b.c',
+    ' session=a.b.c ',
+    'xsession=no; session=a.b.c',
+    'Session=no; session=a.b.c',
+  ])('is found in %j', (value) => {
+    expect(read([['Cookie', value], origin], cookies)).toBe('a.b.c');
+  });
+
+  it.each(['session', 'sessionx=a', 'other=session=a', 'session=', 'session =a'])('is not in %j', (value) => {
+    expect(refused([['Cookie', value], origin], cookies)).toBe('AUTHENTICATION_REQUIRED credentials_missing');
+  });
+
+  it('twice is refused, in one line or in two', () => {
+    const twice = 'INVALID_REQUEST credentials_ambiguous';
+    expect(refused([['cookie', 'session=a; session=a'], origin], cookies)).toBe(twice);
+    expect(refused([['cookie', 'session=a'], ['Cookie', 'session=b'], origin], cookies)).toBe(twice);
+    expect(refused([['cookie', 'session=; session=b'], origin], cookies)).toBe(twice);
+  });
+
+  it('beside an Authorization header is refused', () => {
+    for (const value of ['Bearer a.b.c', 'Basic dTpw', '']) {
+      expect(refused([['authorization', value], ['cookie', 'session=a.b.c'], origin], cookies)).toBe(
+        'INVALID_REQUEST credentials_ambiguous',
+      );
+    }
+  });
+
+  it.each(['"a.b.c"', 'a b', 'a,b', 'a%2Eb', 'é'])('with the value %j is INVALID_TOKEN', (value) => {
+    expect(refused([['cookie', `session=${value}`], origin], cookies)).toBe('INVALID_TOKEN credentials_malformed');
+  });
+
+  const from = (...lines: Lines): string => refused([['cookie', 'session=a.b.c'], ...lines], cookies);
+
+  it.each<readonly [string, Lines]>([
+    ['an allowed origin', [['origin', 'https://app.example']]],
+    ["the proxy's own origin", [['Origin', ownOrigin]]],
+    ['the same origin by Fetch Metadata', [['Sec-Fetch-Site', 'same-origin']]],
+    [
+      'the same origin by Fetch Metadata, with an Origin',
+      [
+        ['sec-fetch-site', 'same-origin'],
+        ['origin', 'null'],
+      ],
+    ],
+  ])('counts from %s', (_title, lines) => {
+    expect(from(...lines)).toBe('accepted a.b.c');
+  });
+
+  it.each<readonly [string, Lines]>([
+    ['nowhere', []],
+    ['the origin null', [['origin', 'null']]],
+    ['an empty origin', [['origin', '']]],
+    ['another origin', [['origin', 'https://evil.example']]],
+    ['a subdomain', [['origin', 'https://x.app.example']]],
+    ['a longer name', [['origin', 'https://app.example.evil.example']]],
+    ['another scheme', [['origin', 'http://app.example']]],
+    ['another port', [['origin', 'https://app.example:8443']]],
+    ['capitals', [['origin', 'HTTPS://APP.EXAMPLE']]],
+    ['a slash too many', [['origin', 'https://app.example/']]],
+    ['two origins in one line', [['origin', 'https://app.example https://evil.example']]],
+    [
+      'two origins',
+      [
+        ['origin', 'https://app.example'],
+        ['origin', 'https://evil.example'],
+      ],
+    ],
+    ['the same site only', [['sec-fetch-site', 'same-site']]],
+    ['another site', [['sec-fetch-site', 'cross-site']]],
+    ['the address bar', [['sec-fetch-site', 'none']]],
+    [
+      'two Fetch Metadata lines',
+      [
+        ['sec-fetch-site', 'same-origin'],
+        ['sec-fetch-site', 'cross-site'],
+      ],
+    ],
+    ['a Referer only', [['referer', 'https://app.example/']]],
+    ['a forwarded host', [['x-forwarded-host', 'app.example']]],
+  ])('does not count from %s: ORIGIN_NOT_ALLOWED', (_title, lines) => {
+    expect(from(...lines)).toBe('ORIGIN_NOT_ALLOWED origin_refused');
+  });
+
+  it('needs no allowed origin for the Authorization header', () => {
+    expect(
+      read(
+        [
+          ['authorization', 'Bearer a.b.c'],
+          ['origin', 'https://evil.example'],
+        ],
+        cookies,
+      ),
+    ).toBe('a.b.c');
+  });
+});

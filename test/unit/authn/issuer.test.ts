@@ -1,0 +1,164 @@
+import { generateKeyPairSync } from 'node:crypto';
+import { describe, expect, it } from 'vitest';
+import { parseIssuer, type IssuerConfig, type RawIssuer } from '../../../src/authn/issuer.ts';
+import { Secret } from '../../../src/secrets/secret.ts';
+
+const { publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+const pem = publicKey.export({ type: 'spki', format: 'pem' }).toString();
+const secret = { kind: 'secret', text: new Secret('k'.repeat(64)) } as const;
+
+const raw = (changes: Partial<RawIssuer> = {}): RawIssuer => ({
+  where: { issuer: 'JWT_ISSUER', audience: 'JWT_AUDIENCE', algorithms: 'JWT_ALGORITHMS', key: 'JWT_SECRET' },
+  issuer: 'https://issuer.example',
+  audience: ['me'],
+  key: secret,
+  clockToleranceSeconds: 30,
+  allowMissingIssuer: false,
+  allowMissingAudience: false,
+  ...changes,
+});
+
+function problemsOf(changes: Partial<RawIssuer>): readonly string[] {
+  const parsed = parseIssuer(raw(changes));
+  return 'problems' in parsed ? parsed.problems.map(({ where, what }) => `${where} ${what}`) : [];
+}
+function issuerOf(changes: Partial<RawIssuer>): IssuerConfig {
+  const parsed = parseIssuer(raw(changes));
+  if ('problems' in parsed) throw new Error(parsed.problems[0]?.what);
+  return parsed.issuer;
+}
+
+describe('an issuer', () => {
+  it('is what was configured, frozen, and prints no key', () => {
+    const issuer = issuerOf({ maxLifetimeSeconds: 60, typ: 'at+jwt' });
+    expect(issuer).toMatchObject({
+      iss: 'https://issuer.example',
+      audience: ['me'],
+      algorithms: ['HS256'],
+      clockToleranceSeconds: 30,
+      maxLifetimeSeconds: 60,
+      typ: 'at+jwt',
+    });
+    expect([issuer, issuer.audience, issuer.algorithms, issuer.keys].every(Object.isFrozen)).toBe(true);
+    expect(JSON.stringify(issuer)).not.toContain('kkkk');
+  });
+
+  it.each<readonly [string, Partial<RawIssuer>, readonly string[]]>([
+    ['an HMAC secret', {}, ['HS256']],
+    ['a public key', { key: { kind: 'publicKey', text: pem } }, ['RS256', 'ES256', 'ES384', 'ES512', 'EdDSA']],
+    [
+      'an address',
+      { key: { kind: 'jwksUrl', url: 'https://a.example/jwks' } },
+      ['RS256', 'ES256', 'ES384', 'ES512', 'EdDSA'],
+    ],
+    ['discovery', { key: { kind: 'discovery' } }, ['RS256', 'ES256', 'ES384', 'ES512', 'EdDSA']],
+  ])('with %s has default algorithms of one kind', (_title, changes, algorithms) => {
+    expect(issuerOf(changes).algorithms).toEqual(algorithms);
+  });
+
+  it('takes Ed25519 for EdDSA, and a name twice for once', () => {
+    const { algorithms } = issuerOf({
+      key: { kind: 'discovery' },
+      algorithms: ['Ed25519', 'EdDSA', 'PS512', 'PS512'],
+    });
+    expect(algorithms).toEqual(['EdDSA', 'PS512']);
+  });
+
+  it.each<readonly [string, Partial<RawIssuer>, string]>([
+    ['alg none', { algorithms: ['none'] }, 'JWT_ALGORITHMS names an algorithm that is not supported'],
+    [
+      'alg none beside others',
+      { algorithms: ['HS256', 'none'] },
+      'JWT_ALGORITHMS names an algorithm that is not supported',
+    ],
+    ['alg in small letters', { algorithms: ['hs256'] }, 'JWT_ALGORITHMS names an algorithm that is not supported'],
+    ['alg ES256K', { algorithms: ['ES256K'] }, 'JWT_ALGORITHMS names an algorithm that is not supported'],
+    ['alg __proto__', { algorithms: ['__proto__'] }, 'JWT_ALGORITHMS names an algorithm that is not supported'],
+    ['no algorithm', { algorithms: [] }, 'JWT_ALGORITHMS names no algorithm'],
+    ['both kinds', { algorithms: ['HS256', 'RS256'] }, 'JWT_ALGORITHMS mixes HMAC (HS…) with public-key algorithms'],
+    [
+      'RS256 with a secret',
+      { algorithms: ['RS256'] },
+      'JWT_ALGORITHMS names public-key algorithms, but the key is an HMAC secret',
+    ],
+    [
+      'HS256 with a public key',
+      { algorithms: ['HS256'], key: { kind: 'publicKey', text: pem } },
+      'JWT_ALGORITHMS names HMAC algorithms, but the key is public',
+    ],
+    [
+      'HS256 with an address',
+      { algorithms: ['HS256'], key: { kind: 'jwksUrl', url: 'https://a.example' } },
+      'JWT_ALGORITHMS names HMAC algorithms, but the key is public',
+    ],
+    [
+      'a short secret',
+      { key: { kind: 'secret', text: new Secret('short') } },
+      'JWT_SECRET is shorter than the 32 bytes that HS256 needs',
+    ],
+    [
+      'a PEM as secret',
+      { key: { kind: 'secret', text: new Secret(pem) } },
+      'JWT_SECRET is a key of a public-key pair, which is no secret',
+    ],
+    [
+      'no PEM',
+      { key: { kind: 'publicKey', text: 'x' } },
+      'JWT_SECRET is neither PEM from its first to its last line nor a JWK set document',
+    ],
+    ['an empty issuer', { issuer: ' ' }, 'JWT_ISSUER is empty'],
+    ['no audience', { audience: [] }, 'JWT_AUDIENCE is empty'],
+    ['an empty audience', { audience: ['me', ''] }, 'JWT_AUDIENCE is empty'],
+    ['http elsewhere', { key: { kind: 'jwksUrl', url: 'http://keys.example/' } }, 'JWT_SECRET is not an https address'],
+    ['no address', { key: { kind: 'jwksUrl', url: 'keys' } }, 'JWT_SECRET is not an https address'],
+    [
+      'a password in the address',
+      { key: { kind: 'jwksUrl', url: 'https://u:p@keys.example' } },
+      'JWT_SECRET is not an https address',
+    ],
+    [
+      'discovery from a name',
+      { key: { kind: 'discovery' }, issuer: 'my-issuer' },
+      'JWT_ISSUER is not an https address, and no key source is set',
+    ],
+    [
+      'discovery over http',
+      { key: { kind: 'discovery' }, issuer: 'http://issuer.example' },
+      'JWT_ISSUER is not an https address, and no key source is set',
+    ],
+    [
+      'discovery with a query',
+      { key: { kind: 'discovery' }, issuer: 'https://issuer.example/?a=b' },
+      'JWT_ISSUER is not an https address, and no key source is set',
+    ],
+  ])('with %s is refused', (_title, changes, problem) => {
+    expect(problemsOf(changes)).toEqual([problem]);
+  });
+
+  it('tells all its problems at once', () => {
+    expect(problemsOf({ issuer: '', audience: [], algorithms: ['none'] })).toHaveLength(3);
+  });
+
+  it.each([
+    ['https://issuer.example', 'https://issuer.example/.well-known/openid-configuration'],
+    ['https://issuer.example/', 'https://issuer.example/.well-known/openid-configuration'],
+    ['https://issuer.example/realms/a', 'https://issuer.example/realms/a/.well-known/openid-configuration'],
+    ['https://issuer.example/realms/a/', 'https://issuer.example/realms/a/.well-known/openid-configuration'],
+    ['http://localhost:8080', 'http://localhost:8080/.well-known/openid-configuration'],
+    ['http://127.0.0.1:1/x', 'http://127.0.0.1:1/x/.well-known/openid-configuration'],
+    ['http://[::1]:1', 'http://[::1]:1/.well-known/openid-configuration'],
+  ])('named %s is asked for its keys at %s', (iss, url) => {
+    expect(issuerOf({ issuer: iss, key: { kind: 'discovery' } }).keys).toEqual({ kind: 'discovery', url });
+  });
+
+  it.each([
+    'http://127.0.0.1.evil.example',
+    'http://localhost.evil.example',
+    'http://127.1.evil',
+    'http://0.0.0.0',
+    'ftp://127.0.0.1',
+    'https://a.example/#x',
+  ])('takes no keys from %s', (url) => {
+    expect(problemsOf({ key: { kind: 'jwksUrl', url } })).toEqual(['JWT_SECRET is not an https address']);
+  });
+});

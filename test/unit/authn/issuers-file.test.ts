@@ -1,0 +1,190 @@
+import { generateKeyPairSync } from 'node:crypto';
+import { describe, expect, it } from 'vitest';
+import { loadIssuersFile, type IssuersFileOptions } from '../../../src/authn/issuers-file.ts';
+
+const { publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+const pem = publicKey.export({ type: 'spki', format: 'pem' }).toString();
+const secret = 'k'.repeat(40);
+
+const options: IssuersFileOptions = {
+  clockToleranceSeconds: 30,
+  allowMissingIssuer: false,
+  allowMissingAudience: false,
+  readFile: (path) => {
+    if (path === '/etc/proxy/key.pem') return Buffer.from(pem);
+    if (path === '/run/secrets/jwt') return Buffer.from(`${secret}\n`);
+    if (path === '/run/secrets/empty') return Buffer.from('\n');
+    throw Object.assign(new Error('no'), { code: 'ENOENT' });
+  },
+};
+const load = (text: string, changes: Partial<IssuersFileOptions> = {}) =>
+  loadIssuersFile(text, '/etc/proxy/issuers.yaml', { ...options, ...changes });
+function problemsOf(text: string, changes: Partial<IssuersFileOptions> = {}): readonly string[] {
+  const loaded = load(text, changes);
+  return 'problems' in loaded ? loaded.problems.map(({ where, what }) => `${where} ${what}`) : [];
+}
+function loaded(text: string, changes: Partial<IssuersFileOptions> = {}) {
+  const result = load(text, changes);
+  if ('problems' in result) throw new Error(JSON.stringify(result.problems));
+  return result;
+}
+
+const one = `- issuer: https://one.example\n  audience: me\n`;
+
+describe('JWT_ISSUERS_FILE', () => {
+  it('binds audiences, algorithms, keys and times to each issuer', () => {
+    const { issuers, keyFiles } = loaded(
+      `
+- issuer: https://one.example
+  audience: me
+  secretFile: /run/secrets/jwt
+  clockToleranceSeconds: 5
+- issuer: https://two.example
+  audience: [you, us]
+  algorithms: [ES256]
+  publicKeyFile: key.pem
+  maxLifetimeSeconds: 600
+  typ: at+jwt
+- issuer: https://three.example
+  audience: me
+  jwksUrl: https://keys.example/jwks
+- issuer: https://four.example
+  audience: me
+`,
+      { maxLifetimeSeconds: 3600 },
+    );
+    expect(issuers).toMatchObject([
+      {
+        iss: 'https://one.example',
+        audience: ['me'],
+        algorithms: ['HS256'],
+        clockToleranceSeconds: 5,
+        maxLifetimeSeconds: 3600,
+      },
+      {
+        iss: 'https://two.example',
+        audience: ['you', 'us'],
+        algorithms: ['ES256'],
+        maxLifetimeSeconds: 600,
+        typ: 'at+jwt',
+        clockToleranceSeconds: 30,
+      },
+      { keys: { kind: 'jwksUrl', url: 'https://keys.example/jwks' } },
+      { keys: { kind: 'discovery', url: 'https://four.example/.well-known/openid-configuration' } },
+    ]);
+    expect(issuers[0]).not.toHaveProperty('typ');
+    expect(keyFiles.map(({ iss, setting }) => [iss, setting.file?.path, setting.value.reveal().trim()])).toEqual([
+      ['https://one.example', '/run/secrets/jwt', secret],
+      ['https://two.example', '/etc/proxy/key.pem', pem.trim()],
+    ]);
+  });
+
+  it('takes inline secrets and keys, with the newline of a block cut', () => {
+    const block = pem
+      .trim()
+      .split('\n')
+      .map((line) => `    ${line}`)
+      .join('\n');
+    const { issuers } = loaded(`${one}  secret: ${secret}\n- issuer: two\n  audience: me\n  publicKey: |\n${block}\n`);
+    expect(issuers.map(({ keys }) => keys.kind)).toEqual(['secret', 'publicKey']);
+    expect(loaded(`${one}  secret: |\n    ${secret}\n    ${'l'.repeat(40)}\n`).issuers).toHaveLength(1);
+  });
+
+  const at = '/etc/proxy/issuers.yaml';
+  it.each<readonly [string, string, readonly string[]]>([
+    ['nothing', '', [`${at} is not a list of issuers`]],
+    ['an empty list', '[]', [`${at} is not a list of issuers`]],
+    ['a map', 'issuer: x', [`${at} is not a list of issuers`]],
+    ['a list of texts', '- https://one.example', [`${at}:1:3 is not an issuer`]],
+    ['an unknown key', `${one}  audiences: x\n`, [`${at}:3:3 is not a key that an issuer has`]],
+    ['no issuer', '- audience: me\n', [`${at}:1:3 issuer is missing`]],
+    ['no audience', '- issuer: https://one.example\n', [`${at}:1:3 audience is missing`]],
+    ['an empty audience', '- issuer: https://one.example\n  audience: []\n', [`${at}:2:13 is empty`]],
+    ['a number as issuer', '- issuer: 1\n  audience: me\n', [`${at}:1:11 issuer is not text`]],
+    ['a blank issuer', '- issuer: " "\n  audience: me\n', [`${at}:1:11 issuer is not text`]],
+    [
+      'a number as audience',
+      '- issuer: https://one.example\n  audience: 1\n',
+      [`${at}:2:13 audience is neither text nor a list of texts`],
+    ],
+    [
+      'a map as audience',
+      '- issuer: https://one.example\n  audience: { a: b }\n',
+      [`${at}:2:13 audience is neither text nor a list of texts`],
+    ],
+    ['alg none', `${one}  algorithms: [none]\n`, [`${at}:3:15 names an algorithm that is not supported`]],
+    [
+      'two key sources',
+      `${one}  secret: ${secret}\n  jwksUrl: https://a.example\n`,
+      [`${at}:4:12 jwksUrl is set beside secret`],
+    ],
+    ['a short secret', `${one}  secret: short\n`, [`${at}:3:11 is shorter than the 32 bytes that HS256 needs`]],
+    [
+      'a secret that is a number',
+      `${one}  secret: 12345678901234567890123456789012\n`,
+      [`${at}:3:11 secret is not text`],
+    ],
+    ['an http address', `${one}  jwksUrl: http://a.example\n`, [`${at}:3:12 is not an https address`]],
+    [
+      'a missing key file',
+      `${one}  secretFile: nowhere\n`,
+      [`${at}:3:15 secretFile names a file that cannot be read (ENOENT)`],
+    ],
+    [
+      'an empty key file',
+      `${one}  secretFile: /run/secrets/empty\n`,
+      [`${at}:3:15 secretFile names a file that is empty`],
+    ],
+    [
+      'a tolerance too large',
+      `${one}  clockToleranceSeconds: 121\n`,
+      [`${at}:3:26 clockToleranceSeconds is not a number in range`],
+    ],
+    [
+      'a negative tolerance',
+      `${one}  clockToleranceSeconds: -1\n`,
+      [`${at}:3:26 clockToleranceSeconds is not a number in range`],
+    ],
+    [
+      'a fractional tolerance',
+      `${one}  clockToleranceSeconds: 1.5\n`,
+      [`${at}:3:26 clockToleranceSeconds is not a number in range`],
+    ],
+    [
+      'a tolerance as text',
+      `${one}  clockToleranceSeconds: "5"\n`,
+      [`${at}:3:26 clockToleranceSeconds is not a number in range`],
+    ],
+    ['no lifetime', `${one}  maxLifetimeSeconds: 0\n`, [`${at}:3:23 maxLifetimeSeconds is not a number in range`]],
+    ['an issuer twice', `${one}${one}`, [`${at}:3:11 issuer is the issuer of an earlier entry`]],
+    ['a key twice', `${one}  audience: you\n`, [`${at}:3:3 is not strict YAML (DUPLICATE_KEY)`]],
+    [
+      'an alias',
+      `- issuer: &a https://one.example\n  audience: *a\n`,
+      [`${at}:1:14 uses an anchor or alias`, `${at}:2:13 uses an anchor or alias`],
+    ],
+    ['a tag', `- issuer: !!str https://one.example\n  audience: me\n`, [`${at}:1:17 uses a tag`]],
+    ['broken YAML', '- issuer: "x\n', [`${at}:2:1 is not strict YAML (MISSING_CHAR)`]],
+    ['too much', `# ${'x'.repeat(262_144)}`, [`${at} is larger than 256 KiB`]],
+  ])('with %s is refused by file, line and column', (_title, text, problems) => {
+    expect(problemsOf(text)).toEqual(problems);
+  });
+
+  it('tells all problems of all issuers at once, and never a secret', () => {
+    const problems = problemsOf(
+      `- issuer: a\n  secret: hunter2\n- audience: b\n  secret: hunter2\n  sekret: hunter2\n`,
+    );
+    expect(problems.length).toBeGreaterThanOrEqual(3);
+    expect(problems.join('\n')).not.toContain('hunter2');
+    expect(JSON.stringify(load('- secret: "hunter2\n'))).not.toContain('hunter2');
+  });
+
+  it('allows tokens without an issuer for a single issuer only', () => {
+    const key = `  secret: ${secret}\n`;
+    expect(loaded(one + key, { allowMissingIssuer: true }).issuers[0]?.allowMissingIssuer).toBe(true);
+    const two = `${one}${key}- issuer: two\n  audience: me\n${key}`;
+    expect(problemsOf(two, { allowMissingIssuer: true })).toEqual([
+      'INSECURE_JWT_ALLOW_MISSING_ISSUER is true, but there are several issuers, so nothing tells whose token it is',
+    ]);
+  });
+});

@@ -1,0 +1,97 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { own, parseJsonObject } from '../../../src/authn/strict-json.ts';
+
+const parse = (text: string): unknown => parseJsonObject(Buffer.from(text));
+
+describe('strict JSON', () => {
+  it('reads every JSON object as JSON.parse does', () => {
+    const value = fc.dictionary(fc.string({ unit: 'grapheme' }), fc.jsonValue({ maxDepth: 4, noUnicodeString: false }));
+    fc.assert(
+      fc.property(value, fc.nat(3), (object, indent) => {
+        const text = JSON.stringify(object, null, indent);
+        fc.pre(text.isWellFormed() && !/\\u[dD][89a-fA-F]/.test(text));
+        expect(parse(text)).toEqual(JSON.parse(text));
+      }),
+    );
+  });
+
+  it('takes colons, quotes and backslashes in strings for what they are', () => {
+    const object = { 'a:"b': ':\\":', c: ['\\', { 'd\\': '"x":1,"x":2' }] };
+    expect(parse(JSON.stringify(object))).toEqual(object);
+  });
+
+  it('refuses a member twice wherever it is', () => {
+    for (const text of [
+      '{"a":1,"a":1}',
+      '{"a":{"b":1,"b":2}}',
+      '{"a":[{"b":1},{"c":1,"c":1}]}',
+      '{"a":1,"\\u0061":1}',
+    ]) {
+      expect(() => parse(text)).toThrow(new SyntaxError('has a member twice'));
+    }
+  });
+
+  it('allows the same member in different objects', () => {
+    expect(parse('{"a":{"x":1},"b":{"x":1},"x":[{"x":1},{"x":1}]}')).toHaveProperty('x');
+  });
+
+  it('keeps __proto__ as a member of the object itself', () => {
+    const object = parseJsonObject(Buffer.from('{"__proto__":{"admin":true}}'));
+    expect(Object.keys(object)).toEqual(['__proto__']);
+    expect(own(object, 'admin')).toBeUndefined();
+    expect(own(object, 'toString')).toBeUndefined();
+    expect(own(object, '__proto__')).toEqual({ admin: true });
+  });
+
+  it.each([
+    ['a list', '[]'],
+    ['null', 'null'],
+    ['a string', '"a"'],
+  ])('refuses %s', (_title, text) => {
+    expect(() => parse(text)).toThrow(new SyntaxError('is not a JSON object'));
+  });
+
+  it.each([
+    ['a string', '{"a":"\\ud800"}'],
+    ['a string in a list', '{"a":["\\udfff"]}'],
+    ['a name', '{"\\udbff":1}'],
+  ])('refuses a lone surrogate in %s', (_title, text) => {
+    expect(() => parse(text)).toThrow(new SyntaxError('holds a lone surrogate'));
+  });
+
+  it('accepts a pair of surrogates', () => {
+    expect(parse('{"\\ud83d\\ude00":"\\ud83d\\ude00"}')).toEqual({ '😀': '😀' });
+  });
+
+  it('refuses numbers that no double holds', () => {
+    expect(() => parse('{"a":[1e999]}')).toThrow(new SyntaxError('holds a number that is too large'));
+    expect(parse('{"a":1e308}')).toEqual({ a: 1e308 });
+  });
+
+  it('refuses nesting beyond 32 levels and accepts 32', () => {
+    const nested = (levels: number): string => `{"a":${'['.repeat(levels - 1)}${']'.repeat(levels - 1)}}`;
+    expect(parse(nested(32))).toHaveProperty('a');
+    expect(() => parse(nested(33))).toThrow(new SyntaxError('is nested too deeply'));
+    expect(() => parse(`{"a":${'{"a":'.repeat(40)}1${'}'.repeat(40)}}`)).toThrow(
+      new SyntaxError('is nested too deeply'),
+    );
+  });
+
+  it('refuses bytes that are not UTF-8, a byte order mark, and what is not JSON', () => {
+    for (const bytes of [
+      Buffer.from([0x7b, 0xff, 0x7d]),
+      Buffer.from('\uFEFF{}'),
+      Buffer.from('{a:1}'),
+      Buffer.alloc(0),
+    ]) {
+      expect(() => parseJsonObject(bytes)).toThrow(new SyntaxError('is not JSON in UTF-8'));
+    }
+  });
+
+  it('names nothing of the input in its errors', () => {
+    for (const text of ['secret-text', '{"secret-text":1,"secret-text":1}', '{"secret-text":"\\ud800"}']) {
+      expect(() => parse(text)).not.toThrow(/secret-text/);
+    }
+  });
+});
