@@ -1,187 +1,9 @@
 // `clientIdPattern` and `filterValuePattern`: regular expressions that run on text from claims, in time linear in the
 // text whatever the pattern. A subset of JavaScript's syntax becomes states that are followed all at once (Thompson's
 // construction); nothing backtracks. ^ and $ enclose the whole pattern, so no alternative escapes them.
-
-/** A pattern that cannot be taken; `message` says why. */
-export class PatternProblem extends Error {
-  override readonly name = 'PatternProblem';
-}
-
-type CharacterTest = (codePoint: number) => boolean;
-
-type Node =
-  | { readonly kind: 'character'; readonly test: CharacterTest }
-  | { readonly kind: 'sequence' | 'choice'; readonly parts: readonly Node[] }
-  | { readonly kind: 'repeat'; readonly part: Node; readonly least: number; readonly most: number };
+import { PatternProblem, PatternReader, type CharacterTest, type PatternNode } from './pattern-syntax.ts';
 
 const mostStates = 2000;
-
-const ranges: Readonly<Record<string, CharacterTest>> = {
-  d: (c) => c >= 48 && c <= 57,
-  w: (c) => (c >= 48 && c <= 57) || (c >= 65 && c <= 90) || c === 95 || (c >= 97 && c <= 122),
-  s: (c) => /\s/.test(String.fromCodePoint(c)),
-};
-
-const controls: Readonly<Record<string, number>> = { t: 9, n: 10, v: 11, f: 12, r: 13 };
-
-const isLineEnd = (c: number): boolean => c === 10 || c === 13 || c === 0x2028 || c === 0x2029;
-
-class PatternReader {
-  readonly #characters: readonly string[];
-  #at = 0;
-
-  constructor(body: string) {
-    this.#characters = [...body];
-  }
-
-  read(): Node {
-    const node = this.#choice();
-    if (this.#at < this.#characters.length) throw new PatternProblem('it has a ")" too many');
-    return node;
-  }
-
-  #peek(): string | undefined {
-    return this.#characters[this.#at];
-  }
-
-  #take(expected?: string): string {
-    const character = this.#peek();
-    if (character === undefined) throw new PatternProblem('it ends too early');
-    if (expected !== undefined && character !== expected) throw new PatternProblem(`"${expected}" is missing`);
-    this.#at += 1;
-    return character;
-  }
-
-  #choice(): Node {
-    const parts = [this.#sequence()];
-    while (this.#peek() === '|') {
-      this.#take();
-      parts.push(this.#sequence());
-    }
-    return { kind: 'choice', parts };
-  }
-
-  #sequence(): Node {
-    const parts: Node[] = [];
-    for (let next = this.#peek(); next !== undefined && next !== '|' && next !== ')'; next = this.#peek())
-      parts.push(this.#repeated());
-    return { kind: 'sequence', parts };
-  }
-
-  #repeated(): Node {
-    const part = this.#atom();
-    const next = this.#peek();
-    const bounds =
-      next === '*'
-        ? [0, Infinity]
-        : next === '+'
-          ? [1, Infinity]
-          : next === '?'
-            ? [0, 1]
-            : next === '{'
-              ? this.#braces()
-              : undefined;
-    if (bounds === undefined) return part;
-    if (next !== '{') this.#take();
-    // Greed decides only where a match ends, and these always end at the end of the text.
-    if (this.#peek() === '?') this.#take();
-    if (['*', '+', '?', '{'].includes(this.#peek() ?? '')) throw new PatternProblem('it repeats a repetition');
-    const [least = 0, most = Infinity] = bounds;
-    return { kind: 'repeat', part, least, most };
-  }
-
-  #braces(): [number, number] {
-    const rest = this.#characters.slice(this.#at, this.#at + 16).join('');
-    const match = /^\{([0-9]{1,4})(,([0-9]{0,4}))?\}/.exec(rest);
-    if (match === null) throw new PatternProblem('"{" must begin a count such as {1,64}, or be written \\{');
-    this.#at += match[0].length;
-    const least = Number(match[1]);
-    const most = match[2] === undefined ? least : match[3] === '' ? Infinity : Number(match[3]);
-    if (most < least) throw new PatternProblem('the numbers of a count are out of order');
-    return [least, most];
-  }
-
-  #atom(): Node {
-    const character = this.#take();
-    switch (character) {
-      case '(': {
-        if (this.#peek() === '?') {
-          this.#take();
-          if (this.#peek() !== ':')
-            throw new PatternProblem('only ( ) and (?: ) groups are available, no look-around and no names');
-          this.#take();
-        }
-        const inner = this.#choice();
-        this.#take(')');
-        return inner;
-      }
-      case '[':
-        return { kind: 'character', test: this.#class() };
-      case '.':
-        return { kind: 'character', test: (c) => !isLineEnd(c) };
-      case '\\':
-        return { kind: 'character', test: this.#escape() };
-      case '^':
-      case '$':
-        throw new PatternProblem('^ and $ stand only at its two ends');
-      case '*':
-      case '+':
-      case '?':
-      case '{':
-      case '}':
-      case ']':
-        throw new PatternProblem(`"${character}" has nothing to belong to; write \\${character} for the character`);
-      default: {
-        const code = character.codePointAt(0);
-        return { kind: 'character', test: (c) => c === code };
-      }
-    }
-  }
-
-  #escape(): CharacterTest {
-    const point = this.#escapedPoint();
-    if (typeof point === 'function') return point;
-    return (c) => c === point;
-  }
-
-  #escapedPoint(): number | CharacterTest {
-    const name = this.#take();
-    const range = ranges[name.toLowerCase()];
-    if (range !== undefined && /^[dwsDWS]$/.test(name)) return name === name.toLowerCase() ? range : (c) => !range(c);
-    const control = controls[name];
-    if (control !== undefined) return control;
-    if (name === 'u' || name === 'x') {
-      const digits = Array.from({ length: name === 'u' ? 4 : 2 }, () => this.#take()).join('');
-      if (!/^[0-9A-Fa-f]+$/.test(digits)) throw new PatternProblem(`\\${name} needs hexadecimal digits`);
-      return Number.parseInt(digits, 16);
-    }
-    if (/^[\^$\\.*+?()[\]{}|/-]$/.test(name)) return name.codePointAt(0) ?? 0;
-    throw new PatternProblem(`\\${name} is not available`);
-  }
-
-  #class(): CharacterTest {
-    const negated = this.#peek() === '^';
-    if (negated) this.#take();
-    const tests: CharacterTest[] = [];
-    const point = (): number | CharacterTest => {
-      const character = this.#take();
-      if (character === '[') throw new PatternProblem('"[" inside [ ] must be written \\[');
-      return character === '\\' ? this.#escapedPoint() : (character.codePointAt(0) ?? 0);
-    };
-    while (this.#peek() !== ']') {
-      const from = point();
-      if (this.#peek() === '-' && this.#characters[this.#at + 1] !== ']') {
-        this.#take();
-        const to = point();
-        if (typeof from === 'function' || typeof to === 'function' || to < from)
-          throw new PatternProblem('a range inside [ ] is out of order');
-        tests.push((c) => c >= from && c <= to);
-      } else tests.push(typeof from === 'function' ? from : (c) => c === from);
-    }
-    this.#take(']');
-    return negated ? (c) => !tests.some((test) => test(c)) : (c) => tests.some((test) => test(c));
-  }
-}
 
 /** A state goes on freely to `to`, or over a character that passes `test`. */
 interface State {
@@ -189,7 +11,7 @@ interface State {
   test?: CharacterTest;
 }
 
-function build(node: Node): { states: State[]; end: number } {
+function build(node: PatternNode): { states: State[]; end: number } {
   const states: State[] = [{ to: [] }];
   const add = (): number => {
     if (states.length >= mostStates) throw new PatternProblem('its counts make it too large');
@@ -198,7 +20,7 @@ function build(node: Node): { states: State[]; end: number } {
   const free = (from: number, to: number): void => void states[from]?.to.push(to);
 
   /** Adds what leads from a state over the node to the state that it returns. */
-  const follow = (part: Node, from: number): number => {
+  const follow = (part: PatternNode, from: number): number => {
     switch (part.kind) {
       case 'character': {
         const [over, to] = [add(), add()];

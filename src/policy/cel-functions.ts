@@ -1,20 +1,8 @@
 // The functions that a policy may call: a closed list, each bounded by fuel. `matches()` (a backtracking regular
 // expression), times, bytes and types are not in it. `lowerAscii` folds ASCII only: a Kelvin sign is no "k".
 import { ExpressionFailure, spend, type Evaluation } from './evaluation.ts';
-import { isPlainObject, typeName } from './cel-values.ts';
-
-/** The receiver of a method is its first argument. */
-type Implementation = (evaluation: Evaluation, args: readonly unknown[], claim: string | undefined) => unknown;
-
-interface CelFunction {
-  /** Counts of arguments after the receiver. */
-  readonly asMethod?: readonly number[];
-  readonly asFunction?: readonly number[];
-  readonly call: Implementation;
-}
-
-const wrong = (name: string, args: readonly unknown[], claim: string | undefined): ExpressionFailure =>
-  new ExpressionFailure(`${name}() does not apply to ${args.map(typeName).join(', ')}`, claim);
+import { celConversions, wrong, type CelFunction } from './cel-conversions.ts';
+import { isPlainObject } from './cel-values.ts';
 
 const textOf = (name: string, args: readonly unknown[], index: number, claim: string | undefined): string => {
   const value = args[index];
@@ -68,11 +56,6 @@ const codePoints = (evaluation: Evaluation, text: string): bigint => {
   let pairs = 0;
   for (let i = 1; i < text.length; i += 1) if ((text.codePointAt(i - 1) ?? 0) > 0xffff) pairs += 1;
   return BigInt(text.length - pairs);
-};
-
-const int64 = (value: bigint, claim: string | undefined): bigint => {
-  if (BigInt.asIntN(64, value) === value) return value;
-  throw new ExpressionFailure('int() leaves the range of 64-bit integers', claim);
 };
 
 export const celFunctions: ReadonlyMap<string, CelFunction> = new Map<string, CelFunction>([
@@ -145,58 +128,7 @@ export const celFunctions: ReadonlyMap<string, CelFunction> = new Map<string, Ce
       },
     },
   ],
-  [
-    'string',
-    {
-      asFunction: [1],
-      call: (_evaluation, args, claim) => {
-        const value = args[0];
-        if (typeof value === 'string') return value;
-        if (typeof value === 'boolean' || typeof value === 'bigint' || typeof value === 'number') return String(value);
-        throw wrong('string', args, claim);
-      },
-    },
-  ],
-  [
-    'int',
-    {
-      asFunction: [1],
-      call: (_evaluation, args, claim) => {
-        const value = args[0];
-        if (typeof value === 'bigint') return value;
-        if (typeof value === 'number' && Number.isFinite(value)) return int64(BigInt(Math.trunc(value)), claim);
-        if (typeof value === 'string' && /^-?[0-9]{1,19}$/.test(value)) return int64(BigInt(value), claim);
-        throw wrong('int', args, claim);
-      },
-    },
-  ],
-  [
-    'double',
-    {
-      asFunction: [1],
-      call: (_evaluation, args, claim) => {
-        const value = args[0];
-        if (typeof value === 'number') return value;
-        if (typeof value === 'bigint') return Number(value);
-        if (typeof value === 'string' && /^-?[0-9]{1,40}(\.[0-9]{1,40})?([eE][+-]?[0-9]{1,3})?$/.test(value))
-          return Number(value);
-        throw wrong('double', args, claim);
-      },
-    },
-  ],
-  [
-    'bool',
-    {
-      asFunction: [1],
-      call: (_evaluation, args, claim) => {
-        const value = args[0];
-        if (typeof value === 'boolean') return value;
-        if (value === 'true') return true;
-        if (value === 'false') return false;
-        throw wrong('bool', args, claim);
-      },
-    },
-  ],
+  ...celConversions,
   ['dyn', { asFunction: [1], call: (_evaluation, args) => args[0] }],
 ]);
 

@@ -1,14 +1,14 @@
 // From the tree of a checked expression to closures over the decision's state: no tree is walked per request. CEL's
 // evaluation rules, with three things the parser's own evaluator lacks: fuel, own members only, and observed ternaries.
 import type { ASTNode } from '@marcbachmann/cel-js';
-import { ExpressionFailure, spend, type Evaluation } from './evaluation.ts';
+import { ExpressionFailure, type Evaluation } from './evaluation.ts';
 import { celFunctions, optionalMethods } from './cel-functions.ts';
 import { binaryOperators } from './cel-operators.ts';
-import { claimPath, excerpt, macroCall, variableName } from './cel-syntax.ts';
-import { member, none, Optional, typeName } from './cel-values.ts';
+import { blamed, macroCall, variableName, type MacroCall } from './cel-tree.ts';
+import { typeName } from './cel-values.ts';
+import { compileAccess, compileClaim, compileOptionalMethod, select } from './compile-access.ts';
+import { asBool, compileLogical, type Evaluate } from './compile-logic.ts';
 import { compileMacro } from './compile-macro.ts';
-
-export type Evaluate = (evaluation: Evaluation) => unknown;
 
 interface BoundName {
   readonly name: string;
@@ -26,106 +26,25 @@ export interface CompileContext {
   readonly newSlot: () => number;
 }
 
-/** The claim that an operand reads, if it can be told; for the audit line. */
-export const blamed = (...nodes: readonly ASTNode[]): string | undefined => {
-  for (const node of nodes) {
-    const path = claimPath(node);
-    if (path !== undefined) return path;
-  }
-  return undefined;
-};
-
-const asBool = (value: unknown, node: ASTNode): boolean => {
-  if (typeof value === 'boolean') return value;
-  throw new ExpressionFailure(`"${excerpt(node)}" is a ${typeName(value)}, not a bool`, blamed(node));
-};
-
-const missing = (node: ASTNode): ExpressionFailure =>
-  new ExpressionFailure(`"${excerpt(node)}" is missing`, blamed(node));
-
-/** `a.b` and `a[b]`; on an optional value the result is optional again. */
-function compileAccess(container: Evaluate, key: Evaluate, node: ASTNode): Evaluate {
-  return (evaluation) => {
-    const holder = container(evaluation);
-    if (holder instanceof Optional) return select(holder, key(evaluation));
-    const value = member(holder, key(evaluation));
-    if (value === undefined) throw missing(node);
-    return value;
-  };
-}
-
-const select = (holder: unknown, key: unknown): Optional => {
-  if (holder instanceof Optional && !holder.present) return none;
-  const value = member(holder instanceof Optional ? holder.value : holder, key);
-  return value === undefined ? none : new Optional(true, value);
-};
-
-/** A failure that another operand may still outweigh, as CEL's logical operators and quantifiers allow. */
-export function attempt(run: Evaluate, evaluation: Evaluation): unknown {
-  try {
-    return run(evaluation);
-  } catch (error) {
-    if (!(error instanceof ExpressionFailure) || error.final) throw error;
-    spend(evaluation, 20);
-    return error;
-  }
-}
-
-/** `||` (deciding = true) and `&&` (deciding = false): the deciding value of either side outweighs a failure of the other. */
-function compileLogical(
-  deciding: boolean,
-  left: Evaluate,
-  right: Evaluate,
-  nodes: readonly [ASTNode, ASTNode],
-): Evaluate {
-  return (evaluation) => {
-    const first = attempt(left, evaluation);
-    if (first === deciding) return deciding;
-    if (first === !deciding) return asBool(right(evaluation), nodes[1]);
-    if (right(evaluation) === deciding) return deciding;
-    if (first instanceof ExpressionFailure) throw first;
-    return asBool(first, nodes[0]);
-  };
-}
-
 function compileHas(argument: ASTNode, context: CompileContext): Evaluate {
   if (argument.op !== '.' && argument.op !== '.?') throw new TypeError('has() was not checked');
   const container = compile(argument.args[0], context);
   const key = argument.args[1];
-  return (evaluation) => {
-    const holder = container(evaluation);
-    return select(holder, key).present;
-  };
+  return (evaluation) => select(container(evaluation), key).present;
 }
 
-function compileMethod(name: string, receiver: ASTNode, args: readonly ASTNode[], context: CompileContext): Evaluate {
-  const holder = compile(receiver, context);
-  const rest = args.map((argument) => compile(argument, context));
-  const optional = (evaluation: Evaluation): Optional => {
-    const value = holder(evaluation);
-    if (value instanceof Optional) return value;
-    throw new ExpressionFailure(`${name}() needs an optional value such as claims.?email`, blamed(receiver));
-  };
-  const [first] = rest;
-  if (name === 'orValue' && first !== undefined)
-    return (evaluation) => {
-      const value = optional(evaluation);
-      return value.present ? value.value : first(evaluation);
-    };
-  if (name === 'or' && first !== undefined)
-    return (evaluation) => {
-      const value = optional(evaluation);
-      if (value.present) return value;
-      const other = first(evaluation);
-      if (other instanceof Optional) return other;
-      throw new ExpressionFailure('or() needs an optional value such as claims.?email', blamed(receiver));
-    };
-  if (name === 'hasValue') return (evaluation) => optional(evaluation).present;
-  return (evaluation) => {
-    const value = optional(evaluation);
-    if (value.present) return value.value;
-    throw missing(receiver);
-  };
+function compileMacroCall({ name, receiver, bound, bodies }: MacroCall, context: CompileContext): Evaluate {
+  const slot = context.newSlot();
+  const inner = { ...context, bound: [...context.bound, { name: bound, slot }] };
+  return compileMacro({
+    name,
+    list: compile(receiver, context),
+    bodies: bodies.map((body) => compile(body, inner)),
+    // A quarter of the body's characters is an upper bound for its nodes.
+    cost: 1 + bodies.reduce((sum, body) => sum + ((body.end - body.start) >> 2), 0),
+    slot,
+    claim: blamed(receiver),
+  });
 }
 
 function compileCall(name: string, args: readonly ASTNode[], context: CompileContext): Evaluate {
@@ -181,11 +100,7 @@ export function compile(node: ASTNode, context: CompileContext): Evaluate {
     }
     case '.': {
       const key = node.args[1];
-      if (node.args[0].op === 'id' && node.args[0].args === 'claims')
-        return ({ claims }) => {
-          if (!Object.hasOwn(claims, key)) throw missing(node);
-          return claims[key];
-        };
+      if (node.args[0].op === 'id' && node.args[0].args === 'claims') return compileClaim(key, node);
       return compileAccess(compile(node.args[0], context), () => key, node);
     }
     case '[]':
@@ -237,10 +152,10 @@ export function compile(node: ASTNode, context: CompileContext): Evaluate {
     }
     case 'rcall': {
       const macro = macroCall(node);
-      if (macro !== undefined) return compileMacro(macro, context);
+      if (macro !== undefined) return compileMacroCall(macro, context);
       const [name, receiver, args] = node.args;
       return optionalMethods.has(name)
-        ? compileMethod(name, receiver, args, context)
+        ? compileOptionalMethod(name, compile(receiver, context), args[0] && compile(args[0], context), receiver)
         : compileCall(name, [receiver, ...args], context);
     }
     case '==':

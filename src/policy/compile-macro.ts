@@ -1,33 +1,28 @@
 // CEL's macros over lists and maps: all, exists, exists_one, map, filter. Each element pays for the whole body, so that
 // nested macros over long claims run out of fuel instead of time.
-import type { ASTNode } from '@marcbachmann/cel-js';
+import { attempt, type Evaluate } from './compile-logic.ts';
 import { elementsOf, typeName } from './cel-values.ts';
-import { attempt, blamed, compile, type CompileContext, type Evaluate } from './compile-expression.ts';
 import { ExpressionFailure, spend, type Evaluation } from './evaluation.ts';
 
-interface MacroCall {
+interface MacroParts {
   readonly name: string;
-  readonly receiver: ASTNode;
-  readonly bound: string;
-  readonly bodies: readonly ASTNode[];
+  readonly list: Evaluate;
+  /** The first is a condition, except for map() with one. */
+  readonly bodies: readonly Evaluate[];
+  /** Units that one element costs. */
+  readonly cost: number;
+  /** Where `evaluation.locals` holds the element. */
+  readonly slot: number;
+  /** The claim that the list is read from. */
+  readonly claim: string | undefined;
 }
-
-/** Characters of the body: an upper bound for its nodes. */
-const costOf = (bodies: readonly ASTNode[]): number =>
-  1 + bodies.reduce((sum, body) => sum + ((body.end - body.start) >> 2), 0);
 
 const notBool = (name: string, value: unknown): ExpressionFailure =>
   new ExpressionFailure(`the condition of ${name}() is a ${typeName(value)}, not a bool`);
 
-/** Compiles a macro that createExpressionReader accepted. */
-export function compileMacro({ name, receiver, bound, bodies }: MacroCall, context: CompileContext): Evaluate {
-  const slot = context.newSlot();
-  const inner = { ...context, bound: [...context.bound, { name: bound, slot }] };
-  const list = compile(receiver, context);
-  const [first, second] = bodies.map((body) => compile(body, inner));
+/** Compiles a macro from its compiled parts. */
+export function compileMacro({ name, list, bodies: [first, second], cost, slot, claim }: MacroParts): Evaluate {
   if (first === undefined) throw new TypeError(`${name}() was not checked`);
-  const claim = blamed(receiver);
-  const cost = costOf(bodies);
 
   const elements = (evaluation: Evaluation): readonly unknown[] => elementsOf(list(evaluation), name, claim);
   const bind = (evaluation: Evaluation, element: unknown): void => {

@@ -1,12 +1,12 @@
 // `request` of a data app: every key that the file names, compiled in the file's order. No other key is ever sent.
 import { objectField, type Field } from './field.ts';
-import { filterListField, textListField, type RequestScope } from './compile-filters.ts';
-import type { ExpectedType } from './policy-compiler.ts';
+import { filterListField } from './compile-filters.ts';
+import type { YamlMap } from './filter-value-field.ts';
+import type { ExpectedType } from './scalar-expression.ts';
 import type { Path } from './policy-document.ts';
+import { textListField, type RequestScope } from './text-list-field.ts';
 import type { SiteKind } from './trace.ts';
 import { clientIdRule, flagRule, listRule, nameRule, type Rule } from './value-rules.ts';
-
-type YamlMap = Readonly<Record<string, unknown>>;
 
 export interface RequestRules {
   readonly matchesClientId: (value: string) => boolean;

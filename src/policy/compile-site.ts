@@ -1,8 +1,10 @@
 // One expression of the file, ready to be evaluated at its site: typed, traced, compiled once.
 import type { ASTNode } from '@marcbachmann/cel-js';
-import { compile, type CompileContext, type Evaluate } from './compile-expression.ts';
-import { excerpt, type Expression } from './cel-syntax.ts';
+import { compile, type CompileContext } from './compile-expression.ts';
+import type { Evaluate } from './compile-logic.ts';
+import { excerpt } from './cel-tree.ts';
 import { ExpressionFailure, type Evaluation } from './evaluation.ts';
+import type { Expression } from './read-expression.ts';
 import type { Site, SiteKind } from './trace.ts';
 
 export interface CompiledSite {

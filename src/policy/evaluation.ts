@@ -47,3 +47,18 @@ export function spend(evaluation: Evaluation, units: number): void {
   if (evaluation.fuel < 0)
     throw new ExpressionFailure('the expressions of this decision take too much work', undefined, true);
 }
+
+/** A variable's value or failure, computed when it is first used. */
+export const oncePerDecision =
+  (index: number, evaluate: (evaluation: Evaluation) => unknown) =>
+  (evaluation: Evaluation): unknown => {
+    const known = evaluation.variables[index];
+    if (known instanceof ExpressionFailure) throw known;
+    if (known !== undefined) return known;
+    try {
+      return (evaluation.variables[index] = evaluate(evaluation));
+    } catch (error) {
+      evaluation.variables[index] = error;
+      throw error;
+    }
+  };

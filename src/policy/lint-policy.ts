@@ -2,7 +2,7 @@
 import type { Problem } from '../problem.ts';
 import { durationSeconds, type DataAppDocument } from './compile-data-app.ts';
 import { noTenancy } from './compile-request.ts';
-import { expressionIn } from './policy-compiler.ts';
+import { expressionIn } from './scalar-expression.ts';
 import type { Path, PolicyDocument } from './policy-document.ts';
 import type { Site } from './trace.ts';
 

@@ -2,7 +2,8 @@
 // variables and each data app with its expressions, rules and lint.
 import { createHash } from 'node:crypto';
 import { ConfigurationError } from '../problem.ts';
-import { compileAnchoredPattern, PatternProblem } from './anchored-pattern.ts';
+import { compileAnchoredPattern } from './anchored-pattern.ts';
+import { PatternProblem } from './pattern-syntax.ts';
 import { compileDataApp, type DataAppDocument, type TextTest } from './compile-data-app.ts';
 import { lintPolicy } from './lint-policy.ts';
 import { createPolicyCompiler, type PolicyCompiler } from './policy-compiler.ts';
@@ -60,7 +61,7 @@ export function loadPolicy({ text, file, maxLifetimeSeconds, apiKeyNames }: Load
   if (structural.length > 0) throw new ConfigurationError(structural);
   const { variables = {}, dataApps } = document.value as PolicyFile;
 
-  const compiler = createPolicyCompiler({ document });
+  const compiler = createPolicyCompiler(document);
   for (const [name, expression] of Object.entries(variables)) compiler.defineVariable(name, expression);
 
   const patternAt = patternReader(document.value, compiler);

@@ -3,32 +3,18 @@
 import type { PolicyReason } from '../errors.ts';
 import type { Problem } from '../problem.ts';
 import { compileSite, type CompiledSite } from './compile-site.ts';
-import type { Evaluate } from './compile-expression.ts';
-import { createExpressionReader, ExpressionProblem } from './cel-syntax.ts';
-import { ExpressionFailure, type Evaluation } from './evaluation.ts';
+import type { Evaluate } from './compile-logic.ts';
+import { ExpressionProblem } from './cel-subset.ts';
+import { createExpressionReader } from './read-expression.ts';
+import { ExpressionFailure, oncePerDecision, type Evaluation } from './evaluation.ts';
 import { known, type Field } from './field.ts';
 import type { Condition } from './policy.ts';
 import type { Path, PolicyDocument } from './policy-document.ts';
 import { Refusal } from './refusal.ts';
 import { pathText } from './structure-problems.ts';
+import { expressionIn, registrableType, typeFits, type ExpectedType } from './scalar-expression.ts';
 import type { Site, SiteKind } from './trace.ts';
 import type { Refuse, Rule } from './value-rules.ts';
-
-/** What an expression may statically be. */
-export type ExpectedType = 'bool' | 'string' | 'number' | 'list';
-
-const typeFits = (type: string, expected: readonly ExpectedType[]): boolean =>
-  type.startsWith('dyn') ||
-  (type === 'bool' && expected.includes('bool')) ||
-  (type === 'string' && expected.includes('string')) ||
-  ((type === 'int' || type === 'double') && expected.includes('number')) ||
-  (/^list(?:<(?:string|dyn|[A-Z])>)?$/.test(type) && expected.includes('list'));
-
-/** The expression inside `${ … }`, with where it begins in the scalar; undefined for a literal. */
-export const expressionIn = (value: unknown): { readonly text: string; readonly offset: number } | undefined =>
-  typeof value === 'string' && value.startsWith('${') && value.endsWith('}')
-    ? { text: value.slice(2, -1), offset: 2 }
-    : undefined;
 
 export interface ScalarOptions<T> {
   readonly kind: SiteKind;
@@ -42,10 +28,6 @@ export interface ScalarOptions<T> {
   readonly bodyPath?: (index: number) => string;
 }
 
-interface PolicyCompilerOptions {
-  readonly document: PolicyDocument;
-}
-
 export type PolicyCompiler = ReturnType<typeof createPolicyCompiler>;
 
 /** What a claim-less refusal can still say: the one claim that the expression names. */
@@ -54,7 +36,7 @@ const blamedClaim = (site: Site): string | undefined =>
 
 class LiteralFault extends Error {}
 
-export function createPolicyCompiler({ document }: PolicyCompilerOptions) {
+export function createPolicyCompiler(document: PolicyDocument) {
   const problems: Problem[] = [];
   const sites: Site[] = [];
   const variables = new Map<string, Evaluate>();
@@ -141,19 +123,7 @@ export function createPolicyCompiler({ document }: PolicyCompilerOptions) {
       } else {
         const index = variables.size;
         variableTypes.set(name, registrableType(compiled.type));
-        variables.set(name, (evaluation) => {
-          const cached = evaluation.variables[index];
-          if (cached !== undefined) {
-            if (cached instanceof ExpressionFailure) throw cached;
-            return cached;
-          }
-          try {
-            return (evaluation.variables[index] = compiled.evaluate(evaluation));
-          } catch (error) {
-            evaluation.variables[index] = error;
-            throw error;
-          }
-        });
+        variables.set(name, oncePerDecision(index, compiled.evaluate));
       }
       read = createExpressionReader(variableTypes);
     },
@@ -219,10 +189,3 @@ export function createPolicyCompiler({ document }: PolicyCompilerOptions) {
     },
   };
 }
-
-/** The type under which later expressions see a variable: what the checker knows to register, else `dyn`. */
-const registrableType = (type: string): string => {
-  if (/^(?:bool|string|int|double|list|list<(?:string|bool|int|double|dyn)>)$/.test(type)) return type;
-  if (type.startsWith('list')) return 'list';
-  return type.startsWith('map') ? 'map' : 'dyn';
-};

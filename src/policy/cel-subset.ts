@@ -1,9 +1,9 @@
-// Reads one expression: parsed and type-checked by cel-js, then held to our subset of CEL by walking its tree. Refuses
-// every name but `claims`, `variables` and macro-bound ones, every function that is not in the closed list, and
-// literals that a policy has no use for. Evaluation is compile-expression.ts's work.
-import { Environment, type ASTNode, type ParseResult } from '@marcbachmann/cel-js';
+// Holds the tree of an expression to our subset of CEL. Refuses every name but `claims`, `variables` and macro-bound
+// ones, every function that is not in the closed list, and literals that a policy has no use for.
+import type { ASTNode } from '@marcbachmann/cel-js';
 import { closest } from '../closest.ts';
 import { celFunctions, celMacros, optionalMethods } from './cel-functions.ts';
+import { claimPath, excerpt, isClaims, macroCall, variableName } from './cel-tree.ts';
 
 /** What is wrong with an expression, at an offset into its text. */
 export class ExpressionProblem extends Error {
@@ -20,64 +20,6 @@ export class ExpressionProblem extends Error {
   }
 }
 
-export interface Expression {
-  readonly ast: ASTNode;
-  /** Inferred type in CEL's spelling. */
-  readonly type: string;
-  readonly claims: readonly string[];
-  readonly variables: readonly string[];
-  /** Its ternaries in the order of the text. */
-  readonly ternaries: readonly ASTNode[];
-}
-
-const limits = { maxAstNodes: 400, maxDepth: 24, maxListElements: 100, maxMapEntries: 100, maxCallArguments: 4 };
-const longestExpression = 4096;
-
-/** The text that a node covers, for messages; cut so that a line stays readable. */
-export function excerpt(node: ASTNode): string {
-  const text = node.input.slice(node.start, node.end).replace(/\s+/g, ' ');
-  return text.length > 60 ? `${text.slice(0, 57)}…` : text;
-}
-
-/** Dotted path of the claim that a chain of literal accesses names (`realm_access.roles`), else undefined. */
-export function claimPath(node: ASTNode): string | undefined {
-  const names: string[] = [];
-  let at = node;
-  for (;;) {
-    if (at.op === '.' || at.op === '.?') {
-      names.unshift(at.args[1]);
-      at = at.args[0];
-    } else if ((at.op === '[]' || at.op === '[?]') && at.args[1].op === 'value') {
-      if (typeof at.args[1].args === 'string') names.unshift(at.args[1].args);
-      at = at.args[0];
-    } else if ((at.op === '[]' || at.op === '[?]') && names.length === 0) {
-      at = at.args[0];
-    } else if (at.op === 'id' && at.args === 'claims') {
-      return names.length > 0 ? names.join('.') : undefined;
-    } else return undefined;
-  }
-}
-
-/** The variable that a node names (`variables.x` or `variables["x"]`), else undefined. */
-export function variableName(node: ASTNode): string | undefined {
-  if (node.op === '.' && node.args[0].op === 'id' && node.args[0].args === 'variables') return node.args[1];
-  if (node.op === '[]' && node.args[0].op === 'id' && node.args[0].args === 'variables') {
-    const key = node.args[1];
-    if (key.op === 'value' && typeof key.args === 'string') return key.args;
-  }
-  return undefined;
-}
-
-/** The macro that a node calls on a receiver, with the name it binds. */
-export function macroCall(
-  node: ASTNode,
-): { name: string; receiver: ASTNode; bound: string; bodies: ASTNode[] } | undefined {
-  if (node.op !== 'rcall') return undefined;
-  const [name, receiver, [first, ...bodies]] = node.args;
-  if (!celMacros.has(name) || first === undefined || first.op !== 'id') return undefined;
-  return { name, receiver, bound: first.args, bodies };
-}
-
 const quoted = (names: Iterable<string>): string => [...names].join(', ');
 
 const didYouMean = (name: string, known: Iterable<string>, otherwise: string): string => {
@@ -85,7 +27,8 @@ const didYouMean = (name: string, known: Iterable<string>, otherwise: string): s
   return nearest === undefined ? otherwise : `Did you mean ${nearest}`;
 };
 
-function walker(variables: ReadonlyMap<string, string>) {
+/** Walks a tree with `visit`, which throws ExpressionProblem, and collects what the tree names. */
+export function createSubsetWalker(variables: ReadonlyMap<string, string>) {
   const claims = new Set<string>();
   const used = new Set<string>();
   const ternaries: ASTNode[] = [];
@@ -233,64 +176,4 @@ function walker(variables: ReadonlyMap<string, string>) {
   };
 
   return { visit, claims, used, ternaries };
-}
-
-/** Whether a chain of accesses goes down to `claims` by literal keys only, so that there is nothing else to visit. */
-const isClaims = (node: ASTNode): boolean => claimPath(node) !== undefined && literalChain(node);
-
-function literalChain(node: ASTNode): boolean {
-  if (node.op === 'id') return true;
-  if (node.op === '.' || node.op === '.?') return literalChain(node.args[0]);
-  if (node.op === '[]' || node.op === '[?]') return node.args[1].op === 'value' && literalChain(node.args[0]);
-  return false;
-}
-
-interface LibraryError {
-  readonly summary?: unknown;
-  readonly range?: { readonly start: number };
-}
-
-const fromLibrary = (error: unknown): ExpressionProblem => {
-  const { summary, range } = error as LibraryError;
-  const what = typeof summary === 'string' ? summary : 'cannot be read';
-  return new ExpressionProblem(`the expression is not valid: ${what}`, 'Mend the expression', range?.start ?? 0);
-};
-
-/** Creates a reader for expressions over `claims` and these variables (name → CEL type). */
-export function createExpressionReader(variables: ReadonlyMap<string, string>): (text: string) => Expression {
-  const environment = new Environment({
-    unlistedVariablesAreDyn: false,
-    homogeneousAggregateLiterals: false,
-    enableOptionalTypes: true,
-    limits,
-  });
-  environment.registerVariable('claims', 'map<string, dyn>');
-  environment.registerType('Variables', {
-    ctor: class Variables {},
-    fields: Object.fromEntries(variables),
-  });
-  environment.registerVariable('variables', 'Variables');
-
-  /** Throws ExpressionProblem. */
-  return (text) => {
-    if (text.length > longestExpression)
-      throw new ExpressionProblem('the expression is longer than 4096 characters', 'Split it into variables', 0);
-    let parsed: ParseResult;
-    try {
-      parsed = environment.parse(text);
-    } catch (error) {
-      throw fromLibrary(error);
-    }
-    const { visit, claims, used, ternaries } = walker(variables);
-    visit(parsed.ast, []);
-    const checked = parsed.check();
-    if (!checked.valid) throw fromLibrary(checked.error);
-    return {
-      ast: parsed.ast,
-      type: checked.type ?? 'dyn',
-      claims: [...claims],
-      variables: [...used],
-      ternaries,
-    };
-  };
 }

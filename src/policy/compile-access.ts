@@ -1,0 +1,61 @@
+// Members of claims, maps, lists and optional values: `a.b`, `a[b]`, `a.?b`, `has(a.b)`, `a.?b.orValue(c)`.
+import type { ASTNode } from '@marcbachmann/cel-js';
+import { blamed, excerpt } from './cel-tree.ts';
+import { member, none, Optional } from './cel-values.ts';
+import type { Evaluate } from './compile-logic.ts';
+import { ExpressionFailure, type Evaluation } from './evaluation.ts';
+
+const missing = (node: ASTNode): ExpressionFailure =>
+  new ExpressionFailure(`"${excerpt(node)}" is missing`, blamed(node));
+
+/** `claims.name`, the access that most expressions begin with. */
+export const compileClaim =
+  (name: string, node: ASTNode): Evaluate =>
+  ({ claims }) => {
+    if (!Object.hasOwn(claims, name)) throw missing(node);
+    return claims[name];
+  };
+
+/** `a.b` and `a[b]`; on an optional value the result is optional again. */
+export const compileAccess =
+  (container: Evaluate, key: Evaluate, node: ASTNode): Evaluate =>
+  (evaluation) => {
+    const holder = container(evaluation);
+    if (holder instanceof Optional) return select(holder, key(evaluation));
+    const value = member(holder, key(evaluation));
+    if (value === undefined) throw missing(node);
+    return value;
+  };
+
+/** The member as an optional value. */
+export const select = (holder: unknown, key: unknown): Optional => {
+  if (holder instanceof Optional && !holder.present) return none;
+  const value = member(holder instanceof Optional ? holder.value : holder, key);
+  return value === undefined ? none : new Optional(true, value);
+};
+
+/** orValue(), or(), hasValue() and value() of an optional value. */
+export function compileOptionalMethod(
+  name: string,
+  holder: Evaluate,
+  fallback: Evaluate | undefined,
+  receiver: ASTNode,
+): Evaluate {
+  const optional = (value: unknown): Optional => {
+    if (value instanceof Optional) return value;
+    throw new ExpressionFailure(`${name}() needs an optional value such as claims.?email`, blamed(receiver));
+  };
+  const held = (evaluation: Evaluation): Optional => optional(holder(evaluation));
+  if (fallback !== undefined)
+    return (evaluation) => {
+      const value = held(evaluation);
+      if (name === 'or') return value.present ? value : optional(fallback(evaluation));
+      return value.present ? value.value : fallback(evaluation);
+    };
+  if (name === 'hasValue') return (evaluation) => held(evaluation).present;
+  return (evaluation) => {
+    const value = held(evaluation);
+    if (value.present) return value.value;
+    throw missing(receiver);
+  };
+}

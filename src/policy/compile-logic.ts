@@ -1,0 +1,44 @@
+// CEL's logical operators, where a failure of one side may be outweighed by the other (CEL language definition,
+// "Logical Operators").
+import type { ASTNode } from '@marcbachmann/cel-js';
+import { blamed, excerpt } from './cel-tree.ts';
+import { typeName } from './cel-values.ts';
+import { ExpressionFailure, spend, type Evaluation } from './evaluation.ts';
+
+export type Evaluate = (evaluation: Evaluation) => unknown;
+
+/** What a caught failure costs: making one takes longer than a step. */
+const failureCost = 20;
+
+export const asBool = (value: unknown, node: ASTNode): boolean => {
+  if (typeof value === 'boolean') return value;
+  throw new ExpressionFailure(`"${excerpt(node)}" is a ${typeName(value)}, not a bool`, blamed(node));
+};
+
+/** The value, or the failure that another operand may still outweigh. */
+export function attempt(run: Evaluate, evaluation: Evaluation): unknown {
+  try {
+    return run(evaluation);
+  } catch (error) {
+    if (!(error instanceof ExpressionFailure) || error.final) throw error;
+    spend(evaluation, failureCost);
+    return error;
+  }
+}
+
+/** `||` (deciding = true) and `&&` (deciding = false): the deciding value of either side outweighs a failure of the other. */
+export function compileLogical(
+  deciding: boolean,
+  left: Evaluate,
+  right: Evaluate,
+  nodes: readonly [ASTNode, ASTNode],
+): Evaluate {
+  return (evaluation) => {
+    const first = attempt(left, evaluation);
+    if (first === deciding) return deciding;
+    if (first === !deciding) return asBool(right(evaluation), nodes[1]);
+    if (right(evaluation) === deciding) return deciding;
+    if (first instanceof ExpressionFailure) throw first;
+    return asBool(first, nodes[0]);
+  };
+}

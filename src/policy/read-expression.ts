@@ -1,0 +1,67 @@
+// Reads one expression: parsed and type-checked by cel-js, then held to our subset. Evaluation is
+// compile-expression.ts's work.
+import { Environment, type ASTNode, type ParseResult } from '@marcbachmann/cel-js';
+import { createSubsetWalker, ExpressionProblem } from './cel-subset.ts';
+
+export interface Expression {
+  readonly ast: ASTNode;
+  /** Inferred type in CEL's spelling. */
+  readonly type: string;
+  readonly claims: readonly string[];
+  readonly variables: readonly string[];
+  /** Its ternaries in the order of the text. */
+  readonly ternaries: readonly ASTNode[];
+}
+
+const limits = { maxAstNodes: 400, maxDepth: 24, maxListElements: 100, maxMapEntries: 100, maxCallArguments: 4 };
+const longestExpression = 4096;
+
+interface LibraryError {
+  readonly summary?: unknown;
+  readonly range?: { readonly start: number };
+}
+
+const fromLibrary = (error: unknown): ExpressionProblem => {
+  const { summary, range } = error as LibraryError;
+  const what = typeof summary === 'string' ? summary : 'cannot be read';
+  return new ExpressionProblem(`the expression is not valid: ${what}`, 'Mend the expression', range?.start ?? 0);
+};
+
+/** Creates a reader for expressions over `claims` and these variables (name → CEL type). */
+export function createExpressionReader(variables: ReadonlyMap<string, string>): (text: string) => Expression {
+  const environment = new Environment({
+    unlistedVariablesAreDyn: false,
+    homogeneousAggregateLiterals: false,
+    enableOptionalTypes: true,
+    limits,
+  });
+  environment.registerVariable('claims', 'map<string, dyn>');
+  environment.registerType('Variables', {
+    ctor: class Variables {},
+    fields: Object.fromEntries(variables),
+  });
+  environment.registerVariable('variables', 'Variables');
+
+  /** Throws ExpressionProblem. */
+  return (text) => {
+    if (text.length > longestExpression)
+      throw new ExpressionProblem('the expression is longer than 4096 characters', 'Split it into variables', 0);
+    let parsed: ParseResult;
+    try {
+      parsed = environment.parse(text);
+    } catch (error) {
+      throw fromLibrary(error);
+    }
+    const { visit, claims, used, ternaries } = createSubsetWalker(variables);
+    visit(parsed.ast, []);
+    const checked = parsed.check();
+    if (!checked.valid) throw fromLibrary(checked.error);
+    return {
+      ast: parsed.ast,
+      type: checked.type ?? 'dyn',
+      claims: [...claims],
+      variables: [...used],
+      ternaries,
+    };
+  };
+}
