@@ -32,7 +32,8 @@ export function createAuditedRefuse({ decisionPath, progress, audit, onRefused }
   return (request, reply, thrown) => {
     const error = toServiceError(thrown);
     const known = progress.of(request);
-    if (pathOf(request.url) === decisionPath) {
+    // Both: a route is also found by other spellings of its path, and what no route has answers by its plain spelling.
+    if (request.routeOptions.url === decisionPath || pathOf(request.url) === decisionPath) {
       const { iss, sub, claim, position, upstreamCode } = error.detail;
       const subject = progress.subjectOf(request);
       audit.refused({
@@ -53,11 +54,14 @@ export function createAuditedRefuse({ decisionPath, progress, audit, onRefused }
 
 /** Registers the handlers. `allow`: the methods of every path there is, as the Allow header lists them. */
 export function registerFallbacks(app: FastifyInstance, allow: ReadonlyMap<string, string>, refuse: Refuse): void {
-  app.setNotFoundHandler((request, reply) => {
+  const refuseUnrouted = (request: FastifyRequest, reply: FastifyReply): FastifyReply => {
     const methods = allow.get(pathOf(request.url));
     if (methods === undefined) return refuse(request, reply, new ServiceError('NOT_FOUND', 'not_found'));
     reply.header('allow', methods);
     return refuse(request, reply, new ServiceError('METHOD_NOT_ALLOWED', 'method'));
-  });
+  };
+  // Before the body is read: the answer to what leads nowhere must not depend on it. This hook is the last to be added.
+  app.addHook('onRequest', async (request, reply) => (request.is404 ? refuseUnrouted(request, reply) : undefined));
+  app.setNotFoundHandler(refuseUnrouted);
   app.setErrorHandler((error, request, reply) => refuse(request, reply, error));
 }
