@@ -40,10 +40,10 @@ export function toServiceError(error: unknown): ServiceError {
 }
 
 /**
- * The plugin keeps one verifier per distinct key text for ever. Past this many keys of one issuer (years of hourly
- * rotation) the key goes in as bytes, which it does not keep: slower, but bounded.
+ * The plugin keeps one verifier per distinct key text for ever. Past this many keys of one issuer (half a year of hourly
+ * rotation) a new key goes in as bytes, which it does not keep: slower, but bounded.
  */
-const maxKeptVerifiers = 5_000;
+const defaultMaxKeptVerifiers = 5_000;
 
 /** Both names of EdDSA over Ed25519 (RFC 9864 §2.2). The library verifies the second one but its types do not name it. */
 const libraryNames = (algorithms: readonly Algorithm[]): LibraryAlgorithm[] =>
@@ -58,6 +58,7 @@ interface Selection {
 export async function registerJwt(
   app: FastifyInstance,
   issuers: readonly IssuerConfig[],
+  { maxKeptVerifiers = defaultMaxKeptVerifiers }: { maxKeptVerifiers?: number } = {},
 ): Promise<(request: FastifyRequest) => VerifyJws> {
   const selections = new WeakMap<FastifyRequest, Selection>();
   const methods = new Map<string, string>();

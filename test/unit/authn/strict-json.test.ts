@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { own, parseJsonObject } from '../../../src/authn/strict-json.ts';
+import { own, parseJsonObject } from '../../../src/strict-json.ts';
 
 const parse = (text: string): unknown => parseJsonObject(Buffer.from(text));
 

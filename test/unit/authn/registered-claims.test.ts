@@ -1,0 +1,142 @@
+import { describe, expect, it } from 'vitest';
+import type { IssuerConfig } from '../../../src/authn/issuer.ts';
+import { parseIssuer } from '../../../src/authn/issuer.ts';
+import { checkTimes, readRegisteredClaims } from '../../../src/authn/registered-claims.ts';
+import { ServiceError } from '../../../src/errors.ts';
+import { Secret } from '../../../src/secrets/secret.ts';
+
+const now = 1_800_000_000;
+
+function issuer(changes: Partial<IssuerConfig> = {}): IssuerConfig {
+  const parsed = parseIssuer({
+    where: { issuer: 'i', audience: 'a', algorithms: 'l', key: 'k' },
+    issuer: 'https://issuer.example',
+    audience: ['me', 'us'],
+    key: { kind: 'secret', text: new Secret('k'.repeat(32)) },
+    clockToleranceSeconds: 30,
+    allowMissingIssuer: false,
+    allowMissingAudience: false,
+  });
+  if ('problems' in parsed) throw new Error('not an issuer');
+  return { ...parsed.issuer, ...changes };
+}
+
+const claims = (changes: Record<string, unknown> = {}): Record<string, unknown> =>
+  JSON.parse(
+    JSON.stringify({ iss: 'https://issuer.example', aud: 'me', sub: 'user-1', exp: now + 600, ...changes }),
+  ) as Record<string, unknown>;
+
+function refusedFor(check: () => unknown): string {
+  try {
+    check();
+    return 'accepted';
+  } catch (error) {
+    if (!(error instanceof ServiceError)) throw error;
+    return `${error.code} ${error.reason} ${error.detail.claim ?? ''}`;
+  }
+}
+const read = (changes: Record<string, unknown>, config = issuer()) =>
+  refusedFor(() => readRegisteredClaims(claims(changes), config));
+const times = (changes: Record<string, unknown>, at: number, config = issuer()) =>
+  refusedFor(() => checkTimes(readRegisteredClaims(claims(changes), config), config, at * 1000));
+
+describe('times', () => {
+  it('exp has passed at exp itself, later by the tolerance', () => {
+    expect(times({ exp: now }, now + 29.999)).toBe('accepted');
+    expect(times({ exp: now }, now + 30)).toBe('TOKEN_EXPIRED token_expired exp');
+    expect(times({ exp: now }, now, issuer({ clockToleranceSeconds: 0 }))).toBe('TOKEN_EXPIRED token_expired exp');
+    expect(times({ exp: now + 0.5 }, now + 0.4, issuer({ clockToleranceSeconds: 0 }))).toBe('accepted');
+  });
+
+  it('nbf may be ahead by the tolerance', () => {
+    expect(times({ nbf: now + 30 }, now)).toBe('accepted');
+    expect(times({ nbf: now + 30.001 }, now)).toBe('INVALID_TOKEN token_not_yet_valid nbf');
+    expect(times({ nbf: now + 1 }, now, issuer({ clockToleranceSeconds: 0 }))).toBe(
+      'INVALID_TOKEN token_not_yet_valid nbf',
+    );
+  });
+
+  it('iat may be ahead by the tolerance', () => {
+    expect(times({ iat: now + 30 }, now)).toBe('accepted');
+    expect(times({ iat: now + 30.001 }, now)).toBe('INVALID_TOKEN token_issued_in_future iat');
+  });
+
+  it('are TOKEN_EXPIRED only when nothing else is wrong', () => {
+    expect(times({ exp: now - 99, nbf: now + 99 }, now)).toBe('INVALID_TOKEN token_not_yet_valid nbf');
+    expect(times({ exp: now - 99, iat: now + 99 }, now)).toBe('INVALID_TOKEN token_issued_in_future iat');
+  });
+
+  it('name whom a refusal concerns', () => {
+    for (const changes of [{ exp: now - 99 }, { nbf: now + 99 }, { iat: now + 99 }]) {
+      try {
+        checkTimes(readRegisteredClaims(claims(changes), issuer()), issuer(), now * 1000);
+        expect.unreachable();
+      } catch (error) {
+        expect(error).toMatchObject({ detail: { iss: 'https://issuer.example', sub: 'user-1' } });
+      }
+    }
+  });
+
+  it('are numbers from 0 to the end of the year 9999', () => {
+    expect(read({ exp: 253_402_300_799 })).toBe('accepted');
+    expect(read({ exp: 253_402_300_799.5 })).toBe('INVALID_TOKEN claim_invalid exp');
+    expect(read({ nbf: 0, iat: 0 })).toBe('accepted');
+    expect(read({ nbf: -0.5 })).toBe('INVALID_TOKEN claim_invalid nbf');
+    expect(refusedFor(() => readRegisteredClaims({ ...claims(), iat: Number.NaN }, issuer()))).toBe(
+      'INVALID_TOKEN claim_invalid iat',
+    );
+  });
+});
+
+describe('the longest lifetime', () => {
+  const short = issuer({ maxLifetimeSeconds: 600 });
+
+  it('counts from iat to exp', () => {
+    expect(read({ iat: now, exp: now + 600 }, short)).toBe('accepted');
+    expect(read({ iat: now, exp: now + 600.5 }, short)).toBe('INVALID_TOKEN token_lifetime_too_long exp');
+    expect(read({ iat: now, exp: now + 9999 })).toBe('accepted');
+  });
+
+  it('needs iat, which is optional otherwise', () => {
+    expect(read({}, short)).toBe('INVALID_TOKEN claim_missing iat');
+    expect(read({})).toBe('accepted');
+  });
+});
+
+describe('INSECURE_JWT_ALLOW_MISSING_ISSUER and _AUDIENCE', () => {
+  it('allow a claim to be missing, not to be wrong', () => {
+    const lax = issuer({ allowMissingIssuer: true, allowMissingAudience: true });
+    expect(read({ iss: undefined, aud: undefined }, lax)).toBe('accepted');
+    expect(read({ iss: null }, lax)).toBe('INVALID_TOKEN issuer_refused iss');
+    expect(read({ iss: 'x' }, lax)).toBe('INVALID_TOKEN issuer_refused iss');
+    expect(read({ aud: null }, lax)).toBe('INVALID_TOKEN claim_invalid aud');
+    expect(read({ aud: [] }, lax)).toBe('INVALID_TOKEN audience_refused aud');
+  });
+
+  it('do not allow the other claim to be missing', () => {
+    expect(read({ aud: undefined }, issuer({ allowMissingIssuer: true }))).toBe('INVALID_TOKEN claim_missing aud');
+    expect(read({ iss: undefined }, issuer({ allowMissingAudience: true }))).toBe('INVALID_TOKEN claim_missing iss');
+  });
+});
+
+describe('claims', () => {
+  it('on a prototype do not count', () => {
+    for (const name of ['iss', 'aud', 'sub', 'exp']) {
+      const all = claims();
+      const inherited: Record<string, unknown> = Object.create({ [name]: all[name] }) as Record<string, unknown>;
+      for (const [key, value] of Object.entries(all)) if (key !== name) inherited[key] = value;
+      expect(refusedFor(() => readRegisteredClaims(inherited, issuer()))).toBe(`INVALID_TOKEN claim_missing ${name}`);
+    }
+  });
+
+  it('name the subject exactly as it is', () => {
+    for (const sub of [' a ', 'A\u0301', 'a\tb', '\u200Ba', 'x'.repeat(5000), '0']) {
+      expect(readRegisteredClaims(claims({ sub }), issuer()).sub).toBe(sub);
+    }
+  });
+
+  it('name one of our audiences among any number', () => {
+    expect(read({ aud: ['x', 'us'] })).toBe('accepted');
+    expect(read({ aud: ['x', 'y'] })).toBe('INVALID_TOKEN audience_refused aud');
+  });
+});
