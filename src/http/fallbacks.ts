@@ -61,7 +61,10 @@ export function registerFallbacks(app: FastifyInstance, allow: ReadonlyMap<strin
     return refuse(request, reply, new ServiceError('METHOD_NOT_ALLOWED', 'method'));
   };
   // Before the body is read: the answer to what leads nowhere must not depend on it. This hook is the last to be added.
-  app.addHook('onRequest', async (request, reply) => (request.is404 ? refuseUnrouted(request, reply) : undefined));
+  // `*` is @fastify/cors's route for OPTIONS of anything, which it has even with its preflight switched off.
+  app.addHook('onRequest', async (request, reply) =>
+    request.is404 || request.routeOptions.url === '*' ? refuseUnrouted(request, reply) : undefined,
+  );
   app.setNotFoundHandler(refuseUnrouted);
   app.setErrorHandler((error, request, reply) => refuse(request, reply, error));
 }
