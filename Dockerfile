@@ -26,10 +26,10 @@ RUN node build.ts \
 # Only for docker-compose.yml's try-out: a sample app with a login, and a simulated Databrain.
 FROM build AS demo
 COPY demo ./demo
-COPY deploy ./deploy
+COPY deploy/sample-app ./deploy/sample-app
 RUN chmod -R a+rX /src
 USER 65532:65532
-EXPOSE 3000
+EXPOSE 8000
 ENTRYPOINT ["node"]
 CMD ["deploy/sample-app/main.ts"]
 
