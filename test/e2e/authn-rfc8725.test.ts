@@ -1,0 +1,146 @@
+// RFC 8725 (JSON Web Token Best Current Practices) §3, one by one. Each practice names what it forbids; the table of
+// hostile tokens has the breadth.
+import { generateKeyPairSync } from 'node:crypto';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { parseIssuer, type RawIssuer } from '../../src/authn/issuer.ts';
+import { Secret } from '../../src/secrets/secret.ts';
+import { issuersFrom, startAuthnServer, type AuthnServer } from '../support/authn-server.ts';
+import { encode, encodeText, signSegments, signToken } from '../support/sign-token.ts';
+import { createTokenIssuers, pemOf } from '../support/token-issuers.ts';
+
+const issuers = createTokenIssuers();
+const { token, texts, signWith, headerText, payloadText, keys } = issuers;
+let server: AuthnServer;
+
+beforeAll(async () => {
+  server = await startAuthnServer(issuersFrom(issuers.yaml));
+});
+afterAll(() => server.close());
+
+async function refusedFor(hostile: string): Promise<unknown> {
+  const answer = (await server.authenticate(hostile)) as { reason?: string };
+  return answer.reason ?? 'accepted';
+}
+
+const problemsOf = (changes: Partial<RawIssuer>): number => {
+  const parsed = parseIssuer({
+    where: { issuer: 'i', audience: 'a', algorithms: 'l', key: 'k' },
+    issuer: 'https://issuer.example',
+    audience: ['me'],
+    key: { kind: 'secret', text: new Secret('k'.repeat(64)) },
+    clockToleranceSeconds: 0,
+    allowMissingIssuer: false,
+    allowMissingAudience: false,
+    ...changes,
+  });
+  return 'problems' in parsed ? parsed.problems.length : 0;
+};
+
+describe('RFC 8725', () => {
+  it('§3.1 performs algorithm verification: the caller of the library names the algorithms, each key has its own', async () => {
+    expect(await refusedFor(signWith('HS256', pemOf(keys.rsa.publicKey), 'rsa'))).toBe('algorithm_refused');
+    expect(await refusedFor(signWith('PS256', keys.rsa.privateKey, 'rsa'))).toBe('algorithm_refused');
+    expect(await refusedFor(signToken('ES384', keys.ec384.privateKey, issuers.claims('set'), { kid: 'ec-521' }))).toBe(
+      'algorithm_refused',
+    );
+    expect(await refusedFor(token('rsa'))).toBe('accepted');
+  });
+
+  it('§3.2 uses appropriate algorithms: "none" and weak ones cannot be configured nor sent', async () => {
+    for (const name of ['none', 'HS1', 'RS1', 'ES256K', 'RSA1_5']) expect(problemsOf({ algorithms: [name] })).toBe(1);
+    expect(await refusedFor(`${encode({ alg: 'none' })}.${encodeText(payloadText('hmac'))}.`)).toBe('token_malformed');
+    expect(await refusedFor(`${encode({ alg: 'none' })}.${encodeText(payloadText('hmac'))}.AA`)).toBe(
+      'algorithm_refused',
+    );
+  });
+
+  it('§3.3 validates all cryptographic operations: a nested token is refused whole, not half checked', async () => {
+    expect(await refusedFor(texts('hmac', headerText('hmac', { cty: 'JWT' }), payloadText('hmac')))).toBe(
+      'token_type_refused',
+    );
+    expect(await refusedFor(texts('hmac', headerText('hmac'), token('hmac')))).toBe('token_malformed');
+    expect(await refusedFor(`${token('hmac')}.AA.AA`)).toBe('token_malformed');
+  });
+
+  it('§3.4 validates cryptographic inputs: a point that is not on its curve is no key', () => {
+    const jwk = keys.ec.publicKey.export({ format: 'jwk' });
+    const offCurve = JSON.stringify({ keys: [{ ...jwk, y: jwk.x }] });
+    expect(problemsOf({ key: { kind: 'publicKey', text: offCurve } })).toBe(1);
+    const otherCurve = JSON.stringify({ keys: [{ ...jwk, crv: 'P-384' }] });
+    expect(problemsOf({ key: { kind: 'publicKey', text: otherCurve } })).toBe(1);
+    expect(problemsOf({ key: { kind: 'publicKey', text: JSON.stringify({ keys: [jwk] }) } })).toBe(0);
+  });
+
+  it('§3.5 ensures that keys have enough entropy: short secrets and small RSA keys stop the start', () => {
+    expect(problemsOf({ key: { kind: 'secret', text: new Secret('a password') } })).toBe(1);
+    expect(problemsOf({ key: { kind: 'secret', text: new Secret('k'.repeat(47)) }, algorithms: ['HS384'] })).toBe(1);
+    const small = generateKeyPairSync('rsa', { modulusLength: 1024 }).publicKey;
+    expect(problemsOf({ key: { kind: 'publicKey', text: pemOf(small) } })).toBe(1);
+  });
+
+  it('§3.6 avoids compression: a header with zip is refused', async () => {
+    expect(await refusedFor(token('rsa', {}, { zip: 'DEF' }))).toBe('token_header_refused');
+  });
+
+  it('§3.7 uses UTF-8: other encodings and invalid bytes are refused, in header and claims', async () => {
+    const utf16 = (text: string): Buffer => Buffer.from(text, 'utf16le');
+    expect(await refusedFor(texts('hmac', utf16(headerText('hmac')), payloadText('hmac')))).toBe('token_malformed');
+    expect(await refusedFor(texts('hmac', headerText('hmac'), utf16(payloadText('hmac'))))).toBe('token_malformed');
+    const latin1 = Buffer.from(payloadText('hmac', { sub: 'Zoë' }), 'latin1');
+    expect(await refusedFor(texts('hmac', headerText('hmac'), latin1))).toBe('token_malformed');
+  });
+
+  it('§3.8 validates issuer and subject: the key belongs to the issuer, and the subject is somebody', async () => {
+    expect(await refusedFor(token('pss', { iss: issuers.issuers.rsa.iss }))).toBe('algorithm_refused');
+    expect(await refusedFor(signWith('RS256', keys.otherRsa.privateKey, 'rsa'))).toBe('signature_invalid');
+    expect(await refusedFor(token('rsa', { iss: 'https://evil.example' }))).toBe('issuer_refused');
+    expect(await refusedFor(token('rsa', { sub: ' ' }))).toBe('subject_refused');
+    expect(await refusedFor(token('rsa', { sub: undefined }))).toBe('claim_missing');
+  });
+
+  it('§3.9 uses and validates audience: a token without one, or for another, is refused', async () => {
+    expect(await refusedFor(token('rsa', { aud: undefined }))).toBe('claim_missing');
+    expect(await refusedFor(token('rsa', { aud: ['someone-else'] }))).toBe('audience_refused');
+  });
+
+  it('§3.10 does not trust received claims: no kid, jku or x5u reaches a file or the network', async () => {
+    for (const kid of ['../../etc/passwd', "' OR 1=1 --", 'http://127.0.0.1:9/']) {
+      expect(await refusedFor(token('rsa', {}, { kid }))).toBe('key_unknown');
+    }
+    const header = { kid: 'rsa-1', jku: 'http://127.0.0.1:9/', x5u: 'http://127.0.0.1:9/' };
+    expect(await refusedFor(signToken('RS256', keys.attacker.privateKey, issuers.claims('rsa'), header))).toBe(
+      'signature_invalid',
+    );
+  });
+
+  it('§3.11 uses explicit typing: a typ that is not an access token is refused, and one can be required', async () => {
+    expect(await refusedFor(token('rsa', {}, { typ: 'logout+jwt' }))).toBe('token_type_refused');
+    const strict = await startAuthnServer(
+      issuersFrom(issuers.yaml.replace('algorithms: [RS256]', 'algorithms: [RS256]\n  typ: AT+jwt')),
+    );
+    const reasonOf = async (typ: unknown): Promise<unknown> =>
+      ((await strict.authenticate(token('rsa', {}, { typ }))) as { reason?: string }).reason ?? 'accepted';
+    expect(await reasonOf('at+jwt')).toBe('accepted');
+    expect(await reasonOf('application/at+jwt')).toBe('accepted');
+    expect(await reasonOf('JWT')).toBe('token_type_refused');
+    expect(await reasonOf(undefined)).toBe('token_type_refused');
+    await strict.close();
+  });
+
+  it('§3.12 uses mutually exclusive rules for different kinds of tokens: ID, logout and DPoP tokens do not pass', async () => {
+    for (const typ of ['id_token+jwt', 'logout+jwt', 'dpop+jwt', 'secevent+jwt', 'token-introspection+jwt']) {
+      expect(await refusedFor(token('rsa', {}, { typ }))).toBe('token_type_refused');
+    }
+    // An ID token is for the client, not for us.
+    expect(await refusedFor(token('rsa', { aud: 'the-client', nonce: 'n' }))).toBe('audience_refused');
+  });
+
+  it('§2.6 reads one encoding of JSON only: a second value of a member is no choice', async () => {
+    const twice = payloadText('hmac').replace('{', '{"sub":"admin",');
+    expect(await refusedFor(texts('hmac', headerText('hmac'), twice))).toBe('token_malformed');
+    const header = encodeText('{"alg":"HS256","alg":"HS256"}');
+    expect(await refusedFor(signSegments('HS256', keys.secret, header, encodeText(payloadText('hmac'))))).toBe(
+      'token_malformed',
+    );
+  });
+});
