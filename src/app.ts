@@ -1,34 +1,25 @@
-// The whole service, wired top to bottom. Start reading here: everything a request meets is created in this file and
-// handed on as arguments; nothing reaches for anything else.
+// The whole service, wired top to bottom. Start reading here: everything a request meets is created in this file, or in
+// http/public-listener.ts from what is created here, and handed on as arguments; nothing reaches for anything else.
 import type { FastifyInstance } from 'fastify';
 import type { AddressInfo } from 'node:net';
 import type { Logger } from 'pino';
 import { createAuthenticator } from './authn/authenticate.ts';
 import type { Clock } from './clock.ts';
+import { isSigningSecret } from './config/load-config.ts';
 import type { Configuration } from './config/load-configuration.ts';
 import { ServiceError } from './errors.ts';
 import { createUpstreamClient } from './guest-token/client.ts';
 import { createIssue } from './guest-token/issue.ts';
 import { createRedisTokens } from './guest-token/redis-tokens.ts';
-import { registerAdmin } from './http/admin.ts';
-import { createAuthenticate } from './http/authenticate.ts';
-import { registerCors } from './http/cors.ts';
-import { createAuditedRefuse, registerFallbacks } from './http/fallbacks.ts';
-import { guestTokenPath, registerGuestTokenRoute } from './http/guest-token-route.ts';
-import { probePaths, registerHealth, type Checks } from './http/health.ts';
-import { createProgressBook } from './http/progress.ts';
-import { registerJsonBody } from './http/json-body.ts';
-import { registerJwt } from './http/jwt.ts';
-import { registerLimits } from './http/limits.ts';
-import { openApiPath, registerOpenApi } from './http/openapi.ts';
-import { createServer } from './http/server.ts';
-import { watchIssuerKeyFiles } from './issuer-key-files.ts';
-import { isSigningSecret } from './config/load-config.ts';
+import { createAdminListener } from './http/admin.ts';
+import { createReadiness } from './http/readiness.ts';
+import { createPublicListener, type Phase } from './http/public-listener.ts';
 import { decide } from './policy/decide.ts';
 import { upstreamBodySchema } from './policy/upstream-schema.ts';
-import { createPolicies } from './policies.ts';
 import { createKeyDerivation } from './redis/derived-keys.ts';
 import { connectRedis } from './redis/redis-link.ts';
+import { watchIssuerKeyFiles } from './reload/issuer-key-files.ts';
+import { createPolicies } from './reload/policies.ts';
 import { createApiKeys } from './secrets/api-keys.ts';
 import type { Secret } from './secrets/secret.ts';
 import { createAudit } from './telemetry/audit.ts';
@@ -74,11 +65,10 @@ export async function buildApp(options: AppOptions): Promise<App> {
   const { config } = configuration;
   const random = Math.random;
   const metrics = createMetrics();
-  const audit = createAudit(logger);
-  let phase: 'serving' | 'draining' | 'closing' = 'serving';
+  const onSecretReload = observeSecretReload(metrics, logger);
+  let phase: Phase = 'serving';
 
   // Secrets: API keys by setting, each watched if it came from a file.
-  const onSecretReload = observeSecretReload(metrics, logger);
   const apiKeys = createApiKeys({
     settings: config.apiKeys,
     pollIntervalMs,
@@ -136,108 +126,49 @@ export async function buildApp(options: AppOptions): Promise<App> {
     pause,
     events: observeIssue(metrics, logger),
     upstreamIsDown: () => upstream.circuitState() === 'open',
-    ...(redis === undefined
-      ? {}
-      : { shared: createRedisTokens({ link: redis, deriveKey: createKeyDerivation(), clock }) }),
+    ...(redis && { shared: createRedisTokens({ link: redis, deriveKey: createKeyDerivation(), clock }) }),
   });
 
-  const defaultApiKey = (): Secret => {
+  // Talking to callers and to operators.
+  const readiness = createReadiness({
+    policy: policies.current,
+    apiKeys,
+    authenticator,
+    isServing: () => phase === 'serving',
+  });
+  const limitSecret = (): Secret => {
     const key = apiKeys.get('DATABRAIN_API_KEY');
     if (key === undefined) throw new ServiceError('INTERNAL_ERROR', 'bug');
     return key;
   };
-
-  const isAtHand = (name: string): boolean => apiKeys.get(name) !== undefined;
-  const readiness = (): Checks => {
-    const { dataApps } = policies.current();
-    const check = (holds: boolean): 'ok' | 'failing' => (holds ? 'ok' : 'failing');
-    return {
-      policy: check(dataApps.size > 0),
-      apiKeys: check([...dataApps.values()].every(({ apiKeyName }) => isAtHand(apiKeyName))),
-      issuerKeys: check(authenticator.ready()),
-      accepting: check(phase === 'serving'),
-    };
-  };
-
-  const progress = createProgressBook(clock);
-
-  // Talking to callers. Hooks run in this order: host and request id, CORS, draining, address limit; then the route's.
+  // Fastify tells every address it listens on; the line below says it once.
   const httpLogger = logger.child({}, { level: logger.isLevelEnabled('info') ? 'warn' : logger.level });
-  const server = createServer({
+  const server = await createPublicListener({
+    config,
     logger: httpLogger,
-    trustProxy: config.trustProxy,
-    onProtocolError: () => metrics.protocolErrors.inc(),
-  });
-  const credentials = {
-    ...(config.cookieName === undefined ? {} : { cookieName: config.cookieName }),
-    allowedOrigins: config.corsOrigins,
-  };
-  await registerCors(server, { origins: config.corsOrigins, credentials: config.cookieName !== undefined });
-  const limits = await registerLimits(server, {
-    address: config.addressLimit,
-    user: config.userLimit,
     clock,
-    onLimited: (limit) => metrics.rateLimited.inc({ limit }),
-    ...(redis === undefined ? {} : { redis: { link: redis, secret: defaultApiKey } }),
-  });
-  const verifierOf = await registerJwt(server, config.issuers);
-  registerJsonBody(server);
-  server.addHook('onRequest', async (request, reply) => {
-    if (phase !== 'serving') reply.header('connection', 'close');
-    progress.begin(request);
-    await limits.limitAddress(request, reply);
-  });
-  registerGuestTokenRoute(server, {
-    authenticate: createAuthenticate(authenticator, verifierOf, credentials),
-    limitUser: limits.limitUser,
+    metrics,
+    audit: createAudit(logger),
+    authenticator,
     decide: (principal, dataApp) => decide(policies.current(), principal, dataApp, clock.now()),
+    ...(policies.compareWithShadow && { afterDecision: policies.compareWithShadow }),
     issue: issue.issue,
-    ...(policies.compareWithShadow === undefined ? {} : { afterDecision: policies.compareWithShadow }),
-    isShuttingDown: () => phase === 'closing',
-    progress,
-    audit,
-    onIssued: (seconds) => {
-      metrics.requests.inc({ code: 'ISSUED' });
-      metrics.requestSeconds.observe(seconds);
-    },
+    readiness,
+    phase: () => phase,
+    ...(redis && { redis: { link: redis, secret: limitSecret } }),
+    openApiDocument: options.openApiDocument,
   });
-  registerHealth(server, readiness);
-  registerOpenApi(server, options.openApiDocument);
-  registerFallbacks(
-    server,
-    new Map([
-      [guestTokenPath, 'POST, OPTIONS'],
-      [openApiPath, 'GET, HEAD'],
-      ...probePaths.map((path) => [path, 'GET, HEAD'] as const),
-    ]),
-    createAuditedRefuse({
-      decisionPath: guestTokenPath,
-      progress,
-      audit,
-      onRefused: ({ code }, seconds) => {
-        metrics.requests.inc({ code });
-        metrics.requestSeconds.observe(seconds);
-      },
-    }),
-  );
-
-  // Talking to operators, on a listener of its own.
-  const admin =
-    config.admin === undefined
-      ? undefined
-      : createServer({ logger: httpLogger, trustProxy: [], onProtocolError: () => undefined });
-  if (admin !== undefined) {
-    registerAdmin(admin, {
-      readiness,
-      metrics: () => {
-        for (const { iss, ageMs } of authenticator.keySetState()) {
-          if (ageMs !== undefined) metrics.keySetAge.set({ issuer: iss }, ageMs / 1000);
-        }
-        return metrics.expose();
-      },
-      version: () => ({ version, policyRevision: policies.current().revision }),
-    });
-  }
+  const admin = createAdminListener({
+    logger: httpLogger,
+    readiness,
+    metrics: () => {
+      for (const { iss, ageMs } of authenticator.keySetState()) {
+        if (ageMs !== undefined) metrics.keySetAge.set({ issuer: iss }, ageMs / 1000);
+      }
+      return metrics.expose();
+    },
+    version: () => ({ version, policyRevision: policies.current().revision }),
+  });
 
   const portOf = (listener: FastifyInstance): number => (listener.server.address() as AddressInfo).port;
 
@@ -245,9 +176,9 @@ export async function buildApp(options: AppOptions): Promise<App> {
     server,
     listen: async () => {
       await server.listen({ host: config.listen.host, port: config.listen.port });
-      if (admin !== undefined && config.admin !== undefined) await admin.listen(config.admin);
+      if (config.admin !== undefined) await admin.listen(config.admin);
       authenticator.start();
-      const ports = { port: portOf(server), ...(admin === undefined ? {} : { adminPort: portOf(admin) }) };
+      const ports = { port: portOf(server), ...(config.admin && { adminPort: portOf(admin) }) };
       logger.info({ ...ports, policyRevision: policies.current().revision, version }, 'listening');
       return ports;
     },
@@ -258,7 +189,6 @@ export async function buildApp(options: AppOptions): Promise<App> {
       const cutOff = setTimeout(() => {
         logger.warn('the grace time is over; open connections are cut off');
         server.server.closeAllConnections();
-        admin?.server.closeAllConnections();
       }, config.shutdown.graceSeconds * 1000);
       await server.close();
       await issue.close();
@@ -268,7 +198,7 @@ export async function buildApp(options: AppOptions): Promise<App> {
       for (const file of issuerKeyFiles) file.close();
       await authenticator.close();
       redis?.close();
-      await admin?.close();
+      await admin.close();
       clearTimeout(cutOff);
     },
     reload: async () => {

@@ -13,7 +13,7 @@ import type { Principal } from './principal.ts';
 import { keysUnavailable, refusal } from './refusal.ts';
 import { checkTimes, readRegisteredClaims, type RegisteredClaims } from './registered-claims.ts';
 import { createRememberedTokens, type RememberedToken } from './remembered-tokens.ts';
-import { own, type JsonObject } from './strict-json.ts';
+import { own, type JsonObject } from '../strict-json.ts';
 import type { VerifyJws } from './verify-jws.ts';
 
 export interface AuthenticatorOptions {

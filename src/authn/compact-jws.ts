@@ -1,7 +1,7 @@
 // The compact form of a JWS (RFC 7515 §7.1), taken apart strictly before any library sees it: what one parser takes
 // and another leaves is how tokens get past a gate. Checks no signature; nothing in here is trusted yet.
 import { refusal } from './refusal.ts';
-import { parseJsonObject, type JsonObject } from './strict-json.ts';
+import { parseJsonObject, type JsonObject } from '../strict-json.ts';
 
 /** In bytes; the text is ASCII or refused. */
 export const maxTokenBytes = 8192;

@@ -3,7 +3,7 @@
 import { algorithmNamed, type Algorithm } from './algorithms.ts';
 import type { IssuerConfig } from './issuer.ts';
 import { refusal } from './refusal.ts';
-import { own, type JsonObject } from './strict-json.ts';
+import { own, type JsonObject } from '../strict-json.ts';
 
 /**
  * Members whose mere presence is refused, whatever their value: extensions that a reader must understand (`crit`), an

@@ -3,7 +3,7 @@
 import type { Algorithm } from './algorithms.ts';
 import type { LoadedKey } from './key-ring.ts';
 import { KeyRefused, loadJwk } from './public-key.ts';
-import { own, type JsonObject } from './strict-json.ts';
+import { own, type JsonObject } from '../strict-json.ts';
 
 export interface IgnoredKey {
   /** Position in the set, from 1, with the `kid` if it has one. */

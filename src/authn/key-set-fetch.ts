@@ -2,7 +2,7 @@
 // caller's signal over connect, headers and body together.
 import { Agent, request } from 'undici';
 import { KeySetError, type KeySetFailure } from './key-set-error.ts';
-import { parseJsonObject, type JsonObject } from './strict-json.ts';
+import { parseJsonObject, type JsonObject } from '../strict-json.ts';
 
 export interface FetchedDocument {
   readonly document: JsonObject;

@@ -5,7 +5,7 @@ import { loadJwkSet, type JwkSet } from './jwk-set.ts';
 import { KeySetError } from './key-set-error.ts';
 import type { DocumentFetcher, FetchedDocument } from './key-set-fetch.ts';
 import { KeyRefused } from './public-key.ts';
-import { own, type JsonObject } from './strict-json.ts';
+import { own, type JsonObject } from '../strict-json.ts';
 import { isLoopbackUrl, trustedUrl } from './trusted-url.ts';
 
 export interface FetchedKeySet extends JwkSet {

@@ -4,7 +4,7 @@ import { createPublicKey, type KeyObject } from 'node:crypto';
 import { Secret } from '../secrets/secret.ts';
 import { algorithmNamed, algorithmsOf, type Algorithm } from './algorithms.ts';
 import type { LoadedKey } from './key-ring.ts';
-import { own, type JsonObject } from './strict-json.ts';
+import { own, type JsonObject } from '../strict-json.ts';
 
 /** Why a key cannot be used. The message is for the operator and holds nothing of the key. */
 export class KeyRefused extends Error {

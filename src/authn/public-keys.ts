@@ -3,7 +3,7 @@ import type { Algorithm } from './algorithms.ts';
 import { loadJwkSet } from './jwk-set.ts';
 import { createKeyRing, maxUnnamedKeys, type KeyRing } from './key-ring.ts';
 import { KeyRefused, loadPem } from './public-key.ts';
-import { parseJsonObject, type JsonObject } from './strict-json.ts';
+import { parseJsonObject, type JsonObject } from '../strict-json.ts';
 
 const pemBlock = /-----BEGIN ([A-Z0-9 ]+)-----\r?\n[A-Za-z0-9+/=\r\n\t ]+-----END \1-----/g;
 const publicLabels: ReadonlySet<string> = new Set(['PUBLIC KEY', 'RSA PUBLIC KEY']);

@@ -3,7 +3,7 @@
 import { ServiceError } from '../errors.ts';
 import type { IssuerConfig } from './issuer.ts';
 import { refusal } from './refusal.ts';
-import { own, type JsonObject } from './strict-json.ts';
+import { own, type JsonObject } from '../strict-json.ts';
 
 export interface RegisteredClaims {
   readonly sub: string;

@@ -1,9 +1,11 @@
 // The admin listener: metrics, version and health, for operators. Never reachable through the public port.
-import type { FastifyInstance } from 'fastify';
+import type { FastifyBaseLogger, FastifyInstance } from 'fastify';
 import { refusePlainly, registerFallbacks } from './fallbacks.ts';
 import { registerHealth, type Readiness } from './health.ts';
+import { createServer } from './server.ts';
 
 export interface AdminOptions {
+  readonly logger: FastifyBaseLogger;
   readonly readiness: Readiness;
   readonly metrics: () => Promise<{ readonly contentType: string; readonly text: string }>;
   /** What runs: the program's version and the policy revision in use. */
@@ -12,7 +14,9 @@ export interface AdminOptions {
 
 const paths = ['/metrics', '/version', '/livez', '/readyz', '/healthz'];
 
-export function registerAdmin(app: FastifyInstance, { readiness, metrics, version }: AdminOptions): void {
+/** Creates the listener; it is opened only if ADMIN_PORT says so. */
+export function createAdminListener({ logger, readiness, metrics, version }: AdminOptions): FastifyInstance {
+  const app = createServer({ logger, trustProxy: [], onProtocolError: () => undefined });
   registerFallbacks(app, new Map(paths.map((path) => [path, 'GET, HEAD'])), refusePlainly);
   registerHealth(app, readiness);
 
@@ -25,4 +29,6 @@ export function registerAdmin(app: FastifyInstance, { readiness, metrics, versio
     reply.header('cache-control', 'no-store');
     return version();
   });
+
+  return app;
 }

@@ -1,17 +1,15 @@
-// Request bodies: absent, or one JSON object as application/json, in valid UTF-8. Nothing else is parsed.
+// Request bodies: absent, or one JSON object as application/json, read strictly (strict-json.ts). Nothing else is parsed.
 import type { FastifyInstance } from 'fastify';
 import { ServiceError } from '../errors.ts';
-
-const decoder = new TextDecoder('utf-8', { fatal: true });
+import { parseJsonObject } from '../strict-json.ts';
 
 function parseObject(bytes: Buffer): unknown {
   try {
-    const value: unknown = JSON.parse(decoder.decode(bytes));
-    if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value;
+    return parseJsonObject(bytes);
   } catch {
-    // The parser's message repeats the input; the code below says enough.
+    // Where two parsers could differ (duplicate members, odd encodings), the request is refused, not interpreted.
+    throw new ServiceError('INVALID_REQUEST', 'body_malformed');
   }
-  throw new ServiceError('INVALID_REQUEST', 'body_malformed');
 }
 
 /** Replaces Fastify's parsers. A body of no bytes counts as none, whatever its type says. */

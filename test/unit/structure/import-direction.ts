@@ -8,7 +8,7 @@ interface Rule {
   readonly knows: readonly string[];
 }
 
-const ground = ['clock', 'closest', 'errors', 'files', 'problem', 'secrets', 'version'];
+const ground = ['clock', 'closest', 'errors', 'files', 'problem', 'secrets', 'strict-json', 'version'];
 /** What several stages may stand on: the connection to Redis and the counting of requests. */
 const shared = ['redis', 'limits'];
 const stages = ['authn', 'policy', 'guest-token'];
@@ -20,7 +20,10 @@ const directions: Readonly<Record<string, Rule>> = {
   closest: { uses: [], knows: [] },
   errors: { uses: [], knows: [] },
   problem: { uses: [], knows: [] },
+  'strict-json': { uses: [], knows: [] },
   version: { uses: [], knows: [] },
+  /** Reads what lies beside the program, and nothing of it. */
+  'shipped-files': { uses: [], knows: [] },
   files: { uses: ['clock', 'errors', 'problem'], knows: [] },
   secrets: { uses: ['clock', 'errors', 'files', 'problem'], knows: [] },
   redis: { uses: ground, knows: [] },
@@ -28,11 +31,13 @@ const directions: Readonly<Record<string, Rule>> = {
   authn: { uses: ground, knows: [] },
   policy: { uses: ground, knows: ['authn'] },
   'guest-token': { uses: [...ground, 'redis'], knows: ['authn', 'policy'] },
-  config: { uses: [...ground, 'authn', 'policy'], knows: ['guest-token', 'http', 'redis'] },
+  config: { uses: [...ground, 'authn', 'policy', 'redis'], knows: ['guest-token', 'http'] },
+  /** What changes under the running service. */
+  reload: { uses: [...ground, 'config', 'policy'], knows: ['authn', 'telemetry'] },
   telemetry: { uses: ground, knows: [...shared, ...stages, 'config'] },
   http: { uses: [...ground, ...shared], knows: [...stages, 'config', 'telemetry'] },
-  app: { uses: everyPart, knows: [] },
-  commands: { uses: [...everyPart, 'app'], knows: [] },
+  app: { uses: [...everyPart, 'reload'], knows: [] },
+  commands: { uses: [...everyPart, 'app', 'shipped-files'], knows: [] },
   main: { uses: [...ground, 'commands'], knows: [] },
 };
 

@@ -1,9 +1,9 @@
 // Key files of issuers, watched: a changed JWT_SECRET_FILE or JWT_PUBLIC_KEY_FILE is taken into use, a bad one is not.
-import type { Authenticator } from './authn/authenticate.ts';
-import type { IssuerKeyFile } from './authn/issuers-file.ts';
-import { watchFile, type ReloadOutcome, type WatchedFile } from './files/watched-file.ts';
-import { secretText } from './secrets/secret-setting.ts';
-import { Secret } from './secrets/secret.ts';
+import type { Authenticator } from '../authn/authenticate.ts';
+import type { IssuerKeyFile } from '../authn/issuers-file.ts';
+import { watchFile, type ReloadOutcome, type WatchedFile } from '../files/watched-file.ts';
+import { secretText } from '../secrets/secret-setting.ts';
+import { Secret } from '../secrets/secret.ts';
 
 interface IssuerKeyFilesOptions {
   readonly keyFiles: readonly IssuerKeyFile[];

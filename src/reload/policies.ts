@@ -2,17 +2,17 @@
 // the old one stays. A request asks current() once and so sees one policy from start to end.
 import { readFileSync } from 'node:fs';
 import type { Logger } from 'pino';
-import type { Principal } from './authn/principal.ts';
-import type { Clock } from './clock.ts';
-import type { Configuration, LoadedPolicy } from './config/load-configuration.ts';
-import { requirePolicyTests } from './config/policy-tests.ts';
-import { watchFile, type ReloadOutcome, type WatchedFile } from './files/watched-file.ts';
-import { decide } from './policy/decide.ts';
-import type { Decision } from './policy/decision.ts';
-import { loadPolicy } from './policy/load-policy.ts';
-import type { Policy } from './policy/policy.ts';
-import { compareShadow } from './policy/shadow.ts';
-import type { Metrics } from './telemetry/metrics.ts';
+import type { Principal } from '../authn/principal.ts';
+import type { Clock } from '../clock.ts';
+import type { Configuration, LoadedPolicy } from '../config/load-configuration.ts';
+import { requirePolicyTests } from '../config/policy-tests.ts';
+import { watchFile, type ReloadOutcome, type WatchedFile } from '../files/watched-file.ts';
+import { decide } from '../policy/decide.ts';
+import type { Decision } from '../policy/decision.ts';
+import { loadPolicy } from '../policy/load-policy.ts';
+import type { Policy } from '../policy/policy.ts';
+import { compareShadow } from '../policy/shadow.ts';
+import type { Metrics } from '../telemetry/metrics.ts';
 
 interface PoliciesOptions {
   readonly configuration: Configuration;

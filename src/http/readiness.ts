@@ -1,0 +1,27 @@
+// What must hold before traffic makes sense, asked anew at every probe: a policy, a key for each of its data apps, the
+// keys of at least one issuer (one issuer's outage must not take the others' users down), and no shutdown under way.
+import type { Authenticator } from '../authn/authenticate.ts';
+import type { Policy } from '../policy/policy.ts';
+import type { ApiKeys } from '../secrets/api-keys.ts';
+import type { Readiness } from './health.ts';
+
+interface ReadinessOptions {
+  readonly policy: () => Policy;
+  readonly apiKeys: Pick<ApiKeys, 'get'>;
+  readonly authenticator: Pick<Authenticator, 'ready'>;
+  readonly isServing: () => boolean;
+}
+
+const check = (holds: boolean): 'ok' | 'failing' => (holds ? 'ok' : 'failing');
+
+export const createReadiness =
+  ({ policy, apiKeys, authenticator, isServing }: ReadinessOptions): Readiness =>
+  () => {
+    const dataApps = [...policy().dataApps.values()];
+    return {
+      policy: check(dataApps.length > 0),
+      apiKeys: check(dataApps.every(({ apiKeyName }) => apiKeys.get(apiKeyName) !== undefined)),
+      issuerKeys: check(authenticator.ready()),
+      accepting: check(isServing()),
+    };
+  };

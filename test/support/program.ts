@@ -1,0 +1,173 @@
+// The built program as a child process on real sockets, as it ships: its settings in, its log lines and exit code out.
+import { spawn, type ChildProcess } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { request } from 'node:http';
+import { createServer, type AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { buildProgram } from '../../build.ts';
+
+export interface LogLine {
+  readonly level: string;
+  readonly message: string;
+  readonly event?: string;
+  readonly requestId?: string;
+  readonly code?: string;
+  readonly reason?: string;
+  readonly [member: string]: unknown;
+}
+
+export interface Answer {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string | string[] | undefined>>;
+  readonly text: string;
+}
+
+export interface Asked {
+  readonly method?: string;
+  readonly path?: string;
+  readonly headers?: Readonly<Record<string, string | string[]>>;
+  readonly body?: string | Buffer;
+  readonly port?: number;
+}
+
+export interface Program {
+  readonly port: number;
+  readonly adminPort: number;
+  /** A folder of the program's own, its working directory. */
+  readonly folder: string;
+  readonly ask: (asked?: Asked) => Promise<Answer>;
+  /** All that was written so far, on both streams. */
+  readonly output: () => string;
+  readonly lines: () => readonly LogLine[];
+  readonly signal: (name: NodeJS.Signals) => void;
+  readonly exited: Promise<number | null>;
+  /** SIGTERM, and the exit code. */
+  readonly stop: () => Promise<number | null>;
+}
+
+/** A port that was free a moment ago. */
+export const freePort = (): Promise<number> =>
+  new Promise((resolve) => {
+    const server = createServer().listen(0, '127.0.0.1', () => {
+      const { port } = server.address() as AddressInfo;
+      server.close(() => resolve(port));
+    });
+  });
+
+/** One request on a connection of its own. */
+export function ask(
+  port: number,
+  { method = 'POST', path = '/guest-token', headers = {}, body }: Asked = {},
+): Promise<Answer> {
+  return new Promise((resolve, reject) => {
+    const length = body === undefined ? {} : { 'content-length': String(Buffer.byteLength(body)) };
+    const call = request(
+      { host: '127.0.0.1', port, method, path, headers: { ...length, ...headers }, agent: false },
+      (response) => {
+        const chunks: Buffer[] = [];
+        response.on('data', (chunk: Buffer) => chunks.push(chunk));
+        response.on('error', reject);
+        response.on('end', () =>
+          resolve({
+            status: response.statusCode ?? 0,
+            headers: response.headers,
+            text: Buffer.concat(chunks).toString('utf8'),
+          }),
+        );
+      },
+    );
+    call.on('error', reject);
+    call.end(body);
+  });
+}
+
+/** Builds the program once for a test file. */
+export function createProgramBuild(): { readonly path: () => Promise<string>; readonly remove: () => void } {
+  const outfile = `dist/test-${process.pid}-${Math.random().toString(36).slice(2)}.js`;
+  let built: Promise<void> | undefined;
+  return {
+    path: async () => {
+      await (built ??= buildProgram(outfile));
+      return join(process.cwd(), outfile);
+    },
+    remove: () => rmSync(outfile, { force: true }),
+  };
+}
+
+function collect(child: ChildProcess): () => string {
+  let text = '';
+  child.stdout?.on('data', (chunk: Buffer) => (text += chunk.toString('utf8')));
+  child.stderr?.on('data', (chunk: Buffer) => (text += chunk.toString('utf8')));
+  return () => text;
+}
+
+const parseLine = (line: string): readonly LogLine[] => {
+  try {
+    return [JSON.parse(line) as LogLine];
+  } catch {
+    return [];
+  }
+};
+
+/** Runs a command to its end. */
+export function runProgram(
+  path: string,
+  args: readonly string[],
+  env: Readonly<Record<string, string>>,
+  cwd = process.cwd(),
+): Promise<{ readonly exitCode: number | null; readonly output: string }> {
+  const child = spawn(process.execPath, [path, ...args], { cwd, env, stdio: ['ignore', 'pipe', 'pipe'] });
+  const output = collect(child);
+  return new Promise((resolve) => child.on('close', (exitCode) => resolve({ exitCode, output: output() })));
+}
+
+interface ProgramOptions {
+  readonly path: string;
+  readonly env: Readonly<Record<string, string>>;
+  /** Files written into the program's working directory first. */
+  readonly files?: Readonly<Record<string, string>>;
+}
+
+/** Starts `serve` and waits until it listens. Throws with its output when it ends instead. */
+export async function startProgram({ path, env, files = {} }: ProgramOptions): Promise<Program> {
+  const folder = mkdtempSync(join(tmpdir(), 'guest-token-program-'));
+  for (const [name, text] of Object.entries(files)) writeFileSync(join(folder, name), text);
+  const child = spawn(process.execPath, [path, 'serve'], {
+    cwd: folder,
+    env: { HOST: '127.0.0.1', PORT: '0', ADMIN_PORT: String(await freePort()), SHUTDOWN_DRAIN_SECONDS: '0', ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  const output = collect(child);
+  const exited = new Promise<number | null>((resolve) => {
+    child.on('close', (code) => {
+      rmSync(folder, { recursive: true, force: true });
+      resolve(code);
+    });
+  });
+  const lines = (): readonly LogLine[] => output().split('\n').flatMap(parseLine);
+  const listening = async (): Promise<LogLine> => {
+    for (;;) {
+      const line = lines().find(({ message }) => message === 'listening');
+      if (line !== undefined) return line;
+      if (child.exitCode !== null) throw new Error(`the program ended with ${child.exitCode}: ${output()}`);
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+  };
+  const line = await listening();
+  const port = line['port'] as number;
+  return {
+    port,
+    adminPort: line['adminPort'] as number,
+    folder,
+    ask: (asked = {}) => ask(asked.port ?? port, asked),
+    output,
+    lines,
+    signal: (name) => void child.kill(name),
+    exited,
+    stop: () => {
+      child.kill('SIGTERM');
+      return exited;
+    },
+  };
+}
