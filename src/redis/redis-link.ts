@@ -31,8 +31,8 @@ interface RedisLinkOptions {
 }
 
 const defaultLimitMs = 35;
-/** Exchanges that take longer than this on average cost a request, which makes up to three, more than they give. */
-const slowMs = 16;
+/** Exchanges that take longer than this share of the limit on average cost a request, which makes up to three, too much. */
+const slowShare = 0.45;
 const averageOver = 8;
 const checkEveryMs = 250;
 /** A ping without an answer for this long means that the connection itself is dead. */
@@ -73,6 +73,7 @@ export async function connectRedis(options: RedisLinkOptions): Promise<RedisLink
   let pingSentAt: number | undefined;
   let closed = false;
   let averageMs = 0;
+  const slowMs = limitMs * slowShare;
   let tellFirstState: () => void = () => undefined;
 
   const change = (next: 'up' | 'down', cause: string): void => {

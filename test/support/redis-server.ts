@@ -9,7 +9,8 @@ export const redisIsInstalled = spawnSync('redis-server', ['--version']).status 
 /** Appended to the titles of tests that are skipped without it. */
 export const redisReason = redisIsInstalled ? '' : ' (skipped: redis-server is not installed)';
 
-const freePort = async (): Promise<number> => {
+/** A port that was free a moment ago. */
+export const freePort = async (): Promise<number> => {
   const server = createServer().listen(0, '127.0.0.1');
   await once(server, 'listening');
   const address = server.address();
@@ -35,8 +36,9 @@ export interface RedisServer {
   readonly stop: () => Promise<void>;
 }
 
-export async function startRedisServer(extra: readonly string[] = []): Promise<RedisServer> {
-  const port = await freePort();
+/** @param extra further arguments; a configuration file must come first */
+export async function startRedisServer(extra: readonly string[] = [], askedPort?: number): Promise<RedisServer> {
+  const port = askedPort ?? (await freePort());
   let child: ChildProcess | undefined;
 
   const requirepass = extra[extra.indexOf('--requirepass') + 1];
@@ -58,13 +60,9 @@ export async function startRedisServer(extra: readonly string[] = []): Promise<R
   };
 
   const launch = async (): Promise<void> => {
-    child = spawn(
-      'redis-server',
-      ['--port', String(port), '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no', ...extra],
-      {
-        stdio: 'ignore',
-      },
-    );
+    const own = ['--port', String(port), '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no'];
+    const isSentinel = extra.includes('--sentinel');
+    child = spawn('redis-server', isSentinel ? extra : [...own, ...extra], { stdio: 'ignore' });
     await withClient((client) => client.ping());
   };
 

@@ -1,0 +1,139 @@
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { systemClock } from '../../src/clock.ts';
+import { createLimitStoreClass, type CountReply, type LimitStore } from '../../src/limits/limit-store.ts';
+import { createRedisCounter } from '../../src/limits/redis-counter.ts';
+import { parseRedisUrl } from '../../src/redis/redis-address.ts';
+import { connectRedis, type RedisLink } from '../../src/redis/redis-link.ts';
+import { redisIsInstalled, redisReason, startRedisServer, type RedisServer } from '../support/redis-server.ts';
+
+const count = (store: LimitStore, key: string, max: number, windowMs = 60_000): Promise<CountReply> =>
+  new Promise((resolve, reject) =>
+    store.incr(
+      key,
+      (error, counted) => (counted === undefined ? reject(error ?? new Error()) : resolve(counted)),
+      windowMs,
+      max,
+    ),
+  );
+
+describe.skipIf(!redisIsInstalled)(`limits shared through Redis${redisReason}`, () => {
+  let server: RedisServer;
+  let links: RedisLink[];
+
+  beforeAll(async () => {
+    server = await startRedisServer();
+  });
+  afterAll(async () => {
+    await server.stop();
+  });
+  beforeEach(() => {
+    links = [];
+  });
+  afterEach(async () => {
+    for (const link of links) link.close();
+    await server.restart();
+  });
+
+  /** A replica's store and link; `limitMs` is wide so that a busy machine does not look like a slow Redis. */
+  const startReplica = async (limitMs = 1_000) => {
+    const link = await connectRedis({
+      address: parseRedisUrl(server.url),
+      clock: systemClock,
+      random: Math.random,
+      events: { onRedisState: () => undefined },
+      limitMs,
+    });
+    links.push(link);
+    const Store = createLimitStoreClass({ clock: systemClock, redis: link });
+    return { link, store: new Store() };
+  };
+
+  it('are exact over two replicas, also for requests that come at once', async () => {
+    const replicas = [await startReplica(), await startReplica()];
+    const replies = await Promise.all(
+      Array.from({ length: 100 }, (_, index) => replicas[index % 2]?.store ?? expect.fail()).map((store) =>
+        count(store, 'user', 60),
+      ),
+    );
+    expect(replies.filter(({ current }) => current <= 60)).toHaveLength(60);
+    expect(replies.filter(({ current }) => current === 61)).toHaveLength(40);
+  });
+
+  it('slide: whoever waits as long as told is let in, and not before', async () => {
+    const { link } = await startReplica();
+    const take = createRedisCounter(link, 'test:');
+    const limit = { max: 2, windowMs: 400 };
+    expect(await take('user', limit)).toMatchObject({ allowed: true, used: 1 });
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    expect(await take('user', limit)).toMatchObject({ allowed: true, used: 2 });
+    const refused = await take('user', limit);
+    expect(refused).toMatchObject({ allowed: false, used: 2 });
+    expect(refused.freesInMs).toBeGreaterThan(50);
+    expect(refused.freesInMs).toBeLessThanOrEqual(200);
+    await new Promise((resolve) => setTimeout(resolve, refused.freesInMs + 2));
+    expect(await take('user', limit)).toMatchObject({ allowed: true, used: 2 });
+  });
+
+  it('stay small in Redis and leave it by themselves', async () => {
+    const { link } = await startReplica();
+    const take = createRedisCounter(link, 'test:');
+    const end = performance.now() + 700;
+    while (performance.now() < end) await take('user', { max: 1_000_000, windowMs: 500 });
+    expect(String(await server.ask('GET', 'test:user')).split(';').length).toBeLessThanOrEqual(18);
+    await new Promise((resolve) => setTimeout(resolve, 520));
+    expect(await server.ask('EXISTS', 'test:user')).toBe(0);
+  });
+
+  it('go on when somebody else wrote under the key', async () => {
+    const { link } = await startReplica();
+    await server.ask('LPUSH', 'test:user', 'foreign');
+    await server.ask('SET', 'test:other', 'foreign,text;12,;');
+    const take = createRedisCounter(link, 'test:');
+    for (const key of ['user', 'other']) expect(await take(key, { max: 2, windowMs: 1000 })).toMatchObject({ used: 1 });
+    expect(link.isUp()).toBe(true);
+  });
+
+  it('do not send a flood to Redis that this replica has seen through already', async () => {
+    const { store } = await startReplica();
+    for (let index = 0; index < 5; index += 1) await count(store, 'user', 5);
+    const commandsBefore = Number(
+      /total_commands_processed:(\d+)/.exec(String(await server.ask('INFO', 'stats')))?.[1],
+    );
+    for (let index = 0; index < 500; index += 1) expect((await count(store, 'user', 5)).current).toBe(6);
+    const commandsAfter = Number(/total_commands_processed:(\d+)/.exec(String(await server.ask('INFO', 'stats')))?.[1]);
+    expect(commandsAfter - commandsBefore).toBeLessThan(100);
+  });
+
+  it('keep what a replica has counted itself when Redis is killed, and let nobody wait', async () => {
+    const { store, link } = await startReplica();
+    for (let index = 0; index < 3; index += 1) await count(store, 'user', 5);
+    await server.kill();
+    const replies = [];
+    for (let index = 0; index < 4; index += 1) {
+      const startedAt = performance.now();
+      replies.push((await count(store, 'user', 5)).current);
+      expect(performance.now() - startedAt).toBeLessThan(50);
+    }
+    expect(replies).toEqual([4, 5, 6, 6]);
+    expect(link.isUp()).toBe(false);
+  });
+
+  it('answer within 50 ms when Redis freezes, counting in the process', async () => {
+    const { store } = await startReplica(35);
+    await count(store, 'user', 5);
+    server.freeze();
+    const startedAt = performance.now();
+    expect((await count(store, 'user', 5)).current).toBe(2);
+    expect(performance.now() - startedAt).toBeLessThan(50);
+    server.thaw();
+  });
+
+  it('are not reset for what this replica saw when Redis is flushed under load', async () => {
+    const { store } = await startReplica();
+    for (let index = 0; index < 5; index += 1) await count(store, 'user', 5);
+    await server.ask('FLUSHALL');
+    await server.ask('SCRIPT', 'FLUSH');
+    expect((await count(store, 'user', 5)).current).toBe(6);
+    expect((await count(store, 'another user', 5)).current).toBe(1);
+  });
+});

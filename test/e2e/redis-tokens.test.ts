@@ -1,0 +1,232 @@
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { systemClock, type Clock } from '../../src/clock.ts';
+import { ServiceError } from '../../src/errors.ts';
+import { createRedisTokens } from '../../src/guest-token/redis-tokens.ts';
+import { createKeyDerivation } from '../../src/redis/derived-keys.ts';
+import { parseRedisUrl } from '../../src/redis/redis-address.ts';
+import { connectRedis, type RedisLink } from '../../src/redis/redis-link.ts';
+import {
+  createApiKeys,
+  createScriptedMint,
+  grantOf,
+  hour,
+  principalOf,
+  startIssue,
+  type RecordedIssue,
+} from '../support/issuing.ts';
+import { redisIsInstalled, redisReason, startRedisServer, type RedisServer } from '../support/redis-server.ts';
+
+const alice = principalOf('alice@example.com');
+
+/** This machine's clock with its wall time off, as another replica's may be. */
+const clockOffBy = (ms: number): Clock => ({ now: () => systemClock.now() + ms, monotonic: systemClock.monotonic });
+
+describe.skipIf(!redisIsInstalled)(`tokens shared through Redis${redisReason}`, () => {
+  let server: RedisServer;
+  let links: RedisLink[];
+
+  beforeAll(async () => {
+    server = await startRedisServer();
+  });
+  afterAll(async () => {
+    await server.stop();
+  });
+  beforeEach(() => {
+    links = [];
+  });
+  afterEach(async () => {
+    for (const link of links) link.close();
+    await server.restart();
+  });
+
+  const scripted = createScriptedMint(systemClock);
+
+  /** A replica with the mint of all replicas; `limitMs` is wide so that a busy machine does not look like a slow Redis. */
+  const startReplica = async (options: { clock?: Clock; apiKey?: string; limitMs?: number } = {}) => {
+    const { clock = systemClock, apiKey, limitMs = 1_000 } = options;
+    const link = await connectRedis({
+      address: parseRedisUrl(server.url),
+      clock,
+      random: Math.random,
+      events: { onRedisState: () => undefined },
+      limitMs,
+    });
+    links.push(link);
+    const shared = createRedisTokens({ link, deriveKey: createKeyDerivation(), clock });
+    const replica: RecordedIssue = startIssue({
+      mint: scripted.mint,
+      apiKeys: createApiKeys(apiKey),
+      clock,
+      shared,
+    });
+    return { ...replica, link, shared };
+  };
+
+  const minted = (): number => scripted.grants.length;
+  let before = 0;
+  beforeEach(() => {
+    scripted.behave(() => Promise.resolve());
+    before = minted();
+  });
+
+  it('are minted once for two replicas', async () => {
+    const [first, second] = [await startReplica(), await startReplica()];
+    const one = await first.issue(grantOf(), alice);
+    const two = await second.issue(grantOf(), alice);
+    expect(two.token).toBe(one.token);
+    expect(two.reused).toBe(true);
+    expect(two.expiresInSeconds).toBeGreaterThan(3590);
+    expect(two.expiresInSeconds).toBeLessThan(3600);
+    expect(minted() - before).toBe(1);
+    expect(second.results).toEqual(['shared']);
+    await second.issue(grantOf(), alice);
+    expect(second.results).toEqual(['shared', 'hit']);
+  });
+
+  it('cost one mint when all replicas are asked at once', async () => {
+    const replicas = await Promise.all([startReplica(), startReplica(), startReplica()]);
+    scripted.behave(() => new Promise((resolve) => setTimeout(resolve, 150)));
+    const tokens = await Promise.all(
+      replicas.flatMap(({ issue }) => [issue(grantOf(), alice), issue(grantOf(), alice)]),
+    );
+    expect(new Set(tokens.map(({ token }) => token)).size).toBe(1);
+    expect(minted() - before).toBe(1);
+  });
+
+  it('are minted by a replica itself when the one that holds the lock does not come back', async () => {
+    const [gone, other] = [await startReplica(), await startReplica()];
+    scripted.behave(() => new Promise(() => undefined));
+    void gone.issue(grantOf(), alice);
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    scripted.behave(() => Promise.resolve());
+    const startedAt = performance.now();
+    expect((await other.issue(grantOf(), alice)).reused).toBe(false);
+    expect(performance.now() - startedAt).toBeLessThan(2_500);
+  });
+
+  it('are tried by the next replica when the first one fails', async () => {
+    const [first, second] = [await startReplica(), await startReplica()];
+    scripted.behave(async () => {
+      scripted.behave(() => Promise.resolve());
+      await new Promise((resolve) => setTimeout(resolve, 100));
+      throw new ServiceError('UPSTREAM_UNAVAILABLE', 'upstream_error');
+    });
+    const outcomes = await Promise.allSettled([first.issue(grantOf(), alice), second.issue(grantOf(), alice)]);
+    expect(outcomes.map(({ status }) => status).sort()).toEqual(['fulfilled', 'rejected']);
+  });
+
+  it('are handed out as spare by a replica that has just started while the upstream is down', async () => {
+    const first = await startReplica();
+    const { token } = await first.issue(grantOf({ lifetimeMs: hour }), alice);
+    // Less than the required share is left: as if the token were 35 minutes old.
+    const old = clockOffBy(35 * 60_000);
+    const second = await startReplica({ clock: old });
+    scripted.behave(() => Promise.reject(new ServiceError('UPSTREAM_UNAVAILABLE', 'circuit_open')));
+    expect(await second.issue(grantOf(), alice)).toMatchObject({ token, reused: true });
+    expect(second.results).toEqual(['spare']);
+  });
+
+  it('never look younger because a clock is off', async () => {
+    const behind = await startReplica({ clock: clockOffBy(-2 * hour) });
+    const ahead = await startReplica({ clock: clockOffBy(2 * hour) });
+    const right = await startReplica();
+    const fromRight = await right.issue(grantOf(), alice);
+    expect(await behind.issue(grantOf(), alice)).toMatchObject({ token: fromRight.token });
+    const left = (await behind.issue(grantOf(), alice)).expiresInSeconds;
+    expect(left).toBeLessThan(3600);
+    expect((await ahead.issue(grantOf(), alice)).reused, 'ended by its clock: mints its own').toBe(false);
+  });
+
+  it('are not kept longer because Redis carried the write out late', async () => {
+    const { shared } = await startReplica();
+    const key = 'a'.repeat(43) as Parameters<typeof shared.get>[0];
+    const apiKey = createApiKeys().get('DATABRAIN_API_KEY') ?? expect.fail();
+    const token = '0d6c2f0e-2d7c-4c8f-9a51-7b0f6f3f1a2b';
+    await shared.put(key, apiKey, { token, lifetimeMs: hour, remainingMs: 10_000 });
+    const [name = ''] = (await server.ask('KEYS', '*')) as string[];
+    await server.ask('PEXPIRE', name, String(10 * hour));
+    expect((await shared.get(key, apiKey))?.remainingMs).toBeLessThanOrEqual(9_000);
+    await server.ask('PERSIST', name);
+    expect(await shared.get(key, apiKey)).toBeUndefined();
+  });
+
+  it('are ignored when changed, moved to another name, or written by somebody else', async () => {
+    const [first, second] = [await startReplica(), await startReplica()];
+    const { token } = await first.issue(grantOf(), alice);
+    const [name = ''] = (await server.ask('KEYS', 'guest-token:1:token:*')) as string[];
+    await server.ask('SETRANGE', name, '40', 'X');
+    expect((await second.issue(grantOf(), alice)).token).not.toBe(token);
+
+    const bob = principalOf('bob@example.com');
+    await first.issue(grantOf(), bob);
+    const names = (await server.ask('KEYS', 'guest-token:1:token:*')) as string[];
+    const bobsName = names.find((one) => one !== name) ?? expect.fail();
+    await server.ask('COPY', name, bobsName, 'REPLACE');
+    const third = await startReplica();
+    expect(await third.issue(grantOf(), bob)).toMatchObject({ reused: false });
+
+    await server.ask('DEL', name);
+    await server.ask('LPUSH', name, 'foreign');
+    const fourth = await startReplica();
+    expect(await fourth.issue(grantOf(), alice)).toMatchObject({ reused: false });
+    expect(fourth.link.isUp()).toBe(true);
+  });
+
+  it('are not found with another API key', async () => {
+    const first = await startReplica();
+    const other = await startReplica({ apiKey: '11111111-2222-4333-8444-555555555555' });
+    const { token } = await first.issue(grantOf(), alice);
+    expect((await other.issue(grantOf(), alice)).token).not.toBe(token);
+  });
+
+  it('show neither token nor user nor API key in a dump', async () => {
+    const { issue } = await startReplica();
+    const { token } = await issue(grantOf(), alice);
+    const dump = await server.dump();
+    expect(dump).toContain('guest-token:1:token:');
+    const apiKey = createApiKeys().get('DATABRAIN_API_KEY')?.reveal() ?? expect.fail();
+    for (const secret of [token, apiKey, 'alice', 'acme', 'sales-dashboard', 'login.example.com']) {
+      expect(dump).not.toContain(secret);
+      expect(dump).not.toContain(Buffer.from(secret).toString('base64').slice(0, -4));
+    }
+  });
+
+  it('leave Redis when their life ends', async () => {
+    const { issue } = await startReplica();
+    await issue(grantOf({ lifetimeMs: 3_000 }), alice);
+    const [name = ''] = (await server.ask('KEYS', 'guest-token:1:token:*')) as string[];
+    const countdown = Number(await server.ask('PTTL', name));
+    expect(countdown).toBeGreaterThan(0);
+    expect(countdown).toBeLessThanOrEqual(3_000);
+  });
+
+  it('are still handed out within 50 ms while Redis is frozen or gone, minted by the process alone', async () => {
+    const { issue, link } = await startReplica({ limitMs: 35 });
+    const { token } = await issue(grantOf(), alice);
+    server.freeze();
+    const startedAt = performance.now();
+    expect((await issue(grantOf(), principalOf('bob'))).reused).toBe(false);
+    expect(performance.now() - startedAt).toBeLessThan(50);
+    expect((await issue(grantOf(), alice)).token).toBe(token);
+    expect(link.isUp()).toBe(false);
+    server.thaw();
+    await server.kill();
+    expect((await issue(grantOf(), principalOf('carol'))).reused).toBe(false);
+  });
+
+  it('survive a flush under load: nobody sees an error', async () => {
+    const replicas = [await startReplica(), await startReplica()];
+    const users = Array.from({ length: 20 }, (_, index) => principalOf(`user ${index}`));
+    const load = (async () => {
+      for (let round = 0; round < 15; round += 1) {
+        await Promise.all(replicas.flatMap(({ issue }) => users.map((user) => issue(grantOf(), user))));
+        for (const { clear } of replicas) clear();
+      }
+    })();
+    for (let count = 0; count < 3; count += 1) {
+      await server.ask('FLUSHALL');
+      await server.ask('SCRIPT', 'FLUSH');
+    }
+    await expect(load).resolves.toBeUndefined();
+  });
+});
