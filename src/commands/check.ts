@@ -2,38 +2,19 @@
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { Config } from '../config/load-config.ts';
-import { loadConfiguration, type Configuration, type LoadedPolicy } from '../config/load-configuration.ts';
+import { loadConfiguration, type LoadedPolicy } from '../config/load-configuration.ts';
 import { checkDataApp } from '../policy/live-check.ts';
-import { loadPolicyTests } from '../policy/policy-test-document.ts';
-import { resultLines } from '../policy/policy-test-report.ts';
-import { runPolicyTests } from '../policy/policy-test-run.ts';
 import type { DataAppPolicy, Policy } from '../policy/policy.ts';
 import { ConfigurationError, toLine, type Problem } from '../problem.ts';
 import { exitCode, type Command, type CommandContext } from './command.ts';
 import { fetchListing } from './embeds-listing.ts';
 import { parseWords } from './parse-args.ts';
-import { readTextFile } from './trial-policy.ts';
 
 const count = (number: number, noun: string): string => `${number} ${noun}${number === 1 ? '' : 's'}`;
 
 function okLine({ policy, path }: LoadedPolicy): string {
   const names = [...policy.dataApps.values()].map(({ name, isDefault }) => (isDefault ? `${name} (default)` : name));
   return `ok: ${path}, revision ${policy.revision}, ${count(names.length, 'data app')}: ${names.join(', ')}`;
-}
-
-/** Runs POLICY_TEST_FILES as the service does before it takes a policy; prints what fails. Throws ConfigurationError. */
-function runConfiguredTests({ config, policy }: Configuration, context: CommandContext): boolean {
-  let passed = true;
-  for (const file of config.policyTestFiles) {
-    const { tests } = loadPolicyTests({ text: readTextFile(file, context), file });
-    const run = runPolicyTests(policy.policy, tests);
-    for (const result of run.results.filter((result) => !result.passed)) {
-      context.err(`${resultLines(result).join('\n')}\n`);
-    }
-    context.out(`${file}: ${count(run.results.length, 'policy test')}, ${run.failed} failed\n`);
-    passed &&= run.failed === 0;
-  }
-  return passed;
 }
 
 async function checkOneLive(dataApp: DataAppPolicy, config: Config): Promise<readonly Problem[] | string> {
@@ -73,13 +54,13 @@ export const checkCommand: Command = {
   summary: 'validates settings and policy without starting',
   help: `Usage: guest-token-proxy check [--strict] [--live]
 
-Validates all settings and the policy files, and tells every problem at once, one line each: where, what, mend.
-Prints what the policy's author should think about (lint) and runs POLICY_TEST_FILES.
+Validates all settings, the policy files and POLICY_TEST_FILES, and tells every problem at once, one line each: where,
+what, mend. Prints what the policy's author should think about (lint).
 
   --strict  lint warnings fail the check
   --live    also asks Databrain's embeds listing whether keys, data apps, embed ids and dashboard ids exist; mints nothing
 
-Exit code 78 if the service would not start, 1 if tests, --strict or --live find something.
+Exit code 78 if the service would not start, 1 if --strict or --live finds something.
 `,
   run: async (context) => {
     const words = parseWords(checkCommand, context, {
@@ -89,14 +70,13 @@ Exit code 78 if the service would not start, 1 if tests, --strict or --live find
     if ('exit' in words) return words.exit;
     const { strict, live } = words.values;
     try {
-      const configuration = loadConfiguration(context.env, (path) => readFileSync(resolve(context.cwd, path)));
-      const { config, policy, shadow } = configuration;
+      const readFile = (path: string): Buffer => readFileSync(resolve(context.cwd, path));
+      const { config, policy, shadow } = loadConfiguration(context.env, readFile);
       const warnings = [...policy.policy.lint, ...(shadow?.policy.lint ?? [])];
       for (const warning of warnings) context.err(`${strict ? '' : 'warning: '}${toLine(warning)}\n`);
       for (const name of config.insecure) context.err(`warning: ${name}: lowers the guard. Remove it in production.\n`);
-      const testsPassed = runConfiguredTests(configuration, context);
       const liveFine = !live || (await checkLive(policy.policy, config, context));
-      if ((strict && warnings.length > 0) || !testsPassed || !liveFine) return exitCode.checkFailed;
+      if ((strict && warnings.length > 0) || !liveFine) return exitCode.checkFailed;
       context.out(`${okLine(policy)}\n`);
       if (shadow !== undefined) context.out(`${okLine(shadow)} (shadow)\n`);
       return exitCode.ok;

@@ -96,6 +96,17 @@ function printRun({ group, run, suites }: GroupRun, context: CommandContext): vo
   );
 }
 
+function writeReport(path: string, runs: readonly GroupRun[], context: CommandContext): boolean {
+  try {
+    writeFileSync(resolve(context.cwd, path), toJUnit(runs.flatMap(({ suites }) => suites)));
+    return true;
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code ?? 'unknown error';
+    context.err(`test: the file that --junit names cannot be written (${code}). Try --help.\n`);
+    return false;
+  }
+}
+
 export const testCommand: Command = {
   name: 'test',
   summary: 'runs policy tests (*.policy-test.yaml)',
@@ -129,8 +140,7 @@ Exit code 1 if a test fails or there is none, 78 if a file does not load.
       }
       const runs = loadGroups(files, context).map((group) => runGroup(group, context.clock));
       for (const run of runs) printRun(run, context);
-      if (junit !== undefined)
-        writeFileSync(resolve(context.cwd, junit), toJUnit(runs.flatMap(({ suites }) => suites)));
+      if (junit !== undefined && !writeReport(junit, runs, context)) return exitCode.usage;
       const uncovered = runs.filter(({ run }) => coveredPercent(run.coverage) < minPercent);
       for (const { group } of uncovered) context.err(`${group.policy.file}: coverage is below ${minPercent} %\n`);
       const failed = runs.some(({ run }) => run.failed > 0) || uncovered.length > 0;

@@ -1,0 +1,130 @@
+import { mkdtempSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { claimsOfToken, explainCommand } from '../../../src/commands/explain.ts';
+import { runCommand } from '../../support/run-command.ts';
+
+const cwd = mkdtempSync(join(tmpdir(), 'explain-'));
+writeFileSync(
+  join(cwd, 'policy.yaml'),
+  `version: 1
+dataApps:
+  sales:
+    default: true
+    expiresIn: 2h
+    request:
+      clientId: \${claims.org}
+      params: { allowedEmbeds: [overview] }
+`,
+);
+writeFileSync(join(cwd, 'claims.json'), '{"org":"acme"}');
+writeFileSync(
+  join(cwd, 'broken.yaml'),
+  'version: 1\ndataApps: { sales: { expiresIn: 1h, request: { clientID: a } } }\n',
+);
+
+const run = (args: readonly string[], more: Parameters<typeof runCommand>[2] = {}) =>
+  runCommand(explainCommand, args, { cwd, ...more });
+
+const encode = (value: unknown): string => Buffer.from(JSON.stringify(value)).toString('base64url');
+const jwt = (claims: unknown): string => `${encode({ alg: 'HS256' })}.${encode(claims)}.c2lnbmF0dXJl`;
+
+describe('explain', () => {
+  it.each([
+    ['JSON', ['--claims', '{"org":"acme"}'], {}],
+    ['a file', ['--claims', 'claims.json'], {}],
+    ['standard input', ['--claims', '-'], { stdin: '{"org":"acme"}' }],
+    ['a JWT', ['--token', jwt({ org: 'acme' })], {}],
+    ['a JWT with its scheme', ['--token', `Bearer ${jwt({ org: 'acme' })}\n`], {}],
+  ])('takes the claims from %s', async (_title, args, more) => {
+    const { exitCode, out, err } = await run([...args, '--json'], more);
+    expect(err).toBe('');
+    expect(exitCode).toBe(0);
+    expect(JSON.parse(out)).toMatchObject({ decision: 'permit', body: { clientId: 'acme', expiryTime: 7_200_000 } });
+  });
+
+  it('needs no other setting than the policy file', async () => {
+    const { exitCode, out } = await run(['--claims', 'claims.json'], {
+      env: { POLICY_FILE: join(cwd, 'policy.yaml') },
+    });
+    expect(exitCode).toBe(0);
+    expect(out).toContain('decision  permit');
+    expect(out).toContain('${claims.org}');
+  });
+
+  it('explains a refusal, which is an answer and no failure', async () => {
+    const { exitCode, out } = await run(['--claims', '{}']);
+    expect(exitCode).toBe(0);
+    expect(out).toContain('refused  ACCESS_DENIED (expression_failed)');
+    expect(out).toMatch(/where {4}policy\.yaml:7:17/);
+    expect(out).toMatch(/claim {4}org/);
+  });
+
+  it('asks for the data app that is named', async () => {
+    const { out } = await run(['--claims', '{"org":"acme"}', '--data-app', 'hr', '--json']);
+    expect(JSON.parse(out)).toMatchObject({ decision: 'deny', denial: { reason: 'data_app_unknown' } });
+  });
+
+  it('obeys TOKEN_MAX_LIFETIME_SECONDS', async () => {
+    const { exitCode, err } = await run(['--claims', '{}'], { env: { TOKEN_MAX_LIFETIME_SECONDS: '3600' } });
+    expect(exitCode).toBe(78);
+    expect(err).toMatch(/^policy\.yaml:5:16: expiresIn is 2h/);
+  });
+
+  it('notes that the access token has expired', async () => {
+    const { exitCode, err } = await run(['--token', jwt({ org: 'acme', exp: 1_767_225_599 })]);
+    expect(exitCode).toBe(0);
+    expect(err).toContain('exp has passed');
+    expect((await run(['--token', jwt({ org: 'acme', exp: 1_767_225_601 })])).err).toBe('');
+  });
+
+  it.each([
+    ['neither claims nor token', []],
+    ['both', ['--claims', '{}', '--token', jwt({})]],
+    ['an unknown option', ['--claim', '{}']],
+    ['a stray word', ['claims.json']],
+    ['claims that are not JSON', ['--claims', '{oops-secret']],
+    ['claims that are a list', ['--claims', '-']],
+    ['a file that is not there', ['--claims', 'nowhere.json']],
+    ['a token that is none', ['--token', 'oops-secret']],
+    ['a token whose payload is no object', ['--token', `a.${encode([1])}.b`]],
+    ['a token whose payload is not JSON', ['--token', 'a.b29wcy1zZWNyZXQ.b']],
+  ])('refuses %s with one line, exit code 64, and repeats nothing', async (_title, args) => {
+    const { exitCode, out, err } = await run(args, { stdin: '[]' });
+    expect(exitCode).toBe(64);
+    expect(out).toBe('');
+    expect(err).toContain('--help');
+    expect(err).not.toContain('oops-secret');
+  });
+
+  it('tells every problem of a policy that does not load, exit code 78', async () => {
+    const { exitCode, out, err } = await run(['--claims', '{}'], { env: { POLICY_FILE: 'broken.yaml' } });
+    expect(exitCode).toBe(78);
+    expect(out).toBe('');
+    expect(err).toMatch(/broken\.yaml:2:\d+: .*clientID.*[Dd]id you mean clientId/);
+  });
+
+  it('names the setting when there is no policy', async () => {
+    const { exitCode, err } = await run(['--claims', '{}'], { env: { POLICY_FILE: 'nowhere.yaml' } });
+    expect(exitCode).toBe(78);
+    expect(err).toBe('POLICY_FILE: names a file that cannot be read (ENOENT). Check the path and its permissions.\n');
+  });
+
+  it('has help', async () => {
+    const { exitCode, out } = await run(['--help']);
+    expect(exitCode).toBe(0);
+    expect(out).toContain('NOT verified');
+  });
+});
+
+describe('the claims of a token that nobody verified', () => {
+  it('are read strictly', () => {
+    expect(claimsOfToken(jwt({ sub: 'ü' }))).toEqual({ sub: 'ü' });
+    expect(claimsOfToken('a.b')).toBe('the token is not a JWT');
+    expect(claimsOfToken('a.b.c.d.e')).toBe('the token is not a JWT');
+    expect(claimsOfToken(`a.${Buffer.from([0x7b, 0xff, 0x7d]).toString('base64url')}.c`)).toBe(
+      'the token is not a JWT',
+    );
+  });
+});
