@@ -1,4 +1,4 @@
-// Asks the proxy's own `explain` command what its policy makes of a user's claims.
+// Asks the proxy's own `explain` command what its policy makes of a user's claims, once per user and policy.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { text } from 'node:stream/consumers';
@@ -10,8 +10,7 @@ interface ExplainOptions {
   readonly env: Readonly<Record<string, string>>;
 }
 
-/** @returns what `explain --json` prints, parsed. Throws if the command fails. */
-export async function explainClaims(claims: object, { node, root, env }: ExplainOptions): Promise<unknown> {
+async function explainClaims(claims: object, { node, root, env }: ExplainOptions): Promise<unknown> {
   const child = spawn(node, ['src/main.ts', 'explain', '--json', '--claims', '-'], {
     cwd: root,
     env,
@@ -22,4 +21,19 @@ export async function explainClaims(claims: object, { node, root, env }: Explain
   const [output] = await Promise.all([text(child.stdout), once(child, 'close')]);
   if (child.exitCode !== 0) throw new Error('explain failed');
   return JSON.parse(output);
+}
+
+/**
+ * @param policy text of the policy in use, so that a changed one is explained anew
+ * @returns what `explain --json` prints, parsed; rejects if the command fails
+ */
+export function createExplainer(options: ExplainOptions, policy: () => string): (claims: object) => Promise<unknown> {
+  const known = new Map<string, Promise<unknown>>();
+  return async (claims) => {
+    const key = JSON.stringify([claims, policy()]);
+    const explained = known.get(key) ?? explainClaims(claims, options);
+    known.set(key, explained);
+    explained.catch(() => known.delete(key));
+    return explained;
+  };
 }

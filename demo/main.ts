@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { salesEmbeds } from './databrain/catalogue.ts';
 import { startSimulatedDatabrain, type SimulatedDatabrain } from './databrain/start-simulated-databrain.ts';
-import { explainClaims } from './explain-process.ts';
+import { createExplainer } from './explain-process.ts';
 import { freePort } from './free-port.ts';
 import { createDemoLogin, demoUsers } from './login.ts';
 import { startPageServer } from './page-server.ts';
@@ -102,6 +102,7 @@ async function run(): Promise<void> {
   const { simulated, policyFile } = upstream;
 
   const proxyUrl = `http://${host}:${await freePort(ports.proxy, host)}`;
+  const policy = (): string => readFileSync(resolve(root, policyFile), 'utf8');
   const explainOptions = { node: process.execPath, root, env: { ...inherited, POLICY_FILE: policyFile } };
   const page = await startPageServer({
     port: await freePort(ports.page, host),
@@ -111,8 +112,8 @@ async function run(): Promise<void> {
     received: () => simulated?.requests ?? [],
     embedIds: salesEmbeds.map(({ embedId }) => embedId),
     login,
-    explain: (claims) => explainClaims(claims, explainOptions),
-    policy: () => readFileSync(resolve(root, policyFile), 'utf8'),
+    explain: createExplainer(explainOptions, policy),
+    policy,
   });
   undo.push(page.close);
 

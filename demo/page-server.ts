@@ -33,7 +33,7 @@ const files = new Map<string, { readonly name: string; readonly type: string }>(
   ['/', { name: 'index.html', type: 'text/html; charset=utf-8' }],
   ['/page.css', { name: 'page.css', type: 'text/css; charset=utf-8' }],
 ]);
-for (const name of ['page.js', 'calls.js', 'body-view.js', 'dashboard-view.js', 'elements.js'])
+for (const name of ['page.js', 'steps.js', 'calls.js', 'body-view.js', 'dashboard-view.js', 'elements.js'])
   files.set(`/${name}`, { name, type: 'text/javascript; charset=utf-8' });
 
 const tokenKinds: readonly TokenKind[] = ['valid', 'expired', 'tampered'];

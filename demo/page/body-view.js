@@ -45,5 +45,5 @@ export function bodyView(value, origins = new Map()) {
 }
 
 /** From what the proxy's `explain` printed: path of a field → names of the claims it read. */
-export const claimsByPath = ({ fields = [] }) =>
+export const claimsByPath = ({ fields = [] } = {}) =>
   new Map(fields.map(({ path, claims = [] }) => [path, claims.map(({ name }) => `claims.${name}`)]));

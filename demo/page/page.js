@@ -1,8 +1,7 @@
 // The page: for a chosen user one request through all four steps, honest or not, and how far it came.
-import { bodyView, claimsByPath } from './body-view.js';
 import * as calls from './calls.js';
-import { dashboardView } from './dashboard-view.js';
 import { byId, element, show } from './elements.js';
+import * as steps from './steps.js';
 
 const attacks = [
   { id: 'client-id', label: 'Send my own clientId', kind: 'valid', body: { clientId: 'globex' }, expected: 400 },
@@ -11,216 +10,110 @@ const attacks = [
   { id: 'expired', label: 'Use an expired token', kind: 'expired', expected: 401 },
   { id: 'no-token', label: 'Send no token', expected: 401 },
 ];
+const honest = { id: 'honest', kind: 'valid', expected: 200 };
 
 const demo = await calls.loadDemo();
-/** Counts runs, so that a slow one cannot overwrite what a later one shows. */
+const isReal = demo.simulatedUrl === undefined;
+/** Counts runs, so that a slow one never shows its results among those of a later one. */
 let latest = 0;
 
-const short = (token) => `${token.slice(0, 14)}…${token.slice(-6)}`;
-const chosenUser = () => document.querySelector('input[name="user"]:checked').value;
-const note = (...text) => element('p', { class: 'note' }, ...text);
-
-function setNode(name, state, text) {
+function showStep(card, { content, node: [name, state, text] }) {
+  show(card, ...content);
   const node = document.querySelector(`[data-node="${name}"]`);
   node.dataset.state = state;
   node.querySelector('span').textContent = text;
 }
 
-function showCall(accessToken, body) {
-  const lines = ['POST /guest-token'];
-  if (accessToken !== undefined) lines.push(`Authorization: Bearer ${short(accessToken)}`);
-  if (body !== undefined) lines.push('Content-Type: application/json', '', JSON.stringify(body));
-  show(
-    'call',
-    element('pre', { class: 'http', tabindex: '0' }, lines.join('\n')),
-    note(
-      accessToken === undefined
-        ? 'No credentials at all.'
-        : body === undefined
-          ? 'No body: who the user is says the access token, and nothing else.'
-          : 'The body is what a dishonest page would add.',
-    ),
-    accessToken === undefined ? undefined : claimsOf(accessToken),
+function showVerdict(state, text) {
+  byId('verdict').dataset.state = state;
+  byId('verdict').textContent = text;
+}
+
+function judge({ id, expected }, { status, body }) {
+  const what = `${status} ${body.error?.code ?? ''}`.trim();
+  if (status !== expected)
+    return [
+      'bad',
+      id === 'honest' ? `No guest token: ${what}. ${body.error?.message}` : `Expected ${expected}: ${what}.`,
+    ];
+  return [
+    'good',
+    id === 'honest' ? 'A guest token that shows what the policy allows.' : `Refused, as it must be: ${what}.`,
+  ];
+}
+
+async function stepsAfterToken(user, token, before, isCurrent) {
+  const opened = isReal ? steps.realDashboardStep() : await steps.openedStep(demo.simulatedUrl, demo.embedIds, token);
+  const { count, request } = await calls.received(token);
+  if (!isCurrent()) return;
+  showStep('dashboard', opened);
+  const step = (explained) =>
+    isReal ? steps.sentToRealApiStep(explained) : steps.receivedStep(request, count === before, explained);
+  showStep('received', step());
+  // The origins of the values come from another process: nothing else waits for it.
+  void calls.explain(user.id).then(
+    (explained) => isCurrent() && showStep('received', step(explained)),
+    () => undefined,
   );
 }
 
-function claimsOf(accessToken) {
-  const bytes = Uint8Array.from(
-    atob(accessToken.split('.')[1].replaceAll('-', '+').replaceAll('_', '/')),
-    (character) => character.charCodeAt(0),
-  );
-  const claims = JSON.parse(new TextDecoder().decode(bytes));
-  return element('details', {}, element('summary', {}, 'Claims in the access token'), bodyView(claims));
+async function stepsWithoutToken(before, isCurrent) {
+  const { count } = await calls.received();
+  if (!isCurrent()) return;
+  showStep('dashboard', steps.noTokenStep());
+  showStep('received', steps.notReceivedStep(count === before));
 }
 
-function showAnswer({ status, expiresIn, body }) {
-  const token = demo.simulatedUrl === undefined && body.token ? { token: `${body.token.slice(0, 8)}… (hidden)` } : body;
-  show(
-    'answer',
-    element('p', { class: `status ${status < 400 ? 'good' : 'refused'}` }, String(status)),
-    element(
-      'pre',
-      { class: 'http', tabindex: '0' },
-      expiresIn === null ? '' : `Guest-Token-Expires-In: ${expiresIn}\n`,
-      JSON.stringify(token, null, 2),
-    ),
-    note(
-      status < 400
-        ? `A guest token, good for ${Math.round(expiresIn / 60)} minutes.`
-        : 'A code and a fixed sentence; no guest token.',
-    ),
-  );
+async function attempt(trial, user, isCurrent) {
+  const { count: before } = await calls.received();
+  const accessToken = trial.kind === undefined ? undefined : await calls.signIn(user.id, trial.kind);
+  const answer = await calls.askForGuestToken(demo.proxyUrl, accessToken, trial.body);
+  if (!isCurrent()) return;
+  showStep('call', steps.askedStep(user, accessToken, trial.body));
+  showStep('answer', steps.answeredStep(answer, isReal));
+  const { token } = answer.body;
+  if (token === undefined) await stepsWithoutToken(before, isCurrent);
+  else await stepsAfterToken(user, token, before, isCurrent);
+  if (isCurrent()) showVerdict(...judge(trial, answer));
 }
 
-async function showReceived(token, before, user) {
-  if (token === undefined) {
-    const { count } = await calls.received();
-    const isUntouched = count === before;
-    show('received', note(isUntouched ? 'Nothing. The request ended at the proxy.' : 'Databrain was asked.'));
-    return setNode('databrain', isUntouched ? 'unreached' : 'good', isUntouched ? 'heard nothing' : 'was asked');
-  }
-  const [{ count, request }, explained] = await Promise.all([calls.received(token), calls.explain(user)]);
-  const origins = claimsByPath(explained);
-  if (request === null) {
-    show(
-      'received',
-      note(
-        'The real Databrain does not show what it received. This is what the proxy’s explain command says it sends:',
-      ),
-      bodyView(explained.body ?? {}, origins),
-    );
-    return setNode('databrain', 'good', 'gave a token');
-  }
-  const isReused = count === before;
-  show(
-    'received',
-    bodyView(request.body, origins),
-    note(
-      element('span', { class: 'claim' }, 'claims.…'),
-      ' marks a value that came from the access token; the rest stands in the policy.',
-    ),
-    note(
-      isReused
-        ? `Received at ${new Date(request.receivedAt).toLocaleTimeString()}. This time the proxy gave out the same token again, and Databrain was not asked.`
-        : 'Received just now, with the API key that only the proxy knows.',
-    ),
-  );
-  setNode('databrain', 'good', isReused ? 'not asked again' : 'gave a token');
-}
-
-async function showDashboard(token) {
-  if (token === undefined) {
-    show('dashboard', note('There is no token to open a dashboard with.'));
-    return setNode('dashboard', 'unreached', 'stays closed');
-  }
-  if (demo.simulatedUrl === undefined) {
-    show(
-      'dashboard',
-      note(
-        'The simulation is off, so this page has no dashboard to open. In your own page, hand the token to <dbn-dashboard token="…" dashboard-id="…">.',
-      ),
-    );
-    return setNode('dashboard', 'unreached', 'not part of this page');
-  }
-  const tabs = demo.embedIds.map((id) => element('button', { type: 'button', 'aria-pressed': 'false' }, id));
-  const view = element('div', { class: 'embed', 'aria-live': 'polite' });
-  const open = async (embedId) => {
-    for (const tab of tabs) tab.setAttribute('aria-pressed', String(tab.textContent === embedId));
-    const { accepted, status, body } = await calls.openDashboard(demo.simulatedUrl, embedId, token);
-    view.replaceChildren(
-      element(
-        'p',
-        { class: `status ${accepted ? 'good' : 'refused'}`, 'data-accepted': String(accepted) },
-        accepted ? 'Token accepted' : `${status}: ${body.reason}`,
-      ),
-      accepted ? dashboardView(body) : note('The policy’s allowedEmbeds does not name this embed for this user.'),
-    );
-    return accepted;
-  };
-  for (const tab of tabs) tab.addEventListener('click', () => void open(tab.textContent));
-  const accepted = await open(demo.embedIds[0]);
-  show('dashboard', element('div', { class: 'tabs', role: 'group', 'aria-label': 'Embeds' }, ...tabs), view);
-  setNode('dashboard', accepted ? 'good' : 'refused', accepted ? 'opens' : 'stays closed');
-}
-
-function showVerdict(attack, { status, body }) {
-  const code = body.error?.code ?? '';
-  const isRefused = status === attack?.expected;
-  byId('verdict').dataset.state = attack === undefined ? (status < 400 ? 'good' : 'bad') : isRefused ? 'good' : 'bad';
-  byId('verdict').textContent =
-    attack === undefined
-      ? status < 400
-        ? 'The user has a guest token, and it shows what the policy allows.'
-        : `No guest token: ${status} ${code}. ${body.error?.message ?? ''}`
-      : isRefused
-        ? `Refused, as it must be: ${status} ${code}.`
-        : `Expected ${attack.expected}, but the answer was ${status} ${code}.`;
-}
-
-async function run(attack) {
+async function run(trial) {
   latest += 1;
   const mine = latest;
-  const user = chosenUser();
-  byId('steps').setAttribute('aria-busy', 'true');
+  const isCurrent = () => mine === latest;
+  const chosen = document.querySelector('input[name="user"]:checked').value;
+  const user = demo.users.find(({ id }) => id === chosen);
   for (const button of document.querySelectorAll('[data-try]'))
-    button.setAttribute('aria-pressed', String(button.dataset.try === (attack?.id ?? 'honest')));
+    button.setAttribute('aria-pressed', String(button.dataset.try === trial.id));
+  byId('steps').setAttribute('aria-busy', 'true');
+  showVerdict('', 'Asking …');
   try {
-    const kind = attack === undefined ? 'valid' : attack.kind;
-    const accessToken = kind === undefined ? undefined : await calls.signIn(user, kind);
-    const { count: before } = await calls.received();
-    const answer = await calls.askForGuestToken(demo.proxyUrl, accessToken, attack?.body);
-    if (mine !== latest) return;
-    const { token } = answer.body;
-    showCall(accessToken, attack?.body);
-    showAnswer(answer);
-    setNode('browser', 'good', demo.users.find(({ id }) => id === user).name);
-    setNode(
-      'proxy',
-      token === undefined ? 'refused' : 'good',
-      token === undefined ? `refuses: ${answer.status}` : 'permits',
-    );
-    await Promise.all([showReceived(token, before, user), showDashboard(token)]);
-    if (mine !== latest) return;
-    showVerdict(attack, answer);
+    await attempt(trial, user, isCurrent);
   } catch (error) {
-    byId('verdict').dataset.state = 'bad';
-    byId('verdict').textContent = `The demo does not answer (${error.message}). Is it still running?`;
-  } finally {
-    if (mine === latest) byId('steps').setAttribute('aria-busy', 'false');
+    if (isCurrent()) showVerdict('bad', `The demo does not answer (${error.message}). Is it still running?`);
   }
+  if (isCurrent()) byId('steps').setAttribute('aria-busy', 'false');
 }
 
-function start() {
-  byId('mode').textContent = demo.simulatedUrl === undefined ? `Real API: ${demo.realApiUrl}` : 'Simulated Databrain';
-  if (demo.simulatedUrl === undefined) byId('received-title').textContent = 'What the proxy sends';
-  demo.users.forEach(({ id, name, title, claims }, index) => {
-    const input = element('input', { type: 'radio', name: 'user', value: id });
-    input.checked = index === 0;
-    input.addEventListener('change', () => void run());
-    const scope = claims.role === 'admin' ? 'every region' : `${claims.region}: ${claims.countries.join(', ')}`;
-    byId('users').append(
-      element(
-        'label',
-        {},
-        input,
-        element(
-          'span',
-          { class: 'user' },
-          element('strong', {}, name),
-          element('span', {}, title),
-          element('small', {}, scope),
-        ),
-      ),
-    );
-  });
-  for (const attack of attacks) {
-    const button = element('button', { type: 'button', 'data-try': attack.id }, attack.label);
-    button.addEventListener('click', () => void run(attack));
-    byId('attacks').append(button);
-  }
-  document.querySelector('[data-try="honest"]').addEventListener('click', () => void run());
-  void calls.loadPolicy().then((text) => (byId('policy').textContent = text));
-  void run();
+function userChoice({ id, name, title, claims }, index) {
+  const input = element('input', { type: 'radio', name: 'user', value: id });
+  input.checked = index === 0;
+  input.addEventListener('change', () => void run(honest));
+  const scope = claims.role === 'admin' ? 'every region' : `${claims.region}: ${claims.countries.join(', ')}`;
+  const lines = [element('strong', {}, name), element('span', {}, title), element('small', {}, scope)];
+  return element('label', {}, input, element('span', { class: 'user' }, ...lines));
 }
 
-start();
+function attackButton(attack) {
+  const button = element('button', { type: 'button', 'data-try': attack.id }, attack.label);
+  button.addEventListener('click', () => void run(attack));
+  return button;
+}
+
+byId('mode').textContent = isReal ? `Real API: ${demo.realApiUrl}` : 'Simulated Databrain';
+if (isReal) byId('received-title').textContent = 'What the proxy sends';
+byId('users').append(...demo.users.map(userChoice));
+byId('attacks').append(...attacks.map(attackButton));
+document.querySelector('[data-try="honest"]').addEventListener('click', () => void run(honest));
+await run(honest);
+byId('policy').textContent = await calls.loadPolicy();

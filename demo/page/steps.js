@@ -1,0 +1,135 @@
+// The four steps of one request, each as { content, node }: what its card shows, and how its station on the route looks.
+import { bodyView, claimsByPath } from './body-view.js';
+import * as calls from './calls.js';
+import { dashboardView } from './dashboard-view.js';
+import { element } from './elements.js';
+
+const short = (token) => `${token.slice(0, 14)}…${token.slice(-6)}`;
+const note = (...text) => element('p', { class: 'note' }, ...text);
+const http = (...lines) => element('pre', { class: 'http', tabindex: '0' }, lines.join('\n'));
+const pill = (isGood, text, attributes = {}) =>
+  element('p', { class: `status ${isGood ? 'good' : 'refused'}`, ...attributes }, text);
+
+/** Unverified: this is the browser's own token, shown to its owner. */
+function claimsOf(accessToken) {
+  const payload = accessToken.split('.')[1].replaceAll('-', '+').replaceAll('_', '/');
+  const bytes = Uint8Array.from(atob(payload), (character) => character.charCodeAt(0));
+  return JSON.parse(new TextDecoder().decode(bytes));
+}
+
+export function askedStep(user, accessToken, body) {
+  const lines = ['POST /guest-token'];
+  if (accessToken !== undefined) lines.push(`Authorization: Bearer ${short(accessToken)}`);
+  if (body !== undefined) lines.push('Content-Type: application/json', '', JSON.stringify(body));
+  const content = [http(...lines)];
+  if (body !== undefined) content.push(note('The body is what a dishonest page would add.'));
+  else content.push(note('No body. The access token alone says who the user is.'));
+  if (accessToken === undefined) content.splice(1, 1, note('No credentials at all.'));
+  else {
+    const claims = bodyView(claimsOf(accessToken));
+    content.push(element('details', {}, element('summary', {}, 'Claims in the access token'), claims));
+  }
+  return { content, node: ['browser', 'good', user.name] };
+}
+
+export function answeredStep({ status, expiresIn, body }, isReal) {
+  const isGood = status === 200;
+  const shown = isReal && isGood ? { token: `${body.token.slice(0, 8)}… (the rest is hidden here)` } : body;
+  const headers = expiresIn === null ? [] : [`Guest-Token-Expires-In: ${expiresIn}`];
+  return {
+    content: [
+      pill(isGood, String(status)),
+      http(...headers, JSON.stringify(shown, null, 2)),
+      note(
+        isGood
+          ? `A guest token, good for ${Math.round(expiresIn / 60)} minutes.`
+          : 'A code and a fixed sentence; no guest token.',
+      ),
+    ],
+    node: ['proxy', isGood ? 'good' : 'refused', isGood ? 'permits' : `refuses: ${status}`],
+  };
+}
+
+export function notReceivedStep(isUntouched) {
+  return {
+    content: [note(isUntouched ? 'Nothing. The request ended at the proxy.' : 'It was asked, and gave no token.')],
+    node: ['databrain', isUntouched ? 'unreached' : 'refused', isUntouched ? 'heard nothing' : 'gave no token'],
+  };
+}
+
+const waiting = 'Asking the proxy’s explain command where each value came from …';
+
+/** @param explained what the proxy's `explain` command printed; undefined while it is not there yet */
+export function receivedStep(request, isReused, explained) {
+  const at = new Date(request.receivedAt).toLocaleTimeString();
+  const legend = element('span', { class: 'claim' }, '← claims.…');
+  return {
+    content: [
+      bodyView(request.body, claimsByPath(explained)),
+      explained === undefined ? note(waiting) : note(legend, ' came from the access token; the rest is in the policy.'),
+      note(
+        isReused
+          ? `Received at ${at}. This time the proxy gave out the same token again without asking Databrain.`
+          : 'Received just now, with the API key that only the proxy knows.',
+      ),
+    ],
+    node: ['databrain', 'good', isReused ? 'not asked again' : 'gave a token'],
+  };
+}
+
+/** @param explained as above */
+export const sentToRealApiStep = (explained) => ({
+  content: [
+    note('The real Databrain does not show what it received. The proxy’s explain command says it sends this:'),
+    explained === undefined ? note(waiting) : bodyView(explained.body ?? {}, claimsByPath(explained)),
+  ],
+  node: ['databrain', 'good', 'gave a token'],
+});
+
+export const noTokenStep = () => ({
+  content: [note('There is no token to open a dashboard with.')],
+  node: ['dashboard', 'unreached', 'stays closed'],
+});
+
+export const realDashboardStep = () => ({
+  content: [
+    note(
+      'The simulation is off, so this page has no dashboard to open. In your own page, hand the token to ',
+      element('code', {}, '<dbn-dashboard token="…" dashboard-id="…">'),
+      '.',
+    ),
+  ],
+  node: ['dashboard', 'unreached', 'not on this page'],
+});
+
+async function openedEmbed(simulatedUrl, embedId, token) {
+  const { accepted, status, body } = await calls.openDashboard(simulatedUrl, embedId, token);
+  const verdict = pill(accepted, accepted ? 'Token accepted' : `${status}: ${body.reason}`, {
+    'data-accepted': String(accepted),
+  });
+  const rest = accepted ? dashboardView(body) : note('The policy’s allowedEmbeds does not name it for this user.');
+  return { accepted, content: [verdict, rest] };
+}
+
+export async function openedStep(simulatedUrl, embedIds, token) {
+  const view = element('div', { class: 'embed', 'aria-live': 'polite' });
+  const tabs = embedIds.map((id) => element('button', { type: 'button', 'data-embed': id }, id));
+  const select = async (embedId) => {
+    for (const tab of tabs) tab.setAttribute('aria-pressed', String(tab.dataset.embed === embedId));
+    const { accepted, content } = await openedEmbed(simulatedUrl, embedId, token);
+    if (tabs.some((tab) => tab.dataset.embed === embedId && tab.getAttribute('aria-pressed') === 'true'))
+      view.replaceChildren(...content);
+    return accepted;
+  };
+  for (const tab of tabs)
+    tab.addEventListener('click', () =>
+      select(tab.dataset.embed).catch(() =>
+        view.replaceChildren(note('The demo does not answer. Is it still running?')),
+      ),
+    );
+  const accepted = await select(embedIds[0]);
+  return {
+    content: [element('div', { class: 'tabs', role: 'group', 'aria-label': 'Embeds' }, ...tabs), view],
+    node: ['dashboard', accepted ? 'good' : 'refused', accepted ? 'opens' : 'stays closed'],
+  };
+}

@@ -1,0 +1,154 @@
+// The demo's page in a real browser: three users with their own rows, and attacks that visibly fail.
+import type { Browser, Page } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { chromiumReason, hasChromium, launchChromium } from '../support/chromium.ts';
+import { startDemo, type DemoProcess } from '../support/demo-process.ts';
+
+describe.skipIf(!hasChromium)(`the demo's page ${chromiumReason}`, () => {
+  let demo: DemoProcess;
+  let browser: Browser;
+  let page: Page;
+  /** What the browser complained about, apart from the refusals that the tests provoke. */
+  const complaints: string[] = [];
+
+  beforeAll(async () => {
+    demo = startDemo();
+    browser = await launchChromium();
+    page = await browser.newPage({ viewport: { width: 400, height: 800 } });
+    page.on('pageerror', ({ message }) => complaints.push(message));
+    page.on('console', (message) => {
+      if (message.type() === 'error' && !/status of 40[013]/.test(message.text())) complaints.push(message.text());
+    });
+    await page.goto(await demo.pageUrl());
+  });
+
+  afterAll(async () => {
+    await browser.close();
+    demo.child.kill('SIGTERM');
+    await demo.ended;
+  });
+
+  const textOf = async (selector: string): Promise<string> => (await page.locator(selector).innerText()).trim();
+  const settled = async (): Promise<string> => {
+    await page.waitForSelector('#steps[aria-busy="false"]');
+    return textOf('#verdict');
+  };
+  const choose = async (user: string): Promise<void> => {
+    await page.getByRole('radio', { name: user }).check({ force: true });
+    expect(await settled()).toBe('A guest token that shows what the policy allows.');
+  };
+  const rows = async (): Promise<readonly string[]> => {
+    const cells = await page.locator('#dashboard tbody tr').allInnerTexts();
+    return [
+      ...new Set(
+        cells.map((row) =>
+          row
+            .split(/\s*\t\s*/)
+            .slice(0, 2)
+            .join('/'),
+        ),
+      ),
+    ];
+  };
+
+  it.each([
+    ['Ada', ['acme/Germany'], ['Germany', 'France']],
+    [
+      'Grace',
+      ['acme/Germany', 'acme/France', 'acme/Canada', 'acme/United States', 'acme/Japan'],
+      ['Germany', 'France', 'Canada', 'United States', 'Japan'],
+    ],
+    ['Hedy', ['globex/Italy', 'globex/Spain'], ['Italy', 'Spain']],
+  ])('shows %s the rows of her tenant and role only', async (user, orders, countries) => {
+    await choose(user);
+    expect(await textOf('#dashboard .status')).toBe('Token accepted');
+    expect(await rows()).toEqual(orders);
+    expect(await page.locator('#dashboard .bar-name').allInnerTexts()).toEqual(countries);
+  });
+
+  it('opens the finance report for the administrator and not for a viewer', async () => {
+    await choose('Ada');
+    await page.click('[data-embed="finance-report"]');
+    await page.waitForSelector('[data-accepted="false"]');
+    expect(await textOf('#dashboard .status')).toBe('403: This guest token does not open this embed.');
+    await choose('Grace');
+    await page.click('[data-embed="finance-report"]');
+    await page.waitForSelector('text=Margin by country');
+    expect(await textOf('#dashboard .status')).toBe('Token accepted');
+  });
+
+  it('shows call, answer, and the exact body that Databrain received with the claims it came from', async () => {
+    await choose('Hedy');
+    expect(await textOf('#call pre')).toMatch(/^POST \/guest-token\nAuthorization: Bearer [\w.-]{14}…[\w-]{6}$/);
+    expect(await textOf('#answer pre')).toMatch(
+      /^Guest-Token-Expires-In: 3\d{3}\n\{\n {2}"token": "[0-9a-f-]{36}"\n\}$/,
+    );
+    await page.waitForSelector('#received .line.from-claim');
+    const shown = (await page.locator('#received .line').allInnerTexts()).map((line) => line.replace(/\s+/g, ' '));
+    expect(shown.map((line) => line.replace(/claims\..*$/, '').trim()).join('')).toBe(
+      JSON.stringify({
+        dataAppName: 'sales-dashboard',
+        clientId: 'globex',
+        params: {
+          userIdentifier: 'hedy',
+          allowedEmbeds: ['sales-overview'],
+          dashboardAppFilters: [{ dashboardId: 'overview', isShowOnUrl: false, values: { region: 'emea' } }],
+          appFilters: [{ metricId: 'orders', values: { country: ['Italy', 'Spain'], paid_orders: true } }],
+          hideDashboardFilters: ['cost'],
+        },
+        permissions: { isEnableDownloadMetrics: false, isEnableUnderlyingData: false, isShowDashboardName: true },
+        expiryTime: 3_600_000,
+      })
+        .replaceAll('":', '": ')
+        .replaceAll('","Spain', '", "Spain'),
+    );
+    expect(shown.find((line) => line.includes('"region"'))).toContain('claims.region');
+    expect(shown.find((line) => line.includes('"dashboardId"'))).not.toContain('claims.');
+  });
+
+  it.each([
+    ['Send my own clientId', '400 INVALID_REQUEST'],
+    ['Ask for another data app', '403 DATA_APP_NOT_ALLOWED'],
+    ['Change the token’s claims', '401 INVALID_TOKEN'],
+    ['Use an expired token', '401 TOKEN_EXPIRED'],
+    ['Send no token', '401 AUTHENTICATION_REQUIRED'],
+  ])('visibly refuses: %s', async (attack, answer) => {
+    await choose('Ada');
+    await page.getByRole('button', { name: attack }).click();
+    expect(await settled()).toBe(`Refused, as it must be: ${answer}.`);
+    expect(await textOf('#answer .status')).toBe(answer.slice(0, 3));
+    expect(await textOf('#received')).toBe('Nothing. The request ended at the proxy.');
+    expect(await textOf('#dashboard')).toBe('There is no token to open a dashboard with.');
+    expect(await page.getAttribute('[data-node="dashboard"]', 'data-state')).toBe('unreached');
+  });
+
+  it('can be used by keyboard alone', async () => {
+    await page.getByRole('radio', { name: 'Ada' }).focus();
+    await page.keyboard.press('ArrowDown');
+    expect(await settled()).toContain('A guest token');
+    expect(await textOf('[data-node="browser"] span')).toBe('Grace');
+    await page.keyboard.press('Tab');
+    await page.keyboard.press('Tab');
+    await page.keyboard.press('Enter');
+    expect(await settled()).toBe('Refused, as it must be: 400 INVALID_REQUEST.');
+  });
+
+  it('fits a narrow screen and makes the browser complain about nothing', async () => {
+    expect(await page.evaluate('document.documentElement.scrollWidth')).toBe(400);
+    expect(complaints).toEqual([]);
+  });
+
+  it('does not answer under a foreign host name', async () => {
+    const { port } = new URL(await demo.pageUrl());
+    const { request } = await import('node:http');
+    const status = await new Promise<number | undefined>((resolve, reject) => {
+      request({ host: '127.0.0.1', port, path: '/demo.json', headers: { host: 'attacker.example' } }, (response) => {
+        response.resume();
+        resolve(response.statusCode);
+      })
+        .once('error', reject)
+        .end();
+    });
+    expect(status).toBe(403);
+  });
+});

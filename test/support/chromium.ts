@@ -1,0 +1,26 @@
+// The browser for tests that need a real one: Chromium as the distribution packages it, without talking to its vendor.
+import { existsSync } from 'node:fs';
+import { chromium, type Browser } from 'playwright-core';
+
+const executablePath = '/usr/bin/chromium';
+
+/** For `describe.skipIf(!hasChromium)`. */
+export const hasChromium = existsSync(executablePath);
+
+/** Behind the title of a test that is skipped without it. */
+export const chromiumReason = `(needs ${executablePath})`;
+
+/** A headless browser; close it. */
+export const launchChromium = (): Promise<Browser> =>
+  chromium.launch({
+    executablePath,
+    args: [
+      '--no-sandbox',
+      '--disable-gpu',
+      '--disable-quic',
+      '--no-first-run',
+      '--disable-background-networking',
+      '--disable-component-update',
+      '--disable-sync',
+    ],
+  });

@@ -1,0 +1,81 @@
+// The demo as a user starts it: `node demo/main.ts` as a process of its own, with ports of its own.
+import { spawn, type ChildProcess } from 'node:child_process';
+import { connect } from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
+
+export interface DemoProcess {
+  readonly child: ChildProcess;
+  /** Everything printed so far. */
+  readonly output: () => string;
+  /** The first line that starts with this; rejects when the demo ends before or after 25 s. */
+  readonly line: (start: string) => Promise<string>;
+  readonly pageUrl: () => Promise<string>;
+  readonly proxyUrl: () => Promise<string>;
+  /** Exit code, or the signal that ended it. */
+  readonly ended: Promise<number | string>;
+}
+
+/** @param env beside PATH; without DEMO_ENV_FILE there is no .env */
+export function startDemo(env: Readonly<Record<string, string>> = {}): DemoProcess {
+  const child = spawn(process.execPath, ['demo/main.ts'], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: {
+      PATH: process.env['PATH'],
+      DEMO_ENV_FILE: 'there-is-no-such.env',
+      DEMO_PAGE_PORT: '0',
+      DEMO_PROXY_PORT: '0',
+      DEMO_DATABRAIN_PORT: '0',
+      ...env,
+    },
+  });
+  let printed = '';
+  for (const stream of [child.stdout, child.stderr])
+    stream.on('data', (chunk: Buffer) => (printed += chunk.toString()));
+  let isEnded = false;
+  const ended = new Promise<number | string>((resolve) => {
+    child.once('exit', (code, signal) => {
+      isEnded = true;
+      resolve(code ?? signal ?? 'unknown');
+    });
+  });
+
+  const line = async (start: string): Promise<string> => {
+    for (const deadline = Date.now() + 25_000; Date.now() < deadline; await delay(20)) {
+      const found = printed
+        .split('\n')
+        .slice(0, -1)
+        .find((text) => text.startsWith(start));
+      if (found !== undefined) return found;
+      if (isEnded) break;
+    }
+    throw new Error(`The demo printed no line that starts with "${start}":\n${printed}`);
+  };
+  const address = async (start: string): Promise<string> => {
+    const url = /http:\/\/[\d.:]+/.exec(await line(start))?.[0];
+    if (url === undefined) throw new Error(`There is no address behind "${start}"`);
+    return url;
+  };
+
+  return {
+    child,
+    output: () => printed,
+    line,
+    pageUrl: () => address('Page'),
+    proxyUrl: () => address('Proxy'),
+    ended,
+  };
+}
+
+/** Whether nobody listens at the address, at the latest after `withinMs`. */
+export async function isClosed(url: string, withinMs: number): Promise<boolean> {
+  const { hostname, port } = new URL(url);
+  for (const deadline = Date.now() + withinMs; ; await delay(50)) {
+    const isOpen = await new Promise<boolean>((resolve) => {
+      const socket = connect(Number(port), hostname);
+      socket.once('connect', () => resolve(true)).once('error', () => resolve(false));
+      socket.once('connect', () => socket.destroy());
+    });
+    if (!isOpen) return true;
+    if (Date.now() > deadline) return false;
+  }
+}
