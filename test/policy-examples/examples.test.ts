@@ -30,6 +30,15 @@ describe('the examples', () => {
   });
 });
 
+describe("the demo's policy", () => {
+  it('passes its tests, which exercise every rule and branch', async () => {
+    const cwd = fileURLToPath(new URL('../../demo/', import.meta.url));
+    const { exitCode, out, err } = await runCommand(testCommand, ['--coverage-min', '100'], { cwd });
+    expect(`${out}${err}`).not.toContain('✗');
+    expect(exitCode).toBe(0);
+  });
+});
+
 describe.each(names)('the example %s', (name) => {
   const cwd = `${folder}${name}`;
   const file = `${name}.policy-test.yaml`;
