@@ -63,6 +63,8 @@ const isOutage = (error: unknown): error is ServiceError => error instanceof Ser
 const maxRenewals = 8;
 const maxFlights = 4_096;
 const renewalPauseMs = 5_000;
+/** Whoever holds a spare token waits this long for a fresh one: an upstream that takes longer is as good as down. */
+const patienceMs = 1_500;
 
 /** Creates the only function that hands out guest tokens. */
 export function createIssue(options: IssueOptions): Issue {
@@ -112,26 +114,29 @@ export function createIssue(options: IssueOptions): Issue {
     return isSpare(others) ? others : undefined;
   };
 
+  const loseHeart = async (): Promise<never> => {
+    await options.pause(patienceMs);
+    throw new ServiceError('UPSTREAM_TIMEOUT', 'upstream_timeout');
+  };
+
   const reuseOrObtain = async (key: ReuseKey, apiKey: Secret, grant: Grant): Promise<GuestToken> => {
     const known = entries.get(key);
     const usability = known === undefined ? 'unusable' : judge(known, grant, minimumShare, clock);
-    if (known !== undefined && usability !== 'unusable') {
-      const isSpare = usability === 'spare';
-      if (!isSpare || options.upstreamIsDown?.() === true) {
-        renew(key, apiKey, grant, known);
-        return handOut(known, grant, isSpare ? 'spare' : 'hit');
-      }
+    const isSpare = usability === 'spare';
+    if (known !== undefined && (usability === 'fresh' || (isSpare && options.upstreamIsDown?.() === true))) {
+      renew(key, apiKey, grant, known);
+      return handOut(known, grant, isSpare ? 'spare' : 'hit');
     }
     if (flights.size() >= maxFlights) {
       throw new ServiceError('UPSTREAM_UNAVAILABLE', 'queue_full', { retryAfterSeconds: 1 });
     }
     const { joined, result } = fly(key, apiKey, grant);
     try {
-      const { token, source } = await result;
+      const { token, source } = await (isSpare ? Promise.race([result, loseHeart()]) : result);
       return handOut(token, grant, joined ? 'joined' : source);
     } catch (error) {
       if (!isOutage(error)) throw error;
-      const spare = await spareOf(key, apiKey, grant);
+      const spare = (await spareOf(key, apiKey, grant)) ?? (isSpare ? known : undefined);
       if (spare === undefined) throw error;
       return handOut(spare, grant, 'spare');
     }

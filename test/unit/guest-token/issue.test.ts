@@ -212,6 +212,31 @@ describe('while the upstream is down', () => {
     expect(grants).toHaveLength(2);
     expect(renewals).toEqual(['failed']);
   });
+
+  it('a spare token is handed out when the upstream is too slow, and the fresh one that comes late is kept', async () => {
+    const pauses: number[] = [];
+    const { issue, clock, behave, grants } = start({ pause: async (ms) => void pauses.push(ms) });
+    const { token } = await issue(grantOf(), alice);
+    clock.advance(40 * minute);
+    let answer: () => void = () => undefined;
+    behave(() => new Promise((resolve) => (answer = resolve)));
+    expect(await issue(grantOf(), alice)).toMatchObject({ token, reused: true });
+    expect(pauses).toEqual([1_500]);
+    answer();
+    await new Promise((resolve) => setImmediate(resolve));
+    const fresh = await issue(grantOf(), alice);
+    expect(fresh).toMatchObject({ reused: true, expiresInSeconds: 3600 });
+    expect(fresh.token).not.toBe(token);
+    expect(grants).toHaveLength(2);
+  });
+
+  it('a spare token is not handed out when the upstream answers in time', async () => {
+    const { issue, clock, behave } = start();
+    const { token } = await issue(grantOf(), alice);
+    clock.advance(40 * minute);
+    behave(() => new Promise((resolve) => setTimeout(resolve, 20)));
+    expect((await issue(grantOf(), alice)).token).not.toBe(token);
+  });
 });
 
 describe('renewal ahead of time', () => {
