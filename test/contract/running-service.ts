@@ -62,6 +62,8 @@ interface ServiceOptions {
   readonly databrainUrl: string;
   readonly settings?: Readonly<Record<string, string>>;
   readonly clock?: Clock;
+  /** Takes every line of the log. Default: nothing is logged. */
+  readonly log?: (line: string) => void;
 }
 
 const freePort = (): Promise<number> =>
@@ -76,6 +78,7 @@ export async function startService({
   databrainUrl,
   settings = {},
   clock = systemClock,
+  log,
 }: ServiceOptions): Promise<RunningService> {
   const folder = mkdtempSync(join(tmpdir(), 'guest-token-contract-'));
   writeFileSync(join(folder, 'policy.yaml'), policy);
@@ -99,7 +102,8 @@ export async function startService({
     },
     (path) => readFileSync(path),
   );
-  const logger = createLogger('silent', { write: () => undefined });
+  const logger =
+    log === undefined ? createLogger('silent', { write: () => undefined }) : createLogger('info', { write: log });
   const app = await buildApp({ configuration, logger, clock, openApiDocument: readOpenApiDocument() });
   const { port, adminPort } = await app.listen();
   return {

@@ -1,0 +1,121 @@
+// What the README shows is tried: the two commands, the policies, the settings, the browser's code, the audit line.
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { afterAll, describe, expect, it } from 'vitest';
+import packageJson from '../../package.json' with { type: 'json' };
+import { explainCommand } from '../../src/commands/explain.ts';
+import { loadConfiguration } from '../../src/config/load-configuration.ts';
+import { runCommand } from '../support/run-command.ts';
+import { startDatabrain } from './provocations.ts';
+import { accessToken, startService } from './running-service.ts';
+import { readDocument } from './settings-documents.ts';
+
+const readme = readDocument('README.md');
+const folder = mkdtempSync(join(tmpdir(), 'guest-token-readme-'));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+/** The code block of that language which holds the text. */
+function block(language: string, holding: string): string {
+  const blocks = [...readme.matchAll(/^```(\w+)\n(.*?)^```/gms)].filter(([, name]) => name === language);
+  const found = blocks.map(([, , code = '']) => code).filter((code) => code.includes(holding));
+  if (found.length !== 1) throw new Error(`there are ${found.length} blocks of ${language} with ${holding}`);
+  return found[0] ?? '';
+}
+
+describe('the first screen', () => {
+  it.each([
+    ['npm ci && npm run demo', 'demo'],
+    ['npm ci && npm test', 'test'],
+  ] as const)('has the command %s, which exists', (command, script) => {
+    expect(block('sh', command)).toBe(`${command}\n`);
+    expect(packageJson.scripts[script]).toMatch(/^node /);
+    expect(readme.slice(0, 2500)).toContain(command);
+  });
+});
+
+describe('the path to production', () => {
+  const lines = block('sh', 'DATABRAIN_API_KEY_FILE=').trim().split('\n');
+  const settings = Object.fromEntries(
+    lines.map((line) => [line.slice(0, line.indexOf('=')), line.slice(line.indexOf('=') + 1)]),
+  );
+  const files = new Map([
+    ['/run/secrets/api-key', 'b7f9c1d2-5b1e-4c38-9a42-6d0f3e7a1c55\n'],
+    ['/etc/guest-token-proxy/policy.yaml', block('yaml', '# the data app that the key belongs to')],
+  ]);
+
+  it('has settings and a policy that the service takes, without a warning', () => {
+    const { config, policy } = loadConfiguration(settings, (path) => Buffer.from(files.get(path) ?? ''));
+    expect(policy.policy.lint).toEqual([]);
+    expect(config.insecure).toEqual([]);
+    expect([...policy.policy.dataApps.keys()]).toEqual(['sales-dashboard']);
+  });
+
+  it('mounts every file that the settings name', () => {
+    const run = block('sh', 'docker run');
+    for (const path of files.keys()) expect(run).toContain(`:${path}:ro`);
+  });
+});
+
+describe('the policy by example', () => {
+  it('gives what explain shows for the claims beside it', async () => {
+    writeFileSync(join(folder, 'policy.yaml'), block('yaml', 'variables.isAdmin'));
+    const claims = /--claims '(.*)'/.exec(block('sh', 'explain --claims'))?.[1] ?? '';
+    const env = { POLICY_FILE: join(folder, 'policy.yaml') };
+    const { exitCode, out } = await runCommand(explainCommand, ['--claims', claims, '--json'], { env });
+    expect(exitCode).toBe(0);
+    expect(out).toContain('"clientId"');
+    expect(out).toContain('acme');
+    expect(out).toContain('DE');
+  });
+});
+
+interface BrowserCode {
+  readonly fetchGuestToken: (
+    url: string,
+    getAccessToken: (fresh: boolean) => Promise<string>,
+    dataApp?: string,
+  ) => Promise<{ readonly token: string; readonly expiresIn: number }>;
+}
+
+describe('the code for the browser', () => {
+  it('gets a token, also after its JWT has expired or Databrain was busy, and says why it gets none', async () => {
+    const file = join(folder, 'browser.mjs');
+    writeFileSync(file, block('js', 'export async function fetchGuestToken'));
+    const { fetchGuestToken } = (await import(pathToFileURL(file).href)) as BrowserCode;
+    const databrain = await startDatabrain();
+    const service = await startService({ databrainUrl: databrain.url, settings: { DATABRAIN_MAX_RETRIES: '0' } });
+    const url = `http://127.0.0.1:${service.port}/guest-token`;
+
+    const asked: boolean[] = [];
+    const expiredAtFirst = (fresh: boolean): Promise<string> => {
+      asked.push(fresh);
+      return Promise.resolve(fresh ? accessToken() : accessToken({ iat: 1, exp: 2 }));
+    };
+    databrain.refuseNext('INTERNAL_SERVER_ERROR');
+    const given = await fetchGuestToken(url, expiredAtFirst, 'sales-dashboard');
+    expect(given.token).toMatch(/^[0-9a-f-]{36}$/);
+    expect(given.expiresIn).toBeGreaterThan(3500);
+    expect(asked).toEqual([false, true, true]);
+
+    const denied = fetchGuestToken(url, () => Promise.resolve(accessToken({ email_verified: false })));
+    await expect(denied).rejects.toMatchObject({ code: 'ACCESS_DENIED', message: 'Verify your e-mail address first.' });
+    await service.stop();
+    await databrain.close();
+  });
+});
+
+describe('the audit line', () => {
+  it('has the members of a real one', async () => {
+    const lines: string[] = [];
+    const databrain = await startDatabrain();
+    const service = await startService({ databrainUrl: databrain.url, log: (line) => void lines.push(line) });
+    await service.ask({ headers: { authorization: `Bearer ${accessToken()}` } });
+    await service.stop();
+    await databrain.close();
+    const real = JSON.parse(lines.find((line) => line.includes('guest_token.issued')) ?? '{}') as object;
+    const shown = JSON.parse(block('json', 'guest_token.issued')) as object;
+    expect(Object.keys(shown)).toEqual(Object.keys(real));
+  });
+});
