@@ -66,6 +66,7 @@ export async function buildApp(options: AppOptions): Promise<App> {
   const random = Math.random;
   const metrics = createMetrics();
   const onSecretReload = observeSecretReload(metrics, logger);
+  const laterSigningSecrets = new Set<string>();
   let phase: Phase = 'serving';
 
   // Secrets: API keys by setting, each watched if it came from a file.
@@ -73,7 +74,8 @@ export async function buildApp(options: AppOptions): Promise<App> {
     settings: config.apiKeys,
     pollIntervalMs,
     accept: (_name, value) => {
-      if (isSigningSecret(value, config.issuers)) throw new Error('is the same as the JWT secret');
+      const isSigning = isSigningSecret(value, config.issuers) || laterSigningSecrets.has(value.identity());
+      if (isSigning) throw new Error('is the same as the JWT secret');
     },
     onReload: onSecretReload,
   });
@@ -90,6 +92,7 @@ export async function buildApp(options: AppOptions): Promise<App> {
     accept: (key: Secret) => {
       const isApiKey = apiKeys.names.some((name) => apiKeys.get(name)?.identity() === key.identity());
       if (isApiKey) throw new Error('is the same as an API key');
+      laterSigningSecrets.add(key.identity());
     },
     pollIntervalMs,
     onReload: onSecretReload,

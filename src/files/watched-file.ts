@@ -32,10 +32,11 @@ export function watchFile(options: WatchedFileOptions): WatchedFile {
   let problem: string | undefined;
   let queue: Promise<unknown> = Promise.resolve();
 
-  const fail = (what: string): ReloadOutcome => {
+  const fail = (what: string, hash?: string): ReloadOutcome => {
     const outcome = { kind: 'failed', problem: what } as const;
-    if (what !== problem) options.onOutcome(outcome);
+    if (what !== problem || hash !== refused) options.onOutcome(outcome);
     problem = what;
+    refused = hash;
     return outcome;
   };
 
@@ -55,8 +56,7 @@ export function watchFile(options: WatchedFileOptions): WatchedFile {
     try {
       await options.accept(content);
     } catch (error) {
-      refused = hash;
-      return fail(error instanceof Error ? error.message : 'was refused');
+      return fail(error instanceof Error ? error.message : 'was refused', hash);
     }
     inUse = hash;
     problem = refused = undefined;

@@ -15,7 +15,7 @@ afterEach(() => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-function watch(path: string, initial: string, intervalMs = 3_600_000) {
+function watch(path: string, initial: string, intervalMs = 3_600_000, isBad = (text: string) => text === 'bad') {
   const accepted: string[] = [];
   const outcomes: Exclude<ReloadOutcome, { kind: 'unchanged' }>[] = [];
   watched = watchFile({
@@ -23,7 +23,7 @@ function watch(path: string, initial: string, intervalMs = 3_600_000) {
     initial: Buffer.from(initial),
     intervalMs,
     accept: (content) => {
-      if (content.toString() === 'bad') throw new Error('is bad');
+      if (isBad(content.toString())) throw new Error('is bad');
       accepted.push(content.toString());
     },
     onOutcome: (outcome) => outcomes.push(outcome),
@@ -55,6 +55,17 @@ describe('a watched file', () => {
     writeFileSync(path, 'three');
     expect(await reload()).toEqual({ kind: 'changed' });
     expect(accepted).toEqual(['three']);
+  });
+
+  it('tells of other bad content anew, also when its problem has the same words', async () => {
+    const path = join(folder, 'f');
+    writeFileSync(path, 'bad');
+    const { outcomes, reload } = watch(path, 'one', 3_600_000, (content) => content.startsWith('bad'));
+    await reload();
+    writeFileSync(path, 'bad too');
+    await reload();
+    await reload();
+    expect(outcomes).toHaveLength(2);
   });
 
   it('tells of a missing file with its code only', async () => {

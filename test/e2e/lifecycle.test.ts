@@ -1,0 +1,276 @@
+// Signals and changing files, on the built program: draining, finishing what runs, a second signal, SIGHUP, and
+// policies and keys that change under it.
+import { renameSync, writeFileSync } from 'node:fs';
+import { request } from 'node:http';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { startSimulatedDatabrain, type SimulatedDatabrain } from '../../demo/databrain/start-simulated-databrain.ts';
+import { createProgramBuild, startProgram, type Answer, type Program } from '../support/program.ts';
+import { signToken } from '../support/sign-token.ts';
+
+const build = createProgramBuild();
+const oldSecret = 'the first secret of this test, 32 bytes or more'.replace(',', '');
+const newSecret = 'the second secret of this test 32 bytes or more';
+const apiKey = '7c8f6e0e-1f0a-4f25-92f4-25a6e7a1f001';
+const nextApiKey = '7c8f6e0e-1f0a-4f25-92f4-25a6e7a1f002';
+
+const policyFor = (clientId: string): string => `version: 1
+dataApps:
+  sales-dashboard:
+    default: true
+    expiresIn: 1h
+    request:
+      clientId: ${clientId}
+      params:
+        allowedEmbeds: [sales-overview]
+`;
+
+const settings = (databrain: SimulatedDatabrain): Record<string, string> => ({
+  JWT_ISSUER: 'https://issuer.example',
+  JWT_AUDIENCE: 'guest-token',
+  JWT_SECRET_FILE: 'jwt-secret',
+  DATABRAIN_API_URL: databrain.url,
+  DATABRAIN_API_KEY_FILE: 'api-key',
+  TOKEN_REUSE: 'off',
+  RATE_LIMIT_USER_MAX: '100000',
+});
+const files = (): Record<string, string> => ({
+  'policy.yaml': policyFor('${claims.org_id}'),
+  'jwt-secret': `${oldSecret}\n`,
+  'api-key': `${apiKey}\r\n`,
+});
+
+const bearer = (secret: string, claims: object = {}): Record<string, string> => {
+  const now = Math.floor(Date.now() / 1000);
+  const usual = {
+    iss: 'https://issuer.example',
+    aud: 'guest-token',
+    sub: 'u1',
+    org_id: 'acme',
+    iat: now,
+    exp: now + 600,
+  };
+  return { authorization: `Bearer ${signToken('HS256', secret, { ...usual, ...claims })}` };
+};
+
+/** Writes as Kubernetes and careful tools do: beside it, then renamed over it. */
+function replaceFile(program: Program, name: string, text: string): void {
+  writeFileSync(join(program.folder, `${name}.next`), text);
+  renameSync(join(program.folder, `${name}.next`), join(program.folder, name));
+}
+
+async function eventually(what: () => Promise<boolean> | boolean, withinMs = 8_000): Promise<void> {
+  const end = Date.now() + withinMs;
+  while (!(await what())) {
+    if (Date.now() > end) throw new Error('it did not happen in time');
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
+
+let databrain: SimulatedDatabrain;
+let slow: SimulatedDatabrain;
+let program: Program | undefined;
+
+beforeAll(async () => {
+  databrain = await startSimulatedDatabrain({
+    apiKeys: { 'sales-dashboard': apiKey },
+    embeds: 'any',
+    rateLimit: 'off',
+  });
+  slow = await startSimulatedDatabrain({ apiKeys: { 'sales-dashboard': apiKey }, embeds: 'any', delayMs: 600 });
+});
+afterEach(async () => {
+  program?.signal('SIGKILL');
+  await program?.exited;
+});
+afterAll(async () => {
+  await databrain.close();
+  await slow.close();
+  build.remove();
+});
+
+const start = async (upstream: SimulatedDatabrain, env: Record<string, string> = {}): Promise<Program> => {
+  program = await startProgram({ path: await build.path(), env: { ...settings(upstream), ...env }, files: files() });
+  return program;
+};
+
+describe('on SIGTERM', () => {
+  it('is not ready first but serves, then finishes what runs, and exits with 0', async () => {
+    const running = await start(slow, { SHUTDOWN_DRAIN_SECONDS: '1' });
+    running.signal('SIGTERM');
+    await eventually(async () => (await running.ask({ method: 'GET', path: '/readyz' })).status === 503);
+    expect((await running.ask({ method: 'GET', path: '/livez' })).status).toBe(200);
+    const draining = running.ask({ headers: bearer(oldSecret) });
+    expect((await draining).status).toBe(200);
+    expect((await draining).headers['connection']).toBe('close');
+    await new Promise((resolve) => setTimeout(resolve, 150));
+    const late = running.ask({ headers: bearer(oldSecret, { sub: 'u2' }) });
+    expect([200, 'ECONNREFUSED']).toContain(
+      await late.then(
+        ({ status }) => status,
+        (error: NodeJS.ErrnoException) => error.code,
+      ),
+    );
+    expect(await running.exited).toBe(0);
+    expect(running.lines().at(-1)).toMatchObject({ message: 'stopped' });
+  });
+
+  it('answers a request that was under way although no new connection is taken', async () => {
+    const running = await start(slow);
+    const underWay = running.ask({ headers: bearer(oldSecret) });
+    await eventually(() => slow.requests.length > 0 || true);
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    running.signal('SIGTERM');
+    expect((await underWay).status).toBe(200);
+    expect(await running.exited).toBe(0);
+  });
+
+  it('is not held up by idle keep-alive connections', async () => {
+    const running = await start(databrain);
+    const options = { host: '127.0.0.1', port: running.port, path: '/livez', headers: { connection: 'keep-alive' } };
+    await new Promise<void>((resolve, reject) => {
+      request(options, (response) => response.resume().on('end', resolve))
+        .on('error', reject)
+        .end();
+    });
+    const began = Date.now();
+    expect(await running.stop()).toBe(0);
+    expect(Date.now() - began).toBeLessThan(3_000);
+  });
+
+  it('cuts off what still runs when the grace time is over', async () => {
+    const running = await start(slow, {
+      SHUTDOWN_GRACE_SECONDS: '1',
+      DATABRAIN_TIMEOUT_MS: '30000',
+      DATABRAIN_DEADLINE_MS: '30000',
+    });
+    const hanging = request({
+      host: '127.0.0.1',
+      port: running.port,
+      path: '/guest-token',
+      method: 'POST',
+      headers: { ...bearer(oldSecret), 'content-type': 'application/json', 'content-length': '50' },
+    });
+    hanging.on('error', () => undefined);
+    hanging.write('{');
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    const began = Date.now();
+    expect(await running.stop()).toBe(0);
+    expect(Date.now() - began).toBeLessThan(4_000);
+    hanging.destroy();
+  });
+
+  it('exits at once on a second signal', async () => {
+    const running = await start(databrain, { SHUTDOWN_DRAIN_SECONDS: '30' });
+    running.signal('SIGTERM');
+    await eventually(() => running.lines().some(({ message }) => message === 'stopping'));
+    const began = Date.now();
+    running.signal('SIGINT');
+    expect(await running.exited).not.toBeNull();
+    expect(Date.now() - began).toBeLessThan(2_000);
+  });
+});
+
+describe('a changed policy', () => {
+  it('is used without a restart, on SIGHUP at once, and its revision is told', async () => {
+    const running = await start(databrain);
+    const revision = async (): Promise<string> => {
+      const answer = await running.ask({ method: 'GET', path: '/version', port: running.adminPort });
+      return (JSON.parse(answer.text) as { policyRevision: string }).policyRevision;
+    };
+    const before = await revision();
+    replaceFile(running, 'policy.yaml', policyFor('tenant-from-the-new-policy'));
+    running.signal('SIGHUP');
+    await eventually(async () => (await revision()) !== before);
+    expect((await running.ask({ headers: bearer(oldSecret) })).status).toBe(200);
+    expect(databrain.requests.at(-1)?.body).toMatchObject({ clientId: 'tenant-from-the-new-policy' });
+
+    replaceFile(running, 'policy.yaml', policyFor('and-by-polling'));
+    await eventually(async () => {
+      await running.ask({ headers: bearer(oldSecret) });
+      return JSON.stringify(databrain.requests.at(-1)?.body).includes('and-by-polling');
+    });
+  });
+
+  it('that is broken is refused: the old one stays, a log line and a metric say so', async () => {
+    const running = await start(databrain);
+    replaceFile(running, 'policy.yaml', policyFor('${claims.org_id').replace('expiresIn', 'expires'));
+    running.signal('SIGHUP');
+    await eventually(() => running.lines().some(({ message }) => message.includes('policy was refused')));
+    expect((await running.ask({ headers: bearer(oldSecret) })).status).toBe(200);
+    expect(databrain.requests.at(-1)?.body).toMatchObject({ clientId: 'acme' });
+    const metrics = await running.ask({ method: 'GET', path: '/metrics', port: running.adminPort });
+    expect(metrics.text).toContain('guest_token_policy_reloads_total{result="failed"} 1');
+  });
+
+  it('decides each request by one policy from start to end, also under load while reloading', async () => {
+    const running = await start(databrain, { RATE_LIMIT_ADDRESS_MAX: '100000' });
+    const both = (name: string): string =>
+      policyFor(name).replace(
+        'allowedEmbeds: [sales-overview]',
+        `userIdentifier: ${name}\n        allowedEmbeds: [${name}]`,
+      );
+    replaceFile(running, 'policy.yaml', both('policy-a'));
+    running.signal('SIGHUP');
+    await eventually(() => running.lines().some(({ message }) => message === 'the policy was reloaded'));
+    const from = databrain.requests.length;
+    const answers: Promise<Answer>[] = [];
+    for (let round = 0; round < 6; round += 1) {
+      for (let i = 0; i < 15; i += 1)
+        answers.push(running.ask({ headers: bearer(oldSecret, { sub: `u${round}-${i}` }) }));
+      replaceFile(running, 'policy.yaml', both(round % 2 === 0 ? 'policy-b' : 'policy-a'));
+      running.signal('SIGHUP');
+      await new Promise((resolve) => setTimeout(resolve, 30));
+    }
+    for (const answer of await Promise.all(answers)) expect(answer.status).toBe(200);
+    const seen = databrain.requests
+      .slice(from)
+      .map(({ body }) => body as { clientId: string; params: { userIdentifier: string; allowedEmbeds: string[] } });
+    for (const { clientId, params } of seen)
+      expect([params.userIdentifier, ...params.allowedEmbeds]).toEqual([clientId, clientId]);
+    expect(new Set(seen.map(({ clientId }) => clientId)).size).toBe(2);
+  });
+});
+
+describe('a changed secret file', () => {
+  it('rotates the JWT secret: both while both are there, then the new one only', async () => {
+    const running = await start(databrain);
+    expect((await running.ask({ headers: bearer(newSecret) })).status).toBe(401);
+    replaceFile(running, 'jwt-secret', `${oldSecret}\n${newSecret}\n`);
+    running.signal('SIGHUP');
+    await eventually(async () => (await running.ask({ headers: bearer(newSecret) })).status === 200);
+    expect((await running.ask({ headers: bearer(oldSecret) })).status).toBe(200);
+    replaceFile(running, 'jwt-secret', `${newSecret}\n`);
+    running.signal('SIGHUP');
+    await eventually(async () => (await running.ask({ headers: bearer(oldSecret) })).status === 401);
+    expect((await running.ask({ headers: bearer(newSecret) })).status).toBe(200);
+  });
+
+  it('that is bad keeps the old value and says so without the value', async () => {
+    const running = await start(databrain);
+    for (const [name, text] of [
+      ['jwt-secret', 'tiny'],
+      ['jwt-secret', apiKey],
+      ['api-key', 'a key with spaces'],
+      ['api-key', oldSecret],
+    ] as const) {
+      const told = running.lines().filter(({ message }) => message.includes('secret file was refused')).length;
+      replaceFile(running, name, text);
+      running.signal('SIGHUP');
+      await eventually(
+        () => running.lines().filter(({ message }) => message.includes('secret file was refused')).length > told,
+      );
+      expect((await running.ask({ headers: bearer(oldSecret) })).status).toBe(200);
+    }
+    for (const word of ['tiny', apiKey, 'a key with spaces', oldSecret]) expect(running.output()).not.toContain(word);
+  });
+
+  it('heals a refused API key: it is read again and the call repeated, so that no user sees a failure', async () => {
+    const other = await startSimulatedDatabrain({ apiKeys: { 'sales-dashboard': nextApiKey }, embeds: 'any' });
+    const running = await start(other);
+    expect((await running.ask({ headers: bearer(oldSecret) })).status).toBe(502);
+    replaceFile(running, 'api-key', nextApiKey);
+    expect((await running.ask({ headers: bearer(oldSecret) })).status).toBe(200);
+    await other.close();
+  });
+});

@@ -1,0 +1,192 @@
+// Misconfigurations stop the start: every problem at once, one line each with the variable and the mend, exit code 78,
+// no secret printed, no socket opened.
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { generateKeyPairSync } from 'node:crypto';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { createProgramBuild, freePort, runProgram, startProgram } from '../support/program.ts';
+
+const build = createProgramBuild();
+const secret = 'the secret that must never be printed and is long';
+const apiKey = '0f0e7d2b-9c3a-4c6f-8a8a-3f5a9d1b7c21';
+let folder: string;
+let path: string;
+
+const policy = `version: 1
+dataApps:
+  sales-dashboard:
+    default: true
+    expiresIn: 1h
+    request:
+      clientId: \${claims.org_id}
+      params:
+        allowedEmbeds: [sales-overview]
+`;
+const good = {
+  HOST: '127.0.0.1',
+  JWT_ISSUER: 'https://issuer.example',
+  JWT_AUDIENCE: 'guest-token',
+  JWT_SECRET: secret,
+  DATABRAIN_API_KEY: apiKey,
+  DATABRAIN_API_URL: 'http://127.0.0.1:1',
+};
+const publicKey = generateKeyPairSync('rsa', { modulusLength: 2048 })
+  .publicKey.export({ type: 'spki', format: 'pem' })
+  .toString();
+const weakKey = generateKeyPairSync('rsa', { modulusLength: 1024 })
+  .publicKey.export({ type: 'spki', format: 'pem' })
+  .toString();
+
+beforeAll(async () => {
+  path = await build.path();
+  folder = mkdtempSync(join(tmpdir(), 'guest-token-start-'));
+  writeFileSync(join(folder, 'policy.yaml'), policy);
+  writeFileSync(join(folder, 'empty'), '\n');
+  writeFileSync(join(folder, 'two-lines'), `${apiKey}\n${apiKey}\n`);
+  writeFileSync(join(folder, 'broken.yaml'), policy.replace('expiresIn: 1h', 'expiresin: 1h'));
+});
+afterAll(() => {
+  rmSync(folder, { recursive: true, force: true });
+  build.remove();
+});
+
+const without = (name: keyof typeof good): Record<string, string> =>
+  Object.fromEntries(Object.entries(good).filter(([key]) => key !== name));
+
+const cases: readonly (readonly [title: string, env: Record<string, string>, where: string])[] = [
+  ['no issuer', without('JWT_ISSUER'), 'JWT_ISSUER'],
+  ['no audience', without('JWT_AUDIENCE'), 'JWT_AUDIENCE'],
+  ['no API key', without('DATABRAIN_API_KEY'), 'DATABRAIN_API_KEY'],
+  ['an empty API key', { ...good, DATABRAIN_API_KEY: '' }, 'DATABRAIN_API_KEY'],
+  [
+    'an API key of two lines',
+    { ...without('DATABRAIN_API_KEY'), DATABRAIN_API_KEY_FILE: 'two-lines' },
+    'DATABRAIN_API_KEY',
+  ],
+  [
+    'an API key file that is empty',
+    { ...without('DATABRAIN_API_KEY'), DATABRAIN_API_KEY_FILE: 'empty' },
+    'DATABRAIN_API_KEY_FILE',
+  ],
+  [
+    'an API key file that is missing',
+    { ...without('DATABRAIN_API_KEY'), DATABRAIN_API_KEY_FILE: 'nowhere' },
+    'DATABRAIN_API_KEY_FILE',
+  ],
+  ['a secret given twice', { ...good, JWT_SECRET_FILE: 'two-lines' }, 'JWT_SECRET'],
+  ['a short HMAC secret', { ...good, JWT_SECRET: 'short' }, 'JWT_SECRET'],
+  [
+    'an HMAC secret too short for HS512',
+    { ...good, JWT_ALGORITHMS: 'HS512', JWT_SECRET: 'x'.repeat(40) },
+    'JWT_SECRET',
+  ],
+  ['a public key as HMAC secret', { ...good, JWT_SECRET: publicKey }, 'JWT_SECRET'],
+  [
+    'a public key in base64 as HMAC secret',
+    { ...good, JWT_SECRET: publicKey.replace(/-----.*-----|\n/g, '') },
+    'JWT_SECRET',
+  ],
+  [
+    'a JWK as HMAC secret',
+    { ...good, JWT_SECRET: '{"kty":"RSA","n":"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA","e":"AQAB"}' },
+    'JWT_SECRET',
+  ],
+  ['an RSA key under 2048 bits', { ...without('JWT_SECRET'), JWT_PUBLIC_KEY: weakKey }, 'JWT_PUBLIC_KEY'],
+  ['two key sources', { ...good, JWT_PUBLIC_KEY: publicKey }, 'JWT_PUBLIC_KEY'],
+  ['mixed algorithms', { ...good, JWT_ALGORITHMS: 'HS256,RS256' }, 'JWT_ALGORITHMS'],
+  ['the algorithm none', { ...good, JWT_ALGORITHMS: 'none' }, 'JWT_ALGORITHMS'],
+  ['the API key as JWT secret', { ...good, JWT_SECRET: apiKey, DATABRAIN_API_KEY: apiKey }, 'DATABRAIN_API_KEY'],
+  ['http to Databrain', { ...good, DATABRAIN_API_URL: 'http://databrain.example' }, 'DATABRAIN_API_URL'],
+  ['http to the key set', { ...without('JWT_SECRET'), JWT_JWKS_URL: 'http://issuer.example/jwks' }, 'JWT_JWKS_URL'],
+  [
+    'an http issuer as base of discovery',
+    { ...without('JWT_SECRET'), JWT_ISSUER: 'http://issuer.example' },
+    'JWT_ISSUER',
+  ],
+  ['TRUST_PROXY=true', { ...good, TRUST_PROXY: 'true' }, 'TRUST_PROXY'],
+  ['TRUST_PROXY of everybody', { ...good, TRUST_PROXY: '0.0.0.0/0' }, 'TRUST_PROXY'],
+  ['TRUST_PROXY of everybody, mapped', { ...good, TRUST_PROXY: '::ffff:0:0/96' }, 'TRUST_PROXY'],
+  ['CORS_ORIGINS=*', { ...good, CORS_ORIGINS: '*' }, 'CORS_ORIGINS'],
+  ['a negative number', { ...good, DATABRAIN_TIMEOUT_MS: '-1' }, 'DATABRAIN_TIMEOUT_MS'],
+  ['a number that is not finite', { ...good, RATE_LIMIT_USER_MAX: 'Infinity' }, 'RATE_LIMIT_USER_MAX'],
+  ['a limit of zero', { ...good, RATE_LIMIT_ADDRESS_MAX: '0' }, 'RATE_LIMIT_ADDRESS_MAX'],
+  ['a tolerance that is too long', { ...good, JWT_CLOCK_TOLERANCE_SECONDS: '121' }, 'JWT_CLOCK_TOLERANCE_SECONDS'],
+  ['a misspelt variable', { ...good, JWT_AUDIENCES: 'x' }, 'JWT_AUDIENCES'],
+  ['a variable of the future', { ...good, DATABRAIN_API_KEY_VAULT: 'kv/x#y' }, 'DATABRAIN_API_KEY_VAULT'],
+  ['a missing policy', { ...good, POLICY_FILE: 'nowhere.yaml' }, 'POLICY_FILE'],
+  ['a broken policy', { ...good, POLICY_FILE: 'broken.yaml' }, 'broken.yaml:5:5'],
+  ['one port for both listeners', { ...good, PORT: '9091', ADMIN_PORT: '9091' }, 'ADMIN_PORT'],
+  ['a Redis address that is none', { ...good, REDIS_URL: 'redis://:hunter2secret@' }, 'REDIS_URL'],
+];
+
+describe('a start with', () => {
+  it.each(cases)('%s is refused', async (_title, env, where) => {
+    const { exitCode, output } = await runProgram(path, ['serve'], { PORT: '0', ADMIN_PORT: '0', ...env }, folder);
+    expect(exitCode).toBe(78);
+    const lines = output.trim().split('\n');
+    expect(lines.some((line) => line.startsWith(`${where}: `))).toBe(true);
+    for (const line of lines) expect(line).toMatch(/^[^ ]+: .+\. .+\.$/);
+    const publicText = publicKey.split('\n')[2] ?? '';
+    for (const word of [secret, apiKey, 'hunter2secret', publicText]) expect(output).not.toContain(word);
+  });
+
+  it('everything wrong is told at once', async () => {
+    const env = {
+      JWT_ALGORITHMS: 'none',
+      TRUST_PROXY: 'true',
+      CORS_ORIGINS: '*',
+      PORT: 'x',
+      POLICY_FILE: 'broken.yaml',
+      TOKEN_REUZE: 'off',
+    };
+    const { exitCode, output } = await runProgram(path, ['serve'], env, folder);
+    expect(exitCode).toBe(78);
+    const named = output
+      .trim()
+      .split('\n')
+      .map((line) => line.split(': ')[0]);
+    expect(named).toEqual(
+      expect.arrayContaining([
+        'JWT_ISSUER',
+        'JWT_AUDIENCE',
+        'TRUST_PROXY',
+        'CORS_ORIGINS',
+        'PORT',
+        'DATABRAIN_API_KEY',
+        'TOKEN_REUZE',
+        'broken.yaml:5:5',
+      ]),
+    );
+    expect(output).toContain('Did you mean TOKEN_REUSE');
+  });
+
+  it('a port that is taken says so', async () => {
+    const port = await freePort();
+    const env = { ...good, SHUTDOWN_DRAIN_SECONDS: '0' };
+    const first = await startProgram({ path, env: { ...env, PORT: String(port) }, files: { 'policy.yaml': policy } });
+    const { exitCode, output } = await runProgram(
+      path,
+      ['serve'],
+      { ...env, PORT: String(port), ADMIN_PORT: '0' },
+      folder,
+    );
+    expect(exitCode).toBe(78);
+    expect(output).toContain('EADDRINUSE');
+    expect(await first.stop()).toBe(0);
+  });
+});
+
+describe('a start with a setting that lowers the guard', () => {
+  it('says so as a warning', async () => {
+    const program = await startProgram({
+      path,
+      env: { ...good, INSECURE_JWT_ALLOW_MISSING_AUDIENCE: 'true' },
+      files: { 'policy.yaml': policy },
+    });
+    expect(program.lines()).toContainEqual(
+      expect.objectContaining({ level: 'warn', setting: 'INSECURE_JWT_ALLOW_MISSING_AUDIENCE' }),
+    );
+    expect(await program.stop()).toBe(0);
+  });
+});
