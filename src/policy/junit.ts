@@ -20,7 +20,6 @@ const entities: Readonly<Record<string, string>> = {
 /** Text for content and attributes. Characters that XML 1.0 §2.2 forbids become U+FFFD: no escape exists for them. */
 function xml(text: string): string {
   return text
-    .toWellFormed()
     .replace(/[^\t\n\r\u{20}-\u{D7FF}\u{E000}-\u{FFFD}\u{10000}-\u{10FFFF}]/gu, '\uFFFD')
     .replace(/[&<>"']/g, (character) => entities[character] ?? '')
     .replace(/[\t\n\r]/g, (character) => `&#${character.charCodeAt(0)};`);
