@@ -3,9 +3,11 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { explain } from '../../src/policy/explain.ts';
 import { loadPolicy } from '../../src/policy/load-policy.ts';
+import { policySchema } from '../../src/policy/policy-schema.ts';
 import { loadPolicyTests } from '../../src/policy/policy-test-document.ts';
 import { resultLines } from '../../src/policy/policy-test-report.ts';
 import { runPolicyTests } from '../../src/policy/policy-test-run.ts';
+import { permissionNames } from '../../src/policy/upstream-request.ts';
 
 const guide = readFileSync(new URL('../../docs/policy.md', import.meta.url), 'utf8');
 const maxLifetimeSeconds = 86_400;
@@ -86,9 +88,17 @@ describe('the table of expressions in the guide', () => {
 });
 
 describe('the guide', () => {
-  it('speaks of every permission and every key of a data app', () => {
-    for (const word of ['isDisableMetricCreation', 'withinAccessToken', 'clientIdPattern', 'filterValuePattern']) {
-      expect(guide).toContain(word);
-    }
+  it('names every reason for which a policy refuses', () => {
+    const source = readFileSync(new URL('../../src/errors.ts', import.meta.url), 'utf8');
+    const union = /export type PolicyReason =([^;]+);/.exec(source)?.[1] ?? '';
+    const reasons = [...union.matchAll(/'([a-z_]+)'/g)].map(([, reason]) => reason ?? '');
+    expect(reasons.length).toBeGreaterThanOrEqual(9);
+    expect(reasons.filter((reason) => !guide.includes(`\`${reason}\``))).toEqual([]);
+  });
+
+  it('names every permission and every key of a data app', () => {
+    const { properties } = policySchema.properties.dataApps.additionalProperties;
+    const words = [...permissionNames, ...Object.keys(properties)];
+    expect(words.filter((word) => !guide.includes(`\`${word}\``))).toEqual([]);
   });
 });
