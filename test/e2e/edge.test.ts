@@ -1,0 +1,295 @@
+// The edge, byte by byte: what is no proper HTTP, what arrives too slowly, CORS, request ids, limits by address.
+import { connect } from 'node:net';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { startSimulatedDatabrain, type SimulatedDatabrain } from '../../demo/databrain/start-simulated-databrain.ts';
+import { createProgramBuild, startProgram, type Program } from '../support/program.ts';
+import { signToken } from '../support/sign-token.ts';
+
+const secret = 'the secret of the edge test with 32 bytes or more';
+const apiKey = '3a0e3c5e-90fe-4a9d-b9a1-11d2d6e0a5b7';
+const origin = 'https://app.example.com';
+const policy = `version: 1
+dataApps:
+  sales-dashboard:
+    default: true
+    expiresIn: 1h
+    request:
+      clientId: \${claims.org_id}
+      params:
+        allowedEmbeds: [sales-overview]
+`;
+
+const build = createProgramBuild();
+let databrain: SimulatedDatabrain;
+let program: Program;
+
+const token = (claims: object = {}): string => {
+  const now = Math.floor(Date.now() / 1000);
+  const usual = {
+    iss: 'https://issuer.example',
+    aud: 'guest-token',
+    sub: 'u1',
+    org_id: 'acme',
+    iat: now,
+    exp: now + 600,
+  };
+  return signToken('HS256', secret, { ...usual, ...claims });
+};
+
+const env = (): Record<string, string> => ({
+  JWT_ISSUER: 'https://issuer.example',
+  JWT_AUDIENCE: 'guest-token',
+  JWT_SECRET: secret,
+  DATABRAIN_API_URL: databrain.url,
+  DATABRAIN_API_KEY: apiKey,
+  CORS_ORIGINS: `${origin},http://localhost:5173`,
+});
+
+beforeAll(async () => {
+  databrain = await startSimulatedDatabrain({ apiKeys: { 'sales-dashboard': apiKey }, embeds: 'any' });
+  program = await startProgram({
+    path: await build.path(),
+    env: { ...env(), RATE_LIMIT_ADDRESS_MAX: '100000' },
+    files: { 'policy.yaml': policy },
+  });
+});
+afterAll(async () => {
+  expect(await program.stop()).toBe(0);
+  await databrain.close();
+  build.remove();
+});
+
+interface Raw {
+  readonly text: string;
+  readonly ms: number;
+}
+
+/** Writes bytes and gives what came back until the other side closed, or until `enough` milliseconds passed. */
+function raw(bytes: string, enough = 1_000): Promise<Raw> {
+  return new Promise((resolve) => {
+    const began = Date.now();
+    let text = '';
+    const socket = connect(program.port, '127.0.0.1');
+    const end = () => {
+      clearTimeout(timer);
+      socket.destroy();
+      resolve({ text, ms: Date.now() - began });
+    };
+    const timer = setTimeout(end, enough);
+    socket.on('data', (chunk) => {
+      text += chunk.toString('latin1');
+      if (enough <= 1_000 && text.includes('\r\n\r\n')) setTimeout(end, 20);
+    });
+    socket.on('close', end);
+    socket.on('error', () => undefined);
+    socket.write(bytes);
+  });
+}
+
+const line = (text: string): string => text.split('\r\n', 1)[0] ?? '';
+const host = 'Host: proxy.example\r\n';
+
+describe('what is no proper HTTP/1.1 request', () => {
+  const cases: readonly (readonly [title: string, bytes: string, status: number])[] = [
+    ['two Host lines', 'POST /guest-token HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n', 400],
+    ['no Host line', 'GET /livez HTTP/1.1\r\n\r\n', 400],
+    ['HTTP/2.0 as version', `GET /livez HTTP/2.0\r\n${host}\r\n`, 505],
+    ['HTTP/1.2 as version', `GET /livez HTTP/1.2\r\n${host}\r\n`, 505],
+    ['the preface of HTTP/2', 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n', 505],
+    ['a TLS hello', '\x16\x03\x01\x02\x00\x01\x00\x01\xfc\r\n\r\n', 400],
+    ['headers over 16 KiB', `GET /livez HTTP/1.1\r\n${host}X: ${'a'.repeat(20_000)}\r\n\r\n`, 431],
+    ['a broken percent escape', `GET /%zz HTTP/1.1\r\n${host}\r\n`, 400],
+    ['a path that is not UTF-8', `POST /guest-token%ff HTTP/1.1\r\n${host}\r\n`, 400],
+    ['two lengths', `POST /guest-token HTTP/1.1\r\n${host}Content-Length: 1\r\nContent-Length: 2\r\n\r\nab`, 400],
+    [
+      'a length and chunks',
+      `POST /guest-token HTTP/1.1\r\n${host}Content-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n`,
+      400,
+    ],
+    ['an unknown transfer coding', `POST /guest-token HTTP/1.1\r\n${host}Transfer-Encoding: gzip\r\n\r\nx`, 400],
+    ['CONNECT', `CONNECT a:80 HTTP/1.1\r\n${host}\r\n`, 400],
+    ['an invented method', `FOO /guest-token HTTP/1.1\r\n${host}\r\n`, 400],
+  ];
+  it.each(cases)('%s is refused in our words, with a request id', async (_title, bytes, status) => {
+    const seen = databrain.requests.length;
+    const { text } = await raw(bytes);
+    expect(line(text)).toMatch(new RegExp(`^HTTP/1\\.1 ${status} `));
+    expect(text).toMatch(/\r\nX-Request-Id: [0-9a-f-]{36}\r\n/i);
+    expect(text).toContain('"code":"INVALID_REQUEST"');
+    expect(text).not.toMatch(/fastify|node|undici|at .*\.js/i);
+    expect(databrain.requests.length).toBe(seen);
+  });
+
+  it.each([
+    ['HEAD /readyz', `HEAD /readyz HTTP/1.1\r\n${host}\r\n`, 200],
+    ['PROPFIND /guest-token', `PROPFIND /guest-token HTTP/1.1\r\n${host}\r\n`, 405],
+    ['TRACE /guest-token', `TRACE /guest-token HTTP/1.1\r\n${host}\r\n`, 405],
+    ['HEAD /guest-token', `HEAD /guest-token HTTP/1.1\r\n${host}\r\n`, 405],
+    [
+      'an upgrade to WebSocket',
+      `GET /guest-token HTTP/1.1\r\n${host}Connection: Upgrade\r\nUpgrade: websocket\r\n\r\n`,
+      405,
+    ],
+    [
+      'an expectation that nobody knows',
+      `POST /guest-token HTTP/1.1\r\n${host}Expect: bananas\r\nContent-Length: 0\r\n\r\n`,
+      401,
+    ],
+    ['another letter case', `POST /Guest-Token HTTP/1.1\r\n${host}\r\n`, 404],
+    ['a slash too many', `POST /guest-token/ HTTP/1.1\r\n${host}\r\n`, 404],
+    ['OPTIONS elsewhere', `OPTIONS /elsewhere HTTP/1.1\r\n${host}\r\n`, 404],
+  ])('%s is answered %s', async (_title, bytes, status) => {
+    const { text } = await raw(bytes);
+    expect(line(text)).toMatch(new RegExp(`^HTTP/1\\.1 ${status} `));
+  });
+
+  it('refuses an encoded spelling of the path with an audit line too', async () => {
+    const answer = await program.ask({ path: '/guest%2Dtoken', headers: { 'x-request-id': 'encoded-path' } });
+    expect(answer.status).toBe(401);
+    const find = () => program.lines().filter(({ requestId }) => requestId === 'encoded-path');
+    for (let i = 0; i < 100 && find().length === 0; i += 1) await new Promise((done) => setTimeout(done, 5));
+    expect(find()).toMatchObject([{ event: 'guest_token.refused' }]);
+  });
+});
+
+describe('what arrives too slowly', () => {
+  it('ends within seconds: silent, slow header, slow body and idle connections', async () => {
+    const [silent, header, body, idle] = await Promise.all([
+      raw('', 20_000),
+      raw(`GET /livez HTTP/1.1\r\n${host}A`, 20_000),
+      raw(
+        `POST /guest-token HTTP/1.1\r\n${host}Authorization: Bearer ${token()}\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{`,
+        20_000,
+      ),
+      raw(`GET /livez HTTP/1.1\r\n${host}\r\n`, 20_000),
+    ]);
+    for (const { ms } of [silent, header, body, idle]) expect(ms).toBeLessThan(15_000);
+    expect(line(header.text)).toContain('408');
+    expect(line(body.text)).toContain('408');
+    expect(line(idle.text)).toContain('200');
+  });
+});
+
+describe('the request id', () => {
+  it.each(['abc', 'A.b_c-1', 'x'.repeat(128)])('is the caller’s: %s', async (id) => {
+    const answer = await program.ask({ headers: { 'x-request-id': id } });
+    expect(answer.headers['x-request-id']).toBe(id);
+    expect(answer.text).toContain(`"requestId":"${id}"`);
+  });
+  it.each(['', 'a b', 'x'.repeat(129), '<script>', 'a,b', 'ä'])('is ours when the caller’s is %j', async (id) => {
+    const answer = await program.ask({ headers: { 'x-request-id': id } });
+    expect(answer.headers['x-request-id']).toMatch(/^[0-9a-f-]{36}$/);
+  });
+});
+
+describe('CORS', () => {
+  it('answers preflight of an allowed origin and mints nothing', async () => {
+    const seen = databrain.requests.length;
+    const answer = await program.ask({
+      method: 'OPTIONS',
+      headers: { origin, 'access-control-request-method': 'POST', 'access-control-request-headers': 'authorization' },
+    });
+    expect(answer.status).toBe(204);
+    expect(answer.headers).toMatchObject({
+      'access-control-allow-origin': origin,
+      'access-control-allow-methods': 'POST',
+      'access-control-allow-headers': 'Authorization, Content-Type, X-Request-Id',
+      vary: 'Origin',
+      allow: 'POST, OPTIONS',
+    });
+    expect(databrain.requests.length).toBe(seen);
+  });
+
+  it('puts its headers on every answer to an allowed origin, refusals included', async () => {
+    const asked = [
+      { headers: { origin } },
+      { method: 'GET', headers: { origin } },
+      { headers: { origin, authorization: 'Bearer x' } },
+      { headers: { origin, authorization: `Bearer ${token()}` } },
+      { path: '/nothing', headers: { origin } },
+      { headers: { origin, authorization: `Bearer ${token()}`, 'content-type': 'text/plain' }, body: 'x' },
+    ];
+    for (const one of asked) {
+      const { headers } = await program.ask(one);
+      expect(headers['access-control-allow-origin']).toBe(origin);
+      expect(headers['vary']).toBe('Origin');
+      expect(headers['access-control-allow-credentials']).toBeUndefined();
+    }
+  });
+
+  it.each(['https://evil.example', 'null', `${origin}.evil.example`, 'https://APP.example.com', `${origin}/`, '*'])(
+    'says nothing to %s',
+    async (other) => {
+      const { headers } = await program.ask({
+        method: 'OPTIONS',
+        headers: { origin: other, 'access-control-request-method': 'POST' },
+      });
+      expect(Object.keys(headers).filter((name) => name.startsWith('access-control-'))).toEqual([]);
+      expect(headers['vary']).toBe('Origin');
+    },
+  );
+});
+
+describe('the limit by address', () => {
+  it('counts bad tokens too, before they are looked at, and no forwarded header gets round it', async () => {
+    const limited = await startProgram({
+      path: await build.path(),
+      env: { ...env(), RATE_LIMIT_ADDRESS_MAX: '5' },
+      files: { 'policy.yaml': policy },
+    });
+    const statuses: number[] = [];
+    for (let i = 0; i < 8; i += 1) {
+      const forwarded = {
+        'x-forwarded-for': `10.0.0.${i}`,
+        'X-Client-IP': `10.0.1.${i}`,
+        forwarded: `for=10.0.2.${i}`,
+      };
+      const answer = await limited.ask({ headers: { authorization: 'Bearer nonsense', ...forwarded } });
+      statuses.push(answer.status);
+      if (answer.status === 429) expect(Number(answer.headers['retry-after'])).toBeGreaterThanOrEqual(1);
+    }
+    expect(statuses).toEqual([401, 401, 401, 401, 401, 429, 429, 429]);
+    expect((await limited.ask({ path: '/nothing' })).status).toBe(429);
+    for (let i = 0; i < 10; i += 1) expect((await limited.ask({ method: 'GET', path: '/readyz' })).status).toBe(200);
+    expect(await limited.stop()).toBe(0);
+  });
+
+  it('believes a named proxy, and counts IPv6 clients by /64', async () => {
+    const behind = await startProgram({
+      path: await build.path(),
+      env: { ...env(), RATE_LIMIT_ADDRESS_MAX: '2', TRUST_PROXY: '127.0.0.1' },
+      files: { 'policy.yaml': policy },
+    });
+    const statusFor = async (address: string): Promise<number> =>
+      (await behind.ask({ headers: { 'x-forwarded-for': address } })).status;
+    expect([await statusFor('203.0.113.1'), await statusFor('203.0.113.1'), await statusFor('203.0.113.1')]).toEqual([
+      401, 401, 429,
+    ]);
+    expect(await statusFor('198.51.100.9, 203.0.113.1')).toBe(429);
+    expect(await statusFor('203.0.113.2')).toBe(401);
+    expect([await statusFor('2001:db8::1'), await statusFor('2001:db8::2'), await statusFor('2001:db8::3')]).toEqual([
+      401, 401, 429,
+    ]);
+    expect(await statusFor('2001:db8:0:1::1')).toBe(401);
+    expect(await behind.stop()).toBe(0);
+  });
+
+  it('limits each user apart from others', async () => {
+    const limited = await startProgram({
+      path: await build.path(),
+      env: { ...env(), RATE_LIMIT_USER_MAX: '2' },
+      files: { 'policy.yaml': policy },
+    });
+    const statusOf = async (sub: string): Promise<number> =>
+      (await limited.ask({ headers: { authorization: `Bearer ${token({ sub, jti: Math.random() })}` } })).status;
+    expect([
+      await statusOf('a'),
+      await statusOf('a'),
+      await statusOf('a'),
+      await statusOf('A'),
+      await statusOf('b'),
+    ]).toEqual([200, 200, 429, 200, 200]);
+    expect(limited.lines().filter(({ reason }) => reason === 'user_limit')).toHaveLength(1);
+    expect(await limited.stop()).toBe(0);
+  });
+});
