@@ -1,6 +1,6 @@
 // Tokens whose signature was checked already, so that a repeat costs a hash and a lookup. Holds good tokens only, by
 // SHA-256, each with the key that verified it; times, issuer and key are checked again by whoever asks.
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
 import type { Principal } from './principal.ts';
 import type { RegisteredClaims } from './registered-claims.ts';
@@ -23,7 +23,7 @@ export interface RememberedTokens {
 /** Bounds number and bytes together: a few callers with huge tokens cannot fill the memory. */
 export function createRememberedTokens(maxEntries: number, maxBytes: number): RememberedTokens {
   const entries = new LRUCache<string, RememberedToken>({ max: maxEntries, maxSize: maxBytes });
-  const keyOf = (token: string): string => createHash('sha256').update(token).digest('base64url');
+  const keyOf = (token: string): string => hash('sha256', token, 'base64url');
   return {
     get: (token) => entries.get(keyOf(token)),
     // Claims in memory take some times their text.

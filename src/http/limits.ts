@@ -2,7 +2,7 @@
 // per user after. Counting and deciding is @fastify/rate-limit's, in a store of ours (limits/); a refusal is an error
 // like any other, and every counted answer carries the RateLimit fields.
 import rateLimit from '@fastify/rate-limit';
-import { createHmac, randomBytes } from 'node:crypto';
+import { createHmac, hash, randomBytes } from 'node:crypto';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Principal } from '../authn/principal.ts';
 import type { Clock } from '../clock.ts';
@@ -56,12 +56,13 @@ const describe = (reply: FastifyReply, state: LimitState): void => {
 export async function registerLimits(app: FastifyInstance, options: LimitsOptions): Promise<Limits> {
   const { redis } = options;
   const deriveKey = createKeyDerivation();
-  const ownKey = randomBytes(32);
+  const salt = randomBytes(32).toString('base64url');
   const principals = new WeakMap<FastifyRequest, Principal>();
-  const hash = (text: string): string =>
-    createHmac('sha256', redis === undefined ? ownKey : deriveKey(redis.secret(), 'limit index 1'))
-      .update(text)
-      .digest('base64url');
+  // What leaves the process is keyed; what stays only needs one length, whatever the caller's name is.
+  const hashed = (text: string): string =>
+    redis === undefined
+      ? hash('sha256', salt + text, 'base64url')
+      : createHmac('sha256', deriveKey(redis.secret(), 'limit index 1')).update(text).digest('base64url');
 
   const Store = createLimitStoreClass({
     clock: options.clock,
@@ -77,7 +78,7 @@ export async function registerLimits(app: FastifyInstance, options: LimitsOption
     const count = app.createRateLimit({
       max,
       timeWindow: windowSeconds * 1000,
-      keyGenerator: (request) => hash(keyOf(request)),
+      keyGenerator: (request) => hashed(keyOf(request)),
     });
     return async (request: FastifyRequest, reply: FastifyReply): Promise<void> => {
       const counted = await count(request);

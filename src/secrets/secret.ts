@@ -1,11 +1,12 @@
 // A value that must not leave: it prints, serialises and inspects as a placeholder. Only reveal() gives it up.
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { inspect } from 'node:util';
 
 const placeholder = '[secret]';
 
 export class Secret {
   readonly #value: string;
+  #identity: string | undefined;
 
   constructor(value: string) {
     this.#value = value;
@@ -18,7 +19,7 @@ export class Secret {
 
   /** SHA-256 of the value in hex: tells two secrets apart without holding either. Not for logs. */
   identity(): string {
-    return createHash('sha256').update(this.#value).digest('hex');
+    return (this.#identity ??= hash('sha256', this.#value, 'hex'));
   }
 
   toString(): string {

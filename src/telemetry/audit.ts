@@ -1,6 +1,6 @@
 // The audit: exactly one line for every decision on a guest token, issued or refused, with nothing in it that opens
 // anything. The token's hash lets an operator trace a leaked token to the user it was issued to.
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import type { Logger } from 'pino';
 import { errorRow, type ErrorCode, type Reason } from '../errors.ts';
 
@@ -34,7 +34,7 @@ export interface Audit {
   readonly refused: (decision: RefusedDecision) => void;
 }
 
-const fingerprint = (token: string): string => createHash('sha256').update(token).digest('hex').slice(0, 16);
+const fingerprint = (token: string): string => hash('sha256', token, 'hex').slice(0, 16);
 
 const milliseconds = (value: number): number => Math.round(value * 1000) / 1000;
 
