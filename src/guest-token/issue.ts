@@ -110,7 +110,7 @@ export function createIssue(options: IssueOptions): Issue {
       token !== undefined && judge(token, grant, minimumShare, clock) !== 'unusable';
     const own = entries.get(key);
     if (isSpare(own)) return own;
-    const others = await obtain.fromOthers(key, apiKey);
+    const others = await obtain.fromOthersAnyway(key, apiKey);
     return isSpare(others) ? others : undefined;
   };
 

@@ -29,8 +29,8 @@ interface ObtainOptions {
 export interface Obtain {
   /** A fresh token for the grant, other than `known`, which is to be replaced. Throws what `mint` throws. */
   readonly fresh: (key: ReuseKey, apiKey: Secret, grant: Grant, known?: ReusableToken) => Promise<Obtained>;
-  /** What other replicas have, whatever its state. Never throws. */
-  readonly fromOthers: (key: ReuseKey, apiKey: Secret) => Promise<ReusableToken | undefined>;
+  /** What other replicas have, whatever its state; for when there would be an error otherwise. Never throws. */
+  readonly fromOthersAnyway: (key: ReuseKey, apiKey: Secret) => Promise<ReusableToken | undefined>;
 }
 
 /** How long to wait for another replica that mints, before minting as well. */
@@ -48,9 +48,8 @@ export function createObtain(options: ObtainOptions): Obtain {
   const adopt = ({ remainingMs: left, ...token }: SharedToken): ReusableToken =>
     withRenewal({ ...token, sentAt: clock.monotonic() + left - token.lifetimeMs });
 
-  const fromOthers: Obtain['fromOthers'] = async (key, apiKey) => {
-    if (shared === undefined || !shared.isUp()) return undefined;
-    const found = await shared.get(key, apiKey);
+  const fromOthersAnyway: Obtain['fromOthersAnyway'] = async (key, apiKey) => {
+    const found = await shared?.getAnyway(key, apiKey);
     return found === undefined ? undefined : adopt(found);
   };
 
@@ -71,7 +70,8 @@ export function createObtain(options: ObtainOptions): Obtain {
     const waitUntil = clock.monotonic() + longestWaitMs;
     while (shared?.isUp() === true) {
       // The lock is asked for first: whoever had it before has stored its token by then.
-      const [lock, found] = await Promise.all([shared.lock(key, apiKey), fromOthers(key, apiKey)]);
+      const [lock, stored] = await Promise.all([shared.lock(key, apiKey), shared.get(key, apiKey)]);
+      const found = stored === undefined ? undefined : adopt(stored);
       const release = typeof lock === 'object' ? lock.release : () => undefined;
       try {
         if (isFresh(found)) {
@@ -89,5 +89,5 @@ export function createObtain(options: ObtainOptions): Obtain {
     return { token: await mintAndKeep(key, apiKey, grant), source: 'minted' };
   };
 
-  return { fresh, fromOthers };
+  return { fresh, fromOthersAnyway };
 }

@@ -9,7 +9,7 @@ import { createRedisScript } from '../redis/redis-script.ts';
 import type { Secret } from '../secrets/secret.ts';
 import { openToken, sealToken } from './encrypted-token.ts';
 import type { ReuseKey } from './reuse-key.ts';
-import type { SharedTokens } from './shared-tokens.ts';
+import type { SharedToken, SharedTokens } from './shared-tokens.ts';
 
 interface RedisTokensOptions {
   readonly link: RedisLink;
@@ -38,21 +38,23 @@ export function createRedisTokens({ link, deriveKey, clock }: RedisTokensOptions
     return `guest-token:1:${kind}:${index}`;
   };
 
+  const find = async (ask: RedisLink['run'], key: ReuseKey, apiKey: Secret): Promise<SharedToken | undefined> => {
+    const name = nameOf('token', key, apiKey);
+    const reply = await ask((client) => read(client, name, [])).catch(() => undefined);
+    const [sealed, countdownMs] = Array.isArray(reply) ? (reply as readonly unknown[]) : [];
+    if (!Buffer.isBuffer(sealed) || typeof countdownMs !== 'number') return undefined;
+    const stored = openToken(sealed, deriveKey(apiKey, 'token encryption 1'), name);
+    if (stored === undefined) return undefined;
+    const { token, lifetimeMs, endsAtMs, notAfterMs } = stored;
+    const remainingMs = Math.min(countdownMs, endsAtMs - clock.now(), lifetimeMs) - marginMs;
+    if (remainingMs <= 0) return undefined;
+    return { token, lifetimeMs, remainingMs, ...(notAfterMs === undefined ? {} : { notAfterMs }) };
+  };
+
   return {
     isUp: link.isUp,
-
-    get: async (key, apiKey) => {
-      const name = nameOf('token', key, apiKey);
-      const reply = await link.run((client) => read(client, name, [])).catch(() => undefined);
-      const [sealed, countdownMs] = Array.isArray(reply) ? (reply as readonly unknown[]) : [];
-      if (!Buffer.isBuffer(sealed) || typeof countdownMs !== 'number') return undefined;
-      const stored = openToken(sealed, deriveKey(apiKey, 'token encryption 1'), name);
-      if (stored === undefined) return undefined;
-      const { token, lifetimeMs, endsAtMs, notAfterMs } = stored;
-      const remainingMs = Math.min(countdownMs, endsAtMs - clock.now(), lifetimeMs) - marginMs;
-      if (remainingMs <= 0) return undefined;
-      return { token, lifetimeMs, remainingMs, ...(notAfterMs === undefined ? {} : { notAfterMs }) };
-    },
+    get: (key, apiKey) => find(link.run, key, apiKey),
+    getAnyway: (key, apiKey) => find(link.insist, key, apiKey),
 
     put: async (key, apiKey, { token, lifetimeMs, remainingMs, notAfterMs }) => {
       const keepMs = Math.floor(remainingMs);

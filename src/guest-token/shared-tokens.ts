@@ -18,6 +18,8 @@ export type LockAnswer = { readonly release: () => void } | 'held' | 'unavailabl
 export interface SharedTokens {
   readonly isUp: () => boolean;
   readonly get: (key: ReuseKey, apiKey: Secret) => Promise<SharedToken | undefined>;
+  /** The same when the alternative is an error for the user: also while the store counts as down, and with more patience. */
+  readonly getAnyway: (key: ReuseKey, apiKey: Secret) => Promise<SharedToken | undefined>;
   readonly put: (key: ReuseKey, apiKey: Secret, token: SharedToken) => Promise<void>;
   /** A short lock that ends by itself: it saves a call, and nothing depends on it. */
   readonly lock: (key: ReuseKey, apiKey: Secret) => Promise<LockAnswer>;

@@ -2,6 +2,7 @@
 // nobody waits for it. Redis only ever makes the service better; nothing here fails a request.
 import type { Clock } from '../clock.ts';
 import type { RedisAddress } from './redis-address.ts';
+import { createPaceOfAnswers } from './pace-of-answers.ts';
 import { openRedisClient, type RedisClient } from './redis-client.ts';
 
 /** Thrown instead of waiting; every caller has a way to go on without Redis. */
@@ -18,6 +19,11 @@ export interface RedisLink {
   readonly isUp: () => boolean;
   /** Runs one exchange with Redis, for at most the link's time limit. Throws RedisDown, at once while Redis is down. */
   readonly run: <T>(exchange: (client: RedisClient) => Promise<T>) => Promise<T>;
+  /**
+   * The same where the only alternative is an error for the user: also while Redis counts as down, if only its
+   * connection stands, and for longer. Says nothing about Redis's state. Throws RedisDown.
+   */
+  readonly insist: <T>(exchange: (client: RedisClient) => Promise<T>) => Promise<T>;
   readonly close: () => void;
 }
 
@@ -33,7 +39,7 @@ interface RedisLinkOptions {
 const defaultLimitMs = 35;
 /** Exchanges that take longer than this share of the limit on average cost a request, which makes up to three, too much. */
 const slowShare = 0.45;
-const averageOver = 8;
+const insistLimitMs = 250;
 const checkEveryMs = 250;
 /** A ping without an answer for this long means that the connection itself is dead. */
 const deadAfterMs = 3_000;
@@ -72,8 +78,7 @@ export async function connectRedis(options: RedisLinkOptions): Promise<RedisLink
   let holdMs = 0;
   let pingSentAt: number | undefined;
   let closed = false;
-  let averageMs = 0;
-  const slowMs = limitMs * slowShare;
+  const pace = createPaceOfAnswers(limitMs * slowShare);
   let tellFirstState: () => void = () => undefined;
 
   const change = (next: 'up' | 'down', cause: string): void => {
@@ -92,8 +97,8 @@ export async function connectRedis(options: RedisLinkOptions): Promise<RedisLink
   const timed = async <T>(work: Promise<T>): Promise<T> => {
     const startedAt = clock.monotonic();
     const answer = await within(work, limitMs);
-    averageMs += (clock.monotonic() - startedAt - averageMs) / averageOver;
-    if (averageMs > slowMs) change('down', tooSlow);
+    pace.record(clock.monotonic() - startedAt);
+    if (pace.isSlow()) change('down', tooSlow);
     return answer;
   };
 
@@ -107,8 +112,8 @@ export async function connectRedis(options: RedisLinkOptions): Promise<RedisLink
         return answer;
       });
       const now = clock.monotonic();
-      if (now - sentAt > slowMs || (state === 'down' && now - changedAt < holdMs)) return;
-      if (state !== 'up') averageMs = now - sentAt;
+      if (!pace.isQuick(now - sentAt) || (state === 'down' && now - changedAt < holdMs)) return;
+      if (state !== 'up') pace.restart(now - sentAt);
       change('up', 'answers');
     } catch (error) {
       lastCause = causeOf(error);
@@ -119,6 +124,7 @@ export async function connectRedis(options: RedisLinkOptions): Promise<RedisLink
   };
 
   const check = (): void => {
+    pace.lookAtLoop();
     if (pingSentAt !== undefined) {
       if (clock.monotonic() - pingSentAt > deadAfterMs) client.disconnect(true);
     } else if (client.status === 'ready') {
@@ -152,8 +158,16 @@ export async function connectRedis(options: RedisLinkOptions): Promise<RedisLink
         throw new RedisDown();
       }
     },
+    insist: async (exchange) => {
+      const isStuck = pingSentAt !== undefined && clock.monotonic() - pingSentAt > insistLimitMs;
+      if (closed || isStuck || client.status !== 'ready') throw new RedisDown();
+      return within(exchange(client), insistLimitMs).catch(() => {
+        throw new RedisDown();
+      });
+    },
     close: () => {
       closed = true;
+      pace.close();
       state = 'down';
       clearInterval(timer);
       client.disconnect();
