@@ -35,6 +35,7 @@ describe.skipIf(!hasChromium)(`the demo's page ${chromiumReason}`, () => {
   };
   const choose = async (user: string): Promise<void> => {
     await page.getByRole('radio', { name: user }).check({ force: true });
+    await page.getByRole('button', { name: 'Get a guest token' }).click();
     expect(await settled()).toBe('A guest token that shows what the policy allows.');
   };
   const rows = async (): Promise<readonly string[]> => {
@@ -79,8 +80,8 @@ describe.skipIf(!hasChromium)(`the demo's page ${chromiumReason}`, () => {
 
   it('shows call, answer, and the exact body that Databrain received with the claims it came from', async () => {
     await choose('Hedy');
-    expect(await textOf('#call pre')).toMatch(/^POST \/guest-token\nAuthorization: Bearer [\w.-]{14}…[\w-]{6}$/);
-    expect(await textOf('#answer pre')).toMatch(
+    expect(await textOf('#call .http')).toMatch(/^POST \/guest-token\nAuthorization: Bearer [\w.-]{14}…[\w-]{6}$/);
+    expect(await textOf('#answer .http')).toMatch(
       /^Guest-Token-Expires-In: 3\d{3}\n\{\n {2}"token": "[0-9a-f-]{36}"\n\}$/,
     );
     await page.waitForSelector('#received .line.from-claim');
