@@ -34,6 +34,9 @@ function issuerKey(kid: string, issuer = iss): IssuerKey {
   };
 }
 
+/** As long as a busy machine may need. */
+const eventually = (check: () => void): Promise<void> => vi.waitFor(check, { timeout: 15_000 });
+
 const setOf = (...keys: IssuerKey[]) => ({ keys: keys.map(({ jwk }) => jwk) });
 
 /** A clock whose monotonic half can be put forward; `stopped`, it moves by that alone. */
@@ -67,7 +70,7 @@ async function setUp(options: {
   });
   open.push(server);
   server.authenticator.start();
-  if (options.waitForKeys ?? true) await vi.waitFor(() => expect(server.events.length).toBeGreaterThan(0));
+  if (options.waitForKeys ?? true) await eventually(() => expect(server.events.length).toBeGreaterThan(0));
   return { issuer, server };
 }
 
@@ -130,7 +133,7 @@ describe('a fetched key set', () => {
       answer: json(setOf(key), { 'cache-control': 'max-age=0' }),
       timings: { minRefreshMs: 50, maxRefreshMs: 10_000 },
     });
-    await vi.waitFor(() => expect(issuer.requests.length).toBeGreaterThan(3));
+    await eventually(() => expect(issuer.requests.length).toBeGreaterThan(3));
     issuer.on('/jwks', json(setOf(key), { 'cache-control': 'max-age=3600' }));
     await new Promise((resolve) => setTimeout(resolve, 150));
     const count = issuer.requests.length;
@@ -243,7 +246,7 @@ describe('a fetched key set', () => {
       answer: json(document, { 'cache-control': 'no-store' }),
       timings: { minRefreshMs: 20 },
     });
-    await vi.waitFor(() => expect(issuer.requests.length).toBeGreaterThan(4));
+    await eventually(() => expect(issuer.requests.length).toBeGreaterThan(4));
     expect(server.events.filter(({ event }) => event === 'keyIgnored')).toHaveLength(1);
   });
 });
@@ -260,7 +263,7 @@ describe('an outage of the issuer', () => {
     const remembered = key.token({ jti: 'remembered' });
     expect(codeOf(await server.send(remembered))).toEqual([200, 'accepted']);
     await issuer.stop();
-    await vi.waitFor(() => expect(server.events.filter(({ event }) => event === 'failed').length).toBeGreaterThan(1));
+    await eventually(() => expect(server.events.filter(({ event }) => event === 'failed').length).toBeGreaterThan(1));
     expect(server.events.at(-1)).toMatchObject({ event: 'failed', iss, failure: 'unreachable', keysInUse: true });
 
     clock.forward(6 * hour - 60_000);
@@ -276,7 +279,7 @@ describe('an outage of the issuer', () => {
     expect(server.authenticator.keySetState()).toMatchObject([{ iss, keys: 0 }]);
 
     await issuer.restart();
-    await vi.waitFor(() => expect(server.authenticator.ready()).toBe(true));
+    await eventually(() => expect(server.authenticator.ready()).toBe(true));
     expect(codeOf(await server.send(key.token()))).toEqual([200, 'accepted']);
   });
 
@@ -299,7 +302,7 @@ describe('an outage of the issuer', () => {
     expect(server.authenticator.ready()).toBe(false);
     expect(codeOf(await server.send(key.token()))).toEqual([503, 'AUTHENTICATION_UNAVAILABLE']);
     issuer.on('/jwks', json(setOf(key)));
-    await vi.waitFor(() => expect(server.authenticator.ready()).toBe(true));
+    await eventually(() => expect(server.authenticator.ready()).toBe(true));
     expect(codeOf(await server.send(key.token()))).toEqual([200, 'accepted']);
   });
 
@@ -329,7 +332,7 @@ describe('an outage of the issuer', () => {
 - { issuer: 'https://here.example', audience: me, jwksUrl: '${url}/jwks' }
 - { issuer: 'https://gone.example', audience: me, jwksUrl: '${url}/gone' }`,
     });
-    await vi.waitFor(() => expect(server.events.length).toBe(2));
+    await eventually(() => expect(server.events.length).toBe(2));
     expect(codeOf(await server.send(here.token()))).toEqual([200, 'accepted']);
     expect(codeOf(await server.send(here.token({ iss: 'https://gone.example' })))).toEqual([
       503,
@@ -348,7 +351,7 @@ describe('an outage of the issuer', () => {
 - { issuer: 'https://two.example', audience: me, jwksUrl: '${url}/two' }`,
     });
     issuer.on('/two', json(setOf(two)));
-    await vi.waitFor(() => {
+    await eventually(() => {
       expect(server.authenticator.keySetState()).toMatchObject([{ keys: 1 }, { keys: 1 }]);
     });
     expect(codeOf(await server.send(one.token()))).toEqual([200, 'accepted']);
@@ -451,7 +454,7 @@ describe('discovery', () => {
     });
     open.push(server);
     server.authenticator.start();
-    await vi.waitFor(() => expect(server.events.length).toBeGreaterThan(0));
+    await eventually(() => expect(server.events.length).toBeGreaterThan(0));
     return { issuer, server, key, clock };
   }
 
@@ -523,7 +526,7 @@ describe('discovery', () => {
 describe('closing', () => {
   it('ends a fetch that is under way and starts no other', async () => {
     const { issuer, server } = await setUp({ answer: silent, waitForKeys: false, timings: { firstRetryMs: 10 } });
-    await vi.waitFor(() => expect(issuer.requests).toHaveLength(1));
+    await eventually(() => expect(issuer.requests).toHaveLength(1));
     await server.authenticator.close();
     await new Promise((resolve) => setTimeout(resolve, 100));
     expect(issuer.requests).toHaveLength(1);

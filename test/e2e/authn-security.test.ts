@@ -123,7 +123,7 @@ describe('security requirement', () => {
       issuersFrom(`- { issuer: '${iss}', audience: me, jwksUrl: '${keyServer.url}/jwks' }`),
     );
     fetching.authenticator.start();
-    await vi.waitFor(() => expect(fetching.authenticator.ready()).toBe(true));
+    await vi.waitFor(() => expect(fetching.authenticator.ready()).toBe(true), { timeout: 15_000 });
     const claims = { iss, aud: 'me', sub: 'u', exp: now + 600 };
     const withKid = (kid: unknown): string => signToken('ES256', keys.ec.privateKey, claims, { kid });
     for (const kid of ['__proto__', 'constructor', 'b', '', 'A', 0, null, ['a']]) {

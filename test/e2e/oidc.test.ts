@@ -26,7 +26,7 @@ async function setUp(
   });
   open.push(server);
   server.authenticator.start();
-  await vi.waitFor(() => expect(server.authenticator.ready()).toBe(true), { timeout: 5_000 });
+  await vi.waitFor(() => expect(server.authenticator.ready()).toBe(true), { timeout: 15_000 });
   return { issuer: { ...issuer, stop }, server, skip: (ms) => (skipped += ms) };
 }
 

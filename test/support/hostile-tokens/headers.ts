@@ -54,7 +54,11 @@ export function hostileHeaders(issuers: TokenIssuers): readonly HostileToken[] {
       ],
       'token_type_refused',
     ),
-    ...withMember('typ', ['application/application/jwt', 'text/jwt', 'at_jwt'], 'token_type_refused'),
+    ...withMember(
+      'typ',
+      ['application/application/jwt', 'text/jwt', 'at_jwt', 'jwtapplication/'],
+      'token_type_refused',
+    ),
     ...withMember('typ', [null, 0, true, ['JWT'], { JWT: 1 }], 'token_type_refused'),
     ...withMember('cty', ['JWT', 'jwt', 'application/jwt', null, 1], 'token_type_refused'),
     ...withMember('kid', [null, 0, 1, true, ['rsa-1'], { rsa: 1 }], 'token_header_refused'),

@@ -138,6 +138,20 @@ describe('old keys', () => {
   });
 });
 
+describe('the times of the service', () => {
+  it('are those of the documentation', () => {
+    expect(defaultTimings).toEqual({
+      timeoutMs: 5_000,
+      cooldownMs: 30_000,
+      refreshMs: 10 * minute,
+      minRefreshMs: minute,
+      maxRefreshMs: 60 * minute,
+      maxStaleMs: 6 * hour,
+      firstRetryMs: 1_000,
+    });
+  });
+});
+
 describe('events', () => {
   it('tell of each fetch, whether the keys changed, and of bad keys once', async () => {
     const key = keyNamed('a');
