@@ -16,6 +16,7 @@ export interface Circuit {
   readonly admit: () => Admission;
   /** How long no call would be admitted, 0 if one would; takes nothing. */
   readonly refusedForMs: () => number;
+  /** `open` exactly while calls are refused without a probe on its way; `half_open` as soon as one would be admitted. */
   readonly state: () => CircuitState;
 }
 
@@ -104,7 +105,7 @@ export function createCircuit(options: CircuitOptions): Circuit {
   };
 
   return {
-    state: () => state,
+    state: () => (state === 'open' && refusedForMs() === 0 ? 'half_open' : state),
     refusedForMs,
     admit: () => {
       const retryAfterMs = refusedForMs();

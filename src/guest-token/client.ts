@@ -115,6 +115,7 @@ export function createUpstreamClient(options: UpstreamClientOptions): UpstreamCl
       budget,
     },
     events,
+    pause: (ms) => new Promise((resolve) => void setTimeout(resolve, ms)),
     timeoutMs,
     deadlineMs,
     maxQueueMs: limits.maxQueueMs,

@@ -1,6 +1,5 @@
 // One new guest token, from grant to UUID: attempts under one deadline, each only if the circuit and the gate let it
 // through, each answer distrusted. The loop reads top to bottom; the rules are in the files it calls.
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { Clock } from '../clock.ts';
 import { ServiceError } from '../errors.ts';
 import type { ApiKeys } from '../secrets/api-keys.ts';
@@ -28,6 +27,8 @@ export interface MintOptions {
   readonly pace: Pace;
   readonly retry: RetryOptions;
   readonly events: UpstreamEvents;
+  /** Resolves after so many milliseconds. */
+  readonly pause: (ms: number) => Promise<void>;
   readonly timeoutMs: number;
   readonly deadlineMs: number;
   /** The longest that a call waits for its turn before it is refused. */
@@ -121,7 +122,7 @@ export function createMint(options: MintOptions): Mint {
         throw toServiceError(failure, adviceMs(failure, circuit.refusedForMs(), pace.waitMs()));
       retries += 1;
       events.retry(failure.fault);
-      await sleep(delayMs);
+      await options.pause(delayMs);
     }
   };
 }

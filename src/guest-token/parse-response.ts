@@ -89,7 +89,8 @@ function classify(status: number, error: unknown): ParsedAnswer {
   const byStatus = faultOfStatus(status);
   if (code !== undefined) {
     // A gateway's 503 in the vendor's usual wrapping is still a 503: worth another attempt.
-    const fault = codeFaults[code] === 'failed' && byStatus !== 'unusable_answer' ? byStatus : codeFaults[code];
+    const isRetryable = byStatus === 'overloaded' || byStatus === 'rate_limited';
+    const fault = codeFaults[code] === 'failed' && isRetryable ? byStatus : codeFaults[code];
     return { kind: 'fault', fault, upstreamCode: code };
   }
   if (byStatus !== 'rate_limited') {

@@ -5,6 +5,7 @@ import { createUpstreamClient, type UpstreamClient, type UpstreamClientOptions }
 import type { Minted } from '../../src/guest-token/guest-token.ts';
 import type { AttemptReport } from '../../src/guest-token/upstream-events.ts';
 import type { Grant } from '../../src/policy/decision.ts';
+import { upstreamBodySchema } from '../../src/policy/upstream-schema.ts';
 import { Secret } from '../../src/secrets/secret.ts';
 
 export const apiKeyText = '7e57ab1e-0000-4000-8000-5ec2e7000001';
@@ -27,7 +28,7 @@ export function startClient(
     deadlineMs: 1500,
     maxRetries: 2,
     apiKeys: { get: () => new Secret(apiKeyText), reload: () => Promise.resolve(false) },
-    bodySchema: { type: 'object' },
+    bodySchema: upstreamBodySchema,
     clock: systemClock,
     random: () => 0.5,
     events: {
