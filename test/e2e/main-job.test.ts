@@ -1,7 +1,6 @@
 // The main job with real parts: an access token from a real OIDC provider, the built program, and the exact body that
 // reached Databrain.
 import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { generateKeyPairSync } from 'node:crypto';
 import Provider from 'oidc-provider';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';

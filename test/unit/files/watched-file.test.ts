@@ -15,7 +15,12 @@ afterEach(() => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-function watch(path: string, initial: string, intervalMs = 3_600_000, isBad = (text: string) => text === 'bad') {
+function watch(
+  path: string,
+  initial: string,
+  intervalMs = 3_600_000,
+  isBad = (text: string): boolean => text === 'bad',
+) {
   const accepted: string[] = [];
   const outcomes: Exclude<ReloadOutcome, { kind: 'unchanged' }>[] = [];
   watched = watchFile({
