@@ -3,7 +3,7 @@
 // construction); nothing backtracks. ^ and $ enclose the whole pattern, so no alternative escapes them.
 import { PatternProblem, PatternReader, type CharacterTest, type PatternNode } from './pattern-syntax.ts';
 
-const mostStates = 2000;
+const mostStates = 1000;
 
 /** A state goes on freely to `to`, or over a character that passes `test`. */
 interface State {

@@ -1,0 +1,80 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { compileAnchoredPattern } from '../../../src/policy/anchored-pattern.ts';
+import { PatternProblem } from '../../../src/policy/pattern-syntax.ts';
+
+const body: fc.Arbitrary<string> = fc.letrec<{ node: string; atom: string }>((tie) => ({
+  atom: fc.oneof(
+    { maxDepth: 2, depthSize: 'small' },
+    fc.constantFrom('a', 'b', '-', '.', '\\d', '\\w', '\\S', '[ab]', '[^a]', '[a-c1]', '\\.', 'é', '\\u0041', '[\\w-]'),
+    tie('node').map((inner) => `(${inner})`),
+    tie('node').map((inner) => `(?:${inner})`),
+  ),
+  node: fc
+    .array(
+      fc
+        .tuple(tie('atom'), fc.constantFrom('', '', '*', '+', '?', '{2}', '{1,3}', '{0,}', '*?'))
+        .map(([atom, count]) => atom + count),
+      { minLength: 1, maxLength: 4 },
+    )
+    .chain((parts) => fc.constantFrom(parts.join(''), parts.join('|'))),
+})).node;
+
+const text = fc.string({ unit: fc.constantFrom('a', 'b', 'c', '1', '-', '.', 'A', 'é', '😀', '\n'), maxLength: 8 });
+
+describe('an anchored pattern', () => {
+  it('matches what JavaScript matches with every alternative between the anchors', () => {
+    fc.assert(
+      fc.property(body, fc.array(text, { minLength: 1, maxLength: 10 }), (pattern, texts) => {
+        fc.pre(pattern.length < 60);
+        const matches = compileAnchoredPattern(`^${pattern}$`);
+        const expected = new RegExp(`^(?:${pattern})$`, 'u');
+        for (const candidate of texts)
+          expect([candidate, matches(candidate)]).toEqual([candidate, expected.test(candidate)]);
+      }),
+      { numRuns: 500 },
+    );
+  });
+
+  it.each(['^(a+)+$', '^(a|a)*$', '^(a|aa)+$', '^a*a*a*a*a*a*b$', '^(.*)*x$', '^([a-z]+)*[0-9]$'])(
+    'takes linear time where backtracking would not end: %s',
+    (pattern) => {
+      const matches = compileAnchoredPattern(pattern);
+      const start = performance.now();
+      expect(matches(`${'a'.repeat(4095)}!`)).toBe(false);
+      expect(performance.now() - start).toBeLessThan(500);
+    },
+  );
+
+  it('does not let an alternative escape the anchors', () => {
+    const matches = compileAnchoredPattern('^acme|globex$');
+    expect(['acme', 'globex', 'acme-x', 'x-globex'].map(matches)).toEqual([true, true, false, false]);
+  });
+
+  it('does not match before a line feed at the end', () => {
+    expect(compileAnchoredPattern('^a$')('a\n')).toBe(false);
+  });
+
+  it.each([
+    ['is not anchored at the start', 'a$'],
+    ['is not anchored at the end', '^a'],
+    ['ends with an escaped dollar', '^a\\$'],
+    ['has an anchor inside', '^a$|^b$'],
+    ['looks ahead', '^(?=a)a$'],
+    ['looks behind', '^(?<!a)b$'],
+    ['refers back', '^(a)\\1$'],
+    ['names a group', '^(?<n>a)$'],
+    ['uses a property', '^\\p{L}$'],
+    ['uses a word boundary', '^\\bx$'],
+    ['repeats nothing', '^*a$'],
+    ['repeats a repetition', '^a**$'],
+    ['leaves a group open', '^(a$'],
+    ['closes a group too many', '^a)$'],
+    ['leaves a class open', '^[a$'],
+    ['has a range out of order', '^[z-a]$'],
+    ['has a count out of order', '^a{3,1}$'],
+    ['has counts that multiply', '^((a{99}){99}){99}$'],
+  ])('is refused when it %s', (_why, pattern) => {
+    expect(() => compileAnchoredPattern(pattern)).toThrow(PatternProblem);
+  });
+});
