@@ -121,6 +121,33 @@ describe('an unknown kid', () => {
   });
 });
 
+describe('one timer', () => {
+  it('is all there is: a fetch for an unknown kid puts the background refresh off', async () => {
+    answer = () => ({ keys: [keyNamed('a')], ignored: [] });
+    await started();
+    await vi.advanceTimersByTimeAsync(9 * minute);
+    await keySet.refreshForUnknownKey();
+    expect(vi.getTimerCount()).toBe(1);
+    await vi.advanceTimersByTimeAsync(10 * minute);
+    expect(fetches).toEqual([0, 9 * minute, 19 * minute]);
+  });
+
+  it('is not set by a fetch that ends after closing, and that fetch tells nothing', async () => {
+    let fail: (error: Error) => void = () => undefined;
+    answer = () =>
+      new Promise((_resolve, reject) => {
+        fail = reject;
+      });
+    await started();
+    keySet.close();
+    fail(new KeySetError('timeout'));
+    await vi.advanceTimersByTimeAsync(hour);
+    expect(fetches).toEqual([0]);
+    expect(events).toEqual([]);
+    expect(vi.getTimerCount()).toBe(0);
+  });
+});
+
 describe('old keys', () => {
   it('serve for six hours after the last good fetch, not longer', async () => {
     answer = () => ({ keys: [keyNamed('a')], ignored: [] });
