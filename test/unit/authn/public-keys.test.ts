@@ -200,6 +200,15 @@ describe('a JWK set document', () => {
 });
 
 describe('a JWK', () => {
+  it.each(['d', 'p', 'q', 'dp', 'dq', 'qi', 'oth', 'k'])(
+    'with the member %s is refused: it is no public key',
+    (member) => {
+      expect(() => loadJwk(jwk(p256.publicKey, { [member]: 'AA' }), ['ES256'])).toThrow(
+        new KeyRefused('has private members'),
+      );
+    },
+  );
+
   it('is ignored without complaint when its operations leave out verifying', () => {
     expect(loadJwk(jwk(p256.publicKey, { key_ops: [] }), ['ES256'])).toBeUndefined();
     expect(loadJwk(jwk(p256.publicKey), ['ES256'])).toMatchObject({ algorithms: ['ES256'] });
