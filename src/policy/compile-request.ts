@@ -38,6 +38,7 @@ export function compileRequest(
     expected: readonly ExpectedType[],
     kind: SiteKind = 'value',
     literalRule = rule,
+    mend = 'Write a text that is not blank, of at most 256 characters',
   ): Field<T> | undefined =>
     compiler.scalar([...root, ...below], value, dataApp, below.join('.'), {
       kind,
@@ -45,6 +46,7 @@ export function compileRequest(
       expected,
       rule,
       literalRule,
+      mend,
       bodyPath: () => below.join('.'),
     });
 
@@ -74,7 +76,15 @@ export function compileRequest(
       case 'dashboardAppFilters':
         return filterListField(scope, name, value as readonly YamlMap[]);
       case 'timezone':
-        return scalar(['params', name], value, rules.timeZone, ['string']);
+        return scalar(
+          ['params', name],
+          value,
+          rules.timeZone,
+          ['string'],
+          'value',
+          rules.timeZone,
+          'Name a zone of the IANA database',
+        );
       default:
         return scalar(['params', name], value, nameRule, ['string']);
     }
@@ -84,8 +94,14 @@ export function compileRequest(
   const part = (name: string, value: unknown): Field<unknown> | undefined => {
     switch (name) {
       case 'clientId':
-        return scalar([name], value, clientId, ['string'], 'clientId', (literal, refuse) =>
-          literal === noTenancy ? noTenancy : clientId(literal, refuse),
+        return scalar(
+          [name],
+          value,
+          clientId,
+          ['string'],
+          'clientId',
+          (literal, refuse) => (literal === noTenancy ? noTenancy : clientId(literal, refuse)),
+          'Write an id of letters, digits and _ . : @ | + -, or None, spelt so, for no tenancy',
         );
       case 'params':
         return allOf(Object.entries(value as YamlMap).map(([key, inner]) => [key, parameter(key, inner)]));

@@ -29,7 +29,7 @@ function orderedField<T extends string | number>(
   names: readonly [string, string],
   sitePath: string,
   bodyPath: (index: number) => string,
-  options: { readonly rule: Rule<T>; readonly expected: readonly ExpectedType[] },
+  options: { readonly rule: Rule<T>; readonly expected: readonly ExpectedType[]; readonly mend: string },
 ): Field<unknown> | undefined {
   const firstSite = scope.compiler.sites.length;
   const fields = names.map((name) =>
@@ -85,11 +85,13 @@ export function filterValueField(
       return orderedField(scope, path, value, ['startDate', 'endDate'], sitePath, bodyPath, {
         rule: dateRule,
         expected: ['string'],
+        mend: 'Write a day as YYYY-MM-DD',
       });
     if ('min' in value)
       return orderedField(scope, path, value, ['min', 'max'], sitePath, bodyPath, {
         rule: numberRule,
         expected: ['number'],
+        mend: 'Write a finite number',
       });
     return known(Object.freeze({ ...value }));
   }

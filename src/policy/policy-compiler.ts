@@ -24,6 +24,8 @@ export interface ScalarOptions<T> {
   readonly rule: Rule<T>;
   /** For what the file says. */
   readonly literalRule: Rule<T>;
+  /** What to do about a literal that its rule refuses. */
+  readonly mend?: string;
   /** Where the value stands in the body; `index` is the place of its entry in a filter list. Absent: its list tells. */
   readonly bodyPath?: (index: number) => string;
 }
@@ -67,8 +69,8 @@ export function createPolicyCompiler(document: PolicyDocument) {
         throw new ExpressionProblem('the expression gives an optional value', 'Add .orValue("…") to it', 0);
       if (expected !== undefined && !typeFits(expression.type, expected))
         throw new ExpressionProblem(
-          `the expression gives a ${expression.type}, and ${pathText(path)} needs a ${expected.join(' or ')}`,
-          'Mend the expression',
+          `the expression gives ${expression.type}, and ${pathText(path)} needs ${expected.join(' or ')}`,
+          `Write an expression that gives ${expected.join(' or ')}`,
           0,
         );
       const compiled = compileSite(
@@ -166,7 +168,7 @@ export function createPolicyCompiler(document: PolicyDocument) {
           );
         } catch (error) {
           if (!(error instanceof LiteralFault)) throw error;
-          problem(path, `${pathText(path)} ${error.message}`, 'Mend the value');
+          problem(path, `${pathText(path)} ${error.message}`, options.mend ?? 'Write another value');
           return undefined;
         }
       }

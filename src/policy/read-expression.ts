@@ -17,14 +17,24 @@ const limits = { maxAstNodes: 400, maxDepth: 24, maxListElements: 100, maxMapEnt
 const longestExpression = 4096;
 
 interface LibraryError {
+  readonly code?: unknown;
   readonly summary?: unknown;
   readonly range?: { readonly start: number };
 }
 
+/** What to do, by the library's code of a fault. */
+const mends: ReadonlyMap<unknown, string> = new Map([
+  ['no_such_overload', 'Give both sides the same type, as in int(claims.level) + 1'],
+  ['no_matching_overload', 'Call it with the types that it is defined for'],
+  ['incompatible_ternary_branches', 'Let both branches give the same type'],
+  ['limit_exceeded', 'Split it into variables'],
+]);
+
 const fromLibrary = (error: unknown): ExpressionProblem => {
-  const { summary, range } = error as LibraryError;
+  const { code, summary, range } = error as LibraryError;
   const what = typeof summary === 'string' ? summary : 'cannot be read';
-  return new ExpressionProblem(`the expression is not valid: ${what}`, 'Mend the expression', range?.start ?? 0);
+  const mend = mends.get(code) ?? 'Look at its brackets, quotes and operators';
+  return new ExpressionProblem(`the expression is not valid: ${what}`, mend, range?.start ?? 0);
 };
 
 /** Creates a reader for expressions over `claims` and these variables (name → CEL type). */
