@@ -137,7 +137,20 @@ describe('27. A connection that the upstream closed while it was idle costs no u
           if (request.onConnection > 0) close(request, socket);
           else socket.write(ownToken(request));
         },
-        { maxRetries: 0, limits: { retryReserve: 0 } },
+        {
+          maxRetries: 0,
+          limits: {
+            retryReserve: 0,
+            circuit: {
+              consecutiveFailures: 1,
+              failureShare: 0.1,
+              minimumCalls: 1,
+              windowMs: 10_000,
+              openMs: 10_000,
+              maxOpenMs: 10_000,
+            },
+          },
+        },
       );
       for (let user = 0; user < 6; user += 1) {
         expect(gist(await mintOnce(client, `u${user}`))).toBe(uuidOf(user));
@@ -148,6 +161,20 @@ describe('27. A connection that the upstream closed while it was idle costs no u
       expect(upstream.seen.length).toBeLessThanOrEqual(12);
     },
   );
+
+  it('does not try one dead connection after the other', async () => {
+    const { upstream, client } = await start(
+      (request, socket) => {
+        if (request.onConnection > 0) reset(socket);
+        else setTimeout(() => socket.write(ownToken(request)), 30);
+      },
+      { maxRetries: 0 },
+    );
+    await Promise.all([1, 2, 3, 4].map((user) => mintOnce(client, `u${user}`)));
+    await sleep(80);
+    expect(gist(await mintOnce(client, 'u5'))).toBe(uuidOf(5));
+    expect(upstream.seen.slice(4).map(({ onConnection }) => onConnection)).toEqual([1, 0]);
+  });
 
   it('mints for everybody when all kept connections turn out closed at once', async () => {
     const { client } = await start(

@@ -162,4 +162,24 @@ describe('28. The circuit', () => {
     expect(gist(await mintOnce(client))).toBe('UPSTREAM_UNAVAILABLE circuit_open');
     expect(upstream.seen).toHaveLength(2);
   });
+
+  it('refuses at once while it is open, also when the pace would let nobody through yet', async () => {
+    const { upstream, client } = await start(
+      (request, socket) => void socket.write(answer(request.index === 0 ? 429 : 503)),
+      {
+        maxRetries: 0,
+        deadlineMs: 4000,
+        limits: {
+          circuit: { ...circuit, consecutiveFailures: 1, openMs: 5000, maxOpenMs: 5000 },
+          pace: { minPerSecond: 1, assumedPerSecond: 1, growth: 0.0001, maxPauseMs: 100 },
+        },
+      },
+    );
+    await mintOnce(client);
+    await mintOnce(client);
+    const settled = await mintOnce(client);
+    expect(gist(settled)).toBe('UPSTREAM_UNAVAILABLE circuit_open');
+    expect(settled.ms).toBeLessThan(500);
+    expect(upstream.seen).toHaveLength(2);
+  });
 });

@@ -31,7 +31,7 @@ const answered = (status: number, body: unknown, retryAfter?: string): Exchange 
 });
 const lost = (how: Extract<Exchange, { kind: 'lost' }>['how']): Exchange => ({ kind: 'lost', how });
 
-function start(steps: readonly Step[], maxRetries = 2) {
+function start(steps: readonly Step[], maxRetries = 2, consecutiveFailures = 10) {
   const clock = { now: () => Date.now(), monotonic: () => performance.now() };
   const sent: { readonly at: number; readonly request: AttemptRequest }[] = [];
   const told: string[] = [];
@@ -41,6 +41,16 @@ function start(steps: readonly Step[], maxRetries = 2) {
     reload: () => Promise.resolve((keyGeneration += 1) > 0),
   };
   const pace = createPace({ clock, minPerSecond: 0.5, assumedPerSecond: 4, growth: 0.02, maxPauseMs: 5000 });
+  const circuit = createCircuit({
+    clock,
+    consecutiveFailures,
+    failureShare: 0.5,
+    minimumCalls: 20,
+    windowMs: 30_000,
+    openMs: 1000,
+    maxOpenMs: 5000,
+    onChange: () => undefined,
+  });
   const mint = createMint({
     clock,
     apiKeys,
@@ -56,16 +66,7 @@ function start(steps: readonly Step[], maxRetries = 2) {
         return isCut ? lost('timed_out') : step.exchange;
       },
     },
-    circuit: createCircuit({
-      clock,
-      consecutiveFailures: 10,
-      failureShare: 0.5,
-      minimumCalls: 20,
-      windowMs: 30_000,
-      openMs: 1000,
-      maxOpenMs: 5000,
-      onChange: () => undefined,
-    }),
+    circuit,
     gate: createGate({ clock, pace, maxConcurrent: 8, maxWaiting: 8 }),
     pace,
     retry: {
@@ -88,7 +89,7 @@ function start(steps: readonly Step[], maxRetries = 2) {
     deadlineMs,
     maxQueueMs: 6000,
   });
-  return { mint, sent, told };
+  return { mint, sent, told, circuit };
 }
 
 /** Mints while the clock runs as fast as it can; the outcome and the virtual time it took. */
@@ -138,6 +139,25 @@ describe('Minting under one deadline', () => {
     const refused = await finish(refusing.mint);
     expect(refused.gist).toBe('UPSTREAM_UNAVAILABLE (upstream_error)');
     expect(refused.detail?.retryAfterSeconds).toBeGreaterThanOrEqual(1);
+  });
+
+  it('holds a time-out against the upstream only if it had its time', async () => {
+    const hurried = start(
+      [
+        { exchange: answered(429, ''), tookMs: 2900 },
+        { exchange: answered(429, '', '1'), tookMs: 2900 },
+        { exchange: lost('timed_out'), tookMs: 10_000 },
+      ],
+      2,
+      1,
+    );
+    expect((await finish(hurried.mint)).gist).toBe('UPSTREAM_TIMEOUT (upstream_timeout)');
+    expect(hurried.sent[2]?.request.timeoutMs).toBeLessThan(timeoutMs / 2);
+    expect(hurried.circuit.state()).toBe('closed');
+
+    const patient = start([{ exchange: lost('timed_out'), tookMs: 10_000 }], 0, 1);
+    await finish(patient.mint);
+    expect(patient.circuit.state()).toBe('open');
   });
 
   it('takes a connection of its own after trouble with one, and a kept one after an answer', async () => {
