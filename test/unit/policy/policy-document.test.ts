@@ -18,11 +18,11 @@ describe('the YAML of a policy', () => {
   });
 
   it.each([
-    ['lists in brackets', '['.repeat(200_000)],
-    ['maps in braces', '{a: '.repeat(100_000)],
-    ['lists in lines', `${'- '.repeat(100_000)}x`],
+    ['lists in brackets', '['.repeat(20_000)],
+    ['maps in braces', '{a: '.repeat(10_000)],
+    ['lists in lines', `${'- '.repeat(10_000)}x`],
     ['maps in lines', Array.from({ length: 700 }, (_, i) => `${' '.repeat(i)}a:`).join('\n')],
-    ['keys of keys', `${'? '.repeat(100_000)}x`],
+    ['keys of keys', `${'? '.repeat(10_000)}x`],
   ])('is refused when %s are nested deeply, without exhausting the stack', (_kind, text) => {
     const [problem, ...others] = whatIsWrong(text);
     expect(others).toEqual([]);

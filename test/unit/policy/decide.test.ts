@@ -1,0 +1,102 @@
+import { describe, expect, it } from 'vitest';
+import { decide } from '../../../src/policy/decide.ts';
+import { loadPolicy } from '../../../src/policy/load-policy.ts';
+import type { Policy } from '../../../src/policy/policy.ts';
+import { caseTime, principalOf } from '../../policy/policy-case.ts';
+
+const load = (request: string, more = ''): Policy =>
+  loadPolicy({
+    text: `{ version: 1, dataApps: { s: { default: true, expiresIn: 1h, ${more} request: ${request} } } }`,
+    file: 'p.yaml',
+    maxLifetimeSeconds: 86_400,
+  });
+
+const reasonFor = (policy: Policy, claims: Readonly<Record<string, unknown>>): string => {
+  const decision = decide(policy, principalOf(claims), undefined, caseTime);
+  return decision.kind === 'permit' ? 'permit' : decision.denial.reason;
+};
+
+const filter = '{ clientId: a, params: { appFilters: [{ metricId: m, values: { v: "${claims.v}" } }] } }';
+
+describe('the bounds of what a claim may be', () => {
+  it('takes lists of 1000 elements and refuses longer ones', () => {
+    const policy = load(filter);
+    expect(reasonFor(policy, { v: Array(1000).fill('x') })).toBe('permit');
+    expect(reasonFor(policy, { v: Array(1001).fill('x') })).toBe('filter_value_refused');
+  });
+
+  it('takes names of 256 characters and refuses longer ones', () => {
+    const policy = load('{ clientId: a, params: { userIdentifier: "${claims.v}" } }');
+    expect(reasonFor(policy, { v: 'x'.repeat(256) })).toBe('permit');
+    expect(reasonFor(policy, { v: 'x'.repeat(257) })).toBe('value_refused');
+  });
+
+  it('looks at no more than 4096 characters, whatever the patterns allow', () => {
+    const wide = load(filter, 'filterValuePattern: "^.*$",');
+    expect(reasonFor(wide, { v: 'x'.repeat(4096) })).toBe('permit');
+    expect(reasonFor(wide, { v: 'x'.repeat(4097) })).toBe('filter_value_refused');
+    const client = load('{ clientId: "${claims.v}" }', 'clientIdPattern: "^x*$",');
+    expect(reasonFor(client, { v: 'x'.repeat(4096) })).toBe('permit');
+    expect(reasonFor(client, { v: 'x'.repeat(4097) })).toBe('client_id_refused');
+  });
+});
+
+describe('a decision', () => {
+  it('carries the bound of the access token only if asked to', () => {
+    const bound = decide(
+      load('{ clientId: a }', 'withinAccessToken: true,'),
+      principalOf({}, 1_800_000_100.5),
+      undefined,
+      caseTime,
+    );
+    expect(bound).toMatchObject({ grant: { lifetimeMs: 100_500, notAfterMs: 1_800_000_100_500 } });
+    const free = decide(load('{ clientId: a }'), principalOf({}, 1_800_000_100.5), undefined, caseTime);
+    expect(free.kind === 'permit' && Object.keys(free.grant).sort()).toEqual([
+      'apiKeyName',
+      'lifetimeMs',
+      'policyRevision',
+      'request',
+    ]);
+  });
+
+  it('is made by the policy whose revision it carries', () => {
+    const policy = load('{ clientId: a }');
+    expect(policy.revision).toMatch(/^[0-9a-f]{12}$/);
+    expect(load('{ clientId: b }').revision).not.toBe(policy.revision);
+    expect(decide(policy, principalOf({}), undefined, caseTime)).toMatchObject({
+      grant: { policyRevision: policy.revision },
+    });
+    expect(decide(policy, principalOf({}), 'x', caseTime)).toMatchObject({ policyRevision: policy.revision });
+  });
+
+  it('evaluates a variable once, however often it is used', () => {
+    const policy = loadPolicy({
+      text: '{ version: 1, variables: { v: claims.a + "1" }, dataApps: { s: { default: true, when: variables.v == "a1", expiresIn: 1h, request: { clientId: "${variables.v}", datasourceName: "${variables.v}" } } } }',
+      file: 'p.yaml',
+      maxLifetimeSeconds: 86_400,
+    });
+    const evaluated: string[] = [];
+    const trace = {
+      evaluated: ({ path }: { path: string }) => void evaluated.push(path),
+      branch: () => undefined,
+      placed: () => undefined,
+      refused: () => undefined,
+    };
+    expect(decide(policy, principalOf({ a: 'a' }), undefined, caseTime, trace).kind).toBe('permit');
+    expect(evaluated.filter((path) => path === 'variables.v')).toHaveLength(1);
+  });
+
+  it('does not turn a bug into a denial', () => {
+    const policy = load('{ clientId: a }');
+    const app = policy.dataApps.get('s');
+    if (app === undefined) expect.unreachable();
+    const broken = {
+      ...app,
+      buildRequest: () => {
+        throw new TypeError('a bug');
+      },
+    };
+    const withBug: Policy = { ...policy, defaultDataApp: broken };
+    expect(() => decide(withBug, principalOf({}), undefined, caseTime)).toThrow(TypeError);
+  });
+});
