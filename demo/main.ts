@@ -164,6 +164,13 @@ async function run(): Promise<void> {
   );
 }
 
+// npm and the shell between may die of a signal that they do not hand on: then nobody is left to stop the demo.
+const parent = process.ppid;
+if (process.env['npm_lifecycle_event'] !== undefined)
+  setInterval(() => {
+    if (process.ppid !== parent) void leave(0);
+  }, 200).unref();
+
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => void leave(0));
 run().catch((error: unknown) => {
   if (stopping === undefined) void leave(1, error instanceof Error ? error.message : 'The demo could not start.');

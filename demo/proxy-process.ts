@@ -25,7 +25,7 @@ const readyWithinMs = 20_000;
 const politeMs = 1_000;
 
 export function startProxyProcess({ node, root, env, url }: ProxyProcessOptions): ProxyProcess {
-  const child = spawn(node, ['--import', './demo/end-with-parent.ts', 'src/main.ts', 'serve'], {
+  const child = spawn(node, ['--import', import.meta.resolve('./end-with-parent.ts'), 'src/main.ts', 'serve'], {
     cwd: root,
     env,
     // A pipe to its standard input that nobody writes to: it closes when this process dies, however it dies.

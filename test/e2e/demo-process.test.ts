@@ -14,8 +14,8 @@ const uuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 const running: DemoProcess[] = [];
 const cleanUp: (() => unknown)[] = [];
 
-function start(env?: Record<string, string>): DemoProcess {
-  const demo = startDemo(env);
+function start(...how: Parameters<typeof startDemo>): DemoProcess {
+  const demo = startDemo(...how);
   running.push(demo);
   return demo;
 }
@@ -60,6 +60,18 @@ describe('the demo', () => {
     demo.child.kill('SIGINT');
     expect([0, 'SIGINT']).toContain(await demo.ended);
     expect(demo.output()).not.toContain('curl ');
+  });
+
+  it.each([
+    ['Ctrl-C reaches every process of the terminal', 'SIGINT', (pid: number) => -pid],
+    ['npm alone is asked to end', 'SIGTERM', (pid: number) => pid],
+  ] as const)('leaves nothing behind when it was started by npm and %s', async (_title, signal, target) => {
+    const demo = start({}, ['npm', 'run', 'demo']);
+    const urls = [await demo.pageUrl(), await demo.proxyUrl()];
+    await demo.line('curl ');
+    process.kill(target(demo.child.pid ?? 0), signal);
+    for (const url of urls) expect(await isClosed(url, 2_000)).toBe(true);
+    await demo.ended;
   });
 
   it('takes the proxy with it when it is killed outright', async () => {

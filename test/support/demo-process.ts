@@ -15,10 +15,17 @@ export interface DemoProcess {
   readonly ended: Promise<number | string>;
 }
 
-/** @param env beside PATH; without DEMO_ENV_FILE there is no .env */
-export function startDemo(env: Readonly<Record<string, string>> = {}): DemoProcess {
-  const child = spawn(process.execPath, ['demo/main.ts'], {
+/**
+ * @param env beside PATH; without DEMO_ENV_FILE there is no .env
+ * @param command how it is started; leads a process group of its own, as in a terminal
+ */
+export function startDemo(
+  env: Readonly<Record<string, string>> = {},
+  [file, ...args]: readonly [string, ...string[]] = [process.execPath, 'demo/main.ts'],
+): DemoProcess {
+  const child = spawn(file, args, {
     stdio: ['ignore', 'pipe', 'pipe'],
+    detached: true,
     env: {
       PATH: process.env['PATH'],
       DEMO_ENV_FILE: 'there-is-no-such.env',
