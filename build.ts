@@ -11,6 +11,8 @@ export async function buildProgram(outfile: string): Promise<void> {
     format: 'esm',
     target: 'node22',
     legalComments: 'none',
+    minifySyntax: true,
+    minifyWhitespace: true,
     logLevel: 'warning',
     banner: {
       // CommonJS dependencies inside an ES module bundle still ask for require.

@@ -16,7 +16,9 @@ export function readCorsOrigins(reader: Reader): readonly string[] {
       continue;
     }
     const url = URL.canParse(origin) ? new URL(origin) : undefined;
-    if (url?.origin === origin && /^https?:$/.test(url.protocol)) continue;
+    // URL takes a wildcard host for a name, and no browser sends one.
+    const isExact = url?.origin === origin && !origin.includes('*');
+    if (isExact && /^https?:$/.test(url.protocol)) continue;
     const mend =
       url !== undefined && /^https?:$/.test(url.protocol)
         ? 'Write scheme, host and port only, in lower case, such as https://app.example.com'

@@ -11,7 +11,7 @@ interface TestIssuer {
   readonly kid?: string;
 }
 
-export interface Pair {
+interface Pair {
   readonly publicKey: KeyObject;
   readonly privateKey: KeyObject;
 }
