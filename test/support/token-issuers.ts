@@ -11,11 +11,6 @@ interface TestIssuer {
   readonly kid?: string;
 }
 
-interface Pair {
-  readonly publicKey: KeyObject;
-  readonly privateKey: KeyObject;
-}
-
 export const pemOf = (key: KeyObject): string => key.export({ type: 'spki', format: 'pem' }).toString();
 
 const indent = (text: string): string =>
