@@ -57,11 +57,12 @@ async function stepsAfterToken(user, token, before, isCurrent) {
   );
 }
 
-async function stepsWithoutToken(before, isCurrent) {
+async function stepsWithoutToken(status, before, isCurrent) {
   const { count } = await calls.received();
   if (!isCurrent()) return;
   showStep('dashboard', steps.noTokenStep());
-  showStep('received', steps.notReceivedStep(count === before));
+  // The real API does not tell; only a 5xx can be its doing.
+  showStep('received', steps.notReceivedStep(isReal ? status < 500 : count === before));
 }
 
 async function attempt(trial, user, isCurrent) {
@@ -72,7 +73,7 @@ async function attempt(trial, user, isCurrent) {
   showStep('call', steps.askedStep(user, accessToken, trial.body));
   showStep('answer', steps.answeredStep(answer, isReal));
   const { token } = answer.body;
-  if (token === undefined) await stepsWithoutToken(before, isCurrent);
+  if (token === undefined) await stepsWithoutToken(answer.status, before, isCurrent);
   else await stepsAfterToken(user, token, before, isCurrent);
   if (isCurrent()) showVerdict(...judge(trial, answer));
 }

@@ -52,7 +52,13 @@ export function answeredStep({ status, expiresIn, body }, isReal) {
 
 export function notReceivedStep(isUntouched) {
   return {
-    content: [note(isUntouched ? 'Nothing. The request ended at the proxy.' : 'It was asked, and gave no token.')],
+    content: [
+      note(
+        isUntouched
+          ? 'Nothing. The request ended at the proxy.'
+          : 'No token came from it: it refused, or could not be reached.',
+      ),
+    ],
     node: ['databrain', isUntouched ? 'unreached' : 'refused', isUntouched ? 'heard nothing' : 'gave no token'],
   };
 }
