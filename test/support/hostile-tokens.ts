@@ -59,6 +59,7 @@ export function goodTokens(issuers: TokenIssuers): readonly { readonly title: st
       title: 'jku, x5u, jwk and x5c, which nobody reads',
       token: token('rsa', {}, { jku: 'https://a.example', x5c: [] }),
     },
+    { title: 'a cty that is no token', token: token('rsa', {}, { cty: 'json' }) },
     { title: 'aud as a list', token: token('rsa', { aud: ['someone-else', 'guest-token-proxy'] }) },
     { title: 'the second configured audience', token: token('rsa', { aud: 'another-audience' }) },
     { title: 'fractional times', token: token('hmac', { iat: now - 0.5, nbf: now - 0.25, exp: now + 600.75 }) },
