@@ -111,7 +111,9 @@ export function createIssue(options: IssueOptions): Issue {
     const own = entries.get(key);
     if (isSpare(own)) return own;
     const others = await obtain.fromOthersAnyway(key, apiKey);
-    return isSpare(others) ? others : undefined;
+    if (!isSpare(others)) return undefined;
+    entries.set(key, others);
+    return others;
   };
 
   const loseHeart = async (): Promise<never> => {

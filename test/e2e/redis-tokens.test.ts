@@ -136,6 +136,8 @@ describe.skipIf(!redisIsInstalled)(`tokens shared through Redis${redisReason}`, 
     scripted.behave(() => Promise.reject(new ServiceError('UPSTREAM_UNAVAILABLE', 'circuit_open')));
     expect(await second.issue(grantOf(), alice)).toMatchObject({ token, reused: true });
     expect(second.results).toEqual(['spare']);
+    await server.kill();
+    expect(await second.issue(grantOf(), alice), 'kept when Redis is gone too').toMatchObject({ token });
   });
 
   it('never look younger because a clock is off', async () => {
