@@ -46,6 +46,21 @@ export const isHmac = (algorithm: Algorithm): boolean => hmacKeyBytes.has(algori
 export const hmacKeyBytesFor = (wanted: readonly Algorithm[]): number =>
   Math.max(...wanted.map((algorithm) => hmacKeyBytes.get(algorithm) ?? 0));
 
+/** Fixed lengths of signatures in bytes (RFC 7518 §3.2, §3.4, RFC 8037 §3.1); RSA's is that of its modulus. */
+const signatureBytes: ReadonlyMap<Algorithm, number> = new Map([
+  ['HS256', 32],
+  ['HS384', 48],
+  ['HS512', 64],
+  ['ES256', 64],
+  ['ES384', 96],
+  ['ES512', 132],
+  ['EdDSA', 64],
+]);
+
+/** How long a signature is, to the byte. `modulusBytes` is the size of the RSA key, if it is one. */
+export const signatureBytesOf = (algorithm: Algorithm, modulusBytes: number | undefined): number =>
+  signatureBytes.get(algorithm) ?? modulusBytes ?? 0;
+
 /** The algorithm of that exact name. `Ed25519` is the fully specified name of `EdDSA` over that curve (RFC 9864 §2.2). */
 export const algorithmNamed = (name: unknown): Algorithm | undefined =>
   name === 'Ed25519' ? 'EdDSA' : algorithms.find((algorithm) => algorithm === name);

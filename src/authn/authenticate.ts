@@ -2,6 +2,7 @@
 // and claims by the verifier, then our own checks of what it gave back. The only maker of Principals.
 import type { Clock } from '../clock.ts';
 import { ServiceError, type Reason } from '../errors.ts';
+import { signatureBytesOf } from './algorithms.ts';
 import { parseCompactJws } from './compact-jws.ts';
 import { createIssuerKeys, type IssuerKeys } from './issuer-keys.ts';
 import type { IssuerConfig } from './issuer.ts';
@@ -146,14 +147,18 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticato
   }
 
   async function verifyNew(token: string, verify: VerifyJws): Promise<Principal> {
-    const { header, payload } = parseCompactJws(token);
+    const { header, payload, signatureLength } = parseCompactJws(token);
     const issuer = issuerOf(payload);
     const { config } = issuer;
     const joseHeader = readJoseHeader(header, config);
     // Before the verifier too: it answers odd types and dates with exceptions that are not refusals.
     const unverified = readRegisteredClaims(payload, config);
 
-    const candidates = await candidateKeys(issuer, joseHeader);
+    // RFC 8017 §8.1.2 step 1. OpenSSL takes a PSS signature whose leading zeros were cut off, and a token that can be
+    // written in two ways gets past whatever knows tokens by their text.
+    const candidates = (await candidateKeys(issuer, joseHeader)).filter(
+      ({ modulusBytes }) => signatureBytesOf(joseHeader.algorithm, modulusBytes) === signatureLength,
+    );
     const { claims, key } = await verifyWithOneOf(candidates, config, token, verify).catch((error: unknown) => {
       // The verifier looks at times after the signature; ours says whom it concerns and puts `exp` last.
       if (error instanceof ServiceError && timeReasons.has(error.reason)) checkTimes(unverified, config, clock.now());

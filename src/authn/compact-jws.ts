@@ -9,6 +9,8 @@ export const maxTokenBytes = 8192;
 export interface UnverifiedToken {
   readonly header: JsonObject;
   readonly payload: JsonObject;
+  /** In bytes. */
+  readonly signatureLength: number;
 }
 
 /** The bytes, or undefined unless the text is their one canonical encoding without padding (RFC 7515 §2). */
@@ -26,7 +28,11 @@ export function parseCompactJws(token: string): UnverifiedToken {
   const [header, payload, signature] = segments.map(decodeSegment);
   if (header === undefined || payload === undefined || signature === undefined) throw refusal('token_malformed');
   try {
-    return { header: parseJsonObject(header), payload: parseJsonObject(payload) };
+    return {
+      header: parseJsonObject(header),
+      payload: parseJsonObject(payload),
+      signatureLength: signature.length,
+    };
   } catch {
     throw refusal('token_malformed');
   }

@@ -8,6 +8,8 @@ export interface LoadedKey {
   readonly kid?: string;
   /** What this key verifies: its type and curve, its own `alg`, and what is configured, all at once. */
   readonly algorithms: readonly Algorithm[];
+  /** Of an RSA key. */
+  readonly modulusBytes?: number;
   /** The HMAC secret's text, or the public key as SPKI PEM. */
   readonly material: Secret;
 }

@@ -41,11 +41,15 @@ function usableAlgorithms(key: KeyObject, wanted: readonly Algorithm[]): readonl
   return able.filter((algorithm) => wanted.includes(algorithm));
 }
 
-const load = (key: KeyObject, algorithms: readonly Algorithm[], kid?: string): LoadedKey => ({
-  ...(kid === undefined ? {} : { kid }),
-  algorithms,
-  material: new Secret(key.export({ type: 'spki', format: 'pem' }).toString()),
-});
+function load(key: KeyObject, algorithms: readonly Algorithm[], kid?: string): LoadedKey {
+  const { modulusLength } = key.asymmetricKeyDetails ?? {};
+  return {
+    ...(kid === undefined ? {} : { kid }),
+    ...(modulusLength === undefined ? {} : { modulusBytes: Math.ceil(modulusLength / 8) }),
+    algorithms,
+    material: new Secret(key.export({ type: 'spki', format: 'pem' }).toString()),
+  };
+}
 
 /** Throws KeyRefused unless the block is a public key that can serve one of the wanted algorithms. */
 export function loadPem(block: string, wanted: readonly Algorithm[]): LoadedKey {

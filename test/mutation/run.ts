@@ -109,14 +109,16 @@ async function createRunner(copy: string): Promise<Runner> {
   let vitest = await start(copy);
   const run = async (tests: readonly string[]): Promise<boolean> => {
     for (let attempt = 1; attempt <= 5; attempt += 1) {
-      const { testModules, unhandledErrors } = await vitest.runTestSpecifications(
-        await vitest.globTestSpecifications([...tests]),
-      );
-      const hasFailed = testModules.some(
+      const specifications = await vitest.globTestSpecifications([...tests]);
+      const asked = new Set(specifications.map(({ moduleId }) => moduleId));
+      const result = await vitest.runTestSpecifications(specifications);
+      // The result has the files of earlier runs as well.
+      const modules = result.testModules.filter(({ moduleId }) => asked.has(moduleId));
+      const hasFailed = modules.some(
         (module) => module.errors().length > 0 || [...module.children.allTests('failed')].length > 0,
       );
-      if (hasFailed || unhandledErrors.length > 0) return false;
-      if (testModules.every((module) => module.ok())) return true;
+      if (hasFailed || result.unhandledErrors.length > 0) return false;
+      if (modules.every((module) => module.ok())) return true;
       // Nothing failed, but something did not run: the last run's bail came late and ended this one.
     }
     throw new Error(`these tests do not run: ${tests.join(' ')}`);

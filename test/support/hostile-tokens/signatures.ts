@@ -61,6 +61,20 @@ export function hostileSignatures(issuers: TokenIssuers): readonly HostileToken[
     ];
   });
 
+  /** One signature in 256 begins with a zero, which a number does not need. */
+  const withoutLeadingZero = (name: 'rsa' | 'pss'): HostileToken => {
+    for (let number = 0; ; number += 1) {
+      const text = `${headerSegment(name)}.${payloadSegment(name, { number })}`;
+      const signature = signatureOf(named[name].alg, named[name].key, text);
+      if (signature.readUInt8(0) !== 0) continue;
+      return {
+        title: `its leading zero cut off (${named[name].alg})`,
+        token: `${text}.${signature.subarray(1).toString('base64url')}`,
+        reason: 'signature_invalid',
+      };
+    }
+  };
+
   const ecdsa = goodSignature('ec');
   const [r, s] = [fromBytes(ecdsa.subarray(0, 32)), fromBytes(ecdsa.subarray(32))];
   const ec = (title: string, first: bigint, second: bigint): HostileToken =>
@@ -104,6 +118,8 @@ export function hostileSignatures(issuers: TokenIssuers): readonly HostileToken[
     ),
     withSignature('R and S exchanged', 'ed', Buffer.concat([eddsa.subarray(32), eddsa.subarray(0, 32)])),
 
+    withoutLeadingZero('rsa'),
+    withoutLeadingZero('pss'),
     withSignature('of SHA-1', 'rsa', sign('sha1', input('rsa'), rsa)),
     withSignature('of SHA-512', 'rsa', sign('sha512', input('rsa'), rsa)),
     withSignature('with PSS padding', 'rsa', signatureOf('PS256', named.rsa.key, inputOf('rsa'))),
