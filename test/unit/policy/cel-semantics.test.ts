@@ -1,0 +1,168 @@
+// The corners of the expression language, one by one: what they give, or in which words they fail.
+import { describe, expect, it } from 'vitest';
+import { compile } from '../../../src/policy/compile-expression.ts';
+import { createEvaluation, ExpressionFailure } from '../../../src/policy/evaluation.ts';
+import { createExpressionReader } from '../../../src/policy/read-expression.ts';
+
+const read = createExpressionReader(new Map());
+
+function evaluate(text: string, claims: Readonly<Record<string, unknown>>): unknown {
+  let slots = 0;
+  const context = { variable: () => () => null, newSlot: () => slots++, onBranch: () => undefined, bound: [] };
+  return compile(read(text).ast, context)(createEvaluation(claims, 0));
+}
+
+const nested = (depth: number): unknown => {
+  let value: unknown = 'x';
+  for (let i = 0; i < depth; i += 1) value = [value];
+  return value;
+};
+
+const claims = {
+  t: 'text',
+  n: 4,
+  half: 0.5,
+  b: true,
+  z: null,
+  l: ['a', 'b'],
+  mixed: ['a', 1, null],
+  o: { k: 'v' },
+  more: { k: 'v', l: 'w' },
+  deep: nested(80),
+  deepToo: nested(80),
+};
+
+describe('an expression gives', () => {
+  it.each([
+    ['dyn(1) == dyn(1.0)', true],
+    ['dyn(1.0) == dyn(1)', true],
+    ['dyn(claims.?t) == dyn(claims.?t)', false],
+    ['claims.n == 4', true],
+    ['claims.half == 1', false],
+    ['4 == claims.n', true],
+    ['claims.z == null', true],
+    ['claims.o == claims.l', false],
+    ['claims.l == claims.o', false],
+    ['claims.o == claims.more', false],
+    ['claims.more == claims.o', false],
+    ['claims.o == {"k": "v"}', true],
+    ['{"k": "v"} == claims.o', true],
+    ['claims.o != {"k": "w"}', true],
+    ['claims.t < "texts"', true],
+    ['false < claims.b', true],
+    ['(0.0 / 0.0) < 1.0', false],
+    ['(0.0 / 0.0) >= (0.0 / 0.0)', false],
+    ['1 < claims.half', false],
+    ['size(claims.o)', 1n],
+    ['size({"a": 1, "b": 2})', 2n],
+    ['size(claims.l)', 2n],
+    ['claims.t.substring(1, 3)', 'ex'],
+    ['claims.t.substring(4)', ''],
+    ['claims.t.lastIndexOf("t")', 3n],
+    ['claims.t.indexOf("q")', -1n],
+    ['double(3)', 3],
+    ['double("2.5e1")', 25],
+    ['double(claims.half)', 0.5],
+    ['int(3)', 3n],
+    ['int("-12")', -12n],
+    ['int(-1.9)', -1n],
+    ['bool(claims.b)', true],
+    ['bool("true")', true],
+    ['bool("false")', false],
+    ['string(true)', 'true'],
+    ['string(12)', '12'],
+    ['-claims.n', -4],
+    ['-(2)', -2n],
+    ['claims.?q.?k.hasValue()', false],
+    ['claims.?q.or(claims.?o).k.orValue("x")', 'v'],
+    ['claims.?o.or(claims.?q).k.orValue("x")', 'v'],
+    ['claims.?t.value()', 'text'],
+    ['claims.l[?5].orValue("none")', 'none'],
+    ['claims.l[1.0]', 'b'],
+    ['claims.q == 1 && false', false],
+    ['false && claims.q == 1', false],
+    ['claims.q == 1 || true', true],
+    ['claims.mixed.exists(x, x.startsWith("a"))', true],
+    ['claims.mixed.all(x, x.startsWith("b"))', false],
+    ['claims.l.all(x, x != "c")', true],
+    ['claims.o.all(k, k == "k")', true],
+    ['[].all(x, x == 1)', true],
+    ['[].exists(x, x == 1)', false],
+    ['"k" in claims.o', true],
+    ['"q" in claims.o', false],
+    ['4 in [claims.n]', true],
+    ['claims.l + ["c"]', ['a', 'b', 'c']],
+    ['"a-b-c".split("-")', ['a', 'b', 'c']],
+    ['["a", "b"].join()', 'ab'],
+    ['7 / 2', 3n],
+    ['-7 % 3', -1n],
+    ['7.0 / 2.0', 3.5],
+  ])('%s', (text, value) => {
+    expect(evaluate(text, claims)).toEqual(value);
+  });
+});
+
+describe('an expression fails, and says why without any value, for', () => {
+  it.each([
+    ['claims.z.a', '"claims.z.a" is missing'],
+    ['claims.t < claims.n', '"<" does not apply to string and double'],
+    ['claims.z < claims.b', '"<" does not apply to null and bool'],
+    ['claims.l + claims.o', '"+" does not apply to list and map'],
+    ['claims.n + 1', '"+" does not apply to double and int'],
+    ['dyn(claims.?t) + "a"', '"+" does not apply to optional and string'],
+    ['claims.half % claims.n', '"%" does not apply to double and double'],
+    ['claims.t in claims.n', '"in" does not apply to string and double'],
+    ['-claims.t', '"-" does not apply to string'],
+    ['!claims.t', '"claims.t" is a string, not a bool'],
+    ['claims.t && true', '"claims.t" is a string, not a bool'],
+    ['true && claims.t', '"claims.t" is a string, not a bool'],
+    ['claims.q == 1 && claims.b', '"claims.q" is missing'],
+    ['claims.deep == claims.deepToo', '"==" compares values that are nested too deeply'],
+    ['claims.t.substring(5)', 'substring() was given an index out of range'],
+    ['claims.t.substring(-1)', 'substring() was given an index out of range'],
+    ['claims.t.substring(3, 1)', 'substring() was given an index out of range'],
+    ['claims.t.substring(claims.n)', 'substring() does not apply to string, double'],
+    ['claims.n.startsWith("a")', 'startsWith() does not apply to double, string'],
+    ['claims.t.contains(claims.l)', 'contains() does not apply to string, list'],
+    ['size(claims.n)', 'size() does not apply to double'],
+    ['claims.mixed.join("")', 'join() takes a list of strings only'],
+    ['claims.t.join("")', 'join() does not apply to string, string'],
+    ['int(claims.t)', 'int() does not apply to string'],
+    ['int("0x10")', 'int() does not apply to string'],
+    ['int("9223372036854775808")', 'int() leaves the range of 64-bit integers'],
+    ['int(claims.z)', 'int() does not apply to null'],
+    ['double("Infinity")', 'double() does not apply to string'],
+    ['double(" 1")', 'double() does not apply to string'],
+    ['double(claims.b)', 'double() does not apply to bool'],
+    ['bool("yes")', 'bool() does not apply to string'],
+    ['bool("1")', 'bool() does not apply to string'],
+    ['string(claims.l)', 'string() does not apply to list'],
+    ['1 % 0', '"%" by zero'],
+    ['9223372036854775807 + 1', '"+" leaves the range of 64-bit integers'],
+    ['claims.?q.value()', '"claims.?q" is missing'],
+    ['claims.t.orValue("x")', 'orValue() needs an optional value such as claims.?email'],
+    ['claims.t.hasValue()', 'hasValue() needs an optional value such as claims.?email'],
+    ['claims.l.filter(x, claims.n)', 'the condition of filter() is a double, not a bool'],
+    ['claims.l.exists(x, claims.n)', 'the condition of exists() is a double, not a bool'],
+    ['claims.l.all(x, claims.n)', 'the condition of all() is a double, not a bool'],
+    ['claims.mixed.all(x, x.startsWith("a"))', 'startsWith() does not apply to double, string'],
+    ['claims.mixed.exists(x, x.startsWith("q"))', 'startsWith() does not apply to double, string'],
+    ['claims.mixed.exists_one(x, x.startsWith("a"))', 'startsWith() does not apply to double, string'],
+    ['claims.t.exists(x, true)', 'exists() goes over a list or a map, not a string'],
+    ['{claims.n: 1}["a"]', 'the keys of a map are strings here'],
+    ['{"a": 1, claims.l[0]: 2}["a"]', 'a map has the same key twice'],
+  ])('%s', (text, what) => {
+    let message = 'it did not fail';
+    try {
+      evaluate(text, claims);
+    } catch (error) {
+      if (!(error instanceof ExpressionFailure)) throw error;
+      message = error.what;
+    }
+    expect(message).toBe(what);
+  });
+
+  it('a macro whose first argument is no name', () => {
+    expect(() => read('claims.l.exists("x", true)')).toThrow(/invalid predicate iteration variable|takes a name/);
+  });
+});
