@@ -31,7 +31,7 @@ describe('the first screen', () => {
     ['npm ci && npm test', 'test'],
   ] as const)('has the command %s, which exists', (command, script) => {
     expect(block('sh', command)).toBe(`${command}\n`);
-    expect(packageJson.scripts[script]).toMatch(/^node /);
+    expect(packageJson.scripts[script]).toMatch(/^(exec )?node /);
     expect(readme.slice(0, 2500)).toContain(command);
   });
 });
