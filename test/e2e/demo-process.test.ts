@@ -71,7 +71,7 @@ describe('the demo', () => {
     await demo.line('curl ');
     process.kill(target(demo.child.pid ?? 0), signal);
     for (const url of urls) expect(await isClosed(url, 2_000)).toBe(true);
-    await demo.ended;
+    expect(await demo.ended).toBe(0);
   });
 
   it('takes the proxy with it when it is killed outright', async () => {
