@@ -8,13 +8,20 @@ export interface Replica {
   readonly url: string;
   /** Sum of a metric's samples whose labels hold the text. */
   readonly metric: (name: string, labels?: string) => Promise<number>;
+  /** Bytes on the heap that are in use, after all garbage was collected. */
+  readonly heapBytes: () => Promise<number>;
   readonly stop: () => Promise<void>;
 }
+
+const preloaded = ['./demo/end-with-parent.ts', './bench/load/collect-garbage.ts'].flatMap((file) => [
+  '--import',
+  file,
+]);
 
 /** Starts the service with the settings and waits until it is ready. */
 export async function startReplica(folder: string, env: Readonly<Record<string, string>>): Promise<Replica> {
   const [port, adminPort] = [await freePort(), await freePort()];
-  const child = spawn(process.execPath, ['--import', './demo/end-with-parent.ts', 'src/main.ts', 'serve'], {
+  const child = spawn(process.execPath, ['--expose-gc', ...preloaded, 'src/main.ts', 'serve'], {
     env: {
       PATH: process.env['PATH'] ?? '',
       HOST: '127.0.0.1',
@@ -40,14 +47,20 @@ export async function startReplica(folder: string, env: Readonly<Record<string, 
     if (child.exitCode !== null || performance.now() > end) throw new Error('a replica did not become ready');
     await delay(50);
   }
+  const metric: Replica['metric'] = async (name, labels = '') => {
+    const text = await (await fetch(`http://127.0.0.1:${adminPort}/metrics`)).text();
+    return text
+      .split('\n')
+      .filter((line) => line.startsWith(name) && /[ {]/.test(line.charAt(name.length)) && line.includes(labels))
+      .reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(' '))), 0);
+  };
   return {
     url,
-    metric: async (name, labels = '') => {
-      const text = await (await fetch(`http://127.0.0.1:${adminPort}/metrics`)).text();
-      return text
-        .split('\n')
-        .filter((line) => line.startsWith(name) && /[ {]/.test(line.charAt(name.length)) && line.includes(labels))
-        .reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(' '))), 0);
+    metric,
+    heapBytes: async () => {
+      child.stdin.write('collect');
+      await delay(300);
+      return metric('nodejs_heap_size_used_bytes');
     },
     stop: async () => {
       if (child.exitCode !== null) return;
