@@ -33,7 +33,8 @@ export function parseCompactJws(token: string): UnverifiedToken {
       payload: parseJsonObject(payload),
       signatureLength: signature.length,
     };
-  } catch {
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error;
     throw refusal('token_malformed');
   }
 }

@@ -20,10 +20,19 @@ describe('the table of hostile tokens', () => {
     expect(new Set(table.map(({ title }) => title)).size).toBe(table.length);
   });
 
+  const claimOf: Readonly<Record<string, string>> = {
+    issuer_refused: 'iss',
+    audience_refused: 'aud',
+    token_expired: 'exp',
+    token_not_yet_valid: 'nbf',
+    token_issued_in_future: 'iat',
+  };
   it.each(table)('refuses $title', async ({ token, reason, code = 'INVALID_TOKEN' }) => {
     const refused = await server.authenticate(token);
     expect(refused).toBeInstanceOf(ServiceError);
     expect(refused).toMatchObject({ code, reason });
+    const claim = claimOf[reason];
+    if (claim !== undefined) expect(refused).toHaveProperty('detail.claim', claim);
     expect(server.bugs).toEqual([]);
   });
 

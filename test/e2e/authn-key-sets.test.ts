@@ -135,7 +135,8 @@ describe('a fetched key set', () => {
     });
     await eventually(() => expect(issuer.requests.length).toBeGreaterThan(3));
     issuer.on('/jwks', json(setOf(key), { 'cache-control': 'max-age=3600' }));
-    await new Promise((resolve) => setTimeout(resolve, 150));
+    const before = issuer.requests.length;
+    await eventually(() => expect(issuer.requests.length).toBeGreaterThan(before));
     const count = issuer.requests.length;
     await new Promise((resolve) => setTimeout(resolve, 200));
     expect(issuer.requests.length).toBe(count);
@@ -409,7 +410,7 @@ describe('an issuer that misbehaves', () => {
     const { issuer, server } = await setUp({
       answer: json(good),
       clock,
-      timings: { timeoutMs: 150 },
+      timings: { timeoutMs: failure === 'timeout' ? 1_000 : 15_000 },
       maxKeySetBytes: 10_000,
     });
     issuer.on('/jwks', answer);
@@ -417,7 +418,7 @@ describe('an issuer that misbehaves', () => {
     clock.forward(30_000);
     const started = performance.now();
     expect(codeOf(await server.send(key.token({}, { kid: 'unknown' })))).toEqual([401, 'INVALID_TOKEN']);
-    expect(performance.now() - started).toBeLessThan(2_000);
+    expect(performance.now() - started).toBeLessThan(failure === 'timeout' ? 5_000 : 15_000);
     expect(server.events.at(-1)).toMatchObject({ event: 'failed', failure, keysInUse: true });
     expect(codeOf(await server.send(key.token({ jti: 'next' })))).toEqual([200, 'accepted']);
     expect(issuer.requests).not.toContain('/elsewhere');
@@ -425,7 +426,8 @@ describe('an issuer that misbehaves', () => {
   });
 
   it.each(troubles)('and %s from the start leaves its users with 503', async (_title, answer, failure) => {
-    const { server } = await setUp({ answer, timings: { timeoutMs: 150 }, maxKeySetBytes: 10_000 });
+    const timings = { timeoutMs: failure === 'timeout' ? 150 : 15_000 };
+    const { server } = await setUp({ answer, timings, maxKeySetBytes: 10_000 });
     expect(server.events[0]?.event === 'keyIgnored' ? server.events.at(-1) : server.events[0]).toMatchObject({
       failure,
       keysInUse: false,
@@ -449,7 +451,7 @@ describe('discovery', () => {
     issuer.on('/jwks', json(setOf(key)));
     issuer.on(path, make(issuer.url));
     const server = await startAuthnServer(issuersFrom(`- { issuer: '${issuer.url}', audience: me }`), {
-      timings: { timeoutMs: 300, ...timings },
+      timings: { timeoutMs: 15_000, ...timings },
       clock,
     });
     open.push(server);

@@ -22,9 +22,8 @@ const areas: Readonly<Record<string, Area>> = {
   authn: {
     sources: ['src/authn', 'src/strict-json.ts', 'src/http/jwt.ts', 'src/http/credentials.ts'],
     likely: {
-      'algorithms.ts': 'test/unit/authn/public-keys',
+      'algorithms.ts': 'test/e2e/authn-algorithms',
       'authenticate.ts': 'test/e2e/authn-remembered',
-      'compact-jws.ts': 'test/e2e/authn-hostile',
       'issuer-keys.ts': 'test/e2e/authn-remembered',
       'jose-header.ts': 'test/e2e/authn-hostile',
       'jwk-set.ts': 'test/unit/authn/public-keys',
@@ -39,7 +38,7 @@ const areas: Readonly<Record<string, Area>> = {
     },
     tests: [
       ['test/unit/authn'],
-      ['test/e2e/authn-hostile', 'test/e2e/authn-remembered', 'test/e2e/authn-security', 'test/e2e/authn-rfc8725'],
+      ['test/e2e/authn-hostile', 'test/e2e/authn-remembered', 'test/e2e/authn-algorithms', 'test/e2e/authn-security'],
       ['test/e2e/authn-key-sets'],
     ],
   },

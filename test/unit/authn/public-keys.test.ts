@@ -191,6 +191,10 @@ describe('a JWK set document', () => {
     expect(() => load(text)).toThrow(message);
   });
 
+  it('may hold several keys without kid', () => {
+    expect(load(set(jwk(p256.publicKey), jwk(p384.publicKey))).size).toBe(2);
+  });
+
   it('names a bad key by position and printable kid only', () => {
     expect(() => load(set({ kty: 'oct', kid: 'a-kid' }))).toThrow(
       'holds a key that cannot be used: key 1 (kid a-kid) is',
