@@ -8,11 +8,13 @@ import { runTraffic } from './load/traffic.ts';
 const { values } = parseArgs({
   options: {
     seconds: { type: 'string', default: '50' },
-    users: { type: 'string', default: '600' },
+    users: { type: 'string' },
     rate: { type: 'string', default: '200' },
   },
 });
 const seconds = Number(values.seconds);
+/** A third is there at the start, eight new ones come every second. */
+const users = Number(values.users ?? seconds * 12);
 
 /** Databrain's self-hosted default of 500 in two minutes, compressed like the traffic. */
 const limit = { max: 500, windowMs: 4_000 };
@@ -46,7 +48,7 @@ async function play({ replicas, databrain, redis, jwtSecret, sum }: Stage) {
     const outcomes = await runTraffic({
       urls: replicas.map(({ url }) => url),
       jwtSecret,
-      users: Number(values.users),
+      users,
       requestsPerSecond: Number(values.rate),
       seconds,
       random: Math.random,
@@ -78,7 +80,7 @@ const redisText = hasRedis
   : 'not installed: nothing was shared';
 
 console.log(`
-Traffic          ${latencies.length} requests in ${seconds} s by ${values.users} users on 2 replicas
+Traffic          ${latencies.length} requests in ${seconds} s by ${users} users on 2 replicas
 Answers          ${statuses.join(', ')}
 Broken promises  ${outcomes.brokenPromises.length} errors to users whose token could be reused
 Upstream         ${databrain.calls.length} calls, ${databrain.tokens()} tokens, ${databrain.faults()} faults, ${databrain.limited()} answered 429, out for ${outageSeconds} s

@@ -20,8 +20,8 @@ export interface RedisLink {
   /** Runs one exchange with Redis, for at most the link's time limit. Throws RedisDown, at once while Redis is down. */
   readonly run: <T>(exchange: (client: RedisClient) => Promise<T>) => Promise<T>;
   /**
-   * The same where the only alternative is an error for the user: also while Redis counts as down, if only its
-   * connection stands, and for longer. Says nothing about Redis's state. Throws RedisDown.
+   * The same where nobody waits or the only alternative is an error for the user: also while Redis counts as down, if
+   * only its connection stands, and for longer. Says nothing about Redis's state. Throws RedisDown.
    */
   readonly insist: <T>(exchange: (client: RedisClient) => Promise<T>) => Promise<T>;
   readonly close: () => void;
@@ -39,7 +39,7 @@ interface RedisLinkOptions {
 const defaultLimitMs = 35;
 /** Exchanges that take longer than this share of the limit on average cost a request, which makes up to three, too much. */
 const slowShare = 0.45;
-const insistLimitMs = 250;
+const insistLimitMs = 500;
 const checkEveryMs = 250;
 /** A ping without an answer for this long means that the connection itself is dead. */
 const deadAfterMs = 3_000;
@@ -78,6 +78,8 @@ export async function connectRedis(options: RedisLinkOptions): Promise<RedisLink
   let holdMs = 0;
   let pingSentAt: number | undefined;
   let closed = false;
+  /** One exchange ran out of time: nobody else waits for Redis until a ping has told whether it is down. */
+  let isSuspected = false;
   const pace = createPaceOfAnswers(limitMs * slowShare);
   let tellFirstState: () => void = () => undefined;
 
@@ -89,6 +91,7 @@ export async function connectRedis(options: RedisLinkOptions): Promise<RedisLink
       holdMs = flapped ? Math.min(longestHoldMs, Math.max(shortestHoldMs, holdMs * 2)) : shortestHoldMs;
     }
     state = next;
+    isSuspected = false;
     changedAt = now;
     events.onRedisState(next, cause);
     tellFirstState();
@@ -113,7 +116,8 @@ export async function connectRedis(options: RedisLinkOptions): Promise<RedisLink
       });
       const now = clock.monotonic();
       if (!pace.isQuick(now - sentAt) || (state === 'down' && now - changedAt < holdMs)) return;
-      if (state !== 'up') pace.restart(now - sentAt);
+      if (state !== 'up' || isSuspected) pace.restart(now - sentAt);
+      isSuspected = false;
       change('up', 'answers');
     } catch (error) {
       lastCause = causeOf(error);
@@ -132,6 +136,13 @@ export async function connectRedis(options: RedisLinkOptions): Promise<RedisLink
     }
   };
 
+  const fail = (error: unknown): void => {
+    const cause = causeOf(error);
+    if (cause !== timedOut) return change('down', cause);
+    isSuspected = true;
+    check();
+  };
+
   client.on('error', (error) => {
     lastCause = causeOf(error);
     if (client.status !== 'ready') change('down', lastCause);
@@ -148,13 +159,13 @@ export async function connectRedis(options: RedisLinkOptions): Promise<RedisLink
   if (state === undefined) change('down', timedOut);
 
   return {
-    isUp: () => state === 'up',
+    isUp: () => state === 'up' && !isSuspected,
     run: async (exchange) => {
-      if (state !== 'up') throw new RedisDown();
+      if (state !== 'up' || isSuspected) throw new RedisDown();
       try {
         return await timed(exchange(client));
       } catch (error) {
-        change('down', causeOf(error));
+        fail(error);
         throw new RedisDown();
       }
     },
