@@ -1,0 +1,152 @@
+// Policy tests as a gate before a policy is used, and a shadow policy beside it, on the built program.
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { startSimulatedDatabrain, type SimulatedDatabrain } from '../../demo/databrain/start-simulated-databrain.ts';
+import { createProgramBuild, startProgram, type LogLine, type Program } from '../support/program.ts';
+import { signToken } from '../support/sign-token.ts';
+
+const secret = 'the secret of the policy file tests, at least 32 bytes'.replace(',', '');
+const apiKey = '9b0a7f4e-54a5-4b0c-8a07-2b1c6a5f0e11';
+const note = 'a-claim-value-that-stays-inside';
+
+const policyFor = (identifier: string): string => `version: 1
+dataApps:
+  sales-dashboard:
+    default: true
+    expiresIn: 1h
+    request:
+      clientId: \${claims.org_id}
+      params:
+        userIdentifier: ${identifier}
+        allowedEmbeds: [sales-overview]
+`;
+const policyTests = `tests:
+  - name: a viewer is identified by the subject
+    claims: { sub: u1, org_id: acme }
+    expect:
+      request:
+        clientId: acme
+        dataAppName: sales-dashboard
+        params: { userIdentifier: u1, allowedEmbeds: [sales-overview] }
+        expiryTime: 3600000
+`;
+
+const build = createProgramBuild();
+let databrain: SimulatedDatabrain;
+let program: Program | undefined;
+
+beforeAll(async () => {
+  databrain = await startSimulatedDatabrain({ apiKeys: { 'sales-dashboard': apiKey }, embeds: 'any' });
+});
+afterEach(async () => {
+  program?.signal('SIGKILL');
+  await program?.exited;
+});
+afterAll(async () => {
+  await databrain.close();
+  build.remove();
+});
+
+async function start(env: Record<string, string>, files: Record<string, string>): Promise<Program> {
+  program = await startProgram({
+    path: await build.path(),
+    env: {
+      JWT_ISSUER: 'https://issuer.example',
+      JWT_AUDIENCE: 'guest-token',
+      JWT_SECRET: secret,
+      DATABRAIN_API_URL: databrain.url,
+      DATABRAIN_API_KEY: apiKey,
+      TOKEN_REUSE: 'off',
+      ...env,
+    },
+    files,
+  });
+  return program;
+}
+
+function askAs(running: Program, claims: object = {}) {
+  const now = Math.floor(Date.now() / 1000);
+  const usual = {
+    iss: 'https://issuer.example',
+    aud: 'guest-token',
+    sub: 'u1',
+    org_id: 'acme',
+    note,
+    iat: now,
+    exp: now + 600,
+  };
+  return running.ask({ headers: { authorization: `Bearer ${signToken('HS256', secret, { ...usual, ...claims })}` } });
+}
+
+async function logged(running: Program, words: string): Promise<LogLine> {
+  for (let i = 0; i < 400; i += 1) {
+    const line = running.lines().find(({ message }) => message.includes(words));
+    if (line !== undefined) return line;
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  throw new Error(`nothing was logged about: ${words}`);
+}
+
+const metricsOf = async (running: Program): Promise<string> =>
+  (await running.ask({ method: 'GET', path: '/metrics', port: running.adminPort })).text;
+
+describe('POLICY_TEST_FILES', () => {
+  const env = { POLICY_TEST_FILES: 'sales.policy-test.yaml' };
+  const files = { 'policy.yaml': policyFor('${claims.sub}'), 'sales.policy-test.yaml': policyTests };
+
+  it('keeps a policy that loads but fails its tests out of use', async () => {
+    const running = await start(env, files);
+    writeFileSync(join(running.folder, 'policy.yaml'), policyFor('${claims.org_id}'));
+    running.signal('SIGHUP');
+    const line = await logged(running, 'policy was refused');
+    expect(line['problem']).toContain('a viewer is identified by the subject');
+    expect((await askAs(running)).status).toBe(200);
+    expect(databrain.requests.at(-1)?.body).toMatchObject({ params: { userIdentifier: 'u1' } });
+    expect(await metricsOf(running)).toContain('guest_token_policy_reloads_total{result="failed"} 1');
+  });
+
+  it('stops the start too', async () => {
+    const failing = start(env, { ...files, 'policy.yaml': policyFor('someone-else') });
+    await expect(failing).rejects.toThrow(/ended with 78: sales\.policy-test\.yaml:2:\d+: the policy fails the test/);
+  });
+});
+
+describe('POLICY_SHADOW_FILE', () => {
+  const env = { POLICY_SHADOW_FILE: 'shadow.yaml' };
+
+  it('is compared by field path without values and changes nothing that is sent', async () => {
+    const running = await start(env, {
+      'policy.yaml': policyFor('${claims.sub}'),
+      'shadow.yaml': policyFor('${claims.note}'),
+    });
+    expect((await askAs(running)).status).toBe(200);
+    expect(databrain.requests.at(-1)?.body).toMatchObject({ params: { userIdentifier: 'u1' } });
+    const line = await logged(running, 'decides otherwise');
+    expect(line['differences']).toEqual([expect.objectContaining({ path: 'params.userIdentifier' })]);
+    expect(running.output()).not.toContain(note);
+    expect(await metricsOf(running)).toContain('guest_token_shadow_decisions_total{result="different"} 1');
+  });
+
+  it('that refuses what the real one permits leaves the user alone', async () => {
+    const running = await start(env, {
+      'policy.yaml': policyFor('${claims.sub}'),
+      'shadow.yaml': policyFor('${claims.nowhere}'),
+    });
+    expect((await askAs(running)).status).toBe(200);
+    await logged(running, 'decides otherwise');
+    expect(running.lines().filter(({ event }) => event === 'guest_token.refused')).toEqual([]);
+  });
+
+  it('that decides alike is counted as such', async () => {
+    const running = await start(env, {
+      'policy.yaml': policyFor('${claims.sub}'),
+      'shadow.yaml': policyFor('"${claims.sub}" # the same'),
+    });
+    expect((await askAs(running)).status).toBe(200);
+    for (let i = 0; i < 100 && !(await metricsOf(running)).includes('result="same"} 1'); i += 1) {
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+    expect(await metricsOf(running)).toContain('guest_token_shadow_decisions_total{result="same"} 1');
+  });
+});
