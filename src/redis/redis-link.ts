@@ -78,7 +78,7 @@ export async function connectRedis(options: RedisLinkOptions): Promise<RedisLink
   let holdMs = 0;
   let pingSentAt: number | undefined;
   let closed = false;
-  /** One exchange ran out of time: nobody else waits for Redis until a ping has told whether it is down. */
+  /** An answer did not come in time: nobody else waits for Redis until it is known whether it is down. */
   let isSuspected = false;
   const pace = createPaceOfAnswers(limitMs * slowShare);
   let tellFirstState: () => void = () => undefined;
@@ -105,19 +105,28 @@ export async function connectRedis(options: RedisLinkOptions): Promise<RedisLink
     return answer;
   };
 
+  const fail = (error: unknown): void => {
+    const cause = causeOf(error);
+    if (cause !== timedOut) return change('down', cause);
+    if (isSuspected || state !== 'up') return;
+    isSuspected = true;
+    setTimeout(() => isSuspected && change('down', timedOut), limitMs);
+    check();
+  };
+
   const ping = async (): Promise<void> => {
     const sentAt = clock.monotonic();
     pingSentAt = sentAt;
     try {
       const answer = client.call('PING', []);
       await timed(answer).catch((error: unknown) => {
-        change('down', causeOf(error));
+        fail(error);
         return answer;
       });
       const now = clock.monotonic();
-      if (!pace.isQuick(now - sentAt) || (state === 'down' && now - changedAt < holdMs)) return;
-      if (state !== 'up' || isSuspected) pace.restart(now - sentAt);
       isSuspected = false;
+      if (!pace.isQuick(now - sentAt) || (state === 'down' && now - changedAt < holdMs)) return;
+      if (state !== 'up') pace.restart(now - sentAt);
       change('up', 'answers');
     } catch (error) {
       lastCause = causeOf(error);
@@ -134,13 +143,6 @@ export async function connectRedis(options: RedisLinkOptions): Promise<RedisLink
     } else if (client.status === 'ready') {
       void ping();
     }
-  };
-
-  const fail = (error: unknown): void => {
-    const cause = causeOf(error);
-    if (cause !== timedOut) return change('down', cause);
-    isSuspected = true;
-    check();
   };
 
   client.on('error', (error) => {

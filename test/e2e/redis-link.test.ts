@@ -119,7 +119,7 @@ describe.skipIf(!redisIsInstalled)(`the link to Redis${redisReason}`, () => {
 
   it('says nothing of a single answer that came too late', async () => {
     const link = await connect(server.url, 400);
-    const late = link.run((client) => client.call('EVAL', [busyFor(650), 0]));
+    const late = link.run((client) => client.call('EVAL', [busyFor(600), 0]));
     await expect(late).rejects.toBeInstanceOf(RedisDown);
     expect(link.isUp(), 'until a ping has told').toBe(false);
     await until(link.isUp);
