@@ -63,7 +63,8 @@ export function createRedisTokens({ link, deriveKey, clock }: RedisTokensOptions
       const bound = notAfterMs === undefined ? {} : { notAfterMs };
       const stored = { token, lifetimeMs, endsAtMs: clock.now() + keepMs, ...bound };
       const sealed = sealToken(stored, deriveKey(apiKey, 'token encryption 1'), name);
-      await link.run((client) => client.call('SET', [name, sealed, 'PX', keepMs])).catch(() => undefined);
+      // Nobody waits for it, and in an outage it may be what another replica needs.
+      await link.insist((client) => client.call('SET', [name, sealed, 'PX', keepMs])).catch(() => undefined);
     },
 
     lock: async (key, apiKey) => {
