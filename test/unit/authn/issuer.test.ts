@@ -135,6 +135,15 @@ describe('an issuer', () => {
     expect(problemsOf(changes)).toEqual([problem]);
   });
 
+  it('says how each kind of key is mended', () => {
+    const mendOf = (changes: Partial<RawIssuer>): string => {
+      const parsed = parseIssuer(raw(changes));
+      return 'problems' in parsed ? (parsed.problems[0]?.mend ?? '') : '';
+    };
+    expect(mendOf({ key: { kind: 'secret', text: new Secret('short') } })).toContain('openssl rand');
+    expect(mendOf({ key: { kind: 'publicKey', text: 'x' } })).toContain('PEM');
+  });
+
   it('tells all its problems at once', () => {
     expect(problemsOf({ issuer: '', audience: [], algorithms: ['none'] })).toHaveLength(3);
   });
@@ -158,6 +167,9 @@ describe('an issuer', () => {
     'http://0.0.0.0',
     'ftp://127.0.0.1',
     'https://a.example/#x',
+    'https://user@a.example/',
+    'https://:password@a.example/',
+    'javascript:1',
   ])('takes no keys from %s', (url) => {
     expect(problemsOf({ key: { kind: 'jwksUrl', url } })).toEqual(['JWT_SECRET is not an https address']);
   });

@@ -170,6 +170,25 @@ describe('JWT_ISSUERS_FILE', () => {
     expect(problemsOf(text)).toEqual(problems);
   });
 
+  it.each([0, 120])('takes a tolerance of %i seconds', (seconds) => {
+    const { issuers } = loaded(`${one}  secret: ${secret}\n  clockToleranceSeconds: ${seconds}\n`);
+    expect(issuers[0]?.clockToleranceSeconds).toBe(seconds);
+  });
+
+  it('says what an unknown key may have meant', () => {
+    const mendOf = (key: string): string => {
+      const result = load(`${one}  ${key}: x\n`);
+      return 'problems' in result ? (result.problems[0]?.mend ?? '') : '';
+    };
+    expect(mendOf('audiense')).toBe('Did you mean audience');
+    expect(mendOf('something')).toMatch(/^Use some of issuer, audience, /);
+    expect(problemsOf(`${one}  1: x\n`)).toEqual([`${at}:3:3 is not a key that an issuer has`]);
+  });
+
+  it('tells a key file that is not text', () => {
+    expect(problemsOf(`${one}  secretFile: [a]\n`)).toEqual([`${at}:3:15 secretFile is not text`]);
+  });
+
   it('tells all problems of all issuers at once, and never a secret', () => {
     const problems = problemsOf(
       `- issuer: a\n  secret: hunter2\n- audience: b\n  secret: hunter2\n  sekret: hunter2\n`,
