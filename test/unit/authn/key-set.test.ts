@@ -216,6 +216,8 @@ describe('Cache-Control', () => {
     ['max-age=600', '100', 500_000],
     ['max-age=600', '700', 0],
     ['max-age=600', 'soon', 600_000],
+    ['max-age=600', 'x100', 600_000],
+    ['max-age=600', '100x', 600_000],
     ['max-age=600, no-cache', '', 0],
     ['no-store', '', 0],
     ['max-age=-1', '', undefined],
