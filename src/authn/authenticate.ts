@@ -13,7 +13,8 @@ import { defaultTimings, type KeySetEvents, type KeySetState, type KeySetTimings
 import type { Principal } from './principal.ts';
 import { keysUnavailable, refusal } from './refusal.ts';
 import { checkTimes, readRegisteredClaims, type RegisteredClaims } from './registered-claims.ts';
-import { createRememberedTokens, type RememberedToken } from './remembered-tokens.ts';
+import { createRememberedTokens } from './remembered-tokens.ts';
+import { createTurns } from './turns.ts';
 import { own, type JsonObject } from '../strict-json.ts';
 import type { VerifyJws } from './verify-jws.ts';
 
@@ -81,6 +82,7 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticato
     ]),
   );
   const remembered = createRememberedTokens(options.maxRememberedTokens ?? 10_000, maxRememberedBytes);
+  const turn = createTurns();
 
   /** The issuer that the token names, exactly; or the only one there is, if tokens may name none. */
   function issuerOf(payload: JsonObject): Issuer {
@@ -130,7 +132,10 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticato
   }
 
   /** A remembered token is good as long as the key that verified it is in force and its times are. */
-  function recall(token: string, { principal, registered, iss, key }: RememberedToken): Principal | undefined {
+  function recall(token: string): Principal | undefined {
+    const known = remembered.get(token);
+    if (known === undefined) return undefined;
+    const { principal, registered, iss, key } = known;
     const issuer = issuers.get(iss);
     const ring = issuer?.keys.ring();
     if (issuer === undefined || ring?.holds(key) !== true) {
@@ -174,8 +179,11 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticato
 
   return {
     authenticate: async (token, verify) => {
-      const known = remembered.get(token);
-      return (known === undefined ? undefined : recall(token, known)) ?? (await verifyNew(token, verify));
+      const known = recall(token);
+      if (known !== undefined) return known;
+      await turn();
+      // A page with many embeds sends its new token many times at once: the first of them was verified meanwhile.
+      return recall(token) ?? verifyNew(token, verify);
     },
     ready: () => [...issuers.values()].some(({ keys }) => keys.ring() !== undefined),
     replaceKeys: (iss, text) => {

@@ -66,6 +66,13 @@ describe('a remembered token', () => {
     expect(calls()).toBe(1);
   });
 
+  it('is verified once when it comes many times at the same moment', async () => {
+    const { ask, calls } = await counted();
+    const token = signToken('HS256', oldSecret, claims());
+    expect(await Promise.all(Array.from({ length: 20 }, () => ask(token)))).toEqual(Array(20).fill(200));
+    expect(calls()).toBe(1);
+  });
+
   it('gives the same principal, frozen through and through', async () => {
     const server = await start();
     const app = Fastify();

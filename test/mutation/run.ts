@@ -42,7 +42,11 @@ const areas: Readonly<Record<string, Area>> = {
       ['test/e2e/authn-key-sets'],
     ],
   },
-  policy: { sources: ['src/policy'], likely: {}, tests: [['test/unit/policy', 'test/policy']] },
+  policy: {
+    sources: ['src/policy'],
+    likely: {},
+    tests: [['test/policy/'], ['test/unit/policy/']],
+  },
 };
 
 /** A mutant that loops for ever counts as noticed. */
@@ -64,13 +68,13 @@ async function copyProject(): Promise<string> {
     'src',
     'test',
     'demo',
-    'examples',
+    'docs',
     'package.json',
     'tsconfig.json',
     'openapi.yaml',
-    'policy.yaml',
+    'policy.schema.json',
   ]) {
-    await cp(name, join(copy, name), { recursive: true }).catch(() => undefined);
+    await cp(name, join(copy, name), { recursive: true });
   }
   await writeFile(
     join(copy, 'vitest.config.ts'),
