@@ -5,6 +5,8 @@ import ts from 'typescript';
 export interface Mutant {
   /** From 1. */
   readonly line: number;
+  /** The text of that line. */
+  readonly code: string;
   readonly change: string;
   readonly text: string;
 }
@@ -97,13 +99,16 @@ function* changesOf(node: ts.Node): Generator<{ at: ts.Node; by: string; what: s
 
 export function mutantsOf(path: string, source: string): readonly Mutant[] {
   const file = ts.createSourceFile(path, source, ts.ScriptTarget.ES2024, true);
+  const lines = source.split('\n');
   const mutants: Mutant[] = [];
   const visit = (node: ts.Node): void => {
     if (ts.isTypeNode(node) || ts.isImportDeclaration(node) || ts.isInterfaceDeclaration(node)) return;
     for (const { at, by, what } of changesOf(node)) {
       const start = at.getStart(file);
+      const { line } = file.getLineAndCharacterOfPosition(start);
       mutants.push({
-        line: file.getLineAndCharacterOfPosition(start).line + 1,
+        line: line + 1,
+        code: (lines[line] ?? '').trim(),
         change: what,
         text: source.slice(0, start) + by + source.slice(at.getEnd()),
       });

@@ -56,6 +56,25 @@ describe('an anchored pattern', () => {
   });
 
   it.each([
+    ['xa$', 'it must begin with ^ and end with $'],
+    ['^ax', 'it must begin with ^ and end with $'],
+    ['^a\\$', 'its last $ is escaped'],
+    ['^a\\\\\\$', 'its last $ is escaped'],
+  ])('says what is wrong with the anchors of %s', (pattern, message) => {
+    expect(() => compileAnchoredPattern(pattern)).toThrow(message);
+  });
+
+  it('takes an escaped dollar before the end, and an escaped backslash before the last dollar', () => {
+    expect(compileAnchoredPattern('^a\\$b$')('a$b')).toBe(true);
+    expect(compileAnchoredPattern('^a\\\\$')('a\\')).toBe(true);
+  });
+
+  it('has at most 1000 states', () => {
+    expect(compileAnchoredPattern(`^${'a'.repeat(499)}$`)('a'.repeat(499))).toBe(true);
+    expect(() => compileAnchoredPattern(`^${'a'.repeat(500)}$`)).toThrow('its counts make it too large');
+  });
+
+  it.each([
     ['is not anchored at the start', 'a$'],
     ['is not anchored at the end', '^a'],
     ['ends with an escaped dollar', '^a\\$'],
