@@ -5,7 +5,6 @@ import type { AddressInfo } from 'node:net';
 import type { Logger } from 'pino';
 import { createAuthenticator } from './authn/authenticate.ts';
 import type { Clock } from './clock.ts';
-import { isSigningSecret } from './config/load-config.ts';
 import type { Configuration } from './config/load-configuration.ts';
 import { ServiceError } from './errors.ts';
 import { createUpstreamClient } from './guest-token/client.ts';
@@ -66,7 +65,6 @@ export async function buildApp(options: AppOptions): Promise<App> {
   const random = Math.random;
   const metrics = createMetrics();
   const onSecretReload = observeSecretReload(metrics, logger);
-  const laterSigningSecrets = new Set<string>();
   let phase: Phase = 'serving';
 
   // Secrets: API keys by setting, each watched if it came from a file.
@@ -74,8 +72,7 @@ export async function buildApp(options: AppOptions): Promise<App> {
     settings: config.apiKeys,
     pollIntervalMs,
     accept: (_name, value) => {
-      const isSigning = isSigningSecret(value, config.issuers) || laterSigningSecrets.has(value.identity());
-      if (isSigning) throw new Error('is the same as the JWT secret');
+      if (authenticator.isSigningSecret(value)) throw new Error('is the same as the JWT secret');
     },
     onReload: onSecretReload,
   });
@@ -92,7 +89,6 @@ export async function buildApp(options: AppOptions): Promise<App> {
     accept: (key: Secret) => {
       const isApiKey = apiKeys.names.some((name) => apiKeys.get(name)?.identity() === key.identity());
       if (isApiKey) throw new Error('is the same as an API key');
-      laterSigningSecrets.add(key.identity());
     },
     pollIntervalMs,
     onReload: onSecretReload,

@@ -7,13 +7,15 @@ import { parseCompactJws } from './compact-jws.ts';
 import { createIssuerKeys, type IssuerKeys } from './issuer-keys.ts';
 import type { IssuerConfig } from './issuer.ts';
 import { readJoseHeader, type JoseHeader } from './jose-header.ts';
-import { identityOf, type LoadedKey } from './key-ring.ts';
+import { identityOf, type KeyRing, type LoadedKey } from './key-ring.ts';
 import { createDocumentFetcher } from './key-set-fetch.ts';
 import { defaultTimings, type KeySetEvents, type KeySetState, type KeySetTimings } from './key-set.ts';
 import type { Principal } from './principal.ts';
+import { KeyRefused } from './public-key.ts';
 import { keysUnavailable, refusal } from './refusal.ts';
 import { checkTimes, readRegisteredClaims, type RegisteredClaims } from './registered-claims.ts';
 import { createRememberedTokens } from './remembered-tokens.ts';
+import type { Secret } from '../secrets/secret.ts';
 import { createTurns } from './turns.ts';
 import { own, type JsonObject } from '../strict-json.ts';
 import type { VerifyJws } from './verify-jws.ts';
@@ -39,6 +41,8 @@ export interface Authenticator {
   readonly ready: () => boolean;
   /** Takes a changed JWT_SECRET_FILE or JWT_PUBLIC_KEY_FILE into use. Throws, without the text, and keeps the old keys. */
   readonly replaceKeys: (iss: string, text: string) => void;
+  /** Whether tokens are verified with this very text as HMAC secret now. */
+  readonly isSigningSecret: (text: Secret) => boolean;
   /** Begins to fetch keys; does not wait for them. */
   readonly start: () => void;
   readonly close: () => Promise<void>;
@@ -84,6 +88,12 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticato
   const remembered = createRememberedTokens(options.maxRememberedTokens ?? 10_000, maxRememberedBytes);
   const turn = createTurns();
 
+  const hasSecret = ({ config, keys }: Issuer, identity: string): boolean =>
+    config.keys.kind === 'secret' && keys.ring()?.materials.has(identity) === true;
+
+  const sharesSecret = (issuer: Issuer, ring: KeyRing): boolean =>
+    [...ring.materials].some((identity) => hasSecret(issuer, identity));
+
   /** The issuer that the token names, exactly; or the only one there is, if tokens may name none. */
   function issuerOf(payload: JsonObject): Issuer {
     if (!Object.hasOwn(payload, 'iss')) {
@@ -99,19 +109,29 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticato
     return issuer;
   }
 
-  async function candidateKeys({ keys }: Issuer, { kid, algorithm }: JoseHeader): Promise<readonly LoadedKey[]> {
-    if (keys.ring() === undefined) await keys.settled();
+  function ringOf({ keys }: Issuer): KeyRing {
     const ring = keys.ring();
     if (ring === undefined) throw keysUnavailable();
-    if (ring.knows(kid)) {
-      const known = ring.candidates(kid, algorithm);
-      if (known.length === 0) throw refusal(kid === undefined ? 'key_unknown' : 'algorithm_refused');
-      return known;
+    return ring;
+  }
+
+  /** Waits for what may bring the key: the first fetch, or one on behalf of a `kid` that is not known. */
+  async function expectKey(issuer: Issuer, { kid }: JoseHeader): Promise<void> {
+    const { keys } = issuer;
+    if (keys.ring() === undefined) await keys.settled();
+    if (!ringOf(issuer).knows(kid)) await keys.refreshForUnknownKey();
+  }
+
+  /** The keys of now that may have made a signature of this length; at least one of them is of the right name and kind. */
+  function candidateKeys(issuer: Issuer, { kid, algorithm }: JoseHeader, signatureLength: number) {
+    const ring = ringOf(issuer);
+    const able = ring.candidates(kid, algorithm);
+    if (able.length === 0) {
+      throw refusal(kid !== undefined && ring.knows(kid) ? 'algorithm_refused' : 'key_unknown');
     }
-    await keys.refreshForUnknownKey();
-    const found = keys.ring()?.candidates(kid, algorithm) ?? [];
-    if (found.length === 0) throw refusal('key_unknown');
-    return found;
+    // RFC 8017 §8.1.2 step 1. OpenSSL takes a PSS signature whose leading zeros were cut off, and a token that can be
+    // written in two ways gets past whatever knows tokens by their text.
+    return able.filter(({ modulusBytes }) => signatureBytesOf(algorithm, modulusBytes) === signatureLength);
   }
 
   /** The payload that one of the keys vouches for, and that key. */
@@ -159,11 +179,13 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticato
     // Before the verifier too: it answers odd types and dates with exceptions that are not refusals.
     const unverified = readRegisteredClaims(payload, config);
 
-    // RFC 8017 §8.1.2 step 1. OpenSSL takes a PSS signature whose leading zeros were cut off, and a token that can be
-    // written in two ways gets past whatever knows tokens by their text.
-    const candidates = (await candidateKeys(issuer, joseHeader)).filter(
-      ({ modulusBytes }) => signatureBytesOf(joseHeader.algorithm, modulusBytes) === signatureLength,
-    );
+    await expectKey(issuer, joseHeader);
+    if (candidateKeys(issuer, joseHeader, signatureLength).length === 0) throw refusal('signature_invalid');
+    await turn();
+    // While it waited, keys may have changed, and a page with many embeds sends its new token many times at once.
+    const known = recall(token);
+    if (known !== undefined) return known;
+    const candidates = candidateKeys(issuer, joseHeader, signatureLength);
     const { claims, key } = await verifyWithOneOf(candidates, config, token, verify).catch((error: unknown) => {
       // The verifier looks at times after the signature; ours says whom it concerns and puts `exp` last.
       if (error instanceof ServiceError && timeReasons.has(error.reason)) checkTimes(unverified, config, clock.now());
@@ -178,19 +200,19 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticato
   }
 
   return {
-    authenticate: async (token, verify) => {
-      const known = recall(token);
-      if (known !== undefined) return known;
-      await turn();
-      // A page with many embeds sends its new token many times at once: the first of them was verified meanwhile.
-      return recall(token) ?? verifyNew(token, verify);
-    },
+    authenticate: async (token, verify) => recall(token) ?? verifyNew(token, verify),
     ready: () => [...issuers.values()].some(({ keys }) => keys.ring() !== undefined),
     replaceKeys: (iss, text) => {
       const issuer = issuers.get(iss);
       if (issuer === undefined) throw new Error('no such issuer is configured');
-      issuer.keys.replace(text);
+      issuer.keys.replace(text, (next) => {
+        for (const other of issuers.values()) {
+          if (other !== issuer && sharesSecret(other, next))
+            throw new KeyRefused('is the secret of another issuer too');
+        }
+      });
     },
+    isSigningSecret: (text) => [...issuers.values()].some((issuer) => hasSecret(issuer, text.identity())),
     start: () => {
       for (const { keys } of issuers.values()) keys.start();
     },

@@ -25,34 +25,61 @@ const isKeyInDer = (der: Buffer): boolean =>
 
 // Dashes, white space and invisible characters are left out of the search: they are how a header line hides.
 const isPemText = (text: string): boolean =>
-  /BEGIN.{0,24}?(PUBLICKEY|PRIVATEKEY|CERTIFICATE)/i.test(text.replace(/[-\s\p{C}\p{Z}\\]/gu, ''));
+  /BEGIN.{0,24}?(PUBLICKEY|PRIVATEKEY|CERTIFICATE)/i.test(text.replace(/[-_\s\p{C}\p{Z}\\]/gu, ''));
 
 function isJson(text: string): boolean {
-  if (/"(kty|keys|crv|x5c)"\s*:/.test(text)) return true;
+  if (/"(kty|keys|crv|x5c)"\s*:/.test(text.replaceAll('\\', ''))) return true;
   return /^\s*[{[]/.test(text) && succeeds(() => void JSON.parse(text));
 }
 
-const isSshText = (text: string): boolean => /(ssh-(rsa|dss|ed25519)|ecdsa-sha2-\w+)\s+AAAA/.test(text);
+/** With its name in front, or only the base64 of a blob that begins with the name: `ssh-…`, `ecdsa-…`. */
+const isSshText = (text: string): boolean =>
+  /(ssh-(rsa|dss|ed25519)|ecdsa-sha2-\w+)\s+AAAA|AAAA(B3NzaC1|C3NzaC1|E2VjZHNh)/.test(text);
+
+const isXml = (text: string): boolean => /<(RSAKeyValue|Modulus)>/i.test(text);
+
+/** The DER value that begins there, cut to the length that it tells (X.690 §8.1.3), if so much is there. */
+function derAt(run: string, start: number): Buffer | undefined {
+  const [, short = 0, high = 0, low = 0] = Buffer.from(run.slice(start, start + 8), 'base64');
+  const [header, content] = short < 0x80 ? [2, short] : short === 0x81 ? [3, high] : [4, high * 256 + low];
+  const size = header + content;
+  const letters = Math.ceil((size * 4) / 3);
+  if (short > 0x82 || start + letters > run.length) return undefined;
+  return Buffer.from(run.slice(start, start + letters), 'base64').subarray(0, size);
+}
 
 /**
- * What a run of base64 may hold. Keys in DER begin with a SEQUENCE of more than 31 bytes, so with an M; what stands
- * before it, such as another line, would shift the rest.
+ * Keys that a run of base64 holds. In DER they begin with a SEQUENCE of more than 31 bytes, so with an M and, for the
+ * first bits of its length, a letter up to P, wherever that stands in the run.
  */
-const decodings = (run: string): readonly Buffer[] =>
-  [0, ...[...run.matchAll(/M[A-Za-z]/g)].map(({ index }) => index)].map((start) =>
-    Buffer.from(run.slice(start), 'base64'),
-  );
+const derIn = (run: string): readonly Buffer[] =>
+  [...run.matchAll(/M(?=[A-P])/g)].map(({ index }) => derAt(run, index)).filter((der) => der !== undefined);
 
-/** Whether the text is, holds or encodes a key of a pair, in PEM, JWK, SSH's form, or DER as base64 or hexadecimal. */
-function isKeyOfAPair(text: string, depth = 0): boolean {
-  if (isPemText(text) || isJson(text) || isSshText(text)) return true;
+/** What it decodes to if up to three letters of something else stand before it. */
+const textsIn = (run: string): readonly string[] =>
+  [0, 1, 2, 3].map((start) => Buffer.from(run.slice(start), 'base64').toString('latin1'));
+
+const withoutPercentEscapes = (text: string): string =>
+  text.replace(/%([0-9A-Fa-f]{2})/g, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)));
+
+/**
+ * Whether the text is, holds or encodes a key of a pair: PEM, JWK, SSH's form, or DER as base64 or hexadecimal, each
+ * also percent-encoded. A bare modulus or coordinate cannot be told from random bytes.
+ */
+function isKeyOfAPair(encoded: string, depth = 0): boolean {
+  const text = withoutPercentEscapes(encoded);
+  if (isPemText(text) || isJson(text) || isSshText(text) || isXml(text)) return true;
   if (depth === 2) return false;
-  const dense = text.replace(/[\s\p{C}\p{Z}]/gu, '');
-  const decoded = [
-    ...(dense.match(/[A-Za-z0-9+/_-]{40,}/g) ?? []).flatMap(decodings),
-    ...(dense.match(/(?:[0-9A-Fa-f]{2}){32,}/g) ?? []).map((run) => Buffer.from(run, 'hex')),
-  ];
-  return decoded.some((bytes) => isKeyInDer(bytes) || isKeyOfAPair(bytes.toString('latin1'), depth + 1));
+  // What breaks a key into lines or groups is not part of it, whether it is a character or written out.
+  const dense = text.replace(/\\[rnt]/g, '').replace(/[^A-Za-z0-9+/=_-]/g, '');
+  const base64 = [dense, dense.replace(/[-_]/g, '')].flatMap((all) => all.match(/[A-Za-z0-9+/_-]{40,}/g) ?? []);
+  const hexadecimal = (dense.replaceAll('-', '').match(/[0-9A-Fa-f]{64,}/g) ?? []).flatMap((run) =>
+    [run, run.slice(1)].map((digits) => Buffer.from(digits, 'hex')),
+  );
+  return (
+    [...base64.flatMap(derIn), ...hexadecimal].some(isKeyInDer) ||
+    base64.flatMap(textsIn).some((inner) => isKeyOfAPair(inner, depth + 1))
+  );
 }
 
 function loadLine(line: string, wanted: readonly Algorithm[]): LoadedKey {
@@ -67,8 +94,12 @@ function loadLine(line: string, wanted: readonly Algorithm[]): LoadedKey {
   return { algorithms: wanted, material: new Secret(line) };
 }
 
+/** In characters. Looking for keys in a text takes time with the square of its length. */
+const maxTextLength = 16_384;
+
 /** Throws KeyRefused, with a message that holds nothing of the secret, when one line cannot be used. */
 export function loadHmacSecrets(text: string, wanted: readonly Algorithm[]): readonly LoadedKey[] {
+  if (text.length > maxTextLength) throw new KeyRefused(`is longer than ${maxTextLength} characters`);
   if (isKeyOfAPair(text)) throw new KeyRefused('is a key of a public-key pair, which is no secret');
   const lines = new Set(text.split(/\r?\n/));
   if (lines.size > maxUnnamedKeys) throw new KeyRefused(`holds more than ${maxUnnamedKeys} keys`);

@@ -11,8 +11,8 @@ export interface IssuerKeys {
   readonly ring: () => KeyRing | undefined;
   readonly settled: () => Promise<void>;
   readonly refreshForUnknownKey: () => Promise<void>;
-  /** Throws KeyRefused and keeps the old keys; throws too when the keys are not from a text. */
-  readonly replace: (text: string) => void;
+  /** Throws KeyRefused, or what `accept` throws, and keeps the old keys; throws too when the keys are not from a text. */
+  readonly replace: (text: string, accept: (next: KeyRing) => void) => void;
   readonly start: () => void;
   readonly close: () => void;
   /** Only of fetched keys. */
@@ -25,8 +25,10 @@ function configuredKeys(issuer: IssuerConfig, kind: 'secret' | 'publicKey', init
     ring: () => ring,
     settled: async () => undefined,
     refreshForUnknownKey: async () => undefined,
-    replace: (text) => {
-      ring = loadKeyText(kind, text, issuer.algorithms);
+    replace: (text, accept) => {
+      const next = loadKeyText(kind, text, issuer.algorithms);
+      accept(next);
+      ring = next;
     },
     start: () => undefined,
     close: () => undefined,

@@ -134,6 +134,11 @@ function readEntry(
   return { raw, keyFile: { iss: issuer, setting } };
 }
 
+const shareSecret = ({ keys: a }: IssuerConfig, { keys: b }: IssuerConfig): boolean =>
+  a.kind === 'secret' &&
+  b.kind === 'secret' &&
+  [...a.ring.materials].some((identity) => b.ring.materials.has(identity));
+
 /** All issuers of the file, or everything that is wrong with it. `file` is for messages and as base of relative paths. */
 export function loadIssuersFile(text: string, file: string, options: IssuersFileOptions): IssuersFile {
   const { entries, problems } = readYamlList(text, file, members);
@@ -147,6 +152,12 @@ export function loadIssuersFile(text: string, file: string, options: IssuersFile
       problems.push(...parsed.problems);
     } else if (issuers.has(parsed.issuer.iss)) {
       entry.report('issuer', 'is the issuer of an earlier entry', 'Give each issuer one entry');
+    } else if ([...issuers.values()].some((other) => shareSecret(other, parsed.issuer))) {
+      problems.push({
+        where: read.raw.where.key,
+        what: 'has a secret of an earlier entry',
+        mend: 'Give each issuer a secret of its own: whoever signs for one could sign for the other',
+      });
     } else {
       issuers.set(parsed.issuer.iss, parsed.issuer);
       if (read.keyFile !== undefined) keyFiles.push(read.keyFile);

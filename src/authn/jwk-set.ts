@@ -23,9 +23,14 @@ const isObject = (value: unknown): value is JsonObject =>
 
 const isPrintable = /^[\x21-\x7E]{1,128}$/;
 
-function nameOf(jwk: unknown, index: number): string {
+function kidOf(jwk: unknown): string | undefined {
   const kid = isObject(jwk) ? own(jwk, 'kid') : undefined;
-  return typeof kid === 'string' && isPrintable.test(kid) ? `key ${index + 1} (kid ${kid})` : `key ${index + 1}`;
+  return typeof kid === 'string' ? kid : undefined;
+}
+
+function nameOf(jwk: unknown, index: number): string {
+  const kid = kidOf(jwk);
+  return kid !== undefined && isPrintable.test(kid) ? `key ${index + 1} (kid ${kid})` : `key ${index + 1}`;
 }
 
 /** Throws KeyRefused when the set as a whole cannot be trusted: not a set, too many keys, or a `kid` twice. */
@@ -34,26 +39,20 @@ export function loadJwkSet(document: JsonObject, wanted: readonly Algorithm[]): 
   if (!Array.isArray(entries)) throw new KeyRefused('is not a JWK set: it has no list of keys');
   if (entries.length > maxKeysInSet) throw new KeyRefused(`holds more than ${maxKeysInSet} keys`);
 
+  const kids = entries.map(kidOf).filter((kid) => kid !== undefined);
+  if (new Set(kids).size < kids.length) throw new KeyRefused('holds two keys with the same kid');
+
   const keys: LoadedKey[] = [];
   const ignored: IgnoredKey[] = [];
-  const kids = new Set<string>();
   for (const [index, jwk] of (entries as readonly unknown[]).entries()) {
     try {
       if (!isObject(jwk)) throw new KeyRefused('is not an object');
-      const kid = own(jwk, 'kid');
-      if (typeof kid === 'string') {
-        if (kids.has(kid)) throw new DuplicateKid();
-        kids.add(kid);
-      }
       const key = loadJwk(jwk, wanted);
       if (key !== undefined) keys.push(key);
     } catch (error) {
-      if (error instanceof DuplicateKid) throw new KeyRefused('holds two keys with the same kid');
       if (!(error instanceof KeyRefused)) throw error;
       ignored.push({ which: nameOf(jwk, index), why: error.message });
     }
   }
   return { keys, ignored };
 }
-
-class DuplicateKid extends Error {}

@@ -22,6 +22,8 @@ export interface KeyRing {
   readonly candidates: (kid: string | undefined, algorithm: Algorithm) => readonly LoadedKey[];
   /** Whether this very key, with the same `kid` and algorithms, is still in force. */
   readonly holds: (identity: string) => boolean;
+  /** `Secret.identity()` of every key's material. */
+  readonly materials: ReadonlySet<string>;
 }
 
 /** A token that names no key is tried against this many at most: each costs a signature check. */
@@ -36,21 +38,20 @@ export const identityOf = (key: LoadedKey): string =>
  * Otherwise (PEM, HMAC secrets) keys have no names, and a token's `kid` says nothing.
  */
 export function createKeyRing(keys: readonly LoadedKey[], named: boolean): KeyRing {
-  const byKid = new Map<string, LoadedKey>();
-  for (const key of keys) if (key.kid !== undefined) byKid.set(key.kid, key);
+  const kids = new Set(keys.map(({ kid }) => kid));
   const identities = new Set(keys.map(identityOf));
 
   const candidates: KeyRing['candidates'] = (kid, algorithm) => {
-    const named_ = kid !== undefined && named ? byKid.get(kid) : undefined;
-    const chosen = kid !== undefined && named ? (named_ === undefined ? [] : [named_]) : keys;
+    const chosen = kid !== undefined && named ? keys.filter((key) => key.kid === kid) : keys;
     const able = chosen.filter((key) => key.algorithms.includes(algorithm));
     return able.length > maxUnnamedKeys ? [] : able;
   };
 
   return {
     size: keys.length,
-    knows: (kid) => kid === undefined || !named || byKid.has(kid),
+    knows: (kid) => kid === undefined || !named || kids.has(kid),
     candidates,
     holds: (identity) => identities.has(identity),
+    materials: new Set(keys.map(({ material }) => material.identity())),
   };
 }

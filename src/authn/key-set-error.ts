@@ -11,7 +11,9 @@ export type KeySetFailure =
   | 'issuer_mismatch'
   | 'address_refused'
   | 'set_refused'
-  | 'no_usable_key';
+  | 'no_usable_key'
+  /** Ours, not the issuer's. */
+  | 'bug';
 
 export class KeySetError extends Error {
   override readonly name = 'KeySetError';

@@ -45,11 +45,8 @@ async function readBody(body: AsyncIterable<Buffer>, maxBytes: number): Promise<
 
 /** `connectTimeoutMs` ends the attempt to connect, which the signal alone would leave running behind. */
 export function createDocumentFetcher(options: { connectTimeoutMs: number; maxBytes: number }): DocumentFetcher {
-  const agent = new Agent({
-    connect: { timeout: options.connectTimeoutMs },
-    connections: 2,
-    keepAliveTimeout: 4_000,
-  });
+  // No bound on connections: issuers fetch one document at a time each, and of several on one host none waits for others.
+  const agent = new Agent({ connect: { timeout: options.connectTimeoutMs }, keepAliveTimeout: 4_000 });
 
   async function attempt(url: string, signal: AbortSignal): Promise<FetchedDocument> {
     const { statusCode, headers, body } = await request(url, {

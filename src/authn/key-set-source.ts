@@ -35,7 +35,7 @@ export function jwksUriOf(document: JsonObject, iss: string, metadataUrl: string
   const url = typeof uri === 'string' ? trustedUrl(uri) : undefined;
   if (url === undefined) throw new KeySetError('address_refused');
   // A remote issuer has no business with ports of this machine.
-  if (url.protocol === 'http:' && !isLoopbackUrl(new URL(metadataUrl))) throw new KeySetError('address_refused');
+  if (isLoopbackUrl(url) && !isLoopbackUrl(new URL(metadataUrl))) throw new KeySetError('address_refused');
   return url.href;
 }
 

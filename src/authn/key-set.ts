@@ -112,7 +112,7 @@ export function createKeySet({ iss, fetch, clock, timings, events }: KeySetOptio
       failures += 1;
       schedule(retryMs());
       if (closed) return;
-      const failure = error instanceof KeySetError ? error.failure : 'unreachable';
+      const failure = error instanceof KeySetError ? error.failure : 'bug';
       events.failed({ iss, failure, durationMs: clock.monotonic() - startedAt, keysInUse: ring() !== undefined });
     } finally {
       clearTimeout(deadline);

@@ -16,8 +16,8 @@ export interface RegisteredClaims {
 /** The end of the year 9999. Later times are mistakes or attacks on date arithmetic, and no Date can hold the largest. */
 const maxNumericDate = 253_402_300_799;
 
-/** Something that a reader of a log would see: not only white space, control or other invisible characters. */
-const visible = /[^\s\p{C}\p{Z}]/u;
+/** Something that a reader of a log would see: not only white space, control or other invisible characters, or empty Braille. */
+const visible = /[^\s\p{C}\p{Z}\p{Default_Ignorable_Code_Point}\u2800]/u;
 
 function numericDate(payload: JsonObject, claim: 'exp' | 'nbf' | 'iat'): number | undefined {
   if (!Object.hasOwn(payload, claim)) return undefined;

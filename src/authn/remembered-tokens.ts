@@ -26,8 +26,8 @@ export function createRememberedTokens(maxEntries: number, maxBytes: number): Re
   const keyOf = (token: string): string => hash('sha256', token, 'base64url');
   return {
     get: (token) => entries.get(keyOf(token)),
-    // Claims in memory take some times their text.
-    add: (token, remembered) => void entries.set(keyOf(token), remembered, { size: token.length * 4 + 512 }),
+    // Claims in memory take up to 16 times their text, if they are many small objects.
+    add: (token, remembered) => void entries.set(keyOf(token), remembered, { size: token.length * 16 + 512 }),
     forget: (token) => void entries.delete(keyOf(token)),
   };
 }

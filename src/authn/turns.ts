@@ -3,7 +3,7 @@
 
 /**
  * Gives a function whose promise resolves when it is the caller's turn: at once if nobody had one in this round. Holds
- * one entry per waiting caller, so whoever calls bounds it (here: a connection asks for one token at a time).
+ * one entry per waiting caller, so whoever calls bounds it (here: the limit per address and the number of connections).
  */
 export function createTurns(): () => Promise<void> {
   const waiting: (() => void)[] = [];

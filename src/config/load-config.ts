@@ -145,14 +145,8 @@ function readRedis(reader: Reader): RedisAddress | undefined {
 }
 
 /** The API key opens Databrain to us, the JWT secret opens us to users: who holds one must not hold the other. */
-export const isSigningSecret = (value: Secret, issuers: readonly IssuerConfig[]): boolean =>
-  issuers.some(
-    ({ keys, algorithms }) =>
-      keys.kind === 'secret' &&
-      algorithms.some((algorithm) =>
-        keys.ring.candidates(undefined, algorithm).some(({ material }) => material.identity() === value.identity()),
-      ),
-  );
+const isSigningSecret = (value: Secret, issuers: readonly IssuerConfig[]): boolean =>
+  issuers.some(({ keys }) => keys.kind === 'secret' && keys.ring.materials.has(value.identity()));
 
 /** Loads and checks every setting. Throws ConfigurationError with all problems, none of which holds a secret. */
 export function loadConfig(env: Environment, readFile: ReadFile): Config {

@@ -6,9 +6,9 @@ import type { VerifyJws } from '../authn/verify-jws.ts';
 import { readCredential, type CredentialOptions } from './credentials.ts';
 
 /** The origin at which the caller reached us; the scheme is a named proxy's word, the host is the request's own line. */
-const ownOrigin = (request: FastifyRequest): string => {
+const ownOrigin = (request: FastifyRequest): string | undefined => {
   const { host } = request.headers;
-  return host === undefined ? '' : `${request.protocol}://${host}`;
+  return host === undefined ? undefined : `${request.protocol}://${host}`;
 };
 
 /** Gives the route's authentication step. It throws ServiceError for every request without a principal. */

@@ -12,8 +12,8 @@ export interface CredentialOptions {
 export interface CredentialSource {
   /** Names and values in turn, as Node's `request.raw.rawHeaders`. */
   readonly rawHeaders: readonly string[];
-  /** The origin at which the caller reached us, `https://host[:port]`. */
-  readonly ownOrigin: string;
+  /** The origin at which the caller reached us, `https://host[:port]`; undefined if HTTP/1.0 did not name a host. */
+  readonly ownOrigin: string | undefined;
 }
 
 /** RFC 9110 §11.2, which RFC 6750 §2.1 calls b64token. */
@@ -34,8 +34,6 @@ function cookieValues(lines: readonly string[], name: string): readonly string[]
     .filter((pair) => pair.startsWith(`${name}=`))
     .map((pair) => pair.slice(name.length + 1));
 }
-
-const ambiguous = (): ServiceError => new ServiceError('INVALID_REQUEST', 'credentials_ambiguous');
 
 /** RFC 6750 §3.1: another scheme is no attempt at a bearer token, a broken value after `Bearer` is one. */
 function bearerToken(line: string): string {
@@ -63,13 +61,14 @@ export function readCredential(source: CredentialSource, options: CredentialOpti
   const authorization = linesOf(source.rawHeaders, 'authorization');
   const cookies =
     options.cookieName === undefined ? [] : cookieValues(linesOf(source.rawHeaders, 'cookie'), options.cookieName);
-  if (authorization.length + cookies.length > 1) throw ambiguous();
-
   const [line] = authorization;
+  // A cookie that was emptied, as pages do to log out, counts as none.
+  const [cookie = ''] = cookies;
+  const isAmbiguous = authorization.length > 1 || cookies.length > 1 || (line !== undefined && cookie !== '');
+  if (isAmbiguous) throw new ServiceError('INVALID_REQUEST', 'credentials_ambiguous');
+
   if (line !== undefined) return bearerToken(line);
-  const [cookie] = cookies;
-  // A cookie that was emptied is how a page logs out.
-  if (cookie === undefined || cookie === '') throw new ServiceError('AUTHENTICATION_REQUIRED', 'credentials_missing');
+  if (cookie === '') throw new ServiceError('AUTHENTICATION_REQUIRED', 'credentials_missing');
   checkOrigin(source, options);
   if (!token68.test(cookie)) throw new ServiceError('INVALID_TOKEN', 'credentials_malformed');
   return cookie;

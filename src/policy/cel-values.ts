@@ -51,6 +51,15 @@ export function member(container: unknown, key: unknown): unknown {
   return undefined;
 }
 
+/**
+ * Whether all numbers in a claim's value are the ones that the issuer wrote. JSON's integers beyond 2^53 are rounded to
+ * a double when they are read: two tenants' ids could become one.
+ */
+export function isExact(value: unknown): boolean {
+  if (typeof value === 'number') return !Number.isInteger(value) || Number.isSafeInteger(value);
+  return typeof value !== 'object' || value === null || Object.values(value).every(isExact);
+}
+
 const deepest = 64;
 
 /** CEL's `==`: numbers by value across int and double, lists and maps by content, different types are unequal. */

@@ -1,18 +1,25 @@
 // Members of claims, maps, lists and optional values: `a.b`, `a[b]`, `a.?b`, `has(a.b)`, `a.?b.orValue(c)`.
 import type { ASTNode } from '@marcbachmann/cel-js';
 import { blamed, excerpt } from './cel-tree.ts';
-import { member, none, Optional } from './cel-values.ts';
+import { isExact, member, none, Optional } from './cel-values.ts';
 import type { Evaluate } from './compile-logic.ts';
 import { ExpressionFailure, type Evaluation } from './evaluation.ts';
 
 const missing = (node: ASTNode): ExpressionFailure =>
   new ExpressionFailure(`"${excerpt(node)}" is missing`, blamed(node));
 
+const inexact = (node: ASTNode): ExpressionFailure =>
+  new ExpressionFailure(
+    `"${excerpt(node)}" holds a whole number beyond 2^53, which JSON changes; have the issuer send it as a string`,
+    blamed(node),
+  );
+
 /** `claims.name`, the access that most expressions begin with. */
 export const compileClaim =
   (name: string, node: ASTNode): Evaluate =>
   ({ claims }) => {
     if (!Object.hasOwn(claims, name)) throw missing(node);
+    if (!isExact(claims[name])) throw inexact(node);
     return claims[name];
   };
 
@@ -21,16 +28,18 @@ export const compileAccess =
   (container: Evaluate, key: Evaluate, node: ASTNode): Evaluate =>
   (evaluation) => {
     const holder = container(evaluation);
-    if (holder instanceof Optional) return select(holder, key(evaluation));
+    if (holder instanceof Optional) return select(holder, key(evaluation), node);
     const value = member(holder, key(evaluation));
     if (value === undefined) throw missing(node);
+    if (!isExact(value)) throw inexact(node);
     return value;
   };
 
 /** The member as an optional value. */
-export const select = (holder: unknown, key: unknown): Optional => {
+export const select = (holder: unknown, key: unknown, node: ASTNode): Optional => {
   if (holder instanceof Optional && !holder.present) return none;
   const value = member(holder instanceof Optional ? holder.value : holder, key);
+  if (!isExact(value)) throw inexact(node);
   return value === undefined ? none : new Optional(true, value);
 };
 

@@ -30,7 +30,7 @@ function compileHas(argument: ASTNode, context: CompileContext): Evaluate {
   if (argument.op !== '.' && argument.op !== '.?') throw new TypeError('has() was not checked');
   const container = compile(argument.args[0], context);
   const key = argument.args[1];
-  return (evaluation) => select(container(evaluation), key).present;
+  return (evaluation) => select(container(evaluation), key, argument).present;
 }
 
 function compileMacroCall({ name, receiver, bound, bodies }: MacroCall, context: CompileContext): Evaluate {
@@ -107,11 +107,11 @@ export function compile(node: ASTNode, context: CompileContext): Evaluate {
       return compileAccess(compile(node.args[0], context), compile(node.args[1], context), node);
     case '.?': {
       const [holder, key] = [compile(node.args[0], context), node.args[1]];
-      return (evaluation) => select(holder(evaluation), key);
+      return (evaluation) => select(holder(evaluation), key, node);
     }
     case '[?]': {
       const [holder, key] = [compile(node.args[0], context), compile(node.args[1], context)];
-      return (evaluation) => select(holder(evaluation), key(evaluation));
+      return (evaluation) => select(holder(evaluation), key(evaluation), node);
     }
     case 'list': {
       const items = node.args.map((item) => compile(item, context));

@@ -316,6 +316,29 @@ describe('an outage of the issuer', () => {
     expect(issuer.requests).toHaveLength(1);
   });
 
+  it('lets the event loop turn between the tokens that waited for the first fetch', async () => {
+    const key = issuerKey('a');
+    const { server } = await setUp({
+      answer: (request, response) => void setTimeout(() => json(setOf(key))(request, response), 100),
+      waitForKeys: false,
+    });
+    let [verified, before, most] = [0, 0, 0];
+    const verify = (): Promise<Record<string, unknown>> => {
+      verified += 1;
+      return Promise.resolve({ iss, aud: 'me', sub: 'user-1', exp: Date.now() / 1000 + 600 });
+    };
+    const watch = (): void => {
+      most = Math.max(most, verified - before);
+      before = verified;
+      if (verified < 40) setImmediate(watch);
+    };
+    setImmediate(watch);
+    const tokens = Array.from({ length: 40 }, (_, index) => key.token({ jti: index }));
+    await Promise.all(tokens.map((token) => server.authenticator.authenticate(token, verify)));
+    expect(verified).toBe(40);
+    expect(most).toBeLessThanOrEqual(2);
+  });
+
   it('lets a token that comes during the first fetch wait for it', async () => {
     const key = issuerKey('a');
     const { server } = await setUp({
@@ -340,6 +363,36 @@ describe('an outage of the issuer', () => {
       'AUTHENTICATION_UNAVAILABLE',
     ]);
     expect(server.authenticator.ready()).toBe(true);
+  });
+
+  it('takes only its own users down when several issuers of one host hang', async () => {
+    const here = issuerKey('a', 'https://here.example');
+    const issuer = await startKeyServer();
+    open.push(issuer);
+    const hanging = ['one', 'two', 'three', 'four'];
+    for (const name of hanging) issuer.on(`/${name}`, silent);
+    issuer.on('/jwks', json(setOf(here)));
+    const entry = (name: string, path: string): string =>
+      `- { issuer: 'https://${name}.example', audience: me, jwksUrl: '${issuer.url}/${path}' }\n`;
+    const yaml = [...hanging.map((name) => entry(name, name)), entry('here', 'jwks')].join('');
+    const server = await startAuthnServer(issuersFrom(yaml));
+    open.push(server);
+    server.authenticator.start();
+    expect(codeOf(await server.send(here.token()))).toEqual([200, 'accepted']);
+    expect(server.events).toMatchObject([{ event: 'fetched', iss: 'https://here.example' }]);
+  });
+
+  it('is 503, not 401, when the six hours end while an unknown kid is asked for', async () => {
+    const key = issuerKey('a');
+    const clock = movableClock(true);
+    const { issuer, server } = await setUp({ answer: json(setOf(key)), clock });
+    issuer.on('/jwks', (request, response) => {
+      clock.forward(60_000);
+      status(500)(request, response);
+    });
+    clock.forward(6 * hour - 30_000);
+    expect(codeOf(await server.send(key.token({}, { kid: 'unknown' })))).toEqual([503, 'AUTHENTICATION_UNAVAILABLE']);
+    expect(issuer.requests).toHaveLength(2);
   });
 
   it('never lets the key of one issuer verify a token that names another', async () => {

@@ -246,6 +246,22 @@ describe('a changed secret file', () => {
     expect((await running.ask({ headers: bearer(newSecret) })).status).toBe(200);
   });
 
+  it('keeps API key and JWT secret apart also after both were rotated', async () => {
+    const running = await start(databrain);
+    const refused = (): number => running.lines().filter(({ level }) => level === 'error').length;
+    replaceFile(running, 'jwt-secret', `${newSecret}\n`);
+    running.signal('SIGHUP');
+    await eventually(async () => (await running.ask({ headers: bearer(newSecret) })).status === 200);
+    replaceFile(running, 'api-key', newSecret.replaceAll(' ', '_'));
+    running.signal('SIGHUP');
+    await eventually(async () => (await running.ask({ headers: bearer(newSecret) })).status === 502);
+    const before = refused();
+    replaceFile(running, 'jwt-secret', newSecret.replaceAll(' ', '_'));
+    running.signal('SIGHUP');
+    await eventually(() => refused() > before);
+    expect((await running.ask({ headers: bearer(newSecret.replaceAll(' ', '_')) })).status).toBe(401);
+  });
+
   it('that is bad keeps the old value and says so without the value', async () => {
     const running = await start(databrain);
     for (const [name, text] of [

@@ -109,7 +109,7 @@ async function copyProject(): Promise<string> {
   }
   await writeFile(
     join(copy, 'vitest.config.ts'),
-    "export default { test: { include: ['test/**/*.test.ts'], testTimeout: 30_000, maxWorkers: 1 } };\n",
+    "export default { test: { include: ['test/**/*.test.ts'], testTimeout: 30_000, maxWorkers: 1, isolate: false } };\n",
   );
   await symlink(resolve('node_modules'), join(copy, 'node_modules'));
   await mkdir(join(copy, 'reports'), { recursive: true });

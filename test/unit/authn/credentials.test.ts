@@ -130,6 +130,14 @@ describe('the cookie', () => {
     }
   });
 
+  it('that was emptied counts as none beside an Authorization header', () => {
+    const lines: Lines = [
+      ['authorization', 'Bearer a.b.c'],
+      ['cookie', 'session='],
+    ];
+    expect(read(lines, cookies)).toBe('a.b.c');
+  });
+
   it.each(['"a.b.c"', 'a b', 'a,b', 'a%2Eb', 'é'])('with the value %j is INVALID_TOKEN', (value) => {
     expect(refused([['cookie', `session=${value}`], origin], cookies)).toBe('INVALID_TOKEN credentials_malformed');
   });
@@ -181,9 +189,15 @@ describe('the cookie', () => {
       ],
     ],
     ['a Referer only', [['referer', 'https://app.example/']]],
-    ['a forwarded host', [['x-forwarded-host', 'app.example']]],
   ])('does not count from %s: ORIGIN_NOT_ALLOWED', (_title, lines) => {
     expect(from(...lines)).toBe('ORIGIN_NOT_ALLOWED origin_refused');
+  });
+
+  it('does not count from an empty origin when the caller named no host', () => {
+    const source = { rawHeaders: ['cookie', 'session=a.b.c', 'origin', ''], ownOrigin: undefined };
+    expect(() => readCredential(source, cookies)).toThrow(
+      new ServiceError('ORIGIN_NOT_ALLOWED', 'origin_refused').message,
+    );
   });
 
   it('needs no allowed origin for the Authorization header', () => {

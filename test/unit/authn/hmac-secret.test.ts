@@ -115,6 +115,47 @@ describe('HMAC secrets', () => {
     }
   });
 
+  it.each([
+    ['EC', ec.publicKey],
+    ['Ed25519', ed.publicKey],
+    ['RSA', publicKey],
+  ])('are refused whatever stands before the base64 of a public %s key', (_type, key) => {
+    const base64 = key.export({ type: 'spki', format: 'der' }).toString('base64');
+    for (const before of ['M', 'MM', 'PEM', 'MA', `${'k'.repeat(31)}M\n`, `${'k'.repeat(31)}MM\n`]) {
+      expect(() => load(before + base64)).toThrow(new KeyRefused(confusion));
+    }
+  });
+
+  it('that hold a key in another coat are refused', () => {
+    const colons = (der.toString('hex').match(/../g) ?? []).join(':');
+    const jwk = JSON.stringify(ec.publicKey.export({ format: 'jwk' }));
+    const lines = (der.toString('base64').match(/.{1,64}/g) ?? []) as string[];
+    const ssh = (name: string, rest: number): string =>
+      Buffer.concat([Buffer.from([0, 0, 0, name.length]), Buffer.from(name), randomBytes(rest)]).toString('base64');
+    for (const text of [
+      colons,
+      ...['\\n', '\\r\\n', '|', '.', '-', '_', ' ; '].map((between) => lines.join(between)),
+      spki.replaceAll(/[\n ]/g, '_'),
+      `a${der.toString('hex')}`,
+      ssh('ssh-rsa', 270),
+      ssh('ssh-ed25519', 36),
+      ssh('ecdsa-sha2-nistp256', 90),
+      `<RSAKeyValue><Modulus>${randomBytes(256).toString('base64')}</Modulus></RSAKeyValue>`,
+      encodeURIComponent(spki),
+      encodeURIComponent(der.toString('base64')),
+      `"${jwk.replaceAll('"', '\\"')}"`,
+    ]) {
+      expect(() => load(text)).toThrow(new KeyRefused(confusion));
+    }
+  });
+
+  it('are 16,384 characters at most, which is looked through quickly', () => {
+    expect(load('k'.repeat(16_384))).toHaveLength(1);
+    expect(() => load('k'.repeat(16_385))).toThrow(new KeyRefused('is longer than 16384 characters'));
+    // All of it could be the start of a key; a megabyte of it would take minutes.
+    expect(load('MI'.repeat(8_192))).toHaveLength(1);
+  });
+
   it('that are random text of any usual form are accepted', () => {
     const text = fc.oneof(
       fc.uint8Array({ minLength: 32, maxLength: 64 }).map((bytes) => Buffer.from(bytes).toString('base64url')),

@@ -198,10 +198,17 @@ describe('JWT_ISSUERS_FILE', () => {
     expect(JSON.stringify(load('- secret: "hunter2\n'))).not.toContain('hunter2');
   });
 
+  it('refuses one HMAC secret for two issuers: whoever signs for one could sign for the other', () => {
+    const other = `- issuer: two\n  audience: me\n  secret: |\n    ${'t'.repeat(40)}\n    ${secret}\n`;
+    const problems = problemsOf(`${one}  secret: ${secret}\n${other}`);
+    expect(problems).toEqual([`${at}:6:11 has a secret of an earlier entry`]);
+    expect(problems.join()).not.toContain(secret);
+  });
+
   it('allows tokens without an issuer for a single issuer only', () => {
     const key = `  secret: ${secret}\n`;
     expect(loaded(one + key, { allowMissingIssuer: true }).issuers[0]?.allowMissingIssuer).toBe(true);
-    const two = `${one}${key}- issuer: two\n  audience: me\n${key}`;
+    const two = `${one}${key}- issuer: two\n  audience: me\n  secret: ${'t'.repeat(40)}\n`;
     expect(problemsOf(two, { allowMissingIssuer: true })).toEqual([
       'INSECURE_JWT_ALLOW_MISSING_ISSUER is true, but there are several issuers, so nothing tells whose token it is',
     ]);

@@ -16,7 +16,10 @@ describe('the address of keys in metadata', () => {
   it('may be on this machine only if the issuer is', () => {
     expect(uriOf('http://localhost:9/keys', here)).toBe('http://localhost:9/keys');
     expect(() => uriOf('http://localhost:9/keys')).toThrow('address_refused');
-    expect(() => uriOf('http://127.0.0.1:9090/metrics')).toThrow('address_refused');
+    expect(uriOf('https://[::1]:9/keys', here)).toBe('https://[::1]:9/keys');
+    for (const uri of ['http://127.0.0.1:9090/metrics', 'https://127.0.0.1/k', 'https://localhost/k', 'https://[::1]/k']) {
+      expect(() => uriOf(uri)).toThrow('address_refused');
+    }
   });
 
   it('counts only if the metadata is about this issuer, as its own member', () => {

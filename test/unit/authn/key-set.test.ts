@@ -197,10 +197,10 @@ describe('events', () => {
     ]);
   });
 
-  it('call what is not a KeySetError unreachable, and go on', async () => {
+  it('call what is not a KeySetError a bug of ours, and go on', async () => {
     answer = () => Promise.reject(new TypeError('fetch failed'));
     await started();
-    expect(events).toMatchObject([{ event: 'failed', failure: 'unreachable', keysInUse: false }]);
+    expect(events).toMatchObject([{ event: 'failed', failure: 'bug', keysInUse: false }]);
     await vi.advanceTimersByTimeAsync(1000);
     expect(fetches).toHaveLength(2);
   });

@@ -129,6 +129,23 @@ describe('claims', () => {
     }
   });
 
+  it.each([
+    '\u3164',
+    '\u115F',
+    '\uFFA0',
+    '\u2800',
+    '\u034F',
+    '\uFE0F',
+    '\u180B',
+    '\u17B4',
+    '\u{E0100}',
+    '\u00AD\u200B ',
+  ])('name no subject that nobody could see: %j', (sub) => {
+    expect(() => readRegisteredClaims(claims({ sub }), issuer())).toThrow(
+      new ServiceError('INVALID_TOKEN', 'subject_refused').message,
+    );
+  });
+
   it('name the subject exactly as it is', () => {
     for (const sub of [' a ', 'A\u0301', 'a\tb', '\u200Ba', 'x'.repeat(5000), '0']) {
       expect(readRegisteredClaims(claims({ sub }), issuer()).sub).toBe(sub);

@@ -1,0 +1,90 @@
+// Keys fetched over TLS, on the built program: an issuer that proves itself is believed, any other one is not even asked.
+import { generateKeyPairSync } from 'node:crypto';
+import { createServer, type Server } from 'node:https';
+import type { AddressInfo } from 'node:net';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { startSimulatedDatabrain, type SimulatedDatabrain } from '../../demo/databrain/start-simulated-databrain.ts';
+import { createProgramBuild, startProgram, type Program } from '../support/program.ts';
+import { selfSigned } from '../support/self-signed.ts';
+import { signToken } from '../support/sign-token.ts';
+
+const build = createProgramBuild();
+const apiKey = '5d0b1d5e-77aa-4d0c-9a39-7f3c1f4f2f11';
+const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+const policy = `version: 1
+dataApps:
+  sales-dashboard:
+    default: true
+    expiresIn: 1h
+    request: { clientId: '\${claims.org_id}', params: { allowedEmbeds: [sales-overview] } }
+`;
+
+let databrain: SimulatedDatabrain;
+let issuer: Server;
+let asked: number;
+let url: string;
+let program: Program | undefined;
+
+beforeAll(async () => {
+  databrain = await startSimulatedDatabrain({ apiKeys: { 'sales-dashboard': apiKey }, embeds: 'any' });
+  issuer = createServer(selfSigned, (request, response) => {
+    asked += 1;
+    const jwks = { keys: [{ ...publicKey.export({ format: 'jwk' }), kid: 'a' }] };
+    const metadata = { issuer: url, jwks_uri: `${url}/jwks` };
+    response.setHeader('content-type', 'application/json');
+    response.end(JSON.stringify(request.url === '/jwks' ? jwks : metadata));
+  });
+  await new Promise<void>((resolve) => issuer.listen(0, '127.0.0.1', resolve));
+  url = `https://localhost:${(issuer.address() as AddressInfo).port}`;
+});
+afterEach(() => program?.stop());
+afterAll(async () => {
+  issuer.closeAllConnections();
+  issuer.close();
+  await databrain.close();
+  build.remove();
+});
+
+const start = async (env: Record<string, string>): Promise<Program> => {
+  asked = 0;
+  program = await startProgram({
+    path: await build.path(),
+    env: {
+      JWT_ISSUER: url,
+      JWT_AUDIENCE: 'me',
+      DATABRAIN_API_URL: databrain.url,
+      DATABRAIN_API_KEY: apiKey,
+      ...env,
+    },
+    files: { 'policy.yaml': policy, 'ca.pem': selfSigned.cert },
+  });
+  return program;
+};
+const bearer = (): Record<string, string> => {
+  const claims = { iss: url, aud: 'me', sub: 'u1', org_id: 'acme', exp: Math.floor(Date.now() / 1000) + 600 };
+  return { authorization: `Bearer ${signToken('ES256', privateKey, claims, { kid: 'a' })}` };
+};
+
+describe.each([
+  ['discovery', {}],
+  ['a JWKS address', { JWT_JWKS_URL: 'jwks' }],
+])('an issuer behind TLS, by %s', (_how, variables: { JWT_JWKS_URL?: string }) => {
+  const settings = (): Record<string, string> =>
+    variables.JWT_JWKS_URL === undefined ? {} : { JWT_JWKS_URL: `${url}/jwks` };
+
+  it('is believed when its certificate is trusted', async () => {
+    const running = await start({ ...settings(), NODE_EXTRA_CA_CERTS: 'ca.pem' });
+    expect((await running.ask({ headers: bearer() })).status).toBe(200);
+    expect(asked).toBeGreaterThan(0);
+  });
+
+  it('is not asked when nobody vouches for its certificate: no keys, 503, not ready', async () => {
+    const running = await start(settings());
+    const answer = await running.ask({ headers: bearer() });
+    expect(answer.status).toBe(503);
+    expect(answer.text).toContain('AUTHENTICATION_UNAVAILABLE');
+    expect((await running.ask({ method: 'GET', path: '/readyz' })).status).toBe(503);
+    expect(running.lines().some(({ failure }) => failure === 'unreachable')).toBe(true);
+    expect(asked).toBe(0);
+  });
+});

@@ -1,0 +1,53 @@
+// JWT_*: what each setting does to the issuer that comes out.
+import { describe, expect, it } from 'vitest';
+import { loadConfig } from '../../../src/config/load-config.ts';
+
+const required = {
+  JWT_ISSUER: 'https://issuer.example',
+  JWT_AUDIENCE: 'me',
+  JWT_SECRET: 'a secret of forty characters for this test',
+  DATABRAIN_API_KEY: '5d0b1d5e-77aa-4d0c-9a39-7f3c1f4f2f13',
+};
+const noFile = (): never => {
+  throw Object.assign(new Error('no such file'), { code: 'ENOENT' });
+};
+const issuerWith = (env: Record<string, string>) => loadConfig({ ...required, ...env }, noFile).issuers[0];
+
+describe('the issuer', () => {
+  it('has the guards of the contract by default', () => {
+    expect(issuerWith({})).toMatchObject({
+      iss: 'https://issuer.example',
+      audience: ['me'],
+      algorithms: ['HS256'],
+      clockToleranceSeconds: 30,
+      allowMissingIssuer: false,
+      allowMissingAudience: false,
+    });
+    expect(issuerWith({})).not.toHaveProperty('maxLifetimeSeconds');
+  });
+
+  it.each([
+    ['JWT_AUDIENCE', 'me,you', { audience: ['me', 'you'] }],
+    ['JWT_ALGORITHMS', 'HS256', { algorithms: ['HS256'] }],
+    ['JWT_CLOCK_TOLERANCE_SECONDS', '0', { clockToleranceSeconds: 0 }],
+    ['JWT_CLOCK_TOLERANCE_SECONDS', '120', { clockToleranceSeconds: 120 }],
+    ['JWT_MAX_LIFETIME_SECONDS', '900', { maxLifetimeSeconds: 900 }],
+    ['INSECURE_JWT_ALLOW_MISSING_ISSUER', 'true', { allowMissingIssuer: true }],
+    ['INSECURE_JWT_ALLOW_MISSING_AUDIENCE', 'true', { allowMissingAudience: true }],
+  ])('takes %s=%s', (name, value, expected) => {
+    expect(issuerWith({ [name]: value })).toMatchObject(expected);
+  });
+
+  it('hands the shared settings on to the issuers of a file', () => {
+    const { JWT_ISSUER, JWT_AUDIENCE, JWT_SECRET, ...rest } = required;
+    const text = `- { issuer: '${JWT_ISSUER}', audience: ${JWT_AUDIENCE}, secret: ${JWT_SECRET.replaceAll(' ', '-')} }`;
+    const env = {
+      ...rest,
+      JWT_ISSUERS_FILE: 'issuers.yaml',
+      JWT_MAX_LIFETIME_SECONDS: '900',
+      JWT_CLOCK_TOLERANCE_SECONDS: '7',
+    };
+    const { issuers } = loadConfig(env, () => Buffer.from(text));
+    expect(issuers).toMatchObject([{ maxLifetimeSeconds: 900, clockToleranceSeconds: 7 }]);
+  });
+});
