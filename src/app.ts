@@ -85,6 +85,7 @@ export async function buildApp(options: AppOptions): Promise<App> {
   });
   const issuerKeyFiles = watchIssuerKeyFiles({
     keyFiles: config.issuerKeyFiles,
+    issuersFile: config.issuersFile,
     replaceKeys: authenticator.replaceKeys,
     accept: (key: Secret) => {
       const isApiKey = apiKeys.names.some((name) => apiKeys.get(name)?.identity() === key.identity());

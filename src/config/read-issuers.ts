@@ -8,6 +8,8 @@ export interface Issuers {
   readonly issuers: readonly IssuerConfig[];
   /** Keys that were read from files, and change with them. */
   readonly issuerKeyFiles: readonly IssuerKeyFile[];
+  /** JWT_ISSUERS_FILE as it was read. */
+  readonly issuersFile?: { readonly path: string; readonly content: Buffer };
 }
 
 const day = 86_400;
@@ -118,5 +120,5 @@ export function readIssuers(reader: Reader, readFile: ReadFile): Issuers {
     reader.problems.push(...loaded.problems);
     return noIssuers;
   }
-  return { issuers: loaded.issuers, issuerKeyFiles: loaded.keyFiles };
+  return { issuers: loaded.issuers, issuerKeyFiles: loaded.keyFiles, issuersFile: { path: file, content } };
 }

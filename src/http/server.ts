@@ -41,7 +41,10 @@ function refuseRaw(socket: Socket, status: string): void {
   );
 }
 
-/** RFC 9112 §3.2: exactly one Host line in HTTP/1.1; Node silently keeps the first of several. */
+/** RFC 3986 §3.2.2: a name, an IPv4 address or an IPv6 address in brackets, perhaps with a port; never empty for http. */
+const hostField = /^(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~!$&'()*+,;=%-]+)(?::\d{0,5})?$/;
+
+/** RFC 9112 §3.2: exactly one valid Host line in HTTP/1.1; Node silently keeps the first of several. */
 function refuseHostConfusion(rawHeaders: readonly string[], httpVersion: string): void {
   if (httpVersion !== '1.1' && httpVersion !== '1.0') {
     throw new ServiceError('INVALID_REQUEST', 'version_refused', { status: 505 });
@@ -49,7 +52,9 @@ function refuseHostConfusion(rawHeaders: readonly string[], httpVersion: string)
   let hosts = 0;
   for (let index = 0; index < rawHeaders.length; index += 2) {
     const name = rawHeaders[index];
-    if (name?.length === 4 && name.toLowerCase() === 'host') hosts += 1;
+    if (name?.length !== 4 || name.toLowerCase() !== 'host') continue;
+    hosts += 1;
+    if (!hostField.test(rawHeaders[index + 1] ?? '')) throw new ServiceError('INVALID_REQUEST', 'host_refused');
   }
   if (hosts > 1 || (hosts === 0 && httpVersion === '1.1')) throw new ServiceError('INVALID_REQUEST', 'host_refused');
 }

@@ -1,4 +1,5 @@
 // Key files of issuers, watched: a changed JWT_SECRET_FILE or JWT_PUBLIC_KEY_FILE is taken into use, a bad one is not.
+// JWT_ISSUERS_FILE itself is read at the start only; that a change of it has no effect yet is told, not left unsaid.
 import type { Authenticator } from '../authn/authenticate.ts';
 import type { IssuerKeyFile } from '../authn/issuers-file.ts';
 import { watchFile, type ReloadOutcome, type WatchedFile } from '../files/watched-file.ts';
@@ -7,6 +8,7 @@ import { Secret } from '../secrets/secret.ts';
 
 interface IssuerKeyFilesOptions {
   readonly keyFiles: readonly IssuerKeyFile[];
+  readonly issuersFile: { readonly path: string; readonly content: Buffer } | undefined;
   readonly replaceKeys: Authenticator['replaceKeys'];
   /** Refuses a new key that is something else already, by throwing. */
   readonly accept: (key: Secret) => void;
@@ -14,8 +16,22 @@ interface IssuerKeyFilesOptions {
   readonly onReload: (setting: string, outcome: Exclude<ReloadOutcome, { kind: 'unchanged' }>) => void;
 }
 
+function watchIssuersFile({ issuersFile, pollIntervalMs, onReload }: IssuerKeyFilesOptions): readonly WatchedFile[] {
+  if (issuersFile === undefined) return [];
+  const file = watchFile({
+    path: issuersFile.path,
+    initial: issuersFile.content,
+    intervalMs: pollIntervalMs,
+    accept: () => {
+      throw new Error('has changed; restart the service to take it into use (key files that it names need no restart)');
+    },
+    onOutcome: (outcome) => onReload('JWT_ISSUERS_FILE', outcome),
+  });
+  return [file];
+}
+
 export function watchIssuerKeyFiles(options: IssuerKeyFilesOptions): readonly WatchedFile[] {
-  return options.keyFiles.flatMap(({ iss, setting: { name, file } }) => {
+  const keyFiles = options.keyFiles.flatMap(({ iss, setting: { name, file } }) => {
     if (file === undefined) return [];
     return watchFile({
       path: file.path,
@@ -29,4 +45,5 @@ export function watchIssuerKeyFiles(options: IssuerKeyFilesOptions): readonly Wa
       onOutcome: (outcome) => options.onReload(name, outcome),
     });
   });
+  return [...keyFiles, ...watchIssuersFile(options)];
 }

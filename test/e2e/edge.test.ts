@@ -92,6 +92,9 @@ const host = 'Host: proxy.example\r\n';
 describe('what is no proper HTTP/1.1 request', () => {
   const cases: readonly (readonly [title: string, bytes: string, status: number])[] = [
     ['two Host lines', 'POST /guest-token HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n', 400],
+    ['an empty Host line', 'POST /guest-token HTTP/1.1\r\nHost:\r\n\r\n', 400],
+    ['a Host that is no host', 'GET /livez HTTP/1.1\r\nHost: a b"<>\r\n\r\n', 400],
+    ['a Host with a path', 'GET /livez HTTP/1.1\r\nHost: a/b\r\n\r\n', 400],
     ['no Host line', 'GET /livez HTTP/1.1\r\n\r\n', 400],
     ['HTTP/2.0 as version', `GET /livez HTTP/2.0\r\n${host}\r\n`, 505],
     ['HTTP/1.2 as version', `GET /livez HTTP/1.2\r\n${host}\r\n`, 505],

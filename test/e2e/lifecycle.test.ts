@@ -281,6 +281,33 @@ describe('a changed secret file', () => {
     for (const word of ['tiny', apiKey, 'a key with spaces', oldSecret]) expect(running.output()).not.toContain(word);
   });
 
+  it('that lists issuers is read at the start only, and a change of it is told', async () => {
+    const entry = (word: string): string =>
+      `- { issuer: 'https://issuer.example', audience: guest-token, secret: ${word} }`;
+    const [before, after] = ['b'.repeat(40), 'a'.repeat(40)];
+    program = await startProgram({
+      path: await build.path(),
+      env: {
+        ...settings(databrain),
+        JWT_ISSUER: '',
+        JWT_AUDIENCE: '',
+        JWT_SECRET_FILE: '',
+        JWT_ISSUERS_FILE: 'issuers.yaml',
+      },
+      files: { ...files(), 'issuers.yaml': entry(before) },
+    });
+    const running = program;
+    expect((await running.ask({ headers: bearer(before) })).status).toBe(200);
+    replaceFile(running, 'issuers.yaml', entry(after));
+    running.signal('SIGHUP');
+    await eventually(() => running.lines().some(({ setting }) => setting === 'JWT_ISSUERS_FILE'));
+    const told = running.lines().find(({ setting }) => setting === 'JWT_ISSUERS_FILE');
+    expect(told).toMatchObject({ level: 'error', problem: expect.stringContaining('restart the service') as string });
+    expect((await running.ask({ headers: bearer(before) })).status).toBe(200);
+    expect((await running.ask({ headers: bearer(after) })).status).toBe(401);
+    expect(running.output()).not.toContain(after);
+  });
+
   it('heals a refused API key: it is read again and the call repeated, so that no user sees a failure', async () => {
     const other = await startSimulatedDatabrain({ apiKeys: { 'sales-dashboard': nextApiKey }, embeds: 'any' });
     const running = await start(other);

@@ -7,7 +7,7 @@ import { loadIssuersFile } from '../../src/authn/issuers-file.ts';
 import type { KeySetEvents } from '../../src/authn/key-set.ts';
 import { systemClock } from '../../src/clock.ts';
 import { errorRow, ServiceError } from '../../src/errors.ts';
-import { readCredential } from '../../src/http/credentials.ts';
+import { createAuthenticate } from '../../src/http/authenticate.ts';
 import { registerJwt } from '../../src/http/jwt.ts';
 import { toLine } from '../../src/problem.ts';
 
@@ -70,13 +70,11 @@ export async function startAuthnServer(
     if (challenge === 'invalid_token') reply.header('www-authenticate', 'Bearer error="invalid_token"');
     return reply.code(status).send({ error: { code: error.code } });
   });
-  app.post('/guest-token', async (request) => {
-    const token = readCredential(
-      { rawHeaders: request.raw.rawHeaders, ownOrigin: `${request.protocol}://${request.host}` },
-      { allowedOrigins: ['https://app.example'], ...(cookieName === undefined ? {} : { cookieName }) },
-    );
-    return authenticator.authenticate(token, verifierOf(request));
+  const authenticate = createAuthenticate(authenticator, verifierOf, {
+    allowedOrigins: ['https://app.example'],
+    ...(cookieName === undefined ? {} : { cookieName }),
   });
+  app.post('/guest-token', authenticate);
   // The same verifier without a header in between: the token comes as JSON, so any text can be given.
   app.post<{ Body: { token: string } }>('/raw', (request) =>
     authenticator.authenticate(request.body.token, verifierOf(request)),

@@ -17,7 +17,12 @@ describe('the address of keys in metadata', () => {
     expect(uriOf('http://localhost:9/keys', here)).toBe('http://localhost:9/keys');
     expect(() => uriOf('http://localhost:9/keys')).toThrow('address_refused');
     expect(uriOf('https://[::1]:9/keys', here)).toBe('https://[::1]:9/keys');
-    for (const uri of ['http://127.0.0.1:9090/metrics', 'https://127.0.0.1/k', 'https://localhost/k', 'https://[::1]/k']) {
+    for (const uri of [
+      'http://127.0.0.1:9090/metrics',
+      'https://127.0.0.1/k',
+      'https://localhost/k',
+      'https://[::1]/k',
+    ]) {
       expect(() => uriOf(uri)).toThrow('address_refused');
     }
   });
