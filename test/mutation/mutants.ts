@@ -1,5 +1,6 @@
 // Makes small wrong versions of a source file, one change each: guards turned round, bounds moved by one, refusals and
-// calls left out. Types, imports, and messages for people are left alone: changing them breaks no promise.
+// calls left out. Types, imports, messages for people, and the price of an operation in fuel (that it has one is not
+// left alone) stay as they are: changing them breaks no promise.
 import ts from 'typescript';
 
 export interface Mutant {
@@ -37,11 +38,13 @@ const methods: ReadonlyMap<string, string> = new Map([
 const isTextForPeople = (node: ts.Node): boolean => {
   for (let at: ts.Node | undefined = node.parent; at !== undefined; at = at.parent) {
     if (ts.isNewExpression(at) || ts.isImportDeclaration(at) || ts.isTypeNode(at)) return true;
-    if (ts.isCallExpression(at) && /report|fail|problem/i.test(at.expression.getText())) return true;
+    if (ts.isCallExpression(at) && /report|fail|problem|wrong|textOf/i.test(at.expression.getText())) return true;
     if (ts.isStatement(at)) return false;
   }
   return false;
 };
+
+const isPrice = (node: ts.Node): boolean => ts.isCallExpression(node) && node.expression.getText() === 'spend';
 
 /** Compared with, or the value of a member: turning the comparison round, or the types, shows these already. */
 const isCompared = ({ parent }: ts.Node): boolean => ts.isBinaryExpression(parent) || ts.isPropertyAssignment(parent);
@@ -113,7 +116,7 @@ export function mutantsOf(path: string, source: string): readonly Mutant[] {
         text: source.slice(0, start) + by + source.slice(at.getEnd()),
       });
     }
-    ts.forEachChild(node, visit);
+    if (!isPrice(node)) ts.forEachChild(node, visit);
   };
   visit(file);
   return mutants;

@@ -97,6 +97,20 @@ describe('an expression gives', () => {
     ['7 / 2', 3n],
     ['-7 % 3', -1n],
     ['7.0 / 2.0', 3.5],
+    ['1 + 2', 3n],
+    ['1.5 + 2.0', 3.5],
+    ['1 < 1', false],
+    ['1 <= 1', true],
+    ['2 <= 1', false],
+    ['1 >= 1', true],
+    ['1 > 1', false],
+    ['string(claims.t)', 'text'],
+    ['size("a😀")', 2n],
+    ['size("😀a")', 2n],
+    ['size("😀")', 1n],
+    ['size("😀😀b")', 3n],
+    ['size("\u{10000}")', 1n],
+    ['size("\uffffa")', 2n],
   ])('%s', (text, value) => {
     expect(evaluate(text, claims)).toEqual(value);
   });
@@ -106,6 +120,7 @@ describe('an expression fails, and says why without any value, for', () => {
   it.each([
     ['claims.z.a', '"claims.z.a" is missing'],
     ['claims.t < claims.n', '"<" does not apply to string and double'],
+    ['claims.t <= claims.n', '"<=" does not apply to string and double'],
     ['claims.z < claims.b', '"<" does not apply to null and bool'],
     ['claims.l + claims.o', '"+" does not apply to list and map'],
     ['claims.n + 1', '"+" does not apply to double and int'],
@@ -130,6 +145,8 @@ describe('an expression fails, and says why without any value, for', () => {
     ['int(claims.t)', 'int() does not apply to string'],
     ['int("0x10")', 'int() does not apply to string'],
     ['int("9223372036854775808")', 'int() leaves the range of 64-bit integers'],
+    ['int(0.0 / 0.0)', 'int() does not apply to double'],
+    ['double("1x")', 'double() does not apply to string'],
     ['int(claims.z)', 'int() does not apply to null'],
     ['double("Infinity")', 'double() does not apply to string'],
     ['double(" 1")', 'double() does not apply to string'],
@@ -160,6 +177,32 @@ describe('an expression fails, and says why without any value, for', () => {
       message = error.what;
     }
     expect(message).toBe(what);
+  });
+
+  const small = { text: 'x', list: ['a'] };
+  const big = { text: 'x'.repeat(4000), list: new Array(300).fill('l'.repeat(700)) };
+  it.each([
+    'claims.text.contains(claims.text)',
+    'claims.text.startsWith(claims.text)',
+    'claims.text.endsWith(claims.text)',
+    'claims.text.indexOf(claims.text)',
+    'claims.text.lastIndexOf(claims.text)',
+    'claims.text.split(claims.text)',
+    'claims.list.map(x, claims.text.split(""))',
+    'claims.list.map(x, claims.text.trim())',
+    'claims.list.map(x, claims.text.lowerAscii())',
+    'claims.list.map(x, claims.text.substring(0))',
+    'claims.list.map(x, size(claims.text))',
+    'claims.list.map(x, claims.text + claims.text)',
+    'claims.list.map(x, claims.list + claims.list)',
+    'claims.list.map(x, claims.text < claims.text)',
+    'claims.list.map(x, "q" in claims.list)',
+    'claims.list.map(x, claims.list == ["q"] + claims.list)',
+    'claims.list.map(x, claims.list == claims.list.map(y, y))',
+    'claims.list.join("-")',
+  ])('too much work: %s', (text) => {
+    expect(() => evaluate(text, small)).not.toThrow();
+    expect(() => evaluate(text, big)).toThrow('the expressions of this decision take too much work');
   });
 
   it('a macro whose first argument is no name', () => {
