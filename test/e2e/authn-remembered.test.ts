@@ -58,6 +58,37 @@ async function counted(options: Partial<AuthenticatorOptions> = {}) {
   };
 }
 
+describe('the secret of an issuer', () => {
+  const other = 'https://other.example';
+  const pem = pemOf(generateKeyPairSync('ed25519').publicKey);
+  const three = `${yaml(oldSecret)}
+- { issuer: '${other}', audience: me, secret: ${newSecret} }
+- issuer: 'https://public.example'
+  audience: me
+  publicKey: |
+${pem.replace(/^/gm, '    ')}`;
+
+  it('is known as one, as long as it is in force; a public key is none', async () => {
+    const { authenticator } = await start(three);
+    const isSecret = (text: string): boolean => authenticator.isSigningSecret(new Secret(text));
+    expect([oldSecret, newSecret, 'x'.repeat(40), pem].map(isSecret)).toEqual([true, true, false, false]);
+    authenticator.replaceKeys(iss, `${oldSecret}\n${'x'.repeat(40)}`);
+    expect([oldSecret, 'x'.repeat(40)].map(isSecret)).toEqual([true, true]);
+    authenticator.replaceKeys(iss, 'x'.repeat(40));
+    expect([oldSecret, 'x'.repeat(40)].map(isSecret)).toEqual([false, true]);
+  });
+
+  it('is not taken for another issuer too: whoever signs for one could sign for the other', async () => {
+    const server = await start(three);
+    for (const text of [newSecret, `${oldSecret}\n${newSecret}`]) {
+      expect(() => server.authenticator.replaceKeys(iss, text)).toThrow('is the secret of another issuer too');
+    }
+    expect((await server.send(signToken('HS256', newSecret, claims()))).status).toBe(401);
+    expect((await server.send(signToken('HS256', oldSecret, claims()))).status).toBe(200);
+    expect((await server.send(signToken('HS256', newSecret, claims({ iss: other })))).status).toBe(200);
+  });
+});
+
 describe('a remembered token', () => {
   it('costs no second verification', async () => {
     const { ask, calls } = await counted();
