@@ -284,6 +284,20 @@ describe('an outage of the issuer', () => {
     expect(codeOf(await server.send(key.token()))).toEqual([200, 'accepted']);
   });
 
+  it('does not hold up known keys while it hangs', async () => {
+    const key = issuerKey('a');
+    const clock = movableClock();
+    const { issuer, server } = await setUp({ answer: json(setOf(key)), clock, timings: { timeoutMs: 15_000 } });
+    issuer.on('/jwks', silent);
+    clock.forward(30_000);
+    const waiting = server.send(key.token({}, { kid: 'unknown' }));
+    await eventually(() => expect(issuer.requests).toHaveLength(2));
+    expect(codeOf(await server.send(key.token()))).toEqual([200, 'accepted']);
+    expect(server.events.map(({ event }) => event)).toEqual(['fetched']);
+    await issuer.stop();
+    expect(codeOf(await waiting)).toEqual([401, 'INVALID_TOKEN']);
+  });
+
   it('answers 401 to an unknown kid while known keys serve, and counts the failed fetch', async () => {
     const key = issuerKey('a');
     const clock = movableClock();
