@@ -2,6 +2,7 @@
 // tests on each. A change that no test notices is a survivor. Those that docs/mutation.md explains are not tried again;
 // any other one fails the run.
 //   node test/mutation/run.ts [--area authn|policy] [--file <part of a path>] [--from <part of a path>] [--every <n>] [--minutes <n>]
+import { spawnSync } from 'node:child_process';
 import { cp, mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, join, resolve } from 'node:path';
@@ -110,7 +111,7 @@ async function copyProject(): Promise<string> {
   }
   await writeFile(
     join(copy, 'vitest.config.ts'),
-    "export default { test: { include: ['test/**/*.test.ts'], testTimeout: 30_000, maxWorkers: 1, isolate: false } };\n",
+    "export default { test: { include: ['test/**/*.test.ts'], testTimeout: 30_000, maxWorkers: 1, isolate: false, setupFiles: ['test/mutation/no-shrinking.ts'] } };\n",
   );
   await symlink(resolve('node_modules'), join(copy, 'node_modules'));
   await mkdir(join(copy, 'reports'), { recursive: true });
@@ -139,7 +140,10 @@ const start = async (copy: string): Promise<Vitest> => {
   return vitest;
 };
 
-/** One vitest for all mutants: starting it anew would take ten times as long as most of the tests. */
+/** A worker that loops for ever does not end by itself. */
+const endWorkers = (): void =>
+  void spawnSync('pkill', ['-KILL', '-P', String(process.pid), '-f', 'vitest/suppress-warnings']);
+
 async function createRunner(copy: string, timeLimitMs: number): Promise<Runner> {
   let vitest = await start(copy);
   const run = async (tests: readonly string[]): Promise<boolean> => {
@@ -167,6 +171,7 @@ async function createRunner(copy: string, timeLimitMs: number): Promise<Runner> 
       ]);
       limit.abort();
       if (outcome !== undefined) return outcome;
+      endWorkers();
       await vitest.close();
       vitest = await start(copy);
       return false;
