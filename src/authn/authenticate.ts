@@ -122,7 +122,7 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticato
     if (!ringOf(issuer).knows(kid)) await keys.refreshForUnknownKey();
   }
 
-  /** The keys of now that may have made a signature of this length; at least one of them is of the right name and kind. */
+  /** The keys of now, at least one, that may have made a signature of this length. */
   function candidateKeys(issuer: Issuer, { kid, algorithm }: JoseHeader, signatureLength: number) {
     const ring = ringOf(issuer);
     const able = ring.candidates(kid, algorithm);
@@ -131,7 +131,9 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticato
     }
     // RFC 8017 §8.1.2 step 1. OpenSSL takes a PSS signature whose leading zeros were cut off, and a token that can be
     // written in two ways gets past whatever knows tokens by their text.
-    return able.filter(({ modulusBytes }) => signatureBytesOf(algorithm, modulusBytes) === signatureLength);
+    const fitting = able.filter(({ modulusBytes }) => signatureBytesOf(algorithm, modulusBytes) === signatureLength);
+    if (fitting.length === 0) throw refusal('signature_invalid');
+    return fitting;
   }
 
   /** The payload that one of the keys vouches for, and that key. */
@@ -180,7 +182,7 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticato
     const unverified = readRegisteredClaims(payload, config);
 
     await expectKey(issuer, joseHeader);
-    if (candidateKeys(issuer, joseHeader, signatureLength).length === 0) throw refusal('signature_invalid');
+    candidateKeys(issuer, joseHeader, signatureLength); // What no key can have signed is refused without a turn.
     await turn();
     // While it waited, keys may have changed, and a page with many embeds sends its new token many times at once.
     const known = recall(token);

@@ -51,6 +51,8 @@ describe('an expression gives', () => {
     ['claims.t < "texts"', true],
     ['false < claims.b', true],
     ['(0.0 / 0.0) < 1.0', false],
+    ['(0.0 / 0.0) <= 1.0', false],
+    ['1.0 <= (0.0 / 0.0)', false],
     ['(0.0 / 0.0) >= (0.0 / 0.0)', false],
     ['1 < claims.half', false],
     ['size(claims.o)', 1n],
