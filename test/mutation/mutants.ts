@@ -35,7 +35,10 @@ const methods: ReadonlyMap<string, string> = new Map([
   ['max', 'min'],
 ]);
 
-const isTextForPeople = (node: ts.Node): boolean => {
+/** A sentence, the name of an error's class, or an argument of what makes messages. */
+const isTextForPeople = (node: ts.StringLiteral): boolean => {
+  if (/\S \S/.test(node.text)) return true;
+  if (ts.isPropertyDeclaration(node.parent) && node.parent.name.getText() === 'name') return true;
   for (let at: ts.Node | undefined = node.parent; at !== undefined; at = at.parent) {
     if (ts.isNewExpression(at) || ts.isImportDeclaration(at) || ts.isTypeNode(at)) return true;
     if (ts.isCallExpression(at) && /report|fail|problem|wrong|textOf/i.test(at.expression.getText())) return true;
