@@ -1,7 +1,7 @@
 // Mutation testing by script: changes authn/ and policy/ in small wrong ways, in a copy of the project, and runs their
 // tests on each. A change that no test notices is a survivor. Those that docs/mutation.md explains are not tried again;
 // any other one fails the run.
-//   node test/mutation/run.ts [--area authn|policy] [--file <part of a path>] [--from <part of a path>] [--every <n>] [--minutes <n>]
+//   node test/mutation/run.ts [--area authn|policy] [--file <parts of paths, comma-separated>] [--every <n>] [--minutes <n>]
 import { spawnSync } from 'node:child_process';
 import { cp, mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -81,7 +81,13 @@ const areas: Readonly<Record<string, Area>> = {
       'policy-test-report.ts': 'test/unit/policy/policy-test-run',
     },
     timeLimitMs: 30_000,
-    tests: [['test/policy/'], ['test/unit/policy/']],
+    tests: [
+      ['test/policy/'],
+      ['decide.test', 'explain', 'load-policy', 'policy-test', 'shadow', 'trace'].map(
+        (name) => `test/unit/policy/${name}`,
+      ),
+      ['test/unit/policy/'],
+    ],
   },
 };
 
@@ -205,7 +211,6 @@ async function main(): Promise<number> {
     options: {
       area: { type: 'string', default: 'authn' },
       file: { type: 'string', default: '' },
-      from: { type: 'string', default: '' },
       every: { type: 'string', default: '1' },
       minutes: { type: 'string', default: '600' },
     },
@@ -216,7 +221,8 @@ async function main(): Promise<number> {
   const runner = await createRunner(copy, area.timeLimitMs);
   const end = Date.now() + Number(values.minutes) * 60_000;
   const isExplained = readExplanations(await readFile('docs/mutation.md', 'utf8'));
-  const files = (await sourcesOf(area)).filter((path) => path.includes(values.file));
+  const sources = await sourcesOf(area);
+  const files = values.file.split(',').flatMap((part) => sources.filter((path) => path.includes(part)));
   let survived = 0;
   let known = 0;
   let made = 0;
@@ -225,7 +231,7 @@ async function main(): Promise<number> {
     for (const tests of runsFor(area)) {
       if (!(await runner.passes(tests))) throw new Error(`without any change, these fail: ${tests.join(' ')}`);
     }
-    for (const file of files.slice(files.findIndex((path) => path.includes(values.from)))) {
+    for (const file of files) {
       const triedBefore = tried;
       for (const mutant of mutantsOf(file, await readFile(file, 'utf8'))) {
         made += 1;
