@@ -117,6 +117,7 @@ describe('HMAC secrets', () => {
 
   it.each([
     ['EC', ec.publicKey],
+    ['P-521', generateKeyPairSync('ec', { namedCurve: 'P-521' }).publicKey],
     ['Ed25519', ed.publicKey],
     ['RSA', publicKey],
   ])('are refused whatever stands before the base64 of a public %s key', (_type, key) => {
@@ -154,6 +155,11 @@ describe('HMAC secrets', () => {
     expect(() => load('k'.repeat(16_385))).toThrow(new KeyRefused('is longer than 16384 characters'));
     // All of it could be the start of a key; a megabyte of it would take minutes.
     expect(load('MI'.repeat(8_192))).toHaveLength(1);
+  });
+
+  it('may hold brackets and quotes, if they are no JSON object or list', () => {
+    for (const text of [`"${'k'.repeat(32)}["`, `[${'k'.repeat(32)}`, `${'k'.repeat(32)}{}`])
+      expect(load(text)).toHaveLength(1);
   });
 
   it('that are random text of any usual form are accepted', () => {
