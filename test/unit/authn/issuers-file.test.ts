@@ -124,6 +124,11 @@ describe('JWT_ISSUERS_FILE', () => {
       `${one}  secret: 12345678901234567890123456789012\n`,
       [`${at}:3:11 secret is not text`],
     ],
+    [
+      'an issuer that cannot be asked for keys',
+      '- issuer: urn:x\n  audience: me\n',
+      [`${at}:1:11 is not an https address, and no key source is set`],
+    ],
     ['an http address', `${one}  jwksUrl: http://a.example\n`, [`${at}:3:12 is not an https address`]],
     [
       'a missing key file',
@@ -154,6 +159,11 @@ describe('JWT_ISSUERS_FILE', () => {
       'a tolerance as text',
       `${one}  clockToleranceSeconds: "5"\n`,
       [`${at}:3:26 clockToleranceSeconds is not a number in range`],
+    ],
+    [
+      'a lifetime over a year',
+      `${one}  maxLifetimeSeconds: 31536001\n`,
+      [`${at}:3:23 maxLifetimeSeconds is not a number in range`],
     ],
     ['no lifetime', `${one}  maxLifetimeSeconds: 0\n`, [`${at}:3:23 maxLifetimeSeconds is not a number in range`]],
     ['an issuer twice', `${one}${one}`, [`${at}:3:11 issuer is the issuer of an earlier entry`]],
@@ -198,8 +208,16 @@ describe('JWT_ISSUERS_FILE', () => {
     expect(JSON.stringify(load('- secret: "hunter2\n'))).not.toContain('hunter2');
   });
 
+  it('takes lifetimes from a second to a year', () => {
+    for (const seconds of [1, 31_536_000]) {
+      const [issuer] = loaded(`${one}  secret: ${secret}\n  maxLifetimeSeconds: ${seconds}\n`).issuers;
+      expect(issuer?.maxLifetimeSeconds).toBe(seconds);
+    }
+  });
+
   it('refuses one HMAC secret for two issuers: whoever signs for one could sign for the other', () => {
     const other = `- issuer: two\n  audience: me\n  secret: |\n    ${'t'.repeat(40)}\n    ${secret}\n`;
+    expect(problemsOf(`${other}${one}  secret: ${secret}\n`)).toEqual([`${at}:8:11 has a secret of an earlier entry`]);
     const problems = problemsOf(`${one}  secret: ${secret}\n${other}`);
     expect(problems).toEqual([`${at}:6:11 has a secret of an earlier entry`]);
     expect(problems.join()).not.toContain(secret);
