@@ -45,7 +45,13 @@ const areas: Readonly<Record<string, Area>> = {
     },
     tests: [
       ['test/unit/authn'],
-      ['test/e2e/authn-hostile', 'test/e2e/authn-remembered', 'test/e2e/authn-algorithms', 'test/e2e/authn-security'],
+      [
+        'test/e2e/authn-hostile',
+        'test/e2e/authn-remembered',
+        'test/e2e/authn-algorithms',
+        'test/e2e/authn-security',
+        'test/e2e/authn-rfc8725',
+      ],
     ],
     timeLimitMs: 90_000,
     last: { sources: /key-set|issuer-keys|authenticate/, tests: ['test/e2e/authn-key-sets'] },

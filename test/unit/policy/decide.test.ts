@@ -42,6 +42,15 @@ describe('the bounds of what a claim may be', () => {
 });
 
 describe('a decision', () => {
+  it('gives a token within the access token if that has two seconds left', () => {
+    const policy = load('{ clientId: a }', 'withinAccessToken: true,');
+    const until = (ms: number): string => {
+      const decision = decide(policy, principalOf({}, (caseTime + ms) / 1000), undefined, caseTime);
+      return decision.kind === 'permit' ? `${decision.grant.lifetimeMs}` : decision.denial.reason;
+    };
+    expect([2000, 1999].map(until)).toEqual(['2000', 'access_token_ends_too_soon']);
+  });
+
   it('carries the bound of the access token only if asked to', () => {
     const bound = decide(
       load('{ clientId: a }', 'withinAccessToken: true,'),
