@@ -356,6 +356,15 @@ describe('a ring of keys', () => {
     expect(createKeyRing(keys, true).candidates(undefined, 'ES256')).toHaveLength(0);
   });
 
+  it('without names knows any kid; with names only theirs, and a token that names none', () => {
+    const known = (named: boolean): boolean[] => {
+      const ring = createKeyRing([key('a', 1)], named);
+      return ['a', 'b', undefined].map((kid) => ring.knows(kid));
+    };
+    expect(known(false)).toEqual([true, true, true]);
+    expect(known(true)).toEqual([true, false, true]);
+  });
+
   it('gives no nameless key of a set to a token that names one', () => {
     const ring = createKeyRing([key(undefined, 1), key('a', 2)], true);
     expect(ring.candidates('b', 'ES256')).toEqual([]);

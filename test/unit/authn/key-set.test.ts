@@ -213,6 +213,7 @@ describe('Cache-Control', () => {
     ['max-age=600', '', 600_000],
     ['public, Max-Age=600, must-revalidate', '', 600_000],
     ['max-age="600"', '', 600_000],
+    ['s-max-age=600', '', undefined],
     ['max-age=600', '100', 500_000],
     ['max-age=600', '700', 0],
     ['max-age=600', 'soon', 600_000],

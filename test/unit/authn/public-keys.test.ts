@@ -186,6 +186,7 @@ describe('a JWK set document', () => {
     ['keys on the prototype', '{"__proto__":{"keys":[]}}', /not a JWK set/],
     ['a member twice', '{"keys":[],"keys":[]}', /member twice/],
     ['broken JSON', '{"keys":[', /not JSON/],
+    ['100 keys, none of them usable', `{"keys":[${'1,'.repeat(99)}1]}`, /key 1 of the set|is not an object/],
     ['more than 100 keys', `{"keys":[${'1,'.repeat(100)}1]}`, /more than 100 keys/],
   ])('with %s is refused', (_title, text, message) => {
     expect(() => load(text)).toThrow(message);

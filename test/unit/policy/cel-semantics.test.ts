@@ -217,6 +217,22 @@ describe('an expression fails, and says why without any value, for', () => {
     expect(() => evaluate(text, big)).toThrow('the expressions of this decision take too much work');
   });
 
+  it.each([
+    'claims.text.contains(claims.text) || true',
+    'true && claims.text.contains(claims.text) && false',
+    '[1, 2].exists(x, x == 1 && claims.text.contains(claims.text) || x == 2)',
+    '[1, 2].all(x, x == 1 && claims.text.contains(claims.text) || x == 3)',
+  ])('work that is done in vain, whatever the other side says: %s', (text) => {
+    expect(() => evaluate(text, big)).toThrow('the expressions of this decision take too much work');
+  });
+
+  it('many failures that are passed over, each of which is paid for', () => {
+    const sixty = { list: new Array(60).fill('l') };
+    const passedOver = 'claims.list.all(a, claims.list.all(b, claims.q == 1 || true))';
+    expect(evaluate(passedOver, small)).toBe(true);
+    expect(() => evaluate(passedOver, sixty)).toThrow('the expressions of this decision take too much work');
+  });
+
   it('a macro whose first argument is no name', () => {
     expect(() => read('claims.l.exists("x", true)')).toThrow(/invalid predicate iteration variable|takes a name/);
   });
