@@ -1,7 +1,7 @@
 // Mutation testing by script: changes authn/ and policy/ in small wrong ways, in a copy of the project, and runs their
 // tests on each. A change that no test notices is a survivor. Those that docs/mutation.md explains are not tried again;
 // any other one fails the run.
-//   node test/mutation/run.ts [--area authn|policy] [--file <parts of paths, comma-separated>] [--every <n>] [--minutes <n>]
+//   node test/mutation/run.ts [--area authn|policy] [--file <parts of paths, comma-separated>] [--every <n>] [--minutes <n>] [--again <output of a former run>]
 import { spawnSync } from 'node:child_process';
 import { cp, mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -217,6 +217,7 @@ async function main(): Promise<number> {
     options: {
       area: { type: 'string', default: 'authn' },
       file: { type: 'string', default: '' },
+      again: { type: 'string' },
       every: { type: 'string', default: '1' },
       minutes: { type: 'string', default: '600' },
     },
@@ -227,6 +228,7 @@ async function main(): Promise<number> {
   const runner = await createRunner(copy, area.timeLimitMs);
   const end = Date.now() + Number(values.minutes) * 60_000;
   const isExplained = readExplanations(await readFile('docs/mutation.md', 'utf8'));
+  const again = values.again === undefined ? undefined : (await readFile(values.again, 'utf8')).split('\n');
   const sources = await sourcesOf(area);
   const files = values.file.split(',').flatMap((part) => sources.filter((path) => path.includes(part)));
   let survived = 0;
@@ -241,6 +243,7 @@ async function main(): Promise<number> {
       const triedBefore = tried;
       for (const mutant of mutantsOf(file, await readFile(file, 'utf8'))) {
         made += 1;
+        if (again !== undefined && !again.includes(toRow(file, mutant))) continue;
         if (made % Number(values.every) !== 0 || Date.now() > end) continue;
         if (isExplained(file, mutant)) {
           known += 1;
