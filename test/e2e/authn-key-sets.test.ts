@@ -439,6 +439,9 @@ describe('an issuer that misbehaves', () => {
     ['drips for ever', dripping, 'timeout'],
     ['redirects', status(302, { location: '/elsewhere' }), 'redirect'],
     ['redirects for good', status(308, { location: '/elsewhere' }, good200), 'redirect'],
+    ['answers 300', status(300, {}, good200), 'redirect'],
+    ['answers 399', status(399, {}, good200), 'redirect'],
+    ['answers 400', status(400, {}, good200), 'status'],
     ['answers 404', status(404), 'status'],
     ['answers 500 with a good set', status(500, {}, good200), 'status'],
     ['answers 204', status(204), 'status'],
@@ -490,6 +493,23 @@ describe('an issuer that misbehaves', () => {
     expect(codeOf(await server.send(key.token({ jti: 'next' })))).toEqual([200, 'accepted']);
     expect(issuer.requests).not.toContain('/elsewhere');
     expect(server.bugs).toEqual([]);
+  });
+
+  it('and goes on sending after its answer was refused loses the connection', async () => {
+    let closed = false;
+    const { server } = await setUp({
+      answer: (_request, response) => {
+        response.writeHead(500, { 'content-type': 'text/plain' });
+        const timer = setInterval(() => response.write('x'.repeat(1_000)), 20);
+        response.on('close', () => {
+          clearInterval(timer);
+          closed = true;
+        });
+      },
+      timings: { timeoutMs: 60_000, firstRetryMs: 60_000 },
+    });
+    expect(server.events).toMatchObject([{ event: 'failed', failure: 'status' }]);
+    await eventually(() => expect(closed).toBe(true));
   });
 
   it.each(troubles)('and %s from the start leaves its users with 503', async (_title, answer, failure) => {
