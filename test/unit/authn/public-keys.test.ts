@@ -1,4 +1,4 @@
-import { createPublicKey, generateKeyPairSync, type KeyObject } from 'node:crypto';
+import { createPublicKey, generateKeyPairSync, randomBytes, type KeyObject } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { defaultPublicKeyAlgorithms, type Algorithm } from '../../../src/authn/algorithms.ts';
 import { KeyRefused, loadJwk } from '../../../src/authn/public-key.ts';
@@ -205,6 +205,32 @@ describe('a JWK set document', () => {
 });
 
 describe('a JWK', () => {
+  /** Any odd number of that many bits will do: nobody factors it here. */
+  const rsaOf = (bits: number, e = 'AQAB'): Record<string, unknown> => {
+    const n = randomBytes(Math.ceil(bits / 8));
+    n.writeUInt8(2 ** ((bits - 1) % 8), 0);
+    n.writeUInt8(n.readUInt8(n.length - 1) | 1, n.length - 1);
+    return { kty: 'RSA', n: n.toString('base64url'), e };
+  };
+
+  it('of RSA has from 2048 to 8192 bits, and an odd exponent from 3', () => {
+    for (const good of [rsaOf(2048), rsaOf(8192), rsaOf(2048, 'Aw')]) {
+      expect(loadJwk(good, ['RS256'])).toMatchObject({ algorithms: ['RS256'] });
+    }
+    expect(() => loadJwk(rsaOf(2047), ['RS256'])).toThrow('fewer than 2048 bits');
+    expect(() => loadJwk(rsaOf(8193), ['RS256'])).toThrow('more than 8192 bits');
+    for (const e of ['AQ', 'Ag', 'AQAA']) {
+      expect(() => loadJwk(rsaOf(2048, e), ['RS256'])).toThrow('unusable exponent');
+    }
+  });
+
+  it('has numbers in base64url, without anything before or after it', () => {
+    const { n } = rsaOf(2048);
+    for (const odd of [`${String(n)}=`, `${String(n)}!`, ` ${String(n)}`, `${String(n)}\n`, '', 1]) {
+      expect(() => loadJwk({ kty: 'RSA', n: odd, e: 'AQAB' }, ['RS256'])).toThrow('has no usable n');
+    }
+  });
+
   it.each(['d', 'p', 'q', 'dp', 'dq', 'qi', 'oth', 'k'])(
     'with the member %s is refused: it is no public key',
     (member) => {
