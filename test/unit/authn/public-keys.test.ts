@@ -33,6 +33,13 @@ describe('a public key in PEM', () => {
     expect(ring.candidates('any-kid', algorithm)).toHaveLength(1);
   });
 
+  it('may be one of eight blocks, not of nine: a token may be tried against each', () => {
+    const block = (): string => pem(generateKeyPairSync('ed25519').publicKey);
+    const nine = Array.from({ length: 9 }, block);
+    expect(load(nine.slice(1).join('')).size).toBe(8);
+    expect(() => load(nine.join(''))).toThrow('holds more than 8 keys');
+  });
+
   it('of RSA serves the RSA algorithms that are configured and no others', () => {
     const ring = load(pem(rsa.publicKey), ['PS256', 'RS512', 'ES256']);
     expect(ring.candidates(undefined, 'PS256')).toHaveLength(1);
