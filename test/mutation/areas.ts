@@ -1,4 +1,6 @@
 // What is mutated, and which tests are the likeliest to notice: those that cost little come first.
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
 
 export interface Area {
   /** Source folders and files. */
@@ -84,3 +86,13 @@ export const areas: Readonly<Record<string, Area>> = {
     ],
   },
 };
+
+/** The paths of an area's sources, in order. */
+export async function sourcesOf({ sources }: Area): Promise<readonly string[]> {
+  const files: string[] = [];
+  for (const source of sources) {
+    if (source.endsWith('.ts')) files.push(source);
+    else for (const name of await readdir(source)) if (name.endsWith('.ts')) files.push(join(source, name));
+  }
+  return files.sort();
+}

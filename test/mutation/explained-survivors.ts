@@ -9,13 +9,11 @@ const cell = (text: string): string => text.replaceAll('|', '\\|');
 export const toRow = (file: string, { code, change }: Pick<Mutant, 'code' | 'change'>): string =>
   `| ${basename(file)} | \`${cell(code)}\` | ${cell(change)} |`;
 
-/** Whether the page explains this mutant: by its change, or by a row for whatever is done to its line (`any`). */
-export function readExplanations(page: string): (file: string, mutant: Mutant) => boolean {
-  const rows = new Set(
+/** The rows of the page, without the fourth cell, which says why. */
+export const explainedRows = (page: string): ReadonlySet<string> =>
+  new Set(
     page.split('\n').flatMap((line) => {
       const found = /^(\| [\w.-]+\.ts \| `.*` \| (?:[^|]|\\\|)* \|) (?=[^| ])/.exec(line);
       return found?.[1] === undefined ? [] : [found[1]];
     }),
   );
-  return (file, mutant) => rows.has(toRow(file, mutant)) || rows.has(toRow(file, { ...mutant, change: 'any' }));
-}

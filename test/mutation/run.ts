@@ -2,22 +2,13 @@
 // tests on each. A change that no test notices is a survivor. Those that docs/mutation.md explains are not tried again;
 // any other one fails the run.
 //   node test/mutation/run.ts [--area authn|policy] [--file <parts of paths, comma-separated>] [--every <n>] [--minutes <n>] [--again <output of a former run>]
-import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { readFile, rm, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { areas, type Area } from './areas.ts';
-import { readExplanations, toRow } from './explained-survivors.ts';
+import { areas, sourcesOf, type Area } from './areas.ts';
+import { explainedRows, toRow } from './explained-survivors.ts';
 import { mutantsOf, type Mutant } from './mutants.ts';
 import { copyProject, createRunner, type Runner } from './runner.ts';
-
-async function sourcesOf({ sources }: Area): Promise<readonly string[]> {
-  const files: string[] = [];
-  for (const source of sources) {
-    if (source.endsWith('.ts')) files.push(source);
-    else for (const name of await readdir(source)) if (name.endsWith('.ts')) files.push(join(source, name));
-  }
-  return files.sort();
-}
 
 const runsFor = ({ tests, last }: Area, file?: string): readonly (readonly string[])[] =>
   last !== undefined && (file === undefined || last.sources.test(file)) ? [...tests, last.tests] : tests;
@@ -53,7 +44,7 @@ async function main(): Promise<number> {
   const copy = await copyProject();
   const runner = await createRunner(copy, area.timeLimitMs);
   const end = Date.now() + Number(values.minutes) * 60_000;
-  const isExplained = readExplanations(await readFile('docs/mutation.md', 'utf8'));
+  const explained = explainedRows(await readFile('docs/mutation.md', 'utf8'));
   const again = values.again === undefined ? undefined : (await readFile(values.again, 'utf8')).split('\n');
   const sources = await sourcesOf(area);
   const files = values.file.split(',').flatMap((part) => sources.filter((path) => path.includes(part)));
@@ -71,7 +62,7 @@ async function main(): Promise<number> {
         made += 1;
         if (again !== undefined && !again.includes(toRow(file, mutant))) continue;
         if (made % Number(values.every) !== 0 || Date.now() > end) continue;
-        if (isExplained(file, mutant)) {
+        if (explained.has(toRow(file, mutant))) {
           known += 1;
           continue;
         }

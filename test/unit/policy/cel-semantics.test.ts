@@ -148,6 +148,7 @@ describe('an expression fails, and says why without any value, for', () => {
     ['claims.t.substring(5)', 'substring() was given an index out of range'],
     ['claims.t.substring(-1)', 'substring() was given an index out of range'],
     ['claims.t.substring(3, 1)', 'substring() was given an index out of range'],
+    ['claims.t.substring(0, 9)', 'substring() was given an index out of range'],
     ['claims.t.substring(claims.n)', 'substring() does not apply to string, double'],
     ['claims.n.startsWith("a")', 'startsWith() does not apply to double, string'],
     ['claims.t.contains(claims.l)', 'contains() does not apply to string, list'],
