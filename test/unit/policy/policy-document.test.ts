@@ -33,6 +33,26 @@ describe('the YAML of a policy', () => {
     expect(whatIsWrong(`${'['.repeat(20)}${']'.repeat(20)}`)).toEqual([]);
   });
 
+  it('may have 24 levels, not 25, and the place of the 25th is told', () => {
+    const nested = (levels: number): string => `a: 1\nb:\n  ${'['.repeat(levels)}x${']'.repeat(levels)}\n`;
+    expect(whatIsWrong(nested(23))).toEqual([]);
+    expect(whatIsWrong(nested(24))).toEqual(['p.yaml:3:27 nested more than 24 levels deep']);
+    expect(whatIsWrong('{a: '.repeat(24) + '}'.repeat(24))).toEqual([]);
+    expect(whatIsWrong('{a: '.repeat(25) + '}'.repeat(25))).toEqual(['p.yaml:1:98 nested more than 24 levels deep']);
+  });
+
+  it.each([
+    ['a: [1,\n2]\n', /^p\.yaml:2:1 not valid YAML: /],
+    ['!!str a: 1\n', /YAML tags and anchors are not allowed$/],
+    ['&x a: 1\n', /YAML tags and anchors are not allowed$/],
+    ['? [a]\n: 1\n', /a key must be text$/],
+    ['a: !!str 1\n', /YAML tags \(!…\) are not allowed$/],
+    ['%YAML 1.2\n---\na: 1\n', /^p\.yaml:1:1 YAML directives/],
+    ['a: 1\na: 2\n', /^p\.yaml:2:1 not valid YAML: /],
+  ])('is refused when it is %j', (text, problem) => {
+    expect(whatIsWrong(text).join('\n')).toMatch(problem);
+  });
+
   it('does not expand aliases, however many', () => {
     const laughs = Array.from({ length: 9 }, (_, i) => `a${i + 1}: [${Array(9).fill(`*a${i}`).join(', ')}]`);
     const problems = whatIsWrong(
@@ -50,5 +70,7 @@ describe('the YAML of a policy', () => {
     expect(document.positionInText(['a', 'b', 1], 5)).toBe('p.yaml:2:16');
     expect(document.positionInText(['a', 'c'], 3)).toBe(document.positionOf(['a', 'c']));
     expect(document.positionOf(['a', 'missing', 3])).toBe('p.yaml:2:3');
+    expect(document.positionInText(['a', 'missing'], 2)).toBe('p.yaml:2:3');
+    expect(document.positionInText(['a', 'b'], 2)).toBe('p.yaml:2:6');
   });
 });
