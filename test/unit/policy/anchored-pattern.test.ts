@@ -69,6 +69,47 @@ describe('an anchored pattern', () => {
     expect(compileAnchoredPattern('^a\\\\$')('a\\')).toBe(true);
   });
 
+  it.each([
+    '\\d',
+    '\\D',
+    '\\w',
+    '\\W',
+    '\\s',
+    '\\S',
+    '.',
+    '[a-c]',
+    '[^a-c]',
+    '[\\d_-]',
+    '[^\\w]',
+    '\\n',
+    '\\t',
+    '\\-',
+    'a{2}',
+    'a{2,3}',
+    'a{2,}',
+  ])('takes of all short texts those that JavaScript takes: %s', (pattern) => {
+    const matches = compileAnchoredPattern(`^${pattern}$`);
+    const expected = new RegExp(`^(?:${pattern})$`, 'u');
+    const characters = Array.from({ length: 0x180 }, (_, code) => String.fromCodePoint(code));
+    const others = [
+      '\u1680',
+      '\u2000',
+      '\u200a',
+      '\u200b',
+      '\u2028',
+      '\u2029',
+      '\u202f',
+      '\u205f',
+      '\u3000',
+      '\ufeff',
+      '😀',
+    ];
+    const counts = ['', 'a', 'aa', 'aaa', 'aaaa'];
+    for (const text of [...characters, ...others, ...counts]) {
+      expect([text, matches(text)]).toEqual([text, expected.test(text)]);
+    }
+  });
+
   it('has at most 1000 states', () => {
     expect(compileAnchoredPattern(`^${'a'.repeat(499)}$`)('a'.repeat(499))).toBe(true);
     for (const tooLarge of ['a'.repeat(500), `${'a'.repeat(498)}b?`]) {
