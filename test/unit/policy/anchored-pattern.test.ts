@@ -83,7 +83,6 @@ describe('an anchored pattern', () => {
     '[^\\w]',
     '\\n',
     '\\t',
-    '\\-',
     'a{2}',
     'a{2,3}',
     'a{2,}',
