@@ -2,17 +2,17 @@
 // and claims by the verifier, then our own checks of what it gave back. The only maker of Principals.
 import type { Clock } from '../clock.ts';
 import { ServiceError, type Reason } from '../errors.ts';
-import { signatureBytesOf } from './algorithms.ts';
+import { candidateKeys, expectKey, type Issuer } from './candidate-keys.ts';
 import { parseCompactJws } from './compact-jws.ts';
-import { createIssuerKeys, type IssuerKeys } from './issuer-keys.ts';
+import { createIssuerKeys } from './issuer-keys.ts';
 import type { IssuerConfig } from './issuer.ts';
-import { readJoseHeader, type JoseHeader } from './jose-header.ts';
+import { readJoseHeader } from './jose-header.ts';
 import { identityOf, type KeyRing, type LoadedKey } from './key-ring.ts';
 import { createDocumentFetcher } from './key-set-fetch.ts';
 import { defaultTimings, type KeySetEvents, type KeySetState, type KeySetTimings } from './key-set.ts';
 import type { Principal } from './principal.ts';
 import { KeyRefused } from './public-key.ts';
-import { keysUnavailable, refusal } from './refusal.ts';
+import { refusal } from './refusal.ts';
 import { checkTimes, readRegisteredClaims, type RegisteredClaims } from './registered-claims.ts';
 import { createRememberedTokens } from './remembered-tokens.ts';
 import type { Secret } from '../secrets/secret.ts';
@@ -48,11 +48,6 @@ export interface Authenticator {
   readonly close: () => Promise<void>;
   /** One entry per issuer whose keys are fetched. */
   readonly keySetState: () => readonly KeySetState[];
-}
-
-interface Issuer {
-  readonly config: IssuerConfig;
-  readonly keys: IssuerKeys;
 }
 
 const timeReasons: ReadonlySet<Reason> = new Set<Reason>(['token_expired', 'token_not_yet_valid']);
@@ -107,33 +102,6 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticato
     const issuer = typeof iss === 'string' ? issuers.get(iss) : undefined;
     if (issuer === undefined) throw refusal('issuer_refused', 'iss');
     return issuer;
-  }
-
-  function ringOf({ keys }: Issuer): KeyRing {
-    const ring = keys.ring();
-    if (ring === undefined) throw keysUnavailable();
-    return ring;
-  }
-
-  /** Waits for what may bring the key: the first fetch, or one on behalf of a `kid` that is not known. */
-  async function expectKey(issuer: Issuer, { kid }: JoseHeader): Promise<void> {
-    const { keys } = issuer;
-    if (keys.ring() === undefined) await keys.settled();
-    if (!ringOf(issuer).knows(kid)) await keys.refreshForUnknownKey();
-  }
-
-  /** The keys of now, at least one, that may have made a signature of this length. */
-  function candidateKeys(issuer: Issuer, { kid, algorithm }: JoseHeader, signatureLength: number) {
-    const ring = ringOf(issuer);
-    const able = ring.candidates(kid, algorithm);
-    if (able.length === 0) {
-      throw refusal(kid !== undefined && ring.knows(kid) ? 'algorithm_refused' : 'key_unknown');
-    }
-    // RFC 8017 §8.1.2 step 1. OpenSSL takes a PSS signature whose leading zeros were cut off, and a token that can be
-    // written in two ways gets past whatever knows tokens by their text.
-    const fitting = able.filter(({ modulusBytes }) => signatureBytesOf(algorithm, modulusBytes) === signatureLength);
-    if (fitting.length === 0) throw refusal('signature_invalid');
-    return fitting;
   }
 
   /** The payload that one of the keys vouches for, and that key. */
