@@ -83,6 +83,7 @@ describe('an anchored pattern', () => {
     '[^\\w]',
     '\\n',
     '\\t',
+    '\\v',
     'a{2}',
     'a{2,3}',
     'a{2,}',
@@ -114,6 +115,19 @@ describe('an anchored pattern', () => {
     for (const tooLarge of ['a'.repeat(500), `${'a'.repeat(498)}b?`]) {
       expect(() => compileAnchoredPattern(`^${tooLarge}$`)).toThrow('its counts make it too large');
     }
+  });
+
+  it.each([
+    ['^a**$', 'it repeats a repetition'],
+    ['^a{2}{3}$', 'it repeats a repetition'],
+    ['^a{$', '"{" must begin a count such as {1,64}, or be written'],
+    ['^a{x{2}$', '"{" must begin a count such as {1,64}, or be written'],
+    ['^(a$', 'it ends too early'],
+    ['^\\u12G4$', 'needs hexadecimal digits'],
+    ['^[[]$', '"[" inside [ ] must be written'],
+    ['^a$b$', '^ and $ stand only at its two ends'],
+  ])('says what is wrong with %s', (pattern, message) => {
+    expect(() => compileAnchoredPattern(pattern)).toThrow(message);
   });
 
   it.each([
