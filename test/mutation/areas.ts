@@ -44,7 +44,7 @@ export const areas: Readonly<Record<string, Area>> = {
       ],
     ],
     timeLimitMs: 90_000,
-    last: { sources: /key-set|issuer-keys|authenticate/, tests: ['test/e2e/authn-key-sets'] },
+    last: { sources: /key-set|issuer-keys|candidate-keys|authenticate/, tests: ['test/e2e/authn-key-sets'] },
   },
   policy: {
     sources: ['src/policy'],
