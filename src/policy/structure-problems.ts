@@ -5,13 +5,19 @@ import type { Problem } from '../problem.ts';
 import type { Path, PolicyDocument } from './policy-document.ts';
 import { policySchema } from './policy-schema.ts';
 
-/** RFC 6901 pointer → path; indexes of lists become numbers. */
-const toPath = (pointer: string): (string | number)[] =>
-  pointer
+/** RFC 6901 pointer into `document` → path; the segments below lists become numbers. */
+function toPath(pointer: string, document: unknown): Path {
+  let at = document;
+  return pointer
     .split('/')
     .slice(1)
-    .map((segment) => segment.replaceAll('~1', '/').replaceAll('~0', '~'))
-    .map((segment) => (/^(?:0|[1-9][0-9]*)$/.test(segment) ? Number(segment) : segment));
+    .map((segment) => {
+      const name = segment.replaceAll('~1', '/').replaceAll('~0', '~');
+      const isIndex = Array.isArray(at);
+      at = (at as Readonly<Record<string, unknown>>)[name];
+      return isIndex ? Number(name) : name;
+    });
+}
 
 /** `dataApps.sales.request.params.appFilters[0]`, or "the policy" for the whole. */
 export function pathText(path: Path): string {
@@ -26,6 +32,8 @@ interface Parameters {
 }
 
 interface SchemaPart {
+  readonly type?: string | readonly string[];
+  readonly pattern?: string;
   readonly description?: string;
   readonly properties?: Readonly<Record<string, { readonly description?: string }>>;
 }
@@ -34,24 +42,27 @@ const shown = (value: unknown): string => {
   if (typeof value === 'string') return `"${value.length > 60 ? `${value.slice(0, 57)}…` : value}"`;
   if (value === null) return 'nothing';
   if (Array.isArray(value)) return value.length === 0 ? 'an empty list' : 'a list';
-  return typeof value === 'number' || typeof value === 'boolean' ? String(value) : 'a map';
+  if (typeof value === 'object') return Object.keys(value).length === 0 ? 'an empty map' : 'a map';
+  return String(value);
 };
+
+/** Whether a text that says the same would have been right. */
+function isTextWithoutQuotes({ keyword, data, parentSchema }: ErrorObject): boolean {
+  const { type, pattern } = parentSchema as SchemaPart;
+  if (keyword !== 'type' || type === undefined || !type.includes('string')) return false;
+  return (typeof data === 'number' || typeof data === 'boolean') && new RegExp(pattern ?? '').test(String(data));
+}
 
 function mendFor(error: ErrorObject, description: string): string {
   const { data } = error as { data?: unknown };
   if (typeof data === 'string' && data.includes('${') && !/^\$\{(?:(?!\$\{)[\s\S])*\}$/.test(data))
     return 'There is no string interpolation: write exactly one ${ … } and nothing around it; join texts inside it with +';
-  if (
-    error.keyword === 'type' &&
-    (typeof data === 'number' || typeof data === 'boolean') &&
-    !/bool|number/.test(description)
-  )
-    return `Put quotes around ${String(data)} if it is meant as text`;
+  if (isTextWithoutQuotes(error)) return `Put quotes around ${String(data)} if it is meant as text`;
   return `Write ${description}`;
 }
 
 function toProblem(error: ErrorObject, document: PolicyDocument): Problem | undefined {
-  const path = toPath(error.instancePath);
+  const path = toPath(error.instancePath, document.value);
   const parameters = error.params as Parameters;
   const parent = (error.parentSchema ?? {}) as SchemaPart;
   const description = parent.description ?? 'something else';
