@@ -44,11 +44,8 @@ export function member(container: unknown, key: unknown): unknown {
     if (isPlainObject(container)) return Object.hasOwn(container, key) ? container[key] : undefined;
     return undefined;
   }
-  if (Array.isArray(container) && (typeof key === 'bigint' || typeof key === 'number')) {
-    const index = Number(key);
-    return index >= 0 && index < container.length ? (container as readonly unknown[])[index] : undefined;
-  }
-  return undefined;
+  const isIndex = typeof key === 'bigint' || typeof key === 'number';
+  return isIndex && Array.isArray(container) ? (container as readonly unknown[])[Number(key)] : undefined;
 }
 
 /**

@@ -47,10 +47,10 @@ const shown = (value: unknown): string => {
 };
 
 /** Whether a text that says the same would have been right. */
-function isTextWithoutQuotes({ keyword, data, parentSchema }: ErrorObject): boolean {
+function isTextWithoutQuotes({ data, parentSchema }: ErrorObject): boolean {
   const { type, pattern } = parentSchema as SchemaPart;
-  if (keyword !== 'type' || type === undefined || !type.includes('string')) return false;
-  return (typeof data === 'number' || typeof data === 'boolean') && new RegExp(pattern ?? '').test(String(data));
+  if (typeof data !== 'number' && typeof data !== 'boolean') return false;
+  return type?.includes('string') === true && new RegExp(pattern ?? '').test(String(data));
 }
 
 function mendFor(error: ErrorObject, description: string): string {
@@ -80,13 +80,12 @@ function toProblem(error: ErrorObject, document: PolicyDocument): Problem | unde
   if (error.keyword === 'required' || error.keyword === 'dependencies') {
     const name = parameters.missingProperty ?? '';
     return {
-      where: path.length > 0 ? document.positionOfKey(path) : document.positionOf(path),
+      where: document.positionOfKey(path),
       what: `"${name}" is missing in ${pathText(path)}`,
       mend: `Add ${name}: ${parent.properties?.[name]?.description ?? description}`,
     };
   }
   if (error.propertyName !== undefined) {
-    if (error.keyword === 'propertyNames') return undefined;
     return {
       where: document.positionOfKey([...path, error.propertyName]),
       what: `the key ${shown(error.propertyName)} in ${pathText(path)} is not ${description}`,

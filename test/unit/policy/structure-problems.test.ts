@@ -153,6 +153,10 @@ describe('what is wrong with the structure, where, and its mend', () => {
     const found = problemsOf('version: 2\nmore: 1\ndataApps: { a: { expiresIn: 5, request: { clientId: 5 } } }');
     expect(found).toHaveLength(4);
     expect(new Set(found).size).toBe(4);
+    const twice = inDataApp(
+      `{ expiresIn: 1h, request: { clientId: a }, validations: [{ expression: x, message: "\${${'x'.repeat(600)}" }] }`,
+    );
+    expect(twice).toHaveLength(1);
     const nested = inRequest('params: { dashboardAppFilters: [{ dashboardId: d, values: { a: { sql: s } } }] }');
     expect(new Set(nested).size).toBe(nested.length);
     expect(nested.filter((line) => line.includes('"columnName" is missing'))).toHaveLength(1);
@@ -164,5 +168,6 @@ describe('pathText', () => {
     expect(pathText([])).toBe('the policy');
     expect(pathText(['dataApps', 'a.b', 'params', 0, 'values'])).toBe('dataApps.a.b.params[0].values');
     expect(pathText(['2024', 12])).toBe('2024[12]');
+    expect(pathText([0, 'a'])).toBe('[0].a');
   });
 });
