@@ -41,10 +41,9 @@ export class PatternReader {
     return this.#characters[this.#at];
   }
 
-  #take(expected?: string): string {
+  #take(): string {
     const character = this.#peek();
     if (character === undefined) throw new PatternProblem('it ends too early');
-    if (expected !== undefined && character !== expected) throw new PatternProblem(`"${expected}" is missing`);
     this.#at += 1;
     return character;
   }
@@ -109,7 +108,7 @@ export class PatternReader {
           this.#take();
         }
         const inner = this.#choice();
-        this.#take(')');
+        this.#take();
         return inner;
       }
       case '[':
@@ -175,7 +174,7 @@ export class PatternReader {
         tests.push((c) => c >= from && c <= to);
       } else tests.push(typeof from === 'function' ? from : (c) => c === from);
     }
-    this.#take(']');
+    this.#take();
     return negated ? (c) => !tests.some((test) => test(c)) : (c) => tests.some((test) => test(c));
   }
 }
