@@ -67,7 +67,7 @@ export class PatternReader {
   #repeated(): PatternNode {
     const part = this.#atom();
     const next = this.#peek();
-    const bounds =
+    const bounds: readonly [number, number] | undefined =
       next === '*'
         ? [0, Infinity]
         : next === '+'
@@ -82,17 +82,17 @@ export class PatternReader {
     // Greed decides only where a match ends, and these always end at the end of the text.
     if (this.#peek() === '?') this.#take();
     if (['*', '+', '?', '{'].includes(this.#peek() ?? '')) throw new PatternProblem('it repeats a repetition');
-    const [least = 0, most = Infinity] = bounds;
+    const [least, most] = bounds;
     return { kind: 'repeat', part, least, most };
   }
 
   #braces(): [number, number] {
-    const rest = this.#characters.slice(this.#at, this.#at + 16).join('');
-    const match = /^\{([0-9]{1,4})(,([0-9]{0,4}))?\}/.exec(rest);
+    const rest = this.#characters.slice(this.#at).join('');
+    const match = /^\{([0-9]{1,4})(?:,([0-9]{0,4}))?\}/.exec(rest);
     if (match === null) throw new PatternProblem('"{" must begin a count such as {1,64}, or be written \\{');
     this.#at += match[0].length;
     const least = Number(match[1]);
-    const most = match[2] === undefined ? least : match[3] === '' ? Infinity : Number(match[3]);
+    const most = match[2] === undefined ? least : match[2] === '' ? Infinity : Number(match[2]);
     if (most < least) throw new PatternProblem('the numbers of a count are out of order');
     return [least, most];
   }

@@ -44,6 +44,40 @@ describe('an anchored pattern', () => {
     },
   );
 
+  it('is refused, or means what JavaScript means, for every pattern of up to three characters', () => {
+    const alphabet = [...'ab1,-^$.|()[]{}*+?\\/:'];
+    let bodies = [''];
+    let accepted = 0;
+    for (let length = 1; length <= 3; length += 1) {
+      bodies = bodies.flatMap((start) => alphabet.map((character) => start + character));
+      for (const pattern of bodies) {
+        let matches: (text: string) => boolean;
+        try {
+          matches = compileAnchoredPattern(`^${pattern}$`);
+        } catch (error) {
+          expect(error).toBeInstanceOf(PatternProblem);
+          continue;
+        }
+        accepted += 1;
+        const expected = new RegExp(`^(?:${pattern})$`);
+        for (const text of [
+          '',
+          'a',
+          'b',
+          'aa',
+          'ab',
+          '1',
+          ...alphabet,
+          pattern,
+          pattern.slice(1),
+          pattern.slice(0, -1),
+        ])
+          if (matches(text) !== expected.test(text)) expect.fail(`${pattern} and ${text}`);
+      }
+    }
+    expect(accepted).toBeGreaterThan(1500);
+  });
+
   it('does not let an alternative escape the anchors', () => {
     const matches = compileAnchoredPattern('^acme|globex$');
     expect(['acme', 'globex', 'acme-x', 'x-globex'].map(matches)).toEqual([true, true, false, false]);
@@ -117,9 +151,16 @@ describe('an anchored pattern', () => {
     }
   });
 
-  it.each([
+  it.each<readonly [string, string]>([
     ['^a**$', 'it repeats a repetition'],
     ['^a{2}{3}$', 'it repeats a repetition'],
+    ['^a+?+$', 'it repeats a repetition'],
+    ['^a???$', 'it repeats a repetition'],
+    ['^a*{2}$', 'it repeats a repetition'],
+    ['^a{9999,9998}$', 'the numbers of a count are out of order'],
+    ...[...'*+?}]'].map((character) => [`^${character}a$`, `"${character}" has nothing to belong to`] as const),
+    ['^{2}$', '"{" has nothing to belong to'],
+    ['^a|^b$', '^ and $ stand only at its two ends'],
     ['^a{$', '"{" must begin a count such as {1,64}, or be written'],
     ['^a{x{2}$', '"{" must begin a count such as {1,64}, or be written'],
     ['^(a$', 'it ends too early'],
