@@ -13,13 +13,26 @@ export type PatternNode =
   | { readonly kind: 'sequence' | 'choice'; readonly parts: readonly PatternNode[] }
   | { readonly kind: 'repeat'; readonly part: PatternNode; readonly least: number; readonly most: number };
 
+const isDigit: CharacterTest = (c) => c >= 48 && c <= 57;
+const isWord: CharacterTest = (c) => isDigit(c) || (c >= 65 && c <= 90) || c === 95 || (c >= 97 && c <= 122);
+const isSpace: CharacterTest = (c) => /\s/.test(String.fromCodePoint(c));
+
+/** By the character after a backslash. */
 const ranges: Readonly<Record<string, CharacterTest>> = {
-  d: (c) => c >= 48 && c <= 57,
-  w: (c) => (c >= 48 && c <= 57) || (c >= 65 && c <= 90) || c === 95 || (c >= 97 && c <= 122),
-  s: (c) => /\s/.test(String.fromCodePoint(c)),
+  d: isDigit,
+  D: (c) => !isDigit(c),
+  w: isWord,
+  W: (c) => !isWord(c),
+  s: isSpace,
+  S: (c) => !isSpace(c),
 };
 
 const controls: Readonly<Record<string, number>> = { t: 9, n: 10, v: 11, f: 12, r: 13 };
+
+/** What a backslash takes its meaning from. */
+const syntaxCharacters = '^$\\.*+?()[]{}|/-';
+
+const codeOf = (character: string): number => character.codePointAt(0) ?? 0;
 
 const isLineEnd = (c: number): boolean => c === 10 || c === 13 || c === 0x2028 || c === 0x2029;
 
@@ -128,7 +141,7 @@ export class PatternReader {
       case ']':
         throw new PatternProblem(`"${character}" has nothing to belong to; write \\${character} for the character`);
       default: {
-        const code = character.codePointAt(0);
+        const code = codeOf(character);
         return { kind: 'character', test: (c) => c === code };
       }
     }
@@ -142,16 +155,14 @@ export class PatternReader {
 
   #escapedPoint(): number | CharacterTest {
     const name = this.#take();
-    const range = ranges[name.toLowerCase()];
-    if (range !== undefined && /^[dwsDWS]$/.test(name)) return name === name.toLowerCase() ? range : (c) => !range(c);
-    const control = controls[name];
-    if (control !== undefined) return control;
+    const known = ranges[name] ?? controls[name];
+    if (known !== undefined) return known;
     if (name === 'u' || name === 'x') {
       const digits = Array.from({ length: name === 'u' ? 4 : 2 }, () => this.#take()).join('');
       if (!/^[0-9A-Fa-f]+$/.test(digits)) throw new PatternProblem(`\\${name} needs hexadecimal digits`);
       return Number.parseInt(digits, 16);
     }
-    if (/^[\^$\\.*+?()[\]{}|/-]$/.test(name)) return name.codePointAt(0) ?? 0;
+    if (syntaxCharacters.includes(name)) return codeOf(name);
     throw new PatternProblem(`\\${name} is not available`);
   }
 
@@ -162,7 +173,7 @@ export class PatternReader {
     const point = (): number | CharacterTest => {
       const character = this.#take();
       if (character === '[') throw new PatternProblem('"[" inside [ ] must be written \\[');
-      return character === '\\' ? this.#escapedPoint() : (character.codePointAt(0) ?? 0);
+      return character === '\\' ? this.#escapedPoint() : codeOf(character);
     };
     while (this.#peek() !== ']') {
       const from = point();
