@@ -66,11 +66,11 @@ export function compileDataApp(name: string, app: DataAppDocument, options: Data
   const availability =
     app.when === undefined
       ? undefined
-      : compiler.condition([...path, 'when'], app.when, { kind: 'availability', dataApp: name, path: 'when' });
+      : compiler.condition([...path, 'when'], app.when, { kind: 'availability', path: 'when' });
   const validations = (app.validations ?? []).flatMap(({ expression, message }, i): Validation[] => {
     const sitePath = `validations[${i}].expression`;
     const at = [...path, 'validations', i, 'expression'];
-    const condition = compiler.condition(at, expression, { kind: 'validation', dataApp: name, path: sitePath });
+    const condition = compiler.condition(at, expression, { kind: 'validation', path: sitePath });
     return condition === undefined ? [] : [{ condition, message }];
   });
 

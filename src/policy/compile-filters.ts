@@ -12,7 +12,7 @@ export function filterListField(
   name: FilterListName,
   entries: readonly YamlMap[],
 ): Field<readonly unknown[]> | undefined {
-  const { compiler, dataApp, root, references } = scope;
+  const { compiler, root, references } = scope;
   const idName = name === 'dashboardAppFilters' ? 'dashboardId' : 'metricId';
 
   const compiled = entries.map((entry, i): ConditionalField<unknown> | undefined => {
@@ -22,7 +22,7 @@ export function filterListField(
     const when =
       entry['when'] === undefined
         ? undefined
-        : compiler.condition([...path, 'when'], entry['when'], { kind: 'when', dataApp, path: `${sitePath}.when` });
+        : compiler.condition([...path, 'when'], entry['when'], { kind: 'when', path: `${sitePath}.when` });
 
     const fieldOf = (key: string): Field<unknown> | undefined => {
       const value = entry[key];
@@ -33,7 +33,7 @@ export function filterListField(
             id: value,
             position: compiler.positionOf([...path, key]),
           });
-        return compiler.scalar([...path, key], value, dataApp, `${sitePath}.${key}`, {
+        return compiler.scalar([...path, key], value, `${sitePath}.${key}`, {
           kind: 'value',
           reason: 'value_refused',
           expected: ['string'],
@@ -43,7 +43,7 @@ export function filterListField(
         });
       }
       if (key === 'isShowOnUrl')
-        return compiler.scalar([...path, key], value, dataApp, `${sitePath}.${key}`, {
+        return compiler.scalar([...path, key], value, `${sitePath}.${key}`, {
           kind: 'value',
           reason: 'value_refused',
           expected: ['bool'],

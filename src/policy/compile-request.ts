@@ -40,7 +40,7 @@ export function compileRequest(
     literalRule = rule,
     mend = 'Write a text that is not blank, of at most 256 characters',
   ): Field<T> | undefined =>
-    compiler.scalar([...root, ...below], value, dataApp, below.join('.'), {
+    compiler.scalar([...root, ...below], value, below.join('.'), {
       kind,
       reason: kind === 'clientId' ? 'client_id_refused' : 'value_refused',
       expected,

@@ -18,7 +18,6 @@ export interface CompiledSite {
 export interface SiteSource {
   readonly id: number;
   readonly kind: SiteKind;
-  readonly dataApp: string | undefined;
   readonly path: string;
   /** The expression without `${` and `}`. */
   readonly text: string;
@@ -57,7 +56,6 @@ export function compileSite(
   const site: Site = {
     id: source.id,
     kind: source.kind,
-    ...(source.dataApp === undefined ? {} : { dataApp: source.dataApp }),
     path: source.path,
     position: source.position(),
     expression: source.text,

@@ -33,7 +33,7 @@ function orderedField<T extends string | number>(
 ): Field<unknown> | undefined {
   const firstSite = scope.compiler.sites.length;
   const fields = names.map((name) =>
-    scope.compiler.scalar<T>([...path, name], value[name], scope.dataApp, `${sitePath}.${name}`, {
+    scope.compiler.scalar<T>([...path, name], value[name], `${sitePath}.${name}`, {
       kind: 'filterValue',
       reason: 'filter_value_refused',
       ...options,
@@ -98,7 +98,7 @@ export function filterValueField(
   const metric = list !== 'dashboardAppFilters';
   const expected: readonly ExpectedType[] = metric ? ['string', 'list', 'bool', 'number'] : ['string', 'list'];
   const rule = metric ? metricFilterRule : dashboardFilterRule;
-  return scope.compiler.scalar<unknown>(path, value, scope.dataApp, sitePath, {
+  return scope.compiler.scalar<unknown>(path, value, sitePath, {
     ...common,
     expected,
     rule: rule(scope.filterText),

@@ -60,7 +60,7 @@ export function createPolicyCompiler(document: PolicyDocument) {
     path: Path,
     value: unknown,
     expected: readonly ExpectedType[] | undefined,
-    site: { readonly kind: SiteKind; readonly dataApp?: string; readonly path: string },
+    site: { readonly kind: SiteKind; readonly path: string },
   ): CompiledSite | undefined => {
     const { text, offset } = expressionIn(value) ?? { text: String(value), offset: 0 };
     try {
@@ -77,7 +77,6 @@ export function createPolicyCompiler(document: PolicyDocument) {
         {
           id: sites.length,
           kind: site.kind,
-          dataApp: site.dataApp,
           path: site.path,
           text,
           position: (at) => (at === undefined ? document.positionOf(path) : document.positionInText(path, offset + at)),
@@ -136,7 +135,7 @@ export function createPolicyCompiler(document: PolicyDocument) {
     condition(
       path: Path,
       value: unknown,
-      site: { readonly kind: SiteKind; readonly dataApp?: string; readonly path: string },
+      site: { readonly kind: SiteKind; readonly path: string },
     ): Condition | undefined {
       const compiled = compileAt(path, value, ['bool'], site);
       if (compiled === undefined) return undefined;
@@ -152,13 +151,7 @@ export function createPolicyCompiler(document: PolicyDocument) {
     },
 
     /** A literal or an expression at its place. `sitePath` is below `request`. */
-    scalar<T>(
-      path: Path,
-      value: unknown,
-      dataApp: string,
-      sitePath: string,
-      options: ScalarOptions<T>,
-    ): Field<T> | undefined {
+    scalar<T>(path: Path, value: unknown, sitePath: string, options: ScalarOptions<T>): Field<T> | undefined {
       if (expressionIn(value) === undefined) {
         try {
           return known(
@@ -172,7 +165,7 @@ export function createPolicyCompiler(document: PolicyDocument) {
           return undefined;
         }
       }
-      const compiled = compileAt(path, value, options.expected, { kind: options.kind, dataApp, path: sitePath });
+      const compiled = compileAt(path, value, options.expected, { kind: options.kind, path: sitePath });
       if (compiled === undefined) return undefined;
       const { site } = compiled;
       const { rule, reason, bodyPath } = options;

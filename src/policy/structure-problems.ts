@@ -43,7 +43,7 @@ const shown = (value: unknown): string => {
   if (value === null) return 'nothing';
   if (Array.isArray(value)) return value.length === 0 ? 'an empty list' : 'a list';
   if (typeof value === 'object') return Object.keys(value).length === 0 ? 'an empty map' : 'a map';
-  return String(value);
+  return JSON.stringify(value);
 };
 
 /** Whether a text that says the same would have been right. */

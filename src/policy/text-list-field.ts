@@ -31,13 +31,13 @@ export function textListField(
     readonly onLiteral?: (value: string, path: Path) => void;
   },
 ): Field<readonly string[]> | undefined {
-  const { compiler, dataApp } = scope;
+  const { compiler } = scope;
   const many = listRule(options.element, true);
   const sites = new Map<number, number>();
   const fields = items.map((item, i) => {
     if (expressionIn(item) !== undefined) sites.set(i, compiler.sites.length);
     else if (typeof item === 'string') options.onLiteral?.(item, [...path, i]);
-    return compiler.scalar<string | readonly string[]>([...path, i], item, dataApp, `${sitePath}[${i}]`, {
+    return compiler.scalar<string | readonly string[]>([...path, i], item, `${sitePath}[${i}]`, {
       kind: options.kind,
       reason: options.reason,
       expected: ['string', 'list'],

@@ -32,8 +32,6 @@ export interface Site {
   /** Its index in `policy.sites`. */
   readonly id: number;
   readonly kind: SiteKind;
-  /** The data app it belongs to; absent for variables. */
-  readonly dataApp?: string;
   /**
    * Where it stands below the data app's `request`, with the file's indexes: `params.appFilters[1].values.country`;
    * `variables.isAdmin`, `when`, `validations[0].expression` for the others.
