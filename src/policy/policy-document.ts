@@ -83,13 +83,13 @@ export function parsePolicyDocument(text: string, file: string): PolicyDocument 
   });
   const problems: Problem[] = [...document.errors, ...document.warnings].map((error) => ({
     where: at(error.pos[0]),
-    what: `not valid YAML: ${error.message.split('\n', 1)[0] ?? ''}`,
+    what: `not valid YAML: ${error.message}`,
     mend:
       error.code === 'DUPLICATE_KEY'
         ? 'Remove one of the two'
         : 'Mend the YAML; put quotes around ${ … } inside { } and [ ]',
   }));
-  if (document.directives.yaml.explicit === true || /^%/m.test(text.slice(0, document.contents?.range?.[0] ?? 0)))
+  if (/^%/m.test(text.slice(0, document.contents?.range?.[0] ?? 0)))
     problems.push({ where: at(0), what: 'YAML directives (%…) are not allowed', mend: 'Remove them' });
 
   const refuse = (node: Node, what: string, mend: string): undefined => {
@@ -98,7 +98,6 @@ export function parsePolicyDocument(text: string, file: string): PolicyDocument 
   };
 
   const toValue = (node: unknown): unknown => {
-    if (node === null || node === undefined) return null;
     if (isAlias(node)) return refuse(node, 'YAML aliases (*name) are not allowed', 'Write the value out');
     if (!isScalar(node) && !isMap(node) && !isSeq(node)) return null;
     if (node.tag !== undefined) return refuse(node, 'YAML tags (!…) are not allowed', 'Remove the tag');

@@ -88,7 +88,7 @@ function* changesOf(node: ts.Node): Generator<{ at: ts.Node; by: string; what: s
   }
   if (ts.isStringLiteral(node) && node.text !== '' && !isTextForPeople(node) && !isCompared(node)) {
     if (!ts.isImportDeclaration(node.parent))
-      yield { at: node, by: node.text === '?' ? "'!'" : "'?'", what: `'${node.text}' becomes another text` };
+      yield { at: node, by: node.text === '?' ? "'!'" : "'?'", what: `${node.getText()} becomes another text` };
   }
   if (ts.isRegularExpressionLiteral(node)) {
     const text = node.getText();

@@ -14,7 +14,8 @@ const whatIsWrong = (text: string): readonly string[] => {
 
 describe('the YAML of a policy', () => {
   it('is refused when it is larger than 512 KiB, before it is parsed', () => {
-    expect(whatIsWrong(`# ${'x'.repeat(512 * 1024)}`)).toEqual(['p.yaml the policy is larger than 512 KiB']);
+    expect(whatIsWrong(`#${'x'.repeat(512 * 1024 - 1)}`)).toEqual([]);
+    expect(whatIsWrong(`#${'x'.repeat(512 * 1024)}`)).toEqual(['p.yaml the policy is larger than 512 KiB']);
   });
 
   it.each([
@@ -37,6 +38,7 @@ describe('the YAML of a policy', () => {
     const nested = (levels: number): string => `a: 1\nb:\n  ${'['.repeat(levels)}x${']'.repeat(levels)}\n`;
     expect(whatIsWrong(nested(23))).toEqual([]);
     expect(whatIsWrong(nested(24))).toEqual(['p.yaml:3:27 nested more than 24 levels deep']);
+    expect(whatIsWrong(`\n\n${nested(24)}`)).toEqual(['p.yaml:5:27 nested more than 24 levels deep']);
     expect(whatIsWrong('{a: '.repeat(24) + '}'.repeat(24))).toEqual([]);
     expect(whatIsWrong('{a: '.repeat(25) + '}'.repeat(25))).toEqual(['p.yaml:1:98 nested more than 24 levels deep']);
   });
@@ -48,9 +50,26 @@ describe('the YAML of a policy', () => {
     ['? [a]\n: 1\n', /a key must be text$/],
     ['a: !!str 1\n', /YAML tags \(!…\) are not allowed$/],
     ['%YAML 1.2\n---\na: 1\n', /^p\.yaml:1:1 YAML directives/],
+    ['%YAML 1.2\n---\n', /^p\.yaml:1:1 YAML directives/],
+    ['%YAML 1.2\n--- # nothing\n', /^p\.yaml:1:1 YAML directives/],
+    ['# first\n%YAML 1.1\n---\na: 1\n', /^p\.yaml:1:1 YAML directives/],
+    ['%TAG ! tag:example.com,2000:\n---\na: 1\n', /^p\.yaml:1:1 YAML directives/],
+    ['%OTHER\n---\na: 1\n', /YAML directives/],
     ['a: 1\na: 2\n', /^p\.yaml:2:1 not valid YAML: /],
   ])('is refused when it is %j', (text, problem) => {
     expect(whatIsWrong(text).join('\n')).toMatch(problem);
+  });
+
+  it('may speak of percentages', () => {
+    expect(whatIsWrong('# 100 % of it\na: 5%\nb: "%"\nc: |\n  %d\n')).toEqual([]);
+  });
+
+  it('is told in words of one line, without the text around', () => {
+    expect(whatIsWrong('a: [1,\n2]\n')).toEqual([
+      'p.yaml:2:1 not valid YAML: Flow sequence in block collection must be sufficiently indented and end with a ]',
+      'p.yaml:2:1 not valid YAML: Implicit map keys need to be followed by map values',
+    ]);
+    expect(whatIsWrong('a: 1\na: 2\n')).toEqual(['p.yaml:2:1 not valid YAML: Map keys must be unique']);
   });
 
   it('does not expand aliases, however many', () => {
@@ -72,5 +91,9 @@ describe('the YAML of a policy', () => {
     expect(document.positionOf(['a', 'missing', 3])).toBe('p.yaml:2:3');
     expect(document.positionInText(['a', 'missing'], 2)).toBe('p.yaml:2:3');
     expect(document.positionInText(['a', 'b'], 2)).toBe('p.yaml:2:6');
+    const flow = parsePolicyDocument('{ a: 1, b, c: }', 'p.yaml');
+    expect(flow.value).toEqual({ a: 1, b: null, c: null });
+    expect(flow.positionOf(['b'])).toBe('p.yaml:1:9');
+    expect(flow.positionOf(['b', 'more'])).toBe('p.yaml:1:9');
   });
 });
