@@ -223,3 +223,40 @@ describe('an explanation for machines', () => {
     );
   });
 });
+
+describe('the value of a claim that an expression reads', () => {
+  const readBy = (expression: string, values: Record<string, unknown>): unknown => {
+    const text = `
+version: 1
+dataApps:
+  sales:
+    default: true
+    expiresIn: 1h
+    validations: [{ expression: '${expression}', message: No. }]
+    request: { clientId: acme }
+`;
+    const { rules } = explain(loadPolicy({ text, file: 'p.yaml', maxLifetimeSeconds: 86_400 }), values, undefined, 0);
+    return rules[0]?.claims;
+  };
+
+  it.each<readonly [string, Record<string, unknown>, unknown]>([
+    ['claims.a == 1', { a: 1 }, [{ name: 'a', value: 1 }]],
+    ['claims.a.b.c == 1', { a: { b: { c: 1 } } }, [{ name: 'a.b.c', value: 1 }]],
+    ['claims["a.b"].c == 1', { 'a.b': { c: 1 } }, [{ name: 'a.b.c', value: 1 }]],
+    ['claims.a["b.c"] == 1', { a: { 'b.c': 1 } }, [{ name: 'a.b.c', value: 1 }]],
+    ['claims["a.b"].c == 1', { a: { x: 2 }, 'a.b': { c: 1 } }, [{ name: 'a.b.c', value: 1 }]],
+    ['claims.a["b.c"] == 1', { a: { 'b.c': 1 }, 'a.b': { x: 2 } }, [{ name: 'a.b.c', value: 1 }]],
+    ['claims["a.b.c"] == 1', { 'a.b.c': 1, a: { b: { c: 2 } } }, [{ name: 'a.b.c', value: 1 }]],
+    ['claims.a.b == 1', { a: null }, [{ name: 'a.b' }]],
+    ['claims.a.length == 4', { a: 'text' }, [{ name: 'a.length' }]],
+    ['claims[".x"] == 1', { '': { x: 1 } }, [{ name: '.x' }]],
+    ['claims.a.b == 1', { a: {} }, [{ name: 'a.b' }]],
+    ['claims.a[".b"] == 1', { a: { '.b': 1 } }, [{ name: 'a..b', value: 1 }]],
+    ['claims["__proto__"].valueOf == 1', {}, [{ name: '__proto__.valueOf' }]],
+    ['claims.a.b == 1', {}, [{ name: 'a.b' }]],
+    ['claims.size() == 1', { a: 1 }, [{ name: '*' }]],
+    ['claims.a == claims.a && claims.b == 1', { a: 1 }, [{ name: 'a', value: 1 }, { name: 'b' }]],
+  ])('%s of %j', (expression, values, expected) => {
+    expect(readBy(expression, values)).toEqual(expected);
+  });
+});
