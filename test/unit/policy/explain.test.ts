@@ -260,3 +260,73 @@ dataApps:
     expect(readBy(expression, values)).toEqual(expected);
   });
 });
+
+describe('an explanation', () => {
+  const explainedOf = (text: string, values: Record<string, unknown> = {}) =>
+    explain(loadPolicy({ text, file: 'p.yaml', maxLifetimeSeconds: 86_400 }), values, undefined, 0);
+
+  it('tells values of every type as JSON can', () => {
+    const { rules } = explainedOf(
+      `
+version: 1
+variables:
+  count: size(claims.a)
+  map: '{"k": [size(claims.a)]}'
+dataApps:
+  sales:
+    default: true
+    when: variables.count == 2 && variables.map["k"][0] == 2
+    expiresIn: 1h
+    request: { clientId: acme }
+`,
+      { a: ['x', 'y'] },
+    );
+    expect(rules.map(({ kind, path, value }) => [kind, path, value])).toEqual([
+      ['variable', 'variables.count', 2],
+      ['variable', 'variables.map', { k: [2] }],
+      ['availability', 'when', true],
+    ]);
+  });
+
+  it('shows a list of texts as one field, and what is empty too', () => {
+    const { fields } = explainedOf(`
+version: 1
+dataApps:
+  sales:
+    default: true
+    expiresIn: 1h
+    request:
+      clientId: acme
+      params: { hideDashboardFilters: [f, g], appFilters: [], timezone: UTC }
+      permissions: {}
+`);
+    expect(fields?.slice(2)).toEqual([
+      { path: 'params.hideDashboardFilters', value: ['f', 'g'] },
+      { path: 'params.appFilters', value: [] },
+      { path: 'params.timezone', value: 'UTC' },
+      { path: 'permissions', value: {} },
+      { path: 'expiryTime', value: 3_600_000 },
+    ]);
+  });
+
+  it('follows a variable once, however many ways lead to it', () => {
+    const names = Array.from({ length: 40 }, (_, i) => i);
+    const { rules } = explainedOf(
+      `
+version: 1
+variables:
+  a0: claims.x
+  b0: claims.y
+${names.map((i) => `  a${i + 1}: variables.a${i} && variables.b${i}\n  b${i + 1}: variables.b${i} && variables.a${i}`).join('\n')}
+dataApps:
+  sales:
+    default: true
+    when: variables.a40 || variables.b40
+    expiresIn: 1h
+    request: { clientId: acme }
+`,
+      { x: true, y: true },
+    );
+    expect(rules.at(-1)).toMatchObject({ path: 'when', claims: [{ name: 'x' }, { name: 'y' }] });
+  });
+});

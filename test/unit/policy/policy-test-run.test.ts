@@ -187,7 +187,9 @@ describe('coverage', () => {
       ],
     ],
   ])('tells %s, with its position', (_title, tests, gaps) => {
-    expect(coverageLines(run(...tests).coverage).slice(1)).toEqual(gaps.map((gap) => `  ${gap}`));
+    const { coverage } = run(...tests);
+    expect(coverageLines(coverage).slice(1)).toEqual(gaps.map((gap) => `  ${gap}`));
+    expect(coverage).toMatchObject({ total: 10, covered: 10 - gaps.length });
   });
 
   it('does not count a rule whose expression failed', () => {
