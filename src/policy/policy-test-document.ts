@@ -119,7 +119,7 @@ export function loadPolicyTests({ text, file }: { readonly text: string; readonl
   for (const error of document.errors) {
     reader.problems.push({
       where: reader.position(error.pos[0]),
-      what: `is not YAML (${error.message.split('\n', 1)[0] ?? error.code})`,
+      what: `is not YAML (${error.message})`,
       mend: 'Mend the syntax',
     });
   }
