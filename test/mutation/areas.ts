@@ -50,10 +50,7 @@ export const areas: Readonly<Record<string, Area>> = {
     sources: ['src/policy'],
     likely: {
       ...Object.fromEntries(
-        ['filter-schema.ts', 'scalar-schema.ts', 'upstream-schema.ts'].map((name) => [
-          name,
-          'test/unit/policy/policy-schema',
-        ]),
+        ['filter-schema.ts', 'scalar-schema.ts'].map((name) => [name, 'test/unit/policy/policy-schema']),
       ),
       ...Object.fromEntries(
         [
@@ -61,8 +58,6 @@ export const areas: Readonly<Record<string, Area>> = {
           'cel-functions.ts',
           'cel-operators.ts',
           'cel-subset.ts',
-          'cel-tree.ts',
-          'cel-values.ts',
           'compile-access.ts',
           'compile-logic.ts',
           'compile-macro.ts',
@@ -71,7 +66,7 @@ export const areas: Readonly<Record<string, Area>> = {
         ].map((name) => [name, 'test/unit/policy/cel-semantics']),
       ),
       'coverage.ts': 'test/unit/policy/policy-test-run',
-      'explain-text.ts': 'test/unit/policy/explain',
+      'policy-compiler.ts': 'test/unit/policy/load-policy',
       'pattern-syntax.ts': 'test/unit/policy/anchored-pattern',
       'policy-test-reader.ts': 'test/unit/policy/policy-test-document',
       'policy-test-report.ts': 'test/unit/policy/policy-test-run',
