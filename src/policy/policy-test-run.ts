@@ -41,13 +41,10 @@ export const bodyOf = (grant: Grant): Readonly<Record<string, unknown>> => ({
   expiryTime: grant.lifetimeMs,
 });
 
-/** The site whose value stands at `path` of the body, or around it. */
+/** The site whose value stands at `path` of the body, or the one that gave the list that it is in: no site gives more. */
 function sourceOf(path: string, placed: ReadonlyMap<string, Site>): Pick<Site, 'expression' | 'position'> | undefined {
-  for (let end = path.length; end > 0; end = Math.max(path.lastIndexOf('.', end - 1), path.lastIndexOf('[', end - 1))) {
-    const site = placed.get(path.slice(0, end));
-    if (site !== undefined) return { expression: site.expression, position: site.position };
-  }
-  return undefined;
+  const site = placed.get(path) ?? placed.get(path.replace(/\[\d+\]$/, ''));
+  return site === undefined ? undefined : { expression: site.expression, position: site.position };
 }
 
 function compareOutcome(test: PolicyTest, outcome: TrialOutcome): readonly Difference[] | undefined {

@@ -29,6 +29,27 @@ describe('JUnit XML', () => {
     expect(xml.match(/<failure /g)).toHaveLength(1);
   });
 
+  it('is laid out line by line', () => {
+    const failed = { ...result('two', false), differences: [{ path: '', actual: { value: 1 } }] };
+    const xml = toJUnit([
+      { name: 'a', results: [result('one', true), failed], durationMs: 12_000 },
+      { name: 'b', results: [result('three', true)], durationMs: 500 },
+    ]);
+    expect(xml).toBe(`<?xml version="1.0" encoding="UTF-8"?>
+<testsuites name="policy tests" tests="3" failures="1" errors="0" skipped="0" time="12.500">
+  <testsuite name="a" tests="2" failures="1" errors="0" skipped="0" time="12.000">
+    <testcase name="one" classname="a" file="a.policy-test.yaml:3:5" />
+    <testcase name="two" classname="a" file="a.policy-test.yaml:3:5">
+      <failure message="(the whole body)">(the whole body)&#10;  - not expected&#10;  + 1</failure>
+    </testcase>
+  </testsuite>
+  <testsuite name="b" tests="1" failures="0" errors="0" skipped="0" time="0.500">
+    <testcase name="three" classname="b" file="a.policy-test.yaml:3:5" />
+  </testsuite>
+</testsuites>
+`);
+  });
+
   it('stays well-formed whatever a name holds', () => {
     const xml = toJUnit([
       { name: 'f', results: [result('a "b" <c> & \u0000\u001B[31m \uD800 \n ]]>', true)], durationMs: 0 },

@@ -193,6 +193,16 @@ describe('a file of policy tests is refused', () => {
       [':2:1: a key is not text. Use name, claims, without, dataApp, expect.'],
     ],
     [
+      'a key that is a number',
+      'name: a\n7: c\nexpect: denied',
+      [':2:1: a key is not text. Use name, claims, without, dataApp, expect.'],
+    ],
+    [
+      'claims to leave out of which one is not text',
+      'name: a\nclaims: { a: 1 }\nwithout: [a, 1]\nexpect: denied',
+      [':3:10: without is not a list of claim names. Write [name, …].'],
+    ],
+    [
       'a claim to leave out that is not text',
       'name: a\nclaims: { a: 1 }\nwithout: [1]\nexpect: denied',
       [':3:10: without is not a list of claim names. Write [name, …].'],

@@ -69,7 +69,9 @@ describe('a policy test passes', () => {
     [{ denied: 'validation_refused' }],
     [{ denied: { code: 'ACCESS_DENIED', reason: 'validation_refused', message: 'Verify first.' } }],
   ])('when the refusal is as expected: %j', (expect_) => {
-    expect(run({ claims: { verified: false }, expect: expect_ }).failed).toBe(0);
+    const test = { claims: { verified: false }, expect: expect_ };
+    expect(run(test).failed).toBe(0);
+    expect(lines(test)).toEqual(['✓ it']);
   });
 
   it('on every day alike: its clock stands at iat', () => {
@@ -93,6 +95,25 @@ describe('a policy test fails', () => {
     ]);
   });
 
+  it('when an element of a literal list or a filter differs, and names what gave that', () => {
+    const changed = {
+      allowedEmbeds: ['other'],
+      appFilters: [{ metricId: 'revenue', values: { region: 'south', q: 1 } }],
+    };
+    expect(lines({ expect: { request: body({ params: { ...body().params, ...changed } }) } }).slice(1)).toEqual([
+      '    params.allowedEmbeds[0]',
+      '      - "other"',
+      '      + "overview"',
+      '    params.appFilters[0].values.region',
+      '      - "south"',
+      '      + "north"',
+      '        from ${claims.region} at policy.yaml:21:31',
+      '    params.appFilters[0].values.q',
+      '      - 1',
+      '      + absent',
+    ]);
+  });
+
   it.each([
     ['a member more', { datasourceName: 'x' }],
     ['a member less', { expiryTime: undefined }],
@@ -105,9 +126,12 @@ describe('a policy test fails', () => {
   });
 
   it('when something is sent that should be refused, and shows it', () => {
+    const { params, ...others } = body();
+    const sent = { dataAppName: others.dataAppName, clientId: others.clientId, params, expiryTime: others.expiryTime };
     const shown = lines({ expect: 'denied' });
     expect(shown[1]).toBe('    expected a refusal, but this would be sent:');
-    expect(shown.join('\n')).toContain('"clientId": "acme"');
+    expect(JSON.parse(shown.slice(2).join(''))).toEqual(sent);
+    expect(shown.slice(2, 5)).toEqual(['    {', '      "dataAppName": "sales",', '      "clientId": "acme",']);
   });
 
   it('when something is refused that should be sent, and says why', () => {

@@ -7,10 +7,10 @@ import { caseTime, principalOf } from '../../policy/policy-case.ts';
 
 const claims = { org: 'acme', region: 'EU-secret', roles: ['a'], extra: 'more-secret' };
 
-const decisionOf = (request: string, more = ''): Decision =>
+const decisionOf = (request: string, more = '', expiresIn = '1h'): Decision =>
   decide(
     loadPolicy({
-      text: `{ version: 1, dataApps: { s: { default: true, expiresIn: 1h, ${more} request: ${request} } } }`,
+      text: `{ version: 1, dataApps: { s: { default: true, expiresIn: ${expiresIn}, ${more} request: ${request} } } }`,
       file: 'p.yaml',
       maxLifetimeSeconds: 86_400,
     }),
@@ -50,8 +50,11 @@ describe('the shadow of a decision', () => {
   it('tells another life and another key', () => {
     const shadow = decisionOf(request, 'apiKey: OTHER,');
     expect(compareShadow(decisionOf(request), shadow)).toEqual([{ path: 'apiKeyName', change: 'changed' }]);
-    const shorter = decisionOf(request, 'withinAccessToken: true,');
-    expect(compareShadow(decisionOf(request), shorter)).toEqual([]);
+    expect(compareShadow(decisionOf(request), decisionOf(request, '', '2h'))).toEqual([
+      { path: 'lifetimeMs', change: 'changed' },
+    ]);
+    const withinAccessToken = decisionOf(request, 'withinAccessToken: true,');
+    expect(compareShadow(decisionOf(request), withinAccessToken)).toEqual([]);
   });
 
   it('tells that one permits and the other denies', () => {
@@ -64,6 +67,10 @@ describe('the shadow of a decision', () => {
     const refused = decisionOf('{ clientId: "${claims.roles}" }');
     expect(compareShadow(missing, refused)).toEqual([{ path: 'reason', change: 'changed' }]);
     expect(compareShadow(missing, missing)).toEqual([]);
+    expect(compareShadow(missing, decisionOf(request, 'when: "false",'))).toEqual([
+      { path: 'code', change: 'changed' },
+      { path: 'reason', change: 'changed' },
+    ]);
   });
 
   it('stops at fifty differences', () => {
