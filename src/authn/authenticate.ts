@@ -4,6 +4,7 @@ import type { Clock } from '../clock.ts';
 import { ServiceError, type Reason } from '../errors.ts';
 import { candidateKeys, expectKey, type Issuer } from './candidate-keys.ts';
 import { parseCompactJws } from './compact-jws.ts';
+import { freezeClaims } from './frozen-claims.ts';
 import { createIssuerKeys } from './issuer-keys.ts';
 import type { IssuerConfig } from './issuer.ts';
 import { readJoseHeader } from './jose-header.ts';
@@ -54,15 +55,8 @@ const timeReasons: ReadonlySet<Reason> = new Set<Reason>(['token_expired', 'toke
 
 const maxRememberedBytes = 64 * 1024 * 1024;
 
-function deepFreeze(value: unknown): void {
-  if (typeof value !== 'object' || value === null || Object.isFrozen(value)) return;
-  Object.freeze(value);
-  for (const member of Object.values(value)) deepFreeze(member);
-}
-
 function toPrincipal(config: IssuerConfig, registered: RegisteredClaims, claims: JsonObject): Principal {
-  deepFreeze(claims);
-  const principal = { iss: config.iss, sub: registered.sub, exp: registered.exp, claims };
+  const principal = { iss: config.iss, sub: registered.sub, exp: registered.exp, claims: freezeClaims(claims) };
   return Object.freeze(principal) as Principal;
 }
 

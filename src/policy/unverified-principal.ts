@@ -1,5 +1,6 @@
 // A principal made of claims that nobody verified: for explain, policy tests and the playground, which mint nothing.
 // The service never makes one; there only authn/ does.
+import { freezeClaims } from '../authn/frozen-claims.ts';
 import type { Claims, Principal } from '../authn/principal.ts';
 
 /** Where the clock of a trial stands when its claims do not say: 2026-01-01T00:00:00Z, in seconds. */
@@ -7,12 +8,6 @@ const trialEpochSeconds = 1_767_225_600;
 const trialLifetimeSeconds = 3_600;
 
 const isTime = (value: unknown): value is number => typeof value === 'number' && Number.isFinite(value);
-
-function freeze(value: unknown): void {
-  if (typeof value !== 'object' || value === null || Object.isFrozen(value)) return;
-  Object.freeze(value);
-  for (const inner of Object.values(value)) freeze(inner);
-}
 
 /** The moment at which a trial with these claims takes place: their `iat`, so that a test gives the same on every day. */
 export function trialTimeMs(claims: Claims): number {
@@ -24,12 +19,11 @@ export function trialTimeMs(claims: Claims): number {
 
 /** Freezes the claims. Without `exp` the principal's access token ends an hour after `nowMs`. */
 export function unverifiedPrincipal(claims: Claims, nowMs: number): Principal {
-  freeze(claims);
   const { iss, sub, exp } = claims as { readonly iss?: unknown; readonly sub?: unknown; readonly exp?: unknown };
   return {
     iss: typeof iss === 'string' ? iss : '',
     sub: typeof sub === 'string' ? sub : '',
     exp: isTime(exp) ? exp : nowMs / 1_000 + trialLifetimeSeconds,
-    claims,
+    claims: freezeClaims(claims),
   } as Principal;
 }

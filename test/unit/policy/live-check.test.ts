@@ -68,6 +68,8 @@ describe('the live check', () => {
   });
 
   it('checks ids of a data app whose embeds do not say where they belong', () => {
-    expect(lines(dataApp(reference('embed', 'gone')), { ...listing, dataAppNames: new Set() })).toHaveLength(1);
+    expect(lines(dataApp(reference('embed', 'gone')), { ...listing, dataAppNames: new Set() })).toEqual([
+      'policy.yaml:9:25: the data app has no embed "gone". Create it in Databrain or correct the id.',
+    ]);
   });
 });
