@@ -25,6 +25,8 @@ export const isPlainObject = (value: unknown): value is PlainObject =>
   !(value instanceof Map) &&
   !(value instanceof Optional);
 
+const isMap = (value: unknown): value is object => value instanceof Map || isPlainObject(value);
+
 /** The type's name for messages; never the value. */
 export function typeName(value: unknown): string {
   const type = typeof value;
@@ -71,7 +73,7 @@ export function equal(evaluation: Evaluation, a: unknown, b: unknown, depth = 0)
     spend(evaluation, a.length);
     return a.every((item, index) => equal(evaluation, item, (b as readonly unknown[])[index], depth + 1));
   }
-  if (Array.isArray(b) || a instanceof Optional || b instanceof Optional) return false;
+  if (!isMap(a) || !isMap(b)) return false;
   const keys = mapKeys(a);
   if (keys.length !== mapKeys(b).length) return false;
   spend(evaluation, keys.length);
@@ -87,6 +89,6 @@ export const mapKeys = (map: object): readonly unknown[] => (map instanceof Map 
 /** The elements that a macro goes over: of a list its elements, of a map its keys. */
 export function elementsOf(value: unknown, macro: string, claim: string | undefined): readonly unknown[] {
   if (Array.isArray(value)) return value;
-  if (value instanceof Map || isPlainObject(value)) return mapKeys(value);
+  if (isMap(value)) return mapKeys(value);
   throw new ExpressionFailure(`${macro}() goes over a list or a map, not a ${typeName(value)}`, claim);
 }
