@@ -1,4 +1,4 @@
-// What a request costs beside an empty Fastify route, in one run on one machine: the repeat path (token reused), the
+// What a request costs beside an empty Fastify route and one of the same plugins, in one run on one machine: the repeat path (token reused), the
 // first path (one upstream call), and /livez while invalid tokens flood in. Figures are ratios; nothing here is a test.
 // Usage: node bench/paths.ts [seconds per figure, default 4]
 import { spawn, type ChildProcess } from 'node:child_process';
@@ -12,20 +12,13 @@ import { Worker } from 'node:worker_threads';
 import { randomBytes, randomUUID } from 'node:crypto';
 import { createSigner } from 'fast-jwt';
 import { Pool } from 'undici';
+import { emptyRoute, handWrittenRoute } from './baselines.ts';
 
 const seconds = Number(process.argv[2] ?? 4);
 const connections = 16;
 const secret = randomBytes(48).toString('base64url');
 const folder = mkdtempSync(join(tmpdir(), 'guest-token-bench-'));
 const children: ChildProcess[] = [];
-
-const emptyRoute = `
-import Fastify from 'fastify';
-const app = Fastify();
-app.post('/guest-token', async () => ({ token: '00000000-0000-4000-8000-000000000000' }));
-await app.listen({ host: '127.0.0.1', port: 0 });
-console.log(JSON.stringify({ message: 'listening', port: app.server.address().port }));
-`;
 
 const policy = `version: 1
 dataApps:
@@ -165,12 +158,13 @@ const report = (name: string, { perSecond, p50Ms, p99Ms, statuses }: Load, base:
   const ratio = (base.perSecond / perSecond).toFixed(2);
   const seen = [...statuses].map(([status, count]) => `${status}×${count}`).join(' ');
   console.log(
-    `${name.padEnd(34)} ${perSecond.toFixed(0).padStart(7)}/s  p50 ${p50Ms.toFixed(2)} ms  p99 ${p99Ms.toFixed(2)} ms  ${ratio}× the empty route  (${seen})`,
+    `${name.padEnd(40)} ${perSecond.toFixed(0).padStart(7)}/s  p50 ${p50Ms.toFixed(2)} ms  p99 ${p99Ms.toFixed(2)} ms  ${ratio}× the empty route  (${seen})`,
   );
 };
 
 try {
   const empty = await start(['--input-type=module', '-e', emptyRoute], {});
+  const byHand = await start(['--input-type=module', '-e', handWrittenRoute], { JWT_SECRET: secret });
   const reusing = await start(['src/main.ts', 'serve'], env);
   const minting = await start(['src/main.ts', 'serve'], { ...env, TOKEN_REUSE: 'off' });
   const one = { authorization: `Bearer ${tokenOf('user-1')}` };
@@ -178,9 +172,10 @@ try {
   let turn = 0;
   const nextUser = () => users[(turn += 1) % users.length] ?? one;
 
-  for (const { port } of [empty, reusing, minting]) await load(port, nextUser);
+  for (const { port } of [empty, byHand, reusing, minting]) await load(port, nextUser);
   const base = await load(empty.port, () => one);
   report('empty Fastify route', base, base);
+  report('the same plugins, put together by hand', await load(byHand.port, () => one), base);
   report('repeat path, one user', await load(reusing.port, () => one), base);
   report('repeat path, 500 users', await load(reusing.port, nextUser), base);
   report('first path, upstream in this process', await load(minting.port, nextUser), base);
