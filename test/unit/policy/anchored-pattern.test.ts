@@ -169,6 +169,9 @@ describe('an anchored pattern', () => {
     ['^a{9999,9998}$', 'the numbers of a count are out of order'],
     ...[...'*+?}]'].map((character) => [`^${character}a$`, `"${character}" has nothing to belong to`] as const),
     ['^{2}$', '"{" has nothing to belong to'],
+    ...['[\\d-a]', '[a-\\d]', '[\\w-\\d]', '[b-a]'].map(
+      (body) => [`^${body}$`, 'a range inside [ ] is out of order'] as const,
+    ),
     ['^a|^b$', '^ and $ stand only at its two ends'],
     ['^a{$', '"{" must begin a count such as {1,64}, or be written'],
     ['^a{x{2}$', '"{" must begin a count such as {1,64}, or be written'],
