@@ -8,6 +8,7 @@ export interface Mutant {
   readonly line: number;
   /** The text of that line. */
   readonly code: string;
+  /** Numbered from the second on where the same code of a file can be changed so in several places. */
   readonly change: string;
   readonly text: string;
 }
@@ -107,15 +108,19 @@ export function mutantsOf(path: string, source: string): readonly Mutant[] {
   const file = ts.createSourceFile(path, source, ts.ScriptTarget.ES2024, true);
   const lines = source.split('\n');
   const mutants: Mutant[] = [];
+  const made = new Map<string, number>();
   const visit = (node: ts.Node): void => {
     if (ts.isTypeNode(node) || ts.isImportDeclaration(node) || ts.isInterfaceDeclaration(node)) return;
     for (const { at, by, what } of changesOf(node)) {
       const start = at.getStart(file);
       const { line } = file.getLineAndCharacterOfPosition(start);
+      const code = (lines[line] ?? '').trim();
+      const count = (made.get(code + what) ?? 0) + 1;
+      made.set(code + what, count);
       mutants.push({
         line: line + 1,
-        code: (lines[line] ?? '').trim(),
-        change: what,
+        code,
+        change: count === 1 ? what : `${what} (${count})`,
         text: source.slice(0, start) + by + source.slice(at.getEnd()),
       });
     }

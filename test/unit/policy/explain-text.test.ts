@@ -114,6 +114,15 @@ Rules, in the order they were evaluated
     expect(section(textOf({ embed: 5 }), 'Refusal')).toContain('  claim    embed');
   });
 
+  it('of a rule that looks at the claims set as a whole', () => {
+    const text =
+      'version: 1\ndataApps: { s: { when: claims.size() == 1, expiresIn: 1h, request: { clientId: acme } } }\n';
+    const whole = loadPolicy({ text, file: 'p.yaml', maxLifetimeSeconds: 86_400 });
+    expect(explanationLines(explain(whole, { a: 1 }, 's', 0)).at(-1)).toBe(
+      '  when  true  claims.size() == 1  p.yaml:2:24  all claims',
+    );
+  });
+
   it('of a refusal before any rule', () => {
     expect(explanationLines(explain(policy, claims, undefined, 0))).toEqual([
       `policy    p.yaml (revision ${policy.revision})`,

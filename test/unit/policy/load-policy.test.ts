@@ -131,6 +131,7 @@ describe('an expression of a policy', () => {
       return decision.kind === 'deny' ? decision.denial.claim : 'permitted';
     };
     expect(claimOf('claims.a')).toBe('a');
+    expect(claimOf(String.raw`claims.size() == 9 ? \"x\" : \"\"`)).toBeUndefined();
     expect(claimOf(String.raw`claims.b == \"y\" ? \"z\" : claims.a`)).toBeUndefined();
     expect(claimOf(String.raw`variables.v == \"y\" ? \"z\" : claims.a`)).toBeUndefined();
   });
