@@ -4,6 +4,7 @@ import { ServiceError } from '../errors.ts';
 import type { IssuerConfig } from './issuer.ts';
 import { refusal } from './refusal.ts';
 import { own, type JsonObject } from '../strict-json.ts';
+import { visibleText } from '../visible-text.ts';
 
 export interface RegisteredClaims {
   readonly sub: string;
@@ -15,9 +16,6 @@ export interface RegisteredClaims {
 
 /** The end of the year 9999. Later times are mistakes or attacks on date arithmetic, and no Date can hold the largest. */
 const maxNumericDate = 253_402_300_799;
-
-/** Something that a reader of a log would see: not only white space, control or other invisible characters, or empty Braille. */
-const visible = /[^\s\p{C}\p{Z}\p{Default_Ignorable_Code_Point}\u2800]/u;
 
 function numericDate(payload: JsonObject, claim: 'exp' | 'nbf' | 'iat'): number | undefined {
   if (!Object.hasOwn(payload, claim)) return undefined;
@@ -61,7 +59,7 @@ export function readRegisteredClaims(payload: JsonObject, issuer: IssuerConfig):
 
   const sub = own(payload, 'sub');
   if (sub === undefined) throw refusal('claim_missing', 'sub');
-  if (typeof sub !== 'string' || !visible.test(sub)) throw refusal('subject_refused', 'sub');
+  if (typeof sub !== 'string' || !visibleText.test(sub)) throw refusal('subject_refused', 'sub');
   return { sub, exp, ...(nbf === undefined ? {} : { nbf }), ...(iat === undefined ? {} : { iat }) };
 }
 

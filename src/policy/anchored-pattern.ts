@@ -61,11 +61,14 @@ function build(node: PatternNode): { states: State[]; end: number } {
   return { states, end };
 }
 
+/** Whether the whole text matches. `pay` is told of the states visited on the way, and may throw to end it. */
+export type AnchoredPattern = (text: string, pay?: (states: number) => void) => boolean;
+
 /**
  * Compiles a pattern between ^ and $ to a test of a whole text, by code points as with JavaScript's `u` flag.
  * Throws PatternProblem for what is not in the subset: look-around, back-references, classes by property, nested anchors.
  */
-export function compileAnchoredPattern(source: string): (text: string) => boolean {
+export function compileAnchoredPattern(source: string): AnchoredPattern {
   if (!/^\^[\s\S]*\$$/.test(source)) throw new PatternProblem('it must begin with ^ and end with $');
   if (/(?:^|[^\\])(?:\\\\)*\\\$$/.test(source)) throw new PatternProblem('its last $ is escaped');
   const { states, end } = build(new PatternReader(source.slice(1, -1)).read());
@@ -86,9 +89,10 @@ export function compileAnchoredPattern(source: string): (text: string) => boolea
   };
   const start = closure([0]);
 
-  return (text) => {
+  return (text, pay) => {
     let current = start;
     for (const character of text) {
+      pay?.(current.size);
       const code = character.codePointAt(0) ?? 0;
       const next: number[] = [];
       for (const at of current) {

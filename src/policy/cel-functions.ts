@@ -18,9 +18,12 @@ const indexOf = (name: string, args: readonly unknown[], index: number, length: 
   return Number(value);
 };
 
+/** CEL counts texts in code points; JavaScript in UTF-16 units, of which characters beyond U+FFFF have two. */
+const codePoints = (text: string): number => text.length - (text.match(/[\ud800-\udbff][\udc00-\udfff]/g)?.length ?? 0);
+
 /** A search costs at worst the product of both lengths. */
 const search = (evaluation: Evaluation, text: string, sought: string): void =>
-  spend(evaluation, 1 + ((text.length * (1 + sought.length)) >> 8));
+  spend(evaluation, 1 + Math.floor((text.length * (1 + sought.length)) / 256));
 
 const predicate = (name: string, holds: (text: string, part: string) => boolean): CelFunction => ({
   asMethod: [1],
@@ -47,16 +50,10 @@ const position = (name: 'indexOf' | 'lastIndexOf'): CelFunction => ({
     const text = textOf(name, args, 0, claim);
     const part = textOf(name, args, 1, claim);
     search(evaluation, text, part);
-    return BigInt(text[name](part));
+    const found = text[name](part);
+    return BigInt(found < 0 ? found : codePoints(text.slice(0, found)));
   },
 });
-
-const codePoints = (evaluation: Evaluation, text: string): bigint => {
-  spend(evaluation, 1 + (text.length >> 4));
-  let pairs = 0;
-  for (let i = 1; i < text.length; i += 1) if ((text.codePointAt(i - 1) ?? 0) > 0xffff) pairs += 1;
-  return BigInt(text.length - pairs);
-};
 
 export const celFunctions: ReadonlyMap<string, CelFunction> = new Map<string, CelFunction>([
   [
@@ -66,7 +63,10 @@ export const celFunctions: ReadonlyMap<string, CelFunction> = new Map<string, Ce
       asMethod: [0],
       call: (evaluation, args, claim) => {
         const value = args[0];
-        if (typeof value === 'string') return codePoints(evaluation, value);
+        if (typeof value === 'string') {
+          spend(evaluation, 1 + (value.length >> 4));
+          return BigInt(codePoints(value));
+        }
         if (Array.isArray(value)) return BigInt(value.length);
         if (value instanceof Map) return BigInt(value.size);
         if (isPlainObject(value)) return BigInt(Object.keys(value).length);
@@ -88,11 +88,12 @@ export const celFunctions: ReadonlyMap<string, CelFunction> = new Map<string, Ce
       asMethod: [1, 2],
       call: (evaluation, args, claim) => {
         const text = textOf('substring', args, 0, claim);
-        const start = indexOf('substring', args, 1, text.length, claim);
-        const end = args.length > 2 ? indexOf('substring', args, 2, text.length, claim) : text.length;
+        spend(evaluation, 1 + (text.length >> 2));
+        const length = codePoints(text);
+        const start = indexOf('substring', args, 1, length, claim);
+        const end = args.length > 2 ? indexOf('substring', args, 2, length, claim) : length;
         if (end < start) throw new ExpressionFailure('substring() was given an index out of range', claim);
-        spend(evaluation, 1 + ((end - start) >> 2));
-        return text.slice(start, end);
+        return length === text.length ? text.slice(start, end) : [...text].slice(start, end).join('');
       },
     },
   ],
@@ -104,7 +105,7 @@ export const celFunctions: ReadonlyMap<string, CelFunction> = new Map<string, Ce
         const text = textOf('split', args, 0, claim);
         const separator = textOf('split', args, 1, claim);
         search(evaluation, text, separator);
-        const parts = text.split(separator);
+        const parts = separator === '' ? [...text] : text.split(separator);
         spend(evaluation, parts.length);
         return parts;
       },

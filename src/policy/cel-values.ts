@@ -25,7 +25,7 @@ export const isPlainObject = (value: unknown): value is PlainObject =>
   !(value instanceof Map) &&
   !(value instanceof Optional);
 
-const isMap = (value: unknown): value is object => value instanceof Map || isPlainObject(value);
+export const isMap = (value: unknown): value is object => value instanceof Map || isPlainObject(value);
 
 /** The type's name for messages; never the value. */
 export function typeName(value: unknown): string {
@@ -50,23 +50,33 @@ export function member(container: unknown, key: unknown): unknown {
   return isIndex && Array.isArray(container) ? (container as readonly unknown[])[Number(key)] : undefined;
 }
 
+/** Of lists and maps that were walked: claims are frozen, and what an expression makes never changes. */
+const exactness = new WeakMap<object, boolean>();
+
 /**
  * Whether all numbers in a claim's value are the ones that the issuer wrote. JSON's integers beyond 2^53 are rounded to
  * a double when they are read: two tenants' ids could become one.
  */
 export function isExact(value: unknown): boolean {
   if (typeof value === 'number') return !Number.isInteger(value) || Number.isSafeInteger(value);
-  return typeof value !== 'object' || value === null || Object.values(value).every(isExact);
+  if (typeof value !== 'object' || value === null) return true;
+  let exact = exactness.get(value);
+  if (exact === undefined) exactness.set(value, (exact = Object.values(value).every(isExact)));
+  return exact;
 }
 
 const deepest = 64;
 
 /** CEL's `==`: numbers by value across int and double, lists and maps by content, different types are unequal. */
 export function equal(evaluation: Evaluation, a: unknown, b: unknown, depth = 0): boolean {
+  if (a instanceof Optional || b instanceof Optional)
+    throw new ExpressionFailure('an optional value is compared; add .orValue("…") to it');
   if (a === b) return true;
   if (typeof a === 'bigint' && typeof b === 'number') return Number.isInteger(b) && a === BigInt(b);
   if (typeof a === 'number' && typeof b === 'bigint') return Number.isInteger(a) && BigInt(a) === b;
   if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) return false;
+  if (!isExact(a) || !isExact(b))
+    throw new ExpressionFailure('a whole number beyond 2^53 is compared, which JSON changes');
   if (depth >= deepest) throw new ExpressionFailure('"==" compares values that are nested too deeply');
   if (Array.isArray(a)) {
     if (!Array.isArray(b) || a.length !== b.length) return false;

@@ -1,7 +1,7 @@
 // Members of claims, maps, lists and optional values: `a.b`, `a[b]`, `a.?b`, `has(a.b)`, `a.?b.orValue(c)`.
 import type { ASTNode } from '@marcbachmann/cel-js';
 import { blamed, excerpt } from './cel-tree.ts';
-import { isExact, member, none, Optional } from './cel-values.ts';
+import { isExact, isMap, member, none, Optional, typeName } from './cel-values.ts';
 import type { Evaluate } from './compile-logic.ts';
 import { ExpressionFailure, type Evaluation } from './evaluation.ts';
 
@@ -35,10 +35,13 @@ export const compileAccess =
     return value;
   };
 
-/** The member as an optional value. */
+/** The member as an optional value. Null has none, and neither has an optional value that is absent. */
 export const select = (holder: unknown, key: unknown, node: ASTNode): Optional => {
-  if (holder instanceof Optional && !holder.present) return none;
-  const value = member(holder instanceof Optional ? holder.value : holder, key);
+  const container = holder instanceof Optional ? holder.value : holder;
+  if (container === null || (holder instanceof Optional && !holder.present)) return none;
+  if (typeof key === 'string' ? !isMap(container) : !Array.isArray(container))
+    throw new ExpressionFailure(`"${excerpt(node)}" looks for a member in a ${typeName(container)}`, blamed(node));
+  const value = member(container, key);
   if (!isExact(value)) throw inexact(node);
   return value === undefined ? none : new Optional(true, value);
 };

@@ -5,9 +5,7 @@ import type { PolicyCompiler } from './policy-compiler.ts';
 import type { PolicyDocument } from './policy-document.ts';
 import type { DataAppPolicy, Reference, Validation } from './policy.ts';
 import type { UpstreamRequest } from './upstream-request.ts';
-import { filterTextRule, vendorClientId, type Rule } from './value-rules.ts';
-
-export type TextTest = (text: string) => boolean;
+import { filterTextRule, vendorClientId, type Rule, type TextTest } from './value-rules.ts';
 
 export interface DataAppOptions {
   readonly compiler: PolicyCompiler;
@@ -78,7 +76,14 @@ export function compileDataApp(name: string, app: DataAppDocument, options: Data
   const filterTest = options.patternAt([...path, 'filterValuePattern']) ?? options.patternAt(['filterValuePattern']);
   const references: Reference[] = [];
   const body = compileRequest(
-    { compiler, dataApp: name, root: [...path, 'request'], references, filterText: filterTextRule(filterTest) },
+    {
+      compiler,
+      dataApp: name,
+      root: [...path, 'request'],
+      references,
+      filterText: filterTextRule(filterTest),
+      hasFilterPattern: filterTest !== undefined,
+    },
     app.request,
     { matchesClientId: clientIdTest ?? ((text) => vendorClientId.test(text)), timeZone: options.timeZone },
   );

@@ -6,10 +6,10 @@ import type { ExpectedType } from './scalar-expression.ts';
 import type { Path } from './policy-document.ts';
 import { textListField, type RequestScope } from './text-list-field.ts';
 import type { SiteKind } from './trace.ts';
-import { clientIdRule, flagRule, listRule, nameRule, type Rule } from './value-rules.ts';
+import { clientIdRule, flagRule, listRule, nameRule, type Rule, type TextTest } from './value-rules.ts';
 
 export interface RequestRules {
-  readonly matchesClientId: (value: string) => boolean;
+  readonly matchesClientId: TextTest;
   readonly timeZone: Rule<string>;
 }
 
@@ -100,7 +100,7 @@ export function compileRequest(
           clientId,
           ['string'],
           'clientId',
-          (literal, refuse) => (literal === noTenancy ? noTenancy : clientId(literal, refuse)),
+          (literal, refuse, pay) => (literal === noTenancy ? noTenancy : clientId(literal, refuse, pay)),
           'Write an id of letters, digits and _ . : @ | + -, or None, spelt so, for no tenancy',
         );
       case 'params':

@@ -41,9 +41,9 @@ export const createEvaluation = (claims: Claims, variableCount: number, trace?: 
   locals: [],
 });
 
-/** Pays for work. Throws a final ExpressionFailure when nothing is left. */
+/** Pays for work. Throws a final ExpressionFailure when nothing is left, or when the price cannot be one. */
 export function spend(evaluation: Evaluation, units: number): void {
-  evaluation.fuel -= units;
+  evaluation.fuel = units >= 0 ? evaluation.fuel - units : -1;
   if (evaluation.fuel < 0)
     throw new ExpressionFailure('the expressions of this decision take too much work', undefined, true);
 }

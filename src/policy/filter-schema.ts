@@ -46,13 +46,22 @@ export const dashboardFilterValue = {
     'a text, list of texts, { startDate, endDate }, { min, max }, { sql, columnName } or exactly one ${ … }, and not empty',
 } as const;
 
+const expressionText = { type: 'string', pattern: '\\$\\{' } as const;
+const holdsExpression = {
+  anyOf: [
+    expressionText,
+    { type: 'array', contains: expressionText },
+    { type: 'object', not: { additionalProperties: { not: expressionText } } },
+  ],
+} as const;
+
 const values = (value: object): object => ({
   type: 'object',
   propertyNames: filterName,
   // A filter named like a part of an SQL filter: an expression there is more likely a mistake than a filter.
   properties: {
-    sql: { allOf: [value], not: { type: 'string', pattern: '\\$\\{' }, description: 'constant' },
-    columnName: { allOf: [value], not: { type: 'string', pattern: '\\$\\{' }, description: 'constant' },
+    sql: { allOf: [value], not: holdsExpression, description: 'constant' },
+    columnName: { allOf: [value], not: holdsExpression, description: 'constant' },
   },
   additionalProperties: value,
   minProperties: 1,

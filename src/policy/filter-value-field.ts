@@ -97,12 +97,13 @@ export function filterValueField(
   }
   const metric = list !== 'dashboardAppFilters';
   const expected: readonly ExpectedType[] = metric ? ['string', 'list', 'bool', 'number'] : ['string', 'list'];
-  const rule = metric ? metricFilterRule : dashboardFilterRule;
+  const rule = (text: Rule<string>, isPatterned: boolean): Rule<unknown> =>
+    metric ? metricFilterRule(text, isPatterned) : dashboardFilterRule(text);
   return scope.compiler.scalar<unknown>(path, value, sitePath, {
     ...common,
     expected,
-    rule: rule(scope.filterText),
-    literalRule: rule(literalFilterTextRule),
+    rule: rule(scope.filterText, scope.hasFilterPattern),
+    literalRule: rule(literalFilterTextRule, false),
     bodyPath,
   });
 }

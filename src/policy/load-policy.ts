@@ -4,13 +4,13 @@ import { createHash } from 'node:crypto';
 import { ConfigurationError } from '../problem.ts';
 import { compileAnchoredPattern } from './anchored-pattern.ts';
 import { PatternProblem } from './pattern-syntax.ts';
-import { compileDataApp, type DataAppDocument, type TextTest } from './compile-data-app.ts';
+import { compileDataApp, type DataAppDocument } from './compile-data-app.ts';
 import { lintPolicy } from './lint-policy.ts';
 import { createPolicyCompiler, type PolicyCompiler } from './policy-compiler.ts';
 import { parsePolicyDocument } from './policy-document.ts';
 import type { DataAppPolicy, Policy } from './policy.ts';
 import { structureProblems } from './structure-problems.ts';
-import { createTimeZoneRule } from './value-rules.ts';
+import { createTimeZoneRule, type TextTest } from './value-rules.ts';
 
 export interface LoadPolicyOptions {
   readonly text: string;
@@ -36,9 +36,10 @@ const memberAt = (value: unknown, key: string): unknown =>
     ? (value as Readonly<Record<string, unknown>>)[key]
     : undefined;
 
-const patternReader =
-  (root: unknown, compiler: PolicyCompiler) =>
-  (path: readonly string[]): TextTest | undefined => {
+/** Each pattern is compiled once, however many data apps it is for. */
+function patternReader(root: unknown, compiler: PolicyCompiler): (path: readonly string[]) => TextTest | undefined {
+  const read = new Map<string, TextTest | undefined>();
+  const compile = (path: readonly string[]): TextTest | undefined => {
     const source = path.reduce(memberAt, root);
     if (typeof source !== 'string') return undefined;
     try {
@@ -53,6 +54,12 @@ const patternReader =
       return undefined;
     }
   };
+  return (path) => {
+    const name = JSON.stringify(path);
+    if (!read.has(name)) read.set(name, compile(path));
+    return read.get(name);
+  };
+}
 
 /** Throws ConfigurationError with all problems, each at `file:line:column`. */
 export function loadPolicy({ text, file, maxLifetimeSeconds, apiKeyNames }: LoadPolicyOptions): Policy {

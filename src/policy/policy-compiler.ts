@@ -2,11 +2,12 @@
 // result checked by the same rule per decision. Collects problems and sites; shared by everything that load-policy.ts compiles.
 import type { PolicyReason } from '../errors.ts';
 import type { Problem } from '../problem.ts';
+import { checkLiteral } from './check-literal.ts';
 import { compileSite, type CompiledSite } from './compile-site.ts';
 import type { Evaluate } from './compile-logic.ts';
 import { ExpressionProblem } from './cel-subset.ts';
 import { createExpressionReader } from './read-expression.ts';
-import { ExpressionFailure, oncePerDecision, type Evaluation } from './evaluation.ts';
+import { ExpressionFailure, oncePerDecision, spend, type Evaluation } from './evaluation.ts';
 import { known, type Field } from './field.ts';
 import type { Condition } from './policy.ts';
 import type { Path, PolicyDocument } from './policy-document.ts';
@@ -36,7 +37,8 @@ export type PolicyCompiler = ReturnType<typeof createPolicyCompiler>;
 const blamedClaim = (site: Site): string | undefined =>
   site.claims.length === 1 && site.variables.length === 0 && site.claims[0] !== '*' ? site.claims[0] : undefined;
 
-class LiteralFault extends Error {}
+/** Visiting this many states of a pattern takes about as long as other work that costs one unit of fuel. */
+const statesPerUnit = 8;
 
 export function createPolicyCompiler(document: PolicyDocument) {
   const problems: Problem[] = [];
@@ -65,7 +67,7 @@ export function createPolicyCompiler(document: PolicyDocument) {
     const { text, offset } = expressionIn(value) ?? { text: String(value), offset: 0 };
     try {
       const expression = read(text);
-      if (expression.type.startsWith('optional'))
+      if (expression.type.includes('optional'))
         throw new ExpressionProblem('the expression gives an optional value', 'Add .orValue("…") to it', 0);
       if (expected !== undefined && !typeFits(expression.type, expected))
         throw new ExpressionProblem(
@@ -97,9 +99,14 @@ export function createPolicyCompiler(document: PolicyDocument) {
     }
   };
 
-  const evaluateSite = ({ site, evaluate }: CompiledSite, evaluation: Evaluation): unknown => {
+  /** What is taken from the value of a site. A failure of either is a refusal. */
+  const evaluateSite = <T>(
+    { site, evaluate }: CompiledSite,
+    evaluation: Evaluation,
+    take: (value: unknown) => T,
+  ): T => {
     try {
-      return evaluate(evaluation);
+      return take(evaluate(evaluation));
     } catch (error) {
       if (error instanceof ExpressionFailure)
         throw new Refusal('expression_failed', error.what, site, error.claim ?? blamedClaim(site));
@@ -142,7 +149,7 @@ export function createPolicyCompiler(document: PolicyDocument) {
       return {
         site: compiled.site,
         holds: (evaluation) => {
-          const result = evaluateSite(compiled, evaluation);
+          const result = evaluateSite(compiled, evaluation, (value) => value);
           if (typeof result === 'boolean') return result;
           const claim = blamedClaim(compiled.site);
           throw new Refusal('expression_failed', 'the condition is not true or false', compiled.site, claim);
@@ -153,17 +160,10 @@ export function createPolicyCompiler(document: PolicyDocument) {
     /** A literal or an expression at its place. `sitePath` is below `request`. */
     scalar<T>(path: Path, value: unknown, sitePath: string, options: ScalarOptions<T>): Field<T> | undefined {
       if (expressionIn(value) === undefined) {
-        try {
-          return known(
-            options.literalRule(value, (what) => {
-              throw new LiteralFault(what);
-            }),
-          );
-        } catch (error) {
-          if (!(error instanceof LiteralFault)) throw error;
-          problem(path, `${pathText(path)} ${error.message}`, options.mend ?? 'Write another value');
-          return undefined;
-        }
+        const checked = checkLiteral(value, options.literalRule);
+        if ('value' in checked) return known(checked.value);
+        problem(path, `${pathText(path)} ${checked.what}`, checked.mend ?? options.mend ?? 'Write another value');
+        return undefined;
       }
       const compiled = compileAt(path, value, options.expected, { kind: options.kind, path: sitePath });
       if (compiled === undefined) return undefined;
@@ -176,7 +176,8 @@ export function createPolicyCompiler(document: PolicyDocument) {
       return {
         known: false,
         compute: (evaluation, index) => {
-          const result = rule(evaluateSite(compiled, evaluation), refuse);
+          const pay = (states: number): void => spend(evaluation, states / statesPerUnit);
+          const result = evaluateSite(compiled, evaluation, (value) => rule(value, refuse, pay));
           if (evaluation.trace !== undefined && bodyPath !== undefined) evaluation.trace.placed(site, bodyPath(index));
           return result;
         },

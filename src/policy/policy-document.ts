@@ -97,12 +97,20 @@ export function parsePolicyDocument(text: string, file: string): PolicyDocument 
     return undefined;
   };
 
+  const scalarValue = (node: Scalar): unknown => {
+    const { value, source = '' } = node;
+    if (typeof value !== 'number' || String(value) === source) return value;
+    if (!Number.isFinite(value)) return refuse(node, `${source} is not a finite number`, 'Write a number');
+    const meant = `put quotes around ${source} if it is meant as text`;
+    return refuse(node, `${source} would be read as the number ${value}`, `Write ${value}, or ${meant}`);
+  };
+
   const toValue = (node: unknown): unknown => {
     if (isAlias(node)) return refuse(node, 'YAML aliases (*name) are not allowed', 'Write the value out');
     if (!isScalar(node) && !isMap(node) && !isSeq(node)) return null;
     if (node.tag !== undefined) return refuse(node, 'YAML tags (!…) are not allowed', 'Remove the tag');
     if (node.anchor !== undefined) return refuse(node, 'YAML anchors (&name) are not allowed', 'Remove the anchor');
-    if (isScalar(node)) return node.value;
+    if (isScalar(node)) return scalarValue(node);
     if (isSeq(node)) return node.items.map(toValue);
     const object: Record<string, unknown> = {};
     for (const pair of node.items) {

@@ -17,6 +17,10 @@ export const expressionIn = (value: unknown): { readonly text: string; readonly 
     ? { text: value.slice(2, -1), offset: 2 }
     : undefined;
 
+/** Whether a text names claims or variables as an expression does: `${ }` was forgotten, and all users would get that text. */
+export const readsLikeExpression = (text: string): boolean =>
+  /\b(?:claims|variables)\s*(?:\.\s*\??[A-Za-z_]|\[)/.test(text);
+
 /** The type under which later expressions see a variable: what the checker knows to register, else `dyn`. */
 export const registrableType = (type: string): string => {
   if (/^(?:bool|string|int|double|list|list<(?:string|bool|int|double|dyn)>)$/.test(type)) return type;

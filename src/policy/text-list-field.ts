@@ -15,6 +15,8 @@ export interface RequestScope {
   readonly references: Reference[];
   /** For texts that expressions give to filters. */
   readonly filterText: Rule<string>;
+  /** Whether filterValuePattern says what a value looks like. */
+  readonly hasFilterPattern: boolean;
 }
 
 /** A list of texts as the file writes it: every element a literal or an expression that gives a text or a list. */
@@ -41,7 +43,8 @@ export function textListField(
       kind: options.kind,
       reason: options.reason,
       expected: ['string', 'list'],
-      rule: (value, refuse) => (Array.isArray(value) ? many(value, refuse) : options.element(value, refuse)),
+      rule: (value, refuse, pay) =>
+        Array.isArray(value) ? many(value, refuse, pay) : options.element(value, refuse, pay),
       literalRule: options.literalElement,
     });
   });

@@ -2,10 +2,18 @@
 // the file says and returns what is sent, or refuses; it never mends, trims or coerces. Only integers change: CEL's
 // bigint becomes a number if that is exact.
 
+import { visibleText } from '../visible-text.ts';
+
 /** Says no. `what` names the kind of fault, never the value. */
 export type Refuse = (what: string) => never;
 
-export type Rule<T> = (value: unknown, refuse: Refuse) => T;
+/** `pay` is told of the work that a pattern makes. */
+export type Rule<T> = (value: unknown, refuse: Refuse, pay: Pay) => T;
+
+export type Pay = (states: number) => void;
+
+/** Whether a text is one that the policy's author expects. */
+export type TextTest = (text: string, pay: Pay) => boolean;
 
 /** Longest text from a claim in a filter, unless `filterValuePattern` widens that. */
 const longestFilterText = 256;
@@ -19,30 +27,30 @@ export const vendorClientId = /^[A-Za-z0-9][A-Za-z0-9_.:@|+-]{0,127}$/;
 const reservedClientId = /^(?:none|null|undefined)?$/i;
 
 const controlCharacter = /[\u0000-\u001f\u007f-\u009f\u2028\u2029]/;
-/** Quotes, backslash, backtick, `;`, `--`, `/*`: what could end a text inside SQL; also the Unicode quotes that some databases fold. */
-const sqlCharacter = /["'`\\;\u02bc\u2018\u2019\u201c\u201d\uff02\uff07\uff3c]|--|\/\*/;
+/** Quotes, backslash, backtick, `;`, `--`, `/*`: what could end a text inside SQL; also the quotes, accents and primes that some databases fold. */
+const sqlCharacter = /["'`\\;\u00b4\u02b9\u02bc\u02c8\u2018\u2019\u201c\u201d\u2032\u2035\uff02\uff07\uff3c]|--|\/\*/;
 
 const text: Rule<string> = (value, refuse) => {
   if (typeof value !== 'string') return refuse('is not a string');
-  if (value.trim() === '') return refuse('is empty or blank');
-  return value;
+  if (!visibleText.test(value)) return refuse('is empty or blank');
+  return value.isWellFormed() ? value : refuse('is not well-formed Unicode');
 };
 
 /** `clientId` from an expression or the file, except the literal None, which compile-request.ts handles. */
 export const clientIdRule =
-  (matches: (value: string) => boolean): Rule<string> =>
-  (value, refuse) => {
+  (matches: TextTest): Rule<string> =>
+  (value, refuse, pay) => {
     if (typeof value !== 'string') return refuse('is not a string');
     if (value.length > longestText) return refuse('is too long');
     if (reservedClientId.test(value.normalize('NFKC').trim()))
       return refuse('is blank, None, null or undefined, which could mean "no tenancy"');
-    if (!matches(value)) return refuse('does not match the pattern of clientId');
+    if (!matches(value, pay)) return refuse('does not match the pattern of clientId');
     return value;
   };
 
 /** Names of users and things: sent unchanged, so only what cannot be a name is refused. */
-export const nameRule: Rule<string> = (value, refuse) => {
-  const name = text(value, refuse);
+export const nameRule: Rule<string> = (value, refuse, pay) => {
+  const name = text(value, refuse, pay);
   if (name.length > longestFilterText) return refuse('is longer than 256 characters');
   if (controlCharacter.test(name)) return refuse('holds control characters');
   return name;
@@ -50,18 +58,20 @@ export const nameRule: Rule<string> = (value, refuse) => {
 
 /** A text of a filter that an expression gave. */
 export const filterTextRule =
-  (matches: ((value: string) => boolean) | undefined): Rule<string> =>
-  (value, refuse) => {
+  (matches: TextTest | undefined): Rule<string> =>
+  (value, refuse, pay) => {
     if (typeof value !== 'string') return refuse('is not a string');
     if (value === '') return refuse('is an empty string, and an empty filter could mean everything');
+    if (!value.isWellFormed()) return refuse('is not well-formed Unicode');
     if (matches !== undefined) {
       if (value.length > longestText) return refuse('is longer than 4096 characters');
-      return matches(value) ? value : refuse('does not match filterValuePattern');
+      return matches(value, pay) ? value : refuse('does not match filterValuePattern');
     }
     if (value.length > longestFilterText) return refuse('is longer than 256 characters');
     if (controlCharacter.test(value)) return refuse('holds control characters');
-    if (sqlCharacter.test(value)) return refuse('holds a quote, backslash, backtick, ";", "--" or "/*"');
-    return value.trim() === '' ? refuse('is blank') : value;
+    if (sqlCharacter.test(value) || (/[^\0-\x7f]/.test(value) && sqlCharacter.test(value.normalize('NFKC'))))
+      return refuse('holds a quote, backslash, backtick, ";", "--" or "/*"');
+    return visibleText.test(value) ? value : refuse('is blank');
   };
 
 /** A text of a filter that the operator wrote. */
@@ -112,31 +122,36 @@ export function createTimeZoneRule(): Rule<string> {
 /** A list of texts; every element passes the element's rule. The result is a frozen copy. */
 export const listRule =
   (element: Rule<string>, allowEmpty: boolean): Rule<readonly string[]> =>
-  (value, refuse) => {
+  (value, refuse, pay) => {
     if (!Array.isArray(value)) return refuse('is not a list');
     if (value.length === 0 && !allowEmpty) return refuse('is an empty list');
     if (value.length > longestList) return refuse('has more than 1000 elements');
-    return Object.freeze((value as readonly unknown[]).map((item) => element(item, refuse)));
+    return Object.freeze((value as readonly unknown[]).map((item) => element(item, refuse, pay)));
   };
 
 export type FilterScalar = boolean | number | string | readonly string[];
 
-/** Values of `appFilters` and `rlsSettings`: boolean, number, text or list of texts, never an object. */
+/**
+ * Values of `appFilters` and `rlsSettings`: boolean, number, text or list of texts, never an object.
+ * `isPatterned`: a pattern says what is expected, so a number or boolean must look like it too when it is written out.
+ */
 export const metricFilterRule =
-  (element: Rule<string>): Rule<FilterScalar> =>
-  (value, refuse) => {
-    if (typeof value === 'string') return element(value, refuse);
-    if (typeof value === 'boolean') return value;
-    if (typeof value === 'number' || typeof value === 'bigint') return numberRule(value, refuse);
-    if (Array.isArray(value)) return listRule(element, false)(value, refuse);
-    return refuse(value === null ? 'is null' : 'is neither a boolean, number, string nor list of strings');
+  (element: Rule<string>, isPatterned: boolean): Rule<FilterScalar> =>
+  (value, refuse, pay) => {
+    if (typeof value === 'string') return element(value, refuse, pay);
+    if (Array.isArray(value)) return listRule(element, false)(value, refuse, pay);
+    if (typeof value !== 'boolean' && typeof value !== 'number' && typeof value !== 'bigint')
+      return refuse(value === null ? 'is null' : 'is neither a boolean, number, string nor list of strings');
+    const scalar = typeof value === 'boolean' ? value : numberRule(value, refuse, pay);
+    if (isPatterned) element(String(scalar), refuse, pay);
+    return scalar;
   };
 
 /** Values of `dashboardAppFilters`: text or list of texts, never an object. */
 export const dashboardFilterRule =
   (element: Rule<string>): Rule<string | readonly string[]> =>
-  (value, refuse) => {
-    if (typeof value === 'string') return element(value, refuse);
-    if (Array.isArray(value)) return listRule(element, false)(value, refuse);
+  (value, refuse, pay) => {
+    if (typeof value === 'string') return element(value, refuse, pay);
+    if (Array.isArray(value)) return listRule(element, false)(value, refuse, pay);
     return refuse(value === null ? 'is null' : 'is neither a string nor a list of strings');
   };

@@ -115,7 +115,8 @@ const claimSets = fc.record(
     b: fc.oneof({ weight: 4, arbitrary: fc.boolean() }, claim),
     n: fc.oneof({ weight: 4, arbitrary: fc.integer({ min: -3, max: 9 }) }, claim),
     l: fc.oneof({ weight: 4, arbitrary: fc.array(fc.constantFrom('a', 'bb', 'A-b'), { maxLength: 3 }) }, claim),
-    o: fc.oneof({ weight: 4, arbitrary: fc.record({ k: claim }, { requiredKeys: [] }) }, claim),
+    // No other type: the library takes has(claims.o.k) of a text for false; CEL's definition, and we, for a failure.
+    o: fc.oneof({ weight: 4, arbitrary: fc.record({ k: claim }, { requiredKeys: [] }) }, fc.constant(null)),
   },
   { requiredKeys: [] },
 );
