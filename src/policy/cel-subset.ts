@@ -66,12 +66,17 @@ export function createSubsetWalker(variables: ReadonlyMap<string, string>) {
     if (name === 'claims') claims.add('*');
     else if (name === 'variables')
       refuse(node, '"variables" cannot be used as a whole', 'Name one of them, such as variables.isAdmin');
-    else
+    else {
+      // `claims.org-id` is a subtraction.
+      const [dashed] = /claims\.\w+(?:-\w+)+$/.exec(node.input.slice(0, node.end)) ?? [];
+      const bracketed = dashed === undefined ? undefined : `Write claims["${dashed.slice('claims.'.length)}"]`;
       refuse(
         node,
         `"${name}" is neither claims nor variables`,
-        didYouMean(name, ['claims', 'variables', ...bound], `Write claims.${name} or, for text, "${name}" in quotes`),
+        bracketed ??
+          didYouMean(name, ['claims', 'variables', ...bound], `Write claims.${name} or, for text, "${name}" in quotes`),
       );
+    }
   };
 
   const visitVariable = (node: ASTNode, name: string): void => {

@@ -85,7 +85,11 @@ export function compileDataApp(name: string, app: DataAppDocument, options: Data
       hasFilterPattern: filterTest !== undefined,
     },
     app.request,
-    { matchesClientId: clientIdTest ?? ((text) => vendorClientId.test(text)), timeZone: options.timeZone },
+    {
+      matchesClientId: clientIdTest ?? ((text) => vendorClientId.test(text)),
+      clientIdMend: `Write ${clientIdTest === undefined ? 'an id of letters, digits and _ . : @ | + -' : 'an id that clientIdPattern takes'}, or None, spelt so, for no tenancy`,
+      timeZone: options.timeZone,
+    },
   );
   if (body === undefined) return undefined;
 

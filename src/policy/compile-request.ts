@@ -10,6 +10,8 @@ import { clientIdRule, flagRule, listRule, nameRule, type Rule, type TextTest } 
 
 export interface RequestRules {
   readonly matchesClientId: TextTest;
+  /** What to write instead of an id that does not match. */
+  readonly clientIdMend: string;
   readonly timeZone: Rule<string>;
 }
 
@@ -101,7 +103,7 @@ export function compileRequest(
           ['string'],
           'clientId',
           (literal, refuse, pay) => (literal === noTenancy ? noTenancy : clientId(literal, refuse, pay)),
-          'Write an id of letters, digits and _ . : @ | + -, or None, spelt so, for no tenancy',
+          rules.clientIdMend,
         );
       case 'params':
         return allOf(Object.entries(value as YamlMap).map(([key, inner]) => [key, parameter(key, inner)]));

@@ -30,10 +30,17 @@ const mends: ReadonlyMap<unknown, string> = new Map([
   ['limit_exceeded', 'Split it into variables'],
 ]);
 
-const fromLibrary = (error: unknown): ExpressionProblem => {
+/** What can be told from the words alone, which the library's code of a fault does not say. */
+function mendFromText(text: string, what: string): string | undefined {
+  if (/\boptional\b/.test(what)) return 'Add .orValue("…") to the optional value';
+  const [, name] = /\bclaims\.([\w:./-]*:[\w:./-]*)/.exec(text) ?? [];
+  return name === undefined ? undefined : `Write claims["${name}"]`;
+}
+
+const fromLibrary = (error: unknown, text: string): ExpressionProblem => {
   const { code, summary, range } = error as LibraryError;
   const what = typeof summary === 'string' ? summary : 'cannot be read';
-  const mend = mends.get(code) ?? 'Look at its brackets, quotes and operators';
+  const mend = mendFromText(text, what) ?? mends.get(code) ?? 'Look at its brackets, quotes and operators';
   return new ExpressionProblem(`the expression is not valid: ${what}`, mend, range?.start ?? 0);
 };
 
@@ -60,12 +67,12 @@ export function createExpressionReader(variables: ReadonlyMap<string, string>): 
     try {
       parsed = environment.parse(text);
     } catch (error) {
-      throw fromLibrary(error);
+      throw fromLibrary(error, text);
     }
     const { visit, claims, used, ternaries } = createSubsetWalker(variables);
     visit(parsed.ast, []);
     const checked = parsed.check();
-    if (!checked.valid) throw fromLibrary(checked.error);
+    if (!checked.valid) throw fromLibrary(checked.error, text);
     return {
       ast: parsed.ast,
       type: checked.type ?? 'dyn',

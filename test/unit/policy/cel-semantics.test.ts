@@ -116,6 +116,20 @@ describe('an expression gives', () => {
     ['size("😀😀b")', 3n],
     ['size("\u{10000}")', 1n],
     ['size("\uffffa")', 2n],
+    ['"a😀bc".substring(2)', 'bc'],
+    ['"a😀bc".substring(0, 2)', 'a😀'],
+    ['"a😀bc".substring(1, 3)', '😀b'],
+    ['"😀".substring(1)', ''],
+    ['"a😀bc".indexOf("b")', 2n],
+    ['"😀😀".indexOf("😀")', 0n],
+    ['"a😀bca".lastIndexOf("a")', 4n],
+    ['"😀".lastIndexOf("a")', -1n],
+    ['"a😀".split("")', ['a', '😀']],
+    ['"".split("")', []],
+    ['"bob-ext".substring(size("bob-ext") - 4)', '-ext'],
+    ['"😀bob-ext".substring(size("😀bob-ext") - 4)', '-ext'],
+    ['has(claims.z.k)', false],
+    ['claims.?z.?k.orValue("x")', 'x'],
   ])('%s', (text, value) => {
     expect(evaluate(text, claims)).toEqual(value);
   });
@@ -124,6 +138,15 @@ describe('an expression gives', () => {
 describe('an expression fails, and says why without any value, for', () => {
   it.each([
     ['claims.z.a', '"claims.z.a" is missing'],
+    ['has(claims.t.k)', '"claims.t.k" looks for a member in a string'],
+    ['!has(claims.l.k)', '"claims.l.k" looks for a member in a list'],
+    ['claims.n.?k.orValue("x") == "x"', '"claims.n.?k" looks for a member in a double'],
+    ['claims.?t.?k.orValue("x") == "x"', '"claims.?t.?k" looks for a member in a string'],
+    ['claims.o[?0].orValue("x") == "x"', '"claims.o[?0]" looks for a member in a map'],
+    ['"a😀".substring(3)', 'substring() was given an index out of range'],
+    ['dyn(claims.?t) != "blocked"', 'an optional value is compared; add .orValue("…") to it'],
+    ['dyn(claims.?t) == dyn(claims.?t)', 'an optional value is compared; add .orValue("…") to it'],
+    ['!("blocked" in dyn([claims.?t]))', 'an optional value is compared; add .orValue("…") to it'],
     ['claims.t < claims.n', '"<" does not apply to string and double'],
     ['claims.t > claims.n', '">" does not apply to string and double'],
     ['claims.t >= claims.n', '">=" does not apply to string and double'],
