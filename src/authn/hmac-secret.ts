@@ -59,12 +59,20 @@ const derIn = (run: string): readonly Buffer[] =>
 const textsIn = (run: string): readonly string[] =>
   [0, 1, 2, 3].map((start) => Buffer.from(run.slice(start), 'base64').toString('latin1'));
 
-const withoutPercentEscapes = (text: string): string =>
-  text.replace(/%([0-9A-Fa-f]{2})/g, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)));
+/** Without any percent-encoding, however often it was done. */
+function withoutPercentEscapes(text: string): string {
+  for (let encoded = text; ;) {
+    const decoded = encoded.replace(/%([0-9A-Fa-f]{2})/g, (_, hex: string) =>
+      String.fromCharCode(Number.parseInt(hex, 16)),
+    );
+    if (decoded === encoded) return decoded;
+    encoded = decoded;
+  }
+}
 
 /**
- * Whether the text is, holds or encodes a key of a pair: PEM, JWK, SSH's form, or DER as base64 or hexadecimal, each
- * also percent-encoded. A bare modulus or coordinate cannot be told from random bytes.
+ * Whether the text is, holds or encodes a key of a pair: PEM, JWK, SSH's form or DER, as text, base64 or hexadecimal,
+ * each also percent-encoded. A bare modulus or coordinate cannot be told from random bytes.
  */
 function isKeyOfAPair(encoded: string, depth = 0): boolean {
   const text = withoutPercentEscapes(encoded);
@@ -78,7 +86,9 @@ function isKeyOfAPair(encoded: string, depth = 0): boolean {
   );
   return (
     [...base64.flatMap(derIn), ...hexadecimal].some(isKeyInDer) ||
-    base64.flatMap(textsIn).some((inner) => isKeyOfAPair(inner, depth + 1))
+    [...base64.flatMap(textsIn), ...hexadecimal.map((bytes) => bytes.toString('latin1'))].some((inner) =>
+      isKeyOfAPair(inner, depth + 1),
+    )
   );
 }
 

@@ -2,11 +2,11 @@
 import type { Algorithm } from './algorithms.ts';
 import type { IssuerConfig } from './issuer.ts';
 import { loadJwkSet, type JwkSet } from './jwk-set.ts';
-import { KeySetError } from './key-set-error.ts';
+import { KeySetError, type KeySetFailure } from './key-set-error.ts';
 import type { DocumentFetcher, FetchedDocument } from './key-set-fetch.ts';
 import { KeyRefused } from './public-key.ts';
 import { own, type JsonObject } from '../strict-json.ts';
-import { isLoopbackUrl, trustedUrl } from './trusted-url.ts';
+import { isLoopbackUrl, isOnThisMachine, trustedUrl } from './trusted-url.ts';
 
 export interface FetchedKeySet extends JwkSet {
   readonly maxAgeMs?: number;
@@ -35,7 +35,7 @@ export function jwksUriOf(document: JsonObject, iss: string, metadataUrl: string
   const url = typeof uri === 'string' ? trustedUrl(uri) : undefined;
   if (url === undefined) throw new KeySetError('address_refused');
   // A remote issuer has no business with ports of this machine.
-  if (isLoopbackUrl(url) && !isLoopbackUrl(new URL(metadataUrl))) throw new KeySetError('address_refused');
+  if (isOnThisMachine(url) && !isLoopbackUrl(new URL(metadataUrl))) throw new KeySetError('address_refused');
   return url.href;
 }
 
@@ -44,9 +44,15 @@ export function fromJwksUrl(issuer: IssuerConfig, url: string, fetcher: Document
   return async (signal) => toKeySet(await fetcher.fetch(url, signal), issuer.algorithms);
 }
 
+/** Failures of metadata that say something about its content; all others are an outage. */
+const lies: ReadonlySet<KeySetFailure> = new Set(['issuer_mismatch', 'address_refused']);
+/** After an outage of the metadata its last answer serves for this part of its life. */
+const partAfterOutage = 6;
+
 /**
  * For an issuer that is asked where its keys are. The answer is kept until `rediscoverMs` have passed or a fetch from
- * there failed, so that an unknown `kid` costs one request, not two.
+ * there failed, so that an unknown `kid` costs one request, not two. While only the metadata cannot be had, the keys
+ * are still fetched from where they were: else a withdrawn key would stay, and a new one would not come.
  */
 export function fromDiscovery(
   issuer: IssuerConfig,
@@ -54,17 +60,33 @@ export function fromDiscovery(
   fetcher: DocumentFetcher,
   options: { rediscoverMs: number; monotonic: () => number },
 ): FetchKeySet {
-  let found: { readonly uri: string; readonly at: number } | undefined;
-  return async (signal) => {
-    const { rediscoverMs, monotonic } = options;
-    if (found === undefined || monotonic() - found.at >= rediscoverMs) {
-      const { document } = await fetcher.fetch(metadataUrl, signal);
-      found = { uri: jwksUriOf(document, issuer.iss, metadataUrl), at: monotonic() };
-    }
+  const { rediscoverMs, monotonic } = options;
+  let uri: string | undefined;
+  /** By the monotonic clock. */
+  let askAgainAt = 0;
+
+  const discover = async (signal: AbortSignal): Promise<string> => {
     try {
-      return toKeySet(await fetcher.fetch(found.uri, signal), issuer.algorithms);
+      const { document } = await fetcher.fetch(metadataUrl, signal);
+      askAgainAt = monotonic() + rediscoverMs;
+      return jwksUriOf(document, issuer.iss, metadataUrl);
     } catch (error) {
-      found = undefined;
+      const isOutage = error instanceof KeySetError && !lies.has(error.failure);
+      if (!isOutage || uri === undefined) {
+        uri = undefined;
+        throw error;
+      }
+      askAgainAt = monotonic() + rediscoverMs / partAfterOutage;
+      return uri;
+    }
+  };
+
+  return async (signal) => {
+    if (uri === undefined || monotonic() >= askAgainAt) uri = await discover(signal);
+    try {
+      return toKeySet(await fetcher.fetch(uri, signal), issuer.algorithms);
+    } catch (error) {
+      askAgainAt = 0;
       throw error;
     }
   };

@@ -100,7 +100,8 @@ export function createKeySet({ iss, fetch, clock, timings, events }: KeySetOptio
     try {
       const { keys, ignored, maxAgeMs } = await fetch(abort.signal);
       const now = clock.monotonic();
-      const content = JSON.stringify([keys.map(identityOf), ignored]);
+      // Whatever their order: some issuers shuffle them at every answer.
+      const content = JSON.stringify([keys.map(identityOf).sort(), ignored.map((key) => JSON.stringify(key)).sort()]);
       const changed = content !== held?.content;
       held = { ring: createKeyRing(keys, true), content, at: now };
       failures = 0;

@@ -15,6 +15,10 @@ const minRsaBits = 2048;
 /** Verifying costs the square of the size: a huge key in a set would be a denial of service by the issuer. */
 const maxRsaBits = 8192;
 const minRsaExponent = 3n;
+/** Real ones have 17 bits. Verifying costs more with every bit, and forged tokens cost as much as good ones. */
+const maxRsaExponent = 2n ** 32n;
+/** It is held once more for every remembered token. */
+const maxKidLength = 256;
 
 /** Members that only private or symmetric keys have (RFC 7518 §6.2.2, §6.3.2, §6.4.1). */
 const privateMembers = ['d', 'p', 'q', 'dp', 'dq', 'qi', 'oth', 'k'] as const;
@@ -34,7 +38,7 @@ function usableAlgorithms(key: KeyObject, wanted: readonly Algorithm[]): readonl
   if (key.asymmetricKeyType === 'rsa') {
     if (modulusLength < minRsaBits) throw new KeyRefused(`is an RSA key of fewer than ${minRsaBits} bits`);
     if (modulusLength > maxRsaBits) throw new KeyRefused(`is an RSA key of more than ${maxRsaBits} bits`);
-    if (publicExponent < minRsaExponent || publicExponent % 2n === 0n) {
+    if (publicExponent < minRsaExponent || publicExponent > maxRsaExponent || publicExponent % 2n === 0n) {
       throw new KeyRefused('is an RSA key with an unusable exponent');
     }
   }
@@ -71,6 +75,9 @@ export function loadPem(block: string, wanted: readonly Algorithm[]): LoadedKey 
 export function loadJwk(jwk: JsonObject, wanted: readonly Algorithm[]): LoadedKey | undefined {
   const kid = own(jwk, 'kid');
   if (kid !== undefined && typeof kid !== 'string') throw new KeyRefused('has a kid that is not a string');
+  if (kid !== undefined && kid.length > maxKidLength) {
+    throw new KeyRefused(`has a kid of more than ${maxKidLength} characters`);
+  }
   if (own(jwk, 'kty') === 'oct') throw new KeyRefused('is a symmetric key');
   if (privateMembers.some((member) => Object.hasOwn(jwk, member))) throw new KeyRefused('has private members');
 

@@ -17,6 +17,8 @@ interface WatchedFileOptions {
   /** Content that is in use already, so that the first poll does not load it again. */
   readonly initial: Buffer;
   readonly intervalMs: number;
+  /** Whether content that was refused is tried again at every poll, because what it was refused for may be gone. */
+  readonly retriesRefused?: boolean;
   /** Takes the new content into use, or throws to keep the old. Awaited. */
   readonly accept: (content: Buffer) => void | Promise<void>;
   /** Told once per change or new failure, not on every poll of a file that stays bad. */
@@ -48,7 +50,8 @@ export function watchFile(options: WatchedFileOptions): WatchedFile {
       return fail(`cannot be read (${(error as NodeJS.ErrnoException).code ?? 'unknown error'})`);
     }
     const hash = digest(content);
-    if (!force && hash === refused && problem !== undefined) return { kind: 'failed', problem };
+    const triesAgain = force || options.retriesRefused === true;
+    if (!triesAgain && hash === refused && problem !== undefined) return { kind: 'failed', problem };
     if (!force && hash === inUse) {
       problem = refused = undefined;
       return { kind: 'unchanged' };

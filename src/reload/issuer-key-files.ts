@@ -37,6 +37,7 @@ export function watchIssuerKeyFiles(options: IssuerKeyFilesOptions): readonly Wa
       path: file.path,
       initial: file.content,
       intervalMs: options.pollIntervalMs,
+      retriesRefused: true,
       accept: (content) => {
         const text = secretText(content);
         for (const line of text.split(/\r?\n/)) options.accept(new Secret(line));

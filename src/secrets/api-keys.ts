@@ -33,6 +33,7 @@ export function createApiKeys({ settings, pollIntervalMs, accept, onReload }: Ap
       path: file.path,
       initial: file.content,
       intervalMs: pollIntervalMs,
+      retriesRefused: true,
       accept: (content) => {
         const value = secretText(content);
         if (!isUsableApiKey(value)) throw new Error('holds characters that no API key has');

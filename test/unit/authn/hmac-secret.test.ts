@@ -100,6 +100,13 @@ describe('HMAC secrets', () => {
     ['bare base64 of a private EC key', ec.privateKey.export({ type: 'sec1', format: 'der' }).toString('base64')],
     ['hexadecimal', der.toString('hex')],
     ['hexadecimal in capitals', der.toString('hex').toUpperCase()],
+    ['PEM in hexadecimal', Buffer.from(spki).toString('hex')],
+    ['base64 of PEM in hexadecimal', Buffer.from(Buffer.from(spki).toString('hex')).toString('base64')],
+    ['PEM percent-encoded twice', encodeURIComponent(encodeURIComponent(spki))],
+    [
+      'PEM percent-encoded nine times',
+      Array.from({ length: 9 }).reduce<string>((text) => encodeURIComponent(text), spki),
+    ],
     ['base64 of PEM', Buffer.from(spki).toString('base64')],
     ['base64 of base64', Buffer.from(der.toString('base64')).toString('base64')],
     ['base64 of a JWK', Buffer.from(JSON.stringify(publicKey.export({ format: 'jwk' }))).toString('base64')],

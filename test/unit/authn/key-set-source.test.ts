@@ -15,6 +15,16 @@ describe('the address of keys in metadata', () => {
   it('may be any https address', () => {
     expect(uriOf('https://keys.example/a?b=c')).toBe('https://keys.example/a?b=c');
     expect(uriOf('https://keys.example/', here)).toBe('https://keys.example/');
+    for (const host of [
+      'notlocalhost',
+      'localhost.example',
+      '[::2]',
+      '[::ffff:8.8.8.8]',
+      '10.0.0.1',
+      '1127.0.0.1.example',
+    ]) {
+      expect(uriOf(`https://${host}/k`)).toMatch(/^https:.*\/k$/);
+    }
   });
 
   it('may be on this machine only if the issuer is', () => {
@@ -22,6 +32,16 @@ describe('the address of keys in metadata', () => {
     expect(() => uriOf('http://localhost:9/keys')).toThrow('address_refused');
     expect(uriOf('https://[::1]:9/keys', here)).toBe('https://[::1]:9/keys');
     for (const uri of [
+      'https://0.0.0.0/k',
+      'https://0.1.2.3/k',
+      'https://[::]/k',
+      'https://[::ffff:127.0.0.1]/k',
+      'https://[::ffff:127.1.2.3]/k',
+      'https://[::ffff:0.0.0.0]/k',
+      'https://localhost./k',
+      'https://x.localhost/k',
+      'https://x.localhost./k',
+      'https://127.1/k',
       'http://127.0.0.1:9090/metrics',
       'https://127.0.0.1/k',
       'https://localhost/k',
@@ -42,41 +62,99 @@ describe('the address of keys in metadata', () => {
 describe('discovery', () => {
   const jwk = { ...generateKeyPairSync('ed25519').publicKey.export({ format: 'jwk' }), kid: 'a' };
   const keys = 'https://keys.example/';
+  const metadata = { issuer: iss, jwks_uri: keys };
+  const failing = (failure: KeySetFailure) => (): never => {
+    throw new KeySetError(failure);
+  };
 
-  /** An issuer whose answers are these, and what was asked of it. */
-  function discovering(answers: { keySet: () => object }) {
+  /** An issuer that answers as it is set to, and what was asked of it. */
+  function discovering() {
     const asked: string[] = [];
     const clock = { now: 0 };
+    const answers: { metadata: () => object; keySet: () => object } = {
+      metadata: () => metadata,
+      keySet: () => ({ keys: [jwk] }),
+    };
     const fetch = fromDiscovery(
       { iss, algorithms: ['EdDSA'] } as unknown as IssuerConfig,
       there,
       {
         fetch: async (url) => {
           asked.push(url === there ? 'metadata' : url);
-          return { document: (url === there ? { issuer: iss, jwks_uri: keys } : answers.keySet()) as JsonObject };
+          return { document: (url === there ? answers.metadata() : answers.keySet()) as JsonObject };
         },
         close: async () => undefined,
       },
-      { rediscoverMs: 1_000, monotonic: () => clock.now },
+      { rediscoverMs: 6_000, monotonic: () => clock.now },
     );
-    return { asked, clock, fetch: () => fetch(AbortSignal.timeout(1_000)) };
+    return { asked, clock, answers, fetch: () => fetch(AbortSignal.timeout(1_000)) };
   }
 
   it('is asked again when its answer is as old as it may be, not before', async () => {
-    const { asked, clock, fetch } = discovering({ keySet: () => ({ keys: [jwk] }) });
-    for (clock.now of [0, 999, 1_000, 1_999]) await fetch();
+    const { asked, clock, fetch } = discovering();
+    for (clock.now of [0, 5_999, 6_000, 11_999]) await fetch();
     expect(asked).toEqual(['metadata', keys, keys, 'metadata', keys, keys]);
   });
 
   it.each([
     ['not a set', { keys: 'x' }, 'set_refused'],
     ['of no use', { keys: [] }, 'no_usable_key'],
-  ])('is asked again when the keys from there are %s', async (_title, bad, failure) => {
-    let answer: object = bad;
-    const { asked, fetch } = discovering({ keySet: () => answer });
-    await expect(fetch()).rejects.toThrow(new KeySetError(failure as KeySetFailure));
-    answer = { keys: [jwk] };
+  ] as const)('is asked again when the keys from there are %s', async (_title, bad, failure) => {
+    const { asked, answers, fetch } = discovering();
+    answers.keySet = () => bad;
+    await expect(fetch()).rejects.toThrow(new KeySetError(failure));
+    answers.keySet = () => ({ keys: [jwk] });
     expect((await fetch()).keys.map(({ kid }) => kid)).toEqual(['a']);
     expect(asked).toEqual(['metadata', keys, 'metadata', keys]);
+  });
+
+  it.each(['timeout', 'unreachable', 'status', 'redirect', 'too_large', 'encoded', 'not_json'] as const)(
+    'does without its metadata for a while when that cannot be had: %s',
+    async (failure) => {
+      const { asked, clock, answers, fetch } = discovering();
+      await fetch();
+      answers.metadata = failing(failure);
+      asked.length = 0;
+      for (clock.now of [6_000, 6_999, 7_000]) await fetch();
+      expect(asked).toEqual(['metadata', keys, keys, 'metadata', keys]);
+      answers.metadata = () => metadata;
+      asked.length = 0;
+      for (clock.now of [8_000, 13_999]) await fetch();
+      expect(asked).toEqual(['metadata', keys, keys]);
+    },
+  );
+
+  it('keeps the address when neither metadata nor keys can be had for a while', async () => {
+    const { asked, clock, answers, fetch } = discovering();
+    await fetch();
+    answers.metadata = answers.keySet = failing('unreachable');
+    clock.now = 6_000;
+    await expect(fetch()).rejects.toThrow('unreachable');
+    answers.keySet = () => ({ keys: [jwk] });
+    asked.length = 0;
+    await fetch();
+    expect(asked).toEqual(['metadata', keys]);
+  });
+
+  it.each([
+    ['issuer_mismatch', { issuer: 'https://other.example', jwks_uri: keys }],
+    ['address_refused', { issuer: iss, jwks_uri: 'http://keys.example/' }],
+  ] as const)('forgets the address when the metadata says something else: %s', async (failure, lie) => {
+    const { asked, clock, answers, fetch } = discovering();
+    await fetch();
+    answers.metadata = () => lie;
+    clock.now = 6_000;
+    await expect(fetch()).rejects.toThrow(failure);
+    answers.metadata = failing('unreachable');
+    asked.length = 0;
+    await expect(fetch()).rejects.toThrow('unreachable');
+    expect(asked).toEqual(['metadata']);
+  });
+
+  it('has nothing to go by before its first answer', async () => {
+    const { asked, answers, fetch } = discovering();
+    answers.metadata = failing('status');
+    await expect(fetch()).rejects.toThrow('status');
+    expect(asked).toEqual(['metadata']);
   });
 });

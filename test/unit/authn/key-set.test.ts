@@ -68,6 +68,22 @@ describe('the background refresh', () => {
     expect(fetches).toEqual([0, expected]);
   });
 
+  it('tells of keys that are ignored once, in whatever order the issuer gives them', async () => {
+    const ignored = [
+      { which: 'key x', why: 'is weak' },
+      { which: 'key y', why: 'is private' },
+    ];
+    const keys = [keyNamed('a'), keyNamed('b')];
+    answer = () => ({ keys, ignored });
+    await started();
+    answer = () => ({ keys: keys.toReversed(), ignored: ignored.toReversed() });
+    await vi.advanceTimersByTimeAsync(10 * minute);
+    expect(events.filter((event) => (event as { event: string }).event === 'keyIgnored')).toHaveLength(2);
+    answer = () => ({ keys, ignored: ignored.slice(1) });
+    await vi.advanceTimersByTimeAsync(10 * minute);
+    expect(events.filter((event) => (event as { event: string }).event === 'keyIgnored')).toHaveLength(3);
+  });
+
   it('is repeated every 30 seconds while it fails and old keys serve', async () => {
     answer = () => ({ keys: [keyNamed('a')], ignored: [] });
     await started();

@@ -118,6 +118,11 @@ describe('a public key in PEM', () => {
 });
 
 describe('a JWK set document', () => {
+  it('may have a kid of 256 characters', () => {
+    const kid = 'k'.repeat(256);
+    expect(load(set(jwk(p256.publicKey, { kid }))).candidates(kid, 'ES256')).toHaveLength(1);
+  });
+
   it('gives keys by kid, each for its own algorithm', () => {
     const ring = load(
       set(jwk(rsa.publicKey, { kid: 'r' }), jwk(p256.publicKey, { kid: 'e', use: 'sig', alg: 'ES256' })),
@@ -159,6 +164,7 @@ describe('a JWK set document', () => {
     ['a public key with a symmetric member', jwk(rsa.publicKey, { k: 'AA' }), /has private members/],
     ['a kid that is a number', jwk(p256.publicKey, { kid: 1 }), /kid that is not a string/],
     ['a kid that is null', jwk(p256.publicKey, { kid: null }), /kid that is not a string/],
+    ['a kid of 257 characters', jwk(p256.publicKey, { kid: 'k'.repeat(257) }), /kid of more than 256 characters/],
     ['an unknown type', { kty: 'AKP', pub: 'AA' }, /type that is not supported/],
     ['no type', { n: 'AA', e: 'AQAB' }, /type that is not supported/],
     ['a type from a prototype', { kty: 'constructor' }, /type that is not supported/],
@@ -220,13 +226,13 @@ describe('a JWK', () => {
     return { kty: 'RSA', n: n.toString('base64url'), e };
   };
 
-  it('of RSA has from 2048 to 8192 bits, and an odd exponent from 3', () => {
-    for (const good of [rsaOf(2048), rsaOf(8192), rsaOf(2048, 'Aw')]) {
+  it('of RSA has from 2048 to 8192 bits, and an odd exponent from 3 to 2^32', () => {
+    for (const good of [rsaOf(2048), rsaOf(8192), rsaOf(2048, 'Aw'), rsaOf(2048, '_____w')]) {
       expect(loadJwk(good, ['RS256'])).toMatchObject({ algorithms: ['RS256'] });
     }
     expect(() => loadJwk(rsaOf(2047), ['RS256'])).toThrow('fewer than 2048 bits');
     expect(() => loadJwk(rsaOf(8193), ['RS256'])).toThrow('more than 8192 bits');
-    for (const e of ['AQ', 'Ag', 'AQAA']) {
+    for (const e of ['AQ', 'Ag', 'AQAA', 'AQAAAAE', '_______w']) {
       expect(() => loadJwk(rsaOf(2048, e), ['RS256'])).toThrow('unusable exponent');
     }
   });

@@ -62,6 +62,32 @@ describe('a watched file', () => {
     expect(accepted).toEqual(['three']);
   });
 
+  it('tries refused content again, where that is asked for, and tells of it once', async () => {
+    const path = join(folder, 'f');
+    writeFileSync(path, 'two');
+    let isTaken = true;
+    const outcomes: ReloadOutcome[] = [];
+    const accepted: string[] = [];
+    const { reload } = (watched = watchFile({
+      path,
+      initial: Buffer.from('one'),
+      intervalMs: 3_600_000,
+      retriesRefused: true,
+      accept: (content) => {
+        if (isTaken) throw new Error('is taken');
+        accepted.push(content.toString());
+      },
+      onOutcome: (outcome) => outcomes.push(outcome),
+    }));
+    expect(await reload()).toEqual({ kind: 'failed', problem: 'is taken' });
+    expect(await reload()).toEqual({ kind: 'failed', problem: 'is taken' });
+    isTaken = false;
+    expect(await reload()).toEqual({ kind: 'changed' });
+    expect(await reload()).toEqual({ kind: 'unchanged' });
+    expect(outcomes).toEqual([{ kind: 'failed', problem: 'is taken' }, { kind: 'changed' }]);
+    expect(accepted).toEqual(['two']);
+  });
+
   it('tells of other bad content anew, also when its problem has the same words', async () => {
     const path = join(folder, 'f');
     writeFileSync(path, 'bad');
