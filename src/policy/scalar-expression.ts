@@ -18,8 +18,7 @@ export const expressionIn = (value: unknown): { readonly text: string; readonly 
     : undefined;
 
 /** Whether a text names claims or variables as an expression does: `${ }` was forgotten, and all users would get that text. */
-export const readsLikeExpression = (text: string): boolean =>
-  /\b(?:claims|variables)(?:\.\??[A-Za-z_]|\[)/.test(text);
+export const readsLikeExpression = (text: string): boolean => /\b(?:claims|variables)(?:\.\??[A-Za-z_]|\[)/.test(text);
 
 /** The type under which later expressions see a variable: what the checker knows to register, else `dyn`. */
 export const registrableType = (type: string): string => {
