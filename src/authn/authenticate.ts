@@ -4,7 +4,6 @@ import type { Clock } from '../clock.ts';
 import { ServiceError, type Reason } from '../errors.ts';
 import { candidateKeys, expectKey, type Issuer } from './candidate-keys.ts';
 import { parseCompactJws } from './compact-jws.ts';
-import { freezeClaims } from './frozen-claims.ts';
 import { createIssuerKeys } from './issuer-keys.ts';
 import type { IssuerConfig } from './issuer.ts';
 import { readJoseHeader } from './jose-header.ts';
@@ -17,6 +16,7 @@ import { refusal } from './refusal.ts';
 import { checkTimes, readRegisteredClaims, type RegisteredClaims } from './registered-claims.ts';
 import { createRememberedTokens } from './remembered-tokens.ts';
 import type { Secret } from '../secrets/secret.ts';
+import { deepFreeze } from '../deep-freeze.ts';
 import { createTurns } from './turns.ts';
 import { own, type JsonObject } from '../strict-json.ts';
 import type { VerifyJws } from './verify-jws.ts';
@@ -56,7 +56,7 @@ const timeReasons: ReadonlySet<Reason> = new Set<Reason>(['token_expired', 'toke
 const maxRememberedBytes = 64 * 1024 * 1024;
 
 function toPrincipal(config: IssuerConfig, registered: RegisteredClaims, claims: JsonObject): Principal {
-  const principal = { iss: config.iss, sub: registered.sub, exp: registered.exp, claims: freezeClaims(claims) };
+  const principal = { iss: config.iss, sub: registered.sub, exp: registered.exp, claims: deepFreeze(claims) };
   return Object.freeze(principal) as Principal;
 }
 

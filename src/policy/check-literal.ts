@@ -10,7 +10,8 @@ export function checkLiteral<T>(
   rule: Rule<T>,
 ): { readonly value: T } | { readonly what: string; readonly mend?: string } {
   if (typeof value === 'string' && readsLikeExpression(value)) {
-    const mend = `Write \${${value}}, or \${${JSON.stringify(value)}} if that very text is meant`;
+    const meant = value.replace(/^[\s${]+|[\s}]+$/g, '');
+    const mend = `Write \${${meant}}, or \${${JSON.stringify(value)}} if that very text is meant`;
     return { what: 'reads like an expression, but is a text', mend };
   }
   const refuse: Refuse = (what) => {

@@ -101,8 +101,9 @@ export function parsePolicyDocument(text: string, file: string): PolicyDocument 
     const { value, source = '' } = node;
     if (typeof value !== 'number' || String(value) === source) return value;
     if (!Number.isFinite(value)) return refuse(node, `${source} is not a finite number`, 'Write a number');
-    const meant = `put quotes around ${source} if it is meant as text`;
-    return refuse(node, `${source} would be read as the number ${value}`, `Write ${value}, or ${meant}`);
+    const instead = Number.isInteger(value) && !Number.isSafeInteger(value) ? 'Write another number' : `Write ${value}`;
+    const mend = `${instead}, or put quotes around ${source} if it is meant as text`;
+    return refuse(node, `${source} would be read as the number ${value}`, mend);
   };
 
   const toValue = (node: unknown): unknown => {

@@ -1,7 +1,7 @@
 // A principal made of claims that nobody verified: for explain, policy tests and the playground, which mint nothing.
 // The service never makes one; there only authn/ does.
-import { freezeClaims } from '../authn/frozen-claims.ts';
 import type { Claims, Principal } from '../authn/principal.ts';
+import { deepFreeze } from '../deep-freeze.ts';
 
 /** Where the clock of a trial stands when its claims do not say: 2026-01-01T00:00:00Z, in seconds. */
 const trialEpochSeconds = 1_767_225_600;
@@ -24,6 +24,6 @@ export function unverifiedPrincipal(claims: Claims, nowMs: number): Principal {
     iss: typeof iss === 'string' ? iss : '',
     sub: typeof sub === 'string' ? sub : '',
     exp: isTime(exp) ? exp : nowMs / 1_000 + trialLifetimeSeconds,
-    claims: freezeClaims(claims),
+    claims: deepFreeze(claims),
   } as Principal;
 }

@@ -17,7 +17,14 @@ export interface Area {
 
 export const areas: Readonly<Record<string, Area>> = {
   authn: {
-    sources: ['src/authn', 'src/strict-json.ts', 'src/http/jwt.ts', 'src/http/credentials.ts'],
+    sources: [
+      'src/authn',
+      'src/deep-freeze.ts',
+      'src/strict-json.ts',
+      'src/visible-text.ts',
+      'src/http/jwt.ts',
+      'src/http/credentials.ts',
+    ],
     likely: {
       'algorithms.ts': 'test/e2e/authn-algorithms',
       'authenticate.ts': 'test/e2e/authn-remembered',

@@ -31,8 +31,6 @@ describe('a literal', () => {
     'claims.?org',
     'variables.tenant',
     '"x" + claims.org',
-    '{{claims.sub}}',
-    '$claims.sub',
     'size(claims.l)',
   ])('is not taken when it reads like an expression: %s', (value) => {
     expect(checkLiteral(value, anything)).toEqual({
@@ -40,6 +38,15 @@ describe('a literal', () => {
       mend: `Write \${${value}}, or \${${JSON.stringify(value)}} if that very text is meant`,
     });
   });
+
+  it.each(['{{claims.sub}}', '{{ claims.sub }}', '$claims.sub', '${claims.sub', '{claims.sub}'])(
+    'is not taken with the marks of other languages, and the mend is without them: %s',
+    (value) => {
+      expect(checkLiteral(value, anything)).toMatchObject({
+        mend: `Write \${claims.sub}, or \${${JSON.stringify(value)}} if that very text is meant`,
+      });
+    },
+  );
 
   it('makes no work that anybody pays for', () => {
     expect(checkLiteral('a', (_value, _refuse, pay) => pay(1_000_000))).toEqual({ value: undefined });

@@ -8,7 +8,18 @@ interface Rule {
   readonly knows: readonly string[];
 }
 
-const ground = ['clock', 'closest', 'errors', 'files', 'problem', 'secrets', 'strict-json', 'version'];
+const ground = [
+  'clock',
+  'closest',
+  'deep-freeze',
+  'errors',
+  'files',
+  'problem',
+  'secrets',
+  'strict-json',
+  'version',
+  'visible-text',
+];
 /** What several stages may stand on: the connection to Redis and the counting of requests. */
 const shared = ['redis', 'limits'];
 const stages = ['authn', 'policy', 'guest-token'];
@@ -18,10 +29,12 @@ const everyPart = [...ground, ...shared, ...stages, 'config', 'http', 'telemetry
 const directions: Readonly<Record<string, Rule>> = {
   clock: { uses: [], knows: [] },
   closest: { uses: [], knows: [] },
+  'deep-freeze': { uses: [], knows: [] },
   errors: { uses: [], knows: [] },
   problem: { uses: [], knows: [] },
   'strict-json': { uses: [], knows: [] },
   version: { uses: [], knows: [] },
+  'visible-text': { uses: [], knows: [] },
   /** Reads what lies beside the program, and nothing of it. */
   'shipped-files': { uses: [], knows: [] },
   files: { uses: ['clock', 'errors', 'problem'], knows: [] },
