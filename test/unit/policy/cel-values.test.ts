@@ -12,13 +12,13 @@ function fuelFor(a: unknown, b: unknown): number {
   return full - evaluation.fuel;
 }
 
-const nested = (depth: number): unknown => {
-  let value: unknown = 'x';
+const nested = (depth: number, leaf: unknown = 'x'): unknown => {
+  let value: unknown = leaf;
   for (let i = 0; i < depth; i += 1) value = [value];
   return value;
 };
-const nestedInMaps = (depth: number): unknown => {
-  let value: unknown = 'x';
+const nestedInMaps = (depth: number, leaf: unknown = 'x'): unknown => {
+  let value: unknown = leaf;
   for (let i = 0; i < depth; i += 1) value = { k: value };
   return value;
 };
@@ -140,6 +140,7 @@ describe('comparing', () => {
     ['maps', nestedInMaps],
   ])('goes 64 %s deep and no deeper, whatever the depth of one of them', (_title, build) => {
     expect(same(build(64), build(64))).toBe(true);
+    expect(same(build(64), build(64, 'y'))).toBe(false);
     expect(() => same(build(65), build(65))).toThrow(
       new ExpressionFailure('"==" compares values that are nested too deeply'),
     );
