@@ -52,6 +52,7 @@ export function createIssuerKeys(issuer: IssuerConfig, options: IssuerKeysOption
       ? fromJwksUrl(issuer, keys.url, fetcher)
       : fromDiscovery(issuer, keys.url, fetcher, {
           rediscoverMs: timings.maxRefreshMs,
+          patienceMs: timings.timeoutMs / 2,
           monotonic: clock.monotonic,
         });
   return {

@@ -6,7 +6,7 @@ import { KeySetError, type KeySetFailure } from './key-set-error.ts';
 import type { DocumentFetcher, FetchedDocument } from './key-set-fetch.ts';
 import { KeyRefused } from './public-key.ts';
 import { own, type JsonObject } from '../strict-json.ts';
-import { isLoopbackUrl, isOnThisMachine, trustedUrl } from './trusted-url.ts';
+import { isOnThisMachine, trustedUrl } from './trusted-url.ts';
 
 export interface FetchedKeySet extends JwkSet {
   readonly maxAgeMs?: number;
@@ -35,7 +35,7 @@ export function jwksUriOf(document: JsonObject, iss: string, metadataUrl: string
   const url = typeof uri === 'string' ? trustedUrl(uri) : undefined;
   if (url === undefined) throw new KeySetError('address_refused');
   // A remote issuer has no business with ports of this machine.
-  if (isOnThisMachine(url) && !isLoopbackUrl(new URL(metadataUrl))) throw new KeySetError('address_refused');
+  if (isOnThisMachine(url) && !isOnThisMachine(new URL(metadataUrl))) throw new KeySetError('address_refused');
   return url.href;
 }
 
@@ -52,22 +52,24 @@ const partAfterOutage = 6;
 /**
  * For an issuer that is asked where its keys are. The answer is kept until `rediscoverMs` have passed or a fetch from
  * there failed, so that an unknown `kid` costs one request, not two. While only the metadata cannot be had, the keys
- * are still fetched from where they were: else a withdrawn key would stay, and a new one would not come.
+ * are still fetched from where they were, after `patienceMs` at most: else a withdrawn key would stay, and a new one would not come.
  */
 export function fromDiscovery(
   issuer: IssuerConfig,
   metadataUrl: string,
   fetcher: DocumentFetcher,
-  options: { rediscoverMs: number; monotonic: () => number },
+  options: { rediscoverMs: number; patienceMs: number; monotonic: () => number },
 ): FetchKeySet {
-  const { rediscoverMs, monotonic } = options;
+  const { rediscoverMs, patienceMs, monotonic } = options;
   let uri: string | undefined;
   /** By the monotonic clock. */
   let askAgainAt = 0;
 
   const discover = async (signal: AbortSignal): Promise<string> => {
     try {
-      const { document } = await fetcher.fetch(metadataUrl, signal);
+      // With an address to fall back on, some of the time is left for the keys.
+      const deadline = uri === undefined ? signal : AbortSignal.any([signal, AbortSignal.timeout(patienceMs)]);
+      const { document } = await fetcher.fetch(metadataUrl, deadline);
       askAgainAt = monotonic() + rediscoverMs;
       return jwksUriOf(document, issuer.iss, metadataUrl);
     } catch (error) {

@@ -3,7 +3,8 @@
 const loopbackHost = /^(localhost|127\.\d{1,3}\.\d{1,3}\.\d{1,3}|\[::1\])$/;
 
 /** As URL writes them: names below `localhost` (RFC 6761 §6.3), 0.0.0.0/8 and [::], and IPv4 within IPv6. */
-const ownHost = /^(?:(?:.+\.)?localhost\.?|127\..+|0\..+|\[::1?\]|\[::ffff:(?:7f[0-9a-f]{2}|0):[0-9a-f]{1,4}\])$/;
+const ownHost =
+  /^(?:(?:.+\.)?localhost\.?|(?:127|0)(?:\.\d{1,3}){3}|\[::1?\]|\[::ffff:(?:7f[0-9a-f]{2}|[0-9a-f]{1,2}):[0-9a-f]{1,4}\])$/;
 
 /** Whether the address is, or may be taken for, one on this machine. */
 export const isOnThisMachine = (url: URL): boolean => ownHost.test(url.hostname);

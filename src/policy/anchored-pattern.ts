@@ -1,15 +1,10 @@
 // `clientIdPattern` and `filterValuePattern`: regular expressions that run on text from claims, in time linear in the
 // text whatever the pattern. A subset of JavaScript's syntax becomes states that are followed all at once (Thompson's
 // construction); nothing backtracks. ^ and $ enclose the whole pattern, so no alternative escapes them.
-import { PatternProblem, PatternReader, type CharacterTest, type PatternNode } from './pattern-syntax.ts';
+import { createMatcher, type Matcher, type State } from './pattern-matcher.ts';
+import { PatternProblem, PatternReader, type PatternNode } from './pattern-syntax.ts';
 
 const mostStates = 1000;
-
-/** A state goes on freely to `to`, or over a character that passes `test`. */
-interface State {
-  readonly to: number[];
-  test?: CharacterTest;
-}
 
 function build(node: PatternNode): { states: State[]; end: number } {
   const states: State[] = [{ to: [] }];
@@ -61,47 +56,14 @@ function build(node: PatternNode): { states: State[]; end: number } {
   return { states, end };
 }
 
-/** Whether the whole text matches. `pay` is told of the states visited on the way, and may throw to end it. */
-export type AnchoredPattern = (text: string, pay?: (states: number) => void) => boolean;
-
 /**
  * Compiles a pattern between ^ and $ to a test of a whole text, by code points as with JavaScript's `u` flag.
  * Throws PatternProblem for what is not in the subset: look-around, back-references, classes by property, nested anchors.
  */
-export function compileAnchoredPattern(source: string): AnchoredPattern {
+export function compileAnchoredPattern(source: string): Matcher {
   if (!/^\^[\s\S]*\$$/.test(source)) throw new PatternProblem('it must begin with ^ and end with $');
   if (/(?:^|[^\\])(?:\\\\)*\\\$$/.test(source)) throw new PatternProblem('its last $ is escaped');
   const { states, end } = build(new PatternReader(source.slice(1, -1)).read());
 
-  const closure = (seeds: readonly number[]): Set<number> => {
-    const reached = new Set(seeds);
-    const pending = [...seeds];
-    for (let at = pending.pop(); at !== undefined; at = pending.pop()) {
-      const state = states[at];
-      if (state === undefined || state.test !== undefined) continue;
-      for (const to of state.to)
-        if (!reached.has(to)) {
-          reached.add(to);
-          pending.push(to);
-        }
-    }
-    return reached;
-  };
-  const start = closure([0]);
-
-  return (text, pay) => {
-    let current = start;
-    for (const character of text) {
-      pay?.(current.size);
-      const code = character.codePointAt(0) ?? 0;
-      const next: number[] = [];
-      for (const at of current) {
-        const state = states[at];
-        if (state?.test?.(code) === true) next.push(...state.to);
-      }
-      if (next.length === 0) return false;
-      current = closure(next);
-    }
-    return current.has(end);
-  };
+  return createMatcher(states, end);
 }

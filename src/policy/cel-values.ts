@@ -39,8 +39,10 @@ export function typeName(value: unknown): string {
   return value instanceof Optional ? 'optional' : 'map';
 }
 
-/** The member of a map or the element of a list; undefined if there is none. */
+/** The member of a map or the element of a list; undefined if there is none. Throws if the key is an optional value. */
 export function member(container: unknown, key: unknown): unknown {
+  if (key instanceof Optional)
+    throw new ExpressionFailure('an optional value is used as a key; add .orValue("…") to it');
   if (typeof key === 'string') {
     if (container instanceof Map) return (container as ReadonlyMap<unknown, unknown>).get(key);
     if (isPlainObject(container)) return Object.hasOwn(container, key) ? container[key] : undefined;
@@ -76,7 +78,7 @@ export function equal(evaluation: Evaluation, a: unknown, b: unknown, depth = 0)
   if (typeof a === 'number' && typeof b === 'bigint') return Number.isInteger(a) && BigInt(a) === b;
   if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) return false;
   if (!isExact(a) || !isExact(b))
-    throw new ExpressionFailure('a whole number beyond 2^53 is compared, which JSON changes');
+    throw new ExpressionFailure('a whole number beyond 2^53 is compared, which is not exact');
   if (depth >= deepest) throw new ExpressionFailure('"==" compares values that are nested too deeply');
   if (Array.isArray(a)) {
     if (!Array.isArray(b) || a.length !== b.length) return false;

@@ -39,8 +39,12 @@ export const compileAccess =
 export const select = (holder: unknown, key: unknown, node: ASTNode): Optional => {
   const container = holder instanceof Optional ? holder.value : holder;
   if (container === null || (holder instanceof Optional && !holder.present)) return none;
-  if (typeof key === 'string' ? !isMap(container) : !Array.isArray(container))
-    throw new ExpressionFailure(`"${excerpt(node)}" looks for a member in a ${typeName(container)}`, blamed(node));
+  const isIndex = typeof key === 'bigint' || typeof key === 'number';
+  if (typeof key === 'string' ? !isMap(container) : !(isIndex && Array.isArray(container)))
+    throw new ExpressionFailure(
+      `"${excerpt(node)}" looks into a ${typeName(container)} by a ${typeName(key)}`,
+      blamed(node),
+    );
   const value = member(container, key);
   if (!isExact(value)) throw inexact(node);
   return value === undefined ? none : new Optional(true, value);

@@ -37,7 +37,7 @@ export type PolicyCompiler = ReturnType<typeof createPolicyCompiler>;
 const blamedClaim = (site: Site): string | undefined =>
   site.claims.length === 1 && site.variables.length === 0 && site.claims[0] !== '*' ? site.claims[0] : undefined;
 
-/** Visiting this many states of a pattern takes about as long as other work that costs one unit of fuel. */
+/** What one unit of fuel pays for of a pattern's work; about as much time as the dearest of the other operations take. */
 const statesPerUnit = 8;
 
 export function createPolicyCompiler(document: PolicyDocument) {

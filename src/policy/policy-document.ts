@@ -89,7 +89,7 @@ export function parsePolicyDocument(text: string, file: string): PolicyDocument 
         ? 'Remove one of the two'
         : 'Mend the YAML; put quotes around ${ … } inside { } and [ ]',
   }));
-  if (/^%/m.test(text.slice(0, document.contents?.range?.[0] ?? 0)))
+  if (/^\ufeff?%/m.test(text.slice(0, document.contents?.range?.[0] ?? 0)))
     problems.push({ where: at(0), what: 'YAML directives (%…) are not allowed', mend: 'Remove them' });
 
   const refuse = (node: Node, what: string, mend: string): undefined => {

@@ -33,6 +33,7 @@ const mends: ReadonlyMap<unknown, string> = new Map([
 /** What can be told from the words alone, which the library's code of a fault does not say. */
 function mendFromText(text: string, what: string): string | undefined {
   if (/\boptional\b/.test(what)) return 'Add .orValue("…") to the optional value';
+  if (what !== "Unexpected character: ':'") return undefined;
   const [, name] = /\bclaims\.([\w:./-]*:[\w:./-]*)/.exec(text) ?? [];
   return name === undefined ? undefined : `Write claims["${name}"]`;
 }

@@ -2,7 +2,8 @@
 // the file says and returns what is sent, or refuses; it never mends, trims or coerces. Only integers change: CEL's
 // bigint becomes a number if that is exact.
 
-import { visibleText } from '../visible-text.ts';
+import { invisible, visibleText } from '../visible-text.ts';
+import { couldEndSqlText } from './sql-characters.ts';
 
 /** Says no. `what` names the kind of fault, never the value. */
 export type Refuse = (what: string) => never;
@@ -27,8 +28,6 @@ export const vendorClientId = /^[A-Za-z0-9][A-Za-z0-9_.:@|+-]{0,127}$/;
 const reservedClientId = /^(?:none|null|undefined)?$/i;
 
 const controlCharacter = /[\u0000-\u001f\u007f-\u009f\u2028\u2029]/;
-/** Quotes, backslash, backtick, `;`, `--`, `/*`: what could end a text inside SQL; also the quotes, accents and primes that some databases fold. */
-const sqlCharacter = /["'`\\;\u00b4\u02b9\u02bc\u02c8\u2018\u2019\u201c\u201d\u2032\u2035\uff02\uff07\uff3c]|--|\/\*/;
 
 const text: Rule<string> = (value, refuse) => {
   if (typeof value !== 'string') return refuse('is not a string');
@@ -42,7 +41,8 @@ export const clientIdRule =
   (value, refuse, pay) => {
     if (typeof value !== 'string') return refuse('is not a string');
     if (value.length > longestText) return refuse('is too long');
-    if (reservedClientId.test(value.normalize('NFKC').trim()))
+    if (!value.isWellFormed()) return refuse('is not well-formed Unicode');
+    if (reservedClientId.test(value.normalize('NFKC').replace(invisible, '')))
       return refuse('is blank, None, null or undefined, which could mean "no tenancy"');
     if (!matches(value, pay)) return refuse('does not match the pattern of clientId');
     return value;
@@ -69,8 +69,7 @@ export const filterTextRule =
     }
     if (value.length > longestFilterText) return refuse('is longer than 256 characters');
     if (controlCharacter.test(value)) return refuse('holds control characters');
-    if (sqlCharacter.test(value) || (/[^\0-\x7f]/.test(value) && sqlCharacter.test(value.normalize('NFKC'))))
-      return refuse('holds a quote, backslash, backtick, ";", "--" or "/*"');
+    if (couldEndSqlText(value)) return refuse('holds a quote, backslash, backtick, ";", "--" or "/*"');
     return visibleText.test(value) ? value : refuse('is blank');
   };
 

@@ -20,6 +20,8 @@ describe('the address of keys in metadata', () => {
       'localhost.example',
       '[::2]',
       '[::ffff:8.8.8.8]',
+      '0.example.com',
+      '127.example.com',
       '10.0.0.1',
       '1127.0.0.1.example',
     ]) {
@@ -31,6 +33,7 @@ describe('the address of keys in metadata', () => {
     expect(uriOf('http://localhost:9/keys', here)).toBe('http://localhost:9/keys');
     expect(() => uriOf('http://localhost:9/keys')).toThrow('address_refused');
     expect(uriOf('https://[::1]:9/keys', here)).toBe('https://[::1]:9/keys');
+    expect(uriOf('https://auth.localhost/keys', 'https://auth.localhost/x')).toBe('https://auth.localhost/keys');
     for (const uri of [
       'https://0.0.0.0/k',
       'https://0.1.2.3/k',
@@ -38,6 +41,7 @@ describe('the address of keys in metadata', () => {
       'https://[::ffff:127.0.0.1]/k',
       'https://[::ffff:127.1.2.3]/k',
       'https://[::ffff:0.0.0.0]/k',
+      'https://[::ffff:0.1.2.3]/k',
       'https://localhost./k',
       'https://x.localhost/k',
       'https://x.localhost./k',
@@ -67,6 +71,10 @@ describe('discovery', () => {
     throw new KeySetError(failure);
   };
 
+  const hangs = (): never => {
+    throw new Error('is not called');
+  };
+
   /** An issuer that answers as it is set to, and what was asked of it. */
   function discovering() {
     const asked: string[] = [];
@@ -79,13 +87,18 @@ describe('discovery', () => {
       { iss, algorithms: ['EdDSA'] } as unknown as IssuerConfig,
       there,
       {
-        fetch: async (url) => {
+        fetch: async (url, signal) => {
           asked.push(url === there ? 'metadata' : url);
+          if (url === there && answers.metadata === hangs) {
+            await new Promise((resolve) => signal.addEventListener('abort', resolve));
+            throw new KeySetError('timeout');
+          }
+          if (signal.aborted) throw new KeySetError('timeout');
           return { document: (url === there ? answers.metadata() : answers.keySet()) as JsonObject };
         },
         close: async () => undefined,
       },
-      { rediscoverMs: 6_000, monotonic: () => clock.now },
+      { rediscoverMs: 6_000, patienceMs: 20, monotonic: () => clock.now },
     );
     return { asked, clock, answers, fetch: () => fetch(AbortSignal.timeout(1_000)) };
   }
@@ -123,6 +136,23 @@ describe('discovery', () => {
       expect(asked).toEqual(['metadata', keys, keys]);
     },
   );
+
+  it('leaves time for the keys when the metadata does not come', async () => {
+    const { asked, clock, answers, fetch } = discovering();
+    await fetch();
+    answers.metadata = hangs;
+    asked.length = 0;
+    for (clock.now of [6_000, 6_999, 7_000]) await fetch();
+    expect(asked).toEqual(['metadata', keys, keys, 'metadata', keys]);
+  });
+
+  it('waits for its first answer as long as a fetch may take', async () => {
+    const { answers, fetch } = discovering();
+    answers.metadata = hangs;
+    const start = performance.now();
+    await expect(fetch()).rejects.toThrow('timeout');
+    expect(performance.now() - start).toBeGreaterThan(900);
+  });
 
   it('keeps the address when neither metadata nor keys can be had for a while', async () => {
     const { asked, clock, answers, fetch } = discovering();

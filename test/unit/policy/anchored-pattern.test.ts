@@ -83,6 +83,36 @@ describe('an anchored pattern', () => {
     expect(['acme', 'globex', 'acme-x', 'x-globex'].map((text) => matches(text))).toEqual([true, true, false, false]);
   });
 
+  it('gives the same when it has seen more texts than it remembers', () => {
+    const pattern = '(?:[a-c]{1,20}-)*[0-9]{1,3}';
+    const matches = compileAnchoredPattern(`^${pattern}$`);
+    const expected = new RegExp(`^(?:${pattern})$`, 'u');
+    const texts = Array.from({ length: 3_000 }, (_, i) => `${'abc'.repeat(i % 7)}-${String.fromCodePoint(0x100 + i)}`);
+    for (const text of [...texts, 'a-1', 'abc-cab-123', 'abc-1234', '-', '', 'a-', 'ab-1', ...texts])
+      expect([text, matches(text)]).toEqual([text, expected.test(text)]);
+  });
+
+  it('tells of its work: much for what is new, little for what it has seen', () => {
+    const matches = compileAnchoredPattern('^(?:[a-z]{1,60}-?)+$');
+    const workFor = (text: string): number => {
+      let work = 0;
+      matches(text, (states) => (work += states));
+      return work;
+    };
+    expect(workFor('abcd-efgh')).toBeGreaterThan(50);
+    expect(workFor('abcd-efgh')).toBe(9);
+    expect(workFor('')).toBe(0);
+  });
+
+  it('ends when its work is not paid for', () => {
+    const matches = compileAnchoredPattern('^[a-z]+$');
+    const refuse = (): never => {
+      throw new RangeError('no more');
+    };
+    expect(() => matches('abc', refuse)).toThrow('no more');
+    expect(matches('abc')).toBe(true);
+  });
+
   it('does not match before a line feed at the end', () => {
     expect(compileAnchoredPattern('^a$')('a\n')).toBe(false);
   });

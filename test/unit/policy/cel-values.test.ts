@@ -121,7 +121,7 @@ describe('comparing', () => {
   });
 
   it('fails for whole numbers that JSON may have changed, wherever they are inside', () => {
-    const failure = new ExpressionFailure('a whole number beyond 2^53 is compared, which JSON changes');
+    const failure = new ExpressionFailure('a whole number beyond 2^53 is compared, which is not exact');
     expect(() => same({ n: 2 ** 53 }, { n: 2 ** 53 })).toThrow(failure);
     expect(() => same([[2 ** 53]], [[1]])).toThrow(failure);
     expect(() => same([[1]], [[2 ** 53]])).toThrow(failure);
@@ -154,6 +154,12 @@ describe('a member', () => {
     expect(member(new Map([['a', 1]]), 'a')).toBe(1);
     expect(member(['x', 'y'], 1n)).toBe('y');
     expect(member(['x', 'y'], 0)).toBe('x');
+  });
+
+  it.each([{}, new Map(), [], 'text', null])('of %o is not looked up by an optional value', (container) => {
+    const failure = new ExpressionFailure('an optional value is used as a key; add .orValue("…") to it');
+    expect(() => member(container, none)).toThrow(failure);
+    expect(() => member(container, new Optional(true, 'a'))).toThrow(failure);
   });
 
   it.each<readonly [unknown, unknown]>([

@@ -54,6 +54,7 @@ describe('the YAML of a policy', () => {
     ['%YAML 1.2\n--- # nothing\n', /^p\.yaml:1:1 YAML directives/],
     ['# first\n%YAML 1.1\n---\na: 1\n', /^p\.yaml:1:1 YAML directives/],
     ['%TAG ! tag:example.com,2000:\n---\na: 1\n', /^p\.yaml:1:1 YAML directives/],
+    ['\ufeff%YAML 1.1\n---\na: yes\n', /YAML directives/],
     ['%OTHER\n---\na: 1\n', /YAML directives/],
     ['a: 1\na: 2\n', /^p\.yaml:2:1 not valid YAML: /],
   ])('is refused when it is %j', (text, problem) => {
