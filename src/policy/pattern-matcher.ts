@@ -49,8 +49,8 @@ export function createMatcher(states: readonly State[], end: number): Matcher {
     return step;
   };
 
+  /** Every text begins with a step that is looked up, so nothing leads to the old ones any more. */
   const forget = (): void => {
-    for (const { next } of steps.values()) next.clear();
     steps.clear();
     remembered = 0;
   };
