@@ -62,6 +62,8 @@ describe('the YAML of a policy', () => {
   });
 
   it('may speak of percentages', () => {
+    expect(whatIsWrong('a: "x\n  %y"\n')).toEqual([]);
+    expect(whatIsWrong('{ a: "x\n%y" }\n')).toEqual([]);
     expect(whatIsWrong('# 100 % of it\na: 5%\nb: "%"\nc: |\n  %d\n')).toEqual([]);
   });
 
