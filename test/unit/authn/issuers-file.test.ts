@@ -175,7 +175,7 @@ describe('JWT_ISSUERS_FILE', () => {
     ],
     ['a tag', `- issuer: !!str https://one.example\n  audience: me\n`, [`${at}:1:17 uses a tag`]],
     ['broken YAML', '- issuer: "x\n', [`${at}:2:1 is not strict YAML (MISSING_CHAR)`]],
-    ['too much', `# ${'x'.repeat(262_144)}`, [`${at} is larger than 256 KiB`]],
+    ['too much', `#${'x'.repeat(262_144)}`, [`${at} is larger than 256 KiB`]],
   ])('with %s is refused by file, line and column', (_title, text, problems) => {
     expect(problemsOf(text)).toEqual(problems);
   });
