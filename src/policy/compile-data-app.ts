@@ -82,7 +82,6 @@ export function compileDataApp(name: string, app: DataAppDocument, options: Data
       root: [...path, 'request'],
       references,
       filterText: filterTextRule(filterTest),
-      hasFilterPattern: filterTest !== undefined,
     },
     app.request,
     {

@@ -97,13 +97,12 @@ export function filterValueField(
   }
   const metric = list !== 'dashboardAppFilters';
   const expected: readonly ExpectedType[] = metric ? ['string', 'list', 'bool', 'number'] : ['string', 'list'];
-  const rule = (text: Rule<string>, isPatterned: boolean): Rule<unknown> =>
-    metric ? metricFilterRule(text, isPatterned) : dashboardFilterRule(text);
+  const rule = metric ? metricFilterRule : dashboardFilterRule;
   return scope.compiler.scalar<unknown>(path, value, sitePath, {
     ...common,
     expected,
-    rule: rule(scope.filterText, scope.hasFilterPattern),
-    literalRule: rule(literalFilterTextRule, false),
+    rule: rule(scope.filterText),
+    literalRule: rule(literalFilterTextRule),
     bodyPath,
   });
 }

@@ -15,8 +15,6 @@ export interface RequestScope {
   readonly references: Reference[];
   /** For texts that expressions give to filters. */
   readonly filterText: Rule<string>;
-  /** Whether filterValuePattern says what a value looks like. */
-  readonly hasFilterPattern: boolean;
 }
 
 /** A list of texts as the file writes it: every element a literal or an expression that gives a text or a list. */

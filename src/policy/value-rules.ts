@@ -131,18 +131,18 @@ export const listRule =
 export type FilterScalar = boolean | number | string | readonly string[];
 
 /**
- * Values of `appFilters` and `rlsSettings`: boolean, number, text or list of texts, never an object.
- * `isPatterned`: a pattern says what is expected, so a number or boolean must look like it too when it is written out.
+ * Values of `appFilters` and `rlsSettings`: boolean, number, text or list of texts, never an object. A number or boolean
+ * must be right as a text too when it is written out: a pattern says what is expected.
  */
 export const metricFilterRule =
-  (element: Rule<string>, isPatterned: boolean): Rule<FilterScalar> =>
+  (element: Rule<string>): Rule<FilterScalar> =>
   (value, refuse, pay) => {
     if (typeof value === 'string') return element(value, refuse, pay);
     if (Array.isArray(value)) return listRule(element, false)(value, refuse, pay);
     if (typeof value !== 'boolean' && typeof value !== 'number' && typeof value !== 'bigint')
       return refuse(value === null ? 'is null' : 'is neither a boolean, number, string nor list of strings');
     const scalar = typeof value === 'boolean' ? value : numberRule(value, refuse, pay);
-    if (isPatterned) element(String(scalar), refuse, pay);
+    element(String(scalar), refuse, pay);
     return scalar;
   };
 

@@ -100,7 +100,7 @@ describe('a filter value', () => {
     [[], 'is an empty list'],
     [[1], 'is not a string'],
   ])('of a metric: %s', (value, expected) => {
-    expect(outcome(metricFilterRule(element, false), value)).toEqual(expected);
+    expect(outcome(metricFilterRule(element), value)).toEqual(expected);
   });
 
   it.each([
