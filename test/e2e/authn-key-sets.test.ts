@@ -603,6 +603,22 @@ describe('discovery', () => {
     expect(issuer.requests).toEqual([path]);
   });
 
+  it.each([
+    ['hangs', silent],
+    ['drips', dripping],
+    ['fails', status(500)],
+    ['redirects', status(302, { location: '/elsewhere' })],
+  ])('fetches the keys from where they were while the metadata %s', async (_title, trouble) => {
+    const { issuer, server, key, clock } = await discover((url) => json(metadata(url)), { timeoutMs: 3_000 });
+    const fresh = issuerKey('fresh', issuer.url);
+    issuer.on('/jwks', json(setOf(fresh)));
+    issuer.on(path, trouble);
+    clock.forward(hour);
+    expect(codeOf(await server.send(fresh.token()))).toEqual([200, 'accepted']);
+    expect(codeOf(await server.send(key.token()))).toEqual([401, 'INVALID_TOKEN']);
+    expect(issuer.requests).toEqual([path, '/jwks', path, '/jwks']);
+  });
+
   it('has one deadline over metadata and keys together', async () => {
     const { server } = await discover(
       (url) => (request, response) => void setTimeout(() => json(metadata(url))(request, response), 200),
