@@ -49,10 +49,12 @@ export function createMatcher(states: readonly State[], end: number): Matcher {
     return step;
   };
 
-  /** Every text begins with a step that is looked up, so nothing leads to the old ones any more. */
+  let start = stepOf([0]);
+  /** Nothing leads from the new start to the old steps. */
   const forget = (): void => {
     steps.clear();
     remembered = 0;
+    start = stepOf([0]);
   };
 
   const follow = (from: Step, code: number): Step => {
@@ -65,7 +67,7 @@ export function createMatcher(states: readonly State[], end: number): Matcher {
   };
 
   return (text, pay) => {
-    let current = stepOf([0]);
+    let current = start;
     for (const character of text) {
       const code = character.codePointAt(0) ?? 0;
       const known = current.next.get(code);
