@@ -1,5 +1,6 @@
-// What a request costs beside an empty Fastify route and one of the same plugins, in one run on one machine: the repeat path (token reused), the
-// first path (one upstream call), and /livez while invalid tokens flood in. Figures are ratios; nothing here is a test.
+// What a request costs beside an empty Fastify route and one of the same plugins, in one run on one machine: the repeat
+// path (token reused), the first path (one upstream call), and /livez while invalid tokens flood in. Figures are ratios;
+// nothing here is a test.
 // Usage: node bench/paths.ts [seconds per figure, default 4]
 import { spawn, type ChildProcess } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';

@@ -52,7 +52,8 @@ const partAfterOutage = 6;
 /**
  * For an issuer that is asked where its keys are. The answer is kept until `rediscoverMs` have passed or a fetch from
  * there failed, so that an unknown `kid` costs one request, not two. While only the metadata cannot be had, the keys
- * are still fetched from where they were, after `patienceMs` at most: else a withdrawn key would stay, and a new one would not come.
+ * are still fetched from where they were, after `patienceMs` at most: else a withdrawn key would stay, and a new one
+ * would not come.
  */
 export function fromDiscovery(
   issuer: IssuerConfig,

@@ -48,6 +48,8 @@ export function createPolicies({ configuration, metrics, logger, clock, pollInte
       path: loaded.path,
       initial: loaded.content,
       intervalMs: pollIntervalMs,
+      // Its tests are files of their own and may come later.
+      retriesRefused: config.policyTestFiles.length > 0,
       accept: (content) => {
         const next = loadPolicy({
           text: content.toString('utf8'),

@@ -106,6 +106,18 @@ describe('POLICY_TEST_FILES', () => {
     expect(await metricsOf(running)).toContain('guest_token_policy_reloads_total{result="failed"} 1');
   });
 
+  it('may come after the policy that they are for', async () => {
+    const running = await start(env, files);
+    writeFileSync(join(running.folder, 'policy.yaml'), policyFor('${claims.org_id}'));
+    await logged(running, 'policy was refused');
+    const tests = policyTests.replace('userIdentifier: u1', 'userIdentifier: acme');
+    writeFileSync(join(running.folder, 'sales.policy-test.yaml'), tests);
+    await logged(running, 'the policy was reloaded');
+    expect((await askAs(running)).status).toBe(200);
+    expect(databrain.requests.at(-1)?.body).toMatchObject({ params: { userIdentifier: 'acme' } });
+    expect(running.lines().filter(({ message }) => message.includes('policy was refused'))).toHaveLength(1);
+  });
+
   it('stops the start too', async () => {
     const failing = start(env, { ...files, 'policy.yaml': policyFor('someone-else') });
     await expect(failing).rejects.toThrow(/ended with 78: sales\.policy-test\.yaml:2:\d+: the policy fails the test/);
