@@ -1,7 +1,8 @@
 // What counts as text that says something.
 
-/** Something that a reader would see: not only white space, control or other invisible characters, or empty Braille. */
-export const visibleText = /[^\s\p{C}\p{Z}\p{Default_Ignorable_Code_Point}\u2800]/u;
+/** White space, control and other invisible characters, empty Braille: nothing that a reader would see. */
+const hidden = String.raw`\s\p{C}\p{Z}\p{Default_Ignorable_Code_Point}\u2800`;
 
-/** All the others. */
-export const invisible = /[\s\p{C}\p{Z}\p{Default_Ignorable_Code_Point}\u2800]/gu;
+export const visibleText = new RegExp(`[^${hidden}]`, 'u');
+
+export const invisible = new RegExp(`[${hidden}]`, 'gu');

@@ -1,11 +1,9 @@
 // CEL's binary operators over values. Ordering mixes int and double, arithmetic does not (CEL language definition,
 // "Standard Definitions"); what they produce is paid for.
 import { ExpressionFailure, spend, type Evaluation } from './evaluation.ts';
-import { equal, isPlainObject, member, typeName } from './cel-values.ts';
+import { equal, isMap, isNumeric, member, typeName } from './cel-values.ts';
 
 type Operator = (evaluation: Evaluation, left: unknown, right: unknown, claim: string | undefined) => unknown;
-
-const isNumeric = (value: unknown): value is number | bigint => typeof value === 'number' || typeof value === 'bigint';
 
 const mismatch = (operator: string, left: unknown, right: unknown, claim: string | undefined): ExpressionFailure =>
   new ExpressionFailure(`"${operator}" does not apply to ${typeName(left)} and ${typeName(right)}`, claim);
@@ -72,7 +70,7 @@ const isIn: Operator = (evaluation, left, right, claim) => {
     }
     return false;
   }
-  if (right instanceof Map || isPlainObject(right)) return member(right, left) !== undefined;
+  if (isMap(right)) return member(right, left) !== undefined;
   throw mismatch('in', left, right, claim);
 };
 

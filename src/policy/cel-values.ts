@@ -25,6 +25,9 @@ export const isPlainObject = (value: unknown): value is PlainObject =>
   !(value instanceof Map) &&
   !(value instanceof Optional);
 
+export const isNumeric = (value: unknown): value is number | bigint =>
+  typeof value === 'number' || typeof value === 'bigint';
+
 export const isMap = (value: unknown): value is object => value instanceof Map || isPlainObject(value);
 
 /** The type's name for messages; never the value. */
@@ -48,8 +51,7 @@ export function member(container: unknown, key: unknown): unknown {
     if (isPlainObject(container)) return Object.hasOwn(container, key) ? container[key] : undefined;
     return undefined;
   }
-  const isIndex = typeof key === 'bigint' || typeof key === 'number';
-  return isIndex && Array.isArray(container) ? (container as readonly unknown[])[Number(key)] : undefined;
+  return isNumeric(key) && Array.isArray(container) ? (container as readonly unknown[])[Number(key)] : undefined;
 }
 
 /** Of lists and maps that were walked: claims are frozen, and what an expression makes never changes. */

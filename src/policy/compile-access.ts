@@ -1,7 +1,7 @@
 // Members of claims, maps, lists and optional values: `a.b`, `a[b]`, `a.?b`, `has(a.b)`, `a.?b.orValue(c)`.
 import type { ASTNode } from '@marcbachmann/cel-js';
 import { blamed, excerpt } from './cel-tree.ts';
-import { isExact, isMap, member, none, Optional, typeName } from './cel-values.ts';
+import { isExact, isMap, isNumeric, member, none, Optional, typeName } from './cel-values.ts';
 import type { Evaluate } from './compile-logic.ts';
 import { ExpressionFailure, type Evaluation } from './evaluation.ts';
 
@@ -39,8 +39,7 @@ export const compileAccess =
 export const select = (holder: unknown, key: unknown, node: ASTNode): Optional => {
   const container = holder instanceof Optional ? holder.value : holder;
   if (container === null || (holder instanceof Optional && !holder.present)) return none;
-  const isIndex = typeof key === 'bigint' || typeof key === 'number';
-  if (typeof key === 'string' ? !isMap(container) : !(isIndex && Array.isArray(container)))
+  if (typeof key === 'string' ? !isMap(container) : !(isNumeric(key) && Array.isArray(container)))
     throw new ExpressionFailure(
       `"${excerpt(node)}" looks into a ${typeName(container)} by a ${typeName(key)}`,
       blamed(node),
