@@ -5,7 +5,7 @@ import assert from 'node:assert/strict';
 import { parseArgs } from 'node:util';
 import type { Claims, Principal } from '../src/authn/principal.ts';
 import { decide } from '../src/policy/decide.ts';
-import { loadPolicy } from '../src/policy/load-policy.ts';
+import { loadPolicy } from '../src/policy/compile/load-policy.ts';
 
 const maxMicroseconds = 15;
 const maxRatio = 3;

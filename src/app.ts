@@ -7,7 +7,7 @@ import { createAuthenticator } from './authn/authenticate.ts';
 import type { Clock } from './clock.ts';
 import type { Configuration } from './config/load-configuration.ts';
 import { ServiceError } from './errors.ts';
-import { createUpstreamClient } from './guest-token/client.ts';
+import { createUpstreamClient } from './databrain/client.ts';
 import { createIssue } from './guest-token/issue.ts';
 import { createRedisTokens } from './guest-token/redis-tokens.ts';
 import { createAdminListener } from './http/admin.ts';

@@ -2,22 +2,22 @@
 // and claims by the verifier, then our own checks of what it gave back. The only maker of Principals.
 import type { Clock } from '../clock.ts';
 import { ServiceError, type Reason } from '../errors.ts';
-import { candidateKeys, expectKey, type Issuer } from './candidate-keys.ts';
+import { candidateKeys, expectKey, type Issuer } from './keys/candidate-keys.ts';
 import { parseCompactJws } from './compact-jws.ts';
-import { createIssuerKeys } from './issuer-keys.ts';
+import { createIssuerKeys } from './keys/issuer-keys.ts';
 import type { IssuerConfig } from './issuer.ts';
 import { readJoseHeader } from './jose-header.ts';
-import { identityOf, type KeyRing, type LoadedKey } from './key-ring.ts';
-import { createDocumentFetcher } from './key-set-fetch.ts';
-import { defaultTimings, type KeySetEvents, type KeySetState, type KeySetTimings } from './key-set.ts';
+import { identityOf, type KeyRing, type LoadedKey } from './keys/key-ring.ts';
+import { createDocumentFetcher } from './keys/key-set-fetch.ts';
+import { defaultTimings, type KeySetEvents, type KeySetState, type KeySetTimings } from './keys/key-set.ts';
 import type { Principal } from './principal.ts';
-import { KeyRefused } from './public-key.ts';
+import { KeyRefused } from './keys/public-key.ts';
 import { refusal } from './refusal.ts';
 import { checkTimes, readRegisteredClaims, type RegisteredClaims } from './registered-claims.ts';
 import { createRememberedTokens } from './remembered-tokens.ts';
 import type { Secret } from '../secrets/secret.ts';
 import { deepFreeze } from '../deep-freeze.ts';
-import { createTurns } from './turns.ts';
+import { createOnePerTick } from './one-per-tick.ts';
 import { own, type JsonObject } from '../strict-json.ts';
 import type { VerifyJws } from './verify-jws.ts';
 
@@ -75,7 +75,7 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticato
     ]),
   );
   const remembered = createRememberedTokens(options.maxRememberedTokens ?? 10_000, maxRememberedBytes);
-  const turn = createTurns();
+  const turn = createOnePerTick();
 
   const hasSecret = ({ config, keys }: Issuer, identity: string): boolean =>
     config.keys.kind === 'secret' && keys.ring()?.materials.has(identity) === true;

@@ -9,12 +9,12 @@ import {
   isHmac,
   algorithms as knownAlgorithms,
   type Algorithm,
-} from './algorithms.ts';
-import { loadHmacSecrets } from './hmac-secret.ts';
-import { createKeyRing, type KeyRing } from './key-ring.ts';
-import { KeyRefused } from './public-key.ts';
-import { loadPublicKeys } from './public-keys.ts';
-import { discoveryUrl, trustedUrl } from './trusted-url.ts';
+} from './keys/algorithms.ts';
+import { loadHmacSecrets } from './keys/hmac-secret.ts';
+import { createKeyRing, type KeyRing } from './keys/key-ring.ts';
+import { KeyRefused } from './keys/public-key.ts';
+import { loadPublicKeys } from './keys/public-keys.ts';
+import { discoveryUrl, trustedUrl } from './keys/trusted-url.ts';
 
 /** Where the issuer's keys are. Exactly one by construction. */
 export type RawKeySource =

@@ -1,6 +1,6 @@
 // The JOSE header (RFC 7515 §4, RFC 8725 §3): what a token says of itself, held against what its issuer may say.
 // `jku`, `x5u`, `jwk`, `x5c` and `x5t` are never read: keys come from configuration only.
-import { algorithmNamed, type Algorithm } from './algorithms.ts';
+import { algorithmNamed, type Algorithm } from './keys/algorithms.ts';
 import type { IssuerConfig } from './issuer.ts';
 import { refusal } from './refusal.ts';
 import { own, type JsonObject } from '../strict-json.ts';

@@ -1,6 +1,6 @@
 // The cryptographic check as authn/ asks for it. The check itself is @fastify/jwt's: http/jwt.ts implements this.
 import type { IssuerConfig } from './issuer.ts';
-import type { LoadedKey } from './key-ring.ts';
+import type { LoadedKey } from './keys/key-ring.ts';
 import type { JsonObject } from '../strict-json.ts';
 
 /**

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { Config } from '../config/load-config.ts';
 import { loadConfiguration, type LoadedPolicy } from '../config/load-configuration.ts';
-import { checkDataApp } from '../policy/live-check.ts';
+import { checkDataApp } from '../policy/trial/live-check.ts';
 import type { DataAppPolicy, Policy } from '../policy/policy.ts';
 import { ConfigurationError, toLine, type Problem } from '../problem.ts';
 import { exitCode, type Command, type CommandContext } from './command.ts';

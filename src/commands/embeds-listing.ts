@@ -1,7 +1,7 @@
 // Asks Databrain which embeds a key opens: GET /api/v2/data-app/embeds. Mints nothing. Nothing of the answer but ids
 // and names is taken, and nothing of it is ever part of an error: it may repeat the key.
 import { request } from 'undici';
-import type { EmbedsListing } from '../policy/live-check.ts';
+import type { EmbedsListing } from '../policy/trial/live-check.ts';
 import type { Secret } from '../secrets/secret.ts';
 
 const maxBytes = 4 * 1024 * 1024;

@@ -1,6 +1,6 @@
 // explain: for given claims the exact body that would be sent and where each field comes from, or why it is refused.
-import { explain } from '../policy/explain.ts';
-import { explanationLines } from '../policy/explain-text.ts';
+import { explain } from '../policy/trial/explain.ts';
+import { explanationLines } from '../policy/trial/explain-text.ts';
 import { ConfigurationError } from '../problem.ts';
 import { readClaims } from './claims-argument.ts';
 import { exitCode, type Command } from './command.ts';

@@ -2,11 +2,11 @@
 import { readdirSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import type { Clock } from '../clock.ts';
-import { coveredPercent } from '../policy/coverage.ts';
-import { toJUnit, type JUnitSuite } from '../policy/junit.ts';
-import { loadPolicyTests, type PolicyTestDocument } from '../policy/policy-test-document.ts';
-import { coverageLines, resultLines } from '../policy/policy-test-report.ts';
-import { runPolicyTests, type PolicyTestRun } from '../policy/policy-test-run.ts';
+import { coveredPercent } from '../policy/trial/coverage.ts';
+import { toJUnit, type JUnitSuite } from '../policy/trial/junit.ts';
+import { loadPolicyTests, type PolicyTestDocument } from '../policy/trial/policy-test-document.ts';
+import { coverageLines, resultLines } from '../policy/trial/policy-test-report.ts';
+import { runPolicyTests, type PolicyTestRun } from '../policy/trial/policy-test-run.ts';
 import type { Policy } from '../policy/policy.ts';
 import { ConfigurationError, type Problem } from '../problem.ts';
 import { exitCode, type Command, type CommandContext } from './command.ts';

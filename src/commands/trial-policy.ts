@@ -3,7 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { createReader } from '../config/environment.ts';
-import { loadPolicy } from '../policy/load-policy.ts';
+import { loadPolicy } from '../policy/compile/load-policy.ts';
 import type { Policy } from '../policy/policy.ts';
 import { ConfigurationError, type Problem } from '../problem.ts';
 import type { CommandContext } from './command.ts';

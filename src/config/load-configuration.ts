@@ -1,5 +1,5 @@
 // Everything the service starts from: settings and policy files, with every problem of all of them at once.
-import { loadPolicy } from '../policy/load-policy.ts';
+import { loadPolicy } from '../policy/compile/load-policy.ts';
 import type { Policy } from '../policy/policy.ts';
 import { ConfigurationError, type Problem } from '../problem.ts';
 import { createReader, type Environment, type ReadFile } from './environment.ts';

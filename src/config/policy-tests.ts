@@ -1,6 +1,6 @@
 // POLICY_TEST_FILES: policy tests that stand between a policy file and its use, at start and at every reload.
-import { loadPolicyTests } from '../policy/policy-test-document.ts';
-import { runPolicyTests } from '../policy/policy-test-run.ts';
+import { loadPolicyTests } from '../policy/trial/policy-test-document.ts';
+import { runPolicyTests } from '../policy/trial/policy-test-run.ts';
 import type { Policy } from '../policy/policy.ts';
 import { ConfigurationError, type Problem } from '../problem.ts';
 import type { ReadFile } from './environment.ts';

@@ -19,18 +19,3 @@ export interface GuestToken {
  * Throws ServiceError with an UPSTREAM_* code; never 401 or 403, whatever the upstream says.
  */
 export type IssueGuestToken = (grant: Grant, principal: Principal) => Promise<GuestToken>;
-
-/** A token fresh from the upstream, before anybody has it. */
-export interface Minted {
-  readonly token: string;
-  /** Monotonic milliseconds just before the successful attempt was sent: its life is counted from here, never later. */
-  readonly sentAt: number;
-  /** The `expiryTime` that was sent, in milliseconds. */
-  readonly lifetimeMs: number;
-}
-
-/**
- * Asks the upstream for one new token: body, attempts under one deadline, distrustful reading of the answer.
- * Throws ServiceError with an UPSTREAM_* code. Is not cancelled when a caller hangs up.
- */
-export type Mint = (grant: Grant) => Promise<Minted>;

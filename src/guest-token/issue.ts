@@ -3,12 +3,13 @@
 // whoever has a token with some life left keeps working.
 import { LRUCache } from 'lru-cache';
 import type { Clock } from '../clock.ts';
+import type { Mint } from '../databrain/mint.ts';
 import { ServiceError, type ErrorCode } from '../errors.ts';
 import type { Grant } from '../policy/decision.ts';
 import type { ApiKeys } from '../secrets/api-keys.ts';
 import type { Secret } from '../secrets/secret.ts';
-import type { GuestToken, IssueGuestToken, Mint } from './guest-token.ts';
-import { createObtain, type Obtained } from './obtain.ts';
+import type { GuestToken, IssueGuestToken } from './guest-token.ts';
+import { createMintAcrossReplicas, type MintedAcrossReplicas } from './mint-across-replicas.ts';
 import { judge, secondsToShow, type ReusableToken } from './reusable-token.ts';
 import { toReuseKey, type ReuseKey } from './reuse-key.ts';
 import type { SharedTokens } from './shared-tokens.ts';
@@ -72,8 +73,8 @@ export function createIssue(options: IssueOptions): Issue {
   const minimumShare = options.minRemainingPercent / 100;
   const entries = new LRUCache<ReuseKey, ReusableToken>({ max: options.maxEntries });
   const renewalNotBefore = new WeakMap<ReusableToken, number>();
-  const flights = createSingleFlight<Obtained>();
-  const obtain = createObtain({ ...options, minimumShare, keep: (key, token) => entries.set(key, token) });
+  const flights = createSingleFlight<MintedAcrossReplicas>();
+  const obtain = createMintAcrossReplicas({ ...options, minimumShare, keep: (key, token) => entries.set(key, token) });
   let renewals = 0;
   let closed = false;
 
@@ -116,7 +117,7 @@ export function createIssue(options: IssueOptions): Issue {
     return others;
   };
 
-  const loseHeart = async (): Promise<never> => {
+  const giveUpAfterPatience = async (): Promise<never> => {
     await options.pause(patienceMs);
     throw new ServiceError('UPSTREAM_TIMEOUT', 'upstream_timeout');
   };
@@ -134,7 +135,7 @@ export function createIssue(options: IssueOptions): Issue {
     }
     const { joined, result } = fly(key, apiKey, grant);
     try {
-      const { token, source } = await (isSpare ? Promise.race([result, loseHeart()]) : result);
+      const { token, source } = await (isSpare ? Promise.race([result, giveUpAfterPatience()]) : result);
       return handOut(token, grant, joined ? 'joined' : source);
     } catch (error) {
       if (!isOutage(error)) throw error;

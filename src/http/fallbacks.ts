@@ -4,7 +4,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { ServiceError } from '../errors.ts';
 import type { Audit } from '../telemetry/audit.ts';
 import { sendError, toServiceError } from './error-reply.ts';
-import type { ProgressBook } from './progress.ts';
+import type { DecisionRecords } from './decision-record.ts';
 
 export type Refuse = (request: FastifyRequest, reply: FastifyReply, thrown: unknown) => FastifyReply;
 
@@ -22,7 +22,7 @@ export const refusePlainly: Refuse = (request, reply, thrown) => {
 interface RefuseOptions {
   /** The path whose refusals are decisions. */
   readonly decisionPath: string;
-  readonly progress: ProgressBook;
+  readonly progress: DecisionRecords;
   readonly audit: Audit;
   readonly onRefused: (error: ServiceError, seconds: number) => void;
 }

@@ -7,7 +7,7 @@ import type { IssueGuestToken } from '../guest-token/guest-token.ts';
 import type { Decision } from '../policy/decision.ts';
 import type { Audit } from '../telemetry/audit.ts';
 import { answerPreflight } from './cors.ts';
-import type { ProgressBook } from './progress.ts';
+import type { DecisionRecords } from './decision-record.ts';
 
 export interface GuestTokenRouteOptions {
   readonly authenticate: (request: FastifyRequest) => Promise<Principal>;
@@ -17,7 +17,7 @@ export interface GuestTokenRouteOptions {
   /** Called once the answer is sent: what another policy would have decided. Never throws. */
   readonly afterDecision?: (principal: Principal, dataApp: string | undefined, decision: Decision) => void;
   readonly isShuttingDown: () => boolean;
-  readonly progress: ProgressBook;
+  readonly progress: DecisionRecords;
   readonly audit: Audit;
   readonly onIssued: (seconds: number) => void;
 }

@@ -3,7 +3,7 @@
 import fastifyJwt from '@fastify/jwt';
 import type { Algorithm as LibraryAlgorithm } from 'fast-jwt';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
-import type { Algorithm } from '../authn/algorithms.ts';
+import type { Algorithm } from '../authn/keys/algorithms.ts';
 import type { IssuerConfig } from '../authn/issuer.ts';
 import type { VerifyJws } from '../authn/verify-jws.ts';
 import { ServiceError, type AuthnReason } from '../errors.ts';

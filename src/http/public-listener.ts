@@ -10,16 +10,16 @@ import type { RedisLink } from '../redis/redis-link.ts';
 import type { Secret } from '../secrets/secret.ts';
 import type { Audit } from '../telemetry/audit.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
-import { createAuthenticate } from './authenticate.ts';
+import { createAuthenticate } from './authentication-step.ts';
 import { registerCors } from './cors.ts';
 import { createAuditedRefuse, registerFallbacks } from './fallbacks.ts';
 import { guestTokenPath, registerGuestTokenRoute } from './guest-token-route.ts';
 import { probePaths, registerHealth, type Readiness } from './health.ts';
 import { registerJsonBody } from './json-body.ts';
 import { registerJwt } from './jwt.ts';
-import { registerLimits } from './limits.ts';
+import { registerLimits } from './rate-limits.ts';
 import { openApiPath, registerOpenApi } from './openapi.ts';
-import { createProgressBook } from './progress.ts';
+import { createDecisionRecords } from './decision-record.ts';
 import { createServer } from './server.ts';
 
 /** `draining`: not ready, but serving. `closing`: new work is refused. */
@@ -44,7 +44,7 @@ export interface PublicListenerOptions {
 
 export async function createPublicListener(options: PublicListenerOptions): Promise<FastifyInstance> {
   const { config, logger, clock, metrics, audit, phase } = options;
-  const progress = createProgressBook(clock);
+  const progress = createDecisionRecords(clock);
   const observe = (code: string, seconds: number): void => {
     metrics.requests.inc({ code });
     metrics.requestSeconds.observe(seconds);

@@ -2,10 +2,10 @@
 // the only maker of Grant. Denials never say more than the contract's codes allow; `trace` tells an operator the rest.
 import type { Principal } from '../authn/principal.ts';
 import type { Decision, Denial, Grant } from './decision.ts';
-import { createEvaluation, type Evaluation } from './evaluation.ts';
+import { createEvaluation, type Evaluation } from './expression/evaluation.ts';
 import type { DataAppPolicy, Policy } from './policy.ts';
 import { Refusal } from './refusal.ts';
-import type { Site, Trace } from './trace.ts';
+import type { ExpressionSite, Trace } from './expression/trace.ts';
 
 /** With `withinAccessToken`: the way upstream takes up to a second, and a guest token should live for one more. */
 const shortestLifetimeMs = 2000;
@@ -13,9 +13,9 @@ const shortestLifetimeMs = 2000;
 class Denied extends Error {
   readonly denial: Denial;
   readonly what: string;
-  readonly site: Site | undefined;
+  readonly site: ExpressionSite | undefined;
 
-  constructor(denial: Denial, what: string, site?: Site) {
+  constructor(denial: Denial, what: string, site?: ExpressionSite) {
     super(denial.reason);
     this.denial = denial;
     this.what = what;

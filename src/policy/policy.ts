@@ -1,7 +1,7 @@
-// A policy that loaded: checked, compiled to closures, immutable. src/policy/load-policy.ts makes it, decide.ts uses it.
+// A policy that loaded: checked, compiled to closures, immutable. src/policy/compile/load-policy.ts makes it, decide.ts uses it.
 import type { Problem } from '../problem.ts';
-import type { Evaluation } from './evaluation.ts';
-import type { Site } from './trace.ts';
+import type { Evaluation } from './expression/evaluation.ts';
+import type { ExpressionSite } from './expression/trace.ts';
 import type { UpstreamRequest } from './upstream-request.ts';
 
 /** A literal id in the file that only the upstream can confirm. */
@@ -13,7 +13,7 @@ export interface Reference {
 }
 
 export interface Condition {
-  readonly site: Site;
+  readonly site: ExpressionSite;
   /** Throws Refusal if the expression fails or gives anything but a boolean. */
   readonly holds: (evaluation: Evaluation) => boolean;
 }
@@ -51,7 +51,7 @@ export interface Policy {
   /** Warnings; errors with `check --strict`. */
   readonly lint: readonly Problem[];
   /** Every expression of the file, in the file's order. */
-  readonly sites: readonly Site[];
+  readonly sites: readonly ExpressionSite[];
   readonly dataApps: ReadonlyMap<string, DataAppPolicy>;
   /** The one with `default: true`. */
   readonly defaultDataApp?: DataAppPolicy;

@@ -1,5 +1,5 @@
 // The body of POST /api/v2/guest-token/create, field by field as the vendor documents it, without `expiryTime`,
-// which guest-token/request-body.ts adds when it mints.
+// which databrain/request-body.ts adds when it mints.
 
 export type SqlFilter = { readonly sql: string; readonly columnName: string };
 

@@ -2,7 +2,7 @@
 // JWT_ISSUERS_FILE itself is read at the start only; that a change of it has no effect yet is told, not left unsaid.
 import type { Authenticator } from '../authn/authenticate.ts';
 import type { IssuerKeyFile } from '../authn/issuers-file.ts';
-import { watchFile, type ReloadOutcome, type WatchedFile } from '../files/watched-file.ts';
+import { watchFile, type ReloadOutcome, type WatchedFile } from '../watched-file.ts';
 import { secretText } from '../secrets/secret-setting.ts';
 import { Secret } from '../secrets/secret.ts';
 

@@ -1,6 +1,6 @@
 // The API keys of the data apps, by the name of the setting that holds each. Where a key comes from (environment,
 // file) is known here only; whoever calls the upstream asks by name at the moment of the call.
-import { watchFile, type ReloadOutcome, type WatchedFile } from '../files/watched-file.ts';
+import { watchFile, type ReloadOutcome, type WatchedFile } from '../watched-file.ts';
 import { isUsableApiKey, secretText, type SecretSetting } from './secret-setting.ts';
 import { Secret } from './secret.ts';
 

@@ -1,10 +1,10 @@
 // What the stages tell (their event interfaces), turned into metrics and log lines. Stages know neither of these.
 import type { Logger } from 'pino';
-import type { KeySetEvents } from '../authn/key-set.ts';
-import type { ReloadOutcome } from '../files/watched-file.ts';
-import type { CircuitState } from '../guest-token/circuit.ts';
+import type { KeySetEvents } from '../authn/keys/key-set.ts';
+import type { ReloadOutcome } from '../watched-file.ts';
+import type { CircuitState } from '../databrain/circuit.ts';
 import type { IssueEvents } from '../guest-token/issue.ts';
-import type { UpstreamEvents } from '../guest-token/upstream-events.ts';
+import type { UpstreamEvents } from '../databrain/upstream-events.ts';
 import type { RedisEvents } from '../redis/redis-link.ts';
 import type { Metrics } from './metrics.ts';
 

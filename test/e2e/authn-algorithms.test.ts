@@ -1,7 +1,7 @@
 // Every algorithm by itself: accepted where it is configured, refused where only the others are.
 import { generateKeyPairSync } from 'node:crypto';
 import { afterAll, describe, expect, it } from 'vitest';
-import { algorithms, isHmac, type Algorithm } from '../../src/authn/algorithms.ts';
+import { algorithms, isHmac, type Algorithm } from '../../src/authn/keys/algorithms.ts';
 import { issuersFrom, startAuthnServer, type AuthnServer } from '../support/authn-server.ts';
 import { signToken, type SigningKey } from '../support/sign-token.ts';
 import { pemOf } from '../support/token-issuers.ts';

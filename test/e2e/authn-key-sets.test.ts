@@ -2,7 +2,7 @@
 // broken. Times are shortened; the clock can be put forward.
 import { generateKeyPairSync, type JsonWebKey } from 'node:crypto';
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import type { KeySetTimings } from '../../src/authn/key-set.ts';
+import type { KeySetTimings } from '../../src/authn/keys/key-set.ts';
 import type { Clock } from '../../src/clock.ts';
 import { issuersFrom, startAuthnServer, type AuthnServer } from '../support/authn-server.ts';
 import { dripping, json, silent, startKeyServer, status, type Answer, type KeyServer } from '../support/key-server.ts';

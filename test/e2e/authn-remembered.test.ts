@@ -3,7 +3,7 @@ import { generateKeyPairSync } from 'node:crypto';
 import Fastify from 'fastify';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { AuthenticatorOptions } from '../../src/authn/authenticate.ts';
-import { createKeyRing, type LoadedKey } from '../../src/authn/key-ring.ts';
+import { createKeyRing, type LoadedKey } from '../../src/authn/keys/key-ring.ts';
 import { ServiceError } from '../../src/errors.ts';
 import { registerJwt } from '../../src/http/jwt.ts';
 import { Secret } from '../../src/secrets/secret.ts';

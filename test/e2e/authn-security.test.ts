@@ -4,7 +4,7 @@ import { generateKeyPairSync } from 'node:crypto';
 import { createServer } from 'node:http';
 import { connect } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import type { Algorithm } from '../../src/authn/algorithms.ts';
+import type { Algorithm } from '../../src/authn/keys/algorithms.ts';
 import { parseIssuer, type RawKeySource } from '../../src/authn/issuer.ts';
 import { Secret } from '../../src/secrets/secret.ts';
 import { issuersFrom, startAuthnServer, type AuthnServer } from '../support/authn-server.ts';

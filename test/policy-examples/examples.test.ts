@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { checkCommand } from '../../src/commands/check.ts';
 import { testCommand } from '../../src/commands/test.ts';
-import { loadPolicyTests } from '../../src/policy/policy-test-document.ts';
+import { loadPolicyTests } from '../../src/policy/trial/policy-test-document.ts';
 import { runCommand } from '../support/run-command.ts';
 
 const folder = fileURLToPath(new URL('../../docs/examples/', import.meta.url));

@@ -1,12 +1,12 @@
 // docs/policy.md promises that its policies and its table of expressions are run. This runs them.
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { explain } from '../../src/policy/explain.ts';
-import { loadPolicy } from '../../src/policy/load-policy.ts';
-import { policySchema } from '../../src/policy/policy-schema.ts';
-import { loadPolicyTests } from '../../src/policy/policy-test-document.ts';
-import { resultLines } from '../../src/policy/policy-test-report.ts';
-import { runPolicyTests } from '../../src/policy/policy-test-run.ts';
+import { explain } from '../../src/policy/trial/explain.ts';
+import { loadPolicy } from '../../src/policy/compile/load-policy.ts';
+import { policySchema } from '../../src/policy/document/policy-schema.ts';
+import { loadPolicyTests } from '../../src/policy/trial/policy-test-document.ts';
+import { resultLines } from '../../src/policy/trial/policy-test-report.ts';
+import { runPolicyTests } from '../../src/policy/trial/policy-test-run.ts';
 import { permissionNames } from '../../src/policy/upstream-request.ts';
 
 const guide = readFileSync(new URL('../../docs/policy.md', import.meta.url), 'utf8');

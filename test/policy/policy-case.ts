@@ -4,7 +4,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parse } from 'yaml';
 import type { Claims, Principal } from '../../src/authn/principal.ts';
-import { loadPolicy } from '../../src/policy/load-policy.ts';
+import { loadPolicy } from '../../src/policy/compile/load-policy.ts';
 import type { Policy } from '../../src/policy/policy.ts';
 
 export interface PolicyCase {

@@ -4,10 +4,10 @@ import Fastify from 'fastify';
 import { createAuthenticator, type Authenticator, type AuthenticatorOptions } from '../../src/authn/authenticate.ts';
 import type { IssuerConfig } from '../../src/authn/issuer.ts';
 import { loadIssuersFile } from '../../src/authn/issuers-file.ts';
-import type { KeySetEvents } from '../../src/authn/key-set.ts';
+import type { KeySetEvents } from '../../src/authn/keys/key-set.ts';
 import { systemClock } from '../../src/clock.ts';
 import { errorRow, ServiceError } from '../../src/errors.ts';
-import { createAuthenticate } from '../../src/http/authenticate.ts';
+import { createAuthenticate } from '../../src/http/authentication-step.ts';
 import { registerJwt } from '../../src/http/jwt.ts';
 import { toLine } from '../../src/problem.ts';
 

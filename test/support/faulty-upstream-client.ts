@@ -1,9 +1,9 @@
 // The real upstream client, aimed at a faulty upstream with short times, and a record of everything it tells.
 import { systemClock } from '../../src/clock.ts';
 import { ServiceError } from '../../src/errors.ts';
-import { createUpstreamClient, type UpstreamClient, type UpstreamClientOptions } from '../../src/guest-token/client.ts';
-import type { Minted } from '../../src/guest-token/guest-token.ts';
-import type { AttemptReport } from '../../src/guest-token/upstream-events.ts';
+import { createUpstreamClient, type UpstreamClient, type UpstreamClientOptions } from '../../src/databrain/client.ts';
+import type { Minted } from '../../src/databrain/mint.ts';
+import type { AttemptReport } from '../../src/databrain/upstream-events.ts';
 import type { Grant } from '../../src/policy/decision.ts';
 import { upstreamBodySchema } from '../../src/policy/upstream-schema.ts';
 import { Secret } from '../../src/secrets/secret.ts';

@@ -4,7 +4,7 @@ import { randomUUID } from 'node:crypto';
 import type { Principal } from '../../src/authn/principal.ts';
 import type { Clock } from '../../src/clock.ts';
 import { createIssue, type Issue, type IssueOptions, type ReuseResult } from '../../src/guest-token/issue.ts';
-import type { Mint, Minted } from '../../src/guest-token/guest-token.ts';
+import type { Mint, Minted } from '../../src/databrain/mint.ts';
 import type { Grant } from '../../src/policy/decision.ts';
 import type { ApiKeys } from '../../src/secrets/api-keys.ts';
 import { Secret } from '../../src/secrets/secret.ts';

@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
 import { startSimulatedDatabrain } from '../../../demo/databrain/start-simulated-databrain.ts';
 import { listEmbeds, toPolicy } from '../../../demo/real-policy.ts';
-import { loadPolicy } from '../../../src/policy/load-policy.ts';
+import { loadPolicy } from '../../../src/policy/compile/load-policy.ts';
 
 const cleanUp: (() => unknown)[] = [];
 afterEach(async () => {

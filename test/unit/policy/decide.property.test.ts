@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { decide } from '../../../src/policy/decide.ts';
 import type { Decision } from '../../../src/policy/decision.ts';
-import { loadPolicy } from '../../../src/policy/load-policy.ts';
+import { loadPolicy } from '../../../src/policy/compile/load-policy.ts';
 import type { Policy } from '../../../src/policy/policy.ts';
 import { upstreamBodySchema } from '../../../src/policy/upstream-schema.ts';
 import { permissionNames } from '../../../src/policy/upstream-request.ts';

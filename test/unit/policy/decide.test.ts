@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { decide } from '../../../src/policy/decide.ts';
-import { loadPolicy } from '../../../src/policy/load-policy.ts';
+import { loadPolicy } from '../../../src/policy/compile/load-policy.ts';
 import type { Policy } from '../../../src/policy/policy.ts';
 import { caseTime, principalOf } from '../../policy/policy-case.ts';
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { decide } from '../../../src/policy/decide.ts';
 import type { Decision } from '../../../src/policy/decision.ts';
-import { loadPolicy } from '../../../src/policy/load-policy.ts';
+import { loadPolicy } from '../../../src/policy/compile/load-policy.ts';
 import { compareShadow } from '../../../src/policy/shadow.ts';
 import { caseTime, principalOf } from '../../policy/policy-case.ts';
 

@@ -13,16 +13,16 @@ const ground = [
   'closest',
   'deep-freeze',
   'errors',
-  'files',
   'problem',
   'secrets',
   'strict-json',
   'version',
   'visible-text',
+  'watched-file',
 ];
 /** What several stages may stand on: the connection to Redis and the counting of requests. */
 const shared = ['redis', 'limits'];
-const stages = ['authn', 'policy', 'guest-token'];
+const stages = ['authn', 'policy', 'databrain', 'guest-token'];
 const everyPart = [...ground, ...shared, ...stages, 'config', 'http', 'telemetry'];
 
 /** A part is a folder of src/ or a file directly in it. Whatever is not named here is not allowed. */
@@ -37,13 +37,14 @@ const directions: Readonly<Record<string, Rule>> = {
   'visible-text': { uses: [], knows: [] },
   /** Reads what lies beside the program, and nothing of it. */
   'shipped-files': { uses: [], knows: [] },
-  files: { uses: ['clock', 'errors', 'problem'], knows: [] },
-  secrets: { uses: ['clock', 'errors', 'files', 'problem'], knows: [] },
+  'watched-file': { uses: ['clock', 'errors', 'problem'], knows: [] },
+  secrets: { uses: ['clock', 'errors', 'problem', 'watched-file'], knows: [] },
   redis: { uses: ground, knows: [] },
   limits: { uses: [...ground, 'redis'], knows: [] },
   authn: { uses: ground, knows: [] },
   policy: { uses: ground, knows: ['authn'] },
-  'guest-token': { uses: [...ground, 'redis'], knows: ['authn', 'policy'] },
+  databrain: { uses: ground, knows: ['policy'] },
+  'guest-token': { uses: [...ground, 'redis'], knows: ['authn', 'policy', 'databrain'] },
   config: { uses: [...ground, 'authn', 'policy', 'redis'], knows: ['guest-token', 'http'] },
   /** What changes under the running service. */
   reload: { uses: [...ground, 'config', 'policy'], knows: ['authn', 'telemetry'] },

@@ -1,0 +1,110 @@
+// One entry of `dataApps`: key, life, for whom it exists, validations and the body.
+import { closest } from '../../closest.ts';
+import { compileRequest } from './compile-request.ts';
+import type { PolicyCompiler } from './policy-compiler.ts';
+import type { PolicyDocument } from '../document/policy-document.ts';
+import type { DataAppPolicy, Reference, Validation } from '../policy.ts';
+import type { UpstreamRequest } from '../upstream-request.ts';
+import { filterTextRule, vendorClientId, type Rule, type TextTest } from './value-rules.ts';
+
+export interface DataAppOptions {
+  readonly compiler: PolicyCompiler;
+  readonly document: PolicyDocument;
+  readonly maxLifetimeSeconds: number;
+  readonly apiKeyNames: ReadonlySet<string> | undefined;
+  readonly timeZone: Rule<string>;
+  /** The pattern at a path of the file, compiled; undefined if there is none or after a problem. */
+  readonly patternAt: (path: readonly string[]) => TextTest | undefined;
+}
+
+/** The structure that policy-schema.ts asserts. */
+export interface DataAppDocument {
+  readonly default?: boolean;
+  readonly apiKey?: string;
+  readonly when?: string;
+  readonly validations?: readonly { readonly expression: string; readonly message: string }[];
+  readonly expiresIn: string;
+  readonly withinAccessToken?: boolean;
+  readonly request: Readonly<Record<string, unknown>>;
+}
+
+const unitSeconds: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3600, d: 86_400 };
+
+/** Whole seconds of a duration such as `15m`. */
+export const durationSeconds = (duration: string): number =>
+  Number(duration.slice(0, -1)) * (unitSeconds[duration.slice(-1)] ?? Number.NaN);
+
+const defaultKeyName = 'DATABRAIN_API_KEY';
+
+/** Undefined after a problem. The result's functions throw Refusal. */
+export function compileDataApp(name: string, app: DataAppDocument, options: DataAppOptions): DataAppPolicy | undefined {
+  const { compiler, document, apiKeyNames } = options;
+  const path = ['dataApps', name];
+
+  const seconds = durationSeconds(app.expiresIn);
+  if (seconds > options.maxLifetimeSeconds)
+    compiler.problem(
+      [...path, 'expiresIn'],
+      `expiresIn is ${app.expiresIn}, and TOKEN_MAX_LIFETIME_SECONDS allows ${options.maxLifetimeSeconds} s`,
+      'Shorten it or raise TOKEN_MAX_LIFETIME_SECONDS',
+    );
+
+  const apiKeyName = app.apiKey === undefined ? defaultKeyName : `${defaultKeyName}_${app.apiKey}`;
+  if (apiKeyNames !== undefined && !apiKeyNames.has(apiKeyName)) {
+    const nearest = app.apiKey === undefined ? undefined : closest(apiKeyName, apiKeyNames);
+    compiler.problem(
+      app.apiKey === undefined ? path : [...path, 'apiKey'],
+      `the data app "${name}" needs the setting ${apiKeyName}, which is absent`,
+      nearest === undefined
+        ? `Set ${apiKeyName}`
+        : `Did you mean ${nearest.slice(defaultKeyName.length + 1) || nearest}`,
+    );
+  }
+
+  const availability =
+    app.when === undefined
+      ? undefined
+      : compiler.condition([...path, 'when'], app.when, { kind: 'availability', path: 'when' });
+  const validations = (app.validations ?? []).flatMap(({ expression, message }, i): Validation[] => {
+    const sitePath = `validations[${i}].expression`;
+    const at = [...path, 'validations', i, 'expression'];
+    const condition = compiler.condition(at, expression, { kind: 'validation', path: sitePath });
+    return condition === undefined ? [] : [{ condition, message }];
+  });
+
+  const clientIdTest = options.patternAt([...path, 'clientIdPattern']) ?? options.patternAt(['clientIdPattern']);
+  const filterTest = options.patternAt([...path, 'filterValuePattern']) ?? options.patternAt(['filterValuePattern']);
+  const references: Reference[] = [];
+  const body = compileRequest(
+    {
+      compiler,
+      dataApp: name,
+      root: [...path, 'request'],
+      references,
+      filterText: filterTextRule(filterTest),
+    },
+    app.request,
+    {
+      matchesClientId: clientIdTest ?? ((text) => vendorClientId.test(text)),
+      clientIdMend: `Write ${clientIdTest === undefined ? 'an id of letters, digits and _ . : @ | + -' : 'an id that clientIdPattern takes'}, or None, spelt so, for no tenancy`,
+      timeZone: options.timeZone,
+    },
+  );
+  if (body === undefined) return undefined;
+
+  return {
+    name,
+    position: document.positionOfKey(path),
+    isDefault: app.default === true,
+    apiKeyName,
+    expiresInMs: seconds * 1000,
+    withinAccessToken: app.withinAccessToken === true,
+    ...(availability === undefined ? {} : { availability }),
+    validations,
+    references,
+    // The fields are those of the schema, each checked by its rule.
+    buildRequest: body.known
+      ? () => body.value as unknown as UpstreamRequest
+      : (evaluation) => body.compute(evaluation, 0) as unknown as UpstreamRequest,
+  };
+}

@@ -1,0 +1,78 @@
+// Parts of the body: known from the file, or computed per decision. What is known is built and frozen once; what is
+// computed is built from closures and frozen as it is built.
+import type { Evaluation } from '../expression/evaluation.ts';
+
+export type Field<T> =
+  | { readonly known: true; readonly value: T }
+  /** `index`: the entry's place in the body's filter list, for observers; 0 outside lists. */
+  | { readonly known: false; readonly compute: (evaluation: Evaluation, index: number) => T };
+
+export const known = <T>(value: T): Field<T> => ({ known: true, value });
+
+const computer = <T>(field: Field<T>): ((evaluation: Evaluation, index: number) => T) =>
+  field.known ? () => field.value : field.compute;
+
+/** A map with these keys, in this order. */
+export function objectField(
+  entries: readonly (readonly [string, Field<unknown>])[],
+): Field<Readonly<Record<string, unknown>>> {
+  const skeleton: Record<string, unknown> = {};
+  for (const [key, field] of entries) skeleton[key] = field.known ? field.value : undefined;
+  const computed = entries.flatMap(([key, field]) => (field.known ? [] : [{ key, compute: field.compute }]));
+  if (computed.length === 0) return known(Object.freeze(skeleton));
+  return {
+    known: false,
+    compute: (evaluation, index) => {
+      const object = { ...skeleton };
+      for (const { key, compute } of computed) object[key] = compute(evaluation, index);
+      return Object.freeze(object);
+    },
+  };
+}
+
+/** An entry that is there only when its condition holds. */
+export interface ConditionalField<T> {
+  readonly condition: ((evaluation: Evaluation) => boolean) | undefined;
+  readonly field: Field<T>;
+}
+
+/** A list of the entries whose conditions hold; possibly empty, never left out. */
+export function conditionalListField<T>(entries: readonly ConditionalField<T>[]): Field<readonly T[]> {
+  if (entries.every(({ condition, field }) => condition === undefined && field.known))
+    return known(Object.freeze(entries.flatMap(({ field }) => (field.known ? [field.value] : []))));
+  const compiled = entries.map(({ condition, field }) => ({ condition, compute: computer(field) }));
+  return {
+    known: false,
+    compute: (evaluation) => {
+      const list: T[] = [];
+      for (const { condition, compute } of compiled)
+        if (condition === undefined || condition(evaluation)) list.push(compute(evaluation, list.length));
+      return Object.freeze(list);
+    },
+  };
+}
+
+/** A list whose elements are texts; an element that comes out as a list is spliced in. */
+export function splicedListField(
+  items: readonly Field<string | readonly string[]>[],
+  finish: (list: readonly string[]) => readonly string[],
+  placed: (evaluation: Evaluation, index: number, item: number, from: number, to: number) => void,
+): Field<readonly string[]> {
+  if (items.every((item) => item.known))
+    return known(Object.freeze(items.flatMap((item) => (item.known ? item.value : []))));
+  const computes = items.map((item) => computer(item));
+  return {
+    known: false,
+    compute: (evaluation, index) => {
+      const list: string[] = [];
+      for (const [item, compute] of computes.entries()) {
+        const from = list.length;
+        const value = compute(evaluation, index);
+        if (typeof value === 'string') list.push(value);
+        else list.push(...value);
+        if (evaluation.trace !== undefined) placed(evaluation, index, item, from, list.length);
+      }
+      return Object.freeze(finish(list));
+    },
+  };
+}

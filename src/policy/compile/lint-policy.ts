@@ -1,0 +1,90 @@
+// What loads and is probably not meant (contract section 5, lint): warnings, errors with `check --strict`.
+import type { Problem } from '../../problem.ts';
+import { durationSeconds, type DataAppDocument } from './compile-data-app.ts';
+import { noTenancy } from './compile-request.ts';
+import { expressionIn } from './scalar-expression.ts';
+import type { Path, PolicyDocument } from '../document/policy-document.ts';
+import type { ExpressionSite } from '../expression/trace.ts';
+
+interface FilterEntry {
+  readonly when?: string;
+  readonly values: Readonly<Record<string, unknown>>;
+  readonly isShowOnUrl?: unknown;
+}
+
+type Parameters = Readonly<Record<string, unknown>> & {
+  readonly dashboardAppFilters?: readonly FilterEntry[];
+  readonly appFilters?: readonly FilterEntry[];
+  readonly rlsSettings?: readonly FilterEntry[];
+};
+
+const longLifeSeconds = 86_400;
+
+const holdsExpression = (value: unknown): boolean =>
+  expressionIn(value) !== undefined ||
+  (typeof value === 'object' && value !== null && Object.values(value).some(holdsExpression));
+
+function lintDataApp(name: string, app: DataAppDocument, document: PolicyDocument): Problem[] {
+  const found: Problem[] = [];
+  const path = ['dataApps', name];
+  const warn = (at: Path, what: string, mend: string): void =>
+    void found.push({ where: document.positionOf(at), what, mend });
+
+  const params = (app.request['params'] ?? {}) as Parameters;
+  const inParams = (...below: Path): Path => [...path, 'request', 'params', ...below];
+
+  if (params['allowedEmbeds'] === undefined) {
+    if ((params.dashboardAppFilters ?? []).length > 0)
+      warn(
+        inParams('dashboardAppFilters'),
+        'dashboardAppFilters without allowedEmbeds: other dashboards of the data app show unfiltered data',
+        'Name the embeds under params.allowedEmbeds',
+      );
+    else
+      found.push({
+        where: document.positionOfKey([...path, 'request']),
+        what: `no allowedEmbeds: a token of "${name}" opens every embed of the data app`,
+        mend: 'Name the embeds under params.allowedEmbeds',
+      });
+  }
+
+  for (const [i, entry] of (params.dashboardAppFilters ?? []).entries())
+    if (entry.isShowOnUrl !== false && holdsExpression(entry.values))
+      warn(
+        inParams('dashboardAppFilters', i),
+        'a filter fed by a claim has isShowOnUrl not false: its value shows in the address and can be changed there',
+        'Add isShowOnUrl: false',
+      );
+
+  if (durationSeconds(app.expiresIn) > longLifeSeconds)
+    warn([...path, 'expiresIn'], 'expiresIn is over 24 h, and a guest token cannot be revoked', 'Shorten it');
+
+  if (app.request['clientId'] === noTenancy)
+    for (const list of ['appFilters', 'dashboardAppFilters', 'rlsSettings'] as const) {
+      const entries = params[list] ?? [];
+      if (entries.length > 0 && entries.every(({ when }) => when !== undefined))
+        warn(
+          inParams(list),
+          `every entry of ${list} has a when, and clientId is None: a user for whom none holds sees unfiltered data`,
+          'Add an entry without when, or a validation that one of them holds',
+        );
+    }
+  return found;
+}
+
+export function lintPolicy(
+  dataApps: Readonly<Record<string, DataAppDocument>>,
+  sites: readonly ExpressionSite[],
+  document: PolicyDocument,
+): readonly Problem[] {
+  const used = new Set(sites.flatMap(({ variables }) => variables));
+  const unused = sites.filter(({ kind, path }) => kind === 'variable' && !used.has(path.slice('variables.'.length)));
+  return [
+    ...unused.map(({ path, position }) => ({
+      where: position,
+      what: `${path} is never used`,
+      mend: 'Remove it or use it',
+    })),
+    ...Object.entries(dataApps).flatMap(([name, app]) => lintDataApp(name, app, document)),
+  ];
+}

@@ -1,0 +1,104 @@
+// From the policy file's text to a Policy, or every problem at once (contract section 5): YAML, structure, then
+// variables and each data app with its expressions, rules and lint.
+import { createHash } from 'node:crypto';
+import { ConfigurationError } from '../../problem.ts';
+import { compileAnchoredPattern } from './anchored-pattern.ts';
+import { PatternProblem } from './pattern-syntax.ts';
+import { compileDataApp, type DataAppDocument } from './compile-data-app.ts';
+import { lintPolicy } from './lint-policy.ts';
+import { createPolicyCompiler, type PolicyCompiler } from './policy-compiler.ts';
+import { parsePolicyDocument } from '../document/policy-document.ts';
+import type { DataAppPolicy, Policy } from '../policy.ts';
+import { structureProblems } from '../document/structure-problems.ts';
+import { createTimeZoneRule, type TextTest } from './value-rules.ts';
+
+export interface LoadPolicyOptions {
+  readonly text: string;
+  /** The file's name, for positions. */
+  readonly file: string;
+  /** Upper bound for every `expiresIn`. */
+  readonly maxLifetimeSeconds: number;
+  /** Settings that hold an API key; absent: the policy's `apiKey`s are not checked. */
+  readonly apiKeyNames?: Iterable<string>;
+}
+
+/** The structure that policy-schema.ts asserts. */
+interface PolicyFile {
+  readonly variables?: Readonly<Record<string, string>>;
+  readonly dataApps: Readonly<Record<string, DataAppDocument>>;
+}
+
+/** First 12 hex digits of the SHA-256 of a policy file's text. */
+export const policyRevision = (text: string): string => createHash('sha256').update(text).digest('hex').slice(0, 12);
+
+const memberAt = (value: unknown, key: string): unknown =>
+  typeof value === 'object' && value !== null && Object.hasOwn(value, key)
+    ? (value as Readonly<Record<string, unknown>>)[key]
+    : undefined;
+
+/** Each pattern is compiled once, however many data apps it is for. */
+function patternReader(root: unknown, compiler: PolicyCompiler): (path: readonly string[]) => TextTest | undefined {
+  const read = new Map<string, TextTest | undefined>();
+  const compile = (path: readonly string[]): TextTest | undefined => {
+    const source = path.reduce(memberAt, root);
+    if (typeof source !== 'string') return undefined;
+    try {
+      return compileAnchoredPattern(source);
+    } catch (error) {
+      if (!(error instanceof PatternProblem)) throw error;
+      compiler.problem(
+        path,
+        `the pattern cannot be used: ${error.message}`,
+        'Write it as ^[A-Za-z0-9_-]{1,64}$ is written',
+      );
+      return undefined;
+    }
+  };
+  return (path) => {
+    const name = JSON.stringify(path);
+    if (!read.has(name)) read.set(name, compile(path));
+    return read.get(name);
+  };
+}
+
+/** Throws ConfigurationError with all problems, each at `file:line:column`. */
+export function loadPolicy({ text, file, maxLifetimeSeconds, apiKeyNames }: LoadPolicyOptions): Policy {
+  const document = parsePolicyDocument(text, file);
+  const structural = structureProblems(document);
+  if (structural.length > 0) throw new ConfigurationError(structural);
+  const { variables = {}, dataApps } = document.value as PolicyFile;
+
+  const compiler = createPolicyCompiler(document);
+  for (const [name, expression] of Object.entries(variables)) compiler.defineVariable(name, expression);
+
+  const patternAt = patternReader(document.value, compiler);
+  const timeZone = createTimeZoneRule();
+  const keyNames = apiKeyNames === undefined ? undefined : new Set(apiKeyNames);
+  const compiled = new Map<string, DataAppPolicy>();
+  let defaultDataApp: DataAppPolicy | undefined;
+  for (const [name, app] of Object.entries(dataApps)) {
+    const options = { compiler, document, maxLifetimeSeconds, apiKeyNames: keyNames, timeZone, patternAt };
+    const dataApp = compileDataApp(name, app, options);
+    if (dataApp === undefined) continue;
+    compiled.set(name, dataApp);
+    if (!dataApp.isDefault) continue;
+    if (defaultDataApp !== undefined)
+      compiler.problem(
+        ['dataApps', name, 'default'],
+        `"${defaultDataApp.name}" is the default already`,
+        'Leave default: true with one data app',
+      );
+    defaultDataApp ??= dataApp;
+  }
+  if (compiler.problems.length > 0) throw new ConfigurationError(compiler.problems);
+
+  return Object.freeze({
+    file,
+    revision: policyRevision(text),
+    lint: lintPolicy(dataApps, compiler.sites, document),
+    sites: compiler.sites,
+    dataApps: compiled,
+    ...(defaultDataApp === undefined ? {} : { defaultDataApp }),
+    variableCount: compiler.variableCount(),
+  });
+}

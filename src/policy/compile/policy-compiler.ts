@@ -1,0 +1,187 @@
+// Turns scalars of the file into fields: a literal is checked by its rule at load, an expression is compiled and its
+// result checked by the same rule per decision. Collects problems and sites; shared by everything that load-policy.ts compiles.
+import type { PolicyReason } from '../../errors.ts';
+import type { Problem } from '../../problem.ts';
+import { checkLiteral } from './check-literal.ts';
+import { compileSite, type CompiledSite } from './compile-site.ts';
+import type { Evaluate } from '../expression/compile-logic.ts';
+import { ExpressionProblem } from '../expression/cel-subset.ts';
+import { createExpressionReader } from '../expression/read-expression.ts';
+import { ExpressionFailure, oncePerDecision, spend, type Evaluation } from '../expression/evaluation.ts';
+import { known, type Field } from './field.ts';
+import type { Condition } from '../policy.ts';
+import type { Path, PolicyDocument } from '../document/policy-document.ts';
+import { Refusal } from '../refusal.ts';
+import { pathText } from '../document/structure-problems.ts';
+import { expressionIn, registrableType, typeFits, type ExpectedType } from './scalar-expression.ts';
+import type { ExpressionSite, ExpressionSiteKind } from '../expression/trace.ts';
+import type { Refuse, Rule } from './value-rules.ts';
+
+export interface ScalarOptions<T> {
+  readonly kind: ExpressionSiteKind;
+  readonly reason: PolicyReason;
+  readonly expected: readonly ExpectedType[];
+  /** For what an expression gives. */
+  readonly rule: Rule<T>;
+  /** For what the file says. */
+  readonly literalRule: Rule<T>;
+  /** What to do about a literal that its rule refuses. */
+  readonly mend?: string;
+  /** Where the value stands in the body; `index` is the place of its entry in a filter list. Absent: its list tells. */
+  readonly bodyPath?: (index: number) => string;
+}
+
+export type PolicyCompiler = ReturnType<typeof createPolicyCompiler>;
+
+/** What a claim-less refusal can still say: the one claim that the expression names. */
+const blamedClaim = (site: ExpressionSite): string | undefined =>
+  site.claims.length === 1 && site.variables.length === 0 && site.claims[0] !== '*' ? site.claims[0] : undefined;
+
+/** What one unit of fuel pays for of a pattern's work; about as much time as the dearest of the other operations take. */
+const statesPerUnit = 8;
+
+export function createPolicyCompiler(document: PolicyDocument) {
+  const problems: Problem[] = [];
+  const sites: ExpressionSite[] = [];
+  const variables = new Map<string, Evaluate>();
+  const variableTypes = new Map<string, string>();
+  let slots = 0;
+  let read = createExpressionReader(variableTypes);
+
+  const problem = (path: Path, what: string, mend: string): void =>
+    void problems.push({ where: document.positionOf(path), what, mend });
+
+  const variable = (name: string): Evaluate => {
+    const defined = variables.get(name);
+    if (defined === undefined) throw new TypeError(`variables.${name} was not checked`);
+    return defined;
+  };
+
+  /** Compiles an expression; undefined after a problem. `path` is the whole path in the file. */
+  const compileAt = (
+    path: Path,
+    value: unknown,
+    expected: readonly ExpectedType[] | undefined,
+    site: { readonly kind: ExpressionSiteKind; readonly path: string },
+  ): CompiledSite | undefined => {
+    const { text, offset } = expressionIn(value) ?? { text: String(value), offset: 0 };
+    try {
+      const expression = read(text);
+      if (expression.type.includes('optional'))
+        throw new ExpressionProblem('the expression gives an optional value', 'Add .orValue("…") to it', 0);
+      if (expected !== undefined && !typeFits(expression.type, expected))
+        throw new ExpressionProblem(
+          `the expression gives ${expression.type}, and ${pathText(path)} needs ${expected.join(' or ')}`,
+          `Write an expression that gives ${expected.join(' or ')}`,
+          0,
+        );
+      const compiled = compileSite(
+        {
+          id: sites.length,
+          kind: site.kind,
+          path: site.path,
+          text,
+          position: (at) => (at === undefined ? document.positionOf(path) : document.positionInText(path, offset + at)),
+        },
+        expression,
+        { variable, newSlot: () => slots++ },
+      );
+      sites.push(compiled.site);
+      return compiled;
+    } catch (error) {
+      if (!(error instanceof ExpressionProblem)) throw error;
+      problems.push({
+        where: document.positionInText(path, offset + error.offset),
+        what: `${error.what}, in "${text.length > 100 ? `${text.slice(0, 97)}…` : text}"`,
+        mend: error.mend,
+      });
+      return undefined;
+    }
+  };
+
+  /** What is taken from the value of a site. A failure of either is a refusal. */
+  const evaluateSite = <T>(
+    { site, evaluate }: CompiledSite,
+    evaluation: Evaluation,
+    take: (value: unknown) => T,
+  ): T => {
+    try {
+      return take(evaluate(evaluation));
+    } catch (error) {
+      if (error instanceof ExpressionFailure)
+        throw new Refusal('expression_failed', error.what, site, error.claim ?? blamedClaim(site));
+      throw error;
+    }
+  };
+
+  return {
+    problems,
+    sites,
+    problem,
+    positionOf: document.positionOf,
+
+    /** Defines a variable over those defined before it. It is evaluated when first used, once per decision. */
+    defineVariable(name: string, value: unknown): void {
+      const path = ['variables', name];
+      const compiled = compileAt(path, value, undefined, { kind: 'variable', path: `variables.${name}` });
+      if (compiled === undefined) {
+        // Known from here on, so that its uses do not add problems of their own.
+        variableTypes.set(name, 'dyn');
+        variables.set(name, () => null);
+      } else {
+        const index = variables.size;
+        variableTypes.set(name, registrableType(compiled.type));
+        variables.set(name, oncePerDecision(index, compiled.evaluate));
+      }
+      read = createExpressionReader(variableTypes);
+    },
+
+    variableCount: () => variables.size,
+
+    /** A `when` or a validation: strictly a boolean. The result throws Refusal. */
+    condition(
+      path: Path,
+      value: unknown,
+      site: { readonly kind: ExpressionSiteKind; readonly path: string },
+    ): Condition | undefined {
+      const compiled = compileAt(path, value, ['bool'], site);
+      if (compiled === undefined) return undefined;
+      return {
+        site: compiled.site,
+        holds: (evaluation) => {
+          const result = evaluateSite(compiled, evaluation, (value) => value);
+          if (typeof result === 'boolean') return result;
+          const claim = blamedClaim(compiled.site);
+          throw new Refusal('expression_failed', 'the condition is not true or false', compiled.site, claim);
+        },
+      };
+    },
+
+    /** A literal or an expression at its place. `sitePath` is below `request`. */
+    scalar<T>(path: Path, value: unknown, sitePath: string, options: ScalarOptions<T>): Field<T> | undefined {
+      if (expressionIn(value) === undefined) {
+        const checked = checkLiteral(value, options.literalRule);
+        if ('value' in checked) return known(checked.value);
+        problem(path, `${pathText(path)} ${checked.what}`, checked.mend ?? options.mend ?? 'Write another value');
+        return undefined;
+      }
+      const compiled = compileAt(path, value, options.expected, { kind: options.kind, path: sitePath });
+      if (compiled === undefined) return undefined;
+      const { site } = compiled;
+      const { rule, reason, bodyPath } = options;
+      const claim = blamedClaim(site);
+      const refuse: Refuse = (what) => {
+        throw new Refusal(reason, `${sitePath} ${what}`, site, claim);
+      };
+      return {
+        known: false,
+        compute: (evaluation, index) => {
+          const pay = (states: number): void => spend(evaluation, states / statesPerUnit);
+          const result = evaluateSite(compiled, evaluation, (value) => rule(value, refuse, pay));
+          if (evaluation.trace !== undefined && bodyPath !== undefined) evaluation.trace.placed(site, bodyPath(index));
+          return result;
+        },
+      };
+    },
+  };
+}

@@ -1,0 +1,115 @@
+// The structure of the policy file as JSON Schema (draft-07, which editors know). The loader validates with this very
+// object and policy.schema.json is written from it, so editor and loader cannot disagree. A `description` completes the
+// sentence "… must be".
+import { permissionNames } from '../upstream-request.ts';
+import { dashboardFilters, dashboardFilterValue, metricFilters, metricFilterValue } from './filter-schema.ts';
+import { anchored, bool, condition, flag, literalText, nonEmptyTextList, text, textList } from './scalar-schema.ts';
+
+const request = {
+  type: 'object',
+  properties: {
+    clientId: { ...text, description: 'a text or exactly one ${ … }; None, without quotes or with, means no tenancy' },
+    params: {
+      type: 'object',
+      properties: {
+        userIdentifier: text,
+        allowedEmbeds: nonEmptyTextList,
+        timezone: text,
+        appFilters: metricFilters,
+        rlsSettings: metricFilters,
+        dashboardAppFilters: dashboardFilters,
+        hideDashboardFilters: textList,
+      },
+      additionalProperties: false,
+      description: 'a map of parameters',
+    },
+    permissions: {
+      type: 'object',
+      properties: Object.fromEntries(permissionNames.map((name) => [name, flag])),
+      additionalProperties: false,
+      description: 'a map from permission names to true, false or ${ … }',
+    },
+    datasourceName: text,
+  },
+  required: ['clientId'],
+  additionalProperties: false,
+  description: 'the body of the request, field by field as the vendor documents it, without dataAppName and expiryTime',
+} as const;
+
+const validation = {
+  type: 'object',
+  properties: {
+    expression: condition,
+    message: {
+      ...literalText,
+      maxLength: 500,
+      description: 'a sentence for the user, at most 500 characters, without ${ … }',
+    },
+  },
+  required: ['expression', 'message'],
+  additionalProperties: false,
+  description: 'a map { expression, message }',
+} as const;
+
+const dataApp = {
+  type: 'object',
+  properties: {
+    default: bool,
+    apiKey: {
+      type: 'string',
+      pattern: '^[A-Z0-9][A-Z0-9_]*$',
+      description: 'the NAME of a setting DATABRAIN_API_KEY_<NAME>, in capitals',
+    },
+    when: condition,
+    validations: { type: 'array', items: validation, description: 'a list of { expression, message }' },
+    expiresIn: {
+      type: 'string',
+      pattern: '^[1-9][0-9]{0,8}[smhd]$',
+      description: 'a duration such as 30s, 15m, 1h or 7d',
+    },
+    withinAccessToken: bool,
+    clientIdPattern: anchored,
+    filterValuePattern: anchored,
+    request,
+  },
+  required: ['expiresIn', 'request'],
+  additionalProperties: false,
+  description: 'a data app: { expiresIn, request, … }',
+} as const;
+
+export const policySchema = {
+  $schema: 'http://json-schema.org/draft-07/schema#',
+  title: 'Guest-token proxy policy',
+  type: 'object',
+  properties: {
+    version: { const: 1, description: '1' },
+    variables: {
+      type: 'object',
+      propertyNames: {
+        type: 'string',
+        pattern: '^[A-Za-z_][A-Za-z0-9_]{0,63}$',
+        description: 'a name of letters, digits and _',
+      },
+      additionalProperties: condition,
+      description: 'a map from names to CEL expressions',
+    },
+    clientIdPattern: anchored,
+    filterValuePattern: anchored,
+    dataApps: {
+      type: 'object',
+      propertyNames: {
+        type: 'string',
+        pattern: '^(?=.*\\S)(?:(?!\\$\\{)[^\\u0000-\\u001f\\u007f])+$',
+        maxLength: 256,
+        description: 'the name of a data app, without ${ … }',
+      },
+      additionalProperties: dataApp,
+      minProperties: 1,
+      description: 'a map from data app names to what may be minted for them, with at least one entry',
+    },
+  },
+  required: ['version', 'dataApps'],
+  additionalProperties: false,
+  description: 'a map with version and dataApps',
+  definitions: { metricFilterValue, dashboardFilterValue },
+} as const;

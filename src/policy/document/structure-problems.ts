@@ -1,0 +1,118 @@
+// Holds the policy file's data against its JSON Schema and says every difference at its position with a mend.
+import { Ajv, type ErrorObject } from 'ajv';
+import { closest } from '../../closest.ts';
+import type { Problem } from '../../problem.ts';
+import type { Path, PolicyDocument } from './policy-document.ts';
+import { policySchema } from './policy-schema.ts';
+
+/** RFC 6901 pointer into `document` → path; the segments below lists become numbers. */
+function toPath(pointer: string, document: unknown): Path {
+  let at = document;
+  return pointer
+    .split('/')
+    .slice(1)
+    .map((segment) => {
+      const name = segment.replaceAll('~1', '/').replaceAll('~0', '~');
+      const isIndex = Array.isArray(at);
+      at = (at as Readonly<Record<string, unknown>>)[name];
+      return isIndex ? Number(name) : name;
+    });
+}
+
+/** `dataApps.sales.request.params.appFilters[0]`, or "the policy" for the whole. */
+export function pathText(path: Path): string {
+  const text = path.map((part) => (typeof part === 'number' ? `[${part}]` : `.${part}`)).join('');
+  return text === '' ? 'the policy' : text.replace(/^\./, '');
+}
+
+interface Parameters {
+  readonly additionalProperty?: string;
+  readonly missingProperty?: string;
+  readonly property?: string;
+}
+
+interface SchemaPart {
+  readonly type?: string | readonly string[];
+  readonly pattern?: string;
+  readonly description?: string;
+  readonly properties?: Readonly<Record<string, { readonly description?: string }>>;
+}
+
+const shown = (value: unknown): string => {
+  if (typeof value === 'string') return `"${value.length > 60 ? `${value.slice(0, 57)}…` : value}"`;
+  if (value === null) return 'nothing';
+  if (Array.isArray(value)) return value.length === 0 ? 'an empty list' : 'a list';
+  if (typeof value === 'object') return Object.keys(value).length === 0 ? 'an empty map' : 'a map';
+  return JSON.stringify(value);
+};
+
+/** Whether a text that says the same would have been right. */
+function isTextWithoutQuotes({ data, parentSchema }: ErrorObject): boolean {
+  const { type, pattern } = parentSchema as SchemaPart;
+  if (typeof data !== 'number' && typeof data !== 'boolean') return false;
+  return type?.includes('string') === true && new RegExp(pattern ?? '').test(String(data));
+}
+
+function mendFor(error: ErrorObject, description: string): string {
+  const { data } = error as { data?: unknown };
+  if (typeof data === 'string' && data.includes('${') && !/^\$\{(?:(?!\$\{)[\s\S])*\}$/.test(data))
+    return 'There is no string interpolation: write exactly one ${ … } and nothing around it; join texts inside it with +';
+  if (isTextWithoutQuotes(error)) return `Put quotes around ${String(data)} if it is meant as text`;
+  return `Write ${description}`;
+}
+
+function toProblem(error: ErrorObject, document: PolicyDocument): Problem | undefined {
+  const path = toPath(error.instancePath, document.value);
+  const parameters = error.params as Parameters;
+  const parent = (error.parentSchema ?? {}) as SchemaPart;
+  const description = parent.description ?? 'something else';
+
+  if (error.keyword === 'additionalProperties') {
+    const name = parameters.additionalProperty ?? '';
+    const known = Object.keys(parent.properties ?? {});
+    const nearest = closest(name, known);
+    return {
+      where: document.positionOfKey([...path, name]),
+      what: `unknown key "${name}" in ${pathText(path)}`,
+      mend: nearest === undefined ? `Known here: ${known.join(', ')}` : `Did you mean ${nearest}`,
+    };
+  }
+  if (error.keyword === 'required' || error.keyword === 'dependencies') {
+    const name = parameters.missingProperty ?? '';
+    return {
+      where: document.positionOfKey(path),
+      what: `"${name}" is missing in ${pathText(path)}`,
+      mend: `Add ${name}: ${parent.properties?.[name]?.description ?? description}`,
+    };
+  }
+  if (error.propertyName !== undefined) {
+    return {
+      where: document.positionOfKey([...path, error.propertyName]),
+      what: `the key ${shown(error.propertyName)} in ${pathText(path)} is not ${description}`,
+      mend: `Write ${description}`,
+    };
+  }
+  if (error.keyword === 'propertyNames') return undefined;
+  return {
+    where: document.positionOf(path),
+    what:
+      error.keyword === 'not'
+        ? `${pathText(path)} must be constant: SQL is never built from an expression`
+        : `${pathText(path)} must be ${description}, not ${shown((error as { data?: unknown }).data)}`,
+    mend: error.keyword === 'not' ? 'Write a constant, or rename the filter' : mendFor(error, description),
+  };
+}
+
+const ajv = new Ajv({ strict: true, allowUnionTypes: true, allErrors: true, verbose: true, ownProperties: true });
+const validate = ajv.compile(policySchema);
+
+/** Everything about the structure that is wrong; empty if the document has the structure of a policy. */
+export function structureProblems(document: PolicyDocument): readonly Problem[] {
+  if (validate(document.value)) return [];
+  const found = (validate.errors ?? []).flatMap((error) => toProblem(error, document) ?? []);
+  const seen = new Set<string>();
+  return found.filter(({ where, what }) => {
+    const key = JSON.stringify([where, what]);
+    return seen.has(key) ? false : seen.add(key) !== undefined;
+  });
+}

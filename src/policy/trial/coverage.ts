@@ -1,0 +1,89 @@
+// Which decisions of a policy no test has exercised: a `when` that was never false, a validation that never refused, a
+// branch of a ternary never taken, a data app nobody got a token for. What is not exercised is not known to be right.
+import type { Policy } from '../policy.ts';
+import type { ExpressionSite, ExpressionSiteKind, Trace } from '../expression/trace.ts';
+
+export interface CoverageGap {
+  /** `file:line:column`. */
+  readonly position: string;
+  /** What no test did, in words; holds the expression, no claim's value. */
+  readonly what: string;
+}
+
+export interface Coverage {
+  /** Outcomes that tests could reach: two for a condition and for a ternary, one for a data app. */
+  readonly total: number;
+  readonly covered: number;
+  /** The rest, in the file's order. */
+  readonly gaps: readonly CoverageGap[];
+}
+
+export interface CoverageRecorder {
+  readonly evaluated: Trace['evaluated'];
+  readonly branch: Trace['branch'];
+  readonly permitted: (dataApp: string) => void;
+  readonly result: () => Coverage;
+}
+
+const gapWords: Readonly<Partial<Record<ExpressionSiteKind, readonly [never: string, neverNot: string]>>> = {
+  when: ['entry was never sent: no test makes this true', 'entry was never left out: no test makes this false'],
+  availability: [
+    'data app was never available: no test makes this true',
+    'data app was always available: no test makes this false',
+  ],
+  validation: ['validation never passed', 'validation never refused'],
+};
+
+interface Target extends CoverageGap {
+  readonly key: string;
+}
+
+const conditionKey = (site: ExpressionSite, value: boolean): string => `site ${site.id} ${value}`;
+const ternaryKey = (site: ExpressionSite, ternary: number, taken: boolean): string =>
+  `ternary ${site.id} ${ternary} ${taken}`;
+const dataAppKey = (name: string): string => `data app ${name}`;
+
+function targetsOf(site: ExpressionSite): readonly Target[] {
+  const { position, expression } = site;
+  const words = gapWords[site.kind];
+  const condition =
+    words === undefined
+      ? []
+      : [
+          { key: conditionKey(site, true), position, what: `${words[0]} — ${expression}` },
+          { key: conditionKey(site, false), position, what: `${words[1]} — ${expression}` },
+        ];
+  const ternaries = site.ternaries.flatMap((ternary, index) =>
+    [true, false].map((taken) => ({
+      key: ternaryKey(site, index, taken),
+      position: ternary.position,
+      what: `condition of "?:" was never ${taken} — ${ternary.condition}`,
+    })),
+  );
+  return [...condition, ...ternaries];
+}
+
+/** Records what the decisions traced with it reach. One per policy. */
+export function createCoverage(policy: Policy): CoverageRecorder {
+  const reached = new Set<string>();
+  const targets: Target[] = policy.sites.flatMap(targetsOf);
+  for (const { name, position } of policy.dataApps.values()) {
+    targets.push({ key: dataAppKey(name), position, what: `no test gets a token for ${name}` });
+  }
+  return {
+    evaluated: (site, outcome) => {
+      if (outcome.kind === 'value' && typeof outcome.value === 'boolean')
+        reached.add(conditionKey(site, outcome.value));
+    },
+    branch: (site, ternary, taken) => reached.add(ternaryKey(site, ternary, taken)),
+    permitted: (dataApp) => reached.add(dataAppKey(dataApp)),
+    result: () => {
+      const gaps = targets.filter(({ key }) => !reached.has(key)).map(({ position, what }) => ({ position, what }));
+      return { total: targets.length, covered: targets.length - gaps.length, gaps };
+    },
+  };
+}
+
+/** Share of what is covered, in percent, rounded down: 100 means everything. */
+export const coveredPercent = ({ total, covered }: Coverage): number =>
+  total === 0 ? 100 : Math.floor((covered / total) * 100);

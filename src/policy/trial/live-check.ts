@@ -1,0 +1,53 @@
+// Compares the ids that a data app of the policy names with what Databrain lists for its key. Embed ids and dashboard
+// ids are two spaces, and mixing them up is the commonest mistake: it is named as such.
+import { closest } from '../../closest.ts';
+import type { Problem } from '../../problem.ts';
+import type { DataAppPolicy, Reference } from '../policy.ts';
+
+/** What `GET /api/v2/data-app/embeds` lists for one key. */
+export interface EmbedsListing {
+  readonly embedIds: ReadonlySet<string>;
+  readonly dashboardIds: ReadonlySet<string>;
+  /** Names of data apps that the embeds say they belong to; empty if they say nothing. */
+  readonly dataAppNames: ReadonlySet<string>;
+}
+
+function checkReference({ kind, id, position }: Reference, listing: EmbedsListing): Problem | undefined {
+  if (kind === 'metric') return undefined;
+  const [own, other] =
+    kind === 'embed' ? [listing.embedIds, listing.dashboardIds] : [listing.dashboardIds, listing.embedIds];
+  if (own.has(id)) return undefined;
+  if (other.has(id)) {
+    return kind === 'embed'
+      ? {
+          where: position,
+          what: `"${id}" is a dashboard id, but allowedEmbeds takes embed ids`,
+          mend: 'Put the id of the embed that shows this dashboard here',
+        }
+      : {
+          where: position,
+          what: `"${id}" is an embed id, but dashboardId takes a dashboard id`,
+          mend: 'Put the id of the dashboard that this embed shows here',
+        };
+  }
+  const near = closest(id, own);
+  return {
+    where: position,
+    what: `the data app has no ${kind} "${id}"`,
+    mend: near === undefined ? 'Create it in Databrain or correct the id' : `Did you mean ${near}`,
+  };
+}
+
+/** What is wrong with a data app according to the listing of its own key. Metric ids are not listed, so not checked. */
+export function checkDataApp(dataApp: DataAppPolicy, listing: EmbedsListing): readonly Problem[] {
+  if (listing.dataAppNames.size > 0 && !listing.dataAppNames.has(dataApp.name)) {
+    return [
+      {
+        where: dataApp.position,
+        what: `the key in ${dataApp.apiKeyName} belongs to another data app than ${dataApp.name}`,
+        mend: `Correct the data app's name, or its apiKey, or the key in ${dataApp.apiKeyName}`,
+      },
+    ];
+  }
+  return dataApp.references.flatMap((reference) => checkReference(reference, listing) ?? []);
+}

@@ -1,0 +1,97 @@
+// Runs policy tests against a policy: the body that would be sent, whole, or the refusal, compared with what the test
+// expects. Pure; the same function serves the command `test` and the gate before a policy is taken into use.
+import type { Claims } from '../../authn/principal.ts';
+import { createCoverage, type Coverage } from './coverage.ts';
+import { decide } from '../decide.ts';
+import type { Denial, Grant } from '../decision.ts';
+import { compareBodies, type Difference } from './policy-test-diff.ts';
+import type { PolicyTest } from './policy-test-document.ts';
+import type { Policy } from '../policy.ts';
+import type { ExpressionSite } from '../expression/trace.ts';
+import { trialTimeMs, unverifiedPrincipal } from './unverified-principal.ts';
+
+/** What a policy gave for a test's claims. */
+export type TrialOutcome =
+  | { readonly kind: 'request'; readonly body: Readonly<Record<string, unknown>> }
+  /** `what` says why in words, without any claim's value. */
+  | { readonly kind: 'denied'; readonly denial: Denial; readonly what: string };
+
+/** A difference and the expression that made the actual value, if one did. */
+export interface ExplainedDifference extends Difference {
+  readonly source?: Pick<ExpressionSite, 'expression' | 'position'>;
+}
+
+export interface PolicyTestResult {
+  readonly test: PolicyTest;
+  readonly passed: boolean;
+  readonly outcome: TrialOutcome;
+  /** Empty if passed, or if a denial stands against a request. */
+  readonly differences: readonly ExplainedDifference[];
+}
+
+export interface PolicyTestRun {
+  readonly results: readonly PolicyTestResult[];
+  readonly failed: number;
+  readonly coverage: Coverage;
+}
+
+/** The whole body that a token minted now would be asked for with. */
+export const bodyOf = (grant: Grant): Readonly<Record<string, unknown>> => ({
+  ...grant.request,
+  expiryTime: grant.lifetimeMs,
+});
+
+/** The site whose value stands at `path` of the body, or the one that gave the list that it is in: no site gives more. */
+function sourceOf(
+  path: string,
+  placed: ReadonlyMap<string, ExpressionSite>,
+): Pick<ExpressionSite, 'expression' | 'position'> | undefined {
+  const site = placed.get(path) ?? placed.get(path.replace(/\[\d+\]$/, ''));
+  return site === undefined ? undefined : { expression: site.expression, position: site.position };
+}
+
+function compareOutcome(test: PolicyTest, outcome: TrialOutcome): readonly Difference[] | undefined {
+  if (test.expectation.kind === 'request') {
+    return outcome.kind === 'request' ? compareBodies(test.expectation.body, outcome.body) : undefined;
+  }
+  if (outcome.kind === 'request') return undefined;
+  const { reason, code, claim, message } = outcome.denial;
+  const expected = test.expectation.denial;
+  const actual = new Map(Object.entries({ reason, code, claim, message }));
+  return Object.entries(expected).flatMap(([key, value]: [string, unknown]) => {
+    const got = actual.get(key);
+    if (got === value) return [];
+    return [{ path: key, expected: { value }, ...(got === undefined ? {} : { actual: { value: got } }) }];
+  });
+}
+
+/** Runs all tests; they are independent of each other, of the day and of the machine. */
+export function runPolicyTests(policy: Policy, tests: readonly PolicyTest[]): PolicyTestRun {
+  const coverage = createCoverage(policy);
+  const results = tests.map((test): PolicyTestResult => {
+    const placed = new Map<string, ExpressionSite>();
+    let refusal = '';
+    const nowMs = trialTimeMs(test.claims);
+    const claims: Claims = structuredClone(test.claims);
+    const decision = decide(policy, unverifiedPrincipal(claims, nowMs), test.dataApp, nowMs, {
+      evaluated: coverage.evaluated,
+      branch: coverage.branch,
+      placed: (site, path) => placed.set(path, site),
+      refused: (what) => {
+        refusal = what;
+      },
+    });
+    let outcome: TrialOutcome;
+    if (decision.kind === 'permit') {
+      coverage.permitted(decision.grant.request.dataAppName);
+      outcome = { kind: 'request', body: bodyOf(decision.grant) };
+    } else outcome = { kind: 'denied', denial: decision.denial, what: refusal };
+
+    const differences = compareOutcome(test, outcome)?.map((difference): ExplainedDifference => {
+      const source = outcome.kind === 'request' ? sourceOf(difference.path, placed) : undefined;
+      return source === undefined ? difference : { ...difference, source };
+    });
+    return { test, passed: differences?.length === 0, outcome, differences: differences ?? [] };
+  });
+  return { results, failed: results.filter(({ passed }) => !passed).length, coverage: coverage.result() };
+}

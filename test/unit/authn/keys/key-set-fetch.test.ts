@@ -1,0 +1,55 @@
+import { createServer, type IncomingHttpHeaders } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { afterEach, describe, expect, it } from 'vitest';
+import { createDocumentFetcher, type FetchedDocument } from '../../../../src/authn/keys/key-set-fetch.ts';
+
+const closing: (() => Promise<void>)[] = [];
+afterEach(async () => {
+  for (const close of closing.splice(0)) await close();
+});
+
+/** What a fetch gives of an answer with these headers, and with which headers it asked. */
+async function fetchWith(
+  headers: Record<string, string | string[]>,
+): Promise<FetchedDocument & { readonly asked: IncomingHttpHeaders }> {
+  let asked: IncomingHttpHeaders = {};
+  const server = createServer((request, response) => {
+    asked = request.headers;
+    response.writeHead(200, headers).end('{"keys":[]}');
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const fetcher = createDocumentFetcher({ connectTimeoutMs: 1_000, maxBytes: 1_000 });
+  closing.push(async () => {
+    await fetcher.close();
+    server.close();
+  });
+  const { port } = server.address() as AddressInfo;
+  const fetched = await fetcher.fetch(`http://127.0.0.1:${port}/jwks`, AbortSignal.timeout(5_000));
+  return { ...fetched, asked };
+}
+
+describe('a document fetched from an issuer', () => {
+  it.each<readonly [Record<string, string | string[]>, number | undefined]>([
+    [{}, undefined],
+    [{ age: '100' }, undefined],
+    [{ 'cache-control': 'max-age=600' }, 600_000],
+    [{ 'cache-control': 'max-age=600', age: '100' }, 500_000],
+    [{ 'cache-control': 'max-age=600', age: '601' }, 0],
+    [{ 'cache-control': 'max-age=600', age: 'x' }, 600_000],
+    [{ 'cache-control': ['public', 'max-age=60'] }, 60_000],
+    [{ 'cache-control': 'no-store, max-age=600' }, 0],
+  ])('lives as long as its headers say: %j, %j ms', async (headers, maxAgeMs) => {
+    const fetched = await fetchWith(headers);
+    expect(fetched.document).toEqual({ keys: [] });
+    expect(fetched.maxAgeMs).toBe(maxAgeMs);
+  });
+
+  it('is asked for as JSON, by name, with nothing of ours', async () => {
+    const { asked } = await fetchWith({});
+    expect(asked).toMatchObject({
+      accept: 'application/json, application/jwk-set+json',
+      'user-agent': 'guest-token-proxy',
+    });
+    expect(Object.keys(asked).sort()).toEqual(['accept', 'connection', 'host', 'user-agent']);
+  });
+});

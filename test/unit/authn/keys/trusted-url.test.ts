@@ -1,0 +1,55 @@
+// Which addresses keys may be fetched from.
+import { describe, expect, it } from 'vitest';
+import { discoveryUrl, isLoopbackUrl, trustedUrl } from '../../../../src/authn/keys/trusted-url.ts';
+
+describe('a trusted address', () => {
+  it.each([
+    'https://keys.example/jwks?a=b',
+    'http://localhost:8080/jwks',
+    'http://127.0.0.1/jwks',
+    'http://127.255.0.9/jwks',
+    'http://[::1]:9/jwks',
+  ])('is %s', (address) => {
+    expect(trustedUrl(address)?.href).toBe(address);
+  });
+
+  it.each([
+    'http://keys.example/',
+    'http://notlocalhost/',
+    'http://localhost.example/',
+    'http://evil-127.0.0.1.example/',
+    'http://127.0.0.1.example/',
+    'http://[::2]/',
+    'https://user@keys.example/',
+    'https://user:secret@keys.example/',
+    'ftp://localhost/',
+    'file:///etc/passwd',
+    'keys.example',
+    '',
+  ])('is not %s', (address) => {
+    expect(trustedUrl(address)).toBeUndefined();
+  });
+
+  it('is on this machine only by exactly these names', () => {
+    const local = ['http://localhost/', 'https://127.0.0.1/', 'https://[::1]/'];
+    const others = ['https://xlocalhost/', 'https://localhostx/', 'https://a.127.0.0.1.example/'];
+    expect(local.map((address) => isLoopbackUrl(new URL(address)))).toEqual([true, true, true]);
+    expect(others.map((address) => isLoopbackUrl(new URL(address)))).toEqual([false, false, false]);
+  });
+});
+
+describe('the address of metadata', () => {
+  it.each([
+    ['https://issuer.example', 'https://issuer.example/.well-known/openid-configuration'],
+    ['https://issuer.example/', 'https://issuer.example/.well-known/openid-configuration'],
+    ['https://issuer.example/realms/a', 'https://issuer.example/realms/a/.well-known/openid-configuration'],
+  ])('of %s', (iss, url) => expect(discoveryUrl(iss)?.href).toBe(url));
+
+  it.each([
+    'https://issuer.example/?',
+    'https://issuer.example/?tenant=a',
+    'https://issuer.example/#a',
+    'urn:issuer',
+    'http://issuer.example',
+  ])('is not made of %s', (iss) => expect(discoveryUrl(iss)).toBeUndefined());
+});

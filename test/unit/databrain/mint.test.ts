@@ -1,0 +1,219 @@
+// The mint under any sequence of answers, with the network and the clock in the test's hand.
+import fc from 'fast-check';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { ServiceError } from '../../../src/errors.ts';
+import type { ExchangeRequest, Exchange } from '../../../src/databrain/exchange.ts';
+import { createCircuit } from '../../../src/databrain/circuit.ts';
+import { createCallQueue } from '../../../src/databrain/call-queue.ts';
+import { createRenewKey } from '../../../src/databrain/key-renewal.ts';
+import { createMint } from '../../../src/databrain/mint.ts';
+import { createCallRate } from '../../../src/databrain/call-rate.ts';
+import { createToRequestBody } from '../../../src/databrain/request-body.ts';
+import { createRetryBudget } from '../../../src/databrain/retry-budget.ts';
+import { upstreamBodySchema } from '../../../src/policy/upstream-schema.ts';
+import { Secret } from '../../../src/secrets/secret.ts';
+import { grantFor } from '../../support/faulty-upstream-client.ts';
+
+const timeoutMs = 3000;
+const deadlineMs = 8000;
+const token = '3f2504e0-4f89-41d3-9a0c-0305e82c3301';
+
+interface Step {
+  /** What the upstream does with one call. */
+  readonly exchange: Exchange;
+  readonly tookMs: number;
+}
+
+const answered = (status: number, body: unknown, retryAfter?: string): Exchange => ({
+  kind: 'answer',
+  answer: { status, contentEncoding: undefined, body: Buffer.from(JSON.stringify(body)) },
+  retryAfter,
+});
+const lost = (how: Extract<Exchange, { kind: 'lost' }>['how']): Exchange => ({ kind: 'lost', how });
+
+function start(steps: readonly Step[], maxRetries = 2, consecutiveFailures = 10) {
+  const clock = { now: () => Date.now(), monotonic: () => performance.now() };
+  const sent: { readonly at: number; readonly request: ExchangeRequest }[] = [];
+  const told: string[] = [];
+  let keyGeneration = 0;
+  const apiKeys = {
+    get: () => new Secret(`key-${keyGeneration}`),
+    reload: () => Promise.resolve((keyGeneration += 1) > 0),
+  };
+  const pace = createCallRate({ clock, minPerSecond: 0.5, assumedPerSecond: 4, growth: 0.02, maxPauseMs: 5000 });
+  const circuit = createCircuit({
+    clock,
+    consecutiveFailures,
+    failureShare: 0.5,
+    minimumCalls: 20,
+    windowMs: 30_000,
+    openMs: 1000,
+    maxOpenMs: 5000,
+    onChange: () => undefined,
+  });
+  const mint = createMint({
+    clock,
+    apiKeys,
+    renewKey: createRenewKey(apiKeys),
+    toRequestBody: createToRequestBody(upstreamBodySchema),
+    attempts: {
+      close: () => Promise.resolve(),
+      send: async (request) => {
+        const step = steps[sent.length] ?? { exchange: answered(200, { token }), tookMs: 1 };
+        sent.push({ at: clock.monotonic(), request });
+        const isCut = step.tookMs > request.timeoutMs;
+        await new Promise((resolve) => setTimeout(resolve, Math.min(step.tookMs, request.timeoutMs)));
+        return isCut ? lost('timed_out') : step.exchange;
+      },
+    },
+    circuit,
+    gate: createCallQueue({ clock, pace, maxConcurrent: 8, maxWaiting: 8 }),
+    pace,
+    retry: {
+      maxRetries,
+      baseMs: 200,
+      maxBackoffMs: 2000,
+      worthwhileMs: 250,
+      random: () => 0.5,
+      budget: createRetryBudget({ clock, share: 0.2, reserve: 10, quietMs: 10_000 }),
+    },
+    events: {
+      attempt: ({ result }) => told.push(result),
+      retry: () => told.push('retry'),
+      circuit: () => undefined,
+      slowedDown: () => told.push('slowed down'),
+      keyRefused: () => told.push('key refused'),
+    },
+    pause: (ms) => new Promise((resolve) => void setTimeout(resolve, ms)),
+    timeoutMs,
+    deadlineMs,
+    maxQueueMs: 6000,
+  });
+  return { mint, sent, told, circuit };
+}
+
+/** Mints while the clock runs as fast as it can; the outcome and the virtual time it took. */
+async function finish(mint: ReturnType<typeof start>['mint']) {
+  const begin = performance.now();
+  const outcome: Promise<{ gist: string; detail?: ServiceError['detail']; sentAt?: number }> = mint(
+    grantFor('acme'),
+  ).then(
+    (minted) => ({ gist: minted.token, sentAt: minted.sentAt }),
+    (error: unknown) => {
+      if (!(error instanceof ServiceError)) throw error;
+      return { gist: error.message, detail: error.detail };
+    },
+  );
+  let ms: number | undefined;
+  void outcome.then(() => (ms = performance.now() - begin));
+  while (ms === undefined) await vi.advanceTimersByTimeAsync(100);
+  return { ...(await outcome), ms };
+}
+
+describe('Minting under one deadline', () => {
+  beforeEach(() => void vi.useFakeTimers());
+  afterEach(() => void vi.useRealTimers());
+
+  it('hands out the token with the moment its attempt was sent', async () => {
+    const { mint, sent } = start([{ exchange: answered(503, 'busy'), tookMs: 700 }]);
+    const { gist, sentAt } = await finish(mint);
+    expect(gist).toBe(token);
+    expect(sentAt).toBe(sent[1]?.at);
+  });
+
+  it('waits for Retry-After and the slower pace before it asks again', async () => {
+    const { mint, sent, told } = start([{ exchange: answered(429, '', '3'), tookMs: 10 }]);
+    expect((await finish(mint)).gist).toBe(token);
+    expect((sent[1]?.at ?? 0) - (sent[0]?.at ?? 0)).toBeGreaterThanOrEqual(3010);
+    expect(told).toEqual(['rate_limited', 'slowed down', 'retry', 'token']);
+  });
+
+  it('says 504 when the time ran out waiting, 503 when it ran out being refused', async () => {
+    const hanging = start(Array(5).fill({ exchange: lost('timed_out'), tookMs: 10_000 }));
+    const late = await finish(hanging.mint);
+    expect(late.gist).toBe('UPSTREAM_TIMEOUT (upstream_timeout)');
+    expect(late.ms).toBeLessThanOrEqual(deadlineMs + 100);
+    expect(hanging.sent.map(({ request }) => request.timeoutMs > 0)).toEqual([true, true, true]);
+
+    const refusing = start(Array(5).fill({ exchange: answered(503, 'busy', '6'), tookMs: 2900 }));
+    const refused = await finish(refusing.mint);
+    expect(refused.gist).toBe('UPSTREAM_UNAVAILABLE (upstream_error)');
+    expect(refused.detail?.retryAfterSeconds).toBeGreaterThanOrEqual(1);
+  });
+
+  it('holds a time-out against the upstream only if it had its time', async () => {
+    const hurried = start(
+      [
+        { exchange: answered(429, ''), tookMs: 2900 },
+        { exchange: answered(429, '', '1'), tookMs: 2900 },
+        { exchange: lost('timed_out'), tookMs: 10_000 },
+      ],
+      2,
+      1,
+    );
+    expect((await finish(hurried.mint)).gist).toBe('UPSTREAM_TIMEOUT (upstream_timeout)');
+    expect(hurried.sent[2]?.request.timeoutMs).toBeLessThan(timeoutMs / 2);
+    expect(hurried.circuit.state()).toBe('closed');
+
+    const patient = start([{ exchange: lost('timed_out'), tookMs: 10_000 }], 0, 1);
+    await finish(patient.mint);
+    expect(patient.circuit.state()).toBe('open');
+  });
+
+  it('takes a connection of its own after trouble with one, and a kept one after an answer', async () => {
+    const { mint, sent } = start(
+      [
+        { exchange: lost('unreachable'), tookMs: 1 },
+        { exchange: answered(503, ''), tookMs: 1 },
+      ],
+      3,
+    );
+    await finish(mint);
+    expect(sent.map(({ request }) => request.ownConnection)).toEqual([false, true, false]);
+  });
+
+  it('uses the new key at once when the old one was refused', async () => {
+    const { mint, sent, told } = start([{ exchange: answered(401, { error: 'Unauthorized' }), tookMs: 1 }], 0);
+    expect((await finish(mint)).gist).toBe(token);
+    expect(sent.map(({ request }) => request.apiKey.reveal())).toEqual(['key-0', 'key-1']);
+    expect(told).toEqual(['key_refused', 'token']);
+  });
+
+  it('ends in time, with few calls, in a token or an upstream error, whatever the upstream does', async () => {
+    const step: fc.Arbitrary<Step> = fc.record({
+      tookMs: fc.integer({ min: 0, max: 4000 }),
+      exchange: fc.oneof(
+        fc.constantFrom(
+          lost('unreachable'),
+          lost('connection_stale'),
+          lost('unusable_answer'),
+          lost('answer_too_large'),
+          answered(200, { token }),
+          answered(401, { error: { code: 'AUTHENTICATION_ERROR' } }),
+          answered(400, { error: { code: 'CLIENT_ID_ERROR' } }),
+          answered(500, 'broken'),
+        ),
+        fc
+          .record({
+            status: fc.constantFrom(429, 502, 503, 504),
+            retryAfter: fc.option(fc.constantFrom('0', '1', '4', '60', '315360000', 'junk'), { nil: undefined }),
+          })
+          .map(({ status, retryAfter }) => answered(status, 'busy', retryAfter)),
+      ),
+    });
+    await fc.assert(
+      fc.asyncProperty(fc.array(step, { maxLength: 8 }), fc.integer({ min: 0, max: 4 }), async (steps, maxRetries) => {
+        const { mint, sent, told } = start(steps, maxRetries);
+        const { gist, ms } = await finish(mint);
+        expect(gist === token || /^UPSTREAM_/.test(gist)).toBe(true);
+        expect(ms).toBeLessThanOrEqual(deadlineMs + 100);
+        // One more for a stale connection and one more for a changed key, and no more.
+        expect(sent.length).toBeLessThanOrEqual(1 + maxRetries + 2);
+        expect(told.filter((line) => line === 'retry').length).toBeLessThanOrEqual(maxRetries);
+        expect(told.filter((line) => line === 'key_refused').length).toBeLessThanOrEqual(2);
+        for (const { request } of sent) expect(request.timeoutMs).toBeLessThanOrEqual(timeoutMs);
+      }),
+      { numRuns: 100 },
+    );
+  });
+});

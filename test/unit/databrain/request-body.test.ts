@@ -1,0 +1,103 @@
+import { describe, expect, it } from 'vitest';
+import { ServiceError } from '../../../src/errors.ts';
+import { createToRequestBody } from '../../../src/databrain/request-body.ts';
+import type { Grant } from '../../../src/policy/decision.ts';
+import { upstreamBodySchema } from '../../../src/policy/upstream-schema.ts';
+import { grantFor } from '../../support/faulty-upstream-client.ts';
+
+const toRequestBody = createToRequestBody(upstreamBodySchema);
+const now = Date.UTC(2026, 10, 20);
+
+const bodyOf = (extra: Partial<Grant>): unknown =>
+  JSON.parse(toRequestBody(grantFor('acme', extra), now).bytes.toString('utf8'));
+const refusalOf = (extra: Partial<Grant>): string => {
+  try {
+    toRequestBody(grantFor('acme', extra), now);
+  } catch (error) {
+    if (error instanceof ServiceError) return error.message;
+    throw error;
+  }
+  return 'accepted';
+};
+/** A request as only a bug could have made it. */
+const request = (value: unknown): Partial<Grant> => ({ request: value as Grant['request'] });
+
+describe('The body that goes upstream', () => {
+  it('is the grant’s request and a life in milliseconds, and nothing else', () => {
+    const full: Grant['request'] = {
+      clientId: 'acme',
+      dataAppName: 'Customer Portal Analytics',
+      params: {
+        appFilters: [{ metricId: 'revenue', values: { paid: true, year: 2026, country: ['de', 'fr'], city: 'Ulm' } }],
+        dashboardAppFilters: [
+          { dashboardId: 'd', values: { day: { startDate: '2026-01-01', endDate: '2026-02-01' } } },
+        ],
+        hideDashboardFilters: ['cost'],
+        userIdentifier: 'u-1',
+        allowedEmbeds: ['overview'],
+        timezone: 'Europe/Berlin',
+        rlsSettings: [{ metricId: 'm', values: { region: { sql: 'region = 1', columnName: 'region' } } }],
+      },
+      permissions: { isEnableDownloadMetrics: false },
+      datasourceName: 'main',
+    };
+    expect(bodyOf({ request: full, lifetimeMs: 3_600_000 })).toEqual({ ...full, expiryTime: 3_600_000 });
+  });
+
+  it('keeps characters of every script as they are', () => {
+    const { bytes } = toRequestBody(grantFor('acme', request({ clientId: 'acme', dataAppName: 'Grüße 世界 😀' })), now);
+    expect(bytes.toString('utf8')).toContain('"dataAppName":"Grüße 世界 😀"');
+  });
+
+  it('carries whole milliseconds, rounded down', () => {
+    expect(bodyOf({ lifetimeMs: 59_999.9 })).toMatchObject({ expiryTime: 59_999 });
+    expect(toRequestBody(grantFor('acme', { lifetimeMs: 59_999.9 }), now).lifetimeMs).toBe(59_999);
+  });
+
+  it('never outlives the access token when the policy says so, the way there included', () => {
+    expect(bodyOf({ lifetimeMs: 3_600_000, notAfterMs: now + 600_000 })).toMatchObject({ expiryTime: 599_000 });
+    expect(bodyOf({ lifetimeMs: 3_600_000, notAfterMs: now + 600_000.7 })).toMatchObject({ expiryTime: 599_000 });
+    expect(bodyOf({ lifetimeMs: 60_000, notAfterMs: now + 600_000 })).toMatchObject({ expiryTime: 60_000 });
+  });
+
+  it('is not made for an access token that ends before the guest token arrives', () => {
+    expect(refusalOf({ notAfterMs: now + 1999 })).toBe('TOKEN_EXPIRED (access_token_ends_too_soon)');
+    expect(refusalOf({ notAfterMs: now - 1 })).toBe('TOKEN_EXPIRED (access_token_ends_too_soon)');
+    expect(bodyOf({ notAfterMs: now + 2000 })).toMatchObject({ expiryTime: 1000 });
+  });
+
+  it.each([NaN, Infinity, -Infinity, 0, 0.5, -1, Number.MAX_VALUE])(
+    'is not made with a life of %d: the vendor would give a token that never expires',
+    (lifetimeMs) => {
+      expect(refusalOf({ lifetimeMs })).toBe('INTERNAL_ERROR (bug)');
+    },
+  );
+
+  it('is not made for an access token without a usable end', () => {
+    expect(refusalOf({ notAfterMs: NaN })).toBe('INTERNAL_ERROR (bug)');
+  });
+
+  it.each<[string, unknown]>([
+    ['an unknown member', { clientId: 'a', dataAppName: 'b', admin: true }],
+    ['an unknown parameter', { clientId: 'a', dataAppName: 'b', params: { all: true } }],
+    ['an unknown permission', { clientId: 'a', dataAppName: 'b', permissions: { isEnableAll: true } }],
+    ['a number for clientId', { clientId: 7, dataAppName: 'b' }],
+    ['an empty clientId', { clientId: '', dataAppName: 'b' }],
+    ['no clientId', { dataAppName: 'b' }],
+    ['a permission that is text', { clientId: 'a', dataAppName: 'b', permissions: { isShowSideBar: 'false' } }],
+    ['no embed at all in allowedEmbeds', { clientId: 'a', dataAppName: 'b', params: { allowedEmbeds: [] } }],
+    [
+      'an unknown object as a filter value',
+      { clientId: 'a', dataAppName: 'b', params: { appFilters: [{ metricId: 'm', values: { x: { $ne: 1 } } }] } },
+    ],
+  ])('is refused as our own fault with %s, and says nothing of it', (_what, value) => {
+    expect(refusalOf(request(value))).toBe('INTERNAL_ERROR (body_refused)');
+  });
+
+  it('leaves the grant as it was', () => {
+    const grant = Object.freeze(grantFor('acme', { lifetimeMs: 1000.5 }));
+    const before = JSON.stringify(grant);
+    toRequestBody(grant, now);
+    expect(JSON.stringify(grant)).toBe(before);
+  });
+});

@@ -1,0 +1,144 @@
+import Fastify, { type FastifyInstance } from 'fastify';
+import { afterEach, describe, expect, it } from 'vitest';
+import { systemClock } from '../../../src/clock.ts';
+import { ServiceError } from '../../../src/errors.ts';
+import { registerLimits } from '../../../src/http/rate-limits.ts';
+import { principalOf } from '../../support/issuing.ts';
+
+const apps: FastifyInstance[] = [];
+afterEach(async () => {
+  await Promise.all(apps.splice(0).map((app) => app.close()));
+});
+
+interface StartOptions {
+  readonly address?: number;
+  readonly user?: number;
+  readonly trustProxy?: string[];
+  readonly clock?: typeof systemClock;
+}
+
+/** A listener wired as the service is: address first, then a credential check that knows no bearer but `user …`. */
+async function start({ address = 1000, user = 1000, trustProxy, clock = systemClock }: StartOptions) {
+  const app = Fastify({ routerOptions: { caseSensitive: true }, ...(trustProxy === undefined ? {} : { trustProxy }) });
+  apps.push(app);
+  const limited: string[] = [];
+  const limits = await registerLimits(app, {
+    address: { max: address, windowSeconds: 60 },
+    user: { max: user, windowSeconds: 60 },
+    clock,
+    onLimited: (limit) => limited.push(limit),
+  });
+  app.addHook('onRequest', limits.limitAddress);
+  app.setErrorHandler((error, _request, reply) => {
+    if (!(error instanceof ServiceError)) return reply.code(500).send();
+    const status = error.code === 'RATE_LIMITED' ? 429 : 401;
+    return reply
+      .code(status)
+      .header('retry-after', error.detail.retryAfterSeconds ?? '')
+      .send(error.reason);
+  });
+  app.setNotFoundHandler((_request, reply) => reply.code(404).send());
+  app.route({
+    method: 'POST',
+    url: '/guest-token',
+    onRequest: async (request, reply) => {
+      const [scheme, iss = '', sub] = (request.headers.authorization ?? '').split(' ');
+      if (scheme !== 'user' || sub === undefined) throw new ServiceError('INVALID_TOKEN', 'token_malformed');
+      await limits.limitUser(request, reply, principalOf(sub, iss));
+    },
+    handler: () => 'ok',
+  });
+  for (const url of ['/livez', '/readyz', '/healthz']) app.get(url, () => 'ok');
+  const post = (headers: Record<string, string> = {}, remoteAddress = '198.51.100.1', url = '/guest-token') =>
+    app.inject({ method: 'POST', url, headers, remoteAddress });
+  const times = async (count: number, ask: () => ReturnType<typeof post>): Promise<number[]> =>
+    (await Promise.all(Array.from({ length: count }, ask))).map(({ statusCode }) => statusCode);
+  return { app, limited, post, times };
+}
+
+const alice = { authorization: 'user issuer alice' };
+
+describe('the limit of a client address', () => {
+  it('counts bad credentials and unknown paths, exactly, also when they come at once', async () => {
+    const { post, times, limited } = await start({ address: 60 });
+    const answers = await times(70, () => post({ authorization: 'nonsense' }));
+    expect(answers.filter((status) => status === 401)).toHaveLength(60);
+    expect(answers.filter((status) => status === 429)).toHaveLength(10);
+    const refused = await post({}, '198.51.100.1', '/unknown');
+    expect(refused).toMatchObject({ statusCode: 429, body: 'address_limit' });
+    expect(limited).toHaveLength(11);
+  });
+
+  it('says how long to wait and what is left', async () => {
+    const { post } = await start({ address: 2 });
+    expect((await post(alice)).headers).toMatchObject({
+      'ratelimit-policy': '"address";q=2;w=60, "user";q=1000;w=60',
+      ratelimit: '"address";r=1;t=60, "user";r=999;t=60',
+    });
+    await post();
+    const refused = await post();
+    expect(refused.headers['ratelimit']).toBe('"address";r=0;t=60');
+    expect(refused.headers['retry-after']).toBe('60');
+  });
+
+  it('counts an IPv6 customer once, whatever address of the /64 is used', async () => {
+    const { post } = await start({ address: 1 });
+    expect((await post(alice, '2001:db8:1:2::1')).statusCode).toBe(200);
+    expect((await post(alice, '2001:DB8:1:2:ffff::9')).statusCode).toBe(429);
+    expect((await post(alice, '2001:db8:1:3::1')).statusCode).toBe(200);
+  });
+
+  it('does not believe forwarded headers of peers that are no named proxy', async () => {
+    const { post, times } = await start({ address: 1 });
+    let count = 0;
+    const answers = await times(3, () => post({ ...alice, 'x-forwarded-for': `203.0.113.${(count += 1)}` }));
+    expect(answers).toEqual([200, 429, 429]);
+  });
+
+  it('takes from a named proxy what that proxy added, not what the client sent before it', async () => {
+    const { post } = await start({ address: 1, trustProxy: ['198.51.100.1'] });
+    expect((await post({ ...alice, 'x-forwarded-for': '1.1.1.1, 203.0.113.5' })).statusCode).toBe(200);
+    expect((await post({ ...alice, 'x-forwarded-for': '2.2.2.2, 203.0.113.5' })).statusCode).toBe(429);
+    expect((await post({ ...alice, 'x-forwarded-for': '2.2.2.2, 203.0.113.5:4711' })).statusCode).toBe(429);
+    expect((await post({ ...alice, 'x-forwarded-for': '203.0.113.6' })).statusCode).toBe(200);
+  });
+
+  it('does not count health probes, nor take what looks like one for one', async () => {
+    const { app, post } = await start({ address: 1 });
+    for (const url of ['/livez', '/readyz', '/healthz']) {
+      expect((await app.inject({ url, remoteAddress: '198.51.100.1' })).statusCode).toBe(200);
+    }
+    expect((await post(alice)).statusCode).toBe(200);
+    expect((await app.inject({ url: '/livez', remoteAddress: '198.51.100.1' })).statusCode).toBe(200);
+    for (const url of ['/livez/', '/LIVEZ', '//livez'])
+      expect((await post({}, '198.51.100.1', url)).statusCode).toBe(429);
+    expect((await post({}, '198.51.100.1', '/livez')).statusCode).toBe(429);
+  });
+});
+
+describe('the limit of a user', () => {
+  it('counts per issuer and subject over all addresses, exactly, also at once', async () => {
+    const { post, times, limited } = await start({ user: 5 });
+    let count = 0;
+    const answers = await times(8, () => post(alice, `198.51.100.${(count += 1)}`));
+    expect(answers.filter((status) => status === 200)).toHaveLength(5);
+    expect(await post(alice)).toMatchObject({ statusCode: 429, body: 'user_limit' });
+    expect(limited).toEqual(['user', 'user', 'user', 'user']);
+  });
+
+  it.each([
+    ['another subject', 'user issuer Alice'],
+    ['another issuer', 'user Issuer alice'],
+  ])('does not count %s for the same user', async (_, authorization) => {
+    const { post } = await start({ user: 1 });
+    expect((await post(alice)).statusCode).toBe(200);
+    expect((await post({ authorization })).statusCode).toBe(200);
+    expect((await post(alice)).statusCode).toBe(429);
+  });
+
+  it('does not count requests whose credentials are bad', async () => {
+    const { post } = await start({ user: 1 });
+    for (let count = 0; count < 5; count += 1) await post({ authorization: 'user alice' });
+    expect((await post(alice)).statusCode).toBe(200);
+  });
+});

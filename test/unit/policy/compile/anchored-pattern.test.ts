@@ -1,0 +1,245 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { compileAnchoredPattern } from '../../../../src/policy/compile/anchored-pattern.ts';
+import { PatternProblem } from '../../../../src/policy/compile/pattern-syntax.ts';
+
+const body: fc.Arbitrary<string> = fc.letrec<{ node: string; atom: string }>((tie) => ({
+  atom: fc.oneof(
+    { maxDepth: 2, depthSize: 'small' },
+    fc.constantFrom('a', 'b', '-', '.', '\\d', '\\w', '\\S', '[ab]', '[^a]', '[a-c1]', '\\.', 'é', '\\u0041', '[\\w-]'),
+    tie('node').map((inner) => `(${inner})`),
+    tie('node').map((inner) => `(?:${inner})`),
+  ),
+  node: fc
+    .array(
+      fc
+        .tuple(tie('atom'), fc.constantFrom('', '', '*', '+', '?', '{2}', '{1,3}', '{0,}', '*?'))
+        .map(([atom, count]) => atom + count),
+      { minLength: 1, maxLength: 4 },
+    )
+    .chain((parts) => fc.constantFrom(parts.join(''), parts.join('|'))),
+})).node;
+
+const text = fc.string({ unit: fc.constantFrom('a', 'b', 'c', '1', '-', '.', 'A', 'é', '😀', '\n'), maxLength: 8 });
+
+describe('an anchored pattern', () => {
+  it('matches what JavaScript matches with every alternative between the anchors', () => {
+    fc.assert(
+      fc.property(body, fc.array(text, { minLength: 1, maxLength: 10 }), (pattern, texts) => {
+        fc.pre(pattern.length < 60);
+        const matches = compileAnchoredPattern(`^${pattern}$`);
+        const expected = new RegExp(`^(?:${pattern})$`, 'u');
+        for (const candidate of texts)
+          expect([candidate, matches(candidate)]).toEqual([candidate, expected.test(candidate)]);
+      }),
+      { numRuns: 500 },
+    );
+  });
+
+  it.each(['^(a+)+$', '^(a|a)*$', '^(a|aa)+$', '^a*a*a*a*a*a*b$', '^(.*)*x$', '^([a-z]+)*[0-9]$'])(
+    'takes linear time where backtracking would not end: %s',
+    (pattern) => {
+      const matches = compileAnchoredPattern(pattern);
+      expect(matches(`${'a'.repeat(4095)}!`)).toBe(false);
+    },
+  );
+
+  it('is refused, or means what JavaScript means, for every pattern of up to three characters', () => {
+    const alphabet = [...'ab1,-^$.|()[]{}*+?\\/:'];
+    let bodies = [''];
+    let accepted = 0;
+    for (let length = 1; length <= 3; length += 1) {
+      bodies = bodies.flatMap((start) => alphabet.map((character) => start + character));
+      for (const pattern of bodies) {
+        let matches: (text: string) => boolean;
+        try {
+          matches = compileAnchoredPattern(`^${pattern}$`);
+        } catch (error) {
+          expect(error).toBeInstanceOf(PatternProblem);
+          continue;
+        }
+        accepted += 1;
+        const expected = new RegExp(`^(?:${pattern})$`);
+        for (const text of [
+          '',
+          'a',
+          'b',
+          'aa',
+          'ab',
+          '1',
+          ...alphabet,
+          pattern,
+          pattern.slice(1),
+          pattern.slice(0, -1),
+        ])
+          if (matches(text) !== expected.test(text)) expect.fail(`${pattern} and ${text}`);
+      }
+    }
+    expect(accepted).toBeGreaterThan(1500);
+  });
+
+  it('does not let an alternative escape the anchors', () => {
+    const matches = compileAnchoredPattern('^acme|globex$');
+    expect(['acme', 'globex', 'acme-x', 'x-globex'].map((text) => matches(text))).toEqual([true, true, false, false]);
+  });
+
+  it('gives the same when it has seen more texts than it remembers', () => {
+    const pattern = 'x|(?:[a-c]{1,20}-)*[0-9]{1,3}';
+    const matches = compileAnchoredPattern(`^${pattern}$`);
+    const expected = new RegExp(`^(?:${pattern})$`, 'u');
+    const texts = Array.from(
+      { length: 40_000 },
+      (_, i) => `${'abc'.repeat(i % 7)}-${String.fromCodePoint(0x10000 + i)}`,
+    );
+    for (const text of [...texts, 'a-1', 'abc-cab-123', 'abc-1234', '-', '', 'a-', 'ab-1', ...texts])
+      expect([text, matches(text)]).toEqual([text, expected.test(text)]);
+  });
+
+  it('tells of its work: much for what is new, little for what it has seen', () => {
+    const matches = compileAnchoredPattern('^(?:[a-z]{1,60}-?)+$');
+    const workFor = (text: string): number => {
+      let work = 0;
+      matches(text, (states) => (work += states));
+      return work;
+    };
+    expect(workFor('abcd-efgh')).toBeGreaterThan(50);
+    expect(workFor('abcd-efgh')).toBe(9);
+    expect(workFor('')).toBe(0);
+    const loop = compileAnchoredPattern('^[ab]+$');
+    let work = 0;
+    loop('a'.repeat(1_000), (states) => (work += states));
+    expect(work).toBeLessThan(1_100);
+  });
+
+  it('ends when its work is not paid for', () => {
+    const matches = compileAnchoredPattern('^[a-z]+$');
+    const refuse = (): never => {
+      throw new RangeError('no more');
+    };
+    expect(() => matches('abc', refuse)).toThrow('no more');
+    expect(matches('abc')).toBe(true);
+  });
+
+  it('does not match before a line feed at the end', () => {
+    expect(compileAnchoredPattern('^a$')('a\n')).toBe(false);
+  });
+
+  it.each([
+    ['x^a$', 'it must begin with ^ and end with $'],
+    ['^a$x', 'it must begin with ^ and end with $'],
+    ['^a\\$', 'its last $ is escaped'],
+    ['^a\\\\\\$', 'its last $ is escaped'],
+  ])('says what is wrong with the anchors of %s', (pattern, message) => {
+    expect(() => compileAnchoredPattern(pattern)).toThrow(message);
+  });
+
+  it('takes an escaped dollar before the end, and an escaped backslash before the last dollar', () => {
+    expect(compileAnchoredPattern('^a\\$b$')('a$b')).toBe(true);
+    expect(compileAnchoredPattern('^a\\\\$')('a\\')).toBe(true);
+  });
+
+  it.each([
+    '\\d',
+    '\\D',
+    '\\w',
+    '\\W',
+    '\\s',
+    '\\S',
+    '.',
+    '[a-c]',
+    '[^a-c]',
+    '[\\d_-]',
+    '[^\\w]',
+    '[a-a]',
+    '\\x41',
+    '\\x7e',
+    '\\u0041',
+    '\\u2028',
+    '[\\x41-\\x43]',
+    '[^ab1]',
+    '[^\\d_]',
+    '[ab1\\s]',
+    '\\n',
+    '\\t',
+    '\\v',
+    '\\f',
+    '\\r',
+    'a{2}',
+    'a{2,3}',
+    'a{2,}',
+  ])('takes of all short texts those that JavaScript takes: %s', (pattern) => {
+    const matches = compileAnchoredPattern(`^${pattern}$`);
+    const expected = new RegExp(`^(?:${pattern})$`, 'u');
+    const characters = Array.from({ length: 0x180 }, (_, code) => String.fromCodePoint(code));
+    const others = [
+      '\u1680',
+      '\u2000',
+      '\u200a',
+      '\u200b',
+      '\u2028',
+      '\u2029',
+      '\u202f',
+      '\u205f',
+      '\u3000',
+      '\ufeff',
+      '😀',
+    ];
+    const counts = ['', 'a', 'aa', 'aaa', 'aaaa'];
+    for (const text of [...characters, ...others, ...counts]) {
+      expect([text, matches(text)]).toEqual([text, expected.test(text)]);
+    }
+  });
+
+  it('has at most 1000 states', () => {
+    expect(compileAnchoredPattern(`^${'a'.repeat(499)}$`)('a'.repeat(499))).toBe(true);
+    for (const tooLarge of ['a'.repeat(500), `${'a'.repeat(498)}b?`]) {
+      expect(() => compileAnchoredPattern(`^${tooLarge}$`)).toThrow('its counts make it too large');
+    }
+  });
+
+  it.each<readonly [string, string]>([
+    ['^a**$', 'it repeats a repetition'],
+    ['^a{2}{3}$', 'it repeats a repetition'],
+    ['^a+?+$', 'it repeats a repetition'],
+    ['^a???$', 'it repeats a repetition'],
+    ['^a*{2}$', 'it repeats a repetition'],
+    ['^a{9999,9998}$', 'the numbers of a count are out of order'],
+    ...[...'*+?}]'].map((character) => [`^${character}a$`, `"${character}" has nothing to belong to`] as const),
+    ['^{2}$', '"{" has nothing to belong to'],
+    ...['[\\d-a]', '[a-\\d]', '[\\w-\\d]', '[b-a]'].map(
+      (body) => [`^${body}$`, 'a range inside [ ] is out of order'] as const,
+    ),
+    ['^a|^b$', '^ and $ stand only at its two ends'],
+    ['^a{$', '"{" must begin a count such as {1,64}, or be written'],
+    ['^a{x{2}$', '"{" must begin a count such as {1,64}, or be written'],
+    ['^(a$', 'it ends too early'],
+    ['^\\u12G4$', 'needs hexadecimal digits'],
+    ['^[[]$', '"[" inside [ ] must be written'],
+    ['^a$b$', '^ and $ stand only at its two ends'],
+  ])('says what is wrong with %s', (pattern, message) => {
+    expect(() => compileAnchoredPattern(pattern)).toThrow(message);
+  });
+
+  it.each([
+    ['is not anchored at the start', 'a$'],
+    ['is not anchored at the end', '^a'],
+    ['ends with an escaped dollar', '^a\\$'],
+    ['has an anchor inside', '^a$|^b$'],
+    ['looks ahead', '^(?=a)a$'],
+    ['looks behind', '^(?<!a)b$'],
+    ['refers back', '^(a)\\1$'],
+    ['names a group', '^(?<n>a)$'],
+    ['uses a property', '^\\p{L}$'],
+    ['uses a word boundary', '^\\bx$'],
+    ['repeats nothing', '^*a$'],
+    ['repeats a repetition', '^a**$'],
+    ['leaves a group open', '^(a$'],
+    ['closes a group too many', '^a)$'],
+    ['leaves a class open', '^[a$'],
+    ['has a range out of order', '^[z-a]$'],
+    ['has a count out of order', '^a{3,1}$'],
+    ['has counts that multiply', '^((a{99}){99}){99}$'],
+  ])('is refused when it %s', (_why, pattern) => {
+    expect(() => compileAnchoredPattern(pattern)).toThrow(PatternProblem);
+  });
+});

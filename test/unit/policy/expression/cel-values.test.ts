@@ -1,0 +1,262 @@
+import { describe, expect, it } from 'vitest';
+import {
+  elementsOf,
+  equal,
+  isExact,
+  member,
+  none,
+  Optional,
+  typeName,
+} from '../../../../src/policy/expression/cel-values.ts';
+import { createEvaluation, ExpressionFailure } from '../../../../src/policy/expression/evaluation.ts';
+
+const same = (a: unknown, b: unknown): boolean => equal(createEvaluation({}, 0), a, b);
+
+/** What comparing costs. */
+function fuelFor(a: unknown, b: unknown): number {
+  const evaluation = createEvaluation({}, 0);
+  const full = evaluation.fuel;
+  equal(evaluation, a, b);
+  return full - evaluation.fuel;
+}
+
+const nested = (depth: number, leaf: unknown = 'x'): unknown => {
+  let value: unknown = leaf;
+  for (let i = 0; i < depth; i += 1) value = [value];
+  return value;
+};
+const nestedInMaps = (depth: number, leaf: unknown = 'x'): unknown => {
+  let value: unknown = leaf;
+  for (let i = 0; i < depth; i += 1) value = { k: value };
+  return value;
+};
+
+describe('two values are equal', () => {
+  it.each([
+    [1n, 1n],
+    [1n, 1],
+    [1, 1n],
+    [0.5, 0.5],
+    ['1', '1'],
+    [null, null],
+    [[], []],
+    [
+      ['a', 1],
+      ['a', 1n],
+    ],
+    [{}, new Map()],
+    [{ a: { b: [1] } }, new Map([['a', new Map([['b', [1n]]])]])],
+    [
+      { a: 1, b: 2 },
+      { b: 2, a: 1 },
+    ],
+    [{ a: null }, { a: null }],
+  ])('%o and %o', (a, b) => {
+    expect(same(a, b)).toBe(true);
+    expect(same(b, a)).toBe(true);
+  });
+});
+
+describe('two values are different', () => {
+  it.each([
+    [1n, 2],
+    [1n, 1.5],
+    [1n, Number.NaN],
+    [1n, Number.POSITIVE_INFINITY],
+    [Number.NaN, Number.NaN],
+    [2n ** 53n + 1n, 2 ** 53],
+    [1n, '1'],
+    [1, '1'],
+    [2 ** 53, '1'],
+    [2 ** 53, null],
+    [2 ** 53, {}],
+    [2 ** 53, []],
+    [null, [2 ** 53]],
+    ['1', { n: 2 ** 53 }],
+    [1n, true],
+    [1n, null],
+    [1, null],
+    [1n, [1n]],
+    [1, { a: 1 }],
+    ['', null],
+    ['', []],
+    [true, {}],
+    [null, {}],
+    [null, []],
+    [undefined, {}],
+    [[], {}],
+    [[], new Map()],
+    [['a'], { 0: 'a' }],
+    [['a'], ['b']],
+    [
+      ['a', 'b'],
+      ['a', 'c'],
+    ],
+    [
+      ['b', 'a'],
+      ['c', 'a'],
+    ],
+    [['a'], ['a', 'b']],
+    [{ a: 1 }, { a: 2 }],
+    [
+      { a: 1, b: 1 },
+      { a: 1, b: 2 },
+    ],
+    [
+      { a: 1, b: 1 },
+      { a: 2, b: 1 },
+    ],
+    [{ a: 1 }, { a: 1, b: 1 }],
+    [{ a: 1 }, { b: 1 }],
+    [{ a: null }, { b: null }],
+    [{ constructor: 1 }, { toString: 1 }],
+  ])('%o and %o', (a, b) => {
+    expect(same(a, b)).toBe(false);
+    expect(same(b, a)).toBe(false);
+  });
+});
+
+describe('comparing', () => {
+  it.each([
+    [new Optional(true, 'a'), new Optional(true, 'a')],
+    [new Optional(true, 'a'), 'a'],
+    [new Optional(true, 'a'), { present: true, value: 'a' }],
+    [none, none],
+    [none, null],
+    [
+      ['a', none],
+      ['a', 'b'],
+    ],
+    [{ k: none }, { k: 'b' }],
+  ])('fails for optional values: %o and %o', (a, b) => {
+    const failure = new ExpressionFailure('an optional value is compared; add .orValue("…") to it');
+    expect(() => same(a, b)).toThrow(failure);
+    expect(() => same(b, a)).toThrow(failure);
+  });
+
+  it('fails for whole numbers that JSON may have changed, wherever they are inside', () => {
+    const failure = new ExpressionFailure('a whole number beyond 2^53 is compared, which is not exact');
+    expect(() => same({ n: 2 ** 53 }, { n: 2 ** 53 })).toThrow(failure);
+    expect(() => same([[2 ** 53]], [[1]])).toThrow(failure);
+    expect(() => same([[1]], [[2 ** 53]])).toThrow(failure);
+    expect(same({ n: 2 ** 53 - 1 }, { n: 2 ** 53 - 1 })).toBe(true);
+  });
+
+  it('pays for every element of a list and every key of a map', () => {
+    expect(fuelFor('a', 'a')).toBe(0);
+    expect(fuelFor(['a', 'b', 'c'], ['a', 'b', 'c'])).toBe(3);
+    expect(fuelFor({ a: 1, b: [1, 2] }, { a: 1, b: [1, 2] })).toBe(4);
+    expect(fuelFor(['a', 'b', 'c'], ['a'])).toBe(0);
+  });
+
+  it.each([
+    ['lists', nested],
+    ['maps', nestedInMaps],
+  ])('goes 64 %s deep and no deeper, whatever the depth of one of them', (_title, build) => {
+    expect(same(build(64), build(64))).toBe(true);
+    expect(same(build(64), build(64, 'y'))).toBe(false);
+    expect(() => same(build(65), build(65))).toThrow(
+      new ExpressionFailure('"==" compares values that are nested too deeply'),
+    );
+    expect(same(build(500), build(3))).toBe(false);
+  });
+});
+
+describe('a member', () => {
+  it('is found by its key or place', () => {
+    expect(member({ a: 1 }, 'a')).toBe(1);
+    expect(member(new Map([['a', 1]]), 'a')).toBe(1);
+    expect(member(['x', 'y'], 1n)).toBe('y');
+    expect(member(['x', 'y'], 0)).toBe('x');
+  });
+
+  it.each([{}, new Map(), [], 'text', null])('of %o is not looked up by an optional value', (container) => {
+    const failure = new ExpressionFailure('an optional value is used as a key; add .orValue("…") to it');
+    expect(() => member(container, none)).toThrow(failure);
+    expect(() => member(container, new Optional(true, 'a'))).toThrow(failure);
+  });
+
+  it.each<readonly [unknown, unknown]>([
+    [{}, 'constructor'],
+    [new Map(), 'size'],
+    [['x'], 'length'],
+    [['x'], '0'],
+    [['x'], -1n],
+    [['x'], 1n],
+    [['x'], 0.5],
+    [['x'], Number.NaN],
+    [['x'], 2n ** 70n],
+    [['x'], null],
+    [['x'], true],
+    [{ 0: 'x' }, 0n],
+    [new Map([['0', 'x']]), 0n],
+    ['text', 0n],
+    ['text', 'length'],
+    [null, 'a'],
+    [null, 0],
+    [new Optional(true, 'x'), 'value'],
+  ])('of %o by %o is not there', (container, key) => {
+    expect(member(container, key)).toBeUndefined();
+  });
+});
+
+describe('a number is the one that was written', () => {
+  it.each<readonly [unknown, boolean]>([
+    [2 ** 53 - 1, true],
+    [-(2 ** 53 - 1), true],
+    [2 ** 53, false],
+    [-(2 ** 53), false],
+    [1e300, false],
+    [0.5, true],
+    ['9007199254740993', true],
+    [null, true],
+    [true, true],
+    [[1, 2], true],
+    [[1, 2 ** 53], false],
+    [{ a: { b: [2 ** 53] }, c: 1 }, false],
+    [{ a: { b: [1] } }, true],
+  ])('%j: %s', (value, exact) => {
+    expect(isExact(value)).toBe(exact);
+  });
+});
+
+describe('whether numbers are exact', () => {
+  it('is looked up once per value, so that values that share parts cost no more than these', () => {
+    let shared: unknown = [1];
+    for (let i = 0; i < 64; i += 1) shared = [shared, shared];
+    expect(isExact(shared)).toBe(true);
+    let inexact: unknown = [2 ** 53];
+    for (let i = 0; i < 64; i += 1) inexact = [[], inexact];
+    expect([isExact(inexact), isExact(inexact)]).toEqual([false, false]);
+  });
+});
+
+describe('what a macro goes over', () => {
+  it('are the elements of a list and the keys of a map', () => {
+    expect(elementsOf(['a', 1], 'all', undefined)).toEqual(['a', 1]);
+    expect(elementsOf({ k: 1 }, 'all', undefined)).toEqual(['k']);
+    expect(elementsOf(new Map([['k', 1]]), 'all', undefined)).toEqual(['k']);
+  });
+
+  it.each(['text', 1, 1n, true, null, none])('is not %s', (value) => {
+    expect(() => elementsOf(value, 'all', 'roles')).toThrow(
+      new ExpressionFailure(`all() goes over a list or a map, not a ${typeName(value)}`, 'roles'),
+    );
+  });
+});
+
+describe('the name of a type', () => {
+  it.each([
+    ['a', 'string'],
+    [1, 'double'],
+    [1n, 'int'],
+    [true, 'bool'],
+    [null, 'null'],
+    [[], 'list'],
+    [{}, 'map'],
+    [new Map(), 'map'],
+    [none, 'optional'],
+  ])('of %o is %s', (value, name) => {
+    expect(typeName(value)).toBe(name);
+  });
+});

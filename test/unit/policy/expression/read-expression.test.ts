@@ -1,0 +1,106 @@
+// Reading an expression: what it names, and what is refused at load, with the mend.
+import { describe, expect, it } from 'vitest';
+import { ExpressionProblem } from '../../../../src/policy/expression/cel-subset.ts';
+import { createExpressionReader } from '../../../../src/policy/expression/read-expression.ts';
+
+const read = createExpressionReader(
+  new Map([
+    ['isAdmin', 'bool'],
+    ['org', 'dyn'],
+  ]),
+);
+
+describe('an expression that is read names', () => {
+  it.each([
+    ['claims.a.b == claims.c[0]', ['a.b', 'c'], []],
+    ['claims[claims.k] == 1', ['*', 'k'], []],
+    ['claims.l[claims.i].x', ['l', 'i'], []],
+    ['claims.?a.?b.orValue("")', ['a.b'], []],
+    ['size(claims) > 1', ['*'], []],
+    ['has(claims.a.?b.c)', ['a.b.c'], []],
+    ['has(variables.org.id)', [], ['org']],
+    ['variables.isAdmin ? claims.a : claims["b c"]', ['a', 'b c'], ['isAdmin']],
+    ['claims.l.exists(x, x == variables.org)', ['l'], ['org']],
+  ])('%s', (text, claims, variables) => {
+    const expression = read(text);
+    expect([expression.claims, expression.variables]).toEqual([claims, variables]);
+  });
+});
+
+describe('an expression is refused, with the mend,', () => {
+  const memberOnly = 'has() takes one member, such as has(claims.email)';
+  it.each<readonly [string, string, string, number]>([
+    ['hash(claims.a)', 'hash() is not a function of the policy language', 'Did you mean has', 0],
+    ['variable.isAdmin', '"variable" is neither claims nor variables', 'Did you mean variables', 0],
+    ['variables.isadmin', 'variables.isadmin is not defined above', 'Did you mean isAdmin', 0],
+    ['has(dyn(claims.o).k)', memberOnly, 'For other names write "name" in claims', 0],
+    ['claims.org-id == "x"', '"id" is neither claims nor variables', 'Write claims["org-id"]', 11],
+    [
+      'claims.level-1 > 2 && oops == 1',
+      '"oops" is neither claims nor variables',
+      'Write claims.oops or, for text, "oops" in quotes',
+      22,
+    ],
+    ...['size()', 'size(claims.a, 1)', 'claims.a.size(1)', 'claims.t.startsWith("a", "b")', 'claims.?a.orValue()'].map(
+      (text) => {
+        const name = /(size|startsWith|orValue)/.exec(text)?.[0] ?? '';
+        const what = `"${text}" does not call ${name}() as it is defined`;
+        return [text, what, 'See the list of functions in the policy guide', 0] as const;
+      },
+    ),
+    ...['all(x)', 'exists_one(x, true, true)', 'map(x, 1, 2, 3)', 'filter(x)'].map((call) => {
+      const what = `"claims.l.${call}" does not call ${call.split('(', 1)[0] ?? ''}() as it is defined`;
+      return [`claims.l.${call}`, what, 'See the list of functions in the policy guide', 0] as const;
+    }),
+    ['has(claims)', memberOnly, 'For other names write "name" in claims', 0],
+    ['has(claims.a, claims.b)', memberOnly, 'For other names write "name" in claims', 0],
+    ['has("x")', memberOnly, 'For other names write "name" in claims', 0],
+    ['has(variables.isAdmin)', memberOnly, 'For other names write "name" in claims', 0],
+  ])('%s', (text, what, mend, offset) => {
+    let problem: unknown;
+    try {
+      read(text);
+    } catch (error) {
+      problem = error;
+    }
+    expect(problem).toBeInstanceOf(ExpressionProblem);
+    expect(problem).toMatchObject({ message: what, mend, offset });
+  });
+
+  it.each([
+    '{"a": claims.t.matches("x")}.?a',
+    '[claims.t.matches("x")][?0]',
+    'dyn(claims.t.matches("x")).y',
+    'claims[claims.t.matches("x")]',
+    'claims.l[claims.t.matches("x")][claims.i]',
+    'claims.l[claims.i][claims.t.matches("x")]',
+    ...['||', '&&', '==', '!=', '<', '<=', '>', '>=', '+', '-', '*', '/', '%', 'in'].flatMap((operator) => [
+      `claims.t.matches("x") ${operator} claims.a`,
+      `claims.a ${operator} claims.t.matches("x")`,
+    ]),
+    '!claims.t.matches("x")',
+    '-claims.t.matches("x")',
+    '[1, claims.t.matches("x")]',
+    '{claims.t.matches("x"): 1}',
+    '{"a": claims.t.matches("x")}',
+    'claims.t.matches("x") ? 1 : 2',
+    'true ? claims.t.matches("x") : 2',
+    'true ? 1 : claims.t.matches("x")',
+    'size(claims.t.matches("x"))',
+    'claims.t.startsWith(claims.t.matches("x"))',
+    'claims.?t.orValue(claims.t.matches("x"))',
+    'claims.l.all(x, claims.t.matches("x"))',
+    'claims.l.map(x, true, claims.t.matches("x"))',
+    'claims.t.matches("x").all(x, true)',
+  ])('also inside what is looked into: %s', (text) => {
+    expect(() => read(text)).toThrow('matches() is not available');
+  });
+
+  it('with all functions when none is near', () => {
+    expect(() => read('zzzzzzzz(1)')).toThrow(
+      expect.objectContaining({
+        mend: expect.stringMatching(/^Use one of has, size, startsWith, .*, value$/) as string,
+      }) as Error,
+    );
+  });
+});

@@ -1,0 +1,60 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { compareBodies } from '../../../../src/policy/trial/policy-test-diff.ts';
+
+describe('comparing bodies', () => {
+  it('names the member that differs', () => {
+    expect(compareBodies({ params: { allowedEmbeds: ['a', 'b'] } }, { params: { allowedEmbeds: ['a', 'c'] } })).toEqual(
+      [{ path: 'params.allowedEmbeds[1]', expected: { value: 'b' }, actual: { value: 'c' } }],
+    );
+  });
+
+  it('tells what is missing and what nobody expects', () => {
+    expect(compareBodies({ a: 1, list: [1, 2] }, { b: 2, list: [1] })).toEqual([
+      { path: 'a', expected: { value: 1 } },
+      { path: 'list[1]', expected: { value: 2 } },
+      { path: 'b', actual: { value: 2 } },
+    ]);
+    expect(compareBodies([], ['x'])).toEqual([{ path: '[0]', actual: { value: 'x' } }]);
+  });
+
+  it.each([
+    [1, '1'],
+    [true, 'true'],
+    [null, undefined],
+    [[], {}],
+    [{}, null],
+    [0, false],
+  ])('does not take %j for %j', (expected, actual) => {
+    expect(compareBodies({ value: expected }, { value: actual })).toHaveLength(1);
+  });
+
+  it('does not forgive another order in a list', () => {
+    expect(compareBodies(['a', 'b'], ['b', 'a'])).toHaveLength(2);
+  });
+
+  it('does not see members that are inherited', () => {
+    expect(compareBodies({ toString: 'x' }, {})).toEqual([{ path: 'toString', expected: { value: 'x' } }]);
+  });
+
+  it('finds no difference exactly when two bodies are the same JSON', () => {
+    fc.assert(
+      fc.property(fc.jsonValue(), fc.jsonValue(), (a, b) => {
+        expect(compareBodies(a, structuredClone(a))).toEqual([]);
+        const same = canonical(a) === canonical(b);
+        expect(compareBodies(a, b).length === 0).toBe(same);
+      }),
+    );
+  });
+});
+
+function canonical(value: unknown): string {
+  if (Array.isArray(value)) return `[${value.map(canonical).join(',')}]`;
+  if (typeof value === 'object' && value !== null) {
+    return `{${Object.entries(value)
+      .map(([name, item]) => `${JSON.stringify(name)}:${canonical(item)}`)
+      .sort()
+      .join(',')}}`;
+  }
+  return Object.is(value, -0) ? '-0' : JSON.stringify(value);
+}

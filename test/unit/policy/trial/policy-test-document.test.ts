@@ -1,0 +1,274 @@
+import { describe, expect, it } from 'vitest';
+import { loadPolicyTests } from '../../../../src/policy/trial/policy-test-document.ts';
+import { ConfigurationError, toLine } from '../../../../src/problem.ts';
+
+const load = (text: string) => loadPolicyTests({ text, file: 'a.policy-test.yaml' });
+
+function problems(text: string): readonly string[] {
+  try {
+    load(text);
+  } catch (error) {
+    if (error instanceof ConfigurationError) return error.problems.map(toLine);
+    throw error;
+  }
+  return [];
+}
+
+describe('a file of policy tests', () => {
+  it('is one test', () => {
+    const { tests } = load('name: it\nclaims: { sub: a }\nexpect: { denied: client_id_refused }\n');
+    expect(tests).toEqual([
+      {
+        name: 'it',
+        position: 'a.policy-test.yaml:1:1',
+        claims: { sub: 'a' },
+        expectation: { kind: 'denied', denial: { reason: 'client_id_refused' } },
+      },
+    ]);
+  });
+
+  it('is a list of tests', () => {
+    const { tests } = load('- { name: one, expect: denied }\n- { name: two, expect: { denied: true } }\n');
+    expect(tests.map(({ name, position }) => [name, position])).toEqual([
+      ['one', 'a.policy-test.yaml:1:3'],
+      ['two', 'a.policy-test.yaml:2:3'],
+    ]);
+    expect(tests.map(({ expectation }) => expectation)).toEqual([
+      { kind: 'denied', denial: {} },
+      { kind: 'denied', denial: {} },
+    ]);
+  });
+
+  it('names its policy and the claims that its tests share', () => {
+    const { policy, tests } = load(`
+policy: ../policy.yaml
+claims: { sub: a, org: acme, roles: [x] }
+tests:
+  - name: changed
+    claims: { org: globex }
+    without: [roles]
+    dataApp: sales
+    expect: { request: { clientId: globex } }
+`);
+    expect(policy).toBe('../policy.yaml');
+    expect(tests[0]).toMatchObject({
+      claims: { sub: 'a', org: 'globex' },
+      dataApp: 'sales',
+      expectation: { kind: 'request', body: { clientId: 'globex' } },
+    });
+    expect(tests[0]?.claims).not.toHaveProperty('roles');
+  });
+
+  it('may repeat a body by an alias', () => {
+    const { tests } = load(`
+- { name: one, expect: { request: &body { clientId: a } } }
+- { name: two, expect: { request: *body } }
+`);
+    expect(tests[1]?.expectation).toEqual({ kind: 'request', body: { clientId: 'a' } });
+  });
+
+  it('keeps what merges elsewhere as an ordinary claim', () => {
+    const { tests } = load('name: it\nclaims: { <<: { admin: true } }\nexpect: denied\n');
+    expect(tests[0]?.claims).toEqual({ '<<': { admin: true } });
+  });
+
+  it('keeps a hostile claim name as an ordinary claim', () => {
+    const { tests } = load('name: it\nclaims: { __proto__: { admin: true } }\nexpect: denied\n');
+    expect(Object.keys(tests[0]?.claims ?? {})).toEqual(['__proto__']);
+    expect((tests[0]?.claims as { admin?: unknown }).admin).toBeUndefined();
+  });
+});
+
+describe('a file of policy tests is refused', () => {
+  it.each<readonly [string, string, readonly string[]]>([
+    [
+      'a misspelt key of a test',
+      'name: a\nexpcet: denied\nexpect: denied',
+      [':2:1: "expcet" is not a key here. Did you mean expect.'],
+    ],
+    [
+      'a misspelt key of the file',
+      'tets: []',
+      [
+        ':1:1: "tets" is not a key here. Did you mean tests.',
+        ':1:1: there is no list of tests. Add tests: with a list of tests below it.',
+      ],
+    ],
+    [
+      'a misspelt key of a denial',
+      'name: a\nexpect: { denied: { raeson: x } }',
+      [':2:21: "raeson" is not a key here. Did you mean reason.'],
+    ],
+    [
+      'another key beside request',
+      'name: a\nexpect: { request: {}, body: {} }',
+      [':2:24: "body" is not a key here. Use request, denied.'],
+    ],
+    [
+      'a test without a name',
+      'tests:\n  - expect: denied',
+      [':2:5: the test has no name. Add name: what it shows, as a sentence.'],
+    ],
+    [
+      'a name that is not text',
+      'name: 7\nexpect: denied',
+      [':1:7: name is not text. Write text, in quotes if need be.'],
+    ],
+    ['a test that expects nothing', 'name: a', [':1:1: the test expects nothing. Add expect with request or denied.']],
+    [
+      'a test that expects both',
+      'name: a\nexpect: { request: {}, denied: true }',
+      [':2:9: expect needs either request or denied. Keep exactly one of the two.'],
+    ],
+    [
+      'an empty expectation',
+      'name: a\nexpect: {}',
+      [':2:9: expect needs either request or denied. Keep exactly one of the two.'],
+    ],
+    [
+      'an expectation of something else',
+      'name: a\nexpect: permitted',
+      [':2:9: expect is not a mapping. Write request or denied below it.'],
+    ],
+    [
+      'a body that is not a mapping',
+      'name: a\nexpect: { request: [1] }',
+      [':2:20: request is not a mapping. Write the whole body that would be sent.'],
+    ],
+    [
+      'a denial that says no',
+      'name: a\nexpect: { denied: false }',
+      [':2:19: denied says nothing. Write a reason, { reason, message, claim } or true.'],
+    ],
+    [
+      'a reason that is not text',
+      'name: a\nexpect: { denied: { reason: 4 } }',
+      [':2:29: reason is not text. Write text, in quotes if need be.'],
+    ],
+    [
+      'claims that are a list',
+      'name: a\nclaims: [sub]\nexpect: denied',
+      [':2:9: claims are not a mapping. Write the claims set as name: value.'],
+    ],
+    [
+      'a claim to leave out that is not there',
+      'name: a\nwithout: [org]\nexpect: denied',
+      [':2:10: without names a claim that is not there. Remove or correct it.'],
+    ],
+    [
+      'a claim to leave out as text',
+      'name: a\nclaims: { a: 1 }\nwithout: a\nexpect: denied',
+      [':3:10: without is not a list of claim names. Write [name, …].'],
+    ],
+    [
+      'a data app that is not text',
+      'name: a\ndataApp: [x]\nexpect: denied',
+      [':2:10: dataApp is not text. Write text, in quotes if need be.'],
+    ],
+    ['a test that is not a mapping', 'tests: [x]', [':1:9: a test is not a mapping. Write name, claims and expect.']],
+    [
+      'a file without tests',
+      'policy: policy.yaml',
+      [':1:1: there is no list of tests. Add tests: with a list of tests below it.'],
+    ],
+    ['an empty list of tests', 'tests: []', [':1:1: there are no tests. Write at least one.']],
+    [
+      'a misspelt kind of expectation',
+      'name: a\nexpect: { requset: {} }',
+      [':2:11: "requset" is not a key here. Did you mean request.'],
+    ],
+    [
+      'a test beside a list of tests',
+      'name: a\ntests: [{ name: b, expect: denied }]',
+      [':1:1: "name" is not a key here. Use policy, claims, tests.'],
+    ],
+    [
+      'a policy that is not text',
+      'policy: 7\ntests: [{ name: b, expect: denied }]',
+      [':1:9: policy is not text. Write text, in quotes if need be.'],
+    ],
+    [
+      'a key that is not text',
+      'name: a\n[b]: c\nexpect: denied',
+      [':2:1: a key is not text. Use name, claims, without, dataApp, expect.'],
+    ],
+    [
+      'a key that is a number',
+      'name: a\n7: c\nexpect: denied',
+      [':2:1: a key is not text. Use name, claims, without, dataApp, expect.'],
+    ],
+    [
+      'claims to leave out of which one is not text',
+      'name: a\nclaims: { a: 1 }\nwithout: [a, 1]\nexpect: denied',
+      [':3:10: without is not a list of claim names. Write [name, …].'],
+    ],
+    [
+      'a claim to leave out that is not text',
+      'name: a\nclaims: { a: 1 }\nwithout: [1]\nexpect: denied',
+      [':3:10: without is not a list of claim names. Write [name, …].'],
+    ],
+    [
+      'members without values',
+      'name:\nclaims:\nwithout:\ndataApp:\nexpect:',
+      [
+        ':1:6: name is not text. Write text, in quotes if need be.',
+        ':4:9: dataApp is not text. Write text, in quotes if need be.',
+        ':2:8: claims are not a mapping. Write the claims set as name: value.',
+        ':3:9: without is not a list of claim names. Write [name, …].',
+        ':5:8: expect is not a mapping. Write request or denied below it.',
+      ],
+    ],
+    [
+      'a denial without a value',
+      'name: a\nexpect: { denied: }',
+      [':2:19: denied says nothing. Write a reason, { reason, message, claim } or true.'],
+    ],
+    [
+      'a request without a value',
+      'name: a\nexpect: { request: }',
+      [':2:20: request is not a mapping. Write the whole body that would be sent.'],
+    ],
+    ['a number for a file', '7', [':1:1: there are no tests. Write tests: with a list of tests below it.']],
+    ['an empty file', '', [':1:1: there are no tests. Write tests: with a list of tests below it.']],
+    [
+      'two members of the same name',
+      'name: a\nname: b\nexpect: denied',
+      [':2:1: is not YAML (Map keys must be unique). Mend the syntax.'],
+    ],
+    [
+      'broken YAML',
+      'tests: [',
+      [
+        ':1:9: is not YAML (Flow sequence in block collection must be sufficiently indented and end with a ]). Mend the syntax.',
+      ],
+    ],
+    [
+      'an alias to nothing',
+      'name: a\nclaims: *gone\nexpect: denied',
+      [':2:1: claims are not a mapping. Write the claims set as name: value.'],
+    ],
+    ['an alias that multiplies', bomb(), [':4:3: uses an alias that cannot be resolved. Write the value out.']],
+    [
+      'a file beyond all measure',
+      `# ${'x'.repeat(1_048_576)}`,
+      [': is larger than 1 MiB. Name a file of policy tests.'],
+    ],
+  ])('for %s', (_title, text, lines) => {
+    expect(problems(text)).toEqual(lines.map((line) => `a.policy-test.yaml${line}`));
+  });
+
+  it('for nothing but more than 1 MiB', () => {
+    const text = 'name: a\nexpect: denied\n#';
+    expect(problems(text.padEnd(1_048_576, 'x'))).toEqual([]);
+    expect(problems(text.padEnd(1_048_577, 'x'))).toHaveLength(1);
+  });
+
+  it('with all its problems at once', () => {
+    expect(problems('- { name: 1, expect: denied }\n- { name: b, expect: {} }\n')).toHaveLength(2);
+  });
+});
+
+function bomb(): string {
+  const level = (name: string, of: string): string => `  ${name}: &${name} [${Array(10).fill(`*${of}`).join(', ')}]\n`;
+  return `name: a\nexpect: denied\nclaims:\n  a: &a [x]\n${level('b', 'a')}${level('c', 'b')}${level('d', 'c')}${level('e', 'd')}`;
+}

@@ -1,0 +1,129 @@
+import { mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { watchFile, type ReloadOutcome, type WatchedFile } from '../../src/watched-file.ts';
+
+let folder: string;
+let watched: WatchedFile | undefined;
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'watched-file-'));
+});
+afterEach(() => {
+  watched?.close();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+function watch(
+  path: string,
+  initial: string,
+  intervalMs = 3_600_000,
+  isBad = (text: string): boolean => text === 'bad',
+) {
+  const accepted: string[] = [];
+  const outcomes: Exclude<ReloadOutcome, { kind: 'unchanged' }>[] = [];
+  watched = watchFile({
+    path,
+    initial: Buffer.from(initial),
+    intervalMs,
+    accept: (content) => {
+      if (isBad(content.toString())) throw new Error('is bad');
+      accepted.push(content.toString());
+    },
+    onOutcome: (outcome) => outcomes.push(outcome),
+  });
+  return { accepted, outcomes, reload: watched.reload };
+}
+
+describe('a watched file', () => {
+  it('hands over changed content once and leaves the same content alone', async () => {
+    const path = join(folder, 'f');
+    writeFileSync(path, 'one');
+    const { accepted, reload } = watch(path, 'one');
+    expect(await reload()).toEqual({ kind: 'unchanged' });
+    writeFileSync(path, 'two');
+    expect(await reload()).toEqual({ kind: 'changed' });
+    expect(await reload()).toEqual({ kind: 'unchanged' });
+    expect(accepted).toEqual(['two']);
+  });
+
+  it('tells of bad content once, keeps the old, and recovers', async () => {
+    const path = join(folder, 'f');
+    writeFileSync(path, 'bad');
+    const { accepted, outcomes, reload } = watch(path, 'one');
+    expect(await reload()).toEqual({ kind: 'failed', problem: 'is bad' });
+    expect(await reload()).toEqual({ kind: 'failed', problem: 'is bad' });
+    expect(outcomes).toEqual([{ kind: 'failed', problem: 'is bad' }]);
+    writeFileSync(path, 'one');
+    expect(await reload()).toEqual({ kind: 'unchanged' });
+    writeFileSync(path, 'three');
+    expect(await reload()).toEqual({ kind: 'changed' });
+    expect(accepted).toEqual(['three']);
+  });
+
+  it('tries refused content again, where that is asked for, and tells of it once', async () => {
+    const path = join(folder, 'f');
+    writeFileSync(path, 'two');
+    let isTaken = true;
+    const outcomes: ReloadOutcome[] = [];
+    const accepted: string[] = [];
+    const { reload } = (watched = watchFile({
+      path,
+      initial: Buffer.from('one'),
+      intervalMs: 3_600_000,
+      retriesRefused: true,
+      accept: (content) => {
+        if (isTaken) throw new Error('is taken');
+        accepted.push(content.toString());
+      },
+      onOutcome: (outcome) => outcomes.push(outcome),
+    }));
+    expect(await reload()).toEqual({ kind: 'failed', problem: 'is taken' });
+    expect(await reload()).toEqual({ kind: 'failed', problem: 'is taken' });
+    isTaken = false;
+    expect(await reload()).toEqual({ kind: 'changed' });
+    expect(await reload()).toEqual({ kind: 'unchanged' });
+    expect(outcomes).toEqual([{ kind: 'failed', problem: 'is taken' }, { kind: 'changed' }]);
+    expect(accepted).toEqual(['two']);
+  });
+
+  it('tells of other bad content anew, also when its problem has the same words', async () => {
+    const path = join(folder, 'f');
+    writeFileSync(path, 'bad');
+    const { outcomes, reload } = watch(path, 'one', 3_600_000, (content) => content.startsWith('bad'));
+    await reload();
+    writeFileSync(path, 'bad too');
+    await reload();
+    await reload();
+    expect(outcomes).toHaveLength(2);
+  });
+
+  it('tells of a missing file with its code only', async () => {
+    const { outcomes, reload } = watch(join(folder, 'missing'), 'one');
+    await reload();
+    await reload();
+    expect(outcomes).toEqual([{ kind: 'failed', problem: 'cannot be read (ENOENT)' }]);
+  });
+
+  it('sees every one of several Kubernetes symlink swaps by polling', async () => {
+    const swap = (name: string, content: string): void => {
+      mkdirSync(join(folder, name));
+      writeFileSync(join(folder, name, 'f'), content);
+      symlinkSync(name, join(folder, '..data_tmp'));
+      renameSync(join(folder, '..data_tmp'), join(folder, '..data'));
+    };
+    swap('..1', 'one');
+    symlinkSync(join('..data', 'f'), join(folder, 'f'));
+    const { accepted } = watch(join(folder, 'f'), 'one', 10);
+    const seen = async (content: string): Promise<void> => {
+      for (let i = 0; i < 200 && accepted.at(-1) !== content; i += 1) await new Promise((done) => setTimeout(done, 10));
+      expect(accepted.at(-1)).toBe(content);
+    };
+    for (const [index, content] of ['two', 'three', 'four'].entries()) {
+      swap(`..${index + 2}`, content);
+      await seen(content);
+    }
+    expect(accepted).toEqual(['two', 'three', 'four']);
+  });
+});
