@@ -24,6 +24,7 @@ import type { Secret } from './secrets/secret.ts';
 import { createAudit } from './telemetry/audit.ts';
 import { createMetrics } from './telemetry/metrics.ts';
 import {
+  countFromZero,
   observeIssue,
   observeKeySets,
   observeRedis,
@@ -93,6 +94,11 @@ export async function buildApp(options: AppOptions): Promise<App> {
     },
     pollIntervalMs,
     onReload: onSecretReload,
+  });
+
+  countFromZero(metrics, {
+    apiKeys: apiKeys.names,
+    secrets: [...apiKeys.names, ...config.issuerKeyFiles.map(({ setting }) => setting.name)],
   });
 
   // What they may have.

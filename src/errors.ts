@@ -143,6 +143,11 @@ export const errorTable = {
   },
 } as const satisfies Record<ErrorCode, ErrorRow>;
 
+const isErrorCode = (text: string): text is ErrorCode => Object.hasOwn(errorTable, text);
+
+/** Every code, in the order of the table. */
+export const errorCodes: readonly ErrorCode[] = Object.keys(errorTable).filter(isErrorCode);
+
 /** The row of a code, widened so that optional columns can be asked of every code. */
 export const errorRow = (code: ErrorCode): ErrorRow => errorTable[code];
 

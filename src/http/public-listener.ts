@@ -4,6 +4,7 @@ import type { Authenticator } from '../authn/authenticate.ts';
 import type { Principal } from '../authn/principal.ts';
 import type { Clock } from '../clock.ts';
 import type { Config } from '../config/load-config.ts';
+import type { ErrorCode } from '../errors.ts';
 import type { IssueGuestToken } from '../guest-token/guest-token.ts';
 import type { Decision } from '../policy/decision.ts';
 import type { RedisLink } from '../redis/redis-link.ts';
@@ -45,7 +46,7 @@ export interface PublicListenerOptions {
 export async function createPublicListener(options: PublicListenerOptions): Promise<FastifyInstance> {
   const { config, logger, clock, metrics, audit, phase } = options;
   const progress = createDecisionRecords(clock);
-  const observe = (code: string, seconds: number): void => {
+  const observe = (code: ErrorCode | 'ISSUED', seconds: number): void => {
     metrics.requests.inc({ code });
     metrics.requestSeconds.observe(seconds);
   };

@@ -1,7 +1,37 @@
-// Prometheus metrics, prefix guest_token_. No label value comes from a caller: codes, results and names of settings only.
+// The service's Prometheus metrics, made from the table of metrics. Label values are typed by the table: a value that
+// is not in it does not compile. Metrics whose label values are all known start at 0, because an increase from nothing
+// is no increase for Prometheus.
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
+import { metricTable, type LabelValues, type MetricRow } from './metric-table.ts';
 
 const latencyBuckets = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
+
+type ValuesOf<Labels extends MetricRow['labels']> = {
+  readonly [Name in keyof Labels]: Labels[Name] extends readonly (infer Value extends string)[] ? Value : string;
+};
+
+interface CountedByLabels<Labels extends MetricRow['labels']> {
+  readonly inc: (labels: ValuesOf<Labels>, value?: number) => void;
+}
+
+interface SetByLabels<Labels extends MetricRow['labels']> {
+  readonly set: (labels: ValuesOf<Labels>, value: number) => void;
+  /** Forgets every value of every label. */
+  readonly reset: () => void;
+}
+
+/** Every combination of the labels' values; none if a label is open. */
+export function knownLabels(
+  labels: Readonly<Record<string, LabelValues>>,
+): readonly Readonly<Record<string, string>>[] {
+  return Object.entries(labels).reduce<readonly Readonly<Record<string, string>>[]>(
+    (combinations, [name, values]) =>
+      typeof values === 'string'
+        ? []
+        : combinations.flatMap((combination) => values.map((value) => ({ ...combination, [name]: value }))),
+    [{}],
+  );
+}
 
 /** Creates a registry of its own, so that two services in one process (as in tests) never share a counter. */
 export function createMetrics() {
@@ -9,35 +39,60 @@ export function createMetrics() {
   const registers = [registry];
   collectDefaultMetrics({ register: registry });
 
-  const counter = <L extends string>(name: string, help: string, labelNames: readonly L[]) =>
-    new Counter<L>({ name: `guest_token_${name}`, help, labelNames, registers });
-  const gauge = <L extends string>(name: string, help: string, labelNames: readonly L[] = []) =>
-    new Gauge<L>({ name: `guest_token_${name}`, help, labelNames, registers });
-  const histogram = (name: string, help: string) =>
-    new Histogram({ name: `guest_token_${name}`, help, buckets: latencyBuckets, registers });
+  const configOf = (row: MetricRow) => ({
+    name: row.name,
+    help: row.meaning,
+    labelNames: Object.keys(row.labels),
+    registers,
+  });
+
+  function counter<Labels extends MetricRow['labels']>(row: MetricRow & { labels: Labels }): CountedByLabels<Labels> {
+    const metric = new Counter(configOf(row));
+    for (const labels of knownLabels(row.labels)) metric.inc(labels, 0);
+    return { inc: (labels, value = 1) => metric.inc({ ...labels }, value) };
+  }
+
+  function plainCounter(row: MetricRow): { readonly inc: (value?: number) => void } {
+    const metric = new Counter(configOf(row));
+    return { inc: (value = 1) => metric.inc(value) };
+  }
+
+  function gauge<Labels extends MetricRow['labels']>(row: MetricRow & { labels: Labels }): SetByLabels<Labels> {
+    const metric = new Gauge(configOf(row));
+    return { set: (labels, value) => metric.set({ ...labels }, value), reset: () => metric.reset() };
+  }
+
+  function plainGauge(row: MetricRow): { readonly set: (value: number) => void } {
+    const metric = new Gauge(configOf(row));
+    if (row.absent !== undefined) metric.remove();
+    return { set: (value) => metric.set(value) };
+  }
+
+  function histogram(row: MetricRow): { readonly observe: (value: number) => void } {
+    const metric = new Histogram({ ...configOf(row), buckets: latencyBuckets });
+    return { observe: (value) => metric.observe(value) };
+  }
 
   return {
-    requests: counter('requests_total', 'Decisions by outcome: ISSUED or the error code.', ['code']),
-    requestSeconds: histogram('request_duration_seconds', 'Time from the request to its decision.'),
-    upstreamCalls: counter('upstream_calls_total', 'Calls to Databrain by result.', ['result']),
-    upstreamSeconds: histogram('upstream_call_duration_seconds', 'Time of one call to Databrain.'),
-    upstreamKeyRefused: counter('upstream_key_refused_total', 'Calls that Databrain refused for their API key.', [
-      'setting',
-    ]),
-    reuse: counter('reuse_total', 'Reuse of tokens by result.', ['result']),
-    upstreamRetries: counter('upstream_retries_total', 'Further attempts after a failed call.', []),
-    circuit: gauge('circuit_open', 'Circuit to Databrain: 0 closed, 0.5 probing, 1 open.'),
-    keySetFetches: counter('key_set_fetches_total', 'Key set downloads by result.', ['issuer', 'result']),
-    keySetAge: gauge('key_set_age_seconds', 'Age of the keys in use.', ['issuer']),
-    policyInfo: gauge('policy_info', 'The policy revision in use (value 1).', ['revision']),
-    policyReloads: counter('policy_reloads_total', 'Policy reloads by result.', ['result']),
-    policyLastSuccess: gauge('policy_last_success_timestamp_seconds', 'When the policy in use was loaded.'),
-    shadowDecisions: counter('shadow_decisions_total', 'Shadow decisions: same, different or failed.', ['result']),
-    secretReloads: counter('secret_reloads_total', 'Reloads of secret files by result.', ['setting', 'result']),
-    rateLimited: counter('rate_limited_total', 'Requests refused by a rate limit.', ['limit']),
-    protocolErrors: counter('protocol_errors_total', 'Requests refused before they were HTTP requests.', []),
-    redisUp: gauge('redis_up', 'Whether Redis is used: 1, or 0 while the process goes on without it.'),
-    redisTransitions: counter('redis_transitions_total', 'Times Redis was lost or found again.', ['state']),
+    requests: counter(metricTable.requests),
+    requestSeconds: histogram(metricTable.requestSeconds),
+    upstreamCalls: counter(metricTable.upstreamCalls),
+    upstreamSeconds: histogram(metricTable.upstreamSeconds),
+    upstreamKeyRefused: counter(metricTable.upstreamKeyRefused),
+    upstreamRetries: plainCounter(metricTable.upstreamRetries),
+    circuit: plainGauge(metricTable.circuit),
+    reuse: counter(metricTable.reuse),
+    keySetFetches: counter(metricTable.keySetFetches),
+    keySetAge: gauge(metricTable.keySetAge),
+    policyInfo: gauge(metricTable.policyInfo),
+    policyReloads: counter(metricTable.policyReloads),
+    policyLastSuccess: plainGauge(metricTable.policyLastSuccess),
+    shadowDecisions: counter(metricTable.shadowDecisions),
+    secretReloads: counter(metricTable.secretReloads),
+    rateLimited: counter(metricTable.rateLimited),
+    protocolErrors: plainCounter(metricTable.protocolErrors),
+    redisUp: plainGauge(metricTable.redisUp),
+    redisTransitions: counter(metricTable.redisTransitions),
     /** The exposition text and its content type. */
     expose: async (): Promise<{ contentType: string; text: string }> => ({
       contentType: registry.contentType,

@@ -6,7 +6,21 @@ import type { CircuitState } from '../databrain/circuit.ts';
 import type { IssueEvents } from '../guest-token/issue.ts';
 import type { UpstreamEvents } from '../databrain/upstream-events.ts';
 import type { RedisEvents } from '../redis/redis-link.ts';
+import { metricTable } from './metric-table.ts';
 import type { Metrics } from './metrics.ts';
+
+/**
+ * Gives what is counted per configured name its first value: for Prometheus the first failure would not be an increase
+ * otherwise.
+ */
+export function countFromZero(
+  metrics: Metrics,
+  names: { readonly apiKeys: readonly string[]; readonly secrets: readonly string[] },
+): void {
+  for (const setting of names.apiKeys) metrics.upstreamKeyRefused.inc({ setting }, 0);
+  for (const setting of names.secrets)
+    for (const result of metricTable.secretReloads.labels.result) metrics.secretReloads.inc({ setting, result }, 0);
+}
 
 const circuitValue: Readonly<Record<CircuitState, number>> = { closed: 0, half_open: 0.5, open: 1 };
 
@@ -56,6 +70,7 @@ export function observeKeySets(metrics: Metrics, logger: Logger): KeySetEvents {
 }
 
 export function observeRedis(metrics: Metrics, logger: Logger): RedisEvents {
+  metrics.redisUp.set(0);
   return {
     onRedisState: (state, cause) => {
       metrics.redisUp.set(state === 'up' ? 1 : 0);

@@ -7,7 +7,6 @@ import { afterAll, describe, expect, it } from 'vitest';
 import packageJson from '../../package.json' with { type: 'json' };
 import { explainCommand } from '../../src/commands/explain.ts';
 import { loadConfiguration } from '../../src/config/load-configuration.ts';
-import { createMetrics } from '../../src/telemetry/metrics.ts';
 import { runCommand } from '../support/run-command.ts';
 import { startDatabrain } from './provocations.ts';
 import { accessToken, startService } from './running-service.ts';
@@ -118,16 +117,5 @@ describe('the audit line', () => {
     const real = JSON.parse(lines.find((line) => line.includes('guest_token.issued')) ?? '{}') as object;
     const shown = JSON.parse(block('json', 'guest_token.issued')) as object;
     expect(Object.keys(shown)).toEqual(Object.keys(real));
-  });
-});
-
-describe('the metrics to watch', () => {
-  it('exist', async () => {
-    const { text } = await createMetrics().expose();
-    const named = [...new Set(readme.match(/guest_token_[a-z_]+[a-z]/g))].filter(
-      (name) => !name.endsWith('token_proxy'),
-    );
-    expect(named.length).toBeGreaterThan(8);
-    expect(named.filter((name) => !text.includes(`# TYPE ${name} `))).toEqual([]);
   });
 });

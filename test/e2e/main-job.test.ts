@@ -166,6 +166,7 @@ describe('from the access token of a real OIDC provider to a guest token', () =>
     const metrics = await program.ask({ method: 'GET', path: '/metrics', port: program.adminPort });
     expect(metrics.status).toBe(200);
     expect(metrics.text).toContain('guest_token_requests_total{code="ISSUED"} 3');
+    expect(metrics.text).not.toMatch(/^guest_token_redis_up /m);
     expect(metrics.text).toContain('guest_token_upstream_calls_total{result="token"} 1');
     expect(metrics.text).toContain('guest_token_reuse_total{result="hit"} 2');
     expect(metrics.text).toMatch(/guest_token_policy_info\{revision="[0-9a-f]{12}"\} 1/);

@@ -1,0 +1,197 @@
+// Every metric of the service as data: its name, kind, labels, what it means and what an operator does about it.
+// docs/metrics.md, the alert rules and the dashboard are held to this table by a test. No label has a value that a
+// caller controls: a label is a closed list of values, or a text that says which configured names it holds.
+import { errorCodes } from '../errors.ts';
+
+export type MetricKind = 'counter' | 'gauge' | 'histogram';
+
+/** A closed list of values, or what an open label holds: names that the operator configured. */
+export type LabelValues = readonly string[] | string;
+
+export interface MetricRow {
+  readonly name: string;
+  readonly kind: MetricKind;
+  readonly labels: Readonly<Record<string, LabelValues>>;
+  /** One sentence; the HELP line of the exposition. */
+  readonly meaning: string;
+  /** What to do, or what to use it for. */
+  readonly action: string;
+  /** When it has no sample at all; every other metric without an open label has one from the start. */
+  readonly absent?: string;
+}
+
+const setting = 'the name of the setting';
+const issuer = 'the configured `iss`';
+const reloadResults = ['changed', 'failed'] as const;
+
+export const metricTable = {
+  requests: {
+    name: 'guest_token_requests_total',
+    kind: 'counter',
+    labels: { code: ['ISSUED', ...errorCodes] },
+    meaning: 'Requests for a guest token by outcome: ISSUED, or the code of the error.',
+    action: 'The share of `UPSTREAM_*`, `AUTHENTICATION_UNAVAILABLE` and `INTERNAL_ERROR` is the error rate.',
+  },
+  requestSeconds: {
+    name: 'guest_token_request_duration_seconds',
+    kind: 'histogram',
+    labels: {},
+    meaning: 'Time from the arrival of a request to its decision.',
+    action: 'Compare with the time of calls to Databrain to see whose slowness it is.',
+  },
+  upstreamCalls: {
+    name: 'guest_token_upstream_calls_total',
+    kind: 'counter',
+    labels: {
+      result: [
+        'token',
+        'key_refused',
+        'request_refused',
+        'redirected',
+        'unusable_answer',
+        'answer_too_large',
+        'rate_limited',
+        'failed',
+        'overloaded',
+        'unreachable',
+        'connection_stale',
+        'timed_out',
+      ],
+    },
+    meaning: 'Calls to Databrain by result; retries count one by one.',
+    action:
+      'Everything but `token` and `connection_stale` is a fault of Databrain, the network, the key or the policy.',
+  },
+  upstreamSeconds: {
+    name: 'guest_token_upstream_call_duration_seconds',
+    kind: 'histogram',
+    labels: {},
+    meaning: 'Time of one call to Databrain.',
+    action: 'Near `DATABRAIN_TIMEOUT_MS`: attempts are about to be cut off.',
+  },
+  upstreamKeyRefused: {
+    name: 'guest_token_upstream_key_refused_total',
+    kind: 'counter',
+    labels: { setting },
+    meaning: 'Times that Databrain refused an API key, also after its source was read again.',
+    action: 'Replace the key that the setting names.',
+  },
+  upstreamRetries: {
+    name: 'guest_token_upstream_retries_total',
+    kind: 'counter',
+    labels: {},
+    meaning: 'Further attempts after a failed call to Databrain.',
+    action: 'A rising share of all calls is the first sign of trouble at Databrain.',
+  },
+  circuit: {
+    name: 'guest_token_circuit_open',
+    kind: 'gauge',
+    labels: {},
+    meaning: 'Circuit to Databrain: 0 closed, 0.5 probing, 1 open.',
+    action: 'While it is open nothing is asked of Databrain. See the result of the last calls for the reason.',
+  },
+  reuse: {
+    name: 'guest_token_reuse_total',
+    kind: 'counter',
+    labels: { result: ['hit', 'shared', 'joined', 'spare', 'minted', 'renewed', 'failed'] },
+    meaning:
+      'Tokens handed out, by where they came from: this process, Redis, a call under way, kept for an outage, minted. `renewed` and `failed` are renewals in the background.',
+    action: '`spare` means that users live on tokens kept for an outage. A low share of `hit`: see `TOKEN_REUSE`.',
+  },
+  keySetFetches: {
+    name: 'guest_token_key_set_fetches_total',
+    kind: 'counter',
+    labels: {
+      issuer,
+      result: [
+        'fetched',
+        'timeout',
+        'unreachable',
+        'redirect',
+        'status',
+        'encoded',
+        'too_large',
+        'not_json',
+        'issuer_mismatch',
+        'address_refused',
+        'set_refused',
+        'no_usable_key',
+        'bug',
+      ],
+    },
+    meaning: 'Downloads of an issuer’s keys by result.',
+    action: 'A result other than `fetched` says why the keys could not be fetched.',
+  },
+  keySetAge: {
+    name: 'guest_token_key_set_age_seconds',
+    kind: 'gauge',
+    labels: { issuer },
+    meaning: 'Time since the last good download of the keys in use.',
+    action: 'Keys older than 6 hours are not used any more; then every token of that issuer is answered with 503.',
+    absent: 'for an issuer whose keys are configured, and before the first good download',
+  },
+  policyInfo: {
+    name: 'guest_token_policy_info',
+    kind: 'gauge',
+    labels: { revision: 'the first 12 hexadecimal digits of the policy file’s SHA-256' },
+    meaning: 'The policy revision in use (value 1).',
+    action: 'Replicas with different revisions: a change did not arrive everywhere, or was refused somewhere.',
+  },
+  policyReloads: {
+    name: 'guest_token_policy_reloads_total',
+    kind: 'counter',
+    labels: { result: reloadResults },
+    meaning: 'Changes of the policy file: taken into use, or refused.',
+    action: '`failed`: the old policy stays in use. The log has file, line and problem.',
+  },
+  policyLastSuccess: {
+    name: 'guest_token_policy_last_success_timestamp_seconds',
+    kind: 'gauge',
+    labels: {},
+    meaning: 'When the policy in use was loaded, as seconds since 1970.',
+    action: 'Compare with the time of your deployment.',
+  },
+  shadowDecisions: {
+    name: 'guest_token_shadow_decisions_total',
+    kind: 'counter',
+    labels: { result: ['same', 'different', 'failed'] },
+    meaning: 'Decisions of the shadow policy compared with the policy in use.',
+    action: '`different`: look at the differences in the log before you make it the policy.',
+  },
+  secretReloads: {
+    name: 'guest_token_secret_reloads_total',
+    kind: 'counter',
+    labels: { setting, result: reloadResults },
+    meaning: 'Changes of a watched secret: taken into use, or refused.',
+    action: '`failed`: the old value stays in use. The log has the setting and the problem.',
+  },
+  rateLimited: {
+    name: 'guest_token_rate_limited_total',
+    kind: 'counter',
+    labels: { limit: ['address', 'user'] },
+    meaning: 'Requests refused by a rate limit.',
+    action: '`address` for many users at once: `TRUST_PROXY` does not name your load balancer.',
+  },
+  protocolErrors: {
+    name: 'guest_token_protocol_errors_total',
+    kind: 'counter',
+    labels: {},
+    meaning: 'Connections that sent something other than an HTTP request.',
+    action: 'A scanner, or a load balancer that speaks TLS or HTTP/2 to this port.',
+  },
+  redisUp: {
+    name: 'guest_token_redis_up',
+    kind: 'gauge',
+    labels: {},
+    meaning: 'Whether Redis is used: 1, or 0 while the process goes on without it.',
+    action: '0: limits and reuse are per replica. Users notice nothing; look at Redis.',
+    absent: 'without `REDIS_URL`',
+  },
+  redisTransitions: {
+    name: 'guest_token_redis_transitions_total',
+    kind: 'counter',
+    labels: { state: ['up', 'down'] },
+    meaning: 'Times Redis was lost or found again.',
+    action: 'Many in a short time: Redis or the network to it is slow or unstable.',
+  },
+} as const satisfies Readonly<Record<string, MetricRow>>;
