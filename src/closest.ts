@@ -13,11 +13,15 @@ function distance(a: string, b: string): number {
   return row[b.length] ?? 0;
 }
 
-/** The nearest of `known`, or undefined when none is within a third of the name's length. */
-export function closest(name: string, known: Iterable<string>): string | undefined {
+/** The nearest of `known`, or undefined when none is within `maxEdits`: by default a third of the name's length. */
+export function closest(
+  name: string,
+  known: Iterable<string>,
+  maxEdits = Math.max(1, Math.floor(name.length / 3)),
+): string | undefined {
   if (name.length > 128) return undefined;
   let best: string | undefined;
-  let bound = Math.max(1, Math.floor(name.length / 3)) + 1;
+  let bound = maxEdits + 1;
   for (const candidate of known) {
     const d = distance(name.toLowerCase(), candidate.toLowerCase());
     if (d < bound) [best, bound] = [candidate, d];

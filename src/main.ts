@@ -1,3 +1,4 @@
+#!/usr/bin/env node
 // The process: argv → command → exit code. The only file that touches process.* and the signals.
 import closeWithGrace from 'close-with-grace';
 import { systemClock } from './clock.ts';

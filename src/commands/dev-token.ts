@@ -9,6 +9,7 @@ import { exitCode, type Command } from './command.ts';
 import { readClaims } from './claims-argument.ts';
 import { parseWords } from './parse-args.ts';
 
+const hmacAlgorithms = ['HS256', 'HS384', 'HS512'] as const;
 const defaultLifetimeSeconds = 3_600;
 const maxLifetimeSeconds = 86_400;
 
@@ -46,21 +47,25 @@ iss and aud come from JWT_ISSUER and JWT_AUDIENCE, iat and exp from the clock, u
     const secret = reader.fromFile('JWT_SECRET');
     const iss = reader.text('JWT_ISSUER');
     const aud = reader.list('JWT_AUDIENCE')?.[0];
-    const algorithm = reader.list('JWT_ALGORITHMS')?.[0] ?? 'HS256';
+    const wanted = reader.list('JWT_ALGORITHMS')?.[0] ?? 'HS256';
+    const algorithm = hmacAlgorithms.find((name) => name === wanted);
     if (secret === undefined && problems.length === 0) {
       reader.report('JWT_SECRET', 'is not set', 'Set JWT_SECRET or JWT_SECRET_FILE; dev-token signs with nothing else');
     }
-    if (algorithm !== 'HS256' && algorithm !== 'HS384' && algorithm !== 'HS512') {
-      reader.report('JWT_ALGORITHMS', 'is not an HMAC algorithm', 'dev-token works with HS256, HS384 or HS512 only');
-      return exitCode.configuration;
+    if (algorithm === undefined) {
+      reader.report(
+        'JWT_ALGORITHMS',
+        'begins with an algorithm that no secret signs',
+        'dev-token signs with HS256, HS384 or HS512 only',
+      );
     }
-    if (secret === undefined || problems.length > 0) {
+    if (secret === undefined || algorithm === undefined || problems.length > 0) {
       context.err(`${problems.map(toLine).join('\n')}\n`);
       return exitCode.configuration;
     }
     const iat = Math.floor(context.clock.now() / 1000);
     const key = secret.value.reveal().split(/\r?\n/, 1)[0] ?? '';
-    const sign = createSigner({ key, algorithm, noTimestamp: true });
+    const sign = createSigner({ key, algorithm });
     context.out(
       `${sign({ ...(iss === undefined ? {} : { iss }), ...(aud === undefined ? {} : { aud }), iat, exp: iat + lifetime, ...claims })}\n`,
     );

@@ -48,5 +48,9 @@ export function readDatabrainUrl(reader: Reader, insecureHttp: boolean): string 
       'Use https (or, knowing that, INSECURE_DATABRAIN_HTTP=true)',
     );
   }
-  return `${url.origin}${url.pathname.replace(/\/+$/, '')}`;
+  const path = url.pathname.replace(/\/+$/, '');
+  if (/\/api\/v\d+(\/|$)/.test(path)) {
+    return fail('ends in a path of the API itself', 'Stop before /api/v2: the service adds /api/v2/guest-token/create');
+  }
+  return `${url.origin}${path}`;
 }

@@ -1,10 +1,9 @@
 // Reads single settings from the environment by the table in settings.ts, strictly: wrong values become problems
 // that name the variable and the mend, and never print the value. Empty means absent.
-import { closest } from '../closest.ts';
 import type { Problem } from '../problem.ts';
 import { secretText, type SecretSetting } from '../secrets/secret-setting.ts';
 import { Secret } from '../secrets/secret.ts';
-import { namedApiKey, ownPrefixes, settings, type Setting, type SettingName } from './settings.ts';
+import { namedApiKey, settings, type Setting, type SettingName } from './settings.ts';
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -96,34 +95,7 @@ export function createReader(env: Environment, readFile: ReadFile, problems: Pro
     return [...names].sort();
   }
 
-  /** Reports every variable with one of our prefixes that no setting has. */
-  function refuseUnknown(): void {
-    const known = new Set<string>();
-    for (const setting of byName.values()) {
-      known.add(setting.name);
-      if (setting.fromFile) known.add(`${setting.name}_FILE`);
-    }
-    for (const variable of Object.keys(env).sort()) {
-      if (raw(variable) === undefined || known.has(variable)) continue;
-      if (!ownPrefixes.some((prefix) => variable.startsWith(prefix))) continue;
-      if (variable.endsWith('_VAULT')) {
-        report(variable, 'is not supported by this version', `Use ${variable.replace(/_VAULT$/, '_FILE')}`);
-        continue;
-      }
-      if (namedApiKey.test(variable.replace(/_FILE$/, ''))) continue;
-      const near = closest(variable, known);
-      const mend = near === undefined ? 'Remove it or look its name up in the settings table' : `Did you mean ${near}`;
-      report(
-        variable,
-        'is not a setting of this program',
-        /_(SERVICE_(HOST|PORT)|PORT(_.+)?)$/.test(variable)
-          ? `${mend}; if Kubernetes set it for a Service, use enableServiceLinks: false`
-          : mend,
-      );
-    }
-  }
-
-  return { problems, raw, text, integer, flag, oneOf, list, fromFile, namedApiKeys, refuseUnknown, report };
+  return { problems, raw, text, integer, flag, oneOf, list, fromFile, namedApiKeys, report };
 }
 
 export type Reader = ReturnType<typeof createReader>;

@@ -10,6 +10,8 @@ import type { Secret } from '../secrets/secret.ts';
 import { readIssuers, type Issuers } from './read-issuers.ts';
 import { settings } from './settings.ts';
 import { readTrustProxy } from './trust-proxy.ts';
+import { unknownVariables } from './unknown-variables.ts';
+import { unusableValues } from './unusable-values.ts';
 
 const logLevels = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
 
@@ -73,6 +75,9 @@ function readCookieName(reader: Reader): string | undefined {
   return reader.report('JWT_COOKIE_NAME', 'is not a cookie name', 'Use letters, digits, - and _');
 }
 
+/** Databrain's keys are UUIDs today; anything this short is a slip, not a key. */
+const minApiKeyLength = 8;
+
 function readApiKeys(reader: Reader): readonly SecretSetting[] {
   const keys: SecretSetting[] = [];
   for (const name of ['DATABRAIN_API_KEY', ...reader.namedApiKeys()]) {
@@ -80,6 +85,8 @@ function readApiKeys(reader: Reader): readonly SecretSetting[] {
     if (key === undefined) {
       const reported = reader.problems.some((problem) => problem.where === name || problem.where === `${name}_FILE`);
       if (!reported) reader.report(name, 'is not set', `Set ${name} or ${name}_FILE to the API key of the data app`);
+    } else if (key.value.reveal().length < minApiKeyLength) {
+      reader.report(name, `has fewer than ${minApiKeyLength} characters`, 'Set the whole key, as Databrain shows it');
     } else if (isUsableApiKey(key.value.reveal())) {
       keys.push(key);
     } else {
@@ -152,7 +159,7 @@ const isSigningSecret = (value: Secret, issuers: readonly IssuerConfig[]): boole
 export function loadConfig(env: Environment, readFile: ReadFile): Config {
   const problems: Problem[] = [];
   const reader = createReader(env, readFile, problems);
-  reader.refuseUnknown();
+  problems.push(...unknownVariables(env));
 
   const cookieName = readCookieName(reader);
   const issuers = readIssuers(reader, readFile);
@@ -187,6 +194,10 @@ export function loadConfig(env: Environment, readFile: ReadFile): Config {
       .map(({ name }) => name)
       .filter((name) => name.startsWith('INSECURE_') && reader.text(name) === 'true'),
   };
-  if (problems.length > 0) throw new ConfigurationError(problems);
+  // What else is wrong with a variable whose value can never be right follows from that.
+  const unusable = unusableValues(env);
+  const followUps = new Set(unusable.map(({ where }) => where));
+  const others = problems.filter(({ where }) => !followUps.has(where));
+  if (unusable.length + others.length > 0) throw new ConfigurationError([...unusable, ...others]);
   return Object.freeze(config);
 }

@@ -8,6 +8,8 @@ export interface Setting {
   /** `X_FILE` is accepted too: a file that holds the value; exactly one of the two. */
   readonly fromFile?: true;
   readonly required?: true;
+  /** `list`: comma-separated values; `keys`: PEM or JSON. */
+  readonly form?: 'list' | 'keys';
   readonly meaning: string;
 }
 
@@ -19,17 +21,24 @@ export const settings = [
   { name: 'LOG_LEVEL', default: 'info', meaning: 'fatal, error, warn, info, debug, trace or silent' },
   {
     name: 'TRUST_PROXY',
+    form: 'list',
     meaning: 'addresses or CIDRs of the proxies in front whose X-Forwarded-* headers count, comma-separated',
   },
-  { name: 'CORS_ORIGINS', meaning: 'exact origins of the pages that may call, comma-separated' },
+  { name: 'CORS_ORIGINS', form: 'list', meaning: 'exact origins of the pages that may call, comma-separated' },
   { name: 'JWT_ISSUER', meaning: 'exact iss of the access tokens; base for OIDC discovery if no key source is given' },
-  { name: 'JWT_AUDIENCE', meaning: 'accepted aud values, comma-separated' },
+  { name: 'JWT_AUDIENCE', form: 'list', meaning: 'accepted aud values, comma-separated' },
   {
     name: 'JWT_ALGORITHMS',
+    form: 'list',
     meaning: 'accepted alg values, comma-separated: HS256/384/512, RS*, PS*, ES256/384/512, EdDSA; HMAC never mixed in',
   },
   { name: 'JWT_SECRET', fromFile: true, meaning: 'HMAC key; in a file one key a line, all valid (rotation)' },
-  { name: 'JWT_PUBLIC_KEY', fromFile: true, meaning: 'public key: PEM (one or several) or a JWKS document' },
+  {
+    name: 'JWT_PUBLIC_KEY',
+    form: 'keys',
+    fromFile: true,
+    meaning: 'public key: PEM (one or several) or a JWKS document',
+  },
   { name: 'JWT_JWKS_URL', meaning: 'address of a JWKS document; https, http only for loopback' },
   { name: 'JWT_CLOCK_TOLERANCE_SECONDS', default: '30', meaning: 'tolerance for exp, nbf and iat, 0 to 120' },
   { name: 'JWT_MAX_LIFETIME_SECONDS', meaning: 'refuses access tokens whose exp - iat is longer' },
@@ -53,6 +62,7 @@ export const settings = [
   { name: 'POLICY_SHADOW_FILE', meaning: 'a policy evaluated beside it and never used; differences are logged' },
   {
     name: 'POLICY_TEST_FILES',
+    form: 'list',
     meaning: 'policy tests, comma-separated, that must pass before a policy is taken into use',
   },
   {

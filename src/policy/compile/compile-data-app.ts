@@ -37,6 +37,9 @@ export const durationSeconds = (duration: string): number =>
 const defaultKeyName = 'DATABRAIN_API_KEY';
 
 /** Undefined after a problem. The result's functions throw Refusal. */
+/** `DATABRAIN_API_KEY_SALES` → `SALES`, as a policy writes it. */
+const toSuffix = (apiKeyName: string): string => apiKeyName.slice(defaultKeyName.length + 1);
+
 export function compileDataApp(name: string, app: DataAppDocument, options: DataAppOptions): DataAppPolicy | undefined {
   const { compiler, document, apiKeyNames } = options;
   const path = ['dataApps', name];
@@ -51,13 +54,12 @@ export function compileDataApp(name: string, app: DataAppDocument, options: Data
 
   const apiKeyName = app.apiKey === undefined ? defaultKeyName : `${defaultKeyName}_${app.apiKey}`;
   if (apiKeyNames !== undefined && !apiKeyNames.has(apiKeyName)) {
-    const nearest = app.apiKey === undefined ? undefined : closest(apiKeyName, apiKeyNames);
+    const named = [...apiKeyNames].filter((known) => known !== defaultKeyName).map(toSuffix);
+    const nearest = app.apiKey === undefined ? undefined : closest(app.apiKey, named);
     compiler.problem(
       app.apiKey === undefined ? path : [...path, 'apiKey'],
       `the data app "${name}" needs the setting ${apiKeyName}, which is absent`,
-      nearest === undefined
-        ? `Set ${apiKeyName}`
-        : `Did you mean ${nearest.slice(defaultKeyName.length + 1) || nearest}`,
+      nearest === undefined ? `Set ${apiKeyName} or ${apiKeyName}_FILE` : `Did you mean apiKey: ${nearest}`,
     );
   }
 

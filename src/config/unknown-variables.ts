@@ -1,0 +1,71 @@
+// Misspelt settings stop the start: a variable that has one of our prefixes, or that is nearly a setting's name, and is
+// none. Ignored, it would leave the default in force.
+import { closest } from '../closest.ts';
+import type { Problem } from '../problem.ts';
+import type { Environment } from './environment.ts';
+import { namedApiKey, ownPrefixes, settings, type Setting } from './settings.ts';
+
+/** Shorter names are near to too much else: HOST and PORT are one letter from words of other programs. */
+const shortestNearName = 8;
+/** Variables of other programs that look like ours: proxies of curl, npm's own settings, Kubernetes service links. */
+const foreign = /^(npm_|ftp_proxy$|all_proxy$|rsync_proxy$|kubernetes_)|_(service_(host|port)|port(_.+)?)$/i;
+const units = /_(SECONDS|MS|FILE|PERCENT|MAX)$/;
+
+const lowered = (name: string): string => name.toLowerCase().replaceAll('_', '');
+
+/** Edits that a hand makes: one for every four characters, so that REDIS_URI is near to REDIS_URL and REDIS_HOST is not. */
+function nearMiss(variable: string, known: ReadonlySet<string>): string | undefined {
+  if (variable.length < shortestNearName || foreign.test(variable)) return undefined;
+  for (const name of known) {
+    if (units.test(name) && lowered(name.replace(units, '')) === lowered(variable)) return name;
+    if (lowered(name) === lowered(variable)) return name;
+  }
+  const long = [...known].filter((name) => name.length >= shortestNearName);
+  return closest(variable, long, Math.floor(variable.length / 4));
+}
+
+function knownNames(): ReadonlySet<string> {
+  const known = new Set<string>();
+  const rows: readonly Setting[] = settings;
+  for (const { name, fromFile } of rows) {
+    known.add(name);
+    if (fromFile === true) known.add(`${name}_FILE`);
+  }
+  return known;
+}
+
+function problemOf(variable: string, known: ReadonlySet<string>): Problem | undefined {
+  if (known.has(variable)) return undefined;
+  if (!ownPrefixes.some((prefix) => variable.startsWith(prefix))) {
+    const near = nearMiss(variable, known);
+    return near === undefined
+      ? undefined
+      : {
+          where: variable,
+          what: `is not a setting of this program, but nearly ${near}`,
+          mend: `Write ${near}, or unset ${variable} for this program`,
+        };
+  }
+  if (variable.endsWith('_VAULT')) {
+    const mend = `Use ${variable.replace(/_VAULT$/, '_FILE')}`;
+    return { where: variable, what: 'is not supported by this version', mend };
+  }
+  if (namedApiKey.test(variable.replace(/_FILE$/, ''))) return undefined;
+  const near = closest(variable, known);
+  const mend = near === undefined ? 'Remove it or look its name up in the settings table' : `Did you mean ${near}`;
+  const isServiceLink = /_(SERVICE_(HOST|PORT)|PORT(_.+)?)$/.test(variable);
+  return {
+    where: variable,
+    what: 'is not a setting of this program',
+    mend: isServiceLink ? `${mend}; if Kubernetes set it for a Service, use enableServiceLinks: false` : mend,
+  };
+}
+
+/** One problem per variable that is most likely a misspelt setting. */
+export function unknownVariables(env: Environment): readonly Problem[] {
+  const known = knownNames();
+  return Object.keys(env)
+    .filter((variable) => env[variable] !== undefined && env[variable] !== '')
+    .sort()
+    .flatMap((variable) => problemOf(variable, known) ?? []);
+}
