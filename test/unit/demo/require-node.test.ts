@@ -1,0 +1,34 @@
+// What `npm start`, `npm run demo` and `npm test` say where Node.js is too old to read a .ts file.
+import { spawnSync } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, it } from 'vitest';
+import packageJson from '../../../package.json' with { type: 'json' };
+
+const script = fileURLToPath(new URL('../../../demo/require-node.js', import.meta.url));
+const asVersion = (version: string) => {
+  const pretend = `Object.defineProperty(process.versions, 'node', { value: '${version}' })`;
+  return spawnSync(process.execPath, ['--import', `data:text/javascript,${encodeURIComponent(pretend)}`, script], {
+    encoding: 'utf8',
+  });
+};
+
+describe('the check of the Node.js version', () => {
+  it.each(['22.19.0', '22.20.1', '24.0.0', '26.1.0'])('lets %s pass in silence', (version) => {
+    expect(asVersion(version)).toMatchObject({ status: 0, stdout: '', stderr: '' });
+  });
+
+  it.each(['18.20.0', '20.20.2', '22.18.9'])('says what is wrong with %s and what to do', (version) => {
+    const { status, stderr } = asVersion(version);
+    expect(status).toBe(1);
+    expect(stderr).toContain(`this is Node.js ${version}`);
+    expect(stderr).toContain('npm ci --ignore-scripts=false');
+  });
+
+  it.each(['start', 'demo', 'test'] as const)('comes before npm run %s', (name) => {
+    expect(packageJson.scripts[name]).toMatch(/^node demo\/require-node\.js && /);
+  });
+
+  it('is not needed where npm runs the install scripts that package.json allows', () => {
+    expect(packageJson.allowScripts).toEqual({ node: true, esbuild: true });
+  });
+});
