@@ -1,4 +1,5 @@
 // Judges an answer that the running service gave by what openapi.yaml says of that request: status, headers, body.
+import { parse as parseYaml } from 'yaml';
 import { errorRow, errorTable, type ErrorCode } from '../../src/errors.ts';
 import type { DescribedResponse, Description } from './description.ts';
 
@@ -70,8 +71,8 @@ function problemsOf(response: DescribedResponse, observed: Observed): readonly s
   } else {
     const mediaType = observed.headers['content-type']?.split(';')[0];
     if (mediaType !== content.mediaType) say(`the media type is ${mediaType ?? 'absent'}`);
-    const body = content.mediaType === 'application/json' ? parseJson(observed.body) : observed.body;
-    if (!content.accepts(body)) say(`the body is ${JSON.stringify(body)}`);
+    const body = readBody(content.mediaType, observed.body);
+    if (!content.accepts(body)) say(`the body is ${(JSON.stringify(body) ?? 'unreadable').slice(0, 500)}`);
     if (content.codes.length > 0) problems.push(...errorProblems(observed, body));
   }
   return problems;
@@ -92,6 +93,12 @@ function errorProblems(observed: Observed, body: unknown): readonly string[] {
     problems.push(`${label(observed)}: Retry-After, though ${code} is not to be retried`);
   }
   return problems;
+}
+
+/** What a client of that media type sees. */
+function readBody(mediaType: string, text: string): unknown {
+  if (mediaType === 'application/json') return parseJson(text);
+  return mediaType === 'application/yaml' ? (parseYaml(text) as unknown) : text;
 }
 
 function parseJson(text: string): unknown {

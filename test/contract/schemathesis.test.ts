@@ -1,0 +1,55 @@
+// An independent judge of openapi.yaml: schemathesis (PyPI) makes requests out of the description, good and bad ones, and
+// holds every answer of the running service against it.
+import { spawn, spawnSync } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, it } from 'vitest';
+import { startDatabrain } from './provocations.ts';
+import { accessToken, startService } from './running-service.ts';
+
+const program = 'schemathesis';
+const isInstalled = spawnSync(program, ['--version']).status === 0;
+const reason = isInstalled ? '' : ` (skipped: ${program} is not installed)`;
+const description = fileURLToPath(new URL('../../openapi.yaml', import.meta.url));
+
+function judge(args: readonly string[]): Promise<{ readonly exitCode: number | null; readonly output: string }> {
+  const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, NO_COLOR: '1' } });
+  let output = '';
+  child.stdout.on('data', (chunk: Buffer) => (output += chunk.toString('utf8')));
+  child.stderr.on('data', (chunk: Buffer) => (output += chunk.toString('utf8')));
+  return new Promise((resolve, reject) => {
+    child.on('error', reject);
+    child.on('close', (exitCode) => resolve({ exitCode, output }));
+  });
+}
+
+describe.skipIf(!isInstalled)(`schemathesis${reason}`, () => {
+  it('finds nothing on the public listener that openapi.yaml does not say', { timeout: 180_000 }, async () => {
+    const databrain = await startDatabrain();
+    // No limit may answer in place of what is described.
+    const settings = { RATE_LIMIT_ADDRESS_MAX: '1000000', RATE_LIMIT_USER_MAX: '1000000' };
+    const service = await startService({ databrainUrl: databrain.url, settings });
+    const { exitCode, output } = await judge([
+      'run',
+      description,
+      '--url',
+      `http://127.0.0.1:${service.port}`,
+      '--include-path-regex',
+      '^/(guest-token|livez|readyz|healthz|openapi.yaml)$',
+      '--header',
+      `Authorization: Bearer ${accessToken()}`,
+      '--checks',
+      'all',
+      '--max-examples',
+      '40',
+      '--seed',
+      '1',
+      '--workers',
+      '1',
+    ]);
+    await service.stop();
+    await databrain.close();
+    expect(output).toMatch(/\d+ generated/);
+    expect(output.split('\n').filter((line) => /FAILED|^- /.test(line))).toEqual([]);
+    expect(exitCode).toBe(0);
+  });
+});
