@@ -7,6 +7,7 @@ import { createAuthenticator } from './authn/authenticate.ts';
 import type { Clock } from './clock.ts';
 import type { Configuration } from './config/load-configuration.ts';
 import { ServiceError } from './errors.ts';
+import { createFileReader } from './file-reader.ts';
 import { createUpstreamClient } from './databrain/client.ts';
 import { createIssue } from './guest-token/issue.ts';
 import { createRedisTokens } from './guest-token/redis-tokens.ts';
@@ -65,13 +66,23 @@ export async function buildApp(options: AppOptions): Promise<App> {
   const { config } = configuration;
   const random = Math.random;
   const metrics = createMetrics();
-  const onSecretReload = observeSecretReload(metrics, logger);
+  const observeReload = observeSecretReload(metrics, logger);
+  // Secrets are held against each other, so a change of one may make a refused one acceptable.
+  let secretChanges = 0;
+  const secretsJudgedBy = (): string => String(secretChanges);
+  const onSecretReload: typeof observeReload = (setting, outcome) => {
+    if (outcome.kind === 'changed') secretChanges += 1;
+    observeReload(setting, outcome);
+  };
+  const readFile = createFileReader();
   let phase: Phase = 'serving';
 
   // Secrets: API keys by setting, each watched if it came from a file.
   const apiKeys = createApiKeys({
     settings: config.apiKeys,
+    readFile,
     pollIntervalMs,
+    judgedBy: secretsJudgedBy,
     accept: (_name, value) => {
       if (authenticator.isSigningSecret(value)) throw new Error('is the same as the JWT secret');
     },
@@ -92,6 +103,8 @@ export async function buildApp(options: AppOptions): Promise<App> {
       const isApiKey = apiKeys.names.some((name) => apiKeys.get(name)?.identity() === key.identity());
       if (isApiKey) throw new Error('is the same as an API key');
     },
+    judgedBy: secretsJudgedBy,
+    readFile,
     pollIntervalMs,
     onReload: onSecretReload,
   });
@@ -102,7 +115,7 @@ export async function buildApp(options: AppOptions): Promise<App> {
   });
 
   // What they may have.
-  const policies = createPolicies({ configuration, metrics, logger, clock, pollIntervalMs });
+  const policies = createPolicies({ configuration, metrics, logger, clock, readFile, pollIntervalMs });
 
   // Getting it.
   const redis =

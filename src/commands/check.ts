@@ -1,8 +1,8 @@
 // check: everything that would stop the start, and everything the policy's author should know, without starting.
-import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { Config } from '../config/load-config.ts';
 import { loadConfiguration, type LoadedPolicy } from '../config/load-configuration.ts';
+import { readRegularFileSync } from '../file-reader.ts';
 import { checkDataApp } from '../policy/trial/live-check.ts';
 import type { DataAppPolicy, Policy } from '../policy/policy.ts';
 import { ConfigurationError, toLine, type Problem } from '../problem.ts';
@@ -70,7 +70,7 @@ Exit code 78 if the service would not start, 1 if --strict or --live finds somet
     if ('exit' in words) return words.exit;
     const { strict, live } = words.values;
     try {
-      const readFile = (path: string): Buffer => readFileSync(resolve(context.cwd, path));
+      const readFile = (path: string): Buffer => readRegularFileSync(resolve(context.cwd, path));
       const { config, policy, shadow } = loadConfiguration(context.env, readFile);
       const warnings = [...policy.policy.lint, ...(shadow?.policy.lint ?? [])];
       for (const warning of warnings) context.err(`${strict ? '' : 'warning: '}${toLine(warning)}\n`);

@@ -1,9 +1,9 @@
 // dev-token: signs a JWT with the configured HMAC secret, for trying things out. Refuses when there is no such secret:
 // a proxy that trusts a real identity provider has no key to sign with, and should not.
 import { createSigner } from 'fast-jwt';
-import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { createReader } from '../config/environment.ts';
+import { readRegularFileSync } from '../file-reader.ts';
 import { toLine, type Problem } from '../problem.ts';
 import { exitCode, type Command } from './command.ts';
 import { readClaims } from './claims-argument.ts';
@@ -43,7 +43,7 @@ iss and aud come from JWT_ISSUER and JWT_AUDIENCE, iat and exp from the clock, u
     if (typeof claims === 'string') return usage(claims);
 
     const problems: Problem[] = [];
-    const reader = createReader(context.env, (path) => readFileSync(resolve(context.cwd, path)), problems);
+    const reader = createReader(context.env, (path) => readRegularFileSync(resolve(context.cwd, path)), problems);
     const secret = reader.fromFile('JWT_SECRET');
     const iss = reader.text('JWT_ISSUER');
     const aud = reader.list('JWT_AUDIENCE')?.[0];

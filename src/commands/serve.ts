@@ -1,9 +1,9 @@
 // serve: runs the service until it is asked to stop. All configuration problems are told before any socket opens.
-import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { DestinationStream } from 'pino';
 import { buildApp, type App } from '../app.ts';
 import { loadConfiguration, type Configuration } from '../config/load-configuration.ts';
+import { readRegularFileSync } from '../file-reader.ts';
 import { ConfigurationError, toLine } from '../problem.ts';
 import { readOpenApiDocument } from '../shipped-files.ts';
 import { createLogger } from '../telemetry/logger.ts';
@@ -49,7 +49,7 @@ Signals: SIGTERM and SIGINT drain and exit 0, a second one exits at once; SIGHUP
 
     let configuration: Configuration;
     try {
-      configuration = loadConfiguration(context.env, (path) => readFileSync(resolve(context.cwd, path)));
+      configuration = loadConfiguration(context.env, (path) => readRegularFileSync(resolve(context.cwd, path)));
     } catch (error) {
       if (!(error instanceof ConfigurationError)) throw error;
       context.err(`${error.message}\n`);

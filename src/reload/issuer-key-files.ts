@@ -1,7 +1,8 @@
 // Key files of issuers, watched: a changed JWT_SECRET_FILE or JWT_PUBLIC_KEY_FILE is taken into use, a bad one is not.
-// JWT_ISSUERS_FILE itself is read at the start only; that a change of it has no effect yet is told, not left unsaid.
+// JWT_ISSUERS_FILE itself is read at the start only; a change of it is reported, as it has no effect yet.
 import type { Authenticator } from '../authn/authenticate.ts';
 import type { IssuerKeyFile } from '../authn/issuers-file.ts';
+import type { ReadFileAsync } from '../file-reader.ts';
 import { watchFile, type ReloadOutcome, type WatchedFile } from '../watched-file.ts';
 import { secretText } from '../secrets/secret-setting.ts';
 import { Secret } from '../secrets/secret.ts';
@@ -12,14 +13,19 @@ interface IssuerKeyFilesOptions {
   readonly replaceKeys: Authenticator['replaceKeys'];
   /** Refuses a new key that is something else already, by throwing. */
   readonly accept: (key: Secret) => void;
+  /** Changes whenever `accept` or `replaceKeys` may judge differently. */
+  readonly judgedBy: () => string;
+  readonly readFile: ReadFileAsync;
   readonly pollIntervalMs: number;
   readonly onReload: (setting: string, outcome: Exclude<ReloadOutcome, { kind: 'unchanged' }>) => void;
 }
 
-function watchIssuersFile({ issuersFile, pollIntervalMs, onReload }: IssuerKeyFilesOptions): readonly WatchedFile[] {
+function watchIssuersFile(options: IssuerKeyFilesOptions): readonly WatchedFile[] {
+  const { issuersFile, readFile, pollIntervalMs, onReload } = options;
   if (issuersFile === undefined) return [];
   const file = watchFile({
     path: issuersFile.path,
+    readFile,
     initial: issuersFile.content,
     intervalMs: pollIntervalMs,
     accept: () => {
@@ -35,9 +41,10 @@ export function watchIssuerKeyFiles(options: IssuerKeyFilesOptions): readonly Wa
     if (file === undefined) return [];
     return watchFile({
       path: file.path,
+      readFile: options.readFile,
       initial: file.content,
       intervalMs: options.pollIntervalMs,
-      retriesRefused: true,
+      judgedBy: options.judgedBy,
       accept: (content) => {
         const text = secretText(content);
         for (const line of text.split(/\r?\n/)) options.accept(new Secret(line));

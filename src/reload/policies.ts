@@ -1,11 +1,12 @@
 // The policy in use and its shadow, each reloaded when its file changes: checked, tested, then swapped at once, or
 // the old one stays. A request asks current() once and so sees one policy from start to end.
-import { readFileSync } from 'node:fs';
+import { hash } from 'node:crypto';
 import type { Logger } from 'pino';
 import type { Principal } from '../authn/principal.ts';
 import type { Clock } from '../clock.ts';
 import type { Configuration, LoadedPolicy } from '../config/load-configuration.ts';
 import { requirePolicyTests } from '../config/policy-tests.ts';
+import type { ReadFileAsync } from '../file-reader.ts';
 import { watchFile, type ReloadOutcome, type WatchedFile } from '../watched-file.ts';
 import { decide } from '../policy/decide.ts';
 import type { Decision } from '../policy/decision.ts';
@@ -19,6 +20,7 @@ interface PoliciesOptions {
   readonly metrics: Metrics;
   readonly logger: Logger;
   readonly clock: Clock;
+  readonly readFile: ReadFileAsync;
   readonly pollIntervalMs: number;
 }
 
@@ -35,29 +37,54 @@ interface WatchedPolicy {
   readonly file: WatchedFile;
 }
 
-export function createPolicies({ configuration, metrics, logger, clock, pollIntervalMs }: PoliciesOptions): Policies {
+/** Test files as they are now: their content, or why they cannot be read. */
+async function readAll(
+  paths: readonly string[],
+  readFile: ReadFileAsync,
+): Promise<ReadonlyMap<string, Buffer | Error>> {
+  const contents = paths.map(async (path): Promise<readonly [string, Buffer | Error]> => {
+    try {
+      return [path, await readFile(path)];
+    } catch (error) {
+      return [path, error instanceof Error ? error : new Error('unknown error')];
+    }
+  });
+  return new Map(await Promise.all(contents));
+}
+
+const fingerprint = (files: ReadonlyMap<string, Buffer | Error>): string =>
+  [...files.values()].map((file) => (Buffer.isBuffer(file) ? hash('sha256', file) : file.message)).join(' ');
+
+export function createPolicies(options: PoliciesOptions): Policies {
+  const { configuration, metrics, logger, clock, readFile, pollIntervalMs } = options;
   const { config } = configuration;
 
   function watch(
     loaded: LoadedPolicy,
-    isFit: (policy: Policy) => void,
+    testFiles: readonly string[],
     onOutcome: (policy: Policy, outcome: Exclude<ReloadOutcome, { kind: 'unchanged' }>) => void,
   ): WatchedPolicy {
     let policy = loaded.policy;
     const file = watchFile({
       path: loaded.path,
+      readFile,
       initial: loaded.content,
       intervalMs: pollIntervalMs,
       // Its tests are files of their own and may come later.
-      retriesRefused: config.policyTestFiles.length > 0,
-      accept: (content) => {
+      judgedBy: async () => fingerprint(await readAll(testFiles, readFile)),
+      accept: async (content) => {
+        const tests = await readAll(testFiles, readFile);
         const next = loadPolicy({
           text: content.toString('utf8'),
           file: loaded.path,
           maxLifetimeSeconds: config.maxLifetimeSeconds,
           apiKeyNames: config.apiKeys.map(({ name }) => name),
         });
-        isFit(next);
+        requirePolicyTests(next, testFiles, (path) => {
+          const test = tests.get(path);
+          if (Buffer.isBuffer(test)) return test;
+          throw test ?? new Error('was not read');
+        });
         policy = next;
       },
       onOutcome: (outcome) => onOutcome(policy, outcome),
@@ -72,36 +99,28 @@ export function createPolicies({ configuration, metrics, logger, clock, pollInte
     for (const { where, what } of policy.lint) logger.warn({ where, what }, 'the policy has a weak spot');
   };
 
-  const main = watch(
-    configuration.policy,
-    (policy) => requirePolicyTests(policy, config.policyTestFiles, readFileSync),
-    (policy, outcome) => {
-      metrics.policyReloads.inc({ result: outcome.kind });
-      if (outcome.kind === 'failed') {
-        logger.error(
-          { problem: outcome.problem, policyRevision: policy.revision },
-          'the changed policy was refused; the old one stays',
-        );
-        return;
-      }
-      inUse(policy);
-      logger.info({ policyRevision: policy.revision }, 'the policy was reloaded');
-    },
-  );
+  const main = watch(configuration.policy, config.policyTestFiles, (policy, outcome) => {
+    metrics.policyReloads.inc({ result: outcome.kind });
+    if (outcome.kind === 'failed') {
+      logger.error(
+        { problem: outcome.problem, policyRevision: policy.revision },
+        'the changed policy was refused; the old one stays',
+      );
+      return;
+    }
+    inUse(policy);
+    logger.info({ policyRevision: policy.revision }, 'the policy was reloaded');
+  });
   inUse(main.current());
 
   const shadow =
     configuration.shadow === undefined
       ? undefined
-      : watch(
-          configuration.shadow,
-          () => undefined,
-          (policy, outcome) => {
-            if (outcome.kind === 'changed')
-              logger.info({ shadowRevision: policy.revision }, 'the shadow policy was reloaded');
-            else logger.warn({ problem: outcome.problem }, 'the changed shadow policy was refused; the old one stays');
-          },
-        );
+      : watch(configuration.shadow, [], (policy, outcome) => {
+          if (outcome.kind === 'changed')
+            logger.info({ shadowRevision: policy.revision }, 'the shadow policy was reloaded');
+          else logger.warn({ problem: outcome.problem }, 'the changed shadow policy was refused; the old one stays');
+        });
 
   const compareWithShadow = (principal: Principal, dataApp: string | undefined, decision: Decision): void => {
     if (shadow === undefined) return;

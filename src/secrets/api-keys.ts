@@ -1,5 +1,6 @@
 // The API keys of the data apps, by the name of the setting that holds each. Where a key comes from (environment,
 // file) is known here only; whoever calls the upstream asks by name at the moment of the call.
+import type { ReadFileAsync } from '../file-reader.ts';
 import { watchFile, type ReloadOutcome, type WatchedFile } from '../watched-file.ts';
 import { isUsableApiKey, secretText, type SecretSetting } from './secret-setting.ts';
 import { Secret } from './secret.ts';
@@ -17,13 +18,17 @@ export interface ApiKeys {
 
 interface ApiKeysOptions {
   readonly settings: readonly SecretSetting[];
+  readonly readFile: ReadFileAsync;
   readonly pollIntervalMs: number;
   /** Refuses a new value for reasons that span settings (such as equality with a JWT secret) by throwing. */
   readonly accept: (name: string, value: Secret) => void;
+  /** Changes whenever `accept` may judge differently. */
+  readonly judgedBy: () => string;
   readonly onReload: (name: string, outcome: Exclude<ReloadOutcome, { kind: 'unchanged' }>) => void;
 }
 
-export function createApiKeys({ settings, pollIntervalMs, accept, onReload }: ApiKeysOptions): ApiKeys {
+export function createApiKeys(options: ApiKeysOptions): ApiKeys {
+  const { settings, readFile, pollIntervalMs, accept, judgedBy, onReload } = options;
   const keys = new Map(settings.map(({ name, value }) => [name, value]));
   const files = new Map<string, WatchedFile>();
 
@@ -31,9 +36,10 @@ export function createApiKeys({ settings, pollIntervalMs, accept, onReload }: Ap
     if (file === undefined) continue;
     const watched = watchFile({
       path: file.path,
+      readFile,
       initial: file.content,
       intervalMs: pollIntervalMs,
-      retriesRefused: true,
+      judgedBy,
       accept: (content) => {
         const value = secretText(content);
         if (!isUsableApiKey(value)) throw new Error('holds characters that no API key has');

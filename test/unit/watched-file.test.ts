@@ -1,7 +1,8 @@
 import { mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { createFileReader, type ReadFileAsync } from '../../src/file-reader.ts';
 import { watchFile, type ReloadOutcome, type WatchedFile } from '../../src/watched-file.ts';
 
 let folder: string;
@@ -20,11 +21,13 @@ function watch(
   initial: string,
   intervalMs = 3_600_000,
   isBad = (text: string): boolean => text === 'bad',
+  readFile: ReadFileAsync = createFileReader(),
 ) {
   const accepted: string[] = [];
   const outcomes: Exclude<ReloadOutcome, { kind: 'unchanged' }>[] = [];
   watched = watchFile({
     path,
+    readFile,
     initial: Buffer.from(initial),
     intervalMs,
     accept: (content) => {
@@ -62,30 +65,71 @@ describe('a watched file', () => {
     expect(accepted).toEqual(['three']);
   });
 
-  it('tries refused content again, where that is asked for, and tells of it once', async () => {
+  it('examines refused content again only when what it is judged by has changed', async () => {
     const path = join(folder, 'f');
     writeFileSync(path, 'two');
-    let isTaken = true;
+    let taken = 'two';
+    let examined = 0;
     const outcomes: ReloadOutcome[] = [];
     const accepted: string[] = [];
     const { reload } = (watched = watchFile({
       path,
+      readFile: createFileReader(),
       initial: Buffer.from('one'),
       intervalMs: 3_600_000,
-      retriesRefused: true,
+      judgedBy: async () => taken,
       accept: (content) => {
-        if (isTaken) throw new Error('is taken');
+        examined += 1;
+        if (content.toString() === taken) throw new Error('is taken');
         accepted.push(content.toString());
       },
       onOutcome: (outcome) => outcomes.push(outcome),
     }));
-    expect(await reload()).toEqual({ kind: 'failed', problem: 'is taken' });
-    expect(await reload()).toEqual({ kind: 'failed', problem: 'is taken' });
-    isTaken = false;
+    for (let poll = 0; poll < 3; poll += 1) expect(await reload()).toEqual({ kind: 'failed', problem: 'is taken' });
+    expect(examined).toBe(1);
+    expect(await reload({ force: true })).toEqual({ kind: 'failed', problem: 'is taken' });
+    expect(examined).toBe(2);
+    taken = 'three';
     expect(await reload()).toEqual({ kind: 'changed' });
     expect(await reload()).toEqual({ kind: 'unchanged' });
     expect(outcomes).toEqual([{ kind: 'failed', problem: 'is taken' }, { kind: 'changed' }]);
     expect(accepted).toEqual(['two']);
+  });
+
+  it('remembers refused content while the file cannot be read in between', async () => {
+    const path = join(folder, 'f');
+    let examined = 0;
+    const { reload, outcomes } = watch(path, 'one', 3_600_000, (text) => {
+      examined += 1;
+      return text === 'bad';
+    });
+    writeFileSync(path, 'bad');
+    await reload();
+    rmSync(path);
+    expect(await reload()).toEqual({ kind: 'failed', problem: 'cannot be read (ENOENT)' });
+    writeFileSync(path, 'bad');
+    expect(await reload()).toEqual({ kind: 'failed', problem: 'is bad' });
+    expect(examined).toBe(1);
+    expect(outcomes).toHaveLength(3);
+  });
+
+  it('that hangs is reported once, gathers no readers, and is taken into use when it answers again', async () => {
+    let [reads, hangs] = [0, true];
+    let release: () => void = () => undefined;
+    const read = async (): Promise<Buffer> => {
+      reads += 1;
+      if (hangs) await new Promise<void>((resolve) => (release = resolve));
+      return Buffer.from('two');
+    };
+    const { accepted, outcomes } = watch('mounted', 'one', 5, undefined, createFileReader({ timeLimitMs: 30, read }));
+    await vi.waitFor(() => expect(outcomes).toHaveLength(1));
+    expect(outcomes).toEqual([{ kind: 'failed', problem: 'cannot be read (no answer within 0.03 s)' }]);
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    expect(reads).toBe(1);
+    hangs = false;
+    release();
+    await vi.waitFor(() => expect(accepted).toEqual(['two']));
+    expect(outcomes.map(({ kind }) => kind)).toEqual(['failed', 'changed']);
   });
 
   it('tells of other bad content anew, also when its problem has the same words', async () => {

@@ -1,0 +1,87 @@
+// Reads files that may hang, as files on a network mount do. A hanging read holds one of the few threads that name
+// look-ups need too, so there are two reads at a time at most, and one of the same file. Does not follow changes.
+import { closeSync, constants, fstatSync, openSync, readFileSync, type Stats } from 'node:fs';
+import { open } from 'node:fs/promises';
+
+/** Rejects with an Error whose `code` says why, such as `ENOENT`. */
+export type ReadFileAsync = (path: string) => Promise<Buffer>;
+
+interface FileReaderOptions {
+  /** From the call to the content, waiting for other reads included. */
+  readonly timeLimitMs?: number;
+  /** Only tests set it. */
+  readonly read?: ReadFileAsync;
+}
+
+const maxReads = 2;
+const maxBytes = 4_194_304;
+
+const unreadable = (code: string): Error => Object.assign(new Error(`cannot be read (${code})`), { code });
+
+/** Opening a FIFO waits for a writer; with O_NONBLOCK it does not, and the look at its type comes first. */
+const readOnly = constants.O_RDONLY | constants.O_NONBLOCK;
+
+function refuseOddFile(stats: Stats): void {
+  if (!stats.isFile()) throw unreadable(stats.isDirectory() ? 'EISDIR' : 'not a regular file');
+  if (stats.size > maxBytes) throw unreadable('EFBIG');
+}
+
+async function readRegularFile(path: string): Promise<Buffer> {
+  const file = await open(path, readOnly);
+  try {
+    refuseOddFile(await file.stat());
+    return await file.readFile();
+  } finally {
+    await file.close();
+  }
+}
+
+/** For the start, where nothing else has to go on. Throws an Error with a `code`; regular files up to 4 MiB only. */
+export function readRegularFileSync(path: string): Buffer {
+  const file = openSync(path, readOnly);
+  try {
+    refuseOddFile(fstatSync(file));
+    return readFileSync(file);
+  } finally {
+    closeSync(file);
+  }
+}
+
+/** Creates the one reader of a service: regular files up to 4 MiB, each read within the time limit or given up. */
+export function createFileReader({
+  timeLimitMs = 5_000,
+  read = readRegularFile,
+}: FileReaderOptions = {}): ReadFileAsync {
+  /** Reads that hold a thread, also those that nobody waits for any more. */
+  const running = new Set<string>();
+  const waiting = new Set<() => void>();
+  const timedOut = `no answer within ${timeLimitMs / 1000} s`;
+
+  const begin = (path: string): Promise<Buffer> => {
+    running.add(path);
+    return read(path).finally(() => {
+      running.delete(path);
+      const [next] = waiting;
+      next?.();
+    });
+  };
+
+  return (path) =>
+    new Promise((resolve, reject) => {
+      const start = (): void => {
+        waiting.delete(start);
+        if (running.has(path)) reject(unreadable(timedOut));
+        else
+          begin(path)
+            .then(resolve, reject)
+            .finally(() => clearTimeout(timer));
+      };
+      const timer = setTimeout(() => {
+        waiting.delete(start);
+        reject(unreadable(timedOut));
+      }, timeLimitMs);
+      timer.unref();
+      if (running.size < maxReads) start();
+      else waiting.add(start);
+    });
+}

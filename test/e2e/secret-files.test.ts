@@ -1,0 +1,115 @@
+// Secrets in files that change while the program runs: what must never become the other's value, and files that hang.
+import { execFileSync } from 'node:child_process';
+import { rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
+import { startSimulatedDatabrain, type SimulatedDatabrain } from '../../demo/databrain/start-simulated-databrain.ts';
+import { createProgramBuild, startProgram, type Program } from '../support/program.ts';
+import { signToken } from '../support/sign-token.ts';
+
+const jwtSecret = 'q8Zt-first-signing-secret-of-the-secret-file-tests';
+const otherSecret = 'w3Rk-other-signing-secret-of-the-secret-file-tests';
+const apiKey = '9b0a7f4e-54a5-4b0c-8a07-2b1c6a5f0e11';
+const policy = `version: 1
+dataApps:
+  sales-dashboard:
+    default: true
+    expiresIn: 1h
+    request:
+      clientId: \${claims.org_id}
+      params: { allowedEmbeds: [sales-overview] }
+`;
+
+const build = createProgramBuild();
+let databrain: SimulatedDatabrain;
+let program: Program | undefined;
+
+beforeAll(async () => {
+  databrain = await startSimulatedDatabrain({ apiKeys: { 'sales-dashboard': apiKey }, embeds: 'any' });
+});
+afterEach(async () => {
+  program?.signal('SIGKILL');
+  await program?.exited;
+});
+afterAll(async () => {
+  await databrain.close();
+  build.remove();
+});
+
+async function start(): Promise<Program> {
+  program = await startProgram({
+    path: await build.path(),
+    env: {
+      JWT_ISSUER: 'https://issuer.example',
+      JWT_AUDIENCE: 'guest-token',
+      JWT_SECRET_FILE: 'jwt-secret',
+      DATABRAIN_API_URL: databrain.url,
+      DATABRAIN_API_KEY_FILE: 'api-key',
+      TOKEN_REUSE: 'off',
+    },
+    files: { 'policy.yaml': policy, 'jwt-secret': `${jwtSecret}\n`, 'api-key': `${apiKey}\n` },
+  });
+  return program;
+}
+
+const write = (running: Program, file: string, content: string): void =>
+  writeFileSync(join(running.folder, file), content);
+
+async function statusAs(running: Program, secret: string): Promise<number> {
+  const now = Math.floor(Date.now() / 1000);
+  const claims = { iss: 'https://issuer.example', aud: 'guest-token', sub: 'u1', org_id: 'acme', exp: now + 600 };
+  const token = signToken('HS256', secret, { ...claims, jti: Math.random() });
+  return (await running.ask({ headers: { authorization: `Bearer ${token}` } })).status;
+}
+
+const refusals = (running: Program) =>
+  running
+    .lines()
+    .filter(({ message }) => message.includes('a secret file was refused'))
+    .map(({ setting, problem }) => [setting, problem]);
+
+const eventually = (check: () => void): Promise<void> => vi.waitFor(check, { timeout: 15_000, interval: 20 });
+
+describe('a secret file that changes', () => {
+  it('may not make the JWT secret the API key: the old key stays in use', async () => {
+    const running = await start();
+    write(running, 'api-key', jwtSecret);
+    running.signal('SIGHUP');
+    await eventually(() => expect(refusals(running)).toEqual([['DATABRAIN_API_KEY', 'is the same as the JWT secret']]));
+    expect(await statusAs(running, jwtSecret)).toBe(200);
+    expect(running.output()).not.toContain(jwtSecret);
+  });
+
+  it('may not make the API key the JWT secret: the old secret stays in use', async () => {
+    const running = await start();
+    write(running, 'jwt-secret', `${jwtSecret}\n${apiKey}`);
+    running.signal('SIGHUP');
+    await eventually(() => expect(refusals(running)).toEqual([['JWT_SECRET', 'is the same as an API key']]));
+    expect(await statusAs(running, apiKey)).toBe(401);
+    expect(await statusAs(running, jwtSecret)).toBe(200);
+    expect(running.output()).not.toContain(apiKey);
+  });
+
+  it('is taken into use by itself when the reason for refusing it is gone', async () => {
+    const running = await start();
+    write(running, 'api-key', jwtSecret);
+    await eventually(() => expect(refusals(running)).toHaveLength(1));
+    write(running, 'jwt-secret', otherSecret);
+    await eventually(() => {
+      const reloaded = running.lines().filter(({ message }) => message.includes('a secret was reloaded'));
+      expect(reloaded.map(({ setting }) => setting)).toEqual(['JWT_SECRET', 'DATABRAIN_API_KEY']);
+    });
+    expect(refusals(running)).toHaveLength(1);
+  });
+
+  it('and turns into a FIFO is reported, and holds nothing up', async () => {
+    const running = await start();
+    rmSync(join(running.folder, 'jwt-secret'));
+    execFileSync('mkfifo', [join(running.folder, 'jwt-secret')]);
+    await eventually(() => expect(refusals(running)).toEqual([['JWT_SECRET', 'cannot be read (not a regular file)']]));
+    expect(await statusAs(running, jwtSecret)).toBe(200);
+    write(running, 'api-key', `${apiKey}`);
+    running.signal('SIGHUP');
+    expect(await running.stop()).toBe(0);
+  });
+});
