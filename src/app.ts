@@ -14,7 +14,7 @@ import { createRedisTokens } from './guest-token/redis-tokens.ts';
 import { createAdminListener } from './http/admin.ts';
 import { createReadiness } from './http/readiness.ts';
 import { createPublicListener, type Phase } from './http/public-listener.ts';
-import { decide } from './policy/decide.ts';
+import { createDecide } from './policy/decide.ts';
 import { upstreamBodySchema } from './policy/upstream-schema.ts';
 import { createKeyDerivation } from './redis/derived-keys.ts';
 import { connectRedis } from './redis/redis-link.ts';
@@ -116,6 +116,7 @@ export async function buildApp(options: AppOptions): Promise<App> {
 
   // What they may have.
   const policies = createPolicies({ configuration, metrics, logger, clock, readFile, pollIntervalMs });
+  const decide = createDecide();
 
   // Getting it.
   const redis =
@@ -144,8 +145,8 @@ export async function buildApp(options: AppOptions): Promise<App> {
     random,
     pause,
     events: observeIssue(metrics, logger),
-    upstreamIsDown: () => upstream.circuitState() === 'open',
-    ...(redis && { shared: createRedisTokens({ link: redis, deriveKey: createKeyDerivation(), clock }) }),
+    upstreamHasRoom: upstream.hasRoom,
+    shared: redis && createRedisTokens({ link: redis, deriveKey: createKeyDerivation(), clock }),
   });
 
   // Talking to callers and to operators.

@@ -16,6 +16,8 @@ export interface CallQueue {
   /** Looks at the queue again after the pace has changed, and turns away those who would now wait too long. */
   readonly reconsider: () => void;
   readonly waiting: () => number;
+  /** Whether a call would be let through at once. */
+  readonly hasRoom: () => boolean;
 }
 
 interface CallQueueOptions {
@@ -99,5 +101,10 @@ export function createCallQueue({ clock, pace, maxConcurrent, maxWaiting }: Call
     admitWaiting();
   };
 
-  return { enter, reconsider, waiting: () => queue.length };
+  return {
+    enter,
+    reconsider,
+    waiting: () => queue.length,
+    hasRoom: () => queue.length === 0 && running < maxConcurrent && pace.waitMs() === 0,
+  };
 }

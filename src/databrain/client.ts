@@ -49,6 +49,8 @@ export interface UpstreamLimits {
 export interface UpstreamClient {
   readonly mint: Mint;
   readonly circuitState: () => CircuitState;
+  /** Whether a call with this API key would be sent at once: no open circuit, no pause, nobody waiting for a turn. */
+  readonly hasRoom: (apiKeyName: string) => boolean;
   /** Ends all connections. Calls that still run are refused as SHUTTING_DOWN: drain first. */
   readonly close: () => Promise<void>;
 }
@@ -119,5 +121,6 @@ export function createUpstreamClient(options: UpstreamClientOptions): UpstreamCl
     deadlineMs,
     maxQueueMs: limits.maxQueueMs,
   });
-  return { mint, circuitState: circuit.state, close: attempts.close };
+  const hasRoom = (): boolean => circuit.refusedForMs() === 0 && gate.hasRoom();
+  return { mint, circuitState: circuit.state, hasRoom, close: attempts.close };
 }

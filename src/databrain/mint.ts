@@ -26,10 +26,16 @@ export interface Minted {
 }
 
 /**
- * Asks the upstream for one new token: body, attempts under one deadline, distrustful reading of the answer.
- * Throws ServiceError with an UPSTREAM_* code. Is not cancelled when a caller hangs up.
+ * - `user`: for somebody who has no token; waits for its turn and is retried;
+ * - `renewal`: for somebody who has one; sent at once or refused unsent, and tried once, so that it takes no turn from a user.
  */
-export type Mint = (grant: Grant) => Promise<Minted>;
+export type MintPriority = 'user' | 'renewal';
+
+/**
+ * Asks the upstream for one new token: body, attempts under one deadline, distrustful reading of the answer.
+ * Throws ServiceError with an UPSTREAM_* code. Is not cancelled when a caller hangs up. Without a priority it is `user`.
+ */
+export type Mint = (grant: Grant, priority?: MintPriority) => Promise<Minted>;
 
 export interface MintOptions {
   readonly clock: Clock;
@@ -61,12 +67,14 @@ export function createMint(options: MintOptions): Mint {
   const { clock, circuit, gate, pace, events } = options;
 
   const attemptOnce = async (
-    grant: Parameters<Mint>[0],
+    grant: Grant,
+    priority: MintPriority,
     remainingMs: () => number,
     ownConnection: boolean,
   ): Promise<Outcome> => {
     if (circuit.refusedForMs() > 0) throw refuseUnsent('circuit_open', circuit.refusedForMs());
-    const leave = await gate.enter(Math.min(options.maxQueueMs, remainingMs() - options.retry.worthwhileMs));
+    const maxQueueMs = priority === 'renewal' ? 0 : options.maxQueueMs;
+    const leave = await gate.enter(Math.min(maxQueueMs, remainingMs() - options.retry.worthwhileMs));
     try {
       const apiKey = options.apiKeys.get(grant.apiKeyName);
       if (apiKey === undefined) throw new ServiceError('INTERNAL_ERROR', 'api_key_missing');
@@ -103,7 +111,7 @@ export function createMint(options: MintOptions): Mint {
     }
   };
 
-  return async (grant) => {
+  return async (grant, priority = 'user') => {
     const deadline = clock.monotonic() + options.deadlineMs;
     const remainingMs = (): number => deadline - clock.monotonic();
     let retries = 0;
@@ -113,7 +121,7 @@ export function createMint(options: MintOptions): Mint {
     options.retry.budget.deposit();
 
     for (;;) {
-      const outcome = await attemptOnce(grant, remainingMs, ownConnection);
+      const outcome = await attemptOnce(grant, priority, remainingMs, ownConnection);
       if (outcome.kind === 'token') {
         const { token, sentAt, lifetimeMs } = outcome;
         return { token, sentAt, lifetimeMs };
@@ -132,7 +140,7 @@ export function createMint(options: MintOptions): Mint {
         reconnected = true;
         continue;
       }
-      const delayMs = retryDelay(options.retry, failure, retries, remainingMs());
+      const delayMs = priority === 'renewal' ? undefined : retryDelay(options.retry, failure, retries, remainingMs());
       if (delayMs === undefined)
         throw toServiceError(failure, adviceMs(failure, circuit.refusedForMs(), pace.waitMs()));
       retries += 1;

@@ -8,7 +8,7 @@ export interface StoredToken {
   readonly lifetimeMs: number;
   /** Milliseconds since the epoch by the writer's clock. */
   readonly endsAtMs: number;
-  readonly notAfterMs?: number;
+  readonly notAfterMs?: number | undefined;
 }
 
 const algorithm = 'aes-256-gcm';
@@ -33,12 +33,13 @@ function toStored(value: unknown): StoredToken | undefined {
   const { token, lifetimeMs, endsAtMs, notAfterMs } = value as Record<keyof StoredToken, unknown>;
   if (typeof token !== 'string' || !isUuid.test(token)) return undefined;
   if (!Number.isFinite(lifetimeMs) || !Number.isFinite(endsAtMs)) return undefined;
-  const stored = { token, lifetimeMs: Number(lifetimeMs), endsAtMs: Number(endsAtMs) };
-  return notAfterMs === undefined
-    ? stored
-    : Number.isFinite(notAfterMs)
-      ? { ...stored, notAfterMs: Number(notAfterMs) }
-      : undefined;
+  if (notAfterMs !== undefined && !Number.isFinite(notAfterMs)) return undefined;
+  return {
+    token,
+    lifetimeMs: Number(lifetimeMs),
+    endsAtMs: Number(endsAtMs),
+    notAfterMs: notAfterMs === undefined ? undefined : Number(notAfterMs),
+  };
 }
 
 /** Undefined for whatever is not exactly what sealToken made with this key and name. */

@@ -1,4 +1,5 @@
 // A guest token on its way to the caller. Only guest-token/ makes one, from an upstream answer that was checked.
+import { hash } from 'node:crypto';
 import type { Principal } from '../authn/principal.ts';
 import type { Grant } from '../policy/decision.ts';
 
@@ -8,6 +9,8 @@ export interface GuestToken {
   readonly [minted]: true;
   /** The UUID. Given to the caller, never logged. */
   readonly token: string;
+  /** What the audit names it by. */
+  readonly tokenSha256: string;
   /** Whole seconds of life left when it was handed out; at least 1. */
   readonly expiresInSeconds: number;
   /** Whether it was minted for an earlier request. */
@@ -16,6 +19,9 @@ export interface GuestToken {
 
 /**
  * Gets the guest token that a grant allows: a reusable one if there is one, else a new one.
- * Throws ServiceError with an UPSTREAM_* code; never 401 or 403, whatever the upstream says.
+ * Throws ServiceError: an UPSTREAM_* code, SHUTTING_DOWN, or TOKEN_EXPIRED when the access token ended meanwhile.
  */
 export type IssueGuestToken = (grant: Grant, principal: Principal) => Promise<GuestToken>;
+
+/** First 16 hex digits of the SHA-256: enough to trace a leaked token to its audit line, useless to make one. */
+export const toTokenSha256 = (token: string): string => hash('sha256', token, 'hex').slice(0, 16);

@@ -1,17 +1,16 @@
 // The guest token for a grant: one that this user has already if it is still good, else a new one. Identical requests
-// at the same moment cost one mint; a token is renewed before it becomes unusable; and while the upstream is down
-// whoever has a token with some life left keeps working.
+// at the same moment cost one mint; a token is renewed before it becomes unusable; and while the upstream is down, slow
+// or limits us, whoever has a token with some life left keeps working and leaves the upstream to those who have none.
 import { LRUCache } from 'lru-cache';
 import type { Clock } from '../clock.ts';
 import type { Mint } from '../databrain/mint.ts';
-import { ServiceError, type ErrorCode } from '../errors.ts';
+import { ServiceError } from '../errors.ts';
 import type { Grant } from '../policy/decision.ts';
 import type { ApiKeys } from '../secrets/api-keys.ts';
-import type { Secret } from '../secrets/secret.ts';
-import type { GuestToken, IssueGuestToken } from './guest-token.ts';
-import { createMintAcrossReplicas, type MintedAcrossReplicas } from './mint-across-replicas.ts';
-import { judge, secondsToShow, type ReusableToken } from './reusable-token.ts';
-import { toReuseKey, type ReuseKey } from './reuse-key.ts';
+import { toTokenSha256, type GuestToken, type IssueGuestToken } from './guest-token.ts';
+import { createObtain, isOutage, patienceMs, type Obtained, type Wanted } from './mint-across-replicas.ts';
+import { isWithinGrant, secondsToShow, usabilityOf, type ReusableToken } from './reusable-token.ts';
+import { createReuseKeys, type ReuseKey } from './reuse-key.ts';
 import type { SharedTokens } from './shared-tokens.ts';
 import { createSingleFlight } from './single-flight.ts';
 
@@ -39,66 +38,67 @@ export interface IssueOptions {
   readonly random: () => number;
   readonly pause: (ms: number) => Promise<void>;
   readonly events: IssueEvents;
-  readonly shared?: SharedTokens;
-  /** Whether a mint would be refused unsent: then a spare token is handed out without trying first. */
-  readonly upstreamIsDown?: () => boolean;
+  readonly shared?: SharedTokens | undefined;
+  /** Whether a call with this API key would be sent at once: no open circuit, no pause, nobody waiting. */
+  readonly upstreamHasRoom: (apiKeyName: string) => boolean;
 }
 
 export interface Issue {
   readonly issue: IssueGuestToken;
-  /** Forgets the tokens of this process. Those in the shared store stay, under keys that only equal requests find. */
-  readonly clear: () => void;
   /** Starts nothing in the background any more and waits for what runs. */
   readonly close: () => Promise<void>;
 }
 
-/** Faults of the upstream for which a spare token is handed out; not when it refuses our request, as then it would refuse a renewal too. */
-const outages: ReadonlySet<ErrorCode> = new Set([
-  'UPSTREAM_UNAVAILABLE',
-  'UPSTREAM_TIMEOUT',
-  'UPSTREAM_INVALID_RESPONSE',
-]);
-
-const isOutage = (error: unknown): error is ServiceError => error instanceof ServiceError && outages.has(error.code);
-
 const maxRenewals = 8;
 const maxFlights = 4_096;
 const renewalPauseMs = 5_000;
-/** Whoever holds a spare token waits this long for a fresh one: an upstream that takes longer is as good as down. */
-const patienceMs = 1_500;
 
 /** Creates the only function that hands out guest tokens. */
 export function createIssue(options: IssueOptions): Issue {
-  const { mint, apiKeys, baseUrl, clock, random, events } = options;
+  const { apiKeys, clock, events, upstreamHasRoom } = options;
   const minimumShare = options.minRemainingPercent / 100;
   const entries = new LRUCache<ReuseKey, ReusableToken>({ max: options.maxEntries });
   const renewalNotBefore = new WeakMap<ReusableToken, number>();
-  const flights = createSingleFlight<MintedAcrossReplicas>();
-  const obtain = createMintAcrossReplicas({ ...options, minimumShare, keep: (key, token) => entries.set(key, token) });
+  const flights = createSingleFlight<Obtained>();
+  const reuseKeyOf = createReuseKeys(options.baseUrl, clock);
+  /** API keys for which somebody waited in vain and nothing was minted since: nobody else with a spare token waits. */
+  const unanswered = new Set<string>();
   let renewals = 0;
   let closed = false;
 
+  const mint: Mint = async (grant, priority) => {
+    const minted = await options.mint(grant, priority);
+    unanswered.delete(grant.apiKeyName);
+    return minted;
+  };
+  const obtain = createObtain({ ...options, mint, minimumShare, keep: (key, token) => entries.set(key, token) });
+
   const handOut = (token: ReusableToken, grant: Grant, result: ReuseResult): GuestToken => {
-    const expiresInSeconds = secondsToShow(token, grant, clock);
-    if (expiresInSeconds < 1) {
+    if (!isWithinGrant(token, grant, clock)) {
       if (grant.notAfterMs !== undefined && grant.notAfterMs - clock.now() < 1_000) {
         throw new ServiceError('TOKEN_EXPIRED', 'access_token_ends_too_soon');
       }
       throw new ServiceError('UPSTREAM_TIMEOUT', 'upstream_timeout');
     }
     events.onReuse(result);
-    return { token: token.token, expiresInSeconds, reused: result !== 'minted' } as GuestToken;
+    const { tokenSha256 } = token;
+    const expiresInSeconds = secondsToShow(token, grant, clock);
+    return { token: token.token, tokenSha256, expiresInSeconds, reused: result !== 'minted' } as GuestToken;
   };
 
-  const fly = (key: ReuseKey, apiKey: Secret, grant: Grant, known?: ReusableToken) =>
-    flights.join(key, () => obtain.fresh(key, apiKey, grant, known));
+  /** Only requests with the same end of the access token share a flight: its token is good for all of them or for none. */
+  const fly = (wanted: Wanted, known?: ReusableToken) => {
+    const kind = known === undefined ? 'first' : 'next';
+    return flights.join(`${kind} ${wanted.grant.notAfterMs} ${wanted.key}`, () => obtain(wanted, known));
+  };
 
-  const renew = (key: ReuseKey, apiKey: Secret, grant: Grant, token: ReusableToken): void => {
+  const renew = (wanted: Wanted, token: ReusableToken): void => {
     const now = clock.monotonic();
-    if (closed || renewals >= maxRenewals || now < (renewalNotBefore.get(token) ?? token.renewAt)) return;
-    renewalNotBefore.set(token, now + renewalPauseMs * (1 + random()));
+    if (now < (renewalNotBefore.get(token) ?? token.renewAt)) return;
+    if (closed || renewals >= maxRenewals || !upstreamHasRoom(wanted.grant.apiKeyName)) return;
+    renewalNotBefore.set(token, now + renewalPauseMs * (1 + options.random()));
     renewals += 1;
-    fly(key, apiKey, grant, token)
+    fly(wanted, token)
       .result.then(
         () => events.onRenewal('renewed'),
         () => events.onRenewal('failed'),
@@ -106,61 +106,68 @@ export function createIssue(options: IssueOptions): Issue {
       .finally(() => (renewals -= 1));
   };
 
-  const spareOf = async (key: ReuseKey, apiKey: Secret, grant: Grant): Promise<ReusableToken | undefined> => {
-    const isSpare = (token: ReusableToken | undefined): token is ReusableToken =>
-      token !== undefined && judge(token, grant, minimumShare, clock) !== 'unusable';
-    const own = entries.get(key);
-    if (isSpare(own)) return own;
-    const others = await obtain.fromOthersAnyway(key, apiKey);
-    if (!isSpare(others)) return undefined;
-    entries.set(key, others);
-    return others;
+  const orLosePatience = (result: Promise<Obtained>, apiKeyName: string): Promise<Obtained> => {
+    let isSettled = false;
+    const settle = (): void => void (isSettled = true);
+    result.then(settle, settle);
+    const losePatience = async (): Promise<never> => {
+      await options.pause(patienceMs);
+      if (!isSettled) unanswered.add(apiKeyName);
+      throw new ServiceError('UPSTREAM_TIMEOUT', 'upstream_timeout');
+    };
+    return Promise.race([result, losePatience()]);
   };
 
-  const giveUpAfterPatience = async (): Promise<never> => {
-    await options.pause(patienceMs);
-    throw new ServiceError('UPSTREAM_TIMEOUT', 'upstream_timeout');
-  };
-
-  const reuseOrObtain = async (key: ReuseKey, apiKey: Secret, grant: Grant): Promise<GuestToken> => {
-    const known = entries.get(key);
-    const usability = known === undefined ? 'unusable' : judge(known, grant, minimumShare, clock);
-    const isSpare = usability === 'spare';
-    if (known !== undefined && (usability === 'fresh' || (isSpare && options.upstreamIsDown?.() === true))) {
-      renew(key, apiKey, grant, known);
-      return handOut(known, grant, isSpare ? 'spare' : 'hit');
+  /** For somebody whose token has too little life left, but enough to go on with if no fresh one comes soon. */
+  const replaceOrKeep = async (wanted: Wanted, spare: ReusableToken): Promise<GuestToken> => {
+    const { grant } = wanted;
+    const isHopeless = !upstreamHasRoom(grant.apiKeyName) || unanswered.has(grant.apiKeyName);
+    if (isHopeless || flights.size() >= maxFlights) {
+      renew(wanted, spare);
+      return handOut(spare, grant, 'spare');
     }
-    if (flights.size() >= maxFlights) {
-      throw new ServiceError('UPSTREAM_UNAVAILABLE', 'queue_full', { retryAfterSeconds: 1 });
-    }
-    const { joined, result } = fly(key, apiKey, grant);
+    const { joined, result } = fly(wanted, spare);
     try {
-      const { token, source } = await (isSpare ? Promise.race([result, giveUpAfterPatience()]) : result);
-      return handOut(token, grant, joined ? 'joined' : source);
+      const { token, source } = await orLosePatience(result, grant.apiKeyName);
+      return handOut(token, grant, joined ? 'joined' : source === 'shared' ? 'shared' : 'minted');
     } catch (error) {
       if (!isOutage(error)) throw error;
-      const spare = (await spareOf(key, apiKey, grant)) ?? (isSpare ? known : undefined);
-      if (spare === undefined) throw error;
       return handOut(spare, grant, 'spare');
     }
   };
 
+  const obtainFirst = async (wanted: Wanted): Promise<GuestToken> => {
+    if (flights.size() >= maxFlights) {
+      throw new ServiceError('UPSTREAM_UNAVAILABLE', 'queue_full', { retryAfterSeconds: 1 });
+    }
+    const { joined, result } = fly(wanted);
+    const { token, source } = await result;
+    if (source === 'found') return replaceOrKeep(wanted, token);
+    return handOut(token, wanted.grant, source === 'spare' ? 'spare' : joined ? 'joined' : source);
+  };
+
   const mintAlone = async (grant: Grant): Promise<GuestToken> => {
-    const minted = await mint(grant);
-    return handOut({ ...minted, renewAt: Infinity }, grant, 'minted');
+    const { token, sentAt, lifetimeMs } = await mint(grant, 'user');
+    const { notAfterMs } = grant;
+    const tokenSha256 = toTokenSha256(token);
+    return handOut({ token, tokenSha256, sentAt, lifetimeMs, notAfterMs, renewAt: Infinity }, grant, 'minted');
   };
 
   const issue: IssueGuestToken = async (grant, principal) => {
     const apiKey = apiKeys.get(grant.apiKeyName);
     // Without a key there is nothing to name a token by; mint says what is missing.
     if (options.mode === 'off' || apiKey === undefined) return mintAlone(grant);
-    const apiKeyIdentity = apiKey.identity();
-    return reuseOrObtain(toReuseKey({ principal, grant, apiKeyIdentity, baseUrl, clock }), apiKey, grant);
+    const wanted = { key: reuseKeyOf({ principal, grant, apiKey }), apiKey, grant };
+    const known = entries.get(wanted.key);
+    const usability = known === undefined ? 'unusable' : usabilityOf(known, grant, minimumShare, clock);
+    if (known === undefined || usability === 'unusable') return obtainFirst(wanted);
+    if (usability === 'spare') return replaceOrKeep(wanted, known);
+    renew(wanted, known);
+    return handOut(known, grant, 'hit');
   };
 
   return {
     issue,
-    clear: () => entries.clear(),
     close: async () => {
       closed = true;
       await flights.settled();

@@ -1,93 +1,160 @@
 // A token that this process does not have yet: from another replica, if one has it or is minting it just now, else
 // minted. Which of both never changes what the caller may get.
 import type { Clock } from '../clock.ts';
+import type { Mint, MintPriority } from '../databrain/mint.ts';
+import { ServiceError, type ErrorCode } from '../errors.ts';
 import type { Grant } from '../policy/decision.ts';
 import type { ApiKeys } from '../secrets/api-keys.ts';
 import type { Secret } from '../secrets/secret.ts';
-import type { Mint } from '../databrain/mint.ts';
-import { judge, remainingMs, type ReusableToken } from './reusable-token.ts';
+import { toTokenSha256 } from './guest-token.ts';
+import { remainingMs, usabilityOf, type ReusableToken, type Usability } from './reusable-token.ts';
 import type { ReuseKey } from './reuse-key.ts';
 import type { SharedToken, SharedTokens } from './shared-tokens.ts';
 
-export interface MintedAcrossReplicas {
-  readonly token: ReusableToken;
-  readonly source: 'minted' | 'shared';
+/** What somebody asked for: a grant, the API key that mints for it, and the name under which its token is reused. */
+export interface Wanted {
+  readonly key: ReuseKey;
+  readonly apiKey: Secret;
+  readonly grant: Grant;
 }
 
-interface MintAcrossReplicasOptions {
+/**
+ * - `minted`, `shared`: a fresh token, from the upstream or from another replica;
+ * - `found`: another replica's token with less life than the settings ask for; nothing was minted yet;
+ * - `spare`: the same, because minting failed or takes too long.
+ */
+export interface Obtained {
+  readonly token: ReusableToken;
+  readonly source: 'minted' | 'shared' | 'found' | 'spare';
+}
+
+interface ObtainOptions {
   readonly mint: Mint;
   readonly apiKeys: ApiKeys;
   readonly minimumShare: number;
   readonly clock: Clock;
   readonly random: () => number;
   readonly pause: (ms: number) => Promise<void>;
-  readonly shared?: SharedTokens;
+  readonly shared?: SharedTokens | undefined;
   /** Keeps a token for this process. */
   readonly keep: (key: ReuseKey, token: ReusableToken) => void;
 }
 
-export interface MintAcrossReplicas {
-  /** A fresh token for the grant, other than `known`, which is to be replaced. Throws what `mint` throws. */
-  readonly fresh: (key: ReuseKey, apiKey: Secret, grant: Grant, known?: ReusableToken) => Promise<MintedAcrossReplicas>;
-  /** What other replicas have, whatever its state; for when there would be an error otherwise. Never throws. */
-  readonly fromOthersAnyway: (key: ReuseKey, apiKey: Secret) => Promise<ReusableToken | undefined>;
-}
+/** With `known`: a token to replace that one, without taking a turn from somebody who has none. Throws what `mint` throws. */
+export type Obtain = (wanted: Wanted, known?: ReusableToken) => Promise<Obtained>;
 
 /** How long to wait for another replica that mints, before minting as well. */
 const longestWaitMs = 1_500;
+/** Whoever could have a spare token waits this long for a fresh one. */
+export const patienceMs = 1_500;
 
-export function createMintAcrossReplicas(options: MintAcrossReplicasOptions): MintAcrossReplicas {
+/** Faults of the upstream for which a spare token is handed out; not when it refuses our request, as then it would refuse a renewal too. */
+const outages: ReadonlySet<ErrorCode> = new Set([
+  'UPSTREAM_UNAVAILABLE',
+  'UPSTREAM_TIMEOUT',
+  'UPSTREAM_INVALID_RESPONSE',
+]);
+
+export const isOutage = (error: unknown): error is ServiceError =>
+  error instanceof ServiceError && outages.has(error.code);
+
+export function createObtain(options: ObtainOptions): Obtain {
   const { mint, apiKeys, minimumShare, clock, random, pause, shared, keep } = options;
 
   /** Renewed when 70 to 95 % of the time is over in which it is fresh; at random, so that users do not renew together. */
-  const withRenewal = (token: Omit<ReusableToken, 'renewAt'>): ReusableToken => {
+  const withRenewal = (token: Omit<ReusableToken, 'renewAt' | 'tokenSha256'>): ReusableToken => {
     const freshForMs = token.lifetimeMs * (1 - minimumShare);
-    return { ...token, renewAt: token.sentAt + freshForMs * (0.7 + 0.25 * random()) };
+    const renewAt = token.sentAt + freshForMs * (0.7 + 0.25 * random());
+    return { ...token, tokenSha256: toTokenSha256(token.token), renewAt };
   };
 
   const adopt = ({ remainingMs: left, ...token }: SharedToken): ReusableToken =>
     withRenewal({ ...token, sentAt: clock.monotonic() + left - token.lifetimeMs });
 
-  const fromOthersAnyway: MintAcrossReplicas['fromOthersAnyway'] = async (key, apiKey) => {
-    const found = await shared?.getAnyway(key, apiKey);
-    return found === undefined ? undefined : adopt(found);
-  };
-
-  const mintAndKeep = async (key: ReuseKey, apiKey: Secret, grant: Grant): Promise<ReusableToken> => {
-    const { token, sentAt, lifetimeMs } = await mint(grant);
-    const bound = grant.notAfterMs === undefined ? {} : { notAfterMs: grant.notAfterMs };
-    const minted = withRenewal({ token, sentAt, lifetimeMs, ...bound });
+  const mintAndKeep = async ({ key, apiKey, grant }: Wanted, priority: MintPriority): Promise<Obtained> => {
+    const { token, sentAt, lifetimeMs } = await mint(grant, priority);
+    const { notAfterMs } = grant;
+    const minted = withRenewal({ token, sentAt, lifetimeMs, notAfterMs });
     // A key that was swapped meanwhile may have minted this one: it is good for its caller, but under no known key.
-    if (apiKeys.get(grant.apiKeyName)?.identity() !== apiKey.identity()) return minted;
-    keep(key, minted);
-    void shared?.put(key, apiKey, { token, lifetimeMs, remainingMs: remainingMs(minted, clock), ...bound });
-    return minted;
+    if (apiKeys.get(grant.apiKeyName)?.identity() === apiKey.identity()) {
+      keep(key, minted);
+      void shared?.put(key, apiKey, { token, lifetimeMs, remainingMs: remainingMs(minted, clock), notAfterMs });
+    }
+    return { token: minted, source: 'minted' };
   };
 
-  const fresh: MintAcrossReplicas['fresh'] = async (key, apiKey, grant, known) => {
-    const isFresh = (found: ReusableToken | undefined): found is ReusableToken =>
-      found !== undefined && found.token !== known?.token && judge(found, grant, minimumShare, clock) === 'fresh';
+  interface Found {
+    readonly token: ReusableToken;
+    readonly usability: Usability;
+  }
+
+  const take = (stored: SharedToken | undefined, grant: Grant): Found | undefined => {
+    const token = stored === undefined ? undefined : adopt(stored);
+    return token && { token, usability: usabilityOf(token, grant, minimumShare, clock) };
+  };
+
+  /** Asks the other replicas' store with all patience; for when there would be a long wait or an error otherwise. */
+  const askAnyway = async ({ key, apiKey, grant }: Wanted): Promise<Found | undefined> => {
+    const found = take(await shared?.getAnyway(key, apiKey), grant);
+    if (found === undefined || found.usability === 'unusable') return undefined;
+    keep(key, found.token);
+    return found;
+  };
+
+  /** Mints for somebody who has no token while the store is not known to be empty: both are asked at once. */
+  const mintOrFind = async (wanted: Wanted): Promise<Obtained> => {
+    const minting = mintAndKeep(wanted, 'user');
+    const finding = askAnyway(wanted);
+    const foundInPatience = finding.then(async (found): Promise<Obtained> => {
+      if (found === undefined) return minting;
+      if (found.usability === 'fresh') return { token: found.token, source: 'shared' };
+      await pause(patienceMs);
+      return { token: found.token, source: 'spare' };
+    });
+    try {
+      return await Promise.race([minting, foundInPatience]);
+    } catch (error) {
+      const found = isOutage(error) ? await finding : undefined;
+      if (found === undefined) throw error;
+      return { token: found.token, source: 'spare' };
+    }
+  };
+
+  /** Mints for somebody who has no token, as far as the store knows; looks once more if that fails. */
+  const mintForUser = async (wanted: Wanted): Promise<Obtained> => {
+    try {
+      return await mintAndKeep(wanted, 'user');
+    } catch (error) {
+      const found = isOutage(error) ? await askAnyway(wanted) : undefined;
+      if (found === undefined) throw error;
+      return { token: found.token, source: 'spare' };
+    }
+  };
+
+  return async (wanted, known) => {
+    const { key, apiKey, grant } = wanted;
+    const mintNow = (): Promise<Obtained> =>
+      known === undefined ? mintForUser(wanted) : mintAndKeep(wanted, 'renewal');
+    if (shared === undefined) return mintNow();
+
     const waitUntil = clock.monotonic() + longestWaitMs;
-    while (shared?.isUp() === true) {
+    while (shared.isUp()) {
       // The lock is asked for first: whoever had it before has stored its token by then.
       const [lock, stored] = await Promise.all([shared.lock(key, apiKey), shared.get(key, apiKey)]);
-      const found = stored === undefined ? undefined : adopt(stored);
-      const release = typeof lock === 'object' ? lock.release : () => undefined;
       try {
-        if (isFresh(found)) {
-          keep(key, found);
-          return { token: found, source: 'shared' };
+        const found = take(stored, grant);
+        if (found !== undefined && found.token.token !== known?.token) {
+          if (found.usability !== 'unusable') keep(key, found.token);
+          if (found.usability === 'fresh') return { token: found.token, source: 'shared' };
+          if (found.usability === 'spare' && known === undefined) return { token: found.token, source: 'found' };
         }
-        if (lock !== 'held' || clock.monotonic() >= waitUntil) {
-          return { token: await mintAndKeep(key, apiKey, grant), source: 'minted' };
-        }
+        if (lock === 'unavailable') break;
+        if (lock !== 'held' || clock.monotonic() >= waitUntil) return await mintNow();
       } finally {
-        release();
+        if (typeof lock === 'object') lock.release();
       }
       await pause(40 + 40 * random());
     }
-    return { token: await mintAndKeep(key, apiKey, grant), source: 'minted' };
+    return known === undefined ? mintOrFind(wanted) : mintNow();
   };
-
-  return { fresh, fromOthersAnyway };
 }

@@ -48,7 +48,7 @@ export function createRedisTokens({ link, deriveKey, clock }: RedisTokensOptions
     const { token, lifetimeMs, endsAtMs, notAfterMs } = stored;
     const remainingMs = Math.min(countdownMs, endsAtMs - clock.now(), lifetimeMs) - marginMs;
     if (remainingMs <= 0) return undefined;
-    return { token, lifetimeMs, remainingMs, ...(notAfterMs === undefined ? {} : { notAfterMs }) };
+    return { token, lifetimeMs, remainingMs, notAfterMs };
   };
 
   return {
@@ -60,8 +60,7 @@ export function createRedisTokens({ link, deriveKey, clock }: RedisTokensOptions
       const keepMs = Math.floor(remainingMs);
       if (keepMs <= marginMs) return;
       const name = nameOf('token', key, apiKey);
-      const bound = notAfterMs === undefined ? {} : { notAfterMs };
-      const stored = { token, lifetimeMs, endsAtMs: clock.now() + keepMs, ...bound };
+      const stored = { token, lifetimeMs, endsAtMs: clock.now() + keepMs, notAfterMs };
       const sealed = sealToken(stored, deriveKey(apiKey, 'token encryption 1'), name);
       // Nobody waits for it, and in an outage it may be what another replica needs.
       await link.insist((client) => client.call('SET', [name, sealed, 'PX', keepMs])).catch(() => undefined);

@@ -6,10 +6,12 @@ import type { Grant } from '../policy/decision.ts';
 /** A token that somebody holds already. Its life counts on the monotonic clock of this process. */
 export interface ReusableToken {
   readonly token: string;
+  /** `toTokenSha256` of it: every request that reuses the token is audited with it. */
+  readonly tokenSha256: string;
   readonly sentAt: number;
   readonly lifetimeMs: number;
   /** The `notAfterMs` of the grant it was minted for. */
-  readonly notAfterMs?: number;
+  readonly notAfterMs?: number | undefined;
   /** Monotonic time from which it is renewed in the background when somebody asks for it. */
   readonly renewAt: number;
 }
@@ -34,7 +36,7 @@ export const remainingMs = ({ sentAt, lifetimeMs }: ReusableToken, clock: Clock)
 export const isCutByAccessToken = ({ notAfterMs, lifetimeMs }: Grant, clock: Clock): boolean =>
   notAfterMs !== undefined && notAfterMs - clock.now() <= lifetimeMs + sameBoundMs;
 
-/** A token is never handed out if minting one for this grant now would give one that ends earlier by rule. */
+/** Whether minting one for this grant now would not, by rule, give one that ends earlier. */
 function endsWithinGrant(token: ReusableToken, grant: Grant, clock: Clock): boolean {
   const left = remainingMs(token, clock);
   const mintedWithinBound =
@@ -43,9 +45,16 @@ function endsWithinGrant(token: ReusableToken, grant: Grant, clock: Clock): bool
   return (mintedWithinBound && isCutByAccessToken(grant, clock)) || left <= grant.lifetimeMs;
 }
 
+/**
+ * Whether whoever has this grant may be given this token at all. Asked for every token at the moment it is handed out,
+ * a new one and one that others asked for included.
+ */
+export const isWithinGrant = (token: ReusableToken, grant: Grant, clock: Clock): boolean =>
+  secondsToShow(token, grant, clock) >= 1 && endsWithinGrant(token, grant, clock);
+
 /** `minimumShare` of the longer of its own life and the life that a new one would have, between 0 and 1. */
-export function judge(token: ReusableToken, grant: Grant, minimumShare: number, clock: Clock): Usability {
-  if (secondsToShow(token, grant, clock) < 1 || !endsWithinGrant(token, grant, clock)) return 'unusable';
+export function usabilityOf(token: ReusableToken, grant: Grant, minimumShare: number, clock: Clock): Usability {
+  if (!isWithinGrant(token, grant, clock)) return 'unusable';
   const left = remainingMs(token, clock);
   if (left >= minimumShare * Math.max(token.lifetimeMs, grant.lifetimeMs)) return 'fresh';
   return left >= spareMinimumMs ? 'spare' : 'unusable';

@@ -4,47 +4,57 @@ import { hash } from 'node:crypto';
 import type { Principal } from '../authn/principal.ts';
 import type { Clock } from '../clock.ts';
 import type { Grant } from '../policy/decision.ts';
+import type { Secret } from '../secrets/secret.ts';
 import { isCutByAccessToken } from './reusable-token.ts';
 
 declare const hashed: unique symbol;
 
-/** SHA-256 of the canonical JSON, in base64url. */
+/** SHA-256 in base64url. */
 export type ReuseKey = string & { readonly [hashed]: true };
 
-/**
- * JSON (RFC 8785 in its order of members and escapes) of a value that came from JSON: equal values give equal text,
- * different values different text. Members that are undefined are left out, as JSON does.
- */
-export function toCanonicalJson(value: unknown): string {
-  if (typeof value !== 'object' || value === null) return JSON.stringify(value) ?? 'null';
-  if (Array.isArray(value)) return `[${value.map(toCanonicalJson).join(',')}]`;
-  const members = value as Readonly<Record<string, unknown>>;
-  let text = '';
-  // sort() without a comparator orders by UTF-16 code units, as the RFC wants, and is twice as fast.
-  for (const name of Object.keys(members).sort()) {
-    const member = members[name];
-    if (member !== undefined) text += `${text === '' ? '' : ','}${JSON.stringify(name)}:${toCanonicalJson(member)}`;
-  }
-  return `{${text}}`;
+interface ReuseKeyParts {
+  readonly principal: Principal;
+  readonly grant: Grant;
+  /** The API key that mints. */
+  readonly apiKey: Secret;
+}
+
+/** What a key was made of besides the grant's request, by which it is remembered. */
+interface Remembered {
+  readonly principal: Principal;
+  readonly apiKey: Secret;
+  readonly lifetimeMs: number | undefined;
+  readonly notAfterMs: number | undefined;
+  readonly key: ReuseKey;
 }
 
 /**
- * What the grant says about the token's life, in a form that stays the same from request to request: the policy's
- * duration, or, once the access token ends earlier, that end. Grants that differ in it never share a token.
+ * Gives the key for identity, upstream, API key, kind of lifetime and the whole body but `expiryTime`. It is remembered
+ * beside the grant's request, so that a principal whose decision is remembered costs no hash; every part is compared
+ * before a remembered key is used.
+ *
+ * The lifetime counts in a form that stays the same from request to request: the policy's duration, or, once the access
+ * token ends earlier, that end. Grants that differ in it never share a token.
  */
-const lifetimeClass = (grant: Grant, clock: Clock): string =>
-  isCutByAccessToken(grant, clock) ? `until ${grant.notAfterMs}` : `for ${grant.lifetimeMs}`;
+export function createReuseKeys(baseUrl: string, clock: Clock): (parts: ReuseKeyParts) => ReuseKey {
+  const remembered = new WeakMap<Grant['request'], Remembered>();
 
-/** Identity, upstream, kind of lifetime and the whole body but `expiryTime`. */
-export function toReuseKey(parts: {
-  readonly principal: Principal;
-  readonly grant: Grant;
-  /** Secret.identity() of the API key that mints. */
-  readonly apiKeyIdentity: string;
-  readonly baseUrl: string;
-  readonly clock: Clock;
-}): ReuseKey {
-  const { iss, sub } = parts.principal;
-  const others = [iss, sub, parts.apiKeyIdentity, parts.baseUrl, lifetimeClass(parts.grant, parts.clock)];
-  return hash('sha256', JSON.stringify(others) + toCanonicalJson(parts.grant.request), 'base64url') as ReuseKey;
+  return ({ principal, grant, apiKey }) => {
+    const isCut = isCutByAccessToken(grant, clock);
+    const lifetimeMs = isCut ? undefined : grant.lifetimeMs;
+    const notAfterMs = isCut ? grant.notAfterMs : undefined;
+    const known = remembered.get(grant.request);
+    const isSame =
+      known?.principal === principal &&
+      known.apiKey === apiKey &&
+      known.lifetimeMs === lifetimeMs &&
+      known.notAfterMs === notAfterMs;
+    if (isSame) return known.key;
+
+    const lifetime = isCut ? `until ${notAfterMs}` : `for ${lifetimeMs}`;
+    const parts = [principal.iss, principal.sub, apiKey.identity(), baseUrl, lifetime, grant.requestSha256];
+    const key = hash('sha256', JSON.stringify(parts), 'base64url') as ReuseKey;
+    remembered.set(grant.request, { principal, apiKey, lifetimeMs, notAfterMs, key });
+    return key;
+  };
 }

@@ -1,4 +1,4 @@
-// What issue.ts needs of a store that replicas share. Everything in it is a gain only: without it, or when it fails,
+// What issuing needs of a store that replicas share. Everything in it is a gain only: without it, or when it fails,
 // tokens are reused within each process.
 import type { Secret } from '../secrets/secret.ts';
 import type { ReuseKey } from './reuse-key.ts';
@@ -8,7 +8,7 @@ export interface SharedToken {
   readonly token: string;
   readonly lifetimeMs: number;
   readonly remainingMs: number;
-  readonly notAfterMs?: number;
+  readonly notAfterMs?: number | undefined;
 }
 
 /** `held`: another replica is minting. `unavailable`: nobody can tell. */
@@ -21,6 +21,6 @@ export interface SharedTokens {
   /** The same when the alternative is an error for the user: also while the store counts as down, and with more patience. */
   readonly getAnyway: (key: ReuseKey, apiKey: Secret) => Promise<SharedToken | undefined>;
   readonly put: (key: ReuseKey, apiKey: Secret, token: SharedToken) => Promise<void>;
-  /** A short lock that ends by itself: it saves a call, and nothing depends on it. */
+  /** Lasts until it is released or its holder is gone. It saves a call, and nothing else depends on it. */
   readonly lock: (key: ReuseKey, apiKey: Secret) => Promise<LockAnswer>;
 }

@@ -59,8 +59,10 @@ export function registerGuestTokenRoute(app: FastifyInstance, options: GuestToke
         throw new ServiceError(code, reason, detail);
       }
 
-      const { token, expiresInSeconds, reused } = await issue(decision.grant, principal);
-      audit.issued({ ...progress.subjectOf(request), token, reused, expiresInSeconds });
+      const { grant } = decision;
+      const { token, tokenSha256, expiresInSeconds, reused } = await issue(grant, principal);
+      const { requestSha256 } = grant;
+      audit.issued({ ...progress.subjectOf(request), requestSha256, tokenSha256, reused, expiresInSeconds });
       onIssued(progress.secondsSince(known));
       reply.header('cache-control', 'no-store').header('guest-token-expires-in', String(expiresInSeconds));
       return { token };

@@ -5,7 +5,9 @@ import type { Decision, Denial, Grant } from './decision.ts';
 import { createEvaluation, type Evaluation } from './expression/evaluation.ts';
 import type { DataAppPolicy, Policy } from './policy.ts';
 import { Refusal } from './refusal.ts';
+import { toRequestSha256 } from './request-sha256.ts';
 import type { ExpressionSite, Trace } from './expression/trace.ts';
+import type { UpstreamRequest } from './upstream-request.ts';
 
 /** With `withinAccessToken`: the way upstream takes up to a second, and a guest token should live for one more. */
 const shortestLifetimeMs = 2000;
@@ -82,6 +84,33 @@ function checkValidations({ validations }: DataAppPolicy, evaluation: Evaluation
   }
 }
 
+/** What the policy gives these claims for a data app, at whatever time it is asked. */
+interface Terms {
+  readonly dataApp: DataAppPolicy;
+  readonly request: UpstreamRequest;
+  readonly requestSha256: string;
+}
+
+function fingerprint(request: UpstreamRequest, dataApp: DataAppPolicy): string {
+  try {
+    return toRequestSha256(request);
+  } catch {
+    throw new Denied(
+      { code: 'ACCESS_DENIED', reason: 'value_refused', position: dataApp.position },
+      'the body holds text or a number that JSON cannot say',
+    );
+  }
+}
+
+function termsOf(policy: Policy, principal: Principal, name: string | undefined, trace?: Trace): Terms {
+  const dataApp = findDataApp(policy, name);
+  const evaluation = createEvaluation(principal.claims, policy.variableCount, trace);
+  checkAvailable(dataApp, evaluation);
+  checkValidations(dataApp, evaluation);
+  const request = step(() => dataApp.buildRequest(evaluation), 'ACCESS_DENIED');
+  return { dataApp, request, requestSha256: fingerprint(request, dataApp) };
+}
+
 /** Milliseconds from now, and the moment that no token may outlive. */
 function lifetime(
   dataApp: DataAppPolicy,
@@ -99,18 +128,26 @@ function lifetime(
   );
 }
 
-function grant(policy: Policy, principal: Principal, name: string | undefined, nowMs: number, trace?: Trace): Grant {
-  const dataApp = findDataApp(policy, name);
-  const evaluation = createEvaluation(principal.claims, policy.variableCount, trace);
-  checkAvailable(dataApp, evaluation);
-  checkValidations(dataApp, evaluation);
-  const request = step(() => dataApp.buildRequest(evaluation), 'ACCESS_DENIED');
+/** The only place where a grant is made. */
+const toGrant = (policy: Policy, principal: Principal, terms: Terms, nowMs: number): Grant => {
+  const { dataApp, request, requestSha256 } = terms;
   return Object.freeze({
     apiKeyName: dataApp.apiKeyName,
     request,
+    requestSha256,
     ...lifetime(dataApp, principal, nowMs),
     policyRevision: policy.revision,
   }) as Grant;
+};
+
+function permitOrDeny(policy: Policy, makeGrant: () => Grant, trace?: Trace): Decision {
+  try {
+    return { kind: 'permit', grant: makeGrant() };
+  } catch (error) {
+    if (!(error instanceof Denied)) throw error;
+    trace?.refused(error.what, error.site);
+    return { kind: 'deny', denial: error.denial, policyRevision: policy.revision };
+  }
 }
 
 /**
@@ -124,11 +161,43 @@ export function decide(
   nowMs: number,
   trace?: Trace,
 ): Decision {
-  try {
-    return { kind: 'permit', grant: grant(policy, principal, dataAppName, nowMs, trace) };
-  } catch (error) {
-    if (!(error instanceof Denied)) throw error;
-    trace?.refused(error.what, error.site);
-    return { kind: 'deny', denial: error.denial, policyRevision: policy.revision };
-  }
+  const makeGrant = (): Grant => toGrant(policy, principal, termsOf(policy, principal, dataAppName, trace), nowMs);
+  return permitOrDeny(policy, makeGrant, trace);
+}
+
+interface Remembered {
+  readonly policy: Policy;
+  /** By the name that the caller gave. Only what was permitted is kept: no more than the policy has data apps. */
+  readonly byName: Map<string | undefined, { readonly terms: Terms; readonly permit: Decision }>;
+}
+
+/**
+ * `decide` for a service that meets the same principals again and again: what does not depend on the time is evaluated
+ * once per principal, data app and policy; a lifetime within the access token is judged on every call. What is
+ * remembered goes with the principal: when authn/ forgets its token, nothing is left here.
+ */
+export function createDecide(): (
+  policy: Policy,
+  principal: Principal,
+  dataAppName: string | undefined,
+  nowMs: number,
+) => Decision {
+  const remembered = new WeakMap<Principal, Remembered>();
+
+  return (policy, principal, dataAppName, nowMs) => {
+    const ofPrincipal = remembered.get(principal);
+    const known = ofPrincipal?.policy === policy ? ofPrincipal.byName.get(dataAppName) : undefined;
+    if (known !== undefined) {
+      if (!known.terms.dataApp.withinAccessToken) return known.permit;
+      return permitOrDeny(policy, () => toGrant(policy, principal, known.terms, nowMs));
+    }
+    return permitOrDeny(policy, () => {
+      const terms = termsOf(policy, principal, dataAppName);
+      const grant = toGrant(policy, principal, terms, nowMs);
+      const entry = { terms, permit: { kind: 'permit', grant } } as const;
+      if (ofPrincipal?.policy === policy) ofPrincipal.byName.set(dataAppName, entry);
+      else remembered.set(principal, { policy, byName: new Map([[dataAppName, entry]]) });
+      return grant;
+    });
+  };
 }

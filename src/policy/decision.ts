@@ -11,6 +11,8 @@ export interface Grant {
   readonly apiKeyName: string;
   /** The upstream's body without `expiryTime`; deeply frozen. */
   readonly request: UpstreamRequest;
+  /** SHA-256 of the canonical JSON of `request`, 64 hex digits. */
+  readonly requestSha256: string;
   /** Life of a token minted now, in milliseconds; already bounded by policy, settings and, if asked, the JWT's `exp`. */
   readonly lifetimeMs: number;
   /** With `withinAccessToken`: the JWT's `exp` in milliseconds since the epoch, which no token given out may outlive. */

@@ -1,6 +1,5 @@
 // The audit: exactly one line for every decision on a guest token, issued or refused, with nothing in it that opens
 // anything. The token's hash lets an operator trace a leaked token to the user it was issued to.
-import { hash } from 'node:crypto';
 import type { Logger } from 'pino';
 import { errorRow, type ErrorCode, type Reason } from '../errors.ts';
 
@@ -16,7 +15,10 @@ export interface DecisionSubject {
 }
 
 export interface IssuedDecision extends DecisionSubject {
-  readonly token: string;
+  /** SHA-256 of the canonical request body, 64 hex digits: which rights the token has. */
+  readonly requestSha256: string;
+  /** First 16 hex digits of the guest token's SHA-256. */
+  readonly tokenSha256: string;
   readonly reused: boolean;
   readonly expiresInSeconds: number;
 }
@@ -34,22 +36,15 @@ export interface Audit {
   readonly refused: (decision: RefusedDecision) => void;
 }
 
-const fingerprint = (token: string): string => hash('sha256', token, 'hex').slice(0, 16);
-
 const milliseconds = (value: number): number => Math.round(value * 1000) / 1000;
 
 /** Audit lines are written at every level but `silent`: they are the service's record, not its chatter. */
 export function createAudit(logger: Logger): Audit {
   const record = logger.child({}, { level: logger.level === 'silent' ? 'silent' : 'info' });
   return {
-    issued: ({ token, durationMs, ...decision }) => {
+    issued: ({ durationMs, ...decision }) => {
       record.info(
-        {
-          event: 'guest_token.issued',
-          ...decision,
-          tokenSha256: fingerprint(token),
-          durationMs: milliseconds(durationMs),
-        },
+        { event: 'guest_token.issued', ...decision, durationMs: milliseconds(durationMs) },
         'guest token issued',
       );
     },

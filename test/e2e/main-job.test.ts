@@ -1,11 +1,11 @@
 // The main job with real parts: an access token from a real OIDC provider, the built program, and the exact body that
 // reached Databrain.
 import { createServer, type Server } from 'node:http';
-import { generateKeyPairSync } from 'node:crypto';
+import { createHash, generateKeyPairSync } from 'node:crypto';
 import Provider from 'oidc-provider';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startSimulatedDatabrain, type SimulatedDatabrain } from '../../demo/databrain/start-simulated-databrain.ts';
-import { createProgramBuild, freePort, startProgram, type Program } from '../support/program.ts';
+import { createProgramBuild, freePort, runProgram, startProgram, type Program } from '../support/program.ts';
 
 const apiKey = '5d0b1d5e-77aa-4d0c-9a39-7f3c1f4f2f10';
 const audience = 'https://guest-token.example';
@@ -160,6 +160,25 @@ describe('from the access token of a real OIDC provider to a guest token', () =>
     expect(again.text).toBe(first.text);
     expect(Number(again.headers['guest-token-expires-in'])).toBeLessThanOrEqual(1800);
     expect(databrain.requests).toHaveLength(1);
+  });
+
+  it('names in the audit line the request that was sent, and explain names the same for these claims', async () => {
+    const issued = program.lines().filter(({ event }) => event === 'guest_token.issued');
+    const [sent] = databrain.requests;
+    const canonical =
+      '{"clientId":"acme","dataAppName":"sales-dashboard","params":{"allowedEmbeds":["sales-overview"],' +
+      '"appFilters":[{"metricId":"revenue","values":{"country":["DE","FR"],"paid_orders":true}}],' +
+      '"hideDashboardFilters":["cost"],"userIdentifier":"reporting-app"},"permissions":{"isEnableDownloadMetrics":false}}';
+    expect({ ...JSON.parse(canonical), expiryTime: 1_800_000 }).toEqual(sent?.body);
+    const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex');
+    expect(issued.map(({ requestSha256 }) => requestSha256)).toEqual(Array(3).fill(sha256(canonical)));
+    const tokens = new Set(issued.map(({ tokenSha256 }) => tokenSha256));
+    expect(tokens).toEqual(new Set([sha256(sent?.token ?? '').slice(0, 16)]));
+
+    const claims = { sub: 'reporting-app', org_id: 'acme', role: 'viewer', countries: ['DE', 'FR'] };
+    const args = ['explain', '--json', '--claims', JSON.stringify(claims)];
+    const { output } = await runProgram(await build.path(), args, {}, program.folder);
+    expect(JSON.parse(output)).toMatchObject({ requestSha256: sha256(canonical) });
   });
 
   it('counts what it did on the admin listener and nowhere else', async () => {

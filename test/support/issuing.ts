@@ -4,8 +4,9 @@ import { randomUUID } from 'node:crypto';
 import type { Principal } from '../../src/authn/principal.ts';
 import type { Clock } from '../../src/clock.ts';
 import { createIssue, type Issue, type IssueOptions, type ReuseResult } from '../../src/guest-token/issue.ts';
-import type { Mint, Minted } from '../../src/databrain/mint.ts';
+import type { Mint, Minted, MintPriority } from '../../src/databrain/mint.ts';
 import type { Grant } from '../../src/policy/decision.ts';
+import { toRequestSha256 } from '../../src/policy/request-sha256.ts';
 import type { ApiKeys } from '../../src/secrets/api-keys.ts';
 import { Secret } from '../../src/secrets/secret.ts';
 
@@ -14,19 +15,24 @@ export const hour = 3_600_000;
 export const principalOf = (sub: string, iss = 'https://login.example.com'): Principal =>
   ({ iss, sub, exp: 4_000_000_000, claims: {} }) as unknown as Principal;
 
-export const grantOf = (part: Partial<Grant> = {}): Grant =>
-  ({
+export const grantOf = (part: Partial<Grant> = {}): Grant => {
+  const params = { allowedEmbeds: ['sales-overview'] };
+  const request = part.request ?? { clientId: 'acme', dataAppName: 'sales-dashboard', params };
+  return {
     apiKeyName: 'DATABRAIN_API_KEY',
-    request: { clientId: 'acme', dataAppName: 'sales-dashboard', params: { allowedEmbeds: ['sales-overview'] } },
+    request,
+    requestSha256: toRequestSha256(request),
     lifetimeMs: hour,
     policyRevision: '0123456789ab',
     ...part,
-  }) as Grant;
+  } as Grant;
+};
 
 export interface ScriptedMint {
   readonly mint: Mint;
   /** Grants that were minted for, in order. */
   readonly grants: readonly Grant[];
+  readonly priorities: readonly (MintPriority | undefined)[];
   /** What the next mints do; the last one stays. */
   readonly behave: (behaviour: (grant: Grant) => Promise<void>) => void;
 }
@@ -34,14 +40,17 @@ export interface ScriptedMint {
 /** Mints a random UUID at the clock's time. */
 export function createScriptedMint(clock: Clock): ScriptedMint {
   const grants: Grant[] = [];
+  const priorities: (MintPriority | undefined)[] = [];
   let behaviour: (grant: Grant) => Promise<void> = () => Promise.resolve();
   return {
     grants,
+    priorities,
     behave: (next) => {
       behaviour = next;
     },
-    mint: async (grant): Promise<Minted> => {
+    mint: async (grant, priority): Promise<Minted> => {
       grants.push(grant);
+      priorities.push(priority);
       const sentAt = clock.monotonic();
       await behaviour(grant);
       return { token: randomUUID(), sentAt, lifetimeMs: grant.lifetimeMs };
@@ -87,6 +96,7 @@ export function startIssue(
     maxEntries: 1_000,
     random: () => 0.5,
     pause: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
+    upstreamHasRoom: () => true,
     events: { onReuse: (result) => results.push(result), onRenewal: (result) => renewals.push(result) },
     ...options,
   });

@@ -61,12 +61,13 @@ const section = (title: string, lines: readonly string[]): readonly string[] =>
 
 /** The explanation as lines of text. */
 export function explanationLines(explanation: Explanation): readonly string[] {
-  const { policy, dataApp, apiKey, body, fields, rules } = explanation;
+  const { policy, dataApp, apiKey, body, requestSha256, fields, rules } = explanation;
   const head = [
     ['policy', `${policy.file} (revision ${policy.revision})`],
     ['data app', dataApp ?? 'none named, and the policy has no default'],
     ['API key', apiKey ?? ''],
     ['decision', explanation.decision],
+    ['request', requestSha256 === undefined ? '' : `SHA-256 ${requestSha256}`],
   ];
   return [
     ...table(head.filter(([, cell]) => cell !== '')).map((line) => line.slice(2)),

@@ -56,6 +56,8 @@ export interface Explanation {
   readonly apiKey?: string;
   /** The exact body of the request to Databrain. */
   readonly body?: Readonly<Record<string, unknown>>;
+  /** What the audit line of a token for this body carries: the SHA-256 of its canonical JSON without `expiryTime`. */
+  readonly requestSha256?: string;
   readonly fields?: readonly ExplainedField[];
   readonly denial?: ExplainedDenial;
   readonly rules: readonly ExplainedRule[];
@@ -152,6 +154,7 @@ export function explain(policy: Policy, claims: Claims, dataApp: string | undefi
     if (site === undefined) return field;
     return { ...field, expression: site.expression, position: site.position, claims: readClaims(site) };
   });
-  const { dataAppName } = grant.request;
-  return { policy: about, decision: 'permit', dataApp: dataAppName, apiKey: grant.apiKeyName, body, fields, rules };
+  const { apiKeyName: apiKey, requestSha256, request } = grant;
+  const dataAppOfGrant = request.dataAppName;
+  return { policy: about, decision: 'permit', dataApp: dataAppOfGrant, apiKey, body, requestSha256, fields, rules };
 }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { judge, secondsToShow } from '../../../src/guest-token/reusable-token.ts';
+import { secondsToShow, usabilityOf } from '../../../src/guest-token/reusable-token.ts';
 import { grantOf, hour } from '../../support/issuing.ts';
 import { createManualClock } from '../../support/manual-clock.ts';
 
@@ -7,13 +7,16 @@ const minute = 60_000;
 
 const mintedNow = (lifetimeMs: number, bound: { notAfterMs?: number } = {}) => {
   const clock = createManualClock();
-  return { clock, token: { token: 'token', sentAt: clock.monotonic(), lifetimeMs, renewAt: Infinity, ...bound } };
+  return {
+    clock,
+    token: { token: 'token', tokenSha256: '', sentAt: clock.monotonic(), lifetimeMs, renewAt: Infinity, ...bound },
+  };
 };
 
 describe('a token that was minted earlier', () => {
   it('is fresh while it has the configured share of its life, spare down to a minute, then unusable', () => {
     const { clock, token } = mintedNow(hour);
-    const state = () => judge(token, grantOf(), 0.5, clock);
+    const state = () => usabilityOf(token, grantOf(), 0.5, clock);
     expect(state()).toBe('fresh');
     clock.advance(30 * minute);
     expect(state()).toBe('fresh');
@@ -28,52 +31,59 @@ describe('a token that was minted earlier', () => {
   it('counts its life on the monotonic clock', () => {
     const { clock, token } = mintedNow(hour);
     clock.shiftWallTime(10 * hour);
-    expect(judge(token, grantOf(), 0.5, clock)).toBe('fresh');
+    expect(usabilityOf(token, grantOf(), 0.5, clock)).toBe('fresh');
     clock.shiftWallTime(-20 * hour);
     clock.advance(2 * hour);
-    expect(judge(token, grantOf(), 0.5, clock)).toBe('unusable');
+    expect(usabilityOf(token, grantOf(), 0.5, clock)).toBe('unusable');
   });
 
   it('is unusable when the grant allows less life now than it has left', () => {
     const { clock, token } = mintedNow(24 * hour);
-    expect(judge(token, grantOf({ lifetimeMs: hour }), 0.01, clock)).toBe('unusable');
+    expect(usabilityOf(token, grantOf({ lifetimeMs: hour }), 0.01, clock)).toBe('unusable');
     clock.advance(23 * hour);
-    expect(judge(token, grantOf({ lifetimeMs: hour }), 0.01, clock)).toBe('fresh');
+    expect(usabilityOf(token, grantOf({ lifetimeMs: hour }), 0.01, clock)).toBe('fresh');
   });
 
   it('is not fresh when the grant would give much more life now', () => {
     const { clock, token } = mintedNow(hour);
-    expect(judge(token, grantOf({ lifetimeMs: 24 * hour }), 0.5, clock)).toBe('spare');
+    expect(usabilityOf(token, grantOf({ lifetimeMs: 24 * hour }), 0.5, clock)).toBe('spare');
   });
 
   it('is unusable when it would outlive the access token', () => {
     const { clock, token } = mintedNow(hour);
     const grant = grantOf({ notAfterMs: clock.now() + 50 * minute, lifetimeMs: 50 * minute });
-    expect(judge(token, grant, 0.5, clock)).toBe('unusable');
+    expect(usabilityOf(token, grant, 0.5, clock)).toBe('unusable');
   });
 
   it('is unusable when it was minted within a later end than the access token of now', () => {
     const { clock, token } = mintedNow(hour);
     const later = { ...token, notAfterMs: clock.now() + hour };
     const grant = grantOf({ notAfterMs: clock.now() + hour - minute, lifetimeMs: hour - minute });
-    expect(judge(later, grant, 0.5, clock)).toBe('unusable');
+    expect(usabilityOf(later, grant, 0.5, clock)).toBe('unusable');
   });
 
   it('stays fresh within one access token although mint and grant are a moment apart', () => {
     const clock = createManualClock();
     const notAfterMs = clock.now() + hour;
     clock.advance(800);
-    const token = { token: 'token', sentAt: clock.monotonic(), lifetimeMs: hour, renewAt: Infinity, notAfterMs };
+    const token = {
+      token: 'token',
+      tokenSha256: '',
+      sentAt: clock.monotonic(),
+      lifetimeMs: hour,
+      renewAt: Infinity,
+      notAfterMs,
+    };
     clock.advance(5_000);
     const grant = grantOf({ notAfterMs, lifetimeMs: notAfterMs - clock.now() });
-    expect(judge(token, grant, 0.5, clock)).toBe('fresh');
+    expect(usabilityOf(token, grant, 0.5, clock)).toBe('fresh');
   });
 
   it('does not escape a shorter lifetime of the policy through an access token that ends later', () => {
     const { clock, token } = mintedNow(4 * hour);
     const bound = { ...token, notAfterMs: clock.now() + 4 * hour };
     const grant = grantOf({ notAfterMs: clock.now() + 8 * hour, lifetimeMs: hour });
-    expect(judge(bound, grant, 0.01, clock)).toBe('unusable');
+    expect(usabilityOf(bound, grant, 0.01, clock)).toBe('unusable');
   });
 
   it('shows whole seconds, never beyond the access token', () => {

@@ -1,52 +1,16 @@
-import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { toCanonicalJson, toReuseKey } from '../../../src/guest-token/reuse-key.ts';
+import { createReuseKeys } from '../../../src/guest-token/reuse-key.ts';
 import type { Grant } from '../../../src/policy/decision.ts';
+import { Secret } from '../../../src/secrets/secret.ts';
 import { grantOf, hour, principalOf } from '../../support/issuing.ts';
 import { createManualClock } from '../../support/manual-clock.ts';
 
-const shuffled = (value: unknown): unknown => {
-  if (Array.isArray(value)) return value.map(shuffled);
-  if (typeof value !== 'object' || value === null) return value;
-  return Object.fromEntries(
-    Object.entries(value)
-      .reverse()
-      .map(([name, member]) => [name, shuffled(member)]),
-  );
-};
-
-describe('canonical JSON', () => {
-  it('is the same text for equal values whatever the order of their members, and is still that value', () => {
-    fc.assert(
-      fc.property(fc.jsonValue(), (value) => {
-        const text = toCanonicalJson(value);
-        expect(toCanonicalJson(shuffled(value))).toBe(text);
-        expect(JSON.parse(text)).toEqual(JSON.parse(JSON.stringify(value)));
-      }),
-    );
-  });
-
-  it('tells apart what joined strings would merge', () => {
-    const texts = [['a,b'], ['a', 'b'], { a: 'b' }, { 'a:b': 1 }, 'null', null, '1', 1, '\ud800', '\ufffd'].map(
-      toCanonicalJson,
-    );
-    expect(new Set(texts).size).toBe(texts.length);
-  });
-
-  it('leaves out undefined members, as JSON does', () => {
-    expect(toCanonicalJson({ b: undefined, a: 1 })).toBe('{"a":1}');
-  });
-});
-
 describe('the name under which a token is reused', () => {
   const clock = createManualClock();
-  const base = {
-    principal: principalOf('alice'),
-    grant: grantOf(),
-    apiKeyIdentity: 'k1',
-    baseUrl: 'https://a.example',
-    clock,
-  };
+  const base = { principal: principalOf('alice'), grant: grantOf(), apiKey: new Secret('k1') };
+  type Parts = typeof base & { readonly baseUrl?: string };
+  const toReuseKey = ({ baseUrl = 'https://a.example', ...parts }: Parts): string =>
+    createReuseKeys(baseUrl, clock)(parts);
   const request = base.grant.request;
   const withRequest = (part: object): { grant: Grant } => ({ grant: grantOf({ request: { ...request, ...part } }) });
 
@@ -62,7 +26,7 @@ describe('the name under which a token is reused', () => {
     ['another Unicode form of the subject', { principal: principalOf('ali\u0063\u0327e') }],
     ['another issuer', { principal: principalOf('alice', 'https://other.example.com') }],
     ['parts shifted between issuer and subject', { principal: principalOf('com"alice', 'https://login.example.') }],
-    ['another API key', { apiKeyIdentity: 'k2' }],
+    ['another API key', { apiKey: new Secret('k2') }],
     ['another upstream', { baseUrl: 'https://a.example/' }],
     ['another client', withRequest({ clientId: 'acme2' })],
     ['another data app', withRequest({ dataAppName: 'other' })],
@@ -89,5 +53,19 @@ describe('the name under which a token is reused', () => {
     expect(toReuseKey({ ...base, grant: grantOf({ notAfterMs: notAfterMs + 1000, lifetimeMs: 598_766 }) })).not.toBe(
       early,
     );
+  });
+
+  it('is remembered beside the request, and made anew for whatever else changes', () => {
+    const keyOf = createReuseKeys('https://a.example', clock);
+    const keys = [
+      base,
+      { ...base, principal: principalOf('bob') },
+      { ...base, apiKey: new Secret('k2') },
+      { ...base, grant: { ...base.grant, lifetimeMs: 2 * hour } },
+      { ...base, grant: { ...base.grant, notAfterMs: clock.now() + 600_000 } },
+      { ...base, grant: { ...base.grant, notAfterMs: clock.now() + 601_000 } },
+    ].flatMap((parts) => [keyOf(parts), keyOf(parts), toReuseKey(parts)]);
+    expect(new Set(keys).size).toBe(6);
+    expect(keyOf(base)).toBe(keys[0]);
   });
 });

@@ -1,5 +1,6 @@
+import { createHash } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
-import { decide } from '../../../src/policy/decide.ts';
+import { createDecide, decide } from '../../../src/policy/decide.ts';
 import { loadPolicy } from '../../../src/policy/compile/load-policy.ts';
 import type { Policy } from '../../../src/policy/policy.ts';
 import { caseTime, principalOf } from '../../policy/policy-case.ts';
@@ -65,6 +66,7 @@ describe('a decision', () => {
       'lifetimeMs',
       'policyRevision',
       'request',
+      'requestSha256',
     ]);
   });
 
@@ -107,5 +109,112 @@ describe('a decision', () => {
     };
     const withBug: Policy = { ...policy, defaultDataApp: broken };
     expect(() => decide(withBug, principalOf({}), undefined, caseTime)).toThrow(TypeError);
+  });
+});
+
+describe('the hash of a request', () => {
+  const hashOf = (policy: Policy, claims: Readonly<Record<string, unknown>> = {}): string => {
+    const decision = decide(policy, principalOf(claims), undefined, caseTime);
+    return decision.kind === 'permit' ? decision.grant.requestSha256 : expect.unreachable();
+  };
+
+  it('is the SHA-256 of its canonical JSON (RFC 8785) without expiryTime', () => {
+    const policy = load('{ clientId: a, params: { userIdentifier: "${claims.sub}", allowedEmbeds: [z, b] } }');
+    const canonical =
+      '{"clientId":"a","dataAppName":"s","params":{"allowedEmbeds":["z","b"],"userIdentifier":"ü € 😀"}}';
+    expect(hashOf(policy, { sub: 'ü € 😀' })).toBe(createHash('sha256').update(canonical).digest('hex'));
+  });
+
+  it('does not depend on the order of members in the file or in claims, but on every value', () => {
+    const one = load('{ clientId: a, datasourceName: d }');
+    const other = load('{ datasourceName: d, clientId: a }');
+    expect(hashOf(one)).toBe(hashOf(other));
+    expect(hashOf(load('{ datasourceName: e, clientId: a }'))).not.toBe(hashOf(one));
+  });
+});
+
+it('what JSON cannot say is refused, not hashed', () => {
+  const policy = load('{ clientId: a }');
+  const app = policy.dataApps.get('s') ?? expect.unreachable();
+  for (const datasourceName of ['\ud800', Number.NaN as unknown as string]) {
+    const buildRequest = () => ({ clientId: 'a', dataAppName: 's', datasourceName });
+    const decision = decide(
+      { ...policy, defaultDataApp: { ...app, buildRequest } },
+      principalOf({}),
+      undefined,
+      caseTime,
+    );
+    expect(decision).toMatchObject({
+      denial: { code: 'ACCESS_DENIED', reason: 'value_refused', position: 'p.yaml:1:27' },
+    });
+  }
+});
+
+describe('decisions that are remembered', () => {
+  const nobody = principalOf({});
+
+  /** The policy, and how often its default data app was evaluated. */
+  const counted = (policy: Policy) => {
+    const app = policy.dataApps.get('s') ?? expect.unreachable();
+    let evaluated = 0;
+    const buildRequest: typeof app.buildRequest = (evaluation) => {
+      evaluated += 1;
+      return app.buildRequest(evaluation);
+    };
+    const defaultDataApp = { ...app, buildRequest };
+    const counting: Policy = { ...policy, defaultDataApp, dataApps: new Map([['s', defaultDataApp]]) };
+    return { policy: counting, evaluated: () => evaluated };
+  };
+
+  it('are evaluated once per principal, data app and policy', () => {
+    const { policy, evaluated } = counted(load('{ clientId: "${claims.v}" }'));
+    const remember = createDecide();
+    const [alice, bob] = [principalOf({ v: 'a' }), principalOf({ v: 'b' })];
+    for (let count = 0; count < 3; count += 1) {
+      for (const [principal, clientId] of [
+        [alice, 'a'],
+        [bob, 'b'],
+      ] as const) {
+        expect(remember(policy, principal, undefined, caseTime)).toMatchObject({ grant: { request: { clientId } } });
+        expect(remember(policy, principal, 's', caseTime)).toEqual(decide(policy, principal, 's', caseTime));
+      }
+    }
+    expect(evaluated()).toBe(4 + 6);
+  });
+
+  it('are made anew after a reload, by the new policy, also when the old one comes back', () => {
+    const [first, second] = [counted(load('{ clientId: a }')), counted(load('{ clientId: b }'))];
+    const remember = createDecide();
+    const clientIds = [first, second, second, first].map(({ policy }) => {
+      const decision = remember(policy, nobody, undefined, caseTime);
+      return decision.kind === 'permit' && [decision.grant.request.clientId, decision.grant.policyRevision];
+    });
+    const [a, b] = [
+      ['a', first.policy.revision],
+      ['b', second.policy.revision],
+    ];
+    expect(clientIds).toEqual([a, b, b, a]);
+    expect([first.evaluated(), second.evaluated()]).toEqual([2, 1]);
+  });
+
+  it('judge the end of the access token every time', () => {
+    const { policy, evaluated } = counted(load('{ clientId: a }', 'withinAccessToken: true,'));
+    const remember = createDecide();
+    const principal = principalOf({}, (caseTime + 10_000) / 1000);
+    const lifetimes = [0, 1_500, 8_000, 8_001, 20_000].map((later) => {
+      const decision = remember(policy, principal, undefined, caseTime + later);
+      return decision.kind === 'permit' ? decision.grant.lifetimeMs : decision.denial.code;
+    });
+    expect(lifetimes).toEqual([10_000, 8_500, 2_000, 'TOKEN_EXPIRED', 'TOKEN_EXPIRED']);
+    expect(evaluated()).toBe(1);
+  });
+
+  it('keep no denial, whatever data app the caller names', () => {
+    const { policy } = counted(load('{ clientId: "${claims.v}" }'));
+    const remember = createDecide();
+    const once = remember(policy, nobody, undefined, caseTime);
+    expect(once.kind).toBe('deny');
+    expect(remember(policy, nobody, undefined, caseTime)).not.toBe(once);
+    expect(remember(policy, nobody, 'unknown', caseTime)).toEqual(decide(policy, nobody, 'unknown', caseTime));
   });
 });

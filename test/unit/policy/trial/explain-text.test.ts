@@ -38,11 +38,13 @@ const section = (lines: readonly string[], title: string): readonly string[] => 
 
 describe('an explanation as text, to the character', () => {
   it('of a permit', () => {
+    const { requestSha256 } = explain(policy, claims, 'sales', 0);
     expect(textOf()).toEqual(
       `policy    p.yaml (revision ${policy.revision})
 data app  sales
 API key   DATABRAIN_API_KEY_SALES
 decision  permit
+request   SHA-256 ${requestSha256}
 
 Body
 {

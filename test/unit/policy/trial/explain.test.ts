@@ -68,6 +68,7 @@ describe('the explanation of a permit', () => {
       decision: 'permit',
       dataApp: 'sales',
       apiKey: 'DATABRAIN_API_KEY_SALES',
+      requestSha256: expect.stringMatching(/^[0-9a-f]{64}$/) as string,
     });
   });
 

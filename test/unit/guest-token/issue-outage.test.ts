@@ -1,0 +1,217 @@
+import { describe, expect, it } from 'vitest';
+import { ServiceError } from '../../../src/errors.ts';
+import type { SharedToken, SharedTokens } from '../../../src/guest-token/shared-tokens.ts';
+import { createApiKeys, createScriptedMint, grantOf, hour, principalOf, startIssue } from '../../support/issuing.ts';
+import { createManualClock } from '../../support/manual-clock.ts';
+
+const minute = 60_000;
+const alice = principalOf('alice');
+
+const start = (options: Partial<Parameters<typeof startIssue>[0]> = {}) => {
+  const clock = createManualClock();
+  const apiKeys = createApiKeys();
+  const { mint, ...scripted } = createScriptedMint(clock);
+  return { clock, apiKeys, ...scripted, ...startIssue({ mint, apiKeys, clock, ...options }) };
+};
+
+const fails =
+  (code: 'UPSTREAM_UNAVAILABLE' | 'UPSTREAM_TIMEOUT' | 'UPSTREAM_INVALID_RESPONSE' | 'UPSTREAM_REJECTED') => () =>
+    Promise.reject(new ServiceError(code, 'upstream_error'));
+
+const hangs = (): Promise<void> => new Promise(() => undefined);
+
+const settled = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
+/** A store of other replicas that holds one token. */
+const storeOf = (stored: SharedToken | undefined, part: Partial<SharedTokens> = {}): SharedTokens => ({
+  isUp: () => true,
+  get: async () => stored,
+  getAnyway: async () => stored,
+  put: async () => undefined,
+  lock: async () => ({ release: () => undefined }),
+  ...part,
+});
+
+const theirs = '0d6c2f0e-2d7c-4c8f-9a51-7b0f6f3f1a2b';
+/** Twenty of sixty minutes left: less than the half that is asked for. */
+const spareOfOthers: SharedToken = { token: theirs, lifetimeMs: hour, remainingMs: 20 * minute };
+
+describe('while the upstream is down', () => {
+  it.each(['UPSTREAM_UNAVAILABLE', 'UPSTREAM_TIMEOUT', 'UPSTREAM_INVALID_RESPONSE'] as const)(
+    'a token with a minute of life left is handed out instead of %s',
+    async (code) => {
+      const { issue, clock, behave, results } = start();
+      const { token } = await issue(grantOf(), alice);
+      behave(fails(code));
+      clock.advance(59 * minute);
+      expect(await issue(grantOf(), alice)).toMatchObject({ token, reused: true, expiresInSeconds: 60 });
+      expect(results).toEqual(['minted', 'spare']);
+      clock.advance(1000);
+      await expect(issue(grantOf(), alice)).rejects.toMatchObject({ code });
+    },
+  );
+
+  it('a token is not handed out when the upstream refuses the request', async () => {
+    const { issue, clock, behave } = start();
+    await issue(grantOf(), alice);
+    behave(fails('UPSTREAM_REJECTED'));
+    clock.advance(31 * minute);
+    await expect(issue(grantOf(), alice)).rejects.toMatchObject({ code: 'UPSTREAM_REJECTED' });
+  });
+
+  it('nobody gets the token of another user or of a former policy', async () => {
+    const { issue, behave } = start();
+    await issue(grantOf(), alice);
+    behave(fails('UPSTREAM_UNAVAILABLE'));
+    await expect(issue(grantOf(), principalOf('bob'))).rejects.toMatchObject({ code: 'UPSTREAM_UNAVAILABLE' });
+    await expect(issue(grantOf({ lifetimeMs: minute }), alice)).rejects.toMatchObject({ code: 'UPSTREAM_UNAVAILABLE' });
+  });
+
+  it('a spare token is not handed out when the upstream answers in time', async () => {
+    const { issue, clock, behave } = start();
+    const { token } = await issue(grantOf(), alice);
+    clock.advance(40 * minute);
+    behave(() => new Promise((resolve) => setTimeout(resolve, 20)));
+    expect((await issue(grantOf(), alice)).token).not.toBe(token);
+  });
+});
+
+describe('whoever has a spare token', () => {
+  it('gets it at once when a call would not be sent now, and takes no turn from those who have none', async () => {
+    let hasRoom = true;
+    const { issue, clock, grants, close } = start({ upstreamHasRoom: () => hasRoom });
+    const { token } = await issue(grantOf(), alice);
+    clock.advance(40 * minute);
+    hasRoom = false;
+    expect(await issue(grantOf(), alice)).toMatchObject({ token, reused: true });
+    await close();
+    expect(grants).toHaveLength(1);
+  });
+
+  it('asks the upstream as a renewal does; whoever has none asks as a user', async () => {
+    const { issue, clock, priorities } = start();
+    await issue(grantOf(), alice);
+    clock.advance(40 * minute);
+    await issue(grantOf(), alice);
+    clock.advance(29 * minute);
+    await issue(grantOf(), alice);
+    await settled();
+    expect(priorities).toEqual(['user', 'renewal', 'renewal']);
+  });
+
+  it('waits for a moment when the upstream is slow, and keeps the fresh token that comes late', async () => {
+    const pauses: number[] = [];
+    const { issue, clock, behave, grants } = start({ pause: async (ms) => void pauses.push(ms) });
+    const { token } = await issue(grantOf(), alice);
+    clock.advance(40 * minute);
+    let answer: () => void = () => undefined;
+    behave(() => new Promise((resolve) => (answer = resolve)));
+    expect(await issue(grantOf(), alice)).toMatchObject({ token, reused: true });
+    expect(pauses).toEqual([1_500]);
+    answer();
+    await settled();
+    const fresh = await issue(grantOf(), alice);
+    expect(fresh).toMatchObject({ reused: true, expiresInSeconds: 3600 });
+    expect(fresh.token).not.toBe(token);
+    expect(grants).toHaveLength(2);
+  });
+
+  it('does not wait after somebody else waited in vain, until something was minted again', async () => {
+    const pauses: number[] = [];
+    const { issue, clock, behave } = start({ pause: async (ms) => void pauses.push(ms) });
+    const users = ['alice', 'bob', 'carol'].map((sub) => principalOf(sub));
+    for (const user of users) await issue(grantOf(), user);
+    clock.advance(40 * minute);
+    const answers: (() => void)[] = [];
+    behave(() => new Promise((resolve) => answers.push(resolve)));
+    for (const user of users) expect(await issue(grantOf(), user)).toMatchObject({ reused: true });
+    expect(pauses).toEqual([1_500]);
+    expect(answers, 'a mint is tried behind each').toHaveLength(3);
+    answers[1]?.();
+    await settled();
+    await issue(grantOf(), users[2] ?? alice);
+    expect(pauses, 'the wait is worth it again').toEqual([1_500, 1_500]);
+  });
+
+  it('does not wait for the data app of another API key to answer', async () => {
+    const { issue, clock, behave, apiKeys } = start({ pause: async () => undefined });
+    apiKeys.set('DATABRAIN_API_KEY_OTHER', 'c1946ac9-2ee6-4ab1-9d5a-6f0a3f1c2d3e');
+    const other = grantOf({ apiKeyName: 'DATABRAIN_API_KEY_OTHER' });
+    await issue(grantOf(), alice);
+    const before = await issue(other, alice);
+    clock.advance(40 * minute);
+    behave((grant) => (grant === other ? Promise.resolve() : hangs()));
+    await issue(grantOf(), alice);
+    expect((await issue(other, alice)).token).toBe(before.token);
+    await settled();
+    expect((await issue(other, alice)).token, 'was replaced meanwhile').not.toBe(before.token);
+  });
+});
+
+describe('a spare token of another replica', () => {
+  it('is handed out at once when a call would not be sent now', async () => {
+    const { issue, grants, results } = start({ shared: storeOf(spareOfOthers), upstreamHasRoom: () => false });
+    expect(await issue(grantOf(), alice)).toMatchObject({ token: theirs, reused: true, expiresInSeconds: 1200 });
+    expect(grants).toEqual([]);
+    expect(results).toEqual(['spare']);
+  });
+
+  it('is handed out after a moment when the upstream hangs, then at once', async () => {
+    const pauses: number[] = [];
+    const { issue, behave } = start({ shared: storeOf(spareOfOthers), pause: async (ms) => void pauses.push(ms) });
+    behave(hangs);
+    expect(await issue(grantOf(), alice)).toMatchObject({ token: theirs });
+    expect(await issue(grantOf(), principalOf('bob'))).toMatchObject({ token: theirs });
+    expect(pauses).toEqual([1_500]);
+  });
+
+  it('is looked for beside the mint when the store counts as down', async () => {
+    const pauses: number[] = [];
+    const shared = storeOf(spareOfOthers, { isUp: () => false });
+    const { issue, behave } = start({ shared, pause: async (ms) => void pauses.push(ms) });
+    behave(hangs);
+    expect(await issue(grantOf(), alice)).toMatchObject({ token: theirs });
+    expect(pauses).toEqual([1_500]);
+  });
+
+  it('is looked for beside the mint when the store stops to answer', async () => {
+    const shared = storeOf(spareOfOthers, { get: async () => undefined, lock: async () => 'unavailable' });
+    const { issue, behave } = start({ shared, pause: async () => undefined });
+    behave(hangs);
+    expect(await issue(grantOf(), alice)).toMatchObject({ token: theirs });
+  });
+
+  it('is handed out when minting fails while the store counts as down', async () => {
+    const { issue, behave } = start({ shared: storeOf(spareOfOthers, { isUp: () => false }), pause: hangs });
+    behave(fails('UPSTREAM_UNAVAILABLE'));
+    expect(await issue(grantOf(), alice)).toMatchObject({ token: theirs });
+    behave(fails('UPSTREAM_REJECTED'));
+    await expect(issue(grantOf(), principalOf('bob'))).rejects.toMatchObject({ code: 'UPSTREAM_REJECTED' });
+  });
+
+  it('is not handed out when it has less than a minute, or would outlive what is granted', async () => {
+    for (const [stored, grant] of [
+      [{ ...spareOfOthers, remainingMs: minute - 1 }, grantOf()],
+      [spareOfOthers, grantOf({ lifetimeMs: 19 * minute })],
+      [spareOfOthers, { ...grantOf(), notAfterMs: createManualClock().now() + 19 * minute }],
+    ] as const) {
+      for (const isUp of [true, false]) {
+        const { issue, behave } = start({ shared: storeOf(stored, { isUp: () => isUp }), pause: hangs });
+        behave(fails('UPSTREAM_UNAVAILABLE'));
+        await expect(issue(grant, alice)).rejects.toMatchObject({ code: 'UPSTREAM_UNAVAILABLE' });
+      }
+    }
+  });
+
+  it('is replaced when the upstream answers, and a fresh one of theirs is taken without a mint', async () => {
+    const first = start({ shared: storeOf(spareOfOthers) });
+    expect((await first.issue(grantOf(), alice)).token).not.toBe(theirs);
+    const second = start({ shared: storeOf({ ...spareOfOthers, remainingMs: 40 * minute }) });
+    expect(await second.issue(grantOf(), alice)).toMatchObject({ token: theirs, expiresInSeconds: 2400 });
+    expect(second.grants).toEqual([]);
+    const third = start({ shared: storeOf({ ...spareOfOthers, remainingMs: 40 * minute }, { isUp: () => false }) });
+    third.behave(hangs);
+    expect(await third.issue(grantOf(), alice)).toMatchObject({ token: theirs, expiresInSeconds: 2400 });
+    expect(third.results).toEqual(['shared']);
+  });
+});
