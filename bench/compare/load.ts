@@ -1,0 +1,44 @@
+// Starts the process that makes the load, and asks it for one load after the other.
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
+import type { LoadOrder, LoadResult } from './load-process.ts';
+
+export interface Load {
+  readonly upstreamUrl: string;
+  readonly run: (order: LoadOrder) => Promise<LoadResult>;
+  readonly stop: () => void;
+}
+
+export async function startLoad(): Promise<Load> {
+  const file = fileURLToPath(new URL('load-process.ts', import.meta.url));
+  const child = spawn('taskset', ['-c', '1', process.execPath, file], {
+    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+  });
+  const answer = async <T>(): Promise<T> => {
+    const [message] = (await once(child, 'message')) as [T];
+    return message;
+  };
+  const { upstreamPort } = await answer<{ upstreamPort: number }>();
+  return {
+    upstreamUrl: `http://127.0.0.1:${upstreamPort}`,
+    run: (order) => {
+      const result = answer<LoadResult>();
+      child.send(order);
+      return result;
+    },
+    stop: () => void child.kill('SIGKILL'),
+  };
+}
+
+/** A permutation that is the same in every run (a linear congruential generator drives Fisher and Yates' shuffle). */
+export function shuffled(values: readonly number[]): readonly number[] {
+  const result = [...values];
+  let state = 12_345;
+  for (let i = result.length - 1; i > 0; i -= 1) {
+    state = (state * 1_103_515_245 + 12_345) % 2_147_483_648;
+    const j = state % (i + 1);
+    [result[i], result[j]] = [result[j] ?? 0, result[i] ?? 0];
+  }
+  return result;
+}

@@ -1,0 +1,82 @@
+// What is measured: the paths that a request can take, each as a load on a process in a known state.
+import { shuffled } from './load.ts';
+
+export interface MeasuredPath {
+  readonly name: string;
+  readonly algorithm: 'RS256' | 'HS256';
+  readonly reuse: boolean;
+  readonly users: number;
+  /** Which users ask before measuring begins. */
+  readonly warmUp: (users: number) => readonly number[];
+  readonly order: (users: number) => readonly number[];
+  /** `forged`: the last characters of each signature are another user's. */
+  readonly tokens: 'good' | 'forged';
+  readonly connections: number;
+  /** A new process for every round, so that nobody is known. */
+  readonly freshProcess?: true;
+  /** Upstream calls per measured load, if the path promises them. */
+  readonly upstreamCalls?: number;
+}
+
+const range = (from: number, to: number): readonly number[] =>
+  Array.from({ length: to - from }, (_, index) => from + index);
+const connections = 64;
+const warmUpUsers = 1_000;
+
+export const paths: readonly MeasuredPath[] = [
+  {
+    name: 'first, RS256',
+    algorithm: 'RS256',
+    reuse: false,
+    users: 11_000,
+    warmUp: () => range(0, warmUpUsers),
+    order: (users) => range(warmUpUsers, users),
+    tokens: 'good',
+    connections,
+    freshProcess: true,
+  },
+  {
+    name: 'first, HS256',
+    algorithm: 'HS256',
+    reuse: false,
+    users: 11_000,
+    warmUp: () => range(0, warmUpUsers),
+    order: (users) => range(warmUpUsers, users),
+    tokens: 'good',
+    connections,
+    freshProcess: true,
+  },
+  {
+    name: 'repeat, RS256, 1,000 users known',
+    algorithm: 'RS256',
+    reuse: true,
+    users: 1_000,
+    warmUp: (users) => [...range(0, users), ...range(0, users), ...range(0, users)],
+    order: (users) => shuffled(Array.from({ length: 20 }, () => range(0, users)).flat()),
+    tokens: 'good',
+    connections,
+  },
+  {
+    name: '10,000 users × 10 visits',
+    algorithm: 'RS256',
+    reuse: true,
+    users: 10_000,
+    warmUp: () => [],
+    order: (users) => shuffled(Array.from({ length: 10 }, () => range(0, users)).flat()),
+    tokens: 'good',
+    connections,
+    freshProcess: true,
+    upstreamCalls: 10_000,
+  },
+  {
+    name: 'refused, bad signature RS256',
+    algorithm: 'RS256',
+    reuse: true,
+    users: 11_000,
+    warmUp: () => range(0, warmUpUsers),
+    order: (users) => range(warmUpUsers, users),
+    tokens: 'forged',
+    connections,
+    freshProcess: true,
+  },
+];

@@ -1,0 +1,49 @@
+// A Databrain that answers at once: a fresh UUID that ends in the number of the user it was asked for, so that every
+// answer shows for whom it was minted.
+import { createServer, type AddressInfo, type Socket } from 'node:net';
+import { createMessageReader } from './wire.ts';
+
+export interface Upstream {
+  readonly port: number;
+  /** Tokens minted since the last call. */
+  readonly takeCalls: () => number;
+  readonly close: () => void;
+}
+
+/** The number in `user-17`, wherever the contestant puts the user: in the body, or in a header (HAProxy). */
+const userIn = (text: string): string => /user-(\d+)/.exec(text)?.[1] ?? '0';
+
+/** The user's number as the last group of a UUID. */
+export const uuidGroupOf = (user: number | string): string => String(user).padStart(12, '0');
+
+/** @param delayMs how long each answer takes */
+export async function startUpstream(delayMs = 0): Promise<Upstream> {
+  let calls = 0;
+  let minted = 0;
+  const answer = (socket: Socket, text: string): void => {
+    calls += 1;
+    minted += 1;
+    const token = `${minted.toString(16).padStart(8, '0')}-0000-4000-8000-${uuidGroupOf(userIn(text))}`;
+    const body = `{"token":"${token}"}`;
+    const response = `HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\n\r\n${body}`;
+    if (delayMs === 0) socket.write(response);
+    else setTimeout(() => socket.writable && socket.write(response), delayMs);
+  };
+  const server = createServer({ noDelay: true }, (socket) => {
+    socket.on('error', () => undefined);
+    socket.on(
+      'data',
+      createMessageReader(({ head, body }) => answer(socket, `${body}${head}`)),
+    );
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return {
+    port: (server.address() as AddressInfo).port,
+    takeCalls: () => {
+      const taken = calls;
+      calls = 0;
+      return taken;
+    },
+    close: () => void server.close(),
+  };
+}
