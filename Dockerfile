@@ -27,7 +27,8 @@ RUN node build.ts \
 FROM build AS demo
 COPY demo ./demo
 COPY deploy/sample-app ./deploy/sample-app
-RUN chmod -R a+rX /src
+# The folder that its certificate is written to is a volume, which takes the owner from here.
+RUN chmod -R a+rX /src && mkdir /tls && chown 65532:65532 /tls
 USER 65532:65532
 EXPOSE 8000
 ENTRYPOINT ["node"]

@@ -1,4 +1,5 @@
-// The demo's web app: a page, a login, and what the simulated Databrain received. Loopback only.
+// The demo's web app: a page, a login, and what the simulated Databrain received. On loopback, or behind the one public
+// address that it is given.
 import { readFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -16,10 +17,14 @@ interface PageServerOptions {
   readonly received: () => readonly ReceivedRequest[];
   /** The embeds that the page tries to open. */
   readonly embedIds: readonly string[];
-  readonly login: DemoLogin;
+  readonly login: Pick<DemoLogin, 'signIn'>;
   readonly explain: (claims: object) => Promise<unknown>;
   /** Text of the policy in use. */
   readonly policy: () => string;
+  /** Where browsers find the page when something stands in front of it; it then listens on every interface. */
+  readonly publicUrl?: string;
+  /** The login's public keys, for a proxy that fetches them. */
+  readonly keySet?: object;
 }
 
 export interface PageServer {
@@ -27,7 +32,7 @@ export interface PageServer {
   readonly close: () => Promise<void>;
 }
 
-const host = '127.0.0.1';
+const loopback = '127.0.0.1';
 const folder = new URL('./page/', import.meta.url);
 const files = new Map<string, { readonly name: string; readonly type: string }>([
   ['/', { name: 'index.html', type: 'text/html; charset=utf-8' }],
@@ -39,8 +44,9 @@ for (const name of ['page.js', 'steps.js', 'calls.js', 'body-view.js', 'dashboar
 const tokenKinds: readonly TokenKind[] = ['valid', 'expired', 'tampered'];
 
 /** Only what a page of this demo may ask for; a page elsewhere that points its own name at loopback may not. */
-const isOwnHost = ({ headers }: IncomingMessage): boolean =>
-  /^(127\.0\.0\.1|localhost)(:\d+)?$/.test(headers.host ?? '');
+const isOwnHost = ({ headers }: IncomingMessage, publicUrl: string | undefined): boolean =>
+  /^(127\.0\.0\.1|localhost)(:\d+)?$/.test(headers.host ?? '') ||
+  (publicUrl !== undefined && headers.host === new URL(publicUrl).host);
 
 async function readFields(request: IncomingMessage): Promise<ReadonlyMap<string, unknown>> {
   const body = await json(request);
@@ -60,7 +66,7 @@ const sendJson = (response: ServerResponse, body: unknown): void =>
   send(response, 200, 'application/json; charset=utf-8', JSON.stringify(body));
 
 export async function startPageServer(options: PageServerOptions): Promise<PageServer> {
-  const { proxyUrl, simulatedUrl, realApiUrl, embedIds, login } = options;
+  const { proxyUrl, simulatedUrl, realApiUrl, embedIds, login, publicUrl, keySet } = options;
   const userOf = (fields: ReadonlyMap<string, unknown>): DemoUser | undefined =>
     demoUsers.find(({ id }) => id === fields.get('user'));
   const contentSecurityPolicy = [
@@ -83,6 +89,7 @@ export async function startPageServer(options: PageServerOptions): Promise<PageS
     }
     if (route === 'GET /demo.json')
       return sendJson(response, { proxyUrl, simulatedUrl, realApiUrl, embedIds, users: demoUsers });
+    if (route === 'GET /jwks.json' && keySet !== undefined) return sendJson(response, keySet);
     if (route === 'GET /policy.yaml') return send(response, 200, 'text/plain; charset=utf-8', options.policy());
     if (route === 'POST /login') {
       const fields = await readFields(request);
@@ -105,15 +112,16 @@ export async function startPageServer(options: PageServerOptions): Promise<PageS
   }
 
   const server = createServer((request, response) => {
-    if (!isOwnHost(request)) return send(response, 403, 'text/plain; charset=utf-8', 'Not for this host name.\n');
+    if (!isOwnHost(request, publicUrl))
+      return send(response, 403, 'text/plain; charset=utf-8', 'Not for this host name.\n');
     answer(request, response).catch(() => send(response, 400, 'text/plain; charset=utf-8', 'That did not work.\n'));
   });
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
-    server.listen(options.port, host, resolve);
+    server.listen(options.port, publicUrl === undefined ? loopback : '0.0.0.0', resolve);
   });
   return {
-    url: `http://${host}:${(server.address() as AddressInfo).port}`,
+    url: `http://${loopback}:${(server.address() as AddressInfo).port}`,
     close: () =>
       new Promise((resolve) => {
         server.close(() => resolve());

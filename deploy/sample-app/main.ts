@@ -1,66 +1,46 @@
-// docker-compose.yml's sample app: a page, a login without passwords, and a simulated Databrain on the loopback
-// interface. For trying out only: whoever reaches the page can sign in as anybody.
+// docker-compose.yml's sample app: the demo's page with a login without passwords, and a simulated Databrain. It has an
+// API key of its own, which opens nothing else. For trying out only: whoever reaches the page can sign in as anybody.
 import { readFileSync } from 'node:fs';
-import { createServer, type ServerResponse } from 'node:http';
+import { salesEmbeds } from '../../demo/databrain/catalogue.ts';
 import { startSimulatedDatabrain } from '../../demo/databrain/start-simulated-databrain.ts';
-import { demoUsers } from '../../demo/login.ts';
-import { createIssuer } from './issuer.ts';
+import { createExplainer } from '../../demo/explain-process.ts';
+import { startPageServer } from '../../demo/page-server.ts';
+import { createSampleLogin } from './login.ts';
 
-const { PORT = '8000', DATABRAIN_PORT = '8090', PROXY_URL = 'http://localhost:8080' } = process.env;
-const { JWT_ISSUER = 'http://localhost:8000', JWT_AUDIENCE = 'guest-token-proxy' } = process.env;
-const { DATABRAIN_API_KEY_FILE = '/run/secrets/databrain-api-key' } = process.env;
+const {
+  PORT = '8000',
+  DATABRAIN_PORT = '8090',
+  PUBLIC_URL = 'https://localhost:8443',
+  JWT_ISSUER = PUBLIC_URL,
+  JWT_AUDIENCE = 'guest-token-proxy',
+  SAMPLE_POLICY = 'demo/policy.yaml',
+} = process.env;
+const root = new URL('../../', import.meta.url);
+const readText = (path: string): string => readFileSync(new URL(path, root), 'utf8');
 
-const issuer = createIssuer(JWT_ISSUER, JWT_AUDIENCE);
 const databrain = await startSimulatedDatabrain({
+  host: '0.0.0.0',
   port: Number(DATABRAIN_PORT),
-  apiKeys: { 'sales-dashboard': readFileSync(DATABRAIN_API_KEY_FILE, 'utf8').trim() },
+  apiKeys: { 'sales-dashboard': readText('deploy/sample-app/api-key').trim() },
 });
-const page = readFileSync(new URL('page.html', import.meta.url), 'utf8');
-
-function sendJson(response: ServerResponse, status: number, body: unknown): void {
-  response.writeHead(status, { 'content-type': 'application/json', 'cache-control': 'no-store' });
-  response.end(JSON.stringify(body));
-}
-
-/** What Databrain shows to the holder of a guest token; the page cannot reach the simulated one itself. */
-async function dashboard(authorization: string | undefined, response: ServerResponse): Promise<void> {
-  const answer = await fetch(`${databrain.url}/simulated/dashboards/sales-overview`, {
-    headers: { authorization: authorization ?? '' },
-  });
-  sendJson(response, answer.status, await answer.json());
-}
-
-const server = createServer((request, response) => {
-  const [path, query] = (request.url ?? '').split('?');
-  const user = demoUsers.find(({ id }) => id === new URLSearchParams(query).get('user'));
-  switch (`${request.method} ${path}`) {
-    case 'GET /':
-      response.writeHead(200, { 'content-type': 'text/html; charset=utf-8' }).end(page);
-      return;
-    case 'GET /users':
-      return sendJson(response, 200, {
-        proxyUrl: PROXY_URL,
-        users: demoUsers.map(({ id, name, title }) => ({ id, name, title })),
-      });
-    case 'POST /login':
-      if (user === undefined) return sendJson(response, 404, { error: 'There is no such user.' });
-      return sendJson(response, 200, { accessToken: issuer.issue(user.claims) });
-    case 'GET /dashboard':
-      dashboard(request.headers.authorization, response).catch(() => response.destroy());
-      return;
-    case 'GET /jwks.json':
-      return sendJson(response, 200, issuer.keySet);
-    default:
-      return sendJson(response, 404, { error: 'Not found.' });
-  }
+const login = createSampleLogin(JWT_ISSUER, JWT_AUDIENCE);
+const policy = (): string => readText(SAMPLE_POLICY);
+const page = await startPageServer({
+  port: Number(PORT),
+  publicUrl: PUBLIC_URL,
+  proxyUrl: PUBLIC_URL,
+  simulatedUrl: PUBLIC_URL,
+  realApiUrl: undefined,
+  received: () => databrain.requests,
+  embedIds: salesEmbeds.map(({ embedId }) => embedId),
+  login,
+  keySet: login.keySet,
+  explain: createExplainer(
+    { node: process.execPath, root: root.pathname, env: { POLICY_FILE: SAMPLE_POLICY } },
+    policy,
+  ),
+  policy,
 });
 
-server.listen(Number(PORT), '0.0.0.0');
-
-for (const signal of ['SIGTERM', 'SIGINT'] as const) {
-  process.once(signal, () => {
-    server.close();
-    server.closeAllConnections();
-    void databrain.close();
-  });
-}
+for (const signal of ['SIGTERM', 'SIGINT'] as const)
+  process.once(signal, () => void Promise.all([page.close(), databrain.close()]));

@@ -1,19 +1,19 @@
-// docker-compose.yml: what it promises, and that its services work together with exactly the options that it gives them.
-// No Compose is needed: its options are handed to the engine.
-import { randomUUID } from 'node:crypto';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+// docker-compose.yml: what it promises, and that its services come up together in a real engine and show a signed-in
+// user the rows of their own tenant, in a real browser, over TLS.
 import { spawnSync } from 'node:child_process';
+import { copyFileSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
-import { describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { settings, type Setting } from '../../src/config/settings.ts';
-import { dockerOptionsOf, readComposeFile, type ComposeService } from '../support/compose-file.ts';
-import { docker, engineTitle, imageOf, noEngine, startContainer, type Container } from '../support/docker.ts';
+import { chromiumReason, hasChromium, launchChromium } from '../support/chromium.ts';
+import { proxySettings, readComposeFile, sampleVariables } from '../support/compose-file.ts';
+import { composeReason, hasCompose, imageOf, runCompose } from '../support/docker.ts';
 
 const compose = readComposeFile();
-const { proxy, app } = compose.services;
-if (proxy === undefined || app === undefined) throw new Error('docker-compose.yml has lost a service');
+const { proxy, app, haproxy } = compose.services;
+if (proxy === undefined || app === undefined || haproxy === undefined)
+  throw new Error('docker-compose.yml has lost a service');
 
 describe('docker-compose.yml', () => {
   it.each(Object.entries(compose.services))('gives %s nothing that it does not need', (_name, service) => {
@@ -27,103 +27,158 @@ describe('docker-compose.yml', () => {
     expect(service.mem_limit).toMatch(/^\d+m$/);
     expect(service.cpus).toBeLessThanOrEqual(1);
     expect(service.pids_limit).toBeLessThanOrEqual(64);
-    expect(service.restart).toBe('unless-stopped');
-    for (const volume of service.volumes ?? []) expect(volume).toMatch(/:ro$/);
+    expect(service.restart).toMatch(/^(unless-stopped|no)$/);
+    for (const volume of service.volumes ?? []) expect(volume).toMatch(/:ro$|^sample-tls:\/tls$/);
   });
 
-  it('publishes on the loopback interface only', () => {
+  it('publishes TLS only, on the loopback interface unless told otherwise', () => {
     const published = Object.values(compose.services).flatMap(({ ports = [] }) => ports);
-    expect(published).not.toEqual([]);
-    for (const port of published) expect(port).toMatch(/^127\.0\.0\.1:\d+:\d+$/);
+    expect(published).toEqual(['127.0.0.1:8443:8443']);
+    expect(compose.networks['store']).toMatchObject({ internal: true });
+  });
+
+  it('does not start without an issuer, and hands every setting of .env to the proxy', () => {
+    expect(() => readComposeFile({})).toThrow(/JWT_ISSUER/);
+    const own = readComposeFile({ JWT_ISSUER: 'https://login.example.com/' }).services['proxy'];
+    expect(own?.env_file).toEqual([{ path: '.env', format: 'raw' }]);
+  });
+
+  it('keeps the sample app and its settings apart from the proxy’s', () => {
+    const own = readComposeFile({ JWT_ISSUER: 'https://login.example.com/' });
+    for (const name of ['app', 'certificate']) expect(own.services[name]?.profiles, name).toEqual(['sample']);
+    for (const name of ['check', 'proxy', 'haproxy', 'redis'])
+      expect(own.services[name]?.profiles, name).toBeUndefined();
+    for (const name of Object.keys(own.services).filter((one) => one !== 'check' && one !== 'proxy'))
+      expect(own.services[name]?.secrets, name).toBeUndefined();
+    const values = Object.values(own.services['proxy']?.environment ?? {});
+    expect(values.filter((value) => /localhost|127\.0\.0\.1|sample/.test(value))).toEqual([]);
+    expect(sampleVariables['MOUNT_API_KEY']).toMatch(/^\.\/deploy\/sample-app\//);
   });
 
   it('names only settings that exist, and secrets only as files', () => {
     const known = new Map<string, Setting>(settings.map((setting) => [setting.name, setting]));
-    for (const [name, value] of Object.entries(proxy.environment)) {
+    for (const [name, value] of Object.entries(proxy.environment ?? {})) {
       const setting = known.get(name.replace(/_FILE$/, '')) ?? known.get(name);
       expect(setting, name).toBeDefined();
-      if (setting?.fromFile) expect(value).toMatch(/^\/run\/secrets\//);
+      if (name.endsWith('_API_KEY_FILE')) expect(value).toMatch(/^\/run\/secrets\//);
       expect(name).not.toMatch(/^INSECURE_/);
     }
   });
 
-  it('keeps the files of its secrets out of git', () => {
-    for (const { file } of Object.values(compose.secrets)) {
+  it('keeps the files of its secrets and certificates out of git', () => {
+    const own = readComposeFile({ JWT_ISSUER: 'https://login.example.com/' });
+    for (const { file } of Object.values(own.secrets))
       expect(spawnSync('git', ['check-ignore', '--quiet', file]).status, file).toBe(0);
-    }
-    const mounted = Object.values(compose.services).flatMap(({ secrets }) => secrets);
-    expect([...new Set(mounted)]).toEqual(Object.keys(compose.secrets));
+    expect(spawnSync('git', ['check-ignore', '--quiet', 'deploy/tls/localhost.pem']).status).toBe(0);
+    expect(spawnSync('git', ['check-ignore', '--quiet', '.env']).status).toBe(0);
   });
 
   it('waits longer for the proxy to end than drain and grace take', () => {
-    const { SHUTDOWN_DRAIN_SECONDS, SHUTDOWN_GRACE_SECONDS } = proxy.environment;
-    const seconds = Number(SHUTDOWN_DRAIN_SECONDS) + Number(SHUTDOWN_GRACE_SECONDS);
-    expect(Number(proxy.stop_grace_period.replace(/s$/, ''))).toBeGreaterThanOrEqual(seconds + 5);
+    const defaults = new Map<string, Setting>(settings.map((setting) => [setting.name, setting]));
+    const seconds = ['SHUTDOWN_DRAIN_SECONDS', 'SHUTDOWN_GRACE_SECONDS'].map((name) =>
+      Number(proxySettings()[name] ?? defaults.get(name)?.default),
+    );
+    const needed = seconds.reduce((sum, one) => sum + one, 0);
+    expect(Number(proxy.stop_grace_period?.replace(/s$/, ''))).toBeGreaterThanOrEqual(needed + 5);
   });
 });
 
-describe.skipIf(noEngine !== undefined)(engineTitle('the services of docker-compose.yml'), () => {
-  /** Runs the health check that the file gives to the service, until it passes. */
-  async function untilHealthy({ healthcheck }: ComposeService, container: Container): Promise<void> {
-    const [form, ...check] = healthcheck.test;
-    expect(form).toBe('CMD');
-    for (const deadline = Date.now() + 40_000; ; await delay(250)) {
-      const error = await docker('exec', container.id, ...check).then(
-        () => undefined,
-        (failure: unknown) => failure,
-      );
-      if (error === undefined) return;
-      if (Date.now() > deadline) throw new Error(`not healthy:\n${await container.logs()}`, { cause: error });
-    }
-  }
+/** Variables of this machine's Compose calls: the images under test, none pulled. */
+const images = async (): Promise<Record<string, string>> => ({
+  PROXY_IMAGE: await imageOf('runtime'),
+  SAMPLE_IMAGE: await imageOf('demo'),
+});
 
-  /** What a browser on the app's page does, run in the app's container: nothing else is in its network. */
-  const signInAndLook = `
-    const json = async (...request) => (await fetch(...request)).json();
-    const { accessToken } = await json('http://127.0.0.1:8000/login?user=ada', { method: 'POST' });
-    const answer = await fetch('http://127.0.0.1:8080/guest-token', {
-      method: 'POST',
-      headers: { authorization: 'Bearer ' + accessToken, origin: 'http://localhost:8000' },
-    });
-    const { token } = await answer.json();
-    const dashboard = await json('http://127.0.0.1:8000/dashboard', { headers: { authorization: 'Bearer ' + token } });
-    const allowedOrigin = answer.headers.get('access-control-allow-origin');
-    console.log(JSON.stringify({ status: answer.status, allowedOrigin, dashboard }));
-  `;
+describe.skipIf(!hasCompose)(`docker compose up ${composeReason}`, () => {
+  const project = `guest-token-proxy-test-${process.pid}`;
+  const sample = ['--project-name', project, '--env-file', 'deploy/sample-app/sample.env'];
+  let variables: Record<string, string> = {};
+  let started = { status: -1, output: '' };
 
-  it('become healthy together and show a signed-in user the rows of their own tenant', async () => {
-    const folder = await mkdtemp(join(tmpdir(), 'guest-token-proxy-compose-'));
-    const secretFile = join(folder, 'databrain-api-key');
-    await writeFile(secretFile, `${randomUUID()}\n`);
-    try {
-      const secretFiles = { 'databrain-api-key': secretFile };
-      const [proxyImage, appImage] = [await imageOf('runtime'), await imageOf('demo')];
-      await using proxyContainer = await startContainer(
-        ...['--network', 'none'],
-        ...dockerOptionsOf(proxy, secretFiles),
-        proxyImage,
-      );
-      expect(app.network_mode).toBe('service:proxy');
-      await using appContainer = await startContainer(
-        ...['--network', `container:${proxyContainer.id}`],
-        ...dockerOptionsOf(app, secretFiles),
-        appImage,
-      );
-      await untilHealthy(app, appContainer);
-      await untilHealthy(proxy, proxyContainer);
-
-      const seen = await docker('exec', appContainer.id, 'node', '--input-type=module', '--eval', signInAndLook);
-
-      expect(JSON.parse(seen)).toMatchObject({
-        status: 200,
-        allowedOrigin: 'http://localhost:8000',
-        dashboard: { embedId: 'sales-overview', clientId: 'acme' },
-      });
-
-      await docker('kill', '--signal', 'TERM', appContainer.id);
-      expect(await appContainer.exitCode(10_000)).toBe(0);
-    } finally {
-      await rm(folder, { recursive: true });
-    }
+  beforeAll(async () => {
+    variables = await images();
+    started = await runCompose([...sample, 'up', '--no-build', '--wait', '--wait-timeout', '120'], variables);
   }, 600_000);
+  afterAll(async () => {
+    await runCompose([...sample, 'down', '--volumes', '--timeout', '1'], variables);
+  });
+
+  it('brings proxy, Redis, HAProxy and the sample app, all healthy', async () => {
+    const { output } = await runCompose(
+      [...sample, 'ps', '--all', '--format', '{{.Service}} {{.State}} {{.Health}}'],
+      variables,
+    );
+    const logs = started.status === 0 ? '' : (await runCompose([...sample, 'logs'], variables)).output;
+    expect(started.status, `${started.output}${logs}`).toBe(0);
+    expect(
+      output
+        .trim()
+        .split('\n')
+        .map((line) => line.trim())
+        .sort(),
+    ).toEqual([
+      'app running healthy',
+      'certificate exited',
+      'check exited',
+      'haproxy running healthy',
+      'proxy running healthy',
+      'redis running healthy',
+    ]);
+  });
+
+  it('has the proxy use Redis', async () => {
+    const look = `fetch('http://127.0.0.1:9090/metrics').then((answer) => answer.text()).then(console.log)`;
+    const { output } = await runCompose([...sample, 'exec', '-T', 'proxy', 'node', '-e', look], variables);
+    expect(output).toMatch(/^guest_token_redis_up 1$/m);
+  });
+
+  it.skipIf(!hasChromium)(`shows a signed-in user the rows of their own tenant ${chromiumReason}`, async () => {
+    const browser = await launchChromium();
+    try {
+      const page = await browser.newPage({ ignoreHTTPSErrors: true });
+      await page.goto('https://localhost:8443/');
+      await page.getByRole('radio', { name: 'Ada' }).check({ force: true });
+      await page.getByRole('button', { name: 'Get a guest token' }).click();
+      await page.waitForSelector('#steps[aria-busy="false"]');
+      expect((await page.locator('#verdict').innerText()).trim()).toBe(
+        'A guest token that shows what the policy allows.',
+      );
+      expect((await page.locator('#dashboard .status').innerText()).trim()).toBe('Token accepted');
+      const rows = await page.locator('#dashboard tbody tr').allInnerTexts();
+      expect(rows.length).toBeGreaterThan(0);
+      for (const row of rows) expect(row).toMatch(/^acme\s/);
+    } finally {
+      await browser.close();
+    }
+  });
+});
+
+describe.skipIf(!hasCompose)(`docker compose up proxy with missing settings ${composeReason}`, () => {
+  const folder = mkdtempSync(join(tmpdir(), 'guest-token-compose-'));
+  const project = `guest-token-proxy-missing-${process.pid}`;
+  afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+  it('fails for want of an issuer before anything starts', async () => {
+    const file = join(folder, 'empty.env');
+    writeFileSync(file, '');
+    const { status, output } = await runCompose(['--project-name', project, '--env-file', file, 'up', 'proxy'], {});
+    expect(status).not.toBe(0);
+    expect(output).toContain('JWT_ISSUER');
+  });
+
+  it('fails as any start does, with every problem at once', async () => {
+    const file = join(folder, 'settings.env');
+    const given = { PROXY_ENV_FILE: file, MOUNT_API_KEY: './deploy/sample-app/api-key', ...(await images()) };
+    copyFileSync('.env.example', file);
+    const args = ['--project-name', project, '--env-file', file];
+    const { status, output } = await runCompose([...args, 'up', '--no-build', 'proxy'], given);
+    const told = await runCompose([...args, 'logs', 'check'], given);
+    const running = await runCompose([...args, 'ps', '--services', '--status', 'running', 'proxy'], given);
+    await runCompose([...args, 'down', '--volumes', '--timeout', '1'], given);
+    expect(status).not.toBe(0);
+    expect(output).toContain('exit 78');
+    expect(told.output).toContain('JWT_ISSUER');
+    expect(told.output).toContain('JWT_AUDIENCE');
+    expect(running.output.trim()).toBe('');
+  }, 120_000);
 });

@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { parseAllDocuments } from 'yaml';
 import { loadConfiguration } from '../../src/config/load-configuration.ts';
-import { readComposeFile } from '../support/compose-file.ts';
+import { proxySettings } from '../support/compose-file.ts';
 
 interface Container {
   readonly securityContext: unknown;
@@ -107,7 +107,7 @@ describe('the Kubernetes manifest', () => {
 describe('the compose file’s proxy', () => {
   it('has settings and a policy that the service accepts', () => {
     const { config, policy } = loadConfiguration(
-      readComposeFile().services['proxy']?.environment ?? {},
+      proxySettings(),
       filesFrom({
         '/etc/guest-token-proxy/policy.yaml': readFileSync('deploy/policy/policy.yaml', 'utf8'),
         '/run/secrets/databrain-api-key': `${randomUUID()}\n`,

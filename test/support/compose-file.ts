@@ -1,16 +1,18 @@
-// docker-compose.yml as Compose reads it, and each service as the `docker create` options that Compose would give it:
-// for machines whose engine has no Compose.
+// docker-compose.yml as Compose reads it, for tests of what it promises: YAML merge keys resolved, variables put in.
 import { readFileSync } from 'node:fs';
-import { resolve } from 'node:path';
+import { parseEnv } from 'node:util';
 import { parse } from 'yaml';
 
 export interface ComposeService {
   readonly image: string;
-  readonly build: { readonly context: string; readonly target: string };
-  readonly environment: Readonly<Record<string, string>>;
-  readonly secrets: readonly string[];
+  readonly profiles?: readonly string[];
+  readonly command?: readonly string[];
+  readonly env_file?: readonly { readonly path: string; readonly format: string }[];
+  readonly environment?: Readonly<Record<string, string>>;
+  readonly secrets?: readonly string[];
   readonly volumes?: readonly string[];
   readonly ports?: readonly string[];
+  readonly networks?: readonly string[];
   readonly network_mode?: string;
   readonly user: string;
   readonly read_only: boolean;
@@ -20,49 +22,45 @@ export interface ComposeService {
   readonly memswap_limit: string;
   readonly cpus: number;
   readonly pids_limit: number;
-  readonly healthcheck: {
-    readonly test: readonly string[];
-    readonly interval: string;
-    readonly timeout: string;
-    readonly start_period: string;
-    readonly retries: number;
-  };
   readonly restart: string;
-  readonly stop_grace_period: string;
+  readonly stop_grace_period?: string;
 }
 
 export interface ComposeFile {
   readonly services: Readonly<Record<string, ComposeService>>;
+  readonly networks: Readonly<Record<string, { readonly internal?: boolean }>>;
   readonly secrets: Readonly<Record<string, { readonly file: string }>>;
 }
 
-/** `${NAME:-value}` becomes the value, as with an empty environment; any other `$` is refused. */
-function interpolate(text: string): string {
-  const result = text.replace(/\$\{[A-Z_]+:-([^}]*)\}/g, '$1');
-  if (result.includes('$')) throw new Error('docker-compose.yml uses a variable without a default');
-  return result;
-}
+type Variables = Readonly<Record<string, string | undefined>>;
 
-/** Reads docker-compose.yml, its variables at their defaults. */
-export const readComposeFile = (): ComposeFile =>
-  parse(interpolate(readFileSync('docker-compose.yml', 'utf8').replace(/^\s*#.*$/gm, ''))) as ComposeFile;
+/** `${NAME:-value}`, `${NAME-value}`, `${NAME?message}` and `$$`, as in the Compose specification. */
+const interpolate = (text: string, variables: Variables): string =>
+  text.replace(
+    /\$\$|\$\{([A-Z_]+)(:-|-|\?)([^}]*)\}/g,
+    (match, name: string | undefined, operator: string, rest: string) => {
+      if (name === undefined) return match.slice(1);
+      const value = variables[name];
+      if (operator === '?' && value === undefined) throw new Error(`${name} ${rest}`);
+      return value === undefined || (operator === ':-' && value === '') ? rest : value;
+    },
+  );
 
-/**
- * The options of `docker create` for a service, without its network, published ports and health check.
- * @param secretFiles a secret's name → the file mounted for it, instead of the one that docker-compose.yml names
- */
-export function dockerOptionsOf(service: ComposeService, secretFiles: Readonly<Record<string, string>>): string[] {
-  const mounts = [
-    ...service.secrets.map((name) => `${secretFiles[name] ?? ''}:/run/secrets/${name}:ro`),
-    ...(service.volumes ?? []).map((volume) => volume.replace(/^\.[^:]*/, (source) => resolve(source))),
-  ];
-  return [
-    ...Object.entries(service.environment).flatMap(([name, value]) => ['--env', `${name}=${value}`]),
-    ...mounts.flatMap((mount) => ['--volume', mount]),
-    ...service.cap_drop.flatMap((capability) => ['--cap-drop', capability]),
-    ...service.security_opt.flatMap((option) => ['--security-opt', option]),
-    ...(service.read_only ? ['--read-only'] : []),
-    ...['--user', service.user, '--memory', service.mem_limit, '--memory-swap', service.memswap_limit],
-    ...['--cpus', String(service.cpus), '--pids-limit', String(service.pids_limit)],
-  ];
-}
+/** Variables of the sample app, as the sample's env file gives them. */
+export const sampleVariables: Readonly<Record<string, string | undefined>> = parseEnv(
+  readFileSync('deploy/sample-app/sample.env', 'utf8'),
+);
+
+/** @param variables as in the env file of `docker compose`; throws where Compose would */
+export const readComposeFile = (variables: Variables = sampleVariables): ComposeFile =>
+  parse(interpolate(readFileSync('docker-compose.yml', 'utf8').replace(/^\s*#.*$/gm, ''), variables), {
+    merge: true,
+  }) as ComposeFile;
+
+/** The settings of the proxy's container: its env file, and over it its `environment`. */
+export const proxySettings = (variables: Variables = sampleVariables): Readonly<Record<string, string>> =>
+  Object.fromEntries(
+    Object.entries({ ...variables, ...readComposeFile(variables).services['proxy']?.environment }).filter(
+      (entry): entry is [string, string] => entry[1] !== undefined,
+    ),
+  );

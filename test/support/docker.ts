@@ -1,5 +1,5 @@
 // A Docker engine for the tests that need one: whether it is there, the image under test, containers that end with the test.
-import { execFile, spawnSync } from 'node:child_process';
+import { execFile, spawn, spawnSync } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -32,6 +32,26 @@ export async function imageOf(target: 'runtime' | 'demo'): Promise<string> {
   const tag = `guest-token-proxy-${target}:test`;
   await docker('build', '--quiet', '--network', 'host', '--target', target, '--tag', tag, '.');
   return tag;
+}
+
+const composeVersion = spawnSync('docker', ['compose', 'version'], { encoding: 'utf8', timeout: 10_000 });
+
+/** For `describe.skipIf(!hasCompose)`: an engine, and Compose as its plugin. */
+export const hasCompose: boolean = noEngine === undefined && composeVersion.status === 0;
+
+/** Behind the title of a test that is skipped without it. */
+export const composeReason = hasCompose ? '' : `(${noEngine ?? 'there is no docker compose'})`;
+
+/** Runs `docker compose …args` in the repository's root; its exit code, and both its streams. */
+export async function runCompose(
+  args: readonly string[],
+  variables: Readonly<Record<string, string>>,
+): Promise<{ readonly status: number; readonly output: string }> {
+  const child = spawn('docker', ['compose', ...args], { env: { ...process.env, ...variables } });
+  let output = '';
+  for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => (output += chunk.toString()));
+  const status = await new Promise<number>((resolve) => child.on('close', (code) => resolve(code ?? -1)));
+  return { status, output };
 }
 
 interface State {
