@@ -5,7 +5,7 @@ import type { Problem } from '../../problem.ts';
 import { checkLiteral } from './check-literal.ts';
 import { compileSite, type CompiledSite } from './compile-site.ts';
 import type { Evaluate } from '../expression/compile-logic.ts';
-import { ExpressionProblem } from '../expression/cel-subset.ts';
+import { LoadProblem } from '../expression/load-problem.ts';
 import { createExpressionReader } from '../expression/read-expression.ts';
 import { ExpressionFailure, oncePerDecision, spend, type Evaluation } from '../expression/evaluation.ts';
 import { known, type Field } from './field.ts';
@@ -68,9 +68,9 @@ export function createPolicyCompiler(document: PolicyDocument) {
     try {
       const expression = read(text);
       if (expression.type.includes('optional'))
-        throw new ExpressionProblem('the expression gives an optional value', 'Add .orValue("…") to it', 0);
+        throw new LoadProblem('the expression gives an optional value', 'Add .orValue("…") to it', 0);
       if (expected !== undefined && !typeFits(expression.type, expected))
-        throw new ExpressionProblem(
+        throw new LoadProblem(
           `the expression gives ${expression.type}, and ${pathText(path)} needs ${expected.join(' or ')}`,
           `Write an expression that gives ${expected.join(' or ')}`,
           0,
@@ -89,7 +89,7 @@ export function createPolicyCompiler(document: PolicyDocument) {
       sites.push(compiled.site);
       return compiled;
     } catch (error) {
-      if (!(error instanceof ExpressionProblem)) throw error;
+      if (!(error instanceof LoadProblem)) throw error;
       problems.push({
         where: document.positionInText(path, offset + error.offset),
         what: `${error.what}, in "${text.length > 100 ? `${text.slice(0, 97)}…` : text}"`,

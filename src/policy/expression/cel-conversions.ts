@@ -20,6 +20,18 @@ const int64 = (value: bigint, claim: string | undefined): bigint => {
   throw new ExpressionFailure('int() leaves the range of 64-bit integers', claim);
 };
 
+const decimal = /^-?([0-9]{1,40})(?:\.([0-9]{1,40}))?(?:[eE][+-]?[0-9]{1,3})?$/;
+
+/** Whether a text and no other number gives this double: whole and exact, or of 15 digits, which a double keeps (IEEE 754). */
+function isKept(text: string): boolean {
+  const [, whole = '', fraction] = decimal.exec(text) ?? [];
+  const number = Number(text);
+  if (Number.isInteger(number) && !Number.isSafeInteger(number)) return false;
+  const digits = (whole + (fraction ?? '')).replace(/^0+/, '').replace(/0+$/, '');
+  if (digits.length <= 15) return digits === '' || Math.abs(number) >= 2 ** -1022;
+  return fraction === undefined && /^-?[0-9]+$/.test(text);
+}
+
 export const celConversions: readonly (readonly [string, CelFunction])[] = [
   [
     'string',
@@ -28,7 +40,8 @@ export const celConversions: readonly (readonly [string, CelFunction])[] = [
       call: (_evaluation, args, claim) => {
         const value = args[0];
         if (typeof value === 'string') return value;
-        if (typeof value === 'boolean' || typeof value === 'bigint' || typeof value === 'number') return String(value);
+        if (typeof value === 'boolean' || typeof value === 'bigint') return String(value);
+        if (typeof value === 'number' && Number.isFinite(value)) return String(value);
         throw wrong('string', args, claim);
       },
     },
@@ -40,7 +53,8 @@ export const celConversions: readonly (readonly [string, CelFunction])[] = [
       call: (_evaluation, args, claim) => {
         const value = args[0];
         if (typeof value === 'bigint') return value;
-        if (typeof value === 'number' && Number.isFinite(value)) return int64(BigInt(Math.trunc(value)), claim);
+        // The reference implementation leaves out -2^63 itself.
+        if (typeof value === 'number' && Math.abs(value) < 2 ** 63) return BigInt(Math.trunc(value));
         if (typeof value === 'string' && /^-?[0-9]{1,19}$/.test(value)) return int64(BigInt(value), claim);
         throw wrong('int', args, claim);
       },
@@ -53,9 +67,11 @@ export const celConversions: readonly (readonly [string, CelFunction])[] = [
       call: (_evaluation, args, claim) => {
         const value = args[0];
         if (typeof value === 'number') return value;
-        if (typeof value === 'bigint') return Number(value);
-        if (typeof value === 'string' && /^-?[0-9]{1,40}(\.[0-9]{1,40})?([eE][+-]?[0-9]{1,3})?$/.test(value))
-          return Number(value);
+        if (typeof value === 'bigint' && Number.isSafeInteger(Number(value))) return Number(value);
+        if (typeof value === 'bigint' || (typeof value === 'string' && decimal.test(value))) {
+          if (isKept(String(value))) return Number(value);
+          throw new ExpressionFailure('double() would round the number, and two of them could become one', claim);
+        }
         throw wrong('double', args, claim);
       },
     },

@@ -44,6 +44,17 @@ const rewriting = (name: string, rewrite: (text: string) => string): CelFunction
   },
 });
 
+/** Unicode's White_Space, which is not what JavaScript's trim() takes: it leaves U+0085 and takes U+FEFF. */
+const whiteSpace = /^\p{White_Space}$/u;
+
+/** By hand: a regular expression for the end would go over every run of blanks again and again. */
+function trim(text: string): string {
+  let [start, end] = [0, text.length];
+  while (start < end && whiteSpace.test(text.charAt(start))) start += 1;
+  while (end > start && whiteSpace.test(text.charAt(end - 1))) end -= 1;
+  return text.slice(start, end);
+}
+
 const position = (name: 'indexOf' | 'lastIndexOf'): CelFunction => ({
   asMethod: [1],
   call: (evaluation, args, claim) => {
@@ -79,7 +90,7 @@ export const celFunctions: ReadonlyMap<string, CelFunction> = new Map<string, Ce
   ['contains', predicate('contains', (text, part) => text.includes(part))],
   ['lowerAscii', rewriting('lowerAscii', (text) => text.replace(/[A-Z]+/g, (run) => run.toLowerCase()))],
   ['upperAscii', rewriting('upperAscii', (text) => text.replace(/[a-z]+/g, (run) => run.toUpperCase()))],
-  ['trim', rewriting('trim', (text) => text.trim())],
+  ['trim', rewriting('trim', trim)],
   ['indexOf', position('indexOf')],
   ['lastIndexOf', position('lastIndexOf')],
   [

@@ -1,7 +1,7 @@
 // CEL's binary operators over values. Ordering mixes int and double, arithmetic does not (CEL language definition,
 // "Standard Definitions"); what they produce is paid for.
 import { ExpressionFailure, spend, type Evaluation } from './evaluation.ts';
-import { equal, isMap, isNumeric, member, typeName } from './cel-values.ts';
+import { compareText, equal, isMap, isNumeric, member, typeName } from './cel-values.ts';
 
 type Operator = (evaluation: Evaluation, left: unknown, right: unknown, claim: string | undefined) => unknown;
 
@@ -9,24 +9,41 @@ const mismatch = (operator: string, left: unknown, right: unknown, claim: string
   new ExpressionFailure(`"${operator}" does not apply to ${typeName(left)} and ${typeName(right)}`, claim);
 
 const comparison =
-  (operator: string, holds: (order: -1 | 0 | 1) => boolean): Operator =>
+  (operator: string, holds: (order: number) => boolean): Operator =>
   (evaluation, left, right, claim) => {
-    if (
-      (isNumeric(left) && isNumeric(right)) ||
-      (typeof left === 'boolean' && typeof right === 'boolean') ||
-      (typeof left === 'string' && typeof right === 'string')
-    ) {
-      if (typeof left === 'string') spend(evaluation, left.length >> 4);
+    if (typeof left === 'string' && typeof right === 'string') {
+      spend(evaluation, left.length >> 4);
+      return holds(compareText(left, right));
+    }
+    if ((isNumeric(left) && isNumeric(right)) || (typeof left === 'boolean' && typeof right === 'boolean')) {
       if (left !== left || right !== right) return false;
       return holds(left < right ? -1 : left > right ? 1 : 0);
     }
     throw mismatch(operator, left, right, claim);
   };
 
-const inInt64 = (operator: string, value: bigint): bigint => {
+const inInt64 = (operator: string, value: bigint, claim: string | undefined): bigint => {
   if (BigInt.asIntN(64, value) === value) return value;
-  throw new ExpressionFailure(`"${operator}" leaves the range of 64-bit integers`);
+  throw new ExpressionFailure(`"${operator}" leaves the range of 64-bit integers`, claim);
 };
+
+/** From here on neighbouring doubles are a whole apart. */
+const coarse = 2 ** 52;
+/** Below this, doubles lose digits. */
+const smallestNormal = 2 ** -1022;
+
+/**
+ * Whether different operands would have given a different result: two ids must not become one. What is neither whole
+ * nor near the ends of the range is rounded as everywhere (0.1 + 0.2).
+ */
+function isDistinct(operator: string, a: number, b: number, result: number): boolean {
+  if (!Number.isFinite(a) || !Number.isFinite(b) || !Number.isFinite(result)) return true;
+  if (Math.max(Math.abs(a), Math.abs(b), Math.abs(result)) >= coarse) {
+    const whole = [a, b, result].every((number) => Number.isSafeInteger(number));
+    return whole && (operator !== '/' || a % b === 0);
+  }
+  return Math.abs(result) >= smallestNormal || '+-'.includes(operator) || a === 0 || b === 0;
+}
 
 const arithmetic =
   (
@@ -38,9 +55,15 @@ const arithmetic =
     if (typeof left === 'bigint' && typeof right === 'bigint') {
       if ((operator === '/' || operator === '%') && right === 0n)
         throw new ExpressionFailure(`"${operator}" by zero`, claim);
-      return inInt64(operator, ofInts(left, right));
+      // The quotient decides for the remainder too, as in the reference implementation.
+      if (operator === '%') inInt64(operator, left / right, claim);
+      return inInt64(operator, ofInts(left, right), claim);
     }
-    if (typeof left === 'number' && typeof right === 'number' && ofDoubles !== undefined) return ofDoubles(left, right);
+    if (typeof left === 'number' && typeof right === 'number' && ofDoubles !== undefined) {
+      const result = ofDoubles(left, right);
+      if (isDistinct(operator, left, right, result)) return result;
+      throw new ExpressionFailure(`"${operator}" would round, and two numbers could become one`, claim);
+    }
     throw mismatch(operator, left, right, claim);
   };
 

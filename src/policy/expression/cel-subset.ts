@@ -4,21 +4,7 @@ import type { ASTNode } from '@marcbachmann/cel-js';
 import { closest } from '../../closest.ts';
 import { celFunctions, celMacros, optionalMethods } from './cel-functions.ts';
 import { claimPath, excerpt, isClaims, macroCall, variableName } from './cel-tree.ts';
-
-/** What is wrong with an expression, at an offset into its text. */
-export class ExpressionProblem extends Error {
-  override readonly name = 'ExpressionProblem';
-  readonly what: string;
-  readonly mend: string;
-  readonly offset: number;
-
-  constructor(what: string, mend: string, offset: number) {
-    super(what);
-    this.what = what;
-    this.mend = mend;
-    this.offset = offset;
-  }
-}
+import { LoadProblem } from './load-problem.ts';
 
 const quoted = (names: Iterable<string>): string => [...names].join(', ');
 
@@ -27,14 +13,31 @@ const didYouMean = (name: string, known: Iterable<string>, otherwise: string): s
   return nearest === undefined ? otherwise : `Did you mean ${nearest}`;
 };
 
-/** Walks a tree with `visit`, which throws ExpressionProblem, and collects what the tree names. */
+const largestInt = 2n ** 63n - 1n;
+
+/** Whether only blanks stand between a minus and the literal. */
+const isSign = (minus: ASTNode, literal: ASTNode): boolean =>
+  /^-\s*$/.test(minus.input.slice(minus.start, literal.start));
+
+const textOperators: readonly string[] = ['+', '?:', '.', '.?', '[]', '[?]', 'id', 'rcall'];
+
+/** Whether an expression gives something other than a string, whatever the claims are. */
+function isNeverText(node: ASTNode, variables: ReadonlyMap<string, string>): boolean {
+  const variable = variableName(node);
+  if (variable !== undefined) return !['string', 'dyn', undefined].includes(variables.get(variable));
+  if (node.op === 'value') return typeof node.args !== 'string';
+  if (node.op === 'call') return !['string', 'dyn'].includes(node.args[0]);
+  return !textOperators.includes(node.op);
+}
+
+/** Walks a tree with `visit`, which throws LoadProblem, and collects what the tree names. */
 export function createSubsetWalker(variables: ReadonlyMap<string, string>) {
   const claims = new Set<string>();
   const used = new Set<string>();
   const ternaries: ASTNode[] = [];
 
   const refuse = (node: ASTNode, what: string, mend: string): never => {
-    throw new ExpressionProblem(what, mend, node.start);
+    throw new LoadProblem(what, mend, node.start);
   };
 
   const checkArity = (node: ASTNode, name: string, allowed: readonly number[] | undefined, count: number): void => {
@@ -105,6 +108,8 @@ export function createSubsetWalker(variables: ReadonlyMap<string, string>) {
 
     switch (node.op) {
       case 'value':
+        if (typeof node.args === 'bigint' && node.args > largestInt)
+          refuse(node, `${excerpt(node)} is beyond the 64 bits of an integer`, 'Write a smaller number, or a string');
         if (!['string', 'number', 'bigint', 'boolean'].includes(typeof node.args) && node.args !== null)
           refuse(
             node,
@@ -126,14 +131,19 @@ export function createSubsetWalker(variables: ReadonlyMap<string, string>) {
         return node.args.forEach((item) => visit(item, bound));
       case 'map':
         return node.args.forEach(([key, value]) => {
+          if (isNeverText(key, variables))
+            refuse(key, 'the keys of a map are strings here', 'Put quotes around the key, or write string(…)');
           visit(key, bound);
           visit(value, bound);
         });
       case '?:':
         ternaries.push(node);
         return node.args.forEach((part) => visit(part, bound));
-      case '!_':
       case '-_':
+        // The smallest integer is a literal with its sign only.
+        if (node.args.op === 'value' && node.args.args === largestInt + 1n && isSign(node, node.args)) return;
+        return visit(node.args, bound);
+      case '!_':
         return visit(node.args, bound);
       case 'call': {
         const [name, args] = node.args;

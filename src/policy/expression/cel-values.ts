@@ -54,19 +54,53 @@ export function member(container: unknown, key: unknown): unknown {
   return isNumeric(key) && Array.isArray(container) ? (container as readonly unknown[])[Number(key)] : undefined;
 }
 
+/** Why a value is not used, in words that complete "it holds …". */
+export type Flaw = keyof typeof flaws;
+
+export const flaws = {
+  number: 'a whole number beyond 2^53, which JSON changes; have the issuer send it as a string',
+  text: 'half a character (a lone surrogate), which is not text',
+} as const;
+
 /** Of lists and maps that were walked: claims are frozen, and what an expression makes never changes. */
-const exactness = new WeakMap<object, boolean>();
+const known = new WeakMap<object, Flaw | 'none'>();
 
 /**
- * Whether all numbers in a claim's value are the ones that the issuer wrote. JSON's integers beyond 2^53 are rounded to
- * a double when they are read: two tenants' ids could become one.
+ * What makes a claim's value unusable. JSON's integers beyond 2^53 are rounded to a double when they are read: two
+ * tenants' ids could become one. Lone surrogates have no order and no UTF-8.
  */
-export function isExact(value: unknown): boolean {
-  if (typeof value === 'number') return !Number.isInteger(value) || Number.isSafeInteger(value);
-  if (typeof value !== 'object' || value === null) return true;
-  let exact = exactness.get(value);
-  if (exact === undefined) exactness.set(value, (exact = Object.values(value).every(isExact)));
-  return exact;
+export function flawOf(value: unknown): Flaw | undefined {
+  if (typeof value === 'string') return value.isWellFormed() ? undefined : 'text';
+  if (typeof value === 'number') return Number.isInteger(value) && !Number.isSafeInteger(value) ? 'number' : undefined;
+  if (typeof value !== 'object' || value === null) return undefined;
+  let flaw = known.get(value);
+  if (flaw === undefined) known.set(value, (flaw = flawWithin(value) ?? 'none'));
+  return flaw === 'none' ? undefined : flaw;
+}
+
+function flawWithin(container: object): Flaw | undefined {
+  for (const [key, value] of Object.entries(container)) {
+    const flaw = flawOf(value);
+    if (flaw !== undefined) return flaw;
+    if (!key.isWellFormed()) return 'text';
+  }
+  return undefined;
+}
+
+const isSurrogate = (unit: number): boolean => unit >= 0xd800 && unit < 0xe000;
+
+/** Negative, 0 or positive by code points, as CEL orders texts. JavaScript's `<` puts U+1F600 before U+FEFF. */
+export function compareText(a: string, b: string): number {
+  const length = Math.min(a.length, b.length);
+  for (let i = 0; i < length; i += 1) {
+    const x = a.charCodeAt(i);
+    const y = b.charCodeAt(i);
+    if (x === y) continue;
+    // A surrogate is a part of a character that comes after all those of one unit.
+    if (isSurrogate(x) === isSurrogate(y)) return x - y;
+    return isSurrogate(x) ? 1 : -1;
+  }
+  return a.length - b.length;
 }
 
 const deepest = 64;
@@ -79,8 +113,8 @@ export function equal(evaluation: Evaluation, a: unknown, b: unknown, depth = 0)
   if (typeof a === 'bigint' && typeof b === 'number') return Number.isInteger(b) && a === BigInt(b);
   if (typeof a === 'number' && typeof b === 'bigint') return Number.isInteger(a) && BigInt(a) === b;
   if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) return false;
-  if (!isExact(a) || !isExact(b))
-    throw new ExpressionFailure('a whole number beyond 2^53 is compared, which is not exact');
+  const flaw = flawOf(a) ?? flawOf(b);
+  if (flaw !== undefined) throw new ExpressionFailure(`"==" compares ${flaws[flaw]}`);
   if (depth >= deepest) throw new ExpressionFailure('"==" compares values that are nested too deeply');
   if (Array.isArray(a)) {
     if (!Array.isArray(b) || a.length !== b.length) return false;
@@ -98,11 +132,16 @@ export function equal(evaluation: Evaluation, a: unknown, b: unknown, depth = 0)
 }
 
 /** Keys of a map, in its own order. */
-export const mapKeys = (map: object): readonly unknown[] => (map instanceof Map ? [...map.keys()] : Object.keys(map));
+const mapKeys = (map: object): readonly unknown[] => (map instanceof Map ? [...map.keys()] : Object.keys(map));
 
 /** The elements that a macro goes over: of a list its elements, of a map its keys. */
 export function elementsOf(value: unknown, macro: string, claim: string | undefined): readonly unknown[] {
   if (Array.isArray(value)) return value;
-  if (isMap(value)) return mapKeys(value);
+  if (isMap(value)) {
+    const keys = mapKeys(value);
+    if (keys.some((key) => flawOf(key) !== undefined))
+      throw new ExpressionFailure(`${macro}() goes over ${flaws.text}`, claim);
+    return keys;
+  }
   throw new ExpressionFailure(`${macro}() goes over a list or a map, not a ${typeName(value)}`, claim);
 }

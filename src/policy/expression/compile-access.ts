@@ -1,26 +1,26 @@
 // Members of claims, maps, lists and optional values: `a.b`, `a[b]`, `a.?b`, `has(a.b)`, `a.?b.orValue(c)`.
 import type { ASTNode } from '@marcbachmann/cel-js';
 import { blamed, excerpt } from './cel-tree.ts';
-import { isExact, isMap, isNumeric, member, none, Optional, typeName } from './cel-values.ts';
+import { flawOf, flaws, isMap, member, none, Optional, typeName } from './cel-values.ts';
 import type { Evaluate } from './compile-logic.ts';
 import { ExpressionFailure, type Evaluation } from './evaluation.ts';
 
 const missing = (node: ASTNode): ExpressionFailure =>
   new ExpressionFailure(`"${excerpt(node)}" is missing`, blamed(node));
 
-const inexact = (node: ASTNode): ExpressionFailure =>
-  new ExpressionFailure(
-    `"${excerpt(node)}" holds a whole number beyond 2^53, which JSON changes; have the issuer send it as a string`,
-    blamed(node),
-  );
+/** The value, if it can be used. */
+function usable(value: unknown, node: ASTNode): unknown {
+  const flaw = flawOf(value);
+  if (flaw === undefined) return value;
+  throw new ExpressionFailure(`"${excerpt(node)}" holds ${flaws[flaw]}`, blamed(node));
+}
 
 /** `claims.name`, the access that most expressions begin with. */
 export const compileClaim =
   (name: string, node: ASTNode): Evaluate =>
   ({ claims }) => {
     if (!Object.hasOwn(claims, name)) throw missing(node);
-    if (!isExact(claims[name])) throw inexact(node);
-    return claims[name];
+    return usable(claims[name], node);
   };
 
 /** `a.b` and `a[b]`; on an optional value the result is optional again. */
@@ -31,22 +31,25 @@ export const compileAccess =
     if (holder instanceof Optional) return select(holder, key(evaluation), node);
     const value = member(holder, key(evaluation));
     if (value === undefined) throw missing(node);
-    if (!isExact(value)) throw inexact(node);
-    return value;
+    return usable(value, node);
   };
+
+const isIndex = (key: unknown): boolean => typeof key === 'bigint' || Number.isSafeInteger(key);
 
 /** The member as an optional value. Null has none, and neither has an optional value that is absent. */
 export const select = (holder: unknown, key: unknown, node: ASTNode): Optional => {
   const container = holder instanceof Optional ? holder.value : holder;
-  if (container === null || (holder instanceof Optional && !holder.present)) return none;
-  if (typeof key === 'string' ? !isMap(container) : !(isNumeric(key) && Array.isArray(container)))
+  const absent = container === null || (holder instanceof Optional && !holder.present);
+  const fits =
+    typeof key === 'string' ? absent || isMap(container) : isIndex(key) && (absent || Array.isArray(container));
+  if (!fits)
     throw new ExpressionFailure(
       `"${excerpt(node)}" looks into a ${typeName(container)} by a ${typeName(key)}`,
       blamed(node),
     );
+  if (absent) return none;
   const value = member(container, key);
-  if (!isExact(value)) throw inexact(node);
-  return value === undefined ? none : new Optional(true, value);
+  return value === undefined ? none : new Optional(true, usable(value, node));
 };
 
 /** orValue(), or(), hasValue() and value() of an optional value. */

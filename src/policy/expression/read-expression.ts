@@ -1,7 +1,9 @@
 // Reads one expression: parsed and type-checked by cel-js, then held to our subset. Evaluation is
 // compile-expression.ts's work.
 import { Environment, type ASTNode, type ParseResult } from '@marcbachmann/cel-js';
-import { createSubsetWalker, ExpressionProblem } from './cel-subset.ts';
+import { checkGrammar } from './cel-grammar.ts';
+import { createSubsetWalker } from './cel-subset.ts';
+import { LoadProblem } from './load-problem.ts';
 
 export interface Expression {
   readonly ast: ASTNode;
@@ -13,7 +15,7 @@ export interface Expression {
   readonly ternaries: readonly ASTNode[];
 }
 
-const limits = { maxAstNodes: 400, maxDepth: 24, maxListElements: 100, maxMapEntries: 100, maxCallArguments: 4 };
+const limits = { maxAstNodes: 400, maxDepth: 64, maxListElements: 100, maxMapEntries: 100, maxCallArguments: 4 };
 const longestExpression = 4096;
 
 interface LibraryError {
@@ -38,11 +40,17 @@ function mendFromText(text: string, what: string): string | undefined {
   return name === undefined ? undefined : `Write claims["${name}"]`;
 }
 
-const fromLibrary = (error: unknown, text: string): ExpressionProblem => {
+const fromLibrary = (error: unknown, text: string): LoadProblem => {
   const { code, summary, range } = error as LibraryError;
-  const what = typeof summary === 'string' ? summary : 'cannot be read';
+  const what = typeof summary === 'string' ? summary : '';
+  // The parser's checker knows no type for the elements of a literal without elements.
+  if (what === '' || what.includes('undefined'))
+    return new LoadProblem(
+      'the expression uses the elements of an empty list or map, which have no type',
+      'Write the elements, or dyn([]) and dyn({})',
+    );
   const mend = mendFromText(text, what) ?? mends.get(code) ?? 'Look at its brackets, quotes and operators';
-  return new ExpressionProblem(`the expression is not valid: ${what}`, mend, range?.start ?? 0);
+  return new LoadProblem(`the expression is not valid: ${what}`, mend, range?.start ?? 0);
 };
 
 /** Creates a reader for expressions over `claims` and these variables (name → CEL type). */
@@ -60,16 +68,19 @@ export function createExpressionReader(variables: ReadonlyMap<string, string>): 
   });
   environment.registerVariable('variables', 'Variables');
 
-  /** Throws ExpressionProblem. */
+  /** Throws LoadProblem. */
   return (text) => {
     if (text.length > longestExpression)
-      throw new ExpressionProblem('the expression is longer than 4096 characters', 'Split it into variables', 0);
+      throw new LoadProblem('the expression is longer than 4096 characters', 'Split it into variables');
+    if (!text.isWellFormed())
+      throw new LoadProblem('the expression holds half a character (a lone surrogate)', 'Write the whole character');
     let parsed: ParseResult;
     try {
       parsed = environment.parse(text);
     } catch (error) {
       throw fromLibrary(error, text);
     }
+    checkGrammar(text);
     const { visit, claims, used, ternaries } = createSubsetWalker(variables);
     visit(parsed.ast, []);
     const checked = parsed.check();

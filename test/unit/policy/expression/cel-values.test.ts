@@ -2,7 +2,9 @@ import { describe, expect, it } from 'vitest';
 import {
   elementsOf,
   equal,
-  isExact,
+  flawOf,
+  flaws,
+  type Flaw,
   member,
   none,
   Optional,
@@ -135,7 +137,7 @@ describe('comparing', () => {
   });
 
   it('fails for whole numbers that JSON may have changed, wherever they are inside', () => {
-    const failure = new ExpressionFailure('a whole number beyond 2^53 is compared, which is not exact');
+    const failure = new ExpressionFailure(`"==" compares ${flaws.number}`);
     expect(() => same({ n: 2 ** 53 }, { n: 2 ** 53 })).toThrow(failure);
     expect(() => same([[2 ** 53]], [[1]])).toThrow(failure);
     expect(() => same([[1]], [[2 ** 53]])).toThrow(failure);
@@ -200,34 +202,37 @@ describe('a member', () => {
   });
 });
 
-describe('a number is the one that was written', () => {
-  it.each<readonly [unknown, boolean]>([
-    [2 ** 53 - 1, true],
-    [-(2 ** 53 - 1), true],
-    [2 ** 53, false],
-    [-(2 ** 53), false],
-    [1e300, false],
-    [0.5, true],
-    ['9007199254740993', true],
-    [null, true],
-    [true, true],
-    [[1, 2], true],
-    [[1, 2 ** 53], false],
-    [{ a: { b: [2 ** 53] }, c: 1 }, false],
-    [{ a: { b: [1] } }, true],
-  ])('%j: %s', (value, exact) => {
-    expect(isExact(value)).toBe(exact);
+describe('a value is not used for what it holds', () => {
+  it.each<readonly [unknown, Flaw | undefined]>([
+    [2 ** 53 - 1, undefined],
+    [-(2 ** 53 - 1), undefined],
+    [2 ** 53, 'number'],
+    [-(2 ** 53), 'number'],
+    [1e300, 'number'],
+    [0.5, undefined],
+    ['9007199254740993', undefined],
+    [null, undefined],
+    [true, undefined],
+    [[1, 2], undefined],
+    [[1, 2 ** 53], 'number'],
+    [{ a: { b: [2 ** 53] }, c: 1 }, 'number'],
+    [{ a: { b: [1] } }, undefined],
+    ['\u{1f600}', undefined],
+    ['a\ud83d', 'text'],
+    ['\ude00a', 'text'],
+    [['a', ['\ud83d']], 'text'],
+    [{ a: { '\ud83d': 1 } }, 'text'],
+  ])('%j: %s', (value, flaw) => {
+    expect(flawOf(value)).toBe(flaw);
   });
-});
 
-describe('whether numbers are exact', () => {
   it('is looked up once per value, so that values that share parts cost no more than these', () => {
     let shared: unknown = [1];
     for (let i = 0; i < 64; i += 1) shared = [shared, shared];
-    expect(isExact(shared)).toBe(true);
-    let inexact: unknown = [2 ** 53];
-    for (let i = 0; i < 64; i += 1) inexact = [[], inexact];
-    expect([isExact(inexact), isExact(inexact)]).toEqual([false, false]);
+    expect(flawOf(shared)).toBeUndefined();
+    let flawed: unknown = [2 ** 53];
+    for (let i = 0; i < 64; i += 1) flawed = [[], flawed];
+    expect([flawOf(flawed), flawOf(flawed)]).toEqual(['number', 'number']);
   });
 });
 
@@ -236,6 +241,11 @@ describe('what a macro goes over', () => {
     expect(elementsOf(['a', 1], 'all', undefined)).toEqual(['a', 1]);
     expect(elementsOf({ k: 1 }, 'all', undefined)).toEqual(['k']);
     expect(elementsOf(new Map([['k', 1]]), 'all', undefined)).toEqual(['k']);
+  });
+
+  it('are no keys that are not text', () => {
+    const failure = new ExpressionFailure(`all() goes over ${flaws.text}`, 'roles');
+    expect(() => elementsOf({ a: 1, '\ud83d': 1 }, 'all', 'roles')).toThrow(failure);
   });
 
   it.each(['text', 1, 1n, true, null, none])('is not %s', (value) => {

@@ -1,6 +1,6 @@
 // Reading an expression: what it names, and what is refused at load, with the mend.
 import { describe, expect, it } from 'vitest';
-import { ExpressionProblem } from '../../../../src/policy/expression/cel-subset.ts';
+import { LoadProblem } from '../../../../src/policy/expression/load-problem.ts';
 import { createExpressionReader } from '../../../../src/policy/expression/read-expression.ts';
 
 const read = createExpressionReader(
@@ -63,7 +63,7 @@ describe('an expression is refused, with the mend,', () => {
     } catch (error) {
       problem = error;
     }
-    expect(problem).toBeInstanceOf(ExpressionProblem);
+    expect(problem).toBeInstanceOf(LoadProblem);
     expect(problem).toMatchObject({ message: what, mend, offset });
   });
 

@@ -1,0 +1,137 @@
+// The CEL specification's own cases as this program sees them: for each what is expected, what we give, and, if our
+// language leaves it out, which part of CEL it needs.
+import { tests } from '@bufbuild/cel-spec/testdata/conformance.js';
+import { celProblem, celResult, type CelResult } from './cel-value.ts';
+
+/** A value in the JSON form of `google.api.expr.v1alpha1.Value`. */
+type SpecValue = Readonly<Record<string, unknown>>;
+
+interface SpecCase {
+  readonly name?: string;
+  readonly expr: string;
+  readonly bindings?: Readonly<Record<string, { readonly value?: SpecValue }>>;
+  readonly value?: SpecValue;
+  readonly evalError?: unknown;
+  readonly typedResult?: { readonly result?: SpecValue };
+}
+
+export interface ConformanceCase {
+  /** `suite/section/case`. */
+  readonly name: string;
+  readonly suite: string;
+  readonly expression: string;
+  /** `any`: the case is about the type only. */
+  readonly expected: CelResult | 'any';
+  readonly ours: CelResult;
+  /** What our language leaves out, if the expression does not load. */
+  readonly outside: string | undefined;
+}
+
+const listOf = (value: unknown): readonly SpecValue[] =>
+  (value as { readonly values?: readonly SpecValue[] }).values ?? [];
+const entriesOf = (value: unknown): readonly { readonly key: SpecValue; readonly value: SpecValue }[] =>
+  (value as { readonly entries?: readonly { key: SpecValue; value: SpecValue }[] }).entries ?? [];
+
+const byText = ([a]: readonly unknown[], [b]: readonly unknown[]): number =>
+  JSON.stringify(a) < JSON.stringify(b) ? -1 : 1;
+
+function expectedValue(value: SpecValue): Readonly<Record<string, unknown>> {
+  if ('int64Value' in value) return { int: String(value['int64Value']) };
+  if (typeof value['doubleValue'] === 'number') return { double: value['doubleValue'] + 0 };
+  if ('doubleValue' in value) return { double: 'not finite' };
+  if ('stringValue' in value) return { string: value['stringValue'] };
+  if ('boolValue' in value) return { bool: value['boolValue'] };
+  if ('nullValue' in value) return { null: true };
+  if ('listValue' in value) return { list: listOf(value['listValue']).map(expectedValue) };
+  if (!('mapValue' in value)) return { other: value };
+  const pairs = entriesOf(value['mapValue']).map(({ key, value }) => [expectedValue(key), expectedValue(value)]);
+  return { map: pairs.sort(byText) };
+}
+
+/** A value as an expression writes it; undefined for one that our language cannot write. */
+function literal(value: SpecValue): string | undefined {
+  const all = (parts: readonly (string | undefined)[]): string | undefined =>
+    parts.includes(undefined) ? undefined : parts.join(', ');
+  if ('int64Value' in value) return String(value['int64Value']);
+  if (typeof value['doubleValue'] === 'number')
+    return Number.isInteger(value['doubleValue']) ? value['doubleValue'].toFixed(1) : String(value['doubleValue']);
+  if ('stringValue' in value) return JSON.stringify(value['stringValue']);
+  if ('boolValue' in value) return String(value['boolValue']);
+  if ('nullValue' in value) return 'null';
+  if ('listValue' in value) {
+    const items = all(listOf(value['listValue']).map(literal));
+    return items === undefined ? undefined : `[${items}]`;
+  }
+  if ('mapValue' in value) {
+    const entries = entriesOf(value['mapValue']).map((entry) => {
+      const [key, inner] = [literal(entry.key), literal(entry.value)];
+      return key === undefined || inner === undefined ? undefined : `${key}: ${inner}`;
+    });
+    const text = all(entries);
+    return text === undefined ? undefined : `{${text}}`;
+  }
+  return undefined;
+}
+
+/** Gives a case's variables to the expression by a macro, the only way in which our language binds other names. */
+function withBindings({ expr, bindings = {} }: SpecCase): string {
+  let text = expr;
+  for (const [name, { value }] of Object.entries(bindings)) {
+    const bound = value === undefined ? undefined : literal(value);
+    if (bound !== undefined && /^\w+$/.test(name)) text = `[${bound}].map(${name}, ${text})[0]`;
+  }
+  return text;
+}
+
+const names = 'names other than `claims` and `variables`: types, enums, namespaces, unset variables';
+
+/** Parts of CEL that a policy has no use for, by what the loader says of an expression that needs one. */
+const outsideParts: readonly (readonly [part: string, said: RegExp])[] = [
+  ['messages (protocol buffers)', /got LBRACE|Unexpected character: '\{'/],
+  ['bytes and unsigned integers', /literal of bytes or of an unsigned integer|Unexpected character: '["']'/],
+  [names, /is neither claims nor variables/],
+  ['functions that are left out', /is not a function of|matches\(\) is not available/],
+  ['variants of functions and macros with other arguments', /as it is defined|invalid predicate iteration variable/],
+  ['maps with keys that are not strings', /the keys of a map are strings/],
+  ['`has()` of something other than a claim or variable', /has\(\) takes one member/],
+  [
+    'types that do not fit: the checker refuses what the case wants to see fail, or skips',
+    /no such overload|no matching overload|same type|must be bool|requires bool|Cannot index/,
+  ],
+  [
+    'members in back quotes, `.5`, form feeds, optional elements of lists and maps',
+    /Unexpected character: [`\f]|Unexpected token: (?:DOT|QUESTION)/,
+  ],
+  ['the elements of `[]` and `{}`', /elements of an empty list or map/],
+  ['more arguments than any function has', /maxCallArguments/],
+];
+
+const outsidePart = (problem: string): string =>
+  outsideParts.find(([, said]) => said.test(problem))?.[0] ?? `not explained: ${problem}`;
+
+function toConformanceCase(suite: string, section: string, original: SpecCase): ConformanceCase {
+  const expression = withBindings(original);
+  const ours = celResult(expression);
+  const namesNamespace = Object.keys(original.bindings ?? {}).some((name) => name.includes('.'));
+  const value = original.value ?? original.typedResult?.result;
+  const about = original.typedResult === undefined ? { bool: true } : 'any';
+  return {
+    name: `${suite}/${section}/${original.name ?? original.expr}`,
+    suite,
+    expression: original.expr,
+    expected: original.evalError === undefined ? (value === undefined ? about : expectedValue(value)) : 'run',
+    ours,
+    outside: namesNamespace ? names : ours === 'load' ? outsidePart(celProblem(expression)) : undefined,
+  };
+}
+
+/** All cases of the specification. */
+export const conformanceCases: readonly ConformanceCase[] = (tests.suites ?? []).flatMap(
+  ({ name: suite, suites = [] }) =>
+    suites.flatMap(({ name: section, tests: cases = [] }) =>
+      cases.map(({ original }) => toConformanceCase(suite, section, original as unknown as SpecCase)),
+    ),
+);
+
+export const agrees = ({ expected, ours }: ConformanceCase): boolean =>
+  expected === 'any' || JSON.stringify(expected) === JSON.stringify(ours);
