@@ -1,11 +1,12 @@
 // Reusable tokens shared through Redis, encrypted, under hashed names. What is left of a token's life is told twice,
 // by Redis's countdown and by the writer's clock, and the shorter one counts: neither a clock that is off nor a write
 // that Redis carried out late can make a token look younger than it is.
-import { createHmac, randomBytes } from 'node:crypto';
+import { createHmac } from 'node:crypto';
 import type { Clock } from '../clock.ts';
 import type { DeriveKey } from '../redis/derived-keys.ts';
+import type { RedisScript } from '../redis/redis-client.ts';
 import type { RedisLink } from '../redis/redis-link.ts';
-import { createRedisScript } from '../redis/redis-script.ts';
+import { createRedisLocks } from '../redis/redis-lock.ts';
 import type { Secret } from '../secrets/secret.ts';
 import { openToken, sealToken } from './encrypted-token.ts';
 import type { ReuseKey } from './reuse-key.ts';
@@ -19,20 +20,21 @@ interface RedisTokensOptions {
 
 /** Taken off what is left, for what no clock sees: the way to Redis and back. */
 const marginMs = 1_000;
-const lockMs = 5_000;
+/** A sealed token has about 150; whatever is longer was written by somebody else and is not even read. */
+const maxSealedBytes = 1_024;
 
-const read = createRedisScript(`
-local value = redis.pcall('GET', KEYS[1])
-if type(value) ~= 'string' then return {} end
-return {value, redis.call('PTTL', KEYS[1])}
-`);
-
-const unlock = createRedisScript(`
-if redis.pcall('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end
-return 0
-`);
+const read: RedisScript = {
+  name: 'guestTokenRead',
+  lua: `
+local length = redis.pcall('STRLEN', KEYS[1])
+if type(length) ~= 'number' or length == 0 or length > tonumber(ARGV[1]) then return {} end
+return {redis.call('GET', KEYS[1]), redis.call('PTTL', KEYS[1])}
+`,
+};
 
 export function createRedisTokens({ link, deriveKey, clock }: RedisTokensOptions): SharedTokens {
+  const lock = createRedisLocks(link);
+
   const nameOf = (kind: 'token' | 'lock', key: ReuseKey, apiKey: Secret): string => {
     const index = createHmac('sha256', deriveKey(apiKey, 'token index 1')).update(key).digest('base64url');
     return `guest-token:1:${kind}:${index}`;
@@ -40,15 +42,14 @@ export function createRedisTokens({ link, deriveKey, clock }: RedisTokensOptions
 
   const find = async (ask: RedisLink['run'], key: ReuseKey, apiKey: Secret): Promise<SharedToken | undefined> => {
     const name = nameOf('token', key, apiKey);
-    const reply = await ask((client) => read(client, name, [])).catch(() => undefined);
+    const reply = await ask((client) => client.run(read, name, [maxSealedBytes])).catch(() => undefined);
     const [sealed, countdownMs] = Array.isArray(reply) ? (reply as readonly unknown[]) : [];
     if (!Buffer.isBuffer(sealed) || typeof countdownMs !== 'number') return undefined;
     const stored = openToken(sealed, deriveKey(apiKey, 'token encryption 1'), name);
     if (stored === undefined) return undefined;
     const { token, lifetimeMs, endsAtMs, notAfterMs } = stored;
     const remainingMs = Math.min(countdownMs, endsAtMs - clock.now(), lifetimeMs) - marginMs;
-    if (remainingMs <= 0) return undefined;
-    return { token, lifetimeMs, remainingMs, notAfterMs };
+    return remainingMs > 0 ? { token, lifetimeMs, remainingMs, notAfterMs } : undefined;
   };
 
   return {
@@ -66,16 +67,6 @@ export function createRedisTokens({ link, deriveKey, clock }: RedisTokensOptions
       await link.insist((client) => client.call('SET', [name, sealed, 'PX', keepMs])).catch(() => undefined);
     },
 
-    lock: async (key, apiKey) => {
-      const name = nameOf('lock', key, apiKey);
-      const owner = randomBytes(12).toString('base64url');
-      try {
-        const answer = await link.run((client) => client.call('SET', [name, owner, 'PX', lockMs, 'NX']));
-        if (answer !== 'OK') return 'held';
-        return { release: () => void link.run((client) => unlock(client, name, [owner])).catch(() => undefined) };
-      } catch {
-        return 'unavailable';
-      }
-    },
+    lock: (key, apiKey) => lock(nameOf('lock', key, apiKey)),
   };
 }

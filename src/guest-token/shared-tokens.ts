@@ -1,5 +1,6 @@
 // What issuing needs of a store that replicas share. Everything in it is a gain only: without it, or when it fails,
 // tokens are reused within each process.
+import type { LockAnswer } from '../redis/redis-lock.ts';
 import type { Secret } from '../secrets/secret.ts';
 import type { ReuseKey } from './reuse-key.ts';
 
@@ -11,9 +12,6 @@ export interface SharedToken {
   readonly notAfterMs?: number | undefined;
 }
 
-/** `held`: another replica is minting. `unavailable`: nobody can tell. */
-export type LockAnswer = { readonly release: () => void } | 'held' | 'unavailable';
-
 /** None of these throws or waits longer than the store's own limit. */
 export interface SharedTokens {
   readonly isUp: () => boolean;
@@ -21,6 +19,6 @@ export interface SharedTokens {
   /** The same when the alternative is an error for the user: also while the store counts as down, and with more patience. */
   readonly getAnyway: (key: ReuseKey, apiKey: Secret) => Promise<SharedToken | undefined>;
   readonly put: (key: ReuseKey, apiKey: Secret, token: SharedToken) => Promise<void>;
-  /** Lasts until it is released or its holder is gone. It saves a call, and nothing else depends on it. */
+  /** Held by another replica: it is minting. Lasts until it is released or its holder is gone; only saves a call. */
   readonly lock: (key: ReuseKey, apiKey: Secret) => Promise<LockAnswer>;
 }

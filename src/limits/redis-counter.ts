@@ -1,22 +1,28 @@
 // Rate limits counted in Redis for all replicas: the same sliding window as memory-counter.ts, in one atomic script,
 // timed by the server's clock so that the replicas' clocks do not matter.
+import type { RedisScript } from '../redis/redis-client.ts';
 import type { RedisLink } from '../redis/redis-link.ts';
-import { createRedisScript } from '../redis/redis-script.ts';
 import { stepsPerWindow, type Limit, type Taken } from './limit.ts';
 
 /** Counts one request of `key` in Redis. Throws RedisDown. */
 export type RedisCounter = (key: string, limit: Limit) => Promise<Taken>;
 
-// The value is "firstAt,lastAt,count;…", oldest first. Whatever else lies under the key is overwritten.
-const take = createRedisScript(`
+/** Of a value: as many steps as a window has and one more, each with two times and a count. Longer ones are not ours. */
+const maxValueBytes = (stepsPerWindow + 1) * 48;
+
+// The value is "firstAt,lastAt,count;…", oldest first. Whatever else lies under the key is overwritten unread. A time
+// later than now was written before the server's clock was set back: it counts as now, so that it leaves the window.
+const take: RedisScript = {
+  name: 'guestTokenTake',
+  lua: `
 local max, window, step = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
-local stored = redis.pcall('GET', KEYS[1])
+local length = redis.pcall('STRLEN', KEYS[1])
 local steps, used = {}, 0
-if type(stored) == 'string' then
-  for first, last, count in string.gmatch(stored, '(%d+),(%d+),(%d+);') do
-    first, last, count = tonumber(first), math.min(tonumber(last), now), tonumber(count)
+if type(length) == 'number' and length <= tonumber(ARGV[4]) then
+  for first, last, count in string.gmatch(redis.call('GET', KEYS[1]) or '', '(%d+),(%d+),(%d+);') do
+    first, last, count = math.min(tonumber(first), now), math.min(tonumber(last), now), tonumber(count)
     if last > now - window then
       steps[#steps + 1] = {first, last, count}
       used = used + count
@@ -47,13 +53,15 @@ for _, entry in ipairs(steps) do
   end
 end
 return {allowed and 1 or 0, used, frees}
-`);
+`,
+};
 
 /** `prefix` is put before every key; keys must be hashed already. */
 export function createRedisCounter(link: RedisLink, prefix: string): RedisCounter {
   return (key, { max, windowMs }) =>
     link.run(async (client) => {
-      const reply = await take(client, `${prefix}${key}`, [max, windowMs, Math.ceil(windowMs / stepsPerWindow)]);
+      const args = [max, windowMs, Math.ceil(windowMs / stepsPerWindow), maxValueBytes];
+      const reply = await client.run(take, `${prefix}${key}`, args);
       const [allowed, used, freesInMs] = Array.isArray(reply) ? (reply as readonly unknown[]) : [];
       if (typeof allowed !== 'number' || typeof used !== 'number' || typeof freesInMs !== 'number') {
         throw new Error('BADREPLY');

@@ -1,6 +1,7 @@
 // REDIS_URL: one server, a Sentinel group or a cluster, with or without TLS. One text for all of them, because it is
 // one setting. The forms are described in docs/redis.md; nothing of a refused text is repeated, as it may hold a password.
 import { ConfigurationError } from '../problem.ts';
+import { Secret } from '../secrets/secret.ts';
 
 export interface RedisNode {
   readonly host: string;
@@ -10,7 +11,7 @@ export interface RedisNode {
 interface Access {
   readonly tls: boolean;
   readonly username?: string;
-  readonly password?: string;
+  readonly password?: Secret;
 }
 
 export type RedisAddress =
@@ -21,7 +22,7 @@ export type RedisAddress =
       readonly master: string;
       readonly db: number;
       readonly sentinelUsername?: string;
-      readonly sentinelPassword?: string;
+      readonly sentinelPassword?: Secret;
     })
   | (Access & { readonly kind: 'cluster'; readonly nodes: readonly RedisNode[] });
 
@@ -64,14 +65,17 @@ function toAccess(scheme: string, userinfo: string | undefined): Access {
   const username = decode(colon < 0 ? userinfo : userinfo.slice(0, colon));
   const password = colon < 0 ? '' : decode(userinfo.slice(colon + 1));
   if (password === '') return refuse('has a user without a password');
-  return username === '' ? { tls, password } : { tls, username, password };
+  const access = { tls, password: new Secret(password) };
+  return username === '' ? access : { ...access, username };
 }
 
-function toSentinelAccess(query: string | undefined): { sentinelUsername?: string; sentinelPassword?: string } {
-  const access: { sentinelUsername?: string; sentinelPassword?: string } = {};
+function toSentinelAccess(query: string | undefined): { sentinelUsername?: string; sentinelPassword?: Secret } {
+  const access: { sentinelUsername?: string; sentinelPassword?: Secret } = {};
   for (const [name, value] of new URLSearchParams(query ?? '')) {
-    if (name !== 'sentinelUsername' && name !== 'sentinelPassword') refuse('has an unknown option');
-    else access[name] = value;
+    if (value === '') refuse('has an empty option');
+    else if (name === 'sentinelUsername') access.sentinelUsername = value;
+    else if (name === 'sentinelPassword') access.sentinelPassword = new Secret(value);
+    else refuse('has an unknown option');
   }
   return access;
 }

@@ -6,13 +6,25 @@ import type { RedisAddress } from './redis-address.ts';
 
 export type RedisArgument = string | Buffer | number;
 
+/** A Lua script for one key. Redis is sent its hash; ioredis sends the text to a server that does not know it. */
+export interface RedisScript {
+  /** Unique in the program, in camelCase. */
+  readonly name: string;
+  readonly lua: string;
+}
+
 /** What is used of ioredis, so that one server, Sentinel and cluster look the same. */
 export interface RedisClient {
-  readonly status: string;
-  readonly call: (command: string, args: RedisArgument[]) => Promise<unknown>;
-  readonly callBuffer: (command: string, args: RedisArgument[]) => Promise<unknown>;
-  readonly on: (event: string, listener: (error?: unknown) => void) => unknown;
-  readonly disconnect: (reconnect?: boolean) => void;
+  readonly isReady: () => boolean;
+  readonly call: (command: string, args: readonly RedisArgument[]) => Promise<unknown>;
+  /** Runs the script for the key. Bulk replies come as Buffer, numbers as number. */
+  readonly run: (script: RedisScript, key: string, args: readonly RedisArgument[]) => Promise<unknown>;
+  readonly onReady: (listener: () => void) => void;
+  readonly onError: (listener: (error: unknown) => void) => void;
+  readonly onClose: (listener: () => void) => void;
+  /** Drops the connection and makes a new one. */
+  readonly reconnect: () => void;
+  readonly close: () => void;
 }
 
 const connectTimeoutMs = 2_000;
@@ -26,15 +38,16 @@ const reconnectPauseMs = (random: () => number) => (attempt: number) => {
   return Math.round(pause / 2 + (random() * pause) / 2);
 };
 
-/** Opens a client; the connection is made in the background. */
-export async function openRedisClient(address: RedisAddress, random: () => number): Promise<RedisClient> {
+/** Said outright, because NODE_TLS_REJECT_UNAUTHORIZED would change the default. */
+const verifiedTls = { rejectUnauthorized: true };
+
+async function connect(address: RedisAddress, random: () => number) {
   const { Redis, Cluster } = await import('ioredis');
   const pause = reconnectPauseMs(random);
-  const tls = address.tls ? { tls: {} } : {};
   const common = {
-    ...tls,
-    ...(address.username === undefined ? {} : { username: address.username }),
-    ...(address.password === undefined ? {} : { password: address.password }),
+    ...(address.tls && { tls: verifiedTls }),
+    ...(address.username !== undefined && { username: address.username }),
+    ...(address.password && { password: address.password.reveal() }),
     connectionName: 'guest-token-proxy',
     connectTimeout: connectTimeoutMs,
     commandTimeout: commandTimeoutMs,
@@ -56,9 +69,9 @@ export async function openRedisClient(address: RedisAddress, random: () => numbe
         sentinelRetryStrategy: pause,
         sentinelCommandTimeout: commandTimeoutMs,
         failoverDetector: true,
-        ...(address.sentinelUsername === undefined ? {} : { sentinelUsername: address.sentinelUsername }),
-        ...(address.sentinelPassword === undefined ? {} : { sentinelPassword: address.sentinelPassword }),
-        ...(address.tls ? { enableTLSForSentinelMode: true, sentinelTLS: {} } : {}),
+        ...(address.sentinelUsername !== undefined && { sentinelUsername: address.sentinelUsername }),
+        ...(address.sentinelPassword && { sentinelPassword: address.sentinelPassword.reveal() }),
+        ...(address.tls && { enableTLSForSentinelMode: true, sentinelTLS: verifiedTls }),
       });
     case 'cluster':
       return new Cluster([...address.nodes], {
@@ -71,4 +84,33 @@ export async function openRedisClient(address: RedisAddress, random: () => numbe
         maxRedirections: 3,
       } satisfies ClusterOptions);
   }
+}
+
+/** What `defineCommand` adds to a client. */
+type ScriptCall = (key: string, ...args: RedisArgument[]) => Promise<unknown>;
+
+/** Opens a client; the connection is made in the background. */
+export async function openRedisClient(address: RedisAddress, random: () => number): Promise<RedisClient> {
+  const client = await connect(address, random);
+  const scripts = new Map<RedisScript, ScriptCall>();
+
+  const define = (script: RedisScript): ScriptCall => {
+    client.defineCommand(script.name, { numberOfKeys: 1, lua: script.lua });
+    const call = (client as unknown as Record<string, ScriptCall>)[`${script.name}Buffer`];
+    if (call === undefined) throw new TypeError('ioredis did not define the command');
+    const bound: ScriptCall = (key, ...args) => call.call(client, key, ...args);
+    scripts.set(script, bound);
+    return bound;
+  };
+
+  return {
+    isReady: () => client.status === 'ready',
+    call: (command, args) => client.call(command, [...args]),
+    run: (script, key, args) => (scripts.get(script) ?? define(script))(key, ...args),
+    onReady: (listener) => void client.on('ready', listener),
+    onError: (listener) => void client.on('error', listener),
+    onClose: (listener) => void client.on('close', listener),
+    reconnect: () => client.disconnect(true),
+    close: () => client.disconnect(),
+  };
 }

@@ -78,6 +78,7 @@ export function observeRedis(metrics: Metrics, logger: Logger): RedisEvents {
       if (state === 'up') logger.info({ cause }, 'Redis is in use');
       else logger.warn({ cause }, 'Redis is not in use; limits and reuse go on in this process');
     },
+    onRedisCause: (cause) => logger.warn({ cause }, 'Redis is still not in use, for another cause'),
   };
 }
 

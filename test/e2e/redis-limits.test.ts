@@ -42,7 +42,7 @@ describe.skipIf(!redisIsInstalled)(`limits shared through Redis${redisReason}`, 
       address: parseRedisUrl(server.url),
       clock: systemClock,
       random: Math.random,
-      events: { onRedisState: () => undefined },
+      events: { onRedisState: () => undefined, onRedisCause: () => undefined },
       limitMs,
     });
     links.push(link);
@@ -93,6 +93,32 @@ describe.skipIf(!redisIsInstalled)(`limits shared through Redis${redisReason}`, 
     const take = createRedisCounter(link, 'test:');
     for (const key of ['user', 'other']) expect(await take(key, { max: 2, windowMs: 1000 })).toMatchObject({ used: 1 });
     expect(link.isUp()).toBe(true);
+  });
+
+  it('are not misled by a server whose clock was set back', async () => {
+    const { link } = await startReplica();
+    const take = createRedisCounter(link, 'test:');
+    const limit = { max: 3, windowMs: 400 };
+    const later = Date.now() + 3_600_000;
+    await server.ask('SET', 'test:user', `${later},${later},2;`, 'PX', '60000');
+    expect(await take('user', limit)).toMatchObject({ allowed: true, used: 3 });
+    expect(await take('user', limit)).toMatchObject({ allowed: false, used: 3 });
+    // A step that began in the future would take in everything that comes, and never leave.
+    for (let count = 0; count < 6; count += 1) {
+      await new Promise((resolve) => setTimeout(resolve, 160));
+      if (count >= 2) expect(await take('user', limit), `request ${count}`).toMatchObject({ allowed: true });
+    }
+  });
+
+  it('do not read what is too long to be a count, and write over it', async () => {
+    const { link } = await startReplica();
+    const take = createRedisCounter(link, 'test:');
+    await server.ask('SETRANGE', 'test:user', String(64 * 2 ** 20), 'x');
+    expect(await take('user', { max: 2, windowMs: 1000 })).toMatchObject({ allowed: true, used: 1 });
+    expect(await take('user', { max: 2, windowMs: 1000 })).toMatchObject({ allowed: true, used: 2 });
+    expect(Number(await server.ask('STRLEN', 'test:user'))).toBeLessThan(100);
+    await server.ask('SET', 'test:full', '1,1,1;'.repeat(200));
+    expect(await take('full', { max: 2, windowMs: 1000 })).toMatchObject({ used: 1 });
   });
 
   it('do not send a flood to Redis that this replica has seen through already', async () => {

@@ -2,7 +2,6 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { systemClock } from '../../src/clock.ts';
 import { parseRedisUrl } from '../../src/redis/redis-address.ts';
 import { connectRedis, RedisDown, type RedisLink } from '../../src/redis/redis-link.ts';
-import { createRedisScript } from '../../src/redis/redis-script.ts';
 import { redisIsInstalled, redisReason, startRedisServer, type RedisServer } from '../support/redis-server.ts';
 import { shortestMs } from '../support/shortest.ts';
 import { until } from '../support/until.ts';
@@ -34,7 +33,10 @@ describe.skipIf(!redisIsInstalled)(`the link to Redis${redisReason}`, () => {
       address: parseRedisUrl(url),
       clock: systemClock,
       random: Math.random,
-      events: { onRedisState: (state, cause) => told.push(`${state}: ${cause}`) },
+      events: {
+        onRedisState: (state, cause) => told.push(`${state}: ${cause}`),
+        onRedisCause: (cause) => told.push(`still down: ${cause}`),
+      },
       ...(limitMs === undefined ? {} : { limitMs }),
     });
     links.push(link);
@@ -76,7 +78,7 @@ describe.skipIf(!redisIsInstalled)(`the link to Redis${redisReason}`, () => {
     expect(told.filter((line) => line.startsWith('down'))).toHaveLength(1);
     await server.restart();
     await until(link.isUp);
-    expect(told).toHaveLength(3);
+    expect(told.filter((line) => !line.startsWith('still down'))).toHaveLength(3);
   });
 
   it('costs one bounded wait when Redis freezes, then nothing, and recovers when it thaws', async () => {
@@ -109,12 +111,19 @@ describe.skipIf(!redisIsInstalled)(`the link to Redis${redisReason}`, () => {
 
   it('connects anew when a frozen connection stays dead', async () => {
     const link = await connect();
+    const clientIds = async (): Promise<string[]> =>
+      String(await server.ask('CLIENT', 'LIST'))
+        .split('\n')
+        .filter((line) => line.includes('name=guest-token-proxy'))
+        .map((line) => line.split(' ')[0] ?? '');
+    const [before] = await clientIds();
     server.freeze();
     await ask(link);
     await new Promise((resolve) => setTimeout(resolve, 5_000));
     server.thaw();
     await until(link.isUp);
     expect(await echo(link)).toBe('hello');
+    expect(await clientIds()).not.toContain(before);
   });
 
   it('says nothing of a single answer that came too late', async () => {
@@ -127,16 +136,62 @@ describe.skipIf(!redisIsInstalled)(`the link to Redis${redisReason}`, () => {
     expect(told).toEqual(['up: answers']);
   });
 
-  it('counts Redis as down while its answers are slow, without making anybody wait longer than the limit', async () => {
-    const link = await connect();
-    const sleep = () => link.run((client) => client.call('EVAL', [busyFor(25), 0]));
-    let slow = 0;
-    while (link.isUp() && slow < 50) {
-      await sleep().catch(() => undefined);
-      slow += 1;
+  it('counts Redis as down when its answers come too late again and again, although it answers pings', async () => {
+    const link = await connect(server.url, 100);
+    const script = busyFor(250);
+    let late = 0;
+    while (!told.includes('down: no answer in time') && late < 10) {
+      await until(() => link.isUp() || told.length > 1);
+      await link.run((client) => client.call('EVAL', [script, 0])).catch(() => undefined);
+      late += 1;
     }
-    expect(link.isUp()).toBe(false);
-    expect(slow).toBeLessThan(20);
+    expect(told).toContain('down: no answer in time');
+    expect(late).toBeLessThanOrEqual(3);
+    await until(link.isUp);
+  });
+
+  it('does not hold its own business against Redis', async () => {
+    const link = await connect();
+    const busy = setInterval(() => {
+      const end = performance.now() + 80;
+      while (performance.now() < end);
+    }, 1);
+    try {
+      for (let count = 0; count < 20; count += 1) expect(await echo(link)).toBe('hello');
+    } finally {
+      clearInterval(busy);
+    }
+    expect(told).toEqual(['up: answers']);
+  });
+
+  it('says when it is down for another cause, once', async () => {
+    const link = await connect();
+    await server.kill();
+    await until(() => told.includes('still down: ECONNREFUSED') || told.includes('down: ECONNREFUSED'));
+    const guarded = await startRedisServer(['--requirepass', 'a-password'], server.port);
+    try {
+      await until(() => told.some((line) => line.includes('NOAUTH')));
+      await new Promise((resolve) => setTimeout(resolve, 2_500));
+      expect(told.filter((line) => line.includes('NOAUTH'))).toEqual(['still down: NOAUTH']);
+      expect(link.isUp()).toBe(false);
+      await expect(link.insist((client) => client.call('ECHO', ['x']))).rejects.toBeInstanceOf(RedisDown);
+    } finally {
+      await guarded.stop();
+    }
+  });
+
+  it('gives up at once on an answer that is none, and on a link that is stuck', async () => {
+    const link = await connect();
+    await expect(link.run(() => Promise.reject(new Error('BADREPLY of a script')))).rejects.toBeInstanceOf(RedisDown);
+    expect(told).toEqual(['up: answers', 'down: BADREPLY']);
+    await until(link.isUp);
+    server.freeze();
+    await ask(link);
+    await new Promise((resolve) => setTimeout(resolve, 1_000));
+    const startedAt = performance.now();
+    await expect(link.insist((client) => client.call('ECHO', ['x']))).rejects.toBeInstanceOf(RedisDown);
+    expect(performance.now() - startedAt).toBeLessThan(100);
+    server.thaw();
   });
 
   it('tells a refused password by its code, and never the password', async () => {
@@ -153,8 +208,8 @@ describe.skipIf(!redisIsInstalled)(`the link to Redis${redisReason}`, () => {
 
   it('sends a script again after the server forgot it', async () => {
     const link = await connect();
-    const answer = createRedisScript("return {'bytes', 7, ARGV[1]}");
-    const run = () => link.run((client) => answer(client, 'key', ['text']));
+    const script = { name: 'testAnswer', lua: "return {'bytes', 7, ARGV[1]}" };
+    const run = () => link.run((client) => client.run(script, 'key', ['text']));
     expect(await run()).toEqual([Buffer.from('bytes'), 7, Buffer.from('text')]);
     await server.ask('SCRIPT', 'FLUSH');
     expect(await run()).toEqual([Buffer.from('bytes'), 7, Buffer.from('text')]);

@@ -45,18 +45,19 @@ describe.skipIf(!redisIsInstalled)(`tokens shared through Redis${redisReason}`, 
 
   /** A replica with the mint of all replicas; `limitMs` is wide so that a busy machine does not look like a slow Redis. */
   const startReplica = async (
-    options: { clock?: Clock; apiKey?: string; limitMs?: number; maxEntries?: number } = {},
+    options: { clock?: Clock; apiKey?: string; limitMs?: number; maxEntries?: number; isUp?: false } = {},
   ) => {
     const { clock = systemClock, apiKey, limitMs = 1_000, maxEntries = 1_000 } = options;
     const link = await connectRedis({
       address: parseRedisUrl(server.url),
       clock,
       random: Math.random,
-      events: { onRedisState: () => undefined },
+      events: { onRedisState: () => undefined, onRedisCause: () => undefined },
       limitMs,
     });
     links.push(link);
-    const shared = createRedisTokens({ link, deriveKey: createKeyDerivation(), clock });
+    const usedLink = options.isUp === false ? { ...link, isUp: () => false } : link;
+    const shared = createRedisTokens({ link: usedLink, deriveKey: createKeyDerivation(), clock });
     const replica: RecordedIssue = startIssue({
       mint: scripted.mint,
       apiKeys: createApiKeys(apiKey),
@@ -77,11 +78,9 @@ describe.skipIf(!redisIsInstalled)(`tokens shared through Redis${redisReason}`, 
   it('are found in an emergency also while Redis counts as down for being slow', async () => {
     const first = await startReplica();
     const { token } = await first.issue(grantOf(), alice);
-    const second = await startReplica({ limitMs: 0 });
-    expect(second.link.isUp()).toBe(false);
+    const second = await startReplica({ isUp: false });
     scripted.behave(() => Promise.reject(new ServiceError('UPSTREAM_UNAVAILABLE', 'circuit_open')));
     expect(await second.issue(grantOf(), alice)).toMatchObject({ token, reused: true });
-    expect(second.results).toEqual(['spare']);
   });
 
   it('are minted once for two replicas', async () => {
@@ -126,8 +125,12 @@ describe.skipIf(!redisIsInstalled)(`tokens shared through Redis${redisReason}`, 
       await new Promise((resolve) => setTimeout(resolve, 100));
       throw new ServiceError('UPSTREAM_UNAVAILABLE', 'upstream_error');
     });
+    const startedAt = performance.now();
     const outcomes = await Promise.allSettled([first.issue(grantOf(), alice), second.issue(grantOf(), alice)]);
     expect(outcomes.map(({ status }) => status).sort()).toEqual(['fulfilled', 'rejected']);
+    // Released by the first one: it would have ended by itself only after a second.
+    expect(performance.now() - startedAt).toBeLessThan(800);
+    await until(async () => ((await server.ask('KEYS', 'guest-token:1:lock:*')) as string[]).length === 0, 500);
   });
 
   it('are handed out as spare by a replica that has just started while the upstream is down', async () => {
@@ -165,6 +168,65 @@ describe.skipIf(!redisIsInstalled)(`tokens shared through Redis${redisReason}`, 
     expect((await shared.get(key, apiKey))?.remainingMs).toBeLessThanOrEqual(9_000);
     await server.ask('PERSIST', name);
     expect(await shared.get(key, apiKey)).toBeUndefined();
+  });
+
+  it('never live longer than they were minted for, whatever clocks and countdown say', async () => {
+    const ahead = await startReplica({ clock: clockOffBy(2 * hour) });
+    const right = await startReplica();
+    const { token } = await ahead.issue(grantOf(), alice);
+    const [name = ''] = (await server.ask('KEYS', 'guest-token:1:token:*')) as string[];
+    await server.ask('PEXPIRE', name, String(10 * hour));
+    const found = await right.issue(grantOf(), alice);
+    expect(found.token).toBe(token);
+    expect(found.expiresInSeconds).toBeLessThanOrEqual(3599);
+  });
+
+  it('are not handed out as spare with less than a minute of life left', async () => {
+    const first = await startReplica();
+    const { token } = await first.issue(grantOf(), alice);
+    scripted.behave(() => Promise.reject(new ServiceError('UPSTREAM_UNAVAILABLE', 'circuit_open')));
+    for (const isUp of [undefined, false] as const) {
+      const at = (ageMs: number) => startReplica({ clock: clockOffBy(ageMs), ...(isUp === false && { isUp }) });
+      const [young, old] = [await at(58 * 60_000), await at(59 * 60_000)];
+      expect((await young.issue(grantOf(), alice)).token).toBe(token);
+      await expect(old.issue(grantOf(), alice)).rejects.toMatchObject({ code: 'UPSTREAM_UNAVAILABLE' });
+    }
+  });
+
+  it('are not read when they are too long to be one', async () => {
+    const first = await startReplica();
+    await first.issue(grantOf(), alice);
+    const [name = ''] = (await server.ask('KEYS', 'guest-token:1:token:*')) as string[];
+    await server.ask('SETRANGE', name, String(64 * 2 ** 20), 'x');
+    const bytesSent = async (): Promise<number> =>
+      Number(/total_net_output_bytes:(\d+)/.exec(String(await server.ask('INFO', 'stats')))?.[1]);
+    const before = await bytesSent();
+    const second = await startReplica();
+    expect((await second.issue(grantOf(), alice)).reused).toBe(false);
+    expect((await bytesSent()) - before).toBeLessThan(2 ** 20);
+    expect(second.link.isUp()).toBe(true);
+  });
+
+  it('are renewed ahead of time once, whichever replicas are asked', async () => {
+    let aheadMs = 0;
+    const clock: Clock = {
+      now: () => systemClock.now() + aheadMs,
+      monotonic: () => systemClock.monotonic() + aheadMs,
+    };
+    const replicas = [await startReplica({ clock }), await startReplica({ clock })];
+    for (const { issue } of replicas) await issue(grantOf(), alice);
+    expect(minted() - before).toBe(1);
+    aheadMs = 29 * 60_000;
+    scripted.behave(() => new Promise((resolve) => setTimeout(resolve, 100)));
+    const during = await Promise.all(replicas.map(({ issue }) => issue(grantOf(), alice)));
+    expect(new Set(during.map(({ token }) => token)).size).toBe(1);
+    for (const { close } of replicas) await close();
+    expect(minted() - before).toBe(2);
+    expect(replicas.flatMap(({ renewals }) => renewals)).toEqual(['renewed', 'renewed']);
+    const after = await Promise.all(replicas.map(({ issue }) => issue(grantOf(), alice)));
+    expect(new Set(after.map(({ token }) => token)).size).toBe(1);
+    expect(after[0]?.token).not.toBe(during[0]?.token);
+    expect(await server.ask('KEYS', 'guest-token:1:lock:*'), 'every lock was released').toEqual([]);
   });
 
   it('are ignored when changed, moved to another name, or written by somebody else', async () => {

@@ -1,8 +1,9 @@
-import { execFileSync, spawnSync } from 'node:child_process';
+import { execFile, execFileSync, spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, describe, expect, it } from 'vitest';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { systemClock } from '../../src/clock.ts';
 import { createRedisTokens } from '../../src/guest-token/redis-tokens.ts';
 import { createRedisCounter } from '../../src/limits/redis-counter.ts';
@@ -51,7 +52,10 @@ describe.skipIf(!redisIsInstalled)(`other ways to reach Redis${redisReason}`, ()
       address: parseRedisUrl(url),
       clock: systemClock,
       random: Math.random,
-      events: { onRedisState: (state, cause) => told.push(`${state}: ${cause}`) },
+      events: {
+        onRedisState: (state, cause) => told.push(`${state}: ${cause}`),
+        onRedisCause: (cause) => told.push(`still down: ${cause}`),
+      },
       limitMs: 1_000,
     });
     links.push(link);
@@ -86,41 +90,87 @@ describe.skipIf(!redisIsInstalled)(`other ways to reach Redis${redisReason}`, ()
     expect(String(await master.ask('INFO', 'keyspace'))).toContain('db1:');
   });
 
-  it.skipIf(!canMakeCertificates)('TLS, but not to a server whose certificate nobody vouches for', async () => {
+  describe.skipIf(!canMakeCertificates)('TLS, but not to a server whose certificate nobody vouches for', () => {
     const [cert, key] = [join(folder, 'cert.pem'), join(folder, 'key.pem')];
-    const subject = ['-subj', '/CN=localhost', '-addext', 'subjectAltName=DNS:localhost,IP:127.0.0.1'];
-    const keyPair = ['req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-days', '2', '-keyout', key, '-out', cert];
-    execFileSync('openssl', [...keyPair, ...subject], { stdio: 'ignore' });
-    const tlsPort = await freePort();
     const tls = [
-      '--tls-port',
-      String(tlsPort),
       '--tls-cert-file',
       cert,
       '--tls-key-file',
       key,
+      '--tls-ca-cert-file',
+      cert,
       '--tls-auth-clients',
       'no',
     ];
-    await start(tls);
-    const url = `rediss://localhost:${tlsPort}`;
 
-    const script = `
-      import { connectRedis } from './src/redis/redis-link.ts';
-      import { parseRedisUrl } from './src/redis/redis-address.ts';
-      import { systemClock } from './src/clock.ts';
-      const told = [];
-      const events = { onRedisState: (state, cause) => told.push(state + ': ' + cause) };
-      const link = await connectRedis({ address: parseRedisUrl('${url}'), clock: systemClock, random: Math.random, events });
-      console.log(told[0]);
-      link.close();
-    `;
-    const run = (env: Record<string, string>): string =>
-      execFileSync(process.execPath, ['--input-type=module', '-e', script], {
-        env: { PATH: process.env['PATH'], ...env },
-        encoding: 'utf8',
-      }).trim();
-    expect(run({})).toBe('down: DEPTH_ZERO_SELF_SIGNED_CERT');
-    expect(run({ NODE_EXTRA_CA_CERTS: cert })).toBe('up: answers');
+    beforeAll(() => {
+      const subject = ['-subj', '/CN=localhost', '-addext', 'subjectAltName=DNS:localhost,IP:127.0.0.1'];
+      const keyPair = ['req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-days', '2', '-keyout', key, '-out', cert];
+      execFileSync('openssl', [...keyPair, ...subject], { stdio: 'ignore' });
+    });
+
+    /** What a process of its own, with these variables, says of the server: its first state, or that it came up. */
+    const stateIn = async (url: string, env: Record<string, string>): Promise<string> => {
+      const script = `
+        import { connectRedis } from './src/redis/redis-link.ts';
+        import { parseRedisUrl } from './src/redis/redis-address.ts';
+        import { systemClock } from './src/clock.ts';
+        const told = [];
+        const events = { onRedisState: (state, cause) => told.push(state + ': ' + cause), onRedisCause: () => undefined };
+        const options = { address: parseRedisUrl('${url}'), clock: systemClock, random: Math.random, events, limitMs: 1000 };
+        const link = await connectRedis(options);
+        const tries = process.env.NODE_EXTRA_CA_CERTS === undefined ? 5 : 100;
+        for (let i = 0; i < tries && !link.isUp(); i += 1) await new Promise((resolve) => setTimeout(resolve, 100));
+        console.log(told.at(-1));
+        link.close();
+      `;
+      const { stdout } = await promisify(execFile)(
+        process.execPath,
+        ['--no-warnings', '--input-type=module', '-e', script],
+        {
+          env: { PATH: process.env['PATH'], ...env },
+        },
+      );
+      return stdout.trim();
+    };
+
+    const expectVerifiedTls = async (url: string): Promise<void> => {
+      const [refused, refusedToo, accepted] = await Promise.all([
+        stateIn(url, {}),
+        stateIn(url, { NODE_TLS_REJECT_UNAUTHORIZED: '0' }),
+        stateIn(url, { NODE_EXTRA_CA_CERTS: cert }),
+      ]);
+      expect(refused).toMatch(/^down: (DEPTH_ZERO_SELF_SIGNED_CERT|connection failed)$/);
+      expect(refusedToo).toBe(refused);
+      expect(accepted).toBe('up: answers');
+    };
+
+    it('one server', async () => {
+      const server = await start(tls);
+      await expectVerifiedTls(`rediss://localhost:${server.port}`);
+    });
+
+    it('Sentinel', async () => {
+      const master = await start(tls);
+      const port = await freePort();
+      const file = join(folder, 'sentinel-tls.conf');
+      writeFileSync(
+        file,
+        [
+          'port 0',
+          `tls-port ${port}`,
+          'bind 127.0.0.1',
+          `tls-cert-file ${cert}`,
+          `tls-key-file ${key}`,
+          `tls-ca-cert-file ${cert}`,
+          'tls-auth-clients no',
+          'tls-replication yes',
+          `sentinel monitor mymaster 127.0.0.1 ${master.port} 1`,
+          '',
+        ].join('\n'),
+      );
+      await start([file, '--sentinel', '--tls-ca-cert-file', cert], port);
+      await expectVerifiedTls(`rediss+sentinel://localhost:${port}/mymaster`);
+    });
   });
 });

@@ -2,6 +2,7 @@
 // and flush. Tests that need it are skipped where the program is not installed.
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { Redis } from 'ioredis';
 
@@ -41,12 +42,17 @@ export async function startRedisServer(extra: readonly string[] = [], askedPort?
   const port = askedPort ?? (await freePort());
   let child: ChildProcess | undefined;
 
+  // Only TLS: the certificate is the test's own, so that it is its own authority.
+  const caFile = extra[extra.indexOf('--tls-ca-cert-file') + 1];
+  const secured =
+    extra.includes('--tls-ca-cert-file') && caFile !== undefined ? { tls: { ca: readFileSync(caFile) } } : {};
   const requirepass = extra[extra.indexOf('--requirepass') + 1];
   const credentials = extra.includes('--requirepass') && requirepass !== undefined ? { password: requirepass } : {};
 
   const withClient = async <T>(use: (client: Redis) => Promise<T>): Promise<T> => {
     const client = new Redis({
       ...credentials,
+      ...secured,
       port,
       host: '127.0.0.1',
       retryStrategy: (times) => Math.min(times * 20, 100),
@@ -60,7 +66,8 @@ export async function startRedisServer(extra: readonly string[] = [], askedPort?
   };
 
   const launch = async (): Promise<void> => {
-    const own = ['--port', String(port), '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no'];
+    const portOption = 'tls' in secured ? ['--port', '0', '--tls-port'] : ['--port'];
+    const own = [...portOption, String(port), '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no'];
     const isSentinel = extra.includes('--sentinel');
     child = spawn('redis-server', isSentinel ? extra : [...own, ...extra], { stdio: 'ignore' });
     await withClient((client) => client.ping());

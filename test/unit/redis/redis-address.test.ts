@@ -1,6 +1,17 @@
 import { describe, expect, it } from 'vitest';
 import { ConfigurationError } from '../../../src/problem.ts';
-import { parseRedisUrl } from '../../../src/redis/redis-address.ts';
+import { inspect } from 'node:util';
+import { parseRedisUrl, type RedisAddress } from '../../../src/redis/redis-address.ts';
+import { Secret } from '../../../src/secrets/secret.ts';
+
+/** With its secrets as text. */
+const revealed = (address: RedisAddress): Record<string, unknown> =>
+  Object.fromEntries(
+    Object.entries(address).map(([name, value]) => [
+      name,
+      value instanceof Secret ? value.reveal() : (value as unknown),
+    ]),
+  );
 
 describe('REDIS_URL', () => {
   it.each([
@@ -53,7 +64,7 @@ describe('REDIS_URL', () => {
       },
     ],
   ])('%s is understood', (text, address) => {
-    expect(parseRedisUrl(text)).toEqual(address);
+    expect(revealed(parseRedisUrl(text))).toEqual(address);
   });
 
   it.each([
@@ -72,6 +83,7 @@ describe('REDIS_URL', () => {
     'redis+sentinel://:hunter2secret@s1',
     'redis+sentinel://:hunter2secret@s1/master/0/x',
     'redis+sentinel://:hunter2secret@s1/master?password=x',
+    'redis+sentinel://:hunter2secret@s1/master?sentinelPassword=',
     'redis+cluster://:hunter2secret@n1/2',
   ])('%s is refused without repeating its password', (text) => {
     const refusal = (() => {
@@ -84,5 +96,16 @@ describe('REDIS_URL', () => {
     expect(refusal).toBeInstanceOf(ConfigurationError);
     expect(String(refusal)).toContain('REDIS_URL');
     expect(String(refusal)).not.toContain('hunter2secret');
+  });
+
+  it('shows no password when it is printed or serialised', () => {
+    const address = parseRedisUrl('redis+sentinel://svc:hunter2secret@s1/master?sentinelPassword=hunter3secret');
+    const identity = (text: string): string => new Secret(text).identity();
+    for (const text of [inspect(address, { depth: Infinity, showHidden: true }), JSON.stringify(address)]) {
+      for (const secret of ['hunter2secret', 'hunter3secret']) {
+        expect(text).not.toContain(secret);
+        expect(text).not.toContain(identity(secret));
+      }
+    }
   });
 });

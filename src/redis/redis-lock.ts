@@ -1,0 +1,50 @@
+// Short locks in Redis that end with whoever holds them: a lock lasts 0.8 seconds and is renewed while its work goes on,
+// so that a replica that dies leaves it for a moment only. It saves double work; nothing that must hold depends on it.
+import { randomBytes } from 'node:crypto';
+import type { RedisScript } from './redis-client.ts';
+import type { RedisLink } from './redis-link.ts';
+
+/** `held`: somebody else has it. `unavailable`: nobody can tell. */
+export type LockAnswer = { readonly release: () => void } | 'held' | 'unavailable';
+
+const lastsMs = 800;
+const renewEveryMs = 250;
+/** Work that takes longer than any deadline is stuck: its lock is left to end. */
+const longestWorkMs = 15_000;
+
+/** Only the owner ends or renews a lock; what somebody else has by now, of whatever size and type, is left alone. */
+const ifOwned = (command: string): string => `
+if redis.pcall('STRLEN', KEYS[1]) == #ARGV[1] and redis.call('GET', KEYS[1]) == ARGV[1] then
+  return ${command}
+end
+return 0
+`;
+
+const unlock: RedisScript = { name: 'guestTokenUnlock', lua: ifOwned("redis.call('DEL', KEYS[1])") };
+const prolong: RedisScript = { name: 'guestTokenProlong', lua: ifOwned("redis.call('PEXPIRE', KEYS[1], ARGV[2])") };
+
+/** Takes the lock of this name, without waiting. Never throws. */
+export function createRedisLocks(link: RedisLink): (name: string) => Promise<LockAnswer> {
+  return async (name) => {
+    const owner = randomBytes(12).toString('base64url');
+    try {
+      const answer = await link.run((client) => client.call('SET', [name, owner, 'PX', lastsMs, 'NX']));
+      if (answer !== 'OK') return 'held';
+    } catch {
+      return 'unavailable';
+    }
+    let renewalsLeft = Math.floor(longestWorkMs / renewEveryMs);
+    const renewal = setInterval(() => {
+      renewalsLeft -= 1;
+      if (renewalsLeft < 0) return clearInterval(renewal);
+      link.run((client) => client.run(prolong, name, [owner, lastsMs])).catch(() => undefined);
+    }, renewEveryMs);
+    renewal.unref();
+    return {
+      release: () => {
+        clearInterval(renewal);
+        link.run((client) => client.run(unlock, name, [owner])).catch(() => undefined);
+      },
+    };
+  };
+}

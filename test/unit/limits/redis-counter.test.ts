@@ -1,0 +1,38 @@
+import { describe, expect, it } from 'vitest';
+import { createRedisCounter } from '../../../src/limits/redis-counter.ts';
+import type { RedisClient } from '../../../src/redis/redis-client.ts';
+import type { RedisLink } from '../../../src/redis/redis-link.ts';
+
+const linkThatReplies = (reply: unknown): RedisLink => {
+  const client: RedisClient = {
+    isReady: () => true,
+    call: () => Promise.reject(new Error('not scripted')),
+    run: async () => reply,
+    onReady: () => undefined,
+    onError: () => undefined,
+    onClose: () => undefined,
+    reconnect: () => undefined,
+    close: () => undefined,
+  };
+  return {
+    isUp: () => true,
+    run: (exchange) => exchange(client),
+    insist: (exchange) => exchange(client),
+    close: () => undefined,
+  };
+};
+
+describe('a count in Redis', () => {
+  it('is what the script says', async () => {
+    const take = createRedisCounter(linkThatReplies([1, 3, 1200]), 'test:');
+    expect(await take('key', { max: 5, windowMs: 1000 })).toEqual({ allowed: true, used: 3, freesInMs: 1200 });
+  });
+
+  it.each([[null], ['OK'], [7], [[]], [[1, 3]], [['1', 3, 5]], [[1, Buffer.from('3'), 5]]])(
+    'is none when Redis replies with %j',
+    async (reply) => {
+      const take = createRedisCounter(linkThatReplies(reply), 'test:');
+      await expect(take('key', { max: 5, windowMs: 1000 })).rejects.toThrow('BADREPLY');
+    },
+  );
+});
