@@ -6,6 +6,7 @@ import type { Logger } from 'pino';
 import { createAuthenticator } from './authn/authenticate.ts';
 import type { Clock } from './clock.ts';
 import type { Configuration } from './config/load-configuration.ts';
+import { noStoredSecrets, type StoredSecrets } from './config/stored-secrets.ts';
 import { ServiceError } from './errors.ts';
 import { createFileReader } from './file-reader.ts';
 import { createUpstreamClient } from './databrain/client.ts';
@@ -22,6 +23,7 @@ import { watchIssuerKeyFiles } from './reload/issuer-key-files.ts';
 import { createPolicies } from './reload/policies.ts';
 import { createApiKeys } from './secrets/api-keys.ts';
 import type { Secret } from './secrets/secret.ts';
+import type { SecretWatch } from './secrets/watch-secret.ts';
 import { createAudit } from './telemetry/audit.ts';
 import { createMetrics } from './telemetry/metrics.ts';
 import {
@@ -30,6 +32,7 @@ import {
   observeKeySets,
   observeRedis,
   observeSecretReload,
+  observeSecretStores,
   observeUpstream,
 } from './telemetry/observers.ts';
 import { version } from './version.ts';
@@ -39,6 +42,8 @@ const defaultPollIntervalMs = 2_000;
 
 export interface AppOptions {
   readonly configuration: Configuration;
+  /** The stores that secrets of the configuration came from; closed with the service. */
+  readonly stored?: StoredSecrets;
   readonly logger: Logger;
   readonly clock: Clock;
   /** The text that GET /openapi.yaml answers with. */
@@ -62,31 +67,38 @@ const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout
 
 /** Creates the service. Opens no listener; a configured Redis is connected to in the background. */
 export async function buildApp(options: AppOptions): Promise<App> {
-  const { configuration, logger, clock, pollIntervalMs = defaultPollIntervalMs } = options;
+  const { configuration, logger, clock, stored = noStoredSecrets, pollIntervalMs = defaultPollIntervalMs } = options;
   const { config } = configuration;
   const random = Math.random;
   const metrics = createMetrics();
   const observeReload = observeSecretReload(metrics, logger);
   // Secrets are held against each other, so a change of one may make a refused one acceptable.
   let secretChanges = 0;
-  const secretsJudgedBy = (): string => String(secretChanges);
-  const onSecretReload: typeof observeReload = (setting, outcome) => {
-    if (outcome.kind === 'changed') secretChanges += 1;
-    observeReload(setting, outcome);
-  };
+  const unreadable = new Set<string>();
   const readFile = createFileReader();
+  const secretWatch: SecretWatch = {
+    readFile,
+    fileIntervalMs: pollIntervalMs,
+    storeIntervalMs: config.secretsRefreshSeconds * 1000,
+    random,
+    judgedBy: () => String(secretChanges),
+    onReload: (setting, outcome, store) => {
+      if (outcome.kind === 'changed') secretChanges += 1;
+      if (store !== undefined && outcome.kind === 'failed') unreadable.add(setting);
+      else unreadable.delete(setting);
+      observeReload(setting, outcome, store);
+    },
+  };
+  stored.onEvent(observeSecretStores(metrics, logger));
   let phase: Phase = 'serving';
 
-  // Secrets: API keys by setting, each watched if it came from a file.
+  // Secrets: API keys by setting, each watched if it came from a file or a store.
   const apiKeys = createApiKeys({
     settings: config.apiKeys,
-    readFile,
-    pollIntervalMs,
-    judgedBy: secretsJudgedBy,
+    watch: secretWatch,
     accept: (_name, value) => {
       if (authenticator.isSigningSecret(value)) throw new Error('is the same as the JWT secret');
     },
-    onReload: onSecretReload,
   });
 
   // Who is calling.
@@ -103,10 +115,7 @@ export async function buildApp(options: AppOptions): Promise<App> {
       const isApiKey = apiKeys.names.some((name) => apiKeys.get(name)?.identity() === key.identity());
       if (isApiKey) throw new Error('is the same as an API key');
     },
-    judgedBy: secretsJudgedBy,
-    readFile,
-    pollIntervalMs,
-    onReload: onSecretReload,
+    watch: secretWatch,
   });
 
   countFromZero(metrics, {
@@ -155,6 +164,7 @@ export async function buildApp(options: AppOptions): Promise<App> {
     apiKeys,
     authenticator,
     isServing: () => phase === 'serving',
+    ...(stored === noStoredSecrets ? {} : { secretsAreCurrent: () => unreadable.size === 0 }),
   });
   const limitSecret = (): Secret => {
     const key = apiKeys.get('DATABRAIN_API_KEY');
@@ -216,6 +226,7 @@ export async function buildApp(options: AppOptions): Promise<App> {
       policies.close();
       apiKeys.close();
       for (const file of issuerKeyFiles) file.close();
+      await stored.close();
       await authenticator.close();
       redis?.close();
       await admin.close();

@@ -17,9 +17,12 @@ export const toLine = ({ where, what, mend }: Problem): string =>
 export class ConfigurationError extends Error {
   override readonly name = 'ConfigurationError';
   readonly problems: readonly Problem[];
+  /** Nothing is wrong with the settings, but something that they name is away; starting again later may help. */
+  readonly isTemporary: boolean;
 
-  constructor(problems: readonly Problem[]) {
+  constructor(problems: readonly Problem[], isTemporary = false) {
     super(problems.map(toLine).join('\n'));
     this.problems = problems;
+    this.isTemporary = isTemporary;
   }
 }

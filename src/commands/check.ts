@@ -1,14 +1,13 @@
 // check: everything that would stop the start, and everything the policy's author should know, without starting.
-import { resolve } from 'node:path';
 import type { Config } from '../config/load-config.ts';
 import { loadConfiguration, type LoadedPolicy } from '../config/load-configuration.ts';
-import { readRegularFileSync } from '../file-reader.ts';
 import { checkDataApp } from '../policy/trial/live-check.ts';
 import type { DataAppPolicy, Policy } from '../policy/policy.ts';
-import { ConfigurationError, toLine, type Problem } from '../problem.ts';
+import { toLine, type Problem } from '../problem.ts';
 import { exitCode, type Command, type CommandContext } from './command.ts';
 import { fetchListing } from './embeds-listing.ts';
 import { parseWords } from './parse-args.ts';
+import { exitCodeOf, readFileFor, storedSecretsFor } from './surroundings.ts';
 
 const count = (number: number, noun: string): string => `${number} ${noun}${number === 1 ? '' : 's'}`;
 
@@ -54,13 +53,14 @@ export const checkCommand: Command = {
   summary: 'validates settings and policy without starting',
   help: `Usage: guest-token-proxy check [--strict] [--live]
 
-Validates all settings, the policy files and POLICY_TEST_FILES, and tells every problem at once, one line each: where,
-what, mend. Prints what the policy's author should think about (lint).
+Validates all settings, the policy files and POLICY_TEST_FILES, and prints every problem at once, one line each:
+location, problem, fix. Prints what the policy's author should think about (lint), and where each secret comes from.
+Secrets in stores (X_VAULT and the like) are read, and never printed.
 
   --strict  lint warnings fail the check
   --live    also asks Databrain's embeds listing whether keys, data apps, embed ids and dashboard ids exist; mints nothing
 
-Exit code 78 if the service would not start, 1 if --strict or --live finds something.
+Exit code 78 if the service would not start, 1 if --strict or --live finds something, or if a store of secrets is away.
 `,
   run: async (context) => {
     const words = parseWords(checkCommand, context, {
@@ -69,9 +69,10 @@ Exit code 78 if the service would not start, 1 if --strict or --live finds somet
     });
     if ('exit' in words) return words.exit;
     const { strict, live } = words.values;
+    const stored = await storedSecretsFor(context);
     try {
-      const readFile = (path: string): Buffer => readRegularFileSync(resolve(context.cwd, path));
-      const { config, policy, shadow } = loadConfiguration(context.env, readFile);
+      const { config, policy, shadow } = loadConfiguration(context.env, readFileFor(context), stored);
+      for (const { name, origin } of config.secretOrigins) context.out(`secret: ${name} from ${origin}\n`);
       const warnings = [...policy.policy.lint, ...(shadow?.policy.lint ?? [])];
       for (const warning of warnings) context.err(`${strict ? '' : 'warning: '}${toLine(warning)}\n`);
       for (const name of config.insecure) context.err(`warning: ${name}: lowers the guard. Remove it in production.\n`);
@@ -81,9 +82,9 @@ Exit code 78 if the service would not start, 1 if --strict or --live finds somet
       if (shadow !== undefined) context.out(`${okLine(shadow)} (shadow)\n`);
       return exitCode.ok;
     } catch (error) {
-      if (!(error instanceof ConfigurationError)) throw error;
-      context.err(`${error.message}\n`);
-      return exitCode.configuration;
+      return exitCodeOf(error, context);
+    } finally {
+      await stored.close();
     }
   },
 };

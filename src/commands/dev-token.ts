@@ -1,13 +1,12 @@
 // dev-token: signs a JWT with the configured HMAC secret, for trying things out. Refuses when there is no such secret:
 // a proxy that trusts a real identity provider has no key to sign with, and should not.
 import { createSigner } from 'fast-jwt';
-import { resolve } from 'node:path';
 import { createReader } from '../config/environment.ts';
-import { readRegularFileSync } from '../file-reader.ts';
 import { toLine, type Problem } from '../problem.ts';
 import { exitCode, type Command } from './command.ts';
 import { readClaims } from './claims-argument.ts';
 import { parseWords } from './parse-args.ts';
+import { readFileFor, storedSecretsFor } from './surroundings.ts';
 
 const hmacAlgorithms = ['HS256', 'HS384', 'HS512'] as const;
 const defaultLifetimeSeconds = 3_600;
@@ -42,9 +41,11 @@ iss and aud come from JWT_ISSUER and JWT_AUDIENCE, iat and exp from the clock, u
     const claims = await readClaims(words.values.claims, context);
     if (typeof claims === 'string') return usage(claims);
 
-    const problems: Problem[] = [];
-    const reader = createReader(context.env, (path) => readRegularFileSync(resolve(context.cwd, path)), problems);
-    const secret = reader.fromFile('JWT_SECRET');
+    const stored = await storedSecretsFor(context, ['JWT_SECRET']);
+    await stored.close();
+    const problems: Problem[] = [...stored.problems];
+    const reader = createReader(context.env, readFileFor(context), problems, stored);
+    const secret = reader.secret('JWT_SECRET');
     const iss = reader.text('JWT_ISSUER');
     const aud = reader.list('JWT_AUDIENCE')?.[0];
     const wanted = reader.list('JWT_ALGORITHMS')?.[0] ?? 'HS256';
@@ -61,7 +62,7 @@ iss and aud come from JWT_ISSUER and JWT_AUDIENCE, iat and exp from the clock, u
     }
     if (secret === undefined || algorithm === undefined || problems.length > 0) {
       context.err(`${problems.map(toLine).join('\n')}\n`);
-      return exitCode.configuration;
+      return stored.isTemporary ? exitCode.checkFailed : exitCode.configuration;
     }
     const iat = Math.floor(context.clock.now() / 1000);
     const key = secret.value.reveal().split(/\r?\n/, 1)[0] ?? '';

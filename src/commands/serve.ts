@@ -1,14 +1,13 @@
 // serve: runs the service until it is asked to stop. All configuration problems are told before any socket opens.
-import { resolve } from 'node:path';
 import type { DestinationStream } from 'pino';
 import { buildApp, type App } from '../app.ts';
 import { loadConfiguration, type Configuration } from '../config/load-configuration.ts';
-import { readRegularFileSync } from '../file-reader.ts';
-import { ConfigurationError, toLine } from '../problem.ts';
+import { toLine } from '../problem.ts';
 import { readOpenApiDocument } from '../shipped-files.ts';
 import { createLogger } from '../telemetry/logger.ts';
 import { exitCode, type Command, type CommandContext } from './command.ts';
 import { parseWords } from './parse-args.ts';
+import { exitCodeOf, readFileFor, storedSecretsFor } from './surroundings.ts';
 
 /** What stopping may take beyond drain and grace before the process is ended regardless. */
 const stopMarginMs = 3_000;
@@ -47,20 +46,26 @@ Signals: SIGTERM and SIGINT drain and exit 0, a second one exits at once; SIGHUP
     const words = parseWords(serveCommand, context, {});
     if ('exit' in words) return words.exit;
 
+    const stored = await storedSecretsFor(context);
     let configuration: Configuration;
     try {
-      configuration = loadConfiguration(context.env, (path) => readRegularFileSync(resolve(context.cwd, path)));
+      configuration = loadConfiguration(context.env, readFileFor(context), stored);
     } catch (error) {
-      if (!(error instanceof ConfigurationError)) throw error;
-      context.err(`${error.message}\n`);
-      return exitCode.configuration;
+      await stored.close();
+      return exitCodeOf(error, context);
     }
 
     const { config } = configuration;
     const logger = createLogger(config.logLevel, await logDestination(context));
     for (const name of config.insecure) logger.warn({ setting: name }, 'a setting that lowers the guard is in force');
 
-    const app = await buildApp({ configuration, logger, clock: context.clock, openApiDocument: readOpenApiDocument() });
+    const app = await buildApp({
+      configuration,
+      stored,
+      logger,
+      clock: context.clock,
+      openApiDocument: readOpenApiDocument(),
+    });
     if (!(await listen(app, context))) return exitCode.configuration;
 
     return context.untilStopped({

@@ -1,11 +1,6 @@
 // Settings that are addresses: CORS origins and the upstream's base URL.
+import { isLoopback } from '../loopback.ts';
 import type { Reader } from './environment.ts';
-
-const loopbackHosts = new Set(['localhost', '127.0.0.1', '[::1]']);
-
-/** Whether a URL's host is this machine itself, as written (no name look-up). */
-export const isLoopback = (url: URL): boolean =>
-  loopbackHosts.has(url.hostname) || /^127\.\d{1,3}\.\d{1,3}\.\d{1,3}$/.test(url.hostname);
 
 /** Exact serialised origins (RFC 6454 §6.1), the form in which browsers send them. */
 export function readCorsOrigins(reader: Reader): readonly string[] {

@@ -1,9 +1,11 @@
 // Reads single settings from the environment by the table in settings.ts, strictly: wrong values become problems
-// that name the variable and the mend, and never print the value. Empty means absent.
+// that name the variable and the fix, and never print the value. Empty means absent.
 import type { Problem } from '../problem.ts';
-import { secretText, type SecretSetting } from '../secrets/secret-setting.ts';
+import { originOf, secretText, type SecretOrigin, type SecretSetting } from '../secrets/secret-setting.ts';
+import { settingOf, sourceVariables } from '../secrets/secret-stores.ts';
 import { Secret } from '../secrets/secret.ts';
 import { namedApiKey, settings, type Setting, type SettingName } from './settings.ts';
+import type { StoredSecrets } from './stored-secrets.ts';
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -12,7 +14,13 @@ export type ReadFile = (path: string) => Buffer;
 
 const byName: ReadonlyMap<string, Setting> = new Map(settings.map((setting) => [setting.name, setting]));
 
-export function createReader(env: Environment, readFile: ReadFile, problems: Problem[]) {
+export function createReader(
+  env: Environment,
+  readFile: ReadFile,
+  problems: Problem[],
+  stored?: Pick<StoredSecrets, 'get'>,
+) {
+  const secretOrigins: SecretOrigin[] = [];
   const raw = (name: string): string | undefined => (env[name] === '' ? undefined : env[name]);
 
   const report = (where: string, what: string, mend: string): undefined => {
@@ -85,17 +93,45 @@ export function createReader(env: Environment, readFile: ReadFile, problems: Pro
     }
   }
 
-  /** Names of all `DATABRAIN_API_KEY_<NAME>` that are set, in themselves or by file. */
+  const isSet = (name: string): boolean => [name, ...sourceVariables(name)].some((source) => raw(source) !== undefined);
+
+  /**
+   * A secret from `NAME`, its file or a store; two of them are a problem. Undefined too when it could not be read, which
+   * is reported here, or was when the store was asked.
+   */
+  function secret(name: string): SecretSetting | undefined {
+    const [first = name, second] = [name, ...sourceVariables(name)].filter((source) => raw(source) !== undefined);
+    if (second !== undefined) return report(first, `is set, and ${second} too`, 'Keep exactly one of the two');
+    const found = stored?.get(name) ?? fromFile(name);
+    if (found !== undefined) secretOrigins.push({ name, origin: originOf(found) });
+    return found;
+  }
+
+  /** Names of all `DATABRAIN_API_KEY_<NAME>` that are set, in themselves, by file or in a store. */
   function namedApiKeys(): readonly string[] {
     const names = new Set<string>();
     for (const variable of Object.keys(env)) {
-      const name = variable.replace(/_FILE$/, '');
+      const name = settingOf(variable);
       if (raw(variable) !== undefined && namedApiKey.test(name)) names.add(name);
     }
     return [...names].sort();
   }
 
-  return { problems, raw, text, integer, flag, oneOf, list, fromFile, namedApiKeys, report };
+  return {
+    problems,
+    secretOrigins,
+    raw,
+    isSet,
+    text,
+    integer,
+    flag,
+    oneOf,
+    list,
+    fromFile,
+    secret,
+    namedApiKeys,
+    report,
+  };
 }
 
 export type Reader = ReturnType<typeof createReader>;

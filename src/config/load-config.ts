@@ -4,11 +4,13 @@ import { ConfigurationError, type Problem } from '../problem.ts';
 import { parseRedisUrl, type RedisAddress } from '../redis/redis-address.ts';
 import { readCorsOrigins, readDatabrainUrl } from './addresses.ts';
 import { createReader, type Environment, type ReadFile, type Reader } from './environment.ts';
-import { isUsableApiKey, type SecretSetting } from '../secrets/secret-setting.ts';
+import { isUsableApiKey, type SecretOrigin, type SecretSetting } from '../secrets/secret-setting.ts';
 import type { IssuerConfig } from '../authn/issuer.ts';
 import type { Secret } from '../secrets/secret.ts';
+import { sourceVariables } from '../secrets/secret-stores.ts';
 import { readIssuers, type Issuers } from './read-issuers.ts';
 import { settings } from './settings.ts';
+import { noStoredSecrets, type StoredSecrets } from './stored-secrets.ts';
 import { readTrustProxy } from './trust-proxy.ts';
 import { unknownVariables } from './unknown-variables.ts';
 import { unusableValues } from './unusable-values.ts';
@@ -30,6 +32,10 @@ export interface Config extends Issuers {
     readonly maxRetries: number;
   };
   readonly apiKeys: readonly SecretSetting[];
+  /** Where each secret came from, for people. */
+  readonly secretOrigins: readonly SecretOrigin[];
+  /** How often secrets in stores are read again. */
+  readonly secretsRefreshSeconds: number;
   readonly policyFile: string;
   readonly policyShadowFile?: string;
   readonly policyTestFiles: readonly string[];
@@ -81,9 +87,10 @@ const minApiKeyLength = 8;
 function readApiKeys(reader: Reader): readonly SecretSetting[] {
   const keys: SecretSetting[] = [];
   for (const name of ['DATABRAIN_API_KEY', ...reader.namedApiKeys()]) {
-    const key = reader.fromFile(name);
+    const key = reader.secret(name);
     if (key === undefined) {
-      const reported = reader.problems.some((problem) => problem.where === name || problem.where === `${name}_FILE`);
+      const places = [name, ...sourceVariables(name)];
+      const reported = reader.problems.some((problem) => places.includes(problem.where));
       if (!reported) reader.report(name, 'is not set', `Set ${name} or ${name}_FILE to the API key of the data app`);
     } else if (key.value.reveal().length < minApiKeyLength) {
       reader.report(name, `has fewer than ${minApiKeyLength} characters`, 'Set the whole key, as Databrain shows it');
@@ -98,6 +105,11 @@ function readApiKeys(reader: Reader): readonly SecretSetting[] {
     }
   }
   return keys;
+}
+
+function readSecretsRefresh(reader: Reader): number {
+  reader.integer('SECRETS_START_WAIT_SECONDS', 0, 600);
+  return reader.integer('SECRETS_REFRESH_SECONDS', 5, day) ?? 0;
 }
 
 function readReuse(reader: Reader): Pick<Config, 'reuse' | 'maxLifetimeSeconds'> {
@@ -140,7 +152,7 @@ function readLimits(reader: Reader): Pick<Config, 'userLimit' | 'addressLimit'> 
 }
 
 function readRedis(reader: Reader): RedisAddress | undefined {
-  const setting = reader.fromFile('REDIS_URL');
+  const setting = reader.secret('REDIS_URL');
   if (setting === undefined) return undefined;
   try {
     return parseRedisUrl(setting.value.reveal());
@@ -156,10 +168,9 @@ const isSigningSecret = (value: Secret, issuers: readonly IssuerConfig[]): boole
   issuers.some(({ keys }) => keys.kind === 'secret' && keys.ring.materials.has(value.identity()));
 
 /** Loads and checks every setting. Throws ConfigurationError with all problems, none of which holds a secret. */
-export function loadConfig(env: Environment, readFile: ReadFile): Config {
-  const problems: Problem[] = [];
-  const reader = createReader(env, readFile, problems);
-  problems.push(...unknownVariables(env));
+export function loadConfig(env: Environment, readFile: ReadFile, stored: StoredSecrets = noStoredSecrets): Config {
+  const problems: Problem[] = [...unknownVariables(env), ...stored.problems];
+  const reader = createReader(env, readFile, problems, stored);
 
   const cookieName = readCookieName(reader);
   const issuers = readIssuers(reader, readFile);
@@ -180,6 +191,8 @@ export function loadConfig(env: Environment, readFile: ReadFile): Config {
     ...(cookieName === undefined ? {} : { cookieName }),
     databrain: readDatabrain(reader),
     apiKeys,
+    secretOrigins: reader.secretOrigins,
+    secretsRefreshSeconds: readSecretsRefresh(reader),
     policyFile: reader.text('POLICY_FILE') ?? '',
     ...(policyShadowFile === undefined ? {} : { policyShadowFile }),
     policyTestFiles: reader.list('POLICY_TEST_FILES') ?? [],

@@ -4,6 +4,7 @@ import type { Policy } from '../policy/policy.ts';
 import { ConfigurationError, type Problem } from '../problem.ts';
 import { createReader, type Environment, type ReadFile } from './environment.ts';
 import { loadConfig, type Config } from './load-config.ts';
+import { noStoredSecrets } from './stored-secrets.ts';
 import { requirePolicyTests } from './policy-tests.ts';
 
 /** A file as it was read, and what it was compiled to. */
@@ -42,9 +43,9 @@ function readPolicyFile(setting: string, path: string, readFile: ReadFile): Buff
 }
 
 /** Loads settings and policies. Throws ConfigurationError with the problems of all of them. */
-export function loadConfiguration(env: Environment, readFile: ReadFile): Configuration {
+export function loadConfiguration(env: Environment, readFile: ReadFile, stored = noStoredSecrets): Configuration {
   const problems: Problem[] = [];
-  const config = collect(problems, () => loadConfig(env, readFile));
+  const config = collect(problems, () => loadConfig(env, readFile, stored));
 
   // The policy is checked even when a setting is wrong, with that setting's default, so that nothing is told late.
   const reader = createReader(env, readFile, []);
@@ -69,6 +70,9 @@ export function loadConfiguration(env: Environment, readFile: ReadFile): Configu
     collect(problems, () => requirePolicyTests(policy.policy, config.policyTestFiles, readFile));
   }
 
-  if (problems.length > 0 || config === undefined || policy === undefined) throw new ConfigurationError(problems);
+  if (problems.length > 0 || config === undefined || policy === undefined) {
+    const isTemporary = stored.isTemporary && problems.every((problem) => stored.problems.includes(problem));
+    throw new ConfigurationError(problems, isTemporary);
+  }
   return { config, policy, ...(shadow === undefined ? {} : { shadow }) };
 }

@@ -2,11 +2,12 @@
 import { loadIssuersFile, type IssuerKeyFile } from '../authn/issuers-file.ts';
 import { parseIssuer, type IssuerConfig, type RawKeySource } from '../authn/issuer.ts';
 import type { SecretSetting } from '../secrets/secret-setting.ts';
+import { sourceVariables } from '../secrets/secret-stores.ts';
 import type { ReadFile, Reader } from './environment.ts';
 
 export interface Issuers {
   readonly issuers: readonly IssuerConfig[];
-  /** Keys that were read from files, and change with them. */
+  /** Keys that were read from files or stores, and may change there. */
   readonly issuerKeyFiles: readonly IssuerKeyFile[];
   /** JWT_ISSUERS_FILE as it was read. */
   readonly issuersFile?: { readonly path: string; readonly content: Buffer };
@@ -15,16 +16,16 @@ export interface Issuers {
 const day = 86_400;
 const noIssuers: Issuers = { issuers: [], issuerKeyFiles: [] };
 
-const singleIssuerVariables = [
+const singleIssuerVariables: readonly string[] = [
   'JWT_ISSUER',
   'JWT_AUDIENCE',
   'JWT_ALGORITHMS',
   'JWT_SECRET',
-  'JWT_SECRET_FILE',
+  ...sourceVariables('JWT_SECRET'),
   'JWT_PUBLIC_KEY',
-  'JWT_PUBLIC_KEY_FILE',
+  ...sourceVariables('JWT_PUBLIC_KEY'),
   'JWT_JWKS_URL',
-] as const;
+];
 
 interface SharedJwtSettings {
   readonly clockToleranceSeconds: number;
@@ -45,14 +46,10 @@ function readSharedJwtSettings(reader: Reader): SharedJwtSettings {
 
 /** The key source of the single issuer; two of them are a problem, none means OIDC discovery. */
 function readKeySource(reader: Reader): { key: RawKeySource; where: string; setting?: SecretSetting } | undefined {
-  const secret = reader.fromFile('JWT_SECRET');
-  const publicKey = reader.fromFile('JWT_PUBLIC_KEY');
+  const secret = reader.secret('JWT_SECRET');
+  const publicKey = reader.secret('JWT_PUBLIC_KEY');
   const url = reader.text('JWT_JWKS_URL');
-  const sources = [
-    ...(secret === undefined ? [] : ['JWT_SECRET']),
-    ...(publicKey === undefined ? [] : ['JWT_PUBLIC_KEY']),
-    ...(url === undefined ? [] : ['JWT_JWKS_URL']),
-  ];
+  const sources = ['JWT_SECRET', 'JWT_PUBLIC_KEY', 'JWT_JWKS_URL'].filter(reader.isSet);
   const [where = 'JWT_ISSUER', other] = sources;
   if (other !== undefined) {
     return reader.report(other, `is set, and ${where} too`, 'Keep exactly one source of keys');
@@ -61,6 +58,8 @@ function readKeySource(reader: Reader): { key: RawKeySource; where: string; sett
   if (publicKey !== undefined) {
     return { key: { kind: 'publicKey', text: publicKey.value.reveal() }, where, setting: publicKey };
   }
+  // Set, but not readable, which is reported.
+  if (where === 'JWT_SECRET' || where === 'JWT_PUBLIC_KEY') return undefined;
   return { key: url === undefined ? { kind: 'discovery' } : { kind: 'jwksUrl', url }, where };
 }
 
@@ -89,7 +88,8 @@ function readSingleIssuer(reader: Reader, shared: SharedJwtSettings): Issuers {
     return noIssuers;
   }
   const { setting } = source;
-  const issuerKeyFiles = setting?.file === undefined ? [] : [{ iss: parsed.issuer.iss, setting }];
+  const changes = setting?.file !== undefined || setting?.stored !== undefined;
+  const issuerKeyFiles = setting !== undefined && changes ? [{ iss: parsed.issuer.iss, setting }] : [];
   return { issuers: [parsed.issuer], issuerKeyFiles };
 }
 

@@ -5,8 +5,11 @@ export interface Setting {
   readonly name: string;
   /** Used when the variable is absent or empty. Nothing that widens access has one. */
   readonly default?: string;
-  /** `X_FILE` is accepted too: a file that holds the value; exactly one of the two. */
-  readonly fromFile?: true;
+  /**
+   * A secret: `X_FILE` is accepted too, a file that holds the value, and unless this is `only` so are `X_VAULT` and the
+   * variables of the other stores; exactly one of them.
+   */
+  readonly fromFile?: true | 'only';
   readonly required?: true;
   /** `list`: comma-separated values; `keys`: PEM or JSON. */
   readonly form?: 'list' | 'keys';
@@ -82,6 +85,26 @@ export const settings = [
   { name: 'RATE_LIMIT_ADDRESS_MAX', default: '600', meaning: 'requests of one client address (IPv6: /64) in a window' },
   { name: 'RATE_LIMIT_ADDRESS_WINDOW_SECONDS', default: '60', meaning: 'length of that window' },
   { name: 'REDIS_URL', fromFile: true, meaning: 'shares rate limits and reusable tokens between replicas' },
+  {
+    name: 'SECRETS_REFRESH_SECONDS',
+    default: '300',
+    meaning: 'how often secrets in stores are read again, 5 to 86400',
+  },
+  {
+    name: 'SECRETS_START_WAIT_SECONDS',
+    default: '30',
+    meaning: 'how long the start waits for a store that is away, 0 to 600',
+  },
+  { name: 'VAULT_ADDR', meaning: 'address of HashiCorp Vault or OpenBao; https, http only for loopback' },
+  { name: 'VAULT_NAMESPACE', meaning: 'namespace of everything that is asked of Vault' },
+  { name: 'VAULT_CACERT', meaning: "file of the CA certificates (PEM) that Vault's certificate is checked with" },
+  { name: 'VAULT_TOKEN', fromFile: 'only', meaning: 'logs in to Vault with this token' },
+  { name: 'VAULT_ROLE_ID', meaning: 'logs in to Vault by AppRole, with this role' },
+  { name: 'VAULT_SECRET_ID', fromFile: 'only', meaning: 'secret id of the AppRole' },
+  { name: 'VAULT_K8S_ROLE', meaning: "logs in to Vault by Kubernetes, with this role and the pod's service account" },
+  { name: 'VAULT_JWT_ROLE', meaning: 'logs in to Vault by JWT, with this role' },
+  { name: 'VAULT_JWT_FILE', meaning: 'file of the JWT for the JWT login; for Kubernetes instead of the usual file' },
+  { name: 'VAULT_AUTH_PATH', meaning: 'where the login method is mounted; default approle, kubernetes or jwt' },
   { name: 'SHUTDOWN_DRAIN_SECONDS', default: '5', meaning: 'not ready but still serving, after SIGTERM' },
   { name: 'SHUTDOWN_GRACE_SECONDS', default: '15', meaning: 'time to finish what runs, after that' },
   { name: 'INSECURE_DATABRAIN_HTTP', default: 'false', meaning: 'allows http to a Databrain beyond loopback' },
@@ -101,8 +124,14 @@ export const ownPrefixes = [
   'ADMIN_',
   'CORS_',
   'SHUTDOWN_',
+  'SECRETS_',
   'INSECURE_',
 ] as const;
 
 /** `DATABRAIN_API_KEY_<NAME>`, the key of a further data app. */
 export const namedApiKey = /^DATABRAIN_API_KEY_([A-Z0-9][A-Z0-9_]*)$/;
+
+const byName: ReadonlyMap<string, Setting> = new Map(settings.map((setting) => [setting.name, setting]));
+
+/** Whether `X_FILE`, `X_VAULT` and the variables of the other stores stand for this setting. */
+export const isSecretSetting = (name: string): boolean => byName.get(name)?.fromFile === true || namedApiKey.test(name);

@@ -2,6 +2,7 @@
 // none. Ignored, it would leave the default in force.
 import { closest } from '../closest.ts';
 import type { Problem } from '../problem.ts';
+import { settingOf, sourceVariables } from '../secrets/secret-stores.ts';
 import type { Environment } from './environment.ts';
 import { namedApiKey, ownPrefixes, settings, type Setting } from './settings.ts';
 
@@ -29,7 +30,8 @@ function knownNames(): ReadonlySet<string> {
   const rows: readonly Setting[] = settings;
   for (const { name, fromFile } of rows) {
     known.add(name);
-    if (fromFile === true) known.add(`${name}_FILE`);
+    if (fromFile !== undefined) known.add(`${name}_FILE`);
+    if (fromFile === true) for (const variable of sourceVariables(name)) known.add(variable);
   }
   return known;
 }
@@ -46,11 +48,7 @@ function problemOf(variable: string, known: ReadonlySet<string>): Problem | unde
           mend: `Write ${near}, or unset ${variable} for this program`,
         };
   }
-  if (variable.endsWith('_VAULT')) {
-    const mend = `Use ${variable.replace(/_VAULT$/, '_FILE')}`;
-    return { where: variable, what: 'is not supported by this version', mend };
-  }
-  if (namedApiKey.test(variable.replace(/_FILE$/, ''))) return undefined;
+  if (namedApiKey.test(settingOf(variable))) return undefined;
   const near = closest(variable, known);
   const mend = near === undefined ? 'Remove it or look its name up in the settings table' : `Did you mean ${near}`;
   const isServiceLink = /_(SERVICE_(HOST|PORT)|PORT(_.+)?)$/.test(variable);

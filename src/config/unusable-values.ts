@@ -2,6 +2,7 @@
 // from an example. Found at the start, because later each of them looks like a token that never matches.
 
 import type { Problem } from '../problem.ts';
+import { settingOf } from '../secrets/secret-stores.ts';
 import type { Environment } from './environment.ts';
 import { namedApiKey, settings, type Setting } from './settings.ts';
 
@@ -57,9 +58,9 @@ const byName: ReadonlyMap<string, Setting> = new Map(settings.map((setting) => [
 /** How to look at a variable, or undefined if it is none of ours. */
 function kindOf(variable: string): Kind | undefined {
   const setting = byName.get(variable);
-  if (setting !== undefined) return setting.form ?? (setting.fromFile === true ? 'secret' : 'text');
-  const base = variable.replace(/_(FILE|VAULT|AWS_SECRET|GCP_SECRET|AZURE_SECRET)$/, '');
-  if (base !== variable) return byName.get(base)?.fromFile === true || namedApiKey.test(base) ? 'text' : undefined;
+  if (setting !== undefined) return setting.form ?? (setting.fromFile === undefined ? 'text' : 'secret');
+  const base = settingOf(variable);
+  if (base !== variable) return byName.get(base)?.fromFile !== undefined || namedApiKey.test(base) ? 'text' : undefined;
   return namedApiKey.test(variable) ? 'secret' : undefined;
 }
 

@@ -3,8 +3,8 @@ import type { FastifyInstance } from 'fastify';
 
 export type Checks = Readonly<Record<string, 'ok' | 'failing'>>;
 
-/** Everything that must hold before traffic makes sense; asked anew at every probe, so it must be cheap. */
-export type Readiness = () => Checks;
+/** What must hold before traffic makes sense, and what an operator should know; asked at every probe, so it must be cheap. */
+export type Readiness = () => { readonly isReady: boolean; readonly checks: Checks };
 
 export const probePaths = ['/livez', '/readyz', '/healthz'] as const;
 
@@ -16,10 +16,9 @@ export function registerHealth(app: FastifyInstance, readiness: Readiness): void
 
   for (const path of ['/readyz', '/healthz']) {
     app.get(path, async (_request, reply) => {
-      const checks = readiness();
-      const ready = Object.values(checks).every((check) => check === 'ok');
-      reply.code(ready ? 200 : 503).header('cache-control', 'no-store');
-      return { status: ready ? 'ok' : 'failing', checks };
+      const { isReady, checks } = readiness();
+      reply.code(isReady ? 200 : 503).header('cache-control', 'no-store');
+      return { status: isReady ? 'ok' : 'failing', checks };
     });
   }
 }

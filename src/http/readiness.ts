@@ -10,18 +10,24 @@ interface ReadinessOptions {
   readonly apiKeys: Pick<ApiKeys, 'get'>;
   readonly authenticator: Pick<Authenticator, 'ready'>;
   readonly isServing: () => boolean;
+  /** Whether every secret in a store could be read when it was last tried. Only if there is one. */
+  readonly secretsAreCurrent?: () => boolean;
 }
 
 const check = (holds: boolean): 'ok' | 'failing' => (holds ? 'ok' : 'failing');
 
 export const createReadiness =
-  ({ policy, apiKeys, authenticator, isServing }: ReadinessOptions): Readiness =>
+  ({ policy, apiKeys, authenticator, isServing, secretsAreCurrent }: ReadinessOptions): Readiness =>
   () => {
     const dataApps = [...policy().dataApps.values()];
-    return {
+    const required = {
       policy: check(dataApps.length > 0),
       apiKeys: check(dataApps.every(({ apiKeyName }) => apiKeys.get(apiKeyName) !== undefined)),
       issuerKeys: check(authenticator.ready()),
       accepting: check(isServing()),
     };
+    const isReady = Object.values(required).every((result) => result === 'ok');
+    // The last good values work on: a store that is away must not take every replica out of service.
+    const informative = secretsAreCurrent === undefined ? {} : { secretStores: check(secretsAreCurrent()) };
+    return { isReady, checks: { ...required, ...informative } };
   };

@@ -1,11 +1,10 @@
-// Key files of issuers, watched: a changed JWT_SECRET_FILE or JWT_PUBLIC_KEY_FILE is taken into use, a bad one is not.
-// JWT_ISSUERS_FILE itself is read at the start only; a change of it is reported, as it has no effect yet.
+// Keys of issuers in files and stores, watched: a changed JWT_SECRET_FILE or JWT_PUBLIC_KEY_VAULT is taken into use, a bad
+// one is not. JWT_ISSUERS_FILE itself is read at the start only; a change of it is logged as having no effect yet.
 import type { Authenticator } from '../authn/authenticate.ts';
 import type { IssuerKeyFile } from '../authn/issuers-file.ts';
-import type { ReadFileAsync } from '../file-reader.ts';
-import { watchFile, type ReloadOutcome, type WatchedFile } from '../watched-file.ts';
-import { secretText } from '../secrets/secret-setting.ts';
 import { Secret } from '../secrets/secret.ts';
+import { watchSecret, type SecretWatch, type WatchedSecret } from '../secrets/watch-secret.ts';
+import { watchFile } from '../watched-file.ts';
 
 interface IssuerKeyFilesOptions {
   readonly keyFiles: readonly IssuerKeyFile[];
@@ -13,45 +12,35 @@ interface IssuerKeyFilesOptions {
   readonly replaceKeys: Authenticator['replaceKeys'];
   /** Refuses a new key that is something else already, by throwing. */
   readonly accept: (key: Secret) => void;
-  /** Changes whenever `accept` or `replaceKeys` may judge differently. */
-  readonly judgedBy: () => string;
-  readonly readFile: ReadFileAsync;
-  readonly pollIntervalMs: number;
-  readonly onReload: (setting: string, outcome: Exclude<ReloadOutcome, { kind: 'unchanged' }>) => void;
+  readonly watch: SecretWatch;
 }
 
-function watchIssuersFile(options: IssuerKeyFilesOptions): readonly WatchedFile[] {
-  const { issuersFile, readFile, pollIntervalMs, onReload } = options;
+function watchIssuersFile({ issuersFile, watch }: IssuerKeyFilesOptions): readonly WatchedSecret[] {
   if (issuersFile === undefined) return [];
   const file = watchFile({
     path: issuersFile.path,
-    readFile,
+    readFile: watch.readFile,
     initial: issuersFile.content,
-    intervalMs: pollIntervalMs,
+    intervalMs: watch.fileIntervalMs,
     accept: () => {
       throw new Error('has changed; restart the service to take it into use (key files that it names need no restart)');
     },
-    onOutcome: (outcome) => onReload('JWT_ISSUERS_FILE', outcome),
+    onOutcome: (outcome) => watch.onReload('JWT_ISSUERS_FILE', outcome),
   });
-  return [file];
+  return [{ reload: async () => void (await file.reload()), close: file.close }];
 }
 
-export function watchIssuerKeyFiles(options: IssuerKeyFilesOptions): readonly WatchedFile[] {
-  const keyFiles = options.keyFiles.flatMap(({ iss, setting: { name, file } }) => {
-    if (file === undefined) return [];
-    return watchFile({
-      path: file.path,
-      readFile: options.readFile,
-      initial: file.content,
-      intervalMs: options.pollIntervalMs,
-      judgedBy: options.judgedBy,
-      accept: (content) => {
-        const text = secretText(content);
+export function watchIssuerKeyFiles(options: IssuerKeyFilesOptions): readonly WatchedSecret[] {
+  const keys = options.keyFiles.flatMap(({ iss, setting }) => {
+    const watched = watchSecret({
+      setting,
+      watch: options.watch,
+      accept: (text) => {
         for (const line of text.split(/\r?\n/)) options.accept(new Secret(line));
         options.replaceKeys(iss, text);
       },
-      onOutcome: (outcome) => options.onReload(name, outcome),
     });
+    return watched === undefined ? [] : [watched];
   });
-  return [...keyFiles, ...watchIssuersFile(options)];
+  return [...keys, ...watchIssuersFile(options)];
 }

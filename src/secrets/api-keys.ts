@@ -1,9 +1,8 @@
-// The API keys of the data apps, by the name of the setting that holds each. Where a key comes from (environment,
-// file) is known here only; whoever calls the upstream asks by name at the moment of the call.
-import type { ReadFileAsync } from '../file-reader.ts';
-import { watchFile, type ReloadOutcome, type WatchedFile } from '../watched-file.ts';
-import { isUsableApiKey, secretText, type SecretSetting } from './secret-setting.ts';
+// The API keys of the data apps, by the name of the setting that holds each. Where a key comes from (environment, file,
+// store) is known here only; whoever calls the upstream asks by name at the moment of the call.
+import { isUsableApiKey, type SecretSetting } from './secret-setting.ts';
 import { Secret } from './secret.ts';
+import { watchSecret, type SecretWatch, type WatchedSecret } from './watch-secret.ts';
 
 export interface ApiKeys {
   /** The key in use now, or undefined when the setting does not exist. */
@@ -12,54 +11,44 @@ export interface ApiKeys {
   readonly reload: (name: string) => Promise<boolean>;
   /** Names of all settings that hold a key, such as `DATABRAIN_API_KEY` and `DATABRAIN_API_KEY_SALES`. */
   readonly names: readonly string[];
-  /** Stops watching files. */
+  /** Stops watching. */
   readonly close: () => void;
 }
 
 interface ApiKeysOptions {
   readonly settings: readonly SecretSetting[];
-  readonly readFile: ReadFileAsync;
-  readonly pollIntervalMs: number;
+  readonly watch: SecretWatch;
   /** Refuses a new value for reasons that span settings (such as equality with a JWT secret) by throwing. */
   readonly accept: (name: string, value: Secret) => void;
-  /** Changes whenever `accept` may judge differently. */
-  readonly judgedBy: () => string;
-  readonly onReload: (name: string, outcome: Exclude<ReloadOutcome, { kind: 'unchanged' }>) => void;
 }
 
-export function createApiKeys(options: ApiKeysOptions): ApiKeys {
-  const { settings, readFile, pollIntervalMs, accept, judgedBy, onReload } = options;
+export function createApiKeys({ settings, watch, accept }: ApiKeysOptions): ApiKeys {
   const keys = new Map(settings.map(({ name, value }) => [name, value]));
-  const files = new Map<string, WatchedFile>();
+  const watched = new Map<string, WatchedSecret>();
 
-  for (const { name, file } of settings) {
-    if (file === undefined) continue;
-    const watched = watchFile({
-      path: file.path,
-      readFile,
-      initial: file.content,
-      intervalMs: pollIntervalMs,
-      judgedBy,
-      accept: (content) => {
-        const value = secretText(content);
-        if (!isUsableApiKey(value)) throw new Error('holds characters that no API key has');
-        const key = new Secret(value);
+  for (const setting of settings) {
+    const { name } = setting;
+    const secret = watchSecret({
+      setting,
+      watch,
+      accept: (text) => {
+        if (!isUsableApiKey(text)) throw new Error('holds characters that no API key has');
+        const key = new Secret(text);
         accept(name, key);
         keys.set(name, key);
       },
-      onOutcome: (outcome) => onReload(name, outcome),
     });
-    files.set(name, watched);
+    if (secret !== undefined) watched.set(name, secret);
   }
 
   return {
     get: (name) => keys.get(name),
     reload: async (name) => {
       const before = keys.get(name)?.identity();
-      await files.get(name)?.reload();
+      await watched.get(name)?.reload({ anew: true });
       return keys.get(name)?.identity() !== before;
     },
     names: [...keys.keys()],
-    close: () => files.forEach((file) => file.close()),
+    close: () => watched.forEach((secret) => secret.close()),
   };
 }

@@ -1,11 +1,24 @@
-// A secret as the configuration found it: its value, and the file it came from if it may change with that file.
+// A secret as the configuration found it: its value, and where it came from if it may change there.
+import type { SecretRead } from './secret-store.ts';
 import { Secret } from './secret.ts';
 
 export interface SecretSetting {
-  /** Name of the setting, without `_FILE`. */
+  /** Name of the setting, without `_FILE` and the like. */
   readonly name: string;
   readonly value: Secret;
   readonly file?: { readonly path: string; readonly content: Buffer };
+  readonly stored?: StoredSecret;
+}
+
+export interface StoredSecret {
+  /** The store's name for people, such as `Vault`. */
+  readonly store: string;
+  /** Where in the store; no secret. */
+  readonly reference: string;
+  /** As SecretStore's, of this one reference. */
+  readonly read: (options?: { readonly anew?: boolean }) => Promise<SecretRead>;
+  /** When the value should be read again, as the store said when it was read at the start. */
+  readonly freshForMs?: number;
 }
 
 const maxBytes = 1_048_576;
@@ -27,3 +40,14 @@ export function secretText(content: Buffer): string {
 
 /** Sent in a header as it is: visible ASCII without spaces. A key of several lines is several keys by mistake. */
 export const isUsableApiKey = (value: string): boolean => /^[\x21-\x7E]{1,512}$/.test(value);
+
+export interface SecretOrigin {
+  readonly name: string;
+  readonly origin: string;
+}
+
+/** Where the value comes from, for people. */
+export function originOf({ name, file, stored }: SecretSetting): string {
+  if (stored !== undefined) return `${stored.store}, ${stored.reference}`;
+  return file === undefined ? `the variable ${name}` : `the file ${file.path}`;
+}

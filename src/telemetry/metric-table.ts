@@ -165,6 +165,21 @@ export const metricTable = {
     meaning: 'Changes of a watched secret: taken into use, or refused.',
     action: '`failed`: the old value stays in use. The log has the setting and the problem.',
   },
+  secretReadable: {
+    name: 'guest_token_secret_readable',
+    kind: 'gauge',
+    labels: { setting },
+    meaning: 'Whether a secret could be read from its store when it was last tried: 1, or 0.',
+    action: '0: the last good value stays in use, so users notice nothing yet. The log has the problem.',
+    absent: 'for secrets from the environment or a file',
+  },
+  secretStoreLogins: {
+    name: 'guest_token_secret_store_logins_total',
+    kind: 'counter',
+    labels: { store: ['Vault'], result: ['ok', 'failed'] },
+    meaning: 'Logins to a store of secrets.',
+    action: '`failed`: the secrets in use stay in use until the store can be read again. The log has the problem.',
+  },
   rateLimited: {
     name: 'guest_token_rate_limited_total',
     kind: 'counter',

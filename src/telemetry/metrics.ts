@@ -89,6 +89,8 @@ export function createMetrics() {
     policyLastSuccess: plainGauge(metricTable.policyLastSuccess),
     shadowDecisions: counter(metricTable.shadowDecisions),
     secretReloads: counter(metricTable.secretReloads),
+    secretReadable: gauge(metricTable.secretReadable),
+    secretStoreLogins: counter(metricTable.secretStoreLogins),
     rateLimited: counter(metricTable.rateLimited),
     protocolErrors: plainCounter(metricTable.protocolErrors),
     redisUp: plainGauge(metricTable.redisUp),

@@ -1,12 +1,13 @@
 // What the stages tell (their event interfaces), turned into metrics and log lines. Stages know neither of these.
 import type { Logger } from 'pino';
 import type { KeySetEvents } from '../authn/keys/key-set.ts';
-import type { ReloadOutcome } from '../watched-file.ts';
 import type { CircuitState } from '../databrain/circuit.ts';
 import type { IssueEvents } from '../guest-token/issue.ts';
 import type { UpstreamEvents } from '../databrain/upstream-events.ts';
 import type { RedisEvents } from '../redis/redis-link.ts';
 import { metricTable } from './metric-table.ts';
+import type { StoreEvent } from '../secrets/secret-store.ts';
+import type { SecretWatch } from '../secrets/watch-secret.ts';
 import type { Metrics } from './metrics.ts';
 
 /**
@@ -82,11 +83,35 @@ export function observeRedis(metrics: Metrics, logger: Logger): RedisEvents {
   };
 }
 
-/** One line and one count per change or new failure of a file that holds a secret. */
-export function observeSecretReload(metrics: Metrics, logger: Logger) {
-  return (setting: string, outcome: Exclude<ReloadOutcome, { kind: 'unchanged' }>): void => {
+/** One line and one count per change or new failure of a secret in a file or store. */
+export function observeSecretReload(metrics: Metrics, logger: Logger): SecretWatch['onReload'] {
+  return (setting, outcome, store) => {
+    const from = store === undefined ? {} : { store };
+    if (store !== undefined) metrics.secretReadable.set({ setting }, outcome.kind === 'failed' ? 0 : 1);
+    if (outcome.kind === 'restored') {
+      logger.info({ setting, ...from }, 'a secret can be read again; its value is the one in use');
+      return;
+    }
     metrics.secretReloads.inc({ setting, result: outcome.kind });
-    if (outcome.kind === 'changed') logger.info({ setting }, 'a secret was reloaded from its file');
-    else logger.error({ setting, problem: outcome.problem }, 'a secret file was refused; the old value stays in use');
+    if (outcome.kind === 'changed') logger.info({ setting, ...from }, 'a secret has changed; the new value is in use');
+    else {
+      const { problem } = outcome;
+      logger.error({ setting, ...from, problem }, 'a secret was not taken into use; the old value stays in use');
+    }
+  };
+}
+
+/** What the stores of secrets have to say beside the secrets. */
+export function observeSecretStores(metrics: Metrics, logger: Logger): (event: StoreEvent) => void {
+  return (event) => {
+    const { store } = event;
+    if (event.kind === 'credential_expires') {
+      const { inSeconds } = event;
+      logger.warn({ store, inSeconds }, 'the token for the secret store expires and cannot be renewed; replace it');
+      return;
+    }
+    metrics.secretStoreLogins.inc({ store, result: event.result });
+    if (event.result === 'ok') logger.info({ store }, 'logged in to the secret store');
+    else logger.warn({ store, problem: event.problem }, 'the login to the secret store failed');
   };
 }

@@ -14,6 +14,7 @@ const ground = [
   'deep-freeze',
   'errors',
   'file-reader',
+  'loopback',
   'problem',
   'secrets',
   'strict-json',
@@ -33,6 +34,7 @@ const directions: Readonly<Record<string, Rule>> = {
   'deep-freeze': { uses: [], knows: [] },
   errors: { uses: [], knows: [] },
   'file-reader': { uses: [], knows: [] },
+  loopback: { uses: [], knows: [] },
   problem: { uses: [], knows: [] },
   'strict-json': { uses: [], knows: [] },
   version: { uses: [], knows: [] },
@@ -40,7 +42,10 @@ const directions: Readonly<Record<string, Rule>> = {
   /** Reads what lies beside the program, and nothing of it. */
   'shipped-files': { uses: [], knows: [] },
   'watched-file': { uses: ['file-reader'], knows: [] },
-  secrets: { uses: ['clock', 'errors', 'file-reader', 'problem', 'watched-file'], knows: [] },
+  secrets: {
+    uses: ['clock', 'errors', 'file-reader', 'loopback', 'problem', 'strict-json', 'watched-file'],
+    knows: [],
+  },
   redis: { uses: ground, knows: [] },
   limits: { uses: [...ground, 'redis'], knows: [] },
   authn: { uses: ground, knows: [] },

@@ -1,0 +1,159 @@
+// Secrets that are in a store when the service starts. They are read before the settings are, so that these stay a pure
+// function of what was read. A store that is away is waited for, for a bounded time; what asking again cannot change
+// (a wrong path, a missing permission) is a problem at once.
+import type { Clock } from '../clock.ts';
+import type { ReadFileAsync } from '../file-reader.ts';
+import type { Problem } from '../problem.ts';
+import type { SecretSetting } from '../secrets/secret-setting.ts';
+import type { SecretRead, SecretStore, SecretStoreKind, StoreEvent } from '../secrets/secret-store.ts';
+import { secretStoreKinds, settingOf, sourceVariables } from '../secrets/secret-stores.ts';
+import { createReader, type Environment, type ReadFile } from './environment.ts';
+import { isSecretSetting } from './settings.ts';
+
+export interface StoredSecrets {
+  /** The secret of a setting, such as `DATABRAIN_API_KEY`, if it is in a store and could be read. */
+  readonly get: (name: string) => SecretSetting | undefined;
+  readonly problems: readonly Problem[];
+  /** Whether starting again later may help: nothing is wrong but that a store is away. */
+  readonly isTemporary: boolean;
+  /** Hands on what the stores have to say from now on. */
+  readonly onEvent: (listener: (event: StoreEvent) => void) => void;
+  readonly close: () => Promise<void>;
+}
+
+export const noStoredSecrets: StoredSecrets = {
+  get: () => undefined,
+  problems: [],
+  isTemporary: false,
+  onEvent: () => undefined,
+  close: () => Promise.resolve(),
+};
+
+interface ReadOptions {
+  readonly clock: Clock;
+  /** A number from 0 (inclusive) to 1 (exclusive), for jitter. */
+  readonly random: () => number;
+  /** For files that the stores' own settings name, also while the service runs. */
+  readonly readFileAsync: ReadFileAsync;
+  /** Settings to read; all of them without it. */
+  readonly names?: readonly string[];
+  /** Called once for each secret whose store is away. */
+  readonly onWait: (problem: Problem) => void;
+}
+
+interface Named {
+  readonly variable: string;
+  readonly reference: string;
+  readonly kind: SecretStoreKind;
+}
+
+const firstPauseMs = 250;
+const longestPauseMs = 4_000;
+
+const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
+
+/** Secrets that name a place in a store and no other place; the settings report those that name two. */
+function namedSecrets(env: Environment): readonly Named[] {
+  const isSet = (name: string): boolean => env[name] !== undefined && env[name] !== '';
+  return Object.entries(env).flatMap(([variable, reference = '']) => {
+    const kind = secretStoreKinds.find(({ suffix }) => variable.endsWith(suffix));
+    const name = settingOf(variable);
+    if (kind === undefined || reference === '' || !isSecretSetting(name)) return [];
+    return [name, ...sourceVariables(name)].filter(isSet).length === 1 ? [{ variable, reference, kind }] : [];
+  });
+}
+
+/** Asks until there is an answer that waiting does not change, or the time is up. */
+async function readPatiently(
+  read: () => Promise<SecretRead>,
+  waitMs: number,
+  { clock, random }: ReadOptions,
+  onWait: (read: SecretRead) => void,
+): Promise<SecretRead> {
+  const end = clock.monotonic() + waitMs;
+  for (let ceiling = firstPauseMs; ; ceiling = Math.min(ceiling * 2, longestPauseMs)) {
+    const result = await read();
+    const pauseMs = ceiling * (0.5 + 0.5 * random());
+    if (result.kind !== 'unavailable' || clock.monotonic() + pauseMs >= end) return result;
+    if (ceiling === firstPauseMs) onWait(result);
+    await pause(pauseMs);
+  }
+}
+
+/** Reads every secret that the environment places in a store. Never throws. */
+export async function readStoredSecrets(
+  env: Environment,
+  readFile: ReadFile,
+  options: ReadOptions,
+): Promise<StoredSecrets> {
+  const named = namedSecrets(env).filter(({ variable }) => options.names?.includes(settingOf(variable)) ?? true);
+  if (named.length === 0) return noStoredSecrets;
+
+  const problems: Problem[] = [];
+  const reader = createReader(env, readFile, problems);
+  const waitMs = (reader.integer('SECRETS_START_WAIT_SECONDS', 0, 600) ?? 0) * 1000;
+  problems.length = 0; // The settings report a wrong number.
+
+  let listener: (event: StoreEvent) => void = () => undefined;
+  const open = async (kind: SecretStoreKind): Promise<[SecretStoreKind, SecretStore | undefined]> => [
+    kind,
+    await kind.open({
+      settings: reader,
+      readFile: options.readFileAsync,
+      clock: options.clock,
+      random: options.random,
+      onEvent: (event) => listener(event),
+    }),
+  ];
+  const used = [...new Set(named.map(({ kind }) => kind))];
+  const stores = new Map(await Promise.all(used.map(open)));
+
+  const found = new Map<string, SecretSetting>();
+  let isTemporary = problems.length === 0;
+
+  async function readOne({ variable, reference, kind }: Named): Promise<void> {
+    const wrong = kind.problemOf(reference);
+    if (wrong !== undefined) {
+      isTemporary = false;
+      problems.push({ where: variable, ...wrong });
+      return;
+    }
+    const store = stores.get(kind);
+    if (store === undefined) return;
+    const ask = (): Promise<SecretRead> => store.read(reference);
+    const result = await readPatiently(ask, waitMs, options, (waiting) => {
+      if (waiting.kind !== 'read') options.onWait({ where: variable, what: waiting.problem, mend: waiting.fix });
+    });
+    if (result.kind !== 'read') {
+      isTemporary &&= result.kind === 'unavailable';
+      problems.push({ where: variable, what: result.problem, mend: result.fix });
+      return;
+    }
+    const { value, freshForMs } = result;
+    const name = settingOf(variable);
+    found.set(name, {
+      name,
+      value,
+      stored: {
+        store: kind.label,
+        reference,
+        read: (how) => store.read(reference, how),
+        ...(freshForMs === undefined ? {} : { freshForMs }),
+      },
+    });
+  }
+
+  await Promise.all(named.map(readOne));
+  problems.sort((a, b) => (a.where < b.where ? -1 : 1));
+  return {
+    get: (name) => found.get(name),
+    problems,
+    isTemporary: isTemporary && problems.length > 0,
+    onEvent: (next) => {
+      listener = next;
+    },
+    close: async () => {
+      await Promise.all([...stores.values()].map((store) => store?.close()));
+    },
+  };
+}

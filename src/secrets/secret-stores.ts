@@ -1,0 +1,17 @@
+// All places that a secret setting can come from, by the end of the variable that names it. A further store is one file
+// and one line here.
+import type { SecretStoreKind } from './secret-store.ts';
+import { vaultStoreKind } from './vault/vault-store.ts';
+
+export const secretStoreKinds: readonly SecretStoreKind[] = [vaultStoreKind];
+
+const suffixes: readonly string[] = ['_FILE', ...secretStoreKinds.map(({ suffix }) => suffix)];
+
+/** `X_FILE`, `X_VAULT` and so on. */
+export const sourceVariables = (name: string): readonly string[] => suffixes.map((suffix) => `${name}${suffix}`);
+
+/** `X` for `X_FILE`, `X_VAULT` and so on, and for `X` itself. */
+export function settingOf(variable: string): string {
+  const suffix = suffixes.find((candidate) => variable.endsWith(candidate));
+  return suffix === undefined ? variable : variable.slice(0, -suffix.length);
+}

@@ -1,0 +1,170 @@
+// One request to Vault's HTTP API, trusting nothing: TLS is always verified, redirects are not followed, the answer is
+// bounded in size and the whole exchange in time. Every request has a connection of its own: there are a few a minute,
+// and so a replaced certificate, a changed CA file or a new active node behind the same name is used at once.
+import { Client } from 'undici';
+import type { ReadFileAsync } from '../../file-reader.ts';
+import { own, parseJsonObject, type JsonObject } from '../../strict-json.ts';
+import type { ReadFailure } from '../secret-store.ts';
+import type { Secret } from '../secret.ts';
+import { readCertificates, type VaultAddress } from './vault-address.ts';
+
+export interface VaultRequest {
+  readonly method: 'GET' | 'POST' | 'PUT';
+  /** Below `/v1/`, encoded. */
+  readonly path: string;
+  readonly token?: Secret;
+  /** Members of the JSON body. Secrets among them are revealed here only. */
+  readonly body?: Readonly<Record<string, string | number | Secret>>;
+}
+
+/** `problem` completes the sentence "the secret …". */
+export type VaultFailure = ReadFailure & {
+  /** 0: there was no HTTP answer. */
+  readonly status: number;
+  readonly body: JsonObject;
+};
+
+export type VaultAnswer = { readonly kind: 'ok'; readonly body: JsonObject } | VaultFailure;
+
+/** Never throws. */
+export type AskVault = (request: VaultRequest) => Promise<VaultAnswer>;
+
+const maxBytes = 1_048_576;
+const nothing: JsonObject = {};
+
+/** Certificates that cannot be verified (RFC 5280, RFC 6125), as OpenSSL and Node name what is wrong with them. */
+const certificateCode =
+  /^(ERR_TLS_CERT|CERT_|DEPTH_ZERO_|SELF_SIGNED_|UNABLE_TO_(VERIFY|GET_ISSUER)|INVALID_CA|HOSTNAME_)/;
+
+function failureOf(error: unknown, timedOut: boolean): VaultFailure {
+  const failure = (kind: ReadFailure['kind'], why: string, fix: string): VaultFailure => ({
+    kind,
+    status: 0,
+    problem: `could not be read: ${why}`,
+    fix,
+    body: nothing,
+  });
+  if (timedOut) return failure('unavailable', 'Vault did not answer in time', 'Check VAULT_ADDR and the network');
+  const code = (error instanceof Error ? (error as NodeJS.ErrnoException).code : undefined) ?? 'unknown error';
+  return certificateCode.test(code)
+    ? failure(
+        'refused',
+        `Vault's certificate could not be verified (${code})`,
+        "Set VAULT_CACERT to the CA of Vault's certificate, and VAULT_ADDR to a name in it",
+      )
+    : failure('unavailable', `Vault could not be reached (${code})`, 'Check VAULT_ADDR and that Vault is running');
+}
+
+/** Whether Vault's `errors` hold a sentence; they are looked at here and never passed on. */
+const says = (body: JsonObject, sentence: RegExp): boolean => {
+  const errors = own(body, 'errors');
+  return Array.isArray(errors) && errors.some((error) => typeof error === 'string' && sentence.test(error));
+};
+
+/** By the table of status codes in Vault's API documentation; `body` is undefined where it was no JSON object. */
+function answerOf(status: number, parsed: JsonObject | undefined): VaultAnswer {
+  const body = parsed ?? nothing;
+  if (status === 204 || (status === 200 && parsed !== undefined)) return { kind: 'ok', body };
+  const unavailable = (why: string, fix: string): VaultFailure => ({
+    kind: 'unavailable',
+    status,
+    problem: `could not be read: ${why}`,
+    fix,
+    body,
+  });
+  const refused = (problem: string, fix: string): VaultFailure => ({ kind: 'refused', status, problem, fix, body });
+
+  if (status === 200) {
+    return { ...refused('could not be read: this is no answer of Vault', 'Check VAULT_ADDR'), status: 0 };
+  }
+  if (says(body, /Vault is sealed/i)) return unavailable('Vault is sealed', 'Unseal Vault');
+  if (says(body, /not initialized/i)) return unavailable('Vault is not initialized', 'Initialize and unseal Vault');
+  if (status >= 300 && status < 400) {
+    return unavailable(
+      `Vault answered with a redirect (${status}), which is not followed`,
+      'Set VAULT_ADDR to the active node, or to a load balancer that finds it',
+    );
+  }
+  if (status === 412 || status === 429 || status === 472 || status === 473 || status >= 500) {
+    return unavailable(`Vault answered ${status}`, "Check Vault's own log and health");
+  }
+  if (status === 403) return refused('may not be read with this login (403)', "Let the login's policy read its path");
+  if (status === 404) return refused('does not exist (404)', 'Check mount, path and VAULT_NAMESPACE');
+  return refused(`could not be read: Vault answered ${status}`, "Check mount, path, VAULT_NAMESPACE and Vault's log");
+}
+
+/** The body as a JSON object; undefined when it is not one or too large. */
+async function readObject(body: AsyncIterable<Buffer>): Promise<JsonObject | undefined> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of body) {
+    size += chunk.length;
+    // Leaving the loop destroys the body, and the connection with it.
+    if (size > maxBytes) return undefined;
+    chunks.push(chunk);
+  }
+  try {
+    return parseJsonObject(Buffer.concat(chunks));
+  } catch {
+    return undefined;
+  }
+}
+
+const toJson = (body: NonNullable<VaultRequest['body']>): string =>
+  JSON.stringify(
+    Object.fromEntries(
+      Object.entries(body).map(([name, value]) => [name, typeof value === 'object' ? value.reveal() : value]),
+    ),
+  );
+
+interface AskVaultOptions {
+  readonly address: VaultAddress;
+  readonly readFile: ReadFileAsync;
+  /** For one exchange: connect, headers and body together. */
+  readonly timeoutMs: number;
+}
+
+export function createAskVault({ address, readFile, timeoutMs }: AskVaultOptions): AskVault {
+  const headersFor = ({ token, body }: VaultRequest): Record<string, string> => ({
+    accept: 'application/json',
+    'user-agent': 'guest-token-proxy',
+    // What Vault's own clients send: an agent or proxy of Vault in between may require it against forged requests.
+    'x-vault-request': 'true',
+    ...(address.namespace === undefined ? {} : { 'x-vault-namespace': address.namespace }),
+    ...(token === undefined ? {} : { 'x-vault-token': token.reveal() }),
+    ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+  });
+
+  async function exchange(request: VaultRequest, ca: string | undefined, signal: AbortSignal): Promise<VaultAnswer> {
+    const connect = { timeout: timeoutMs, rejectUnauthorized: true, ...(ca === undefined ? {} : { ca }) };
+    const client = new Client(address.origin, { connect });
+    try {
+      const { statusCode, body } = await client.request({
+        method: request.method,
+        path: `${address.pathPrefix}/v1/${request.path}`,
+        headers: headersFor(request),
+        ...(request.body === undefined ? {} : { body: toJson(request.body) }),
+        signal,
+      });
+      // A body that fails after we stopped listening would otherwise end the process.
+      body.on('error', () => undefined);
+      return answerOf(statusCode, await readObject(body));
+    } finally {
+      await client.destroy();
+    }
+  }
+
+  return async (request) => {
+    const certificates = await readCertificates(address, readFile);
+    if (typeof certificates === 'string') {
+      const problem = `could not be read: ${certificates}`;
+      return { kind: 'refused', status: 0, problem, fix: 'Check the path and its permissions', body: nothing };
+    }
+    const signal = AbortSignal.timeout(timeoutMs);
+    try {
+      return await exchange(request, certificates.ca, signal);
+    } catch (error) {
+      return failureOf(error, signal.aborted);
+    }
+  };
+}

@@ -1,0 +1,149 @@
+// One secret in Vault: `<mount>/<path>#<field>`, read from a KV engine of version 2 or 1, or from another engine that
+// gives its secrets for a lease. Which one it is Vault says itself where it may; else both versions of KV are tried.
+import { own, type JsonObject } from '../../strict-json.ts';
+import type { Problem } from '../../problem.ts';
+import type { Secret } from '../secret.ts';
+import type { AskVault, VaultAnswer, VaultFailure } from './vault-request.ts';
+
+export interface VaultReference {
+  /** Segments of mount and path together; where the mount ends only Vault knows. */
+  readonly segments: readonly string[];
+  readonly field: string;
+}
+
+export const vaultExample = 'secret/guest-token-proxy#api-key';
+
+/** The reference, or what is wrong with it. */
+export function parseVaultReference(text: string): VaultReference | Omit<Problem, 'where'> {
+  const mend = `Write it as <mount>/<path>#<field>, such as ${vaultExample}`;
+  const at = text.indexOf('#');
+  const field = text.slice(at + 1);
+  if (at === -1 || field === '') return { what: 'names no field', mend };
+  const segments = text.slice(0, at).split('/');
+  if (segments.length < 2) return { what: 'names no path below a mount', mend };
+  const isWrong = (segment: string): boolean => /^\.{0,2}$|[\p{C}?#\\]/u.test(segment);
+  if (segments.some(isWrong) || /\p{C}/u.test(field)) return { what: 'is not a path in Vault', mend };
+  return { segments, field };
+}
+
+type Engine =
+  | { readonly kind: 'kv2' | 'kv1'; readonly mount: readonly string[]; readonly path: readonly string[] }
+  | { readonly kind: 'other' };
+
+export interface VaultLease {
+  readonly id: string;
+  readonly lifeMs: number;
+  readonly renewable: boolean;
+}
+
+export type FoundSecret =
+  | { readonly kind: 'ok'; readonly value: unknown; readonly freshForMs?: number; readonly lease?: VaultLease }
+  | VaultFailure;
+
+const encode = (segments: readonly string[]): string => segments.map(encodeURIComponent).join('/');
+
+const isObject = (value: unknown): value is JsonObject => typeof value === 'object' && value !== null;
+
+const memberOf = (object: unknown, name: string): unknown => (isObject(object) ? own(object, name) : undefined);
+
+/** A lease's terms in an answer or renewal; undefined for secrets that are simply kept, as KV's are. */
+export function leaseOf(body: JsonObject): VaultLease | undefined {
+  const id = own(body, 'lease_id');
+  const life = own(body, 'lease_duration');
+  if (typeof id !== 'string' || id === '' || typeof life !== 'number' || !(life > 0)) return undefined;
+  return { id, lifeMs: life * 1000, renewable: own(body, 'renewable') === true };
+}
+
+export function createReadVaultSecret(ask: AskVault) {
+  const get = (token: Secret, ...parts: (readonly string[])[]): Promise<VaultAnswer> =>
+    ask({ method: 'GET', path: encode(parts.flat()), token });
+
+  /** What Vault says of the mount; undefined when it does not say, because it may or can not. */
+  async function askForEngine({ segments }: VaultReference, token: Secret): Promise<Engine | VaultFailure | undefined> {
+    const answer = await get(token, ['sys', 'internal', 'ui', 'mounts'], segments);
+    if (answer.kind === 'unavailable' || (answer.kind === 'refused' && answer.status === 0)) return answer;
+    const data = answer.kind === 'ok' ? own(answer.body, 'data') : undefined;
+    const mountPath = memberOf(data, 'path');
+    if (typeof mountPath !== 'string') return undefined;
+    const mount = mountPath.replace(/\/+$/, '').split('/');
+    if (mount.length >= segments.length || mount.some((segment, index) => segment !== segments[index]))
+      return undefined;
+    const type = memberOf(data, 'type');
+    if (type !== 'kv' && type !== 'generic') return { kind: 'other' };
+    const isVersioned = memberOf(memberOf(data, 'options'), 'version') === '2';
+    return { kind: isVersioned ? 'kv2' : 'kv1', mount, path: segments.slice(mount.length) };
+  }
+
+  const readFrom = (engine: Engine, { segments }: VaultReference, token: Secret): Promise<VaultAnswer> => {
+    if (engine.kind === 'other') return get(token, segments);
+    return engine.kind === 'kv2'
+      ? get(token, engine.mount, ['data'], engine.path)
+      : get(token, engine.mount, engine.path);
+  };
+
+  const isVersioned = (answer: VaultAnswer): boolean =>
+    answer.kind === 'ok' && typeof memberOf(memberOf(own(answer.body, 'data'), 'metadata'), 'version') === 'number';
+
+  /** The version whose path answers, with one segment as the mount. */
+  async function tryBoth(reference: VaultReference, token: Secret): Promise<{ engine: Engine; answer: VaultAnswer }> {
+    const mount = reference.segments.slice(0, 1);
+    const path = reference.segments.slice(1);
+    const kv2: Engine = { kind: 'kv2', mount, path };
+    const versioned = await readFrom(kv2, reference, token);
+    if (isVersioned(versioned) || versioned.kind === 'unavailable') return { engine: kv2, answer: versioned };
+    const kv1: Engine = { kind: 'kv1', mount, path };
+    const plain = await readFrom(kv1, reference, token);
+    // Of two refusals "forbidden" says more than "not there", which each version says of the other's paths.
+    const isPlain = plain.kind === 'ok' || versioned.kind === 'ok' || plain.kind === 'unavailable';
+    const saysMore = isPlain || plain.status === 403 || versioned.status === 404;
+    return saysMore ? { engine: kv1, answer: plain } : { engine: kv2, answer: versioned };
+  }
+
+  function toFound(engine: Engine, reference: VaultReference, answer: VaultAnswer): FoundSecret {
+    if (answer.kind !== 'ok') return explain(engine, answer);
+    const data = own(answer.body, 'data');
+    const lease = leaseOf(answer.body);
+    // KV 1 says as a lease without a name how often its secret should be read again.
+    const life = own(answer.body, 'lease_duration');
+    const freshForMs = typeof life === 'number' && life > 0 ? life * 1000 : undefined;
+    return {
+      kind: 'ok',
+      value: memberOf(engine.kind === 'kv2' ? memberOf(data, 'data') : data, reference.field),
+      ...(freshForMs === undefined ? {} : { freshForMs }),
+      ...(lease === undefined ? {} : { lease }),
+    };
+  }
+
+  function explain(engine: Engine, failure: VaultFailure): VaultFailure {
+    if (failure.kind !== 'refused' || failure.status !== 404 || engine.kind !== 'kv2') return failure;
+    const deleted = memberOf(memberOf(own(failure.body, 'data'), 'metadata'), 'deletion_time');
+    if (typeof deleted === 'string' && deleted !== '') {
+      return { ...failure, problem: 'was deleted in Vault', fix: 'Undelete its newest version, or write a new one' };
+    }
+    if (engine.path[0] !== 'data') return failure;
+    const fix = `Write ${[...engine.mount, ...engine.path.slice(1)].join('/')}: /data/ is added for version 2 of KV`;
+    return { ...failure, fix };
+  }
+
+  /** Where a secret was found last time. Bounded by the number of settings that name one. */
+  const known = new Map<string, Engine>();
+
+  return async (reference: VaultReference, token: Secret): Promise<FoundSecret> => {
+    const key = encode(reference.segments);
+    const remembered = known.get(key);
+    if (remembered !== undefined) {
+      const answer = await readFrom(remembered, reference, token);
+      if (answer.kind !== 'refused' || answer.status === 0) return toFound(remembered, reference, answer);
+      // The mount may have become another one.
+      known.delete(key);
+    }
+    const said = await askForEngine(reference, token);
+    if (said !== undefined && 'status' in said) return said;
+    const { engine, answer } =
+      said === undefined
+        ? await tryBoth(reference, token)
+        : { engine: said, answer: await readFrom(said, reference, token) };
+    if (answer.kind === 'ok') known.set(key, engine);
+    return toFound(engine, reference, answer);
+  };
+}

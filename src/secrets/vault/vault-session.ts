@@ -1,0 +1,179 @@
+// The token that requests to Vault carry, kept good: renewed after two thirds of its life, replaced by a new login when
+// renewal no longer prolongs it (at its longest life Vault still calls it renewable), and by one after it expired or
+// was revoked. One login at a time; failures are tried again with growing, random pauses.
+import type { Clock } from '../../clock.ts';
+import type { ReadFailure, StoreEvent } from '../secret-store.ts';
+import type { Secret } from '../secret.ts';
+import { tokenOf, type LoginResult, type VaultLogin, type VaultToken } from './vault-login.ts';
+import type { AskVault } from './vault-request.ts';
+
+interface VaultSessionOptions {
+  readonly ask: AskVault;
+  readonly login: VaultLogin;
+  readonly clock: Clock;
+  readonly random: () => number;
+  readonly onEvent: (event: StoreEvent) => void;
+}
+
+export interface VaultSession {
+  /** The token in use, or that of a new login. */
+  readonly token: () => Promise<LoginResult>;
+  /**
+   * A token other than the refused one, if a new login may help. `ok` with the same token: it is valid, so it is a
+   * permission that is missing.
+   */
+  readonly replace: (refused: Secret) => Promise<LoginResult>;
+  /** Revokes a token that a login made. */
+  readonly close: () => Promise<void>;
+}
+
+interface Held extends VaultToken {
+  /** Its life when it was new; a renewal that gives less than half of it no longer prolongs it. */
+  readonly fullLifeMs?: number;
+  /** Monotonic. */
+  readonly expiresAt?: number;
+}
+
+/** A token is not used for its last moments: the request could arrive too late. */
+const marginMs = 1_000;
+/** setTimeout's longest delay. */
+const longestTimerMs = 2_147_483_647;
+const firstPauseMs = 500;
+const longestPauseMs = 60_000;
+/** For so long a failed login answers for all who ask. */
+const failureSharedMs = 1_000;
+const farewellMs = 1_000;
+
+export function createVaultSession({ ask, login, clock, random, onEvent }: VaultSessionOptions): VaultSession {
+  let held: Held | undefined;
+  let running: Promise<LoginResult> | undefined;
+  let failure: { readonly result: ReadFailure; readonly at: number } | undefined;
+  let failures = 0;
+  let warned: string | undefined;
+  let timer: NodeJS.Timeout | undefined;
+  let closed = false;
+
+  const remaining = ({ expiresAt }: Held): number =>
+    expiresAt === undefined ? Number.POSITIVE_INFINITY : expiresAt - clock.monotonic();
+
+  function schedule(delayMs: number): void {
+    clearTimeout(timer);
+    if (closed || !Number.isFinite(delayMs)) return;
+    timer = setTimeout(() => void maintain(), Math.min(Math.max(delayMs, firstPauseMs), longestTimerMs));
+    timer.unref();
+  }
+
+  /** Between 60 and 70 % of what is left, so that replicas do not renew together. */
+  const scheduleRenewal = (token: Held): void => schedule(remaining(token) * (0.6 + 0.1 * random()));
+
+  function scheduleRetry(): void {
+    const ceiling = Math.min(firstPauseMs * 2 ** failures, longestPauseMs);
+    failures += 1;
+    schedule(ceiling * random());
+  }
+
+  function hold(token: VaultToken, fullLifeMs = token.lifeMs): Held {
+    const expiresAt = token.lifeMs === undefined ? undefined : clock.monotonic() + token.lifeMs;
+    held = {
+      ...token,
+      ...(fullLifeMs === undefined ? {} : { fullLifeMs }),
+      ...(expiresAt === undefined ? {} : { expiresAt }),
+    };
+    failure = undefined;
+    failures = 0;
+    scheduleRenewal(held);
+    return held;
+  }
+
+  async function logIn(): Promise<LoginResult> {
+    const before = held;
+    const result = await login.run();
+    if (closed) return result;
+    if (result.kind !== 'ok') {
+      failure = { result, at: clock.monotonic() };
+      onEvent({ kind: 'login', store: 'Vault', result: 'failed', problem: result.problem });
+      return result;
+    }
+    const isSame = before?.token.identity() === result.token.token.identity();
+    if (!isSame) onEvent({ kind: 'login', store: 'Vault', result: 'ok' });
+    failure = undefined;
+    // A token in its last second says that it has no life, as one does that never expires.
+    const isDying = isSame && result.token.lifeMs === undefined && before?.expiresAt !== undefined;
+    if (!isDying) hold(result.token, isSame ? before?.fullLifeMs : undefined);
+    return result;
+  }
+
+  const logInOnce = (): Promise<LoginResult> => {
+    if (failure !== undefined && clock.monotonic() - failure.at < failureSharedMs)
+      return Promise.resolve(failure.result);
+    return (running ??= logIn().finally(() => (running = undefined)));
+  };
+
+  const lasts = ({ lifeMs, fullLifeMs }: Pick<Held, 'lifeMs' | 'fullLifeMs'>): boolean =>
+    lifeMs === undefined || fullLifeMs === undefined || lifeMs >= fullLifeMs / 2;
+
+  /** Whether the token was prolonged as much as it once lasted; `later`: Vault was away. */
+  async function renew(token: Held): Promise<'prolonged' | 'not prolonged' | 'later'> {
+    if (!token.renewable) return 'not prolonged';
+    const increment = Math.ceil((token.fullLifeMs ?? 0) / 1000);
+    const answer = await ask({
+      method: 'POST',
+      path: 'auth/token/renew-self',
+      token: token.token,
+      body: { increment },
+    });
+    if (answer.kind === 'unavailable') return 'later';
+    const renewed = answer.kind === 'ok' ? tokenOf(answer.body) : undefined;
+    // No life left, in whole seconds, reads like a token that does not expire.
+    if (renewed === undefined || (renewed.lifeMs === undefined && token.lifeMs !== undefined)) return 'not prolonged';
+    if (held !== token) return 'prolonged';
+    return lasts(hold({ ...renewed, token: token.token }, token.fullLifeMs)) ? 'prolonged' : 'not prolonged';
+  }
+
+  function warnOfExpiry(token: Held): void {
+    const identity = token.token.identity();
+    if (token.expiresAt === undefined || lasts({ ...token, lifeMs: remaining(token) }) || warned === identity) return;
+    warned = identity;
+    onEvent({
+      kind: 'credential_expires',
+      store: 'Vault',
+      inSeconds: Math.max(0, Math.round(remaining(token) / 1000)),
+    });
+  }
+
+  async function maintain(): Promise<void> {
+    const token = held;
+    if (token === undefined || closed) return;
+    const outcome = remaining(token) > 0 ? await renew(token) : 'not prolonged';
+    if (closed || outcome === 'prolonged') return;
+    // A login that fails leaves the old token in use for what is left of its life.
+    const replaced = outcome === 'not prolonged' && (await logInOnce()).kind === 'ok';
+    if (closed) return;
+    if (!replaced) scheduleRetry();
+    else if (held !== undefined && !login.makesTokens) warnOfExpiry(held);
+  }
+
+  const isValid = async (token: Secret): Promise<boolean> =>
+    (await ask({ method: 'GET', path: 'auth/token/lookup-self', token })).kind === 'ok';
+
+  return {
+    token: async () => (held !== undefined && remaining(held) > marginMs ? { kind: 'ok', token: held } : logInOnce()),
+    replace: async (refused) => {
+      const current = held;
+      if (current !== undefined && current.token.identity() !== refused.identity())
+        return { kind: 'ok', token: current };
+      if (current !== undefined && login.makesTokens && (await isValid(refused))) return { kind: 'ok', token: current };
+      return logInOnce();
+    },
+    close: async () => {
+      closed = true;
+      clearTimeout(timer);
+      if (held === undefined || !login.makesTokens) return;
+      const revoked = ask({ method: 'POST', path: 'auth/token/revoke-self', token: held.token });
+      // Worth a moment, so that Vault need not keep it; not worth holding up the end of the process.
+      let timeUp: NodeJS.Timeout | undefined;
+      await Promise.race([revoked, new Promise((resolve) => (timeUp = setTimeout(resolve, farewellMs)))]);
+      clearTimeout(timeUp);
+    },
+  };
+}

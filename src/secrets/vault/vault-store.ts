@@ -1,0 +1,90 @@
+// HashiCorp Vault and OpenBao as a store of secrets: `X_VAULT=<mount>/<path>#<field>`. Its own client, because those
+// on the registry neither renew a token nor log in again.
+import { readValue } from '../secret-value.ts';
+import type { SecretRead, SecretStore, SecretStoreKind } from '../secret-store.ts';
+import type { Secret } from '../secret.ts';
+import { readVaultAddress } from './vault-address.ts';
+import { readVaultLogin } from './vault-login.ts';
+import { createAskVault, type AskVault } from './vault-request.ts';
+import {
+  createReadVaultSecret,
+  leaseOf,
+  parseVaultReference,
+  vaultExample,
+  type FoundSecret,
+  type VaultLease,
+} from './vault-secret.ts';
+import { createVaultSession, type VaultSession } from './vault-session.ts';
+
+const timeoutMs = 5_000;
+
+interface LeasedValue {
+  readonly value: Secret;
+  readonly lease: VaultLease;
+}
+
+/** The value again for a longer time, or undefined when its lease cannot be prolonged by at least half. */
+async function prolong({ value, lease }: LeasedValue, ask: AskVault, token: Secret): Promise<SecretRead | undefined> {
+  if (!lease.renewable) return undefined;
+  const body = { lease_id: lease.id, increment: Math.ceil(lease.lifeMs / 1000) };
+  const answer = await ask({ method: 'PUT', path: 'sys/leases/renew', token, body });
+  if (answer.kind === 'unavailable') return { kind: 'unavailable', problem: answer.problem, fix: answer.fix };
+  const renewed = answer.kind === 'ok' ? leaseOf(answer.body) : undefined;
+  if (renewed === undefined || renewed.lifeMs < lease.lifeMs / 2) return undefined;
+  return { kind: 'read', value, freshForMs: renewed.lifeMs };
+}
+
+function createVaultStore(ask: AskVault, session: VaultSession): SecretStore {
+  const readSecret = createReadVaultSecret(ask);
+  /** By reference: reading a leased secret anew would make another one. */
+  const leased = new Map<string, LeasedValue>();
+
+  function toRead(reference: string, found: FoundSecret): SecretRead {
+    if (found.kind !== 'ok') return { kind: found.kind, problem: found.problem, fix: found.fix };
+    const read = readValue(found.value, found.freshForMs);
+    if (read.kind === 'read' && found.lease !== undefined)
+      leased.set(reference, { value: read.value, lease: found.lease });
+    return read;
+  }
+
+  return {
+    read: async (reference, { anew = false } = {}) => {
+      const parsed = parseVaultReference(reference);
+      if ('what' in parsed) return { kind: 'refused', problem: parsed.what, fix: parsed.mend };
+      const login = await session.token();
+      if (login.kind !== 'ok') return login;
+      const held = leased.get(reference);
+      leased.delete(reference);
+      const prolonged = held === undefined || anew ? undefined : await prolong(held, ask, login.token.token);
+      if (held !== undefined && prolonged !== undefined) {
+        leased.set(reference, held);
+        return prolonged;
+      }
+      const found = await readSecret(parsed, login.token.token);
+      if (found.kind !== 'refused' || found.status !== 403) return toRead(reference, found);
+      const again = await session.replace(login.token.token);
+      if (again.kind !== 'ok') return again;
+      if (again.token.token.identity() === login.token.token.identity()) return toRead(reference, found);
+      return toRead(reference, await readSecret(parsed, again.token.token));
+    },
+    close: session.close,
+  };
+}
+
+export const vaultStoreKind: SecretStoreKind = {
+  suffix: '_VAULT',
+  label: 'Vault',
+  example: vaultExample,
+  problemOf: (reference) => {
+    const parsed = parseVaultReference(reference);
+    return 'what' in parsed ? parsed : undefined;
+  },
+  open: ({ settings, readFile, clock, random, onEvent }) => {
+    const address = readVaultAddress(settings);
+    if (address === undefined) return Promise.resolve(undefined);
+    const ask = createAskVault({ address, readFile, timeoutMs });
+    const login = readVaultLogin({ ask, settings, readFile });
+    if (login === undefined) return Promise.resolve(undefined);
+    return Promise.resolve(createVaultStore(ask, createVaultSession({ ask, login, clock, random, onEvent })));
+  },
+};

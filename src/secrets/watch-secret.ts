@@ -1,0 +1,154 @@
+// A secret whose value may change under the running service, in a file or in a store. The last good value stays in use
+// while its source cannot be read or holds something that cannot be used.
+import type { ReadFileAsync } from '../file-reader.ts';
+import { watchFile } from '../watched-file.ts';
+import { secretText, type SecretSetting, type StoredSecret } from './secret-setting.ts';
+import type { SecretRead } from './secret-store.ts';
+
+export type SecretOutcome =
+  | { readonly kind: 'changed' }
+  | { readonly kind: 'failed'; readonly problem: string }
+  /** The source can be read again; the value in use is its value. */
+  | { readonly kind: 'restored' };
+
+/** What all watched secrets of a service share. */
+export interface SecretWatch {
+  readonly readFile: ReadFileAsync;
+  /** How often a file is compared with what is in use. */
+  readonly fileIntervalMs: number;
+  /** How often a store is asked, if it does not say that a value must be read sooner. */
+  readonly storeIntervalMs: number;
+  /** A number from 0 (inclusive) to 1 (exclusive), for jitter. */
+  readonly random: () => number;
+  /** Changes whenever a new value may be judged differently; a refused one is examined again only then. */
+  readonly judgedBy: () => string;
+  /** Called once per change, new failure or recovery; `store` unless the secret is in a file. */
+  readonly onReload: (setting: string, outcome: SecretOutcome, store?: string) => void;
+}
+
+export interface WatchedSecret {
+  /** Reads the source now. `anew`: what was lent is not prolonged but replaced. Never throws; calls never overlap. */
+  readonly reload: (options?: { readonly anew?: boolean }) => Promise<void>;
+  readonly close: () => void;
+}
+
+interface WatchSecretOptions {
+  readonly setting: SecretSetting;
+  readonly watch: SecretWatch;
+  /** Takes a new value into use, or throws to keep the old; the message completes the sentence "the secret …". */
+  readonly accept: (text: string) => void;
+}
+
+const firstPauseMs = 1_000;
+const shortestMs = 1_000;
+
+const messageOf = (error: unknown): string => (error instanceof Error ? error.message : 'was refused');
+
+function watchStored(stored: StoredSecret, { setting, watch, accept }: WatchSecretOptions): WatchedSecret {
+  const { storeIntervalMs, random } = watch;
+  let inUse = setting.value.identity();
+  let refused: { readonly identity: string; readonly basis: string; readonly problem: string } | undefined;
+  let reported: string | undefined;
+  let failures = 0;
+  let running: Promise<void> = Promise.resolve();
+  let waiting: Promise<void> | undefined;
+  let waitsForNew = false;
+  let timer: NodeJS.Timeout | undefined;
+  let closed = false;
+
+  const report = (outcome: SecretOutcome): void => watch.onReload(setting.name, outcome, stored.store);
+
+  function schedule(delayMs: number): void {
+    clearTimeout(timer);
+    if (closed) return;
+    timer = setTimeout(() => void reload(), delayMs);
+    timer.unref();
+  }
+
+  /** Replicas that started together do not ask together. */
+  function scheduleNext(freshForMs: number | undefined): void {
+    const dueMs = Math.min(storeIntervalMs, (freshForMs ?? Number.POSITIVE_INFINITY) * (2 / 3));
+    schedule(Math.max(shortestMs, dueMs * (0.9 + 0.1 * random())));
+  }
+
+  function fail(problem: string): void {
+    if (problem !== reported) report({ kind: 'failed', problem });
+    reported = problem;
+    const ceiling = Math.min(firstPauseMs * 2 ** failures, storeIntervalMs);
+    failures += 1;
+    schedule(Math.max(firstPauseMs / 2, ceiling * random()));
+  }
+
+  /** Why the value cannot be used, or undefined once it is in use. */
+  function take({ value }: Extract<SecretRead, { kind: 'read' }>): string | undefined {
+    const identity = value.identity();
+    const basis = watch.judgedBy();
+    if (refused?.identity === identity && refused.basis === basis) return refused.problem;
+    try {
+      accept(value.reveal());
+    } catch (error) {
+      refused = { identity, basis, problem: messageOf(error) };
+      return refused.problem;
+    }
+    inUse = identity;
+    return undefined;
+  }
+
+  async function attempt(anew: boolean): Promise<void> {
+    const read = await stored.read({ anew });
+    if (closed) return;
+    if (read.kind !== 'read') {
+      fail(read.problem);
+      return;
+    }
+    const isNew = read.value.identity() !== inUse;
+    const problem = isNew ? take(read) : undefined;
+    if (problem !== undefined) {
+      fail(problem);
+      return;
+    }
+    if (isNew) report({ kind: 'changed' });
+    else if (reported !== undefined) report({ kind: 'restored' });
+    refused = reported = undefined;
+    failures = 0;
+    scheduleNext(read.freshForMs);
+  }
+
+  /** All who ask while a read runs share the one after it. */
+  const reload: WatchedSecret['reload'] = ({ anew = false } = {}) => {
+    waitsForNew ||= anew;
+    waiting ??= running.then(() => {
+      const wantsNew = waitsForNew;
+      waiting = undefined;
+      waitsForNew = false;
+      return (running = attempt(wantsNew));
+    });
+    return waiting;
+  };
+
+  scheduleNext(stored.freshForMs);
+  return {
+    reload,
+    close: () => {
+      closed = true;
+      clearTimeout(timer);
+    },
+  };
+}
+
+/** Undefined for a secret from the environment, which cannot change. */
+export function watchSecret(options: WatchSecretOptions): WatchedSecret | undefined {
+  const { setting, watch, accept } = options;
+  if (setting.stored !== undefined) return watchStored(setting.stored, options);
+  if (setting.file === undefined) return undefined;
+  const file = watchFile({
+    path: setting.file.path,
+    readFile: watch.readFile,
+    initial: setting.file.content,
+    intervalMs: watch.fileIntervalMs,
+    judgedBy: watch.judgedBy,
+    accept: (content) => accept(secretText(content)),
+    onOutcome: (outcome) => watch.onReload(setting.name, outcome),
+  });
+  return { reload: async () => void (await file.reload()), close: file.close };
+}

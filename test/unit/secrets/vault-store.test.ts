@@ -1,0 +1,415 @@
+// Secrets in Vault over real sockets, against a stand-in that speaks its documented API: KV of both versions, all
+// logins, and everything that Vault answers when it has no secret to give.
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { systemClock } from '../../../src/clock.ts';
+import { createReader } from '../../../src/config/environment.ts';
+import { createFileReader } from '../../../src/file-reader.ts';
+import type { Problem } from '../../../src/problem.ts';
+import type { SecretRead, SecretStore, StoreEvent } from '../../../src/secrets/secret-store.ts';
+import { vaultStoreKind } from '../../../src/secrets/vault/vault-store.ts';
+import { selfSigned } from '../../support/self-signed.ts';
+import { startVaultStandIn, type VaultStandIn } from '../../support/vault-stand-in.ts';
+import { until } from '../../support/until.ts';
+
+const mayRead = ['secret/data/app', 'secret/app', 'team/kv/data/app', 'old/app', 'mint/key'];
+const apiKey = '0f0e7d2b-9c3a-4c6f-8a8a-3f5a9d1b7c21';
+
+let vault: VaultStandIn;
+let folder: string;
+const stores: SecretStore[] = [];
+const events: StoreEvent[] = [];
+
+async function open(env: Record<string, string>): Promise<{ store: SecretStore; problems: Problem[] }> {
+  const problems: Problem[] = [];
+  const reader = createReader({ VAULT_ADDR: vault.address, ...env }, readFileSync, problems);
+  const store = await vaultStoreKind.open({
+    settings: reader,
+    readFile: createFileReader(),
+    clock: systemClock,
+    random: () => 0.5,
+    onEvent: (event) => events.push(event),
+  });
+  if (store !== undefined) stores.push(store);
+  return {
+    store: store ?? { read: () => Promise.reject(new Error(JSON.stringify(problems))), close: () => Promise.resolve() },
+    problems,
+  };
+}
+
+const revealed = (read: SecretRead): unknown => (read.kind === 'read' ? read.value.reveal() : read);
+const file = (name: string, text: string): string => {
+  const path = join(folder, name);
+  writeFileSync(path, text);
+  return path;
+};
+
+async function prepare(options?: Parameters<typeof startVaultStandIn>[0]): Promise<void> {
+  vault = await startVaultStandIn(options);
+  vault.mount('secret', 'kv2');
+  vault.mount('team/kv', 'kv2');
+  vault.mount('old', 'kv1');
+  for (const mount of ['secret', 'team/kv', 'old']) vault.write(mount, 'app', { key: apiKey, count: 5, empty: '' });
+}
+
+beforeEach(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'guest-token-vault-'));
+  await prepare();
+});
+afterEach(async () => {
+  await Promise.all(stores.splice(0).map((store) => store.close()));
+  events.length = 0;
+  await vault.close();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+const tokenEnv = (): Record<string, string> => ({ VAULT_TOKEN: vault.issue({ ttlSeconds: 0, mayRead }) });
+
+describe('a secret in Vault', () => {
+  it.each([
+    ['version 2 of KV', 'secret/app#key'],
+    ['version 1 of KV', 'old/app#key'],
+    ['a mount whose path has several parts', 'team/kv/app#key'],
+  ])('is read from %s', async (_what, reference) => {
+    const { store } = await open(tokenEnv());
+    expect(revealed(await store.read(reference))).toBe(apiKey);
+  });
+
+  it.each([
+    ['version 2 of KV', 'secret/app#key'],
+    ['version 1 of KV', 'old/app#key'],
+  ])('is read from %s where the mounts may not be asked', async (_what, reference) => {
+    vault.state.mountsMayBeAsked = false;
+    const { store } = await open(tokenEnv());
+    expect(revealed(await store.read(reference))).toBe(apiKey);
+    const asked = vault.requests.length;
+    expect(revealed(await store.read(reference))).toBe(apiKey);
+    expect(vault.requests.length - asked).toBe(1);
+  });
+
+  it('is found again when its mount becomes one of version 2', async () => {
+    const { store } = await open(tokenEnv());
+    vault.mount('secret', 'kv1');
+    vault.write('secret', 'app', { key: 'first-value' });
+    expect(revealed(await store.read('secret/app#key'))).toBe('first-value');
+    vault.mount('secret', 'kv2');
+    vault.write('secret', 'app', { key: 'second-value' });
+    expect(revealed(await store.read('secret/app#key'))).toBe('second-value');
+  });
+
+  it.each([
+    ['there is no such field', 'secret/app#other', 'has no such field'],
+    ['the field is a number', 'secret/app#count', 'is not a string'],
+    ['the field is empty', 'secret/app#empty', 'is empty'],
+    ['the field is named as a member of every object', 'secret/app#toString', 'has no such field'],
+    ['there is no such secret', 'secret/app2#key', '(403)'],
+    ['there is no such mount', 'nowhere/app#key', '(403)'],
+    ['the reference names no field', 'secret/app', 'names no field'],
+    ['the reference climbs', 'secret/../sys/x#key', 'is not a path in Vault'],
+  ])('is refused when %s', async (_what, reference, problem) => {
+    const { store } = await open(tokenEnv());
+    const read = await store.read(reference);
+    expect(read.kind).toBe('refused');
+    expect(read.kind === 'read' ? '' : read.problem).toContain(problem);
+  });
+
+  it('that was deleted is said to be deleted', async () => {
+    vault.write('secret', 'app', 'deleted');
+    const { store } = await open(tokenEnv());
+    expect(await store.read('secret/app#key')).toMatchObject({ kind: 'refused', problem: 'was deleted in Vault' });
+  });
+
+  it('named by its API path is told how to be named', async () => {
+    const { store } = await open({ VAULT_TOKEN: vault.issue({ ttlSeconds: 0, mayRead: ['secret/*'] }) });
+    const read = await store.read('secret/data/app#key');
+    expect(read).toMatchObject({ kind: 'refused', fix: expect.stringContaining('Write secret/app') as string });
+  });
+
+  it('is read in the namespace of the settings', async () => {
+    await vault.close();
+    await prepare({ namespace: 'team/project' });
+    const { store } = await open({ ...tokenEnv(), VAULT_NAMESPACE: '/team/project/' });
+    expect(revealed(await store.read('secret/app#key'))).toBe(apiKey);
+  });
+});
+
+describe('a login', () => {
+  const terms = { ttlSeconds: 60, mayRead };
+
+  it('by AppRole reads its secret id anew every time', async () => {
+    const secretId = file('secret-id', 'first-id\n');
+    vault.enableLogin('approle', { role_id: 'the-role', secret_id: 'first-id' }, terms);
+    const { store } = await open({ VAULT_ROLE_ID: 'the-role', VAULT_SECRET_ID_FILE: secretId });
+    expect(revealed(await store.read('secret/app#key'))).toBe(apiKey);
+    vault.revoke();
+    vault.enableLogin('approle', { role_id: 'the-role', secret_id: 'second-id' }, terms);
+    writeFileSync(secretId, 'second-id\n');
+    expect(revealed(await store.read('secret/app#key'))).toBe(apiKey);
+    expect(events.map(({ kind }) => kind)).toEqual(['login', 'login']);
+  });
+
+  it('by Kubernetes presents the token of the service account', async () => {
+    vault.enableLogin('k8s-prod', { role: 'proxy', jwt: 'a.service.account' }, terms);
+    const { store } = await open({
+      VAULT_K8S_ROLE: 'proxy',
+      VAULT_JWT_FILE: file('token', 'a.service.account'),
+      VAULT_AUTH_PATH: 'k8s-prod',
+    });
+    expect(revealed(await store.read('secret/app#key'))).toBe(apiKey);
+  });
+
+  it('by JWT presents the JWT of its file', async () => {
+    vault.enableLogin('jwt', { role: 'proxy', jwt: 'a.work.load' }, terms);
+    const { store } = await open({ VAULT_JWT_ROLE: 'proxy', VAULT_JWT_FILE: file('jwt', 'a.work.load\n') });
+    expect(revealed(await store.read('secret/app#key'))).toBe(apiKey);
+  });
+
+  it('that is refused says which, and nothing of what it presented or was answered', async () => {
+    vault.enableLogin('approle', { role_id: 'the-role', secret_id: 'right' }, terms);
+    const { store } = await open({ VAULT_ROLE_ID: 'the-role', VAULT_SECRET_ID: 'wrong-secret-id' });
+    const read = await store.read('secret/app#key');
+    expect(read).toMatchObject({
+      kind: 'refused',
+      problem: 'could not be read: Vault refused the AppRole login at auth/approle (400)',
+    });
+    expect(JSON.stringify([read, events])).not.toMatch(/wrong-secret-id|invalid role/);
+  });
+
+  it('runs once for all that wait for it', async () => {
+    vault.enableLogin('approle', { role_id: 'the-role' }, terms);
+    const { store } = await open({ VAULT_ROLE_ID: 'the-role' });
+    await Promise.all(['secret/app#key', 'old/app#key', 'team/kv/app#key'].map((reference) => store.read(reference)));
+    expect(vault.asked('auth/approle/login')).toBe(1);
+  });
+
+  it('gives its token back at the end', async () => {
+    vault.enableLogin('approle', { role_id: 'the-role' }, terms);
+    const { store } = await open({ VAULT_ROLE_ID: 'the-role' });
+    await store.read('secret/app#key');
+    expect(vault.living()).toHaveLength(1);
+    await store.close();
+    expect(vault.living()).toEqual([]);
+  });
+
+  it('with a token that somebody made does not revoke it', async () => {
+    const { store } = await open(tokenEnv());
+    await store.read('secret/app#key');
+    await store.close();
+    expect(vault.living()).toHaveLength(1);
+  });
+
+  it.each([
+    ['none', {}, 'VAULT_TOKEN'],
+    ['two', { VAULT_TOKEN: 'x', VAULT_K8S_ROLE: 'x' }, 'VAULT_K8S_ROLE'],
+    ['a secret id without a role', { VAULT_TOKEN: 'x', VAULT_SECRET_ID: 'y' }, 'VAULT_SECRET_ID'],
+    ['a JWT role without its file', { VAULT_JWT_ROLE: 'x' }, 'VAULT_JWT_FILE'],
+    ['an odd path of the login', { VAULT_K8S_ROLE: 'x', VAULT_AUTH_PATH: 'a/../b' }, 'VAULT_AUTH_PATH'],
+    ['http to another machine', { VAULT_TOKEN: 'x', VAULT_ADDR: 'http://vault.internal:8200' }, 'VAULT_ADDR'],
+    ['an address that ends in /v1', { VAULT_TOKEN: 'x', VAULT_ADDR: 'https://vault.internal/v1' }, 'VAULT_ADDR'],
+    ['no check of certificates', { VAULT_TOKEN: 'x', VAULT_SKIP_VERIFY: 'true' }, 'VAULT_SKIP_VERIFY'],
+  ])('is a misconfiguration with %s', async (_what, env, where) => {
+    const { problems } = await open(env);
+    expect(problems.map((problem) => problem.where)).toEqual([where]);
+  });
+});
+
+describe('a token', () => {
+  it('is renewed before it expires', async () => {
+    vault.enableLogin('approle', { role_id: 'r' }, { ttlSeconds: 2, mayRead });
+    const { store } = await open({ VAULT_ROLE_ID: 'r' });
+    await store.read('secret/app#key');
+    await until(() => vault.asked('auth/token/renew-self') >= 2);
+    expect(revealed(await store.read('secret/app#key'))).toBe(apiKey);
+    expect(vault.asked('auth/approle/login')).toBe(1);
+  });
+
+  it('is replaced by a new login before it expires when renewing no longer prolongs it', async () => {
+    vault.enableLogin('approle', { role_id: 'r' }, { ttlSeconds: 3, maxTtlSeconds: 3, mayRead });
+    const { store } = await open({ VAULT_ROLE_ID: 'r' });
+    await store.read('secret/app#key');
+    const started = Date.now();
+    await until(() => vault.asked('auth/approle/login') === 2);
+    expect(Date.now() - started).toBeLessThan(3_000);
+    expect(vault.asked('auth/token/renew-self')).toBe(1);
+  });
+
+  it('that is not renewable is replaced by a new login before it expires', async () => {
+    vault.enableLogin('approle', { role_id: 'r' }, { ttlSeconds: 2, renewable: false, mayRead });
+    const { store } = await open({ VAULT_ROLE_ID: 'r' });
+    await store.read('secret/app#key');
+    await until(() => vault.asked('auth/approle/login') === 2);
+    expect(vault.asked('auth/token/renew-self')).toBe(0);
+  });
+
+  it('that was revoked is replaced by a new login at the next read', async () => {
+    vault.enableLogin('approle', { role_id: 'r' }, { ttlSeconds: 600, mayRead });
+    const { store } = await open({ VAULT_ROLE_ID: 'r' });
+    await store.read('secret/app#key');
+    vault.revoke();
+    expect(revealed(await store.read('secret/app#key'))).toBe(apiKey);
+    expect(vault.asked('auth/approle/login')).toBe(2);
+  });
+
+  it('that lacks a permission causes no further logins', async () => {
+    vault.enableLogin('approle', { role_id: 'r' }, { ttlSeconds: 600, mayRead });
+    const { store } = await open({ VAULT_ROLE_ID: 'r' });
+    for (let read = 0; read < 3; read += 1) expect((await store.read('secret/other#key')).kind).toBe('refused');
+    expect(vault.asked('auth/approle/login')).toBe(1);
+  });
+
+  it('is looked for in its file again when it is refused', async () => {
+    const path = file('token', vault.issue({ ttlSeconds: 0, mayRead }));
+    const { store } = await open({ VAULT_TOKEN_FILE: path });
+    await store.read('secret/app#key');
+    vault.revoke();
+    writeFileSync(path, vault.issue({ ttlSeconds: 0, mayRead }));
+    expect(revealed(await store.read('secret/app#key'))).toBe(apiKey);
+  });
+
+  it('of somebody else that cannot be prolonged is announced to expire, once', async () => {
+    const token = vault.issue({ ttlSeconds: 4, maxTtlSeconds: 4, mayRead });
+    const { store } = await open({ VAULT_TOKEN: token });
+    await store.read('secret/app#key');
+    await until(() => vault.living().length === 0);
+    expect(events.filter(({ kind }) => kind === 'credential_expires')).toHaveLength(1);
+    expect((await store.read('secret/app#key')).kind).toBe('refused');
+  });
+});
+
+describe('a secret that is lent', () => {
+  beforeEach(() => vault.mountLeased('mint', { seconds: 60, maxSeconds: 90 }));
+
+  it('is prolonged when it is read again, and replaced when asked for anew', async () => {
+    const { store } = await open(tokenEnv());
+    const first = await store.read('mint/key#key');
+    expect(first).toMatchObject({ kind: 'read', freshForMs: 60_000 });
+    expect(revealed(await store.read('mint/key#key'))).toBe(revealed(first));
+    expect(vault.asked('mint/key')).toBe(1);
+    expect(revealed(await store.read('mint/key#key', { anew: true }))).not.toBe(revealed(first));
+  });
+
+  it('is replaced when its lease can no longer be prolonged', async () => {
+    vault.mountLeased('mint', { seconds: 60, maxSeconds: 20 });
+    const { store } = await open(tokenEnv());
+    const first = await store.read('mint/key#key');
+    expect(revealed(await store.read('mint/key#key'))).not.toBe(revealed(first));
+  });
+});
+
+describe('a Vault that gives no secret', () => {
+  const cases: readonly (readonly [
+    what: string,
+    status: number,
+    headers: Record<string, string>,
+    body: string,
+    problem: string,
+  ])[] = [
+    ['is sealed', 503, {}, '{"errors":["Vault is sealed"]}', 'Vault is sealed'],
+    ['is not initialized', 400, {}, '{"errors":["Vault is not initialized"]}', 'not initialized'],
+    [
+      'is a standby that sends callers away',
+      307,
+      { location: 'https://other.example/v1/secret/data/app' },
+      '',
+      'redirect (307)',
+    ],
+    [
+      'is a standby that cannot',
+      500,
+      {},
+      '{"errors":["local node not active but active cluster node not found"]}',
+      '500',
+    ],
+    ['limits its callers', 429, {}, '{"errors":["request path is rate limited"]}', '429'],
+    ['is behind a load balancer without it', 502, {}, '<html>', '502'],
+  ];
+
+  it.each(cases)('because it %s is asked again later', async (_what, status, headers, body, problem) => {
+    const { store } = await open(tokenEnv());
+    await store.read('secret/app#key');
+    vault.override((_request, response) => {
+      response.writeHead(status, headers).end(body);
+      return true;
+    });
+    const read = await store.read('secret/app#key');
+    expect(read.kind).toBe('unavailable');
+    expect(read.kind === 'read' ? '' : read.problem).toContain(problem);
+    vault.override(undefined);
+    expect(revealed(await store.read('secret/app#key'))).toBe(apiKey);
+  });
+
+  it('because it is down is asked again later', async () => {
+    const { store } = await open(tokenEnv());
+    await store.read('secret/app#key');
+    await vault.stop();
+    expect(await store.read('secret/app#key')).toMatchObject({
+      kind: 'unavailable',
+      problem: 'could not be read: Vault could not be reached (ECONNREFUSED)',
+    });
+    await vault.restart();
+    expect(revealed(await store.read('secret/app#key'))).toBe(apiKey);
+  });
+
+  it('but a page says so', async () => {
+    const { store } = await open(tokenEnv());
+    vault.override((_request, response) => {
+      response.writeHead(200, { 'content-type': 'text/html' }).end('<html>a portal</html>');
+      return true;
+    });
+    expect(await store.read('secret/app#key')).toMatchObject({ kind: 'refused', fix: 'Check VAULT_ADDR' });
+  });
+
+  it('but an endless answer is left after a bounded part of it', async () => {
+    const { store } = await open(tokenEnv());
+    await store.read('secret/app#key');
+    let sent = 0;
+    vault.override((_request, response) => {
+      response.writeHead(200, { 'content-type': 'application/json' });
+      const more = (): void => {
+        sent += 65_536;
+        if (!response.destroyed) response.write(Buffer.alloc(65_536, 32), () => setImmediate(more));
+      };
+      more();
+      return true;
+    });
+    expect((await store.read('secret/app#key')).kind).toBe('refused');
+    expect(sent).toBeLessThan(16_000_000);
+  });
+});
+
+describe('TLS to Vault', () => {
+  beforeEach(async () => {
+    await vault.close();
+    await prepare({ tls: selfSigned });
+  });
+
+  it('trusts the authorities of VAULT_CACERT, read anew for every request', async () => {
+    const ca = file('ca.pem', '');
+    const { store } = await open({ ...tokenEnv(), VAULT_CACERT: ca });
+    expect(await store.read('secret/app#key')).toMatchObject({
+      kind: 'refused',
+      problem: 'could not be read: VAULT_CACERT names a file without PEM certificates',
+    });
+    writeFileSync(ca, selfSigned.cert);
+    // A failed login answers for a second.
+    await expect.poll(async () => revealed(await store.read('secret/app#key')), { timeout: 5_000 }).toBe(apiKey);
+  });
+
+  it('is refused without them, whatever the environment says about certificates', async () => {
+    const before = process.env['NODE_TLS_REJECT_UNAUTHORIZED'];
+    process.env['NODE_TLS_REJECT_UNAUTHORIZED'] = '0';
+    try {
+      const { store } = await open(tokenEnv());
+      expect(await store.read('secret/app#key')).toMatchObject({
+        kind: 'refused',
+        problem: expect.stringContaining('certificate could not be verified (DEPTH_ZERO_SELF_SIGNED_CERT)') as string,
+      });
+      expect(vault.requests).toEqual([]);
+    } finally {
+      if (before === undefined) delete process.env['NODE_TLS_REJECT_UNAUTHORIZED'];
+      else process.env['NODE_TLS_REJECT_UNAUTHORIZED'] = before;
+    }
+  });
+});
