@@ -74,7 +74,7 @@ export async function buildApp(options: AppOptions): Promise<App> {
   const observeReload = observeSecretReload(metrics, logger);
   // Secrets are held against each other, so a change of one may make a refused one acceptable.
   let secretChanges = 0;
-  const unreadable = new Set<string>();
+  const staleSecrets = new Set<string>();
   const readFile = createFileReader();
   const secretWatch: SecretWatch = {
     readFile,
@@ -84,8 +84,9 @@ export async function buildApp(options: AppOptions): Promise<App> {
     judgedBy: () => String(secretChanges),
     onReload: (setting, outcome, store) => {
       if (outcome.kind === 'changed') secretChanges += 1;
-      if (store !== undefined && outcome.kind === 'failed') unreadable.add(setting);
-      else unreadable.delete(setting);
+      if (store !== undefined && (outcome.kind === 'failed' || outcome.kind === 'unreadable'))
+        staleSecrets.add(setting);
+      else staleSecrets.delete(setting);
       observeReload(setting, outcome, store);
     },
   };
@@ -118,9 +119,12 @@ export async function buildApp(options: AppOptions): Promise<App> {
     watch: secretWatch,
   });
 
+  const secrets = [...config.apiKeys, ...config.issuerKeyFiles.map(({ setting }) => setting)];
+  const storedSecrets = secrets.filter((setting) => setting.stored !== undefined);
   countFromZero(metrics, {
     apiKeys: apiKeys.names,
-    secrets: [...apiKeys.names, ...config.issuerKeyFiles.map(({ setting }) => setting.name)],
+    secrets: secrets.map(({ name }) => name),
+    storedSecrets: storedSecrets.map(({ name }) => name),
   });
 
   // What they may have.
@@ -164,7 +168,7 @@ export async function buildApp(options: AppOptions): Promise<App> {
     apiKeys,
     authenticator,
     isServing: () => phase === 'serving',
-    ...(stored === noStoredSecrets ? {} : { secretsAreCurrent: () => unreadable.size === 0 }),
+    ...(storedSecrets.length === 0 ? {} : { secretsAreCurrent: () => staleSecrets.size === 0 }),
   });
   const limitSecret = (): Secret => {
     const key = apiKeys.get('DATABRAIN_API_KEY');

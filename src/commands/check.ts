@@ -72,7 +72,6 @@ Exit code 78 if the service would not start, 1 if --strict or --live finds somet
     const stored = await storedSecretsFor(context);
     try {
       const { config, policy, shadow } = loadConfiguration(context.env, readFileFor(context), stored);
-      for (const { name, origin } of config.secretOrigins) context.out(`secret: ${name} from ${origin}\n`);
       const warnings = [...policy.policy.lint, ...(shadow?.policy.lint ?? [])];
       for (const warning of warnings) context.err(`${strict ? '' : 'warning: '}${toLine(warning)}\n`);
       for (const name of config.insecure) context.err(`warning: ${name}: lowers the guard. Remove it in production.\n`);
@@ -80,6 +79,7 @@ Exit code 78 if the service would not start, 1 if --strict or --live finds somet
       if ((strict && warnings.length > 0) || !liveFine) return exitCode.checkFailed;
       context.out(`${okLine(policy)}\n`);
       if (shadow !== undefined) context.out(`${okLine(shadow)} (shadow)\n`);
+      for (const { name, origin } of config.secretOrigins) context.out(`secret: ${name} was read from ${origin}\n`);
       return exitCode.ok;
     } catch (error) {
       return exitCodeOf(error, context);

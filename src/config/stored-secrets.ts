@@ -153,7 +153,7 @@ export async function readStoredSecrets(
       listener = next;
     },
     close: async () => {
-      await Promise.all([...stores.values()].map((store) => store?.close()));
+      await Promise.all([...stores.values()].map(async (store) => store?.close()));
     },
   };
 }

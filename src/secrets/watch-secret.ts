@@ -7,7 +7,10 @@ import type { SecretRead } from './secret-store.ts';
 
 export type SecretOutcome =
   | { readonly kind: 'changed' }
+  /** The new value cannot be used. */
   | { readonly kind: 'failed'; readonly problem: string }
+  /** The store gave no value. */
+  | { readonly kind: 'unreadable'; readonly problem: string }
   /** The source can be read again; the value in use is its value. */
   | { readonly kind: 'restored' };
 
@@ -71,8 +74,8 @@ function watchStored(stored: StoredSecret, { setting, watch, accept }: WatchSecr
     schedule(Math.max(shortestMs, dueMs * (0.9 + 0.1 * random())));
   }
 
-  function fail(problem: string): void {
-    if (problem !== reported) report({ kind: 'failed', problem });
+  function fail(kind: 'failed' | 'unreadable', problem: string): void {
+    if (problem !== reported) report({ kind, problem });
     reported = problem;
     const ceiling = Math.min(firstPauseMs * 2 ** failures, storeIntervalMs);
     failures += 1;
@@ -98,13 +101,13 @@ function watchStored(stored: StoredSecret, { setting, watch, accept }: WatchSecr
     const read = await stored.read({ anew });
     if (closed) return;
     if (read.kind !== 'read') {
-      fail(read.problem);
+      fail('unreadable', read.problem);
       return;
     }
     const isNew = read.value.identity() !== inUse;
     const problem = isNew ? take(read) : undefined;
     if (problem !== undefined) {
-      fail(problem);
+      fail('failed', problem);
       return;
     }
     if (isNew) report({ kind: 'changed' });

@@ -16,11 +16,17 @@ import type { Metrics } from './metrics.ts';
  */
 export function countFromZero(
   metrics: Metrics,
-  names: { readonly apiKeys: readonly string[]; readonly secrets: readonly string[] },
+  names: {
+    readonly apiKeys: readonly string[];
+    readonly secrets: readonly string[];
+    readonly storedSecrets: readonly string[];
+  },
 ): void {
   for (const setting of names.apiKeys) metrics.upstreamKeyRefused.inc({ setting }, 0);
   for (const setting of names.secrets)
     for (const result of metricTable.secretReloads.labels.result) metrics.secretReloads.inc({ setting, result }, 0);
+  // They were read at the start, or the service would not have started.
+  for (const setting of names.storedSecrets) metrics.secretReadable.set({ setting }, 1);
 }
 
 const circuitValue: Readonly<Record<CircuitState, number>> = { closed: 0, half_open: 0.5, open: 1 };
@@ -87,17 +93,26 @@ export function observeRedis(metrics: Metrics, logger: Logger): RedisEvents {
 export function observeSecretReload(metrics: Metrics, logger: Logger): SecretWatch['onReload'] {
   return (setting, outcome, store) => {
     const from = store === undefined ? {} : { store };
-    if (store !== undefined) metrics.secretReadable.set({ setting }, outcome.kind === 'failed' ? 0 : 1);
+    if (store !== undefined) metrics.secretReadable.set({ setting }, outcome.kind === 'unreadable' ? 0 : 1);
     if (outcome.kind === 'restored') {
       logger.info({ setting, ...from }, 'a secret can be read again; its value is the one in use');
       return;
     }
-    metrics.secretReloads.inc({ setting, result: outcome.kind });
-    if (outcome.kind === 'changed') logger.info({ setting, ...from }, 'a secret has changed; the new value is in use');
-    else {
+    if (outcome.kind === 'unreadable') {
       const { problem } = outcome;
-      logger.error({ setting, ...from, problem }, 'a secret was not taken into use; the old value stays in use');
+      logger.error(
+        { setting, ...from, problem },
+        'a secret could not be read from its store; the old value stays in use',
+      );
+      return;
     }
+    metrics.secretReloads.inc({ setting, result: outcome.kind });
+    if (outcome.kind === 'changed') {
+      logger.info({ setting, ...from }, `a secret was reloaded from its ${store === undefined ? 'file' : 'store'}`);
+      return;
+    }
+    const what = store === undefined ? 'a secret file was refused' : 'a secret from a store was refused';
+    logger.error({ setting, ...from, problem: outcome.problem }, `${what}; the old value stays in use`);
   };
 }
 

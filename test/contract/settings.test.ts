@@ -1,16 +1,23 @@
 // .env.example and the README's settings table say what src/config/settings.ts says: names, order, defaults, meaning.
 import { describe, expect, it } from 'vitest';
 import { namedApiKey, settings, type Setting } from '../../src/config/settings.ts';
+import { secretStoreKinds, settingOf } from '../../src/secrets/secret-stores.ts';
 import { parseEnvExample, readDocument, tableRowsBelow, toTableRow } from './settings-documents.ts';
 
 const table: readonly Setting[] = settings;
 const example = parseEnvExample(readDocument('.env.example'));
-const isNamedKey = (name: string): boolean => name !== 'DATABRAIN_API_KEY_FILE' && namedApiKey.test(name);
+const isNamedKey = (name: string): boolean => namedApiKey.test(settingOf(name));
+const storeVariables = secretStoreKinds.map(({ suffix }) => `DATABRAIN_API_KEY${suffix}`);
 
 describe('.env.example', () => {
   it('holds every setting once, in the order of the table, and no other', () => {
     const expected = table.flatMap(({ name, fromFile }) => (fromFile ? [name, `${name}_FILE`] : [name]));
-    expect(example.map(({ name }) => name).filter((name) => !isNamedKey(name))).toEqual(expected);
+    const names = example.map(({ name }) => name);
+    expect(names.filter((name) => !isNamedKey(name) && !storeVariables.includes(name))).toEqual(expected);
+  });
+
+  it('shows by one secret how each store is named', () => {
+    expect(example.map(({ name }) => name).filter((name) => storeVariables.includes(name))).toEqual(storeVariables);
   });
 
   it('shows how a further API key is named', () => {

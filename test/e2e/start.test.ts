@@ -136,7 +136,12 @@ const cases: readonly (readonly [title: string, env: Record<string, string>, whe
   ['a near miss of a setting without prefix', { ...good, TRUST_PROXIES: '10.0.0.1' }, 'TRUST_PROXIES'],
   ['another word for the Redis address', { ...good, REDIS_URI: 'redis://127.0.0.1' }, 'REDIS_URI'],
   ['a setting without its underscore', { ...good, LOGLEVEL: 'debug' }, 'LOGLEVEL'],
-  ['a variable of the future', { ...good, DATABRAIN_API_KEY_VAULT: 'kv/x#y' }, 'DATABRAIN_API_KEY_VAULT'],
+  ['an API key in two places', { ...good, DATABRAIN_API_KEY_VAULT: 'kv/x#y' }, 'DATABRAIN_API_KEY'],
+  [
+    'a secret in Vault without its address',
+    { ...without('DATABRAIN_API_KEY'), DATABRAIN_API_KEY_VAULT: 'kv/x#y' },
+    'VAULT_ADDR',
+  ],
   ['a missing policy', { ...good, POLICY_FILE: 'nowhere.yaml' }, 'POLICY_FILE'],
   ['a broken policy', { ...good, POLICY_FILE: 'broken.yaml' }, 'broken.yaml:5:5'],
   ['one port for both listeners', { ...good, PORT: '9091', ADMIN_PORT: '9091' }, 'ADMIN_PORT'],

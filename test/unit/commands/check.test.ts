@@ -67,10 +67,16 @@ async function check(
 }
 
 describe('check', () => {
-  it('says with one line that all is well', async () => {
+  it('says that all is well, and where each secret comes from', async () => {
     const { exitCode, out, err } = await check(policyText());
     expect(err).toBe('');
-    expect(out).toMatch(/^ok: policy\.yaml, revision [0-9a-f]{12}, 2 data apps: sales \(default\), finance\n$/);
+    const [first, ...others] = out.trimEnd().split('\n');
+    expect(first).toMatch(/^ok: policy\.yaml, revision [0-9a-f]{12}, 2 data apps: sales \(default\), finance$/);
+    expect(others).toEqual(
+      ['JWT_SECRET', 'DATABRAIN_API_KEY', 'DATABRAIN_API_KEY_FINANCE'].map(
+        (name) => `secret: ${name} was read from the variable ${name}`,
+      ),
+    );
     expect(exitCode).toBe(0);
   });
 
@@ -111,7 +117,7 @@ describe('check', () => {
   it('checks the shadow policy too', async () => {
     const shadow = { POLICY_SHADOW_FILE: 'next.yaml' };
     const fine = await check(policyText(), [], shadow, { 'next.yaml': policyText({ expiresIn: '2h' }) });
-    expect(fine.out).toMatch(/\nok: next\.yaml, revision [0-9a-f]{12}, .* \(shadow\)\n$/);
+    expect(fine.out).toMatch(/\nok: next\.yaml, revision [0-9a-f]{12}, .* \(shadow\)\n/);
     const broken = await check(policyText(), [], shadow, { 'next.yaml': 'version: 1' });
     expect(broken.exitCode).toBe(78);
     expect(broken.err).toContain('next.yaml:1:1: ');
