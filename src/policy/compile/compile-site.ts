@@ -25,13 +25,6 @@ export interface SiteSource {
   readonly position: (offset?: number) => string;
 }
 
-/** A deep recursion in the data is a failure like any other, not a crash. */
-const failureOf = (error: unknown): ExpressionFailure => {
-  if (error instanceof ExpressionFailure) return error;
-  if (error instanceof RangeError) return new ExpressionFailure('the expression exceeds what can be computed');
-  throw error;
-};
-
 /** Reports a variable's or field's value to the observer of this decision, if there is one. */
 function observed(site: ExpressionSite, evaluate: Evaluate): Evaluate {
   return (evaluation) => {
@@ -40,10 +33,11 @@ function observed(site: ExpressionSite, evaluate: Evaluate): Evaluate {
       evaluation.trace?.evaluated(site, { kind: 'value', value });
       return value;
     } catch (error) {
-      const failure = failureOf(error);
-      const { what, claim } = failure;
-      evaluation.trace?.evaluated(site, { kind: 'failed', what, ...(claim === undefined ? {} : { claim }) });
-      throw failure;
+      if (error instanceof ExpressionFailure) {
+        const { what, claim } = error;
+        evaluation.trace?.evaluated(site, { kind: 'failed', what, claim });
+      }
+      throw error;
     }
   };
 }

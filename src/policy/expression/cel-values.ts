@@ -54,12 +54,16 @@ export function member(container: unknown, key: unknown): unknown {
   return isNumeric(key) && Array.isArray(container) ? (container as readonly unknown[])[Number(key)] : undefined;
 }
 
+/** Bounds the recursion over data. */
+const deepest = 64;
+
 /** Why a value is not used, in words that complete "it holds …". */
 export type Flaw = keyof typeof flaws;
 
 export const flaws = {
   number: 'a whole number beyond 2^53, which JSON changes; have the issuer send it as a string',
   text: 'half a character (a lone surrogate), which is not text',
+  depth: 'values that are nested more than 64 deep',
 } as const;
 
 /** Of lists and maps that were walked: claims are frozen, and what an expression makes never changes. */
@@ -69,20 +73,21 @@ const known = new WeakMap<object, Flaw | 'none'>();
  * What makes a claim's value unusable. JSON's integers beyond 2^53 are rounded to a double when they are read: two
  * tenants' ids could become one. Lone surrogates have no order and no UTF-8.
  */
-export function flawOf(value: unknown): Flaw | undefined {
+export function flawOf(value: unknown, depth = 0): Flaw | undefined {
   if (typeof value === 'string') return value.isWellFormed() ? undefined : 'text';
   if (typeof value === 'number') return Number.isInteger(value) && !Number.isSafeInteger(value) ? 'number' : undefined;
   if (typeof value !== 'object' || value === null) return undefined;
-  let flaw = known.get(value);
-  if (flaw === undefined) known.set(value, (flaw = flawWithin(value) ?? 'none'));
-  return flaw === 'none' ? undefined : flaw;
+  const found = known.get(value);
+  if (found !== undefined) return found === 'none' ? undefined : found;
+  const flaw = depth === deepest ? 'depth' : flawWithin(value, depth + 1);
+  if (flaw !== 'depth') known.set(value, flaw ?? 'none');
+  return flaw;
 }
 
-function flawWithin(container: object): Flaw | undefined {
+function flawWithin(container: object, depth: number): Flaw | undefined {
   for (const [key, value] of Object.entries(container)) {
-    const flaw = flawOf(value);
+    const flaw = flawOf(value, depth) ?? flawOf(key);
     if (flaw !== undefined) return flaw;
-    if (!key.isWellFormed()) return 'text';
   }
   return undefined;
 }
@@ -103,10 +108,8 @@ export function compareText(a: string, b: string): number {
   return a.length - b.length;
 }
 
-const deepest = 64;
-
 /** CEL's `==`: numbers by value across int and double, lists and maps by content, different types are unequal. */
-export function equal(evaluation: Evaluation, a: unknown, b: unknown, depth = 0): boolean {
+export function equal(evaluation: Evaluation, a: unknown, b: unknown): boolean {
   if (a instanceof Optional || b instanceof Optional)
     throw new ExpressionFailure('an optional value is compared; add .orValue("…") to it');
   if (a === b) return true;
@@ -115,11 +118,10 @@ export function equal(evaluation: Evaluation, a: unknown, b: unknown, depth = 0)
   if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) return false;
   const flaw = flawOf(a) ?? flawOf(b);
   if (flaw !== undefined) throw new ExpressionFailure(`"==" compares ${flaws[flaw]}`);
-  if (depth >= deepest) throw new ExpressionFailure('"==" compares values that are nested too deeply');
   if (Array.isArray(a)) {
     if (!Array.isArray(b) || a.length !== b.length) return false;
     spend(evaluation, a.length);
-    return a.every((item, index) => equal(evaluation, item, (b as readonly unknown[])[index], depth + 1));
+    return a.every((item, index) => equal(evaluation, item, (b as readonly unknown[])[index]));
   }
   if (!isMap(a) || !isMap(b)) return false;
   const keys = mapKeys(a);
@@ -127,7 +129,7 @@ export function equal(evaluation: Evaluation, a: unknown, b: unknown, depth = 0)
   spend(evaluation, keys.length);
   return keys.every((key) => {
     const other = member(b, key);
-    return other !== undefined && equal(evaluation, member(a, key), other, depth + 1);
+    return other !== undefined && equal(evaluation, member(a, key), other);
   });
 }
 

@@ -52,7 +52,7 @@ export type ExpressionSiteOutcome =
   /** What the expression gave, before the rules of its field are applied. */
   | { readonly kind: 'value'; readonly value: unknown }
   /** Why it gave nothing; `what` holds no claim's value. */
-  | { readonly kind: 'failed'; readonly what: string; readonly claim?: string };
+  | { readonly kind: 'failed'; readonly what: string; readonly claim: string | undefined };
 
 export interface Trace {
   /** An expression was evaluated. A variable is told once per decision, when it is first used. */

@@ -171,7 +171,7 @@ describe('an expression fails, and says why without any value, for', () => {
     ['claims.t && true', '"claims.t" is a string, not a bool'],
     ['true && claims.t', '"claims.t" is a string, not a bool'],
     ['claims.q == 1 && claims.b', '"claims.q" is missing'],
-    ['claims.deep == claims.deepToo', '"==" compares values that are nested too deeply'],
+    ['claims.deep == claims.deepToo', '"claims.deep" holds values that are nested more than 64 deep'],
     ['claims.t.substring(5)', 'substring() was given an index out of range'],
     ['claims.t.substring(-1)', 'substring() was given an index out of range'],
     ['claims.t.substring(3, 1)', 'substring() was given an index out of range'],
