@@ -1,69 +1,79 @@
-// `clientIdPattern` and `filterValuePattern`: regular expressions that run on text from claims, in time linear in the
-// text whatever the pattern. A subset of JavaScript's syntax becomes states that are followed all at once (Thompson's
-// construction); nothing backtracks. ^ and $ enclose the whole pattern, so no alternative escapes them.
-import { createMatcher, type Matcher, type State } from './pattern-matcher.ts';
-import { PatternProblem, PatternReader, type PatternNode } from './pattern-syntax.ts';
+// `clientIdPattern` and `filterValuePattern`: regular expressions that run on text from claims. RE2 runs them, in time
+// linear in the text; here they are held to the syntax that means the same in JavaScript and RE2, so that an operator
+// can try a pattern anywhere. ^ and $ enclose the whole pattern: no alternative escapes them.
+import { RE2JS, RE2JSSyntaxException } from 're2js';
+import { LoadProblem } from '../expression/load-problem.ts';
+import type { TextTest } from './value-rules.ts';
 
-const mostStates = 1000;
+/** Steps for each character of a text. */
+const mostInstructions = 1000;
 
-function build(node: PatternNode): { states: State[]; end: number } {
-  const states: State[] = [{ to: [] }];
-  const add = (): number => {
-    if (states.length >= mostStates) throw new PatternProblem('its counts make it too large');
-    return states.push({ to: [] }) - 1;
-  };
-  const free = (from: number, to: number): void => void states[from]?.to.push(to);
+const refuse = (why: string): never => {
+  throw new LoadProblem(`the pattern cannot be used: ${why}`, 'Write it as ^[A-Za-z0-9_-]{1,64}$ is written');
+};
 
-  /** Adds what leads from a state over the node to the state that it returns. */
-  const follow = (part: PatternNode, from: number): number => {
-    switch (part.kind) {
-      case 'character': {
-        const [over, to] = [add(), add()];
-        free(from, over);
-        const state = states[over];
-        if (state !== undefined) state.test = part.test;
-        free(over, to);
-        return to;
-      }
-      case 'sequence':
-        return part.parts.reduce((at, inner) => follow(inner, at), from);
-      case 'choice': {
-        const ends = part.parts.map((inner) => follow(inner, from));
-        const to = add();
-        for (const at of ends) free(at, to);
-        return to;
-      }
-      case 'repeat': {
-        let at = from;
-        for (let i = 0; i < part.least; i += 1) at = follow(part.part, at);
-        if (part.most === Infinity) {
-          const loop = add();
-          free(at, loop);
-          free(follow(part.part, loop), loop);
-          return loop;
-        }
-        const to = add();
-        for (let i = part.least; i < part.most; i += 1) {
-          free(at, to);
-          at = follow(part.part, at);
-        }
-        free(at, to);
-        return to;
-      }
-    }
-  };
-  const end = follow(node, 0);
-  return { states, end };
+/** Escapes, classes, counts and groups of the body of a pattern; anything else is one character. */
+const part =
+  /\\(?:u[\da-fA-F]{4}|x[\da-fA-F]{2}|[^])|\[\^?(?:\\(?:u[\da-fA-F]{4}|x[\da-fA-F]{2}|[^])|[^\]\\])*\]|\{\d+(?:,\d*)?\}|\(\?:|[^]/gu;
+
+const knownEscape = /^\\(?:[dDwWsStnvfr^$\\.*+?()[\]{}|/-]|u[\da-fA-F]{4}|x[\da-fA-F]{2})$/;
+
+/** JavaScript's white space and line ends, which RE2's \s and . know only in part. */
+const space = String.raw`\t-\r \x{a0}\x{1680}\x{2000}-\x{200a}\x{2028}\x{2029}\x{202f}\x{205f}\x{3000}\x{feff}`;
+const notSpace = String.raw`\x{0}-\x{8}\x{e}-\x{1f}!-\x{9f}\x{a1}-\x{167f}\x{1681}-\x{1fff}\x{200b}-\x{2027}\x{202a}-\x{202e}\x{2030}-\x{205e}\x{2060}-\x{2fff}\x{3001}-\x{fefe}\x{ff00}-\x{10ffff}`;
+const anyButLineEnds = String.raw`[^\n\r\x{2028}\x{2029}]`;
+
+/** An escape as RE2 writes it, inside a class. */
+function escape(text: string): string {
+  if (!knownEscape.test(text)) return refuse(`${text} is not available`);
+  if (text === '\\s') return space;
+  if (text === '\\S') return notSpace;
+  return text.startsWith('\\u') ? `\\x{${text.slice(2)}}` : text;
+}
+
+function characterClass(text: string): string {
+  const negated = text.startsWith('[^');
+  const body = text.slice(negated ? 2 : 1, -1);
+  if (body === '') return refuse('[ ] is empty');
+  if (/(?:^|[^\\])(?:\\\\)*\[/.test(body)) return refuse('"[" inside [ ] must be written \\[');
+  if (/\\[dDwWsS]-[^]|[^\\]-\\[dDwWsS]/.test(body)) return refuse('a range inside [ ] ends in a class');
+  return `[${negated ? '^' : ''}${body.replace(/\\(?:u[\da-fA-F]{4}|x[\da-fA-F]{2}|[^])/g, escape)}]`;
+}
+
+function toRe2(body: string): string {
+  return body.replace(part, (text, at: number) => {
+    if (text.startsWith('\\')) return /^\\[sS]$/.test(text) ? `[${escape(text)}]` : escape(text);
+    if (text.length > 1 && text.startsWith('[')) return characterClass(text);
+    if (text === '.') return anyButLineEnds;
+    if (text === '^' || text === '$') return refuse('^ and $ stand only at its two ends');
+    if (text === '(' && body[at + 1] === '?') return refuse('only ( ) and (?: ) groups are available');
+    if ('{}[]'.includes(text)) return refuse(`"${text}" stands alone; write \\${text} for the character`);
+    return text;
+  });
+}
+
+function compile(body: string): RE2JS {
+  try {
+    return RE2JS.compile(toRe2(body));
+  } catch (error) {
+    if (!(error instanceof RE2JSSyntaxException)) throw error;
+    return refuse(error.message.replace(/^error parsing regexp: /, ''));
+  }
 }
 
 /**
  * Compiles a pattern between ^ and $ to a test of a whole text, by code points as with JavaScript's `u` flag.
- * Throws PatternProblem for what is not in the subset: look-around, back-references, classes by property, nested anchors.
+ * Throws LoadProblem for what is not in the subset: look-around, back-references, classes by property, inner anchors.
  */
-export function compileAnchoredPattern(source: string): Matcher {
-  if (!/^\^[\s\S]*\$$/.test(source)) throw new PatternProblem('it must begin with ^ and end with $');
-  if (/(?:^|[^\\])(?:\\\\)*\\\$$/.test(source)) throw new PatternProblem('its last $ is escaped');
-  const { states, end } = build(new PatternReader(source.slice(1, -1)).read());
-
-  return createMatcher(states, end);
+export function compileAnchoredPattern(source: string): TextTest {
+  if (!/^\^[^]*\$$/.test(source)) return refuse('it must begin with ^ and end with $');
+  if (/(?:^|[^\\])(?:\\\\)*\\\$$/.test(source)) return refuse('its last $ is escaped');
+  const pattern = compile(source.slice(1, -1));
+  const instructions = pattern.programSize();
+  if (instructions > mostInstructions) return refuse('its counts make it too large');
+  return (text, pay) => {
+    pay(text.length * instructions);
+    // Not pattern.matches(): for some patterns that makes states of its own for each character, at ten times the price.
+    return pattern.matcher(text).matches();
+  };
 }

@@ -3,7 +3,7 @@
 import { createHash } from 'node:crypto';
 import { ConfigurationError } from '../../problem.ts';
 import { compileAnchoredPattern } from './anchored-pattern.ts';
-import { PatternProblem } from './pattern-syntax.ts';
+import { LoadProblem } from '../expression/load-problem.ts';
 import { compileDataApp, type DataAppDocument } from './compile-data-app.ts';
 import { lintPolicy } from './lint-policy.ts';
 import { createPolicyCompiler, type PolicyCompiler } from './policy-compiler.ts';
@@ -45,12 +45,8 @@ function patternReader(root: unknown, compiler: PolicyCompiler): (path: readonly
     try {
       return compileAnchoredPattern(source);
     } catch (error) {
-      if (!(error instanceof PatternProblem)) throw error;
-      compiler.problem(
-        path,
-        `the pattern cannot be used: ${error.message}`,
-        'Write it as ^[A-Za-z0-9_-]{1,64}$ is written',
-      );
+      if (!(error instanceof LoadProblem)) throw error;
+      compiler.problem(path, error.what, error.mend);
       return undefined;
     }
   };

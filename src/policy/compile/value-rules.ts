@@ -8,10 +8,10 @@ import { couldEndSqlText } from './sql-characters.ts';
 /** Says no. `what` names the kind of fault, never the value. */
 export type Refuse = (what: string) => never;
 
-/** `pay` is told of the work that a pattern makes. */
-export type Rule<T> = (value: unknown, refuse: Refuse, pay: Pay) => T;
+/** Called with the steps that a pattern may take over a text, before it is tried. Throws when they cannot be paid. */
+export type Pay = (steps: number) => void;
 
-export type Pay = (states: number) => void;
+export type Rule<T> = (value: unknown, refuse: Refuse, pay: Pay) => T;
 
 /** Whether a text is one that the policy's author expects. */
 export type TextTest = (text: string, pay: Pay) => boolean;
