@@ -153,6 +153,7 @@ export async function buildApp(options: AppOptions): Promise<App> {
     baseUrl: config.databrain.url,
     mode: config.reuse.mode,
     minRemainingPercent: config.reuse.minRemainingPercent,
+    deadlineMs: config.databrain.deadlineMs,
     maxEntries: config.reuse.maxEntries,
     clock,
     random,

@@ -34,8 +34,9 @@ export type MintPriority = 'user' | 'renewal';
 /**
  * Asks the upstream for one new token: body, attempts under one deadline, distrustful reading of the answer.
  * Throws ServiceError with an UPSTREAM_* code. Is not cancelled when a caller hangs up. Without a priority it is `user`.
+ * `spentMs` of the deadline are over before it begins.
  */
-export type Mint = (grant: Grant, priority?: MintPriority) => Promise<Minted>;
+export type Mint = (grant: Grant, priority?: MintPriority, spentMs?: number) => Promise<Minted>;
 
 export interface MintOptions {
   readonly clock: Clock;
@@ -111,8 +112,8 @@ export function createMint(options: MintOptions): Mint {
     }
   };
 
-  return async (grant, priority = 'user') => {
-    const deadline = clock.monotonic() + options.deadlineMs;
+  return async (grant, priority = 'user', spentMs = 0) => {
+    const deadline = clock.monotonic() + options.deadlineMs - spentMs;
     const remainingMs = (): number => deadline - clock.monotonic();
     let retries = 0;
     let renewed = false;

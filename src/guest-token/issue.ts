@@ -32,6 +32,8 @@ export interface IssueOptions {
   /** `off`: every request mints its own token, also those of the same moment; only the upstream client's queue bounds them. */
   readonly mode: 'user' | 'off';
   readonly minRemainingPercent: number;
+  /** What waiting for another replica and minting may take together, in milliseconds. */
+  readonly deadlineMs: number;
   readonly maxEntries: number;
   readonly clock: Clock;
   /** Between 0 (included) and 1 (not). */
@@ -66,8 +68,8 @@ export function createIssue(options: IssueOptions): Issue {
   let renewals = 0;
   let closed = false;
 
-  const mint: Mint = async (grant, priority) => {
-    const minted = await options.mint(grant, priority);
+  const mint: Mint = async (grant, priority, spentMs) => {
+    const minted = await options.mint(grant, priority, spentMs);
     unanswered.delete(grant.apiKeyName);
     return minted;
   };

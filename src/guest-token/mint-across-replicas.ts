@@ -32,6 +32,8 @@ interface ObtainOptions {
   readonly mint: Mint;
   readonly apiKeys: ApiKeys;
   readonly minimumShare: number;
+  /** Bounds waiting for another replica and minting together, in milliseconds. */
+  readonly deadlineMs: number;
   readonly clock: Clock;
   readonly random: () => number;
   readonly pause: (ms: number) => Promise<void>;
@@ -43,8 +45,6 @@ interface ObtainOptions {
 /** With `known`: a token to replace that one, without taking a turn from somebody who has none. Throws what `mint` throws. */
 export type Obtain = (wanted: Wanted, known?: ReusableToken) => Promise<Obtained>;
 
-/** How long to wait for another replica that mints, before minting as well. */
-const longestWaitMs = 1_500;
 /** Whoever could have a spare token waits this long for a fresh one. */
 export const patienceMs = 1_500;
 
@@ -59,7 +59,7 @@ export const isOutage = (error: unknown): error is ServiceError =>
   error instanceof ServiceError && outages.has(error.code);
 
 export function createObtain(options: ObtainOptions): Obtain {
-  const { mint, apiKeys, minimumShare, clock, random, pause, shared, keep } = options;
+  const { mint, apiKeys, minimumShare, deadlineMs, clock, random, pause, shared, keep } = options;
 
   /** Renewed when 70 to 95 % of the time is over in which it is fresh; at random, so that users do not renew together. */
   const withRenewal = (token: Omit<ReusableToken, 'renewAt' | 'tokenSha256'>): ReusableToken => {
@@ -71,8 +71,9 @@ export function createObtain(options: ObtainOptions): Obtain {
   const adopt = ({ remainingMs: left, ...token }: SharedToken): ReusableToken =>
     withRenewal({ ...token, sentAt: clock.monotonic() + left - token.lifetimeMs });
 
-  const mintAndKeep = async ({ key, apiKey, grant }: Wanted, priority: MintPriority): Promise<Obtained> => {
-    const { token, sentAt, lifetimeMs } = await mint(grant, priority);
+  const mintAndKeep = async (wanted: Wanted, priority: MintPriority, spentMs: number): Promise<Obtained> => {
+    const { key, apiKey, grant } = wanted;
+    const { token, sentAt, lifetimeMs } = await mint(grant, priority, spentMs);
     const { notAfterMs } = grant;
     const minted = withRenewal({ token, sentAt, lifetimeMs, notAfterMs });
     // A key that was swapped meanwhile may have minted this one: it is good for its caller, but under no known key.
@@ -102,8 +103,8 @@ export function createObtain(options: ObtainOptions): Obtain {
   };
 
   /** Mints for somebody who has no token while the store is not known to be empty: both are asked at once. */
-  const mintOrFind = async (wanted: Wanted): Promise<Obtained> => {
-    const minting = mintAndKeep(wanted, 'user');
+  const mintOrFind = async (wanted: Wanted, spentMs: number): Promise<Obtained> => {
+    const minting = mintAndKeep(wanted, 'user', spentMs);
     const finding = askAnyway(wanted);
     const foundInPatience = finding.then(async (found): Promise<Obtained> => {
       if (found === undefined) return minting;
@@ -121,9 +122,9 @@ export function createObtain(options: ObtainOptions): Obtain {
   };
 
   /** Mints for somebody who has no token, as far as the store knows; looks once more if that fails. */
-  const mintForUser = async (wanted: Wanted): Promise<Obtained> => {
+  const mintForUser = async (wanted: Wanted, spentMs: number): Promise<Obtained> => {
     try {
-      return await mintAndKeep(wanted, 'user');
+      return await mintAndKeep(wanted, 'user', spentMs);
     } catch (error) {
       const found = isOutage(error) ? await askAnyway(wanted) : undefined;
       if (found === undefined) throw error;
@@ -133,11 +134,12 @@ export function createObtain(options: ObtainOptions): Obtain {
 
   return async (wanted, known) => {
     const { key, apiKey, grant } = wanted;
+    const startedAt = clock.monotonic();
+    const spentMs = (): number => clock.monotonic() - startedAt;
     const mintNow = (): Promise<Obtained> =>
-      known === undefined ? mintForUser(wanted) : mintAndKeep(wanted, 'renewal');
+      known === undefined ? mintForUser(wanted, spentMs()) : mintAndKeep(wanted, 'renewal', spentMs());
     if (shared === undefined) return mintNow();
 
-    const waitUntil = clock.monotonic() + longestWaitMs;
     while (shared.isUp()) {
       // The lock is asked for first: whoever had it before has stored its token by then.
       const [lock, stored] = await Promise.all([shared.lock(key, apiKey), shared.get(key, apiKey)]);
@@ -149,12 +151,14 @@ export function createObtain(options: ObtainOptions): Obtain {
           if (found.usability === 'spare' && known === undefined) return { token: found.token, source: 'found' };
         }
         if (lock === 'unavailable') break;
-        if (lock !== 'held' || clock.monotonic() >= waitUntil) return await mintNow();
+        if (lock !== 'held') return await mintNow();
       } finally {
         if (typeof lock === 'object') lock.release();
       }
+      // Whoever holds the lock is alive, or it would have ended: another call would be no faster than theirs.
+      if (spentMs() >= deadlineMs) throw new ServiceError('UPSTREAM_TIMEOUT', 'upstream_timeout');
       await pause(40 + 40 * random());
     }
-    return known === undefined ? mintOrFind(wanted) : mintNow();
+    return known === undefined ? mintOrFind(wanted, spentMs()) : mintNow();
   };
 }

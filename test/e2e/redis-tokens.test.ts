@@ -45,9 +45,16 @@ describe.skipIf(!redisIsInstalled)(`tokens shared through Redis${redisReason}`, 
 
   /** A replica with the mint of all replicas; `limitMs` is wide so that a busy machine does not look like a slow Redis. */
   const startReplica = async (
-    options: { clock?: Clock; apiKey?: string; limitMs?: number; maxEntries?: number; isUp?: false } = {},
+    options: {
+      clock?: Clock;
+      apiKey?: string;
+      limitMs?: number;
+      maxEntries?: number;
+      deadlineMs?: number;
+      isUp?: false;
+    } = {},
   ) => {
-    const { clock = systemClock, apiKey, limitMs = 1_000, maxEntries = 1_000 } = options;
+    const { clock = systemClock, apiKey, limitMs = 1_000, maxEntries = 1_000, deadlineMs = 8_000 } = options;
     const link = await connectRedis({
       address: parseRedisUrl(server.url),
       clock,
@@ -64,6 +71,7 @@ describe.skipIf(!redisIsInstalled)(`tokens shared through Redis${redisReason}`, 
       clock,
       shared,
       maxEntries,
+      deadlineMs,
     });
     return { ...replica, link, shared };
   };
@@ -107,15 +115,33 @@ describe.skipIf(!redisIsInstalled)(`tokens shared through Redis${redisReason}`, 
     expect(minted() - before).toBe(1);
   });
 
-  it('are minted by a replica itself when the one that holds the lock does not come back', async () => {
+  it('are minted by another replica when the one that holds the lock is gone', async () => {
     const [gone, other] = [await startReplica(), await startReplica()];
     scripted.behave(() => new Promise(() => undefined));
     void gone.issue(grantOf(), alice);
-    await new Promise((resolve) => setTimeout(resolve, 100));
+    await until(() => minted() > before);
+    gone.link.close();
     scripted.behave(() => Promise.resolve());
     const startedAt = performance.now();
     expect((await other.issue(grantOf(), alice)).reused).toBe(false);
+    expect(performance.now() - startedAt).toBeLessThan(1_200);
+  });
+
+  it('are waited for while another replica mints, within the deadline of a mint', async () => {
+    const [slow, other] = [await startReplica(), await startReplica({ deadlineMs: 2_000 })];
+    scripted.behave(() => new Promise((resolve) => setTimeout(resolve, 1_700)));
+    const [theirs, ours] = await Promise.all([slow.issue(grantOf(), alice), other.issue(grantOf(), alice)]);
+    expect(ours.token).toBe(theirs.token);
+    expect(minted() - before).toBe(1);
+
+    const bob = principalOf('bob');
+    scripted.behave(() => new Promise(() => undefined));
+    void slow.issue(grantOf(), bob);
+    await until(() => minted() - before === 2);
+    const startedAt = performance.now();
+    await expect(other.issue(grantOf(), bob)).rejects.toMatchObject({ code: 'UPSTREAM_TIMEOUT' });
     expect(performance.now() - startedAt).toBeLessThan(2_500);
+    expect(minted() - before).toBe(2);
   });
 
   it('are tried by the next replica when the first one fails', async () => {

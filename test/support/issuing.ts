@@ -93,6 +93,7 @@ export function startIssue(
     baseUrl: 'https://api.usedatabrain.com',
     mode: 'user',
     minRemainingPercent: 50,
+    deadlineMs: 8_000,
     maxEntries: 1_000,
     random: () => 0.5,
     pause: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
