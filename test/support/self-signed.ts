@@ -1,4 +1,4 @@
-// A certificate for localhost that nobody signed, with its key; both are public and for tests only. Good until 2126; made by
+// Two certificates for localhost that nobody signed, with their keys; all are public and for tests only. Good until 2126; made by
 //   openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 36500 -subj /CN=localhost -addext 'subjectAltName=DNS:localhost,IP:127.0.0.1'
 
 export const selfSigned = {
@@ -18,6 +18,27 @@ zj0EAwIDSQAwRgIhAI+gefRaHHyDuulIs5P3Z3PbyWbT7ry27jX2LlRsoCf6AiEA
 MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgCpBM4Ela8DVtAr5D
 u0l7ZTXxBRb+iLnTAkvcDsRDOl2hRANCAAQmRQ5ebZPATM1hek2dYRYK0OWvjB7W
 SUTWDYEzeEqHES0cKXsesBpoBnQUz1rchWbEe2TdR6M2l/tgZyilbzaL
+-----END PRIVATE KEY-----
+`,
+};
+
+export const otherSelfSigned = {
+  cert: `-----BEGIN CERTIFICATE-----
+MIIBmzCCAUGgAwIBAgIUBaI8GEH33WTV/c2biWN+xQ4IcPkwCgYIKoZIzj0EAwIw
+FDESMBAGA1UEAwwJbG9jYWxob3N0MCAXDTI2MTEyNjEwNDUzMVoYDzIxMjYxMTAy
+MTA0NTMxWjAUMRIwEAYDVQQDDAlsb2NhbGhvc3QwWTATBgcqhkjOPQIBBggqhkjO
+PQMBBwNCAAQX3UhYTewyub9ToFrcVZfPa3BV5NH5otwMbunSpRg3zVMOtD0NnTsA
+wUa1a0VDW5GRvKIzmzLWn07S/1QKqya5o28wbTAdBgNVHQ4EFgQUupYIFGnTvIIJ
+aTEkfRr+XXAkGNEwHwYDVR0jBBgwFoAUupYIFGnTvIIJaTEkfRr+XXAkGNEwDwYD
+VR0TAQH/BAUwAwEB/zAaBgNVHREEEzARgglsb2NhbGhvc3SHBH8AAAEwCgYIKoZI
+zj0EAwIDSAAwRQIgQLa/RNaxk4lnyYDsPlOL4np7TGbf3h8/6Us7g0isGOkCIQDL
+ISjpxZylpV6gY1cFeKMTYCPjR+6ArD6/BoGJ7Jve4g==
+-----END CERTIFICATE-----
+`,
+  key: `-----BEGIN PRIVATE KEY-----
+MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgKJo5LUnbDGiqMtrk
+V2bCUnC5CO2zbO7h2gzxXmVUXhOhRANCAAQX3UhYTewyub9ToFrcVZfPa3BV5NH5
+otwMbunSpRg3zVMOtD0NnTsAwUa1a0VDW5GRvKIzmzLWn07S/1QKqya5
 -----END PRIVATE KEY-----
 `,
 };
