@@ -52,6 +52,16 @@ const longestPauseMs = 4_000;
 
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
+/** Reads of one file that several ask for at the same time are one. */
+function shared(readFile: ReadFileAsync): ReadFileAsync {
+  const running = new Map<string, Promise<Buffer>>();
+  return (path) => {
+    const reading = running.get(path) ?? readFile(path).finally(() => running.delete(path));
+    running.set(path, reading);
+    return reading;
+  };
+}
+
 /** Secrets that name a place in a store and no other place; the settings report those that name two. */
 function namedSecrets(env: Environment): readonly Named[] {
   const isSet = (name: string): boolean => env[name] !== undefined && env[name] !== '';
@@ -94,12 +104,13 @@ export async function readStoredSecrets(
   const waitMs = (reader.integer('SECRETS_START_WAIT_SECONDS', 0, 600) ?? 0) * 1000;
   problems.length = 0; // The settings report a wrong number.
 
+  const readStoreFile = shared(options.readFileAsync);
   let listener: (event: StoreEvent) => void = () => undefined;
   const open = async (kind: SecretStoreKind): Promise<[SecretStoreKind, SecretStore | undefined]> => [
     kind,
     await kind.open({
       settings: reader,
-      readFile: options.readFileAsync,
+      readFile: readStoreFile,
       clock: options.clock,
       random: options.random,
       onEvent: (event) => listener(event),

@@ -1,0 +1,277 @@
+// The program with its secrets in Vault: it logs in, follows changes, goes on while Vault is away, and refuses to start
+// without a secret. Vault is a stand-in here that can be made to do everything; .ci/secret-stores tries real servers.
+import { randomUUID } from 'node:crypto';
+import { rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { startSimulatedDatabrain, type SimulatedDatabrain } from '../../demo/databrain/start-simulated-databrain.ts';
+import { createProgramBuild, runProgram, startProgram, type Answer, type Program } from '../support/program.ts';
+import { otherSelfSigned, selfSigned } from '../support/self-signed.ts';
+import { signToken } from '../support/sign-token.ts';
+import { until } from '../support/until.ts';
+import { startVaultStandIn, type VaultStandIn } from '../support/vault-stand-in.ts';
+
+const policy = `version: 1
+dataApps:
+  sales-dashboard:
+    default: true
+    expiresIn: 1h
+    request:
+      clientId: \${claims.org_id}
+      params: { allowedEmbeds: [sales-overview] }
+`;
+const secretId = 'the-secret-id-that-must-never-be-printed';
+
+const build = createProgramBuild();
+let path: string;
+let folder: string;
+let databrain: SimulatedDatabrain;
+let vault: VaultStandIn;
+let program: Program | undefined;
+let jwtSecret: string;
+let apiKey: string;
+/** Whatever must never be seen. */
+let secrets: string[];
+
+beforeAll(async () => {
+  path = await build.path();
+});
+afterAll(() => build.remove());
+
+beforeEach(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'guest-token-stores-'));
+  apiKey = randomUUID();
+  jwtSecret = `signing-secret-${randomUUID()}`;
+  databrain = await startSimulatedDatabrain({ apiKeys: { 'sales-dashboard': apiKey }, embeds: 'any' });
+  vault = await startVaultStandIn();
+  vault.mount('secret', 'kv2');
+  vault.write('secret', 'proxy', { 'api-key': apiKey, signing: jwtSecret });
+  vault.enableLogin(
+    'approle',
+    { role_id: 'proxy', secret_id: secretId },
+    { ttlSeconds: 3_600, mayRead: ['secret/data/proxy'] },
+  );
+  secrets = [apiKey, jwtSecret, secretId];
+});
+afterEach(async () => {
+  program?.signal('SIGKILL');
+  await program?.exited;
+  program = undefined;
+  await vault.close();
+  await databrain.close();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+const settings = (): Record<string, string> => ({
+  JWT_ISSUER: 'https://issuer.example',
+  JWT_AUDIENCE: 'guest-token',
+  JWT_SECRET_VAULT: 'secret/proxy#signing',
+  DATABRAIN_API_URL: databrain.url,
+  DATABRAIN_API_KEY_VAULT: 'secret/proxy#api-key',
+  VAULT_ADDR: vault.address,
+  VAULT_ROLE_ID: 'proxy',
+  VAULT_SECRET_ID: secretId,
+  SECRETS_REFRESH_SECONDS: '5',
+  TOKEN_REUSE: 'off',
+});
+
+async function start(env: Record<string, string> = {}): Promise<Program> {
+  program = await startProgram({ path, env: { ...settings(), ...env }, files: { 'policy.yaml': policy } });
+  return program;
+}
+
+function run(command: string, env: Record<string, string> = {}): Promise<{ exitCode: number | null; output: string }> {
+  writeFileSync(join(folder, 'policy.yaml'), policy);
+  return runProgram(path, [command], { ...settings(), ...env }, folder);
+}
+
+async function mint(running: Program, secret = jwtSecret): Promise<Answer> {
+  const now = Math.floor(Date.now() / 1000);
+  const claims = { iss: 'https://issuer.example', aud: 'guest-token', sub: 'u1', org_id: 'acme', exp: now + 600 };
+  return running.ask({ headers: { authorization: `Bearer ${signToken('HS256', secret, claims)}` } });
+}
+
+const checksOf = async (running: Program): Promise<unknown> =>
+  (JSON.parse((await running.ask({ method: 'GET', path: '/readyz' })).text) as { checks: unknown }).checks;
+
+const metricsOf = async (running: Program): Promise<string> =>
+  (await running.ask({ method: 'GET', path: '/metrics', port: running.adminPort })).text;
+
+const expectNoSecrets = (text: string): void => {
+  for (const secret of [...secrets, ...vault.living(), 'hvs.']) expect(text).not.toContain(secret);
+};
+
+const has = (running: Program, part: string): boolean => running.lines().some(({ message }) => message.includes(part));
+
+describe('the program with its secrets in Vault', () => {
+  it('starts with them, mints, shows none of them, and gives its login back when it stops', async () => {
+    const running = await start();
+    expect((await mint(running)).status).toBe(200);
+    expect(await checksOf(running)).toEqual({
+      policy: 'ok',
+      apiKeys: 'ok',
+      issuerKeys: 'ok',
+      accepting: 'ok',
+      secretStores: 'ok',
+    });
+    expect(vault.living()).toHaveLength(1);
+    expectNoSecrets(running.output() + (await metricsOf(running)));
+    expect(await running.stop()).toBe(0);
+    expect(vault.living()).toEqual([]);
+  });
+
+  it('takes a rotated API key into use when Databrain refuses the old one, at no cost to the user', async () => {
+    const running = await start({ SECRETS_REFRESH_SECONDS: '86400' });
+    expect((await mint(running)).status).toBe(200);
+    const answer = await fetch(`${databrain.url}/api/v2/data-app/rotate-api`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${apiKey}`, 'content-type': 'application/json' },
+      body: JSON.stringify({ expireAt: 0 }),
+    });
+    const { key } = (await answer.json()) as { key: string };
+    secrets.push(key);
+    vault.write('secret', 'proxy', { 'api-key': key, signing: jwtSecret });
+    expect((await mint(running)).status).toBe(200);
+    expect(has(running, 'a secret was reloaded from its store')).toBe(true);
+    expectNoSecrets(running.output());
+  });
+
+  it('takes a changed signing secret into use at the refresh interval, and at once on SIGHUP', async () => {
+    const running = await start();
+    const second = `second-signing-${randomUUID()}`;
+    vault.write('secret', 'proxy', { 'api-key': apiKey, signing: second });
+    await expect.poll(async () => (await mint(running, second)).status, { timeout: 15_000 }).toBe(200);
+    expect((await mint(running)).status).toBe(401);
+    vault.write('secret', 'proxy', { 'api-key': apiKey, signing: jwtSecret });
+    running.signal('SIGHUP');
+    await expect.poll(async () => (await mint(running)).status, { timeout: 4_000 }).toBe(200);
+    secrets.push(second);
+    expectNoSecrets(running.output());
+  });
+
+  it('keeps the old value where the new one may not be used', async () => {
+    const running = await start();
+    vault.write('secret', 'proxy', { 'api-key': jwtSecret, signing: jwtSecret });
+    running.signal('SIGHUP');
+    await until(() => has(running, 'a secret from a store was refused'));
+    expect((await mint(running)).status).toBe(200);
+    expect(await checksOf(running)).toMatchObject({ secretStores: 'failing' });
+    expectNoSecrets(running.output());
+  });
+
+  it('goes on with the last good values while Vault is away, says so, and finds it again by itself', async () => {
+    const running = await start();
+    await vault.stop();
+    running.signal('SIGHUP');
+    await until(() => has(running, 'a secret could not be read from its store'));
+    expect((await mint(running)).status).toBe(200);
+    const ready = await running.ask({ method: 'GET', path: '/readyz' });
+    expect([ready.status, JSON.parse(ready.text)]).toMatchObject([
+      200,
+      { status: 'ok', checks: { secretStores: 'failing' } },
+    ]);
+    expect(await metricsOf(running)).toContain('guest_token_secret_readable{setting="DATABRAIN_API_KEY"} 0');
+    await vault.restart();
+    await until(() => has(running, 'a secret can be read again'), 15_000);
+    await expect.poll(() => checksOf(running), { timeout: 15_000 }).toMatchObject({ secretStores: 'ok' });
+    expect(await metricsOf(running)).toContain('guest_token_secret_readable{setting="DATABRAIN_API_KEY"} 1');
+    const problems = running.lines().filter(({ message }) => message.includes('could not be read from its store'));
+    expect(
+      problems.every((line) => line['problem'] === 'could not be read: Vault could not be reached (ECONNREFUSED)'),
+    ).toBe(true);
+    expect(problems).toHaveLength(2);
+  });
+
+  it('logs in again when its token was revoked, sealed times in between', async () => {
+    const running = await start();
+    vault.state.sealed = true;
+    vault.revoke();
+    running.signal('SIGHUP');
+    await until(() => has(running, 'a secret could not be read from its store'));
+    vault.state.sealed = false;
+    await until(() => has(running, 'a secret can be read again'), 15_000);
+    expect(vault.living()).toHaveLength(1);
+    expect(has(running, 'logged in to the secret store')).toBe(true);
+  });
+
+  it('follows a replaced certificate of Vault and of its authority', async () => {
+    await vault.close();
+    vault = await startVaultStandIn({ tls: selfSigned });
+    vault.mount('secret', 'kv1');
+    vault.write('secret', 'proxy', { 'api-key': apiKey, signing: jwtSecret });
+    const token = vault.issue({ ttlSeconds: 0, mayRead: ['secret/proxy'] });
+    const ca = join(folder, 'ca.pem');
+    writeFileSync(ca, selfSigned.cert);
+    const running = await start({ VAULT_ROLE_ID: '', VAULT_SECRET_ID: '', VAULT_TOKEN: token, VAULT_CACERT: ca });
+    vault.replaceCertificate(otherSelfSigned);
+    running.signal('SIGHUP');
+    await until(() => has(running, 'a secret could not be read from its store'));
+    const line = running.lines().find(({ message }) => message.includes('could not be read from its store'));
+    expect(line?.['problem']).toBe(
+      "could not be read: Vault's certificate could not be verified (DEPTH_ZERO_SELF_SIGNED_CERT)",
+    );
+    writeFileSync(ca, otherSelfSigned.cert);
+    await until(() => has(running, 'a secret can be read again'), 15_000);
+  });
+});
+
+describe('the start with secrets in Vault', () => {
+  it('waits for a Vault that is away', async () => {
+    await vault.stop();
+    const starting = start();
+    await new Promise((resolve) => setTimeout(resolve, 1_000));
+    await vault.restart();
+    const running = await starting;
+    expect((await mint(running)).status).toBe(200);
+    expect(running.output()).toContain(
+      'waiting: DATABRAIN_API_KEY_VAULT: could not be read: Vault could not be reached',
+    );
+  });
+
+  it('ends with exit code 1 when the wait is over, so that a supervisor starts it again', async () => {
+    vault.state.sealed = true;
+    const { exitCode, output } = await run('serve', { SECRETS_START_WAIT_SECONDS: '1' });
+    expect(exitCode).toBe(1);
+    expect(output).toMatch(/^DATABRAIN_API_KEY_VAULT: could not be read: Vault is sealed\. Unseal Vault\.$/m);
+    expectNoSecrets(output);
+  });
+
+  it.each([
+    ['a path that may not be read', { DATABRAIN_API_KEY_VAULT: 'secret/other#api-key' }, 'DATABRAIN_API_KEY_VAULT'],
+    ['a field that is not there', { DATABRAIN_API_KEY_VAULT: 'secret/proxy#key' }, 'DATABRAIN_API_KEY_VAULT'],
+    ['a reference without a field', { JWT_SECRET_VAULT: 'secret/proxy' }, 'JWT_SECRET_VAULT'],
+    ['a refused login', { VAULT_SECRET_ID: 'wrong' }, 'JWT_SECRET_VAULT'],
+    ['a secret in two places', { JWT_SECRET: 'x'.repeat(40) }, 'JWT_SECRET'],
+    ['a store for a setting that is no secret', { JWT_ISSUER_VAULT: 'secret/proxy#x' }, 'JWT_ISSUER_VAULT'],
+    ['one value for two secrets', { DATABRAIN_API_KEY_VAULT: 'secret/proxy#signing' }, 'DATABRAIN_API_KEY'],
+  ])('ends at once with exit code 78 for %s', async (_what, env, where) => {
+    const { exitCode, output } = await run('serve', env);
+    expect(output).toMatch(new RegExp(`^${where}: .+\\. .+\\.$`, 'm'));
+    expect(output).not.toMatch(/^waiting/m);
+    expect(exitCode).toBe(78);
+    expectNoSecrets(output);
+  });
+
+  it('is checked by `check`, which reads every secret and shows none', async () => {
+    const { exitCode, output } = await run('check');
+    expect(exitCode).toBe(0);
+    expect(output).toContain('secret: DATABRAIN_API_KEY was read from Vault, secret/proxy#api-key\n');
+    expect(output).toContain('secret: JWT_SECRET was read from Vault, secret/proxy#signing\n');
+    expectNoSecrets(output);
+    expect(vault.living()).toEqual([]);
+  });
+
+  it('needs no Vault for a secret that is a file, whatever VAULT_… says', async () => {
+    await vault.stop();
+    const running = await start({
+      DATABRAIN_API_KEY_VAULT: '',
+      DATABRAIN_API_KEY: apiKey,
+      JWT_SECRET_VAULT: '',
+      JWT_SECRET: jwtSecret,
+    });
+    expect((await mint(running)).status).toBe(200);
+    expect(await checksOf(running)).not.toHaveProperty('secretStores');
+  });
+});
