@@ -140,7 +140,7 @@ export function createObtain(options: ObtainOptions): Obtain {
       known === undefined ? mintForUser(wanted, spentMs()) : mintAndKeep(wanted, 'renewal', spentMs());
     if (shared === undefined) return mintNow();
 
-    while (shared.isUp()) {
+    while (await shared.isUp()) {
       // The lock is asked for first: whoever had it before has stored its token by then.
       const [lock, stored] = await Promise.all([shared.lock(key, apiKey), shared.get(key, apiKey)]);
       try {

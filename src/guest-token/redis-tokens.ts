@@ -53,7 +53,10 @@ export function createRedisTokens({ link, deriveKey, clock }: RedisTokensOptions
   };
 
   return {
-    isUp: link.isUp,
+    isUp: async () => {
+      await link.whenKnown();
+      return link.isUp();
+    },
     get: (key, apiKey) => find(link.run, key, apiKey),
     getAnyway: (key, apiKey) => find(link.insist, key, apiKey),
 

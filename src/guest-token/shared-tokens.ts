@@ -14,7 +14,8 @@ export interface SharedToken {
 
 /** None of these throws or waits longer than the store's own limit. */
 export interface SharedTokens {
-  readonly isUp: () => boolean;
+  /** Waits, as briefly, while it is not known: the alternative is a call to the upstream. */
+  readonly isUp: () => Promise<boolean>;
   readonly get: (key: ReuseKey, apiKey: Secret) => Promise<SharedToken | undefined>;
   /** The same when the alternative is an error for the user: also while the store counts as down, and with more patience. */
   readonly getAnyway: (key: ReuseKey, apiKey: Secret) => Promise<SharedToken | undefined>;

@@ -18,7 +18,10 @@ export interface RedisEvents {
 }
 
 export interface RedisLink {
+  /** False also while it is not known; a request that can go on without Redis does. */
   readonly isUp: () => boolean;
+  /** Resolves when it is known whether Redis is up: at once, unless a late answer has just made it doubtful. */
+  readonly whenKnown: () => Promise<void>;
   /** Runs one exchange with Redis, for at most the link's time limit. Throws RedisDown, at once while Redis is down. */
   readonly run: <T>(exchange: (client: RedisClient) => Promise<T>) => Promise<T>;
   /**
@@ -76,8 +79,19 @@ export async function connectRedis(options: RedisLinkOptions): Promise<RedisLink
   let silentSince: number | undefined;
   /** An answer did not come in time: nobody else waits for Redis until a ping has told whether it is there. */
   let isSuspected = false;
+  let isKnown: Promise<void> = Promise.resolve();
+  let makeKnown: () => void = () => undefined;
   let closed = false;
   let firstStateIsKnown: () => void = () => undefined;
+
+  const suspect = (): void => {
+    isSuspected = true;
+    isKnown = new Promise((resolve) => (makeKnown = resolve));
+  };
+  const clear = (): void => {
+    isSuspected = false;
+    makeKnown();
+  };
 
   const change = (next: 'up' | 'down', cause: string): void => {
     if (closed) return;
@@ -93,10 +107,10 @@ export async function connectRedis(options: RedisLinkOptions): Promise<RedisLink
       reported.clear();
       reported.add(cause);
     }
-    isSuspected = false;
-    late = 0;
     state = next;
     changedAt = now;
+    late = 0;
+    clear();
     events.onRedisState(next, cause);
     firstStateIsKnown();
   };
@@ -108,7 +122,7 @@ export async function connectRedis(options: RedisLinkOptions): Promise<RedisLink
     if (state !== 'up' || isSuspected) return;
     late += 1;
     if (late >= lateInARow) return change('down', noAnswer);
-    isSuspected = true;
+    suspect();
     check();
   };
 
@@ -118,7 +132,7 @@ export async function connectRedis(options: RedisLinkOptions): Promise<RedisLink
     const answer = client.call('PING', []);
     try {
       await withinRunningTime(answer, limitMs);
-      isSuspected = false;
+      clear();
       if (state !== 'down' || clock.monotonic() - changedAt >= holdMs) change('up', 'answers');
     } catch (error) {
       change('down', causeOf(error));
@@ -159,6 +173,7 @@ export async function connectRedis(options: RedisLinkOptions): Promise<RedisLink
 
   return {
     isUp: () => state === 'up' && !isSuspected,
+    whenKnown: () => isKnown,
     run: async (exchange) => {
       if (state !== 'up' || isSuspected) throw new RedisDown();
       try {
@@ -179,6 +194,7 @@ export async function connectRedis(options: RedisLinkOptions): Promise<RedisLink
     close: () => {
       closed = true;
       state = 'down';
+      clear();
       clearInterval(timer);
       client.close();
     },

@@ -24,7 +24,7 @@ const settled = (): Promise<void> => new Promise((resolve) => setImmediate(resol
 
 /** A store of other replicas that holds one token. */
 const storeOf = (stored: SharedToken | undefined, part: Partial<SharedTokens> = {}): SharedTokens => ({
-  isUp: () => true,
+  isUp: async () => true,
   get: async () => stored,
   getAnyway: async () => stored,
   put: async () => undefined,
@@ -167,7 +167,7 @@ describe('a spare token of another replica', () => {
 
   it('is looked for beside the mint when the store counts as down', async () => {
     const pauses: number[] = [];
-    const shared = storeOf(spareOfOthers, { isUp: () => false });
+    const shared = storeOf(spareOfOthers, { isUp: async () => false });
     const { issue, behave } = start({ shared, pause: async (ms) => void pauses.push(ms) });
     behave(hangs);
     expect(await issue(grantOf(), alice)).toMatchObject({ token: theirs });
@@ -182,7 +182,7 @@ describe('a spare token of another replica', () => {
   });
 
   it('is handed out when minting fails while the store counts as down', async () => {
-    const { issue, behave } = start({ shared: storeOf(spareOfOthers, { isUp: () => false }), pause: hangs });
+    const { issue, behave } = start({ shared: storeOf(spareOfOthers, { isUp: async () => false }), pause: hangs });
     behave(fails('UPSTREAM_UNAVAILABLE'));
     expect(await issue(grantOf(), alice)).toMatchObject({ token: theirs });
     behave(fails('UPSTREAM_REJECTED'));
@@ -196,7 +196,7 @@ describe('a spare token of another replica', () => {
       [spareOfOthers, { ...grantOf(), notAfterMs: createManualClock().now() + 19 * minute }],
     ] as const) {
       for (const isUp of [true, false]) {
-        const { issue, behave } = start({ shared: storeOf(stored, { isUp: () => isUp }), pause: hangs });
+        const { issue, behave } = start({ shared: storeOf(stored, { isUp: async () => isUp }), pause: hangs });
         behave(fails('UPSTREAM_UNAVAILABLE'));
         await expect(issue(grant, alice)).rejects.toMatchObject({ code: 'UPSTREAM_UNAVAILABLE' });
       }
@@ -209,7 +209,9 @@ describe('a spare token of another replica', () => {
     const second = start({ shared: storeOf({ ...spareOfOthers, remainingMs: 40 * minute }) });
     expect(await second.issue(grantOf(), alice)).toMatchObject({ token: theirs, expiresInSeconds: 2400 });
     expect(second.grants).toEqual([]);
-    const third = start({ shared: storeOf({ ...spareOfOthers, remainingMs: 40 * minute }, { isUp: () => false }) });
+    const third = start({
+      shared: storeOf({ ...spareOfOthers, remainingMs: 40 * minute }, { isUp: async () => false }),
+    });
     third.behave(hangs);
     expect(await third.issue(grantOf(), alice)).toMatchObject({ token: theirs, expiresInSeconds: 2400 });
     expect(third.results).toEqual(['shared']);

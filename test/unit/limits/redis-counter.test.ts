@@ -16,6 +16,7 @@ const linkThatReplies = (reply: unknown): RedisLink => {
   };
   return {
     isUp: () => true,
+    whenKnown: async () => undefined,
     run: (exchange) => exchange(client),
     insist: (exchange) => exchange(client),
     close: () => undefined,
