@@ -1,0 +1,303 @@
+// The Helm chart: its values are held to their schema, what it renders passes Kubernetes' schemas and promtool, and the
+// pods that it makes hold settings, policy and tests that the program accepts, as tight as the plain manifest.
+import { spawnSync } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
+import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Ajv } from 'ajv';
+import { afterAll, describe, expect, it } from 'vitest';
+import { parse, stringify } from 'yaml';
+import packageJson from '../../package.json' with { type: 'json' };
+import { loadConfiguration } from '../../src/config/load-configuration.ts';
+import {
+  chartFolder,
+  chartReason,
+  hasChartTools,
+  helm,
+  render,
+  resourcesIn,
+  validate,
+  type Resource,
+} from '../support/chart.ts';
+
+const variants = readdirSync(`${chartFolder}/ci`).map(
+  (name) => [name.replace('-values.yaml', ''), `${chartFolder}/ci/${name}`] as const,
+);
+const readYaml = (path: string): unknown => parse(readFileSync(path, 'utf8'));
+const [minimal = '', everything = ''] = ['minimal', 'everything'].map(
+  (name) => variants.find(([one]) => one === name)?.[1],
+);
+
+const scratch = mkdtempSync(join(tmpdir(), 'guest-token-chart-'));
+afterAll(() => rmSync(scratch, { recursive: true }));
+
+/** A values file of this test's own. */
+function valuesFile(values: object): string {
+  const path = join(scratch, `${randomUUID()}.yaml`);
+  writeFileSync(path, stringify(values));
+  return path;
+}
+
+const isValid = new Ajv({ allErrors: true, allowUnionTypes: true }).compile(
+  JSON.parse(readFileSync(`${chartFolder}/values.schema.json`, 'utf8')) as object,
+);
+
+describe('the chart', () => {
+  it('has the version of the program', () => {
+    expect(readYaml(`${chartFolder}/Chart.yaml`)).toMatchObject({
+      version: packageJson.version,
+      appVersion: packageJson.version,
+    });
+  });
+
+  it('carries the alert rules and the dashboard as they are', () => {
+    for (const [inChart, original] of [
+      ['guest-token-proxy.rules.yaml', 'deploy/prometheus/guest-token-proxy.rules.yaml'],
+      ['guest-token-proxy.json', 'deploy/grafana/guest-token-proxy.json'],
+    ] as const)
+      expect(readFileSync(`${chartFolder}/files/${inChart}`, 'utf8')).toBe(readFileSync(original, 'utf8'));
+  });
+
+  it.each([['default', `${chartFolder}/values.yaml`] as const, ...variants])(
+    'has %s values that fit the schema',
+    (_name, path) => {
+      isValid(readYaml(path));
+      expect(isValid.errors).toBeNull();
+    },
+  );
+
+  it.each([
+    ['a misspelt value', { replicas: 3 }],
+    ['a misspelt value further down', { metrics: { serviceMonitor: { enable: true } } }],
+    ['an API key among the settings', { settings: { DATABRAIN_API_KEY: 'b7f9c1d2-5b1e-4c38-9a42-6d0f3e7a1c55' } }],
+    [
+      'a further API key among the settings',
+      { settings: { DATABRAIN_API_KEY_SALES: 'b7f9c1d2-5b1e-4c38-9a42-6d0f3e7a1c55' } },
+    ],
+    ['a Redis password among the settings', { settings: { REDIS_URL: 'rediss://:password@redis' } }],
+    ['an HMAC key among the settings', { settings: { JWT_SECRET: 'text' } }],
+    ['a setting in lower case', { settings: { jwt_issuer: 'https://login.example.com/' } }],
+    ['a digest that is none', { image: { digest: 'latest' } }],
+    ['a secret outside Vault’s form', { vault: { secrets: { DATABRAIN_API_KEY_VAULT: 'databrain' } } }],
+    ['tests under another name', { policy: { tests: { 'tests.yaml': 'tests: []' } } }],
+    ['no replicas', { replicaCount: 0 }],
+    ['everybody as a network peer', { networkPolicy: { ingressFrom: [{}] } }],
+  ])('refuses %s', (_title, values) => {
+    expect(isValid(values)).toBe(false);
+  });
+});
+
+interface PodSpec {
+  readonly containers: readonly Container[];
+  readonly initContainers?: readonly Container[];
+  readonly volumes?: readonly unknown[];
+  readonly automountServiceAccountToken: boolean;
+  readonly enableServiceLinks: boolean;
+  readonly terminationGracePeriodSeconds?: number;
+  readonly securityContext: unknown;
+}
+
+interface Container {
+  readonly name: string;
+  readonly image: string;
+  readonly args?: readonly string[];
+  readonly env?: readonly { readonly name: string; readonly value: string }[];
+  readonly securityContext: unknown;
+  readonly resources: { readonly limits: Readonly<Record<string, string>> };
+  readonly volumeMounts?: readonly {
+    readonly mountPath: string;
+    readonly readOnly: boolean;
+    readonly subPath?: string;
+  }[];
+}
+
+function podSpecOf({ kind, spec }: Resource): PodSpec | undefined {
+  if (kind === 'Pod') return spec as unknown as PodSpec;
+  if (kind === 'Deployment' || kind === 'Job') return (spec as { template: { spec: PodSpec } }).template.spec;
+  return undefined;
+}
+
+function one(resources: readonly Resource[], kind: string, name = 'release-guest-token-proxy'): Resource {
+  const found = resources.find((resource) => resource.kind === kind && resource.metadata.name === name);
+  if (found === undefined) throw new Error(`no ${kind} ${name}`);
+  return found;
+}
+
+const envOf = (container: Container | undefined): Readonly<Record<string, string>> =>
+  Object.fromEntries((container?.env ?? []).map(({ name, value }) => [name, value]));
+
+describe('the settings among the values', () => {
+  it('may say where a secret is, by whatever store', () => {
+    const settings = {
+      DATABRAIN_API_KEY_SALES_AWS_SECRET: 'arn:aws:secretsmanager:eu-central-1:123456789012:secret:databrain#sales',
+      JWT_SECRET_ENCODING: 'base64',
+      REDIS_URL: 'rediss://redis.example.com',
+    };
+    expect(isValid({ settings }), JSON.stringify(isValid.errors)).toBe(true);
+  });
+});
+
+describe.skipIf(!hasChartTools)(`what helm makes of the chart ${chartReason}`, () => {
+  it.each(variants)('passes its linter and Kubernetes’ schemas with %s values', (_name, path) => {
+    const lint = helm('lint', '--strict', chartFolder, '--values', path);
+    expect(lint.status, `${lint.out}${lint.err}`).toBe(0);
+    for (const upgrade of [[], ['--is-upgrade']]) {
+      const { problems, unknownKinds } = validate(render([path], ...upgrade));
+      expect(problems).toEqual([]);
+      for (const kind of unknownKinds) expect(['HTTPRoute', 'PrometheusRule', 'ServiceMonitor']).toContain(kind);
+    }
+  });
+
+  it.each(variants)(
+    'runs every container of %s values as nobody, read-only, without capabilities, within limits',
+    (_name, path) => {
+      const pods = resourcesIn(render([path])).flatMap((resource) => podSpecOf(resource) ?? []);
+      expect(pods.length).toBeGreaterThan(1);
+      for (const pod of pods) {
+        expect(pod).toMatchObject({
+          automountServiceAccountToken: false,
+          enableServiceLinks: false,
+          securityContext: { runAsNonRoot: true, runAsUser: 65_532, seccompProfile: { type: 'RuntimeDefault' } },
+        });
+        for (const container of [...pod.containers, ...(pod.initContainers ?? [])]) {
+          expect(container.securityContext).toEqual({
+            allowPrivilegeEscalation: false,
+            readOnlyRootFilesystem: true,
+            capabilities: { drop: ['ALL'] },
+          });
+          expect(container.resources.limits).toHaveProperty('memory');
+          for (const mount of container.volumeMounts ?? []) {
+            expect(mount.readOnly).toBe(true);
+            expect(mount.subPath).toBeUndefined();
+          }
+        }
+      }
+    },
+  );
+
+  it.each([
+    ['minimal', minimal],
+    ['everything', everything],
+  ])('gives the proxy of %s values settings, policy and tests that it accepts', (_name, path) => {
+    const resources = resourcesIn(render([path]));
+    const pod = podSpecOf(one(resources, 'Deployment'));
+    const policies = one(resources, 'ConfigMap', 'release-guest-token-proxy-policy').data ?? {};
+    const { config, policy } = loadConfiguration(envOf(pod?.containers[0]), (file) => {
+      const name = file.split('/').at(-1) ?? '';
+      if (file.startsWith('/run/secrets/'))
+        return Buffer.from(name === 'redis-url' ? 'rediss://:longpassword@redis' : randomUUID());
+      const text = policies[name];
+      if (text === undefined) throw new Error(`not mounted: ${file}`);
+      return Buffer.from(text);
+    });
+    expect(config.insecure).toEqual([]);
+    expect(policy.policy.lint).toEqual([]);
+    expect(config.admin).toMatchObject({ host: '0.0.0.0', port: 9090 });
+    const { drainSeconds, graceSeconds } = config.shutdown;
+    expect(pod?.terminationGracePeriodSeconds).toBeGreaterThanOrEqual(drainSeconds + graceSeconds + 5);
+  });
+
+  it('checks settings, policy and tests in the new image before anything changes', () => {
+    const resources = resourcesIn(render([everything]));
+    const job = one(resources, 'Job', 'release-guest-token-proxy-preflight');
+    const deployment = podSpecOf(one(resources, 'Deployment'));
+    const pod = podSpecOf(job);
+    expect(job.metadata.annotations).toMatchObject({ 'helm.sh/hook': 'pre-install,pre-upgrade' });
+    expect(job.spec).toMatchObject({ backoffLimit: 0 });
+    const steps = [...(pod?.initContainers ?? []), ...(pod?.containers ?? [])];
+    expect(steps.map(({ args }) => args)).toEqual([
+      ['test', '/etc/guest-token-proxy/sales.policy-test.yaml'],
+      ['check', '--strict'],
+    ]);
+    for (const step of steps) {
+      expect(step.image).toBe(deployment?.containers[0]?.image);
+      expect(envOf(step)).toEqual(envOf(deployment?.containers[0]));
+    }
+    const ownPolicy = one(resources, 'ConfigMap', 'release-guest-token-proxy-preflight');
+    expect(ownPolicy.data).toEqual(one(resources, 'ConfigMap', 'release-guest-token-proxy-policy').data);
+    const weight = (resource: Resource): number => Number(resource.metadata.annotations?.['helm.sh/hook-weight']);
+    expect(weight(ownPolicy)).toBeLessThan(weight(job));
+  });
+
+  it('names the image by digest where one is given, else by the version', () => {
+    const imageOf = (path: string): string | undefined =>
+      podSpecOf(one(resourcesIn(render([path])), 'Deployment'))?.containers[0]?.image;
+    expect(imageOf(everything)).toMatch(/^registry\.example\.com\/guest-token-proxy@sha256:[0-9a-f]{64}$/);
+    expect(imageOf(minimal)).toBe(`guest-token-proxy:${packageJson.version}`);
+  });
+
+  it('lets the Service, the budget and the network policy select the proxy’s pods and no others', () => {
+    const resources = resourcesIn(render([everything]));
+    const labels = (one(resources, 'Deployment').spec as { template: { metadata: { labels: object } } }).template
+      .metadata.labels;
+    const selectors = [
+      (one(resources, 'Service').spec as { selector: object }).selector,
+      (one(resources, 'PodDisruptionBudget').spec as { selector: { matchLabels: object } }).selector.matchLabels,
+      (one(resources, 'NetworkPolicy').spec as { podSelector: { matchLabels: object } }).podSelector.matchLabels,
+      (one(resources, 'Deployment').spec as { selector: { matchLabels: object } }).selector.matchLabels,
+    ];
+    for (const selector of selectors) {
+      expect(labels).toMatchObject(selector);
+      expect(one(resources, 'Pod', 'release-guest-token-proxy-test').metadata.labels).not.toMatchObject(selector);
+    }
+  });
+
+  it('opens nothing but the public paths to the outside, and the admin port to the monitoring only', () => {
+    const resources = resourcesIn(render([everything]));
+    const ingress = JSON.stringify(one(resources, 'Ingress').spec);
+    const route = JSON.stringify(one(resources, 'HTTPRoute').spec);
+    for (const path of ['/guest-token', '/guest-token.js', '/openapi.yaml'])
+      for (const spec of [ingress, route]) expect(spec).toContain(`"${path}"`);
+    for (const spec of [ingress, route]) expect(spec).not.toMatch(/Prefix|metrics|9090|admin/);
+    expect(one(resources, 'Service').spec['ports']).toEqual([{ name: 'http', port: 80, targetPort: 'http' }]);
+    const { ingress: rules, egress } = one(resources, 'NetworkPolicy').spec as {
+      ingress: readonly { from?: readonly object[] }[];
+      egress: readonly object[];
+    };
+    for (const rule of rules) expect(rule.from?.length).toBeGreaterThan(0);
+    expect(egress).not.toContainEqual({});
+  });
+
+  it('gives the Prometheus operator the alert rules, which promtool accepts', () => {
+    const rule = one(resourcesIn(render([everything])), 'PrometheusRule');
+    expect(rule.spec).toEqual(parse(readFileSync('deploy/prometheus/guest-token-proxy.rules.yaml', 'utf8')));
+    const path = join(scratch, 'rules.yaml');
+    writeFileSync(path, stringify(rule.spec));
+    expect(spawnSync('promtool', ['check', 'rules', path]).status).toBe(0);
+    const monitor = one(resourcesIn(render([everything])), 'ServiceMonitor').spec as {
+      selector: { matchLabels: object };
+    };
+    const service = one(resourcesIn(render([everything])), 'Service', 'release-guest-token-proxy-metrics');
+    expect(service.metadata.labels).toMatchObject(monitor.selector.matchLabels);
+  });
+
+  it.each([
+    [
+      'no policy',
+      { settings: { JWT_ISSUER: 'https://a.example/' }, secrets: { existingSecret: 's' } },
+      /policy\.inline/,
+    ],
+    ['no issuer', { policy: { inline: 'version: 1' }, secrets: { existingSecret: 's' } }, /settings\.JWT_ISSUER/],
+    [
+      'no API key',
+      { policy: { inline: 'version: 1' }, settings: { JWT_ISSUER: 'https://a.example/' } },
+      /secrets\.existingSecret/,
+    ],
+    ['a misspelt value', { replicas: 2 }, /replicas/],
+  ])('does not install with %s, and says what is missing', (_title, values, message) => {
+    expect(() => render([valuesFile(values)])).toThrow(message);
+  });
+
+  it('is packaged with the rules and the dashboard themselves', () => {
+    const packaged = helm('package', chartFolder, '--destination', scratch);
+    expect(packaged.status, packaged.err).toBe(0);
+    const archive = join(scratch, `guest-token-proxy-${packageJson.version}.tgz`);
+    const text = spawnSync('tar', ['-xzOf', archive, 'guest-token-proxy/files/guest-token-proxy.rules.yaml'], {
+      encoding: 'utf8',
+    });
+    expect(text.stdout).toBe(readFileSync('deploy/prometheus/guest-token-proxy.rules.yaml', 'utf8'));
+    const names = spawnSync('tar', ['-tzf', archive], { encoding: 'utf8' }).stdout;
+    expect(names).not.toContain('/ci/');
+  });
+});
