@@ -10,6 +10,7 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { parse, stringify } from 'yaml';
 import packageJson from '../../package.json' with { type: 'json' };
 import { loadConfiguration } from '../../src/config/load-configuration.ts';
+import { unknownVariables } from '../../src/config/unknown-variables.ts';
 import {
   chartFolder,
   chartReason,
@@ -25,7 +26,7 @@ const variants = readdirSync(`${chartFolder}/ci`).map(
   (name) => [name.replace('-values.yaml', ''), `${chartFolder}/ci/${name}`] as const,
 );
 const readYaml = (path: string): unknown => parse(readFileSync(path, 'utf8'));
-const [minimal = '', everything = ''] = ['minimal', 'everything'].map(
+const [minimal = '', everything = '', vault = ''] = ['minimal', 'everything', 'vault'].map(
   (name) => variants.find(([one]) => one === name)?.[1],
 );
 
@@ -196,6 +197,32 @@ describe.skipIf(!hasChartTools)(`what helm makes of the chart ${chartReason}`, (
     expect(config.admin).toMatchObject({ host: '0.0.0.0', port: 9090 });
     const { drainSeconds, graceSeconds } = config.shutdown;
     expect(pod?.terminationGracePeriodSeconds).toBeGreaterThanOrEqual(drainSeconds + graceSeconds + 5);
+  });
+
+  it.each(variants)('sets only variables that the program knows, with %s values', (_name, path) => {
+    const env = envOf(podSpecOf(one(resourcesIn(render([path])), 'Deployment'))?.containers[0]);
+    expect(Object.keys(env).length).toBeGreaterThan(3);
+    expect(unknownVariables(env)).toEqual([]);
+  });
+
+  it('reads the API key from Vault with a token that is for Vault only', () => {
+    const pod = podSpecOf(one(resourcesIn(render([vault])), 'Deployment'));
+    expect(envOf(pod?.containers[0])).toMatchObject({
+      DATABRAIN_API_KEY_VAULT: 'secret/databrain#api-key',
+      VAULT_ADDR: 'https://vault.example.com:8200',
+      VAULT_K8S_ROLE: 'guest-token-proxy',
+      VAULT_CACERT: '/etc/guest-token-proxy-vault-ca/ca.crt',
+    });
+    expect(pod?.volumes).toContainEqual({
+      name: 'vault-token',
+      projected: {
+        defaultMode: 0o440,
+        sources: [{ serviceAccountToken: { path: 'token', audience: 'vault', expirationSeconds: 3600 } }],
+      },
+    });
+    expect(resourcesIn(render([vault])).filter(({ kind }) => kind === 'Job')).toEqual([]);
+    const job = one(resourcesIn(render([vault], '--is-upgrade')), 'Job', 'release-guest-token-proxy-preflight');
+    expect(podSpecOf(job)).toMatchObject({ serviceAccountName: 'release-guest-token-proxy' });
   });
 
   it('checks settings, policy and tests in the new image before anything changes', () => {

@@ -150,7 +150,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 - name: secrets
   secret:
     secretName: {{ . }}
-    defaultMode: 0440
+    defaultMode: 288 # 0440, as JSON has no octal numbers
 {{- end }}
 {{- with $root.Values.extraCaConfigMap }}
 - name: extra-ca
@@ -161,7 +161,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 # A token for Vault and for nothing else, in the place where Vault's clients look for it.
 - name: vault-token
   projected:
-    defaultMode: 0440
+    defaultMode: 288 # 0440, as JSON has no octal numbers
     sources:
       - serviceAccountToken:
           path: token
