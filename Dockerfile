@@ -16,11 +16,11 @@ RUN mkdir -p /rootfs/usr/local/bin /rootfs/etc /rootfs/tmp \
   && echo 'nonroot:x:65532:65532:nonroot:/:/sbin/nologin' > /rootfs/etc/passwd \
   && echo 'nonroot:x:65532:' > /rootfs/etc/group \
   && chmod 1777 /rootfs/tmp
-COPY build.ts tsconfig.json openapi.yaml policy.schema.json LICENSE ./
+COPY build.ts tsconfig.json guest-token.js openapi.yaml policy.schema.json LICENSE ./
 COPY src ./src
 # Readable by every user, whatever umask the checkout was made with.
 RUN node build.ts \
-  && mkdir /app && cp -r dist openapi.yaml policy.schema.json LICENSE /app/ \
+  && mkdir /app && cp -r dist guest-token.js openapi.yaml policy.schema.json LICENSE /app/ \
   && chmod -R a+rX,go-w /app
 
 # Only for docker-compose.yml's try-out: a sample app with a login, and a simulated Databrain.

@@ -1,5 +1,8 @@
-// Bundles the service into dist/main.js: one file, no node_modules needed to run it.
-import { build } from 'esbuild';
+// Bundles what ships: the service into dist/main.js (one file, no node_modules needed to run it), the browser helper
+// into guest-token.js, which the service hands out, and into dist/browser/ for other people's bundlers.
+import { build, type BuildOptions } from 'esbuild';
+import { execFileSync } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
 
 /** Bundles the program into `outfile`, which must lie in a folder beside openapi.yaml's, such as dist/. */
 export async function buildProgram(outfile: string): Promise<void> {
@@ -21,4 +24,31 @@ export async function buildProgram(outfile: string): Promise<void> {
   });
 }
 
-if (import.meta.main) await buildProgram('dist/main.js');
+const browserOptions = {
+  entryPoints: ['src/browser/index.ts'],
+  bundle: true,
+  platform: 'browser',
+  format: 'esm',
+  target: 'es2022',
+  legalComments: 'none',
+  logLevel: 'warning',
+} as const satisfies BuildOptions;
+
+/** The browser helper as one small module; guest-token.js holds what this gives. */
+export async function buildBrowserHelper(): Promise<string> {
+  const { outputFiles } = await build({ ...browserOptions, minify: true, write: false });
+  return outputFiles.map(({ text }) => text).join('');
+}
+
+/** Readable, with types and a source map: what `guest-token-proxy/browser` gives to a bundler. */
+async function buildBrowserPackage(outdir: string): Promise<void> {
+  await build({ ...browserOptions, sourcemap: true, outdir });
+  const options = ['--noEmit', 'false', '--declaration', '--emitDeclarationOnly', '--outDir', outdir];
+  execFileSync(process.execPath, ['node_modules/typescript/bin/tsc', '-p', 'src/browser', ...options]);
+}
+
+if (import.meta.main) {
+  await buildProgram('dist/main.js');
+  writeFileSync('guest-token.js', await buildBrowserHelper());
+  await buildBrowserPackage('dist/browser');
+}

@@ -48,6 +48,8 @@ export interface AppOptions {
   readonly clock: Clock;
   /** The text that GET /openapi.yaml answers with. */
   readonly openApiDocument: string;
+  /** The module that GET /guest-token.js answers with. */
+  readonly browserHelper: string;
   /** Only tests set it. */
   readonly pollIntervalMs?: number;
 }
@@ -192,6 +194,7 @@ export async function buildApp(options: AppOptions): Promise<App> {
     phase: () => phase,
     ...(redis && { redis: { link: redis, secret: limitSecret } }),
     openApiDocument: options.openApiDocument,
+    browserHelper: options.browserHelper,
   });
   const admin = createAdminListener({
     logger: httpLogger,

@@ -13,6 +13,7 @@ interface Counts {
 
 const checks: readonly (readonly [title: string, command: string, args: readonly string[]])[] = [
   ['types', 'tsc', ['--noEmit']],
+  ['types of the browser helper', 'tsc', ['-p', 'src/browser']],
   ['lint', 'eslint', ['--max-warnings', '0', '.']],
   ['format', 'prettier', ['--check', '--log-level', 'warn', '.']],
   ['unused code', 'knip', []],

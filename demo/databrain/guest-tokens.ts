@@ -9,13 +9,13 @@ interface Issued {
 }
 
 export type Admission =
-  | { readonly kind: 'accepted'; readonly body: GuestTokenBody }
+  | { readonly kind: 'accepted'; readonly body: GuestTokenBody; readonly expiresAt: number }
   | { readonly kind: 'refused'; readonly status: number; readonly reason: string };
 
 export interface GuestTokens {
   readonly create: (body: GuestTokenBody) => string;
-  /** Whether the token opens the embed now. */
-  readonly admit: (token: string, embedId: string) => Admission;
+  /** Whether the token opens the embed now; without an embed, whether it is good for anything. */
+  readonly admit: (token: string, embedId?: string) => Admission;
 }
 
 /** @param keep how many tokens are remembered; the oldest leave first */
@@ -36,9 +36,9 @@ export function createGuestTokens(keep: number, now: () => number): GuestTokens 
       if (known === undefined) return { kind: 'refused', status: 401, reason: 'This guest token is unknown.' };
       if (known.expiresAt <= now()) return { kind: 'refused', status: 401, reason: 'This guest token has expired.' };
       const { allowedEmbeds } = known.body.params ?? {};
-      if (allowedEmbeds !== undefined && !allowedEmbeds.includes(embedId))
+      if (embedId !== undefined && allowedEmbeds !== undefined && !allowedEmbeds.includes(embedId))
         return { kind: 'refused', status: 403, reason: 'This guest token does not open this embed.' };
-      return { kind: 'accepted', body: known.body };
+      return { kind: 'accepted', body: known.body, expiresAt: known.expiresAt };
     },
   };
 }

@@ -6,6 +6,7 @@ import type { Answer } from './answer.ts';
 import { createApi } from './api.ts';
 import { createApiKeys } from './api-keys.ts';
 import { salesEmbeds, type Embed } from './catalogue.ts';
+import { createComponentApi, type ComponentCall, type ComponentRequest } from './component-api.ts';
 import { showDashboard } from './dashboard.ts';
 import { createGuestTokens } from './guest-tokens.ts';
 import { createRateLimiter, defaultRateLimit, type RateLimit } from './rate-limit.ts';
@@ -60,6 +61,8 @@ export interface SimulatedDatabrain {
   readonly url: string;
   /** Calls of the API, oldest first; openings of dashboards are not among them. */
   readonly requests: readonly ReceivedRequest[];
+  /** What the vendor's web component asked for, oldest first. */
+  readonly componentCalls: readonly ComponentCall[];
   /** Refuses the next `times` (default 1) calls of the API whatever they ask. */
   readonly refuseNext: (code: RefusalCode, times?: number) => void;
   /** Ends all connections. */
@@ -94,7 +97,7 @@ function sendJson(response: ServerResponse, { status, body }: Answer): void {
 }
 
 /**
- * Starts the server. Beside the vendor's API it answers `GET {url}/simulated/dashboards/<embedId>` with a guest token as
+ * Starts the server. Beside the vendor's API it answers the calls of the vendor's web component and `GET {url}/simulated/dashboards/<embedId>` with a guest token as
  * bearer: 200 with the DashboardView that this token opens; 401, 403 or 404 with a reason. Every other path is 200 HTML,
  * as with the vendor.
  */
@@ -108,6 +111,12 @@ export async function startSimulatedDatabrain(options: SimulatedDatabrainOptions
     if (options.embeds === 'any') return undefined;
     return options.embeds === undefined ? salesEmbeds : (options.embeds[dataAppName] ?? []);
   };
+  const component = createComponentApi({
+    tokens,
+    embedsOf: (dataAppName) => embedsOf(dataAppName) ?? salesEmbeds,
+    keep,
+    now,
+  });
   const api = createApi({
     apiKeys: createApiKeys(options.apiKeys, now),
     tokens,
@@ -141,9 +150,21 @@ export async function startSimulatedDatabrain(options: SimulatedDatabrainOptions
     return { status: 200, body: showDashboard(embed, admission.body) };
   }
 
+  /** What a browser asks for: the component's calls and the small dashboard of the demo's page. */
+  function openFromBrowser(
+    method: string,
+    path: string,
+    request: Omit<ComponentRequest, 'route'>,
+  ): Answer | 'preflight' | undefined {
+    const embedId = /^\/simulated\/dashboards\/([\w-]+)$/.exec(path)?.[1];
+    if (method === 'OPTIONS' && (embedId !== undefined || component.paths.has(path))) return 'preflight';
+    if (embedId !== undefined) return openDashboard(request.headers.authorization, embedId);
+    return component.answer({ route: `${method} ${path}`, ...request });
+  }
+
   async function handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const { method = '', url = '', headers } = request;
-    const pathname = url.split('?')[0] ?? '';
+    const [pathname = '', search] = url.split('?');
     const path = pathname.startsWith(`${pathPrefix}/`) ? pathname.slice(pathPrefix.length) : '';
     const body = parseJson(await readText(request));
 
@@ -154,13 +175,16 @@ export async function startSimulatedDatabrain(options: SimulatedDatabrainOptions
       return sendJson(response, answer);
     }
 
-    const embedId = /^\/simulated\/dashboards\/([\w-]+)$/.exec(path)?.[1];
-    if (embedId !== undefined) {
-      // Dashboards are opened by a browser that is on somebody else's page.
+    const opened = openFromBrowser(method, path, { query: new URLSearchParams(search), headers, body });
+    if (opened !== undefined) {
+      // From a browser that is on somebody else's page.
       response.setHeader('access-control-allow-origin', '*');
-      response.setHeader('access-control-allow-headers', 'authorization');
-      if (method !== 'OPTIONS') return sendJson(response, openDashboard(headers.authorization, embedId));
-      response.writeHead(204).end();
+      response.setHeader(
+        'access-control-allow-headers',
+        'authorization, content-type, x-plugin-token, x-plugin-origin',
+      );
+      if (opened !== 'preflight') return sendJson(response, opened);
+      response.writeHead(204, { 'access-control-max-age': '600' }).end();
       return;
     }
 
@@ -179,6 +203,7 @@ export async function startSimulatedDatabrain(options: SimulatedDatabrainOptions
   return {
     url: `http://${host}:${(server.address() as AddressInfo).port}${pathPrefix}`,
     requests,
+    componentCalls: component.calls,
     refuseNext: api.refuseNext,
     close: () =>
       new Promise((resolve) => {

@@ -3,7 +3,7 @@ import type { DestinationStream } from 'pino';
 import { buildApp, type App } from '../app.ts';
 import { loadConfiguration, type Configuration } from '../config/load-configuration.ts';
 import { toLine } from '../problem.ts';
-import { readOpenApiDocument } from '../shipped-files.ts';
+import { readBrowserHelper, readOpenApiDocument } from '../shipped-files.ts';
 import { createLogger } from '../telemetry/logger.ts';
 import { exitCode, type Command, type CommandContext } from './command.ts';
 import { parseWords } from './parse-args.ts';
@@ -65,6 +65,7 @@ Signals: SIGTERM and SIGINT drain and exit 0, a second one exits at once; SIGHUP
       logger,
       clock: context.clock,
       openApiDocument: readOpenApiDocument(),
+      browserHelper: readBrowserHelper(),
     });
     if (!(await listen(app, context))) return exitCode.configuration;
 

@@ -11,6 +11,7 @@ import type { RedisLink } from '../redis/redis-link.ts';
 import type { Secret } from '../secrets/secret.ts';
 import type { Audit } from '../telemetry/audit.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
+import { browserHelperPath, registerBrowserHelper } from './browser-helper.ts';
 import { createAuthenticate } from './authentication-step.ts';
 import { registerCors } from './cors.ts';
 import { createAuditedRefuse, registerFallbacks } from './fallbacks.ts';
@@ -41,6 +42,7 @@ export interface PublicListenerOptions {
   /** Shares the rate limits; `secret` keys the hashes under which callers are counted there. */
   readonly redis?: { readonly link: RedisLink; readonly secret: () => Secret };
   readonly openApiDocument: string;
+  readonly browserHelper: string;
 }
 
 export async function createPublicListener(options: PublicListenerOptions): Promise<FastifyInstance> {
@@ -90,11 +92,12 @@ export async function createPublicListener(options: PublicListenerOptions): Prom
   });
   registerHealth(server, options.readiness);
   registerOpenApi(server, options.openApiDocument);
+  registerBrowserHelper(server, options.browserHelper);
   registerFallbacks(
     server,
     new Map([
       [guestTokenPath, 'POST, OPTIONS'],
-      ...[openApiPath, ...probePaths].map((path) => [path, 'GET, HEAD'] as const),
+      ...[openApiPath, browserHelperPath, ...probePaths].map((path) => [path, 'GET, HEAD'] as const),
     ]),
     createAuditedRefuse({
       decisionPath: guestTokenPath,

@@ -49,6 +49,7 @@ const knownPath = fc.constantFrom(
   '/readyz',
   '/healthz',
   '/openapi.yaml',
+  '/guest-token.js',
   '/metrics',
   '/version',
   '/',

@@ -175,7 +175,12 @@ const publicKeyToken = (() => {
 export async function observeTheRest(): Promise<readonly Observed[]> {
   const origin = { origin: allowedOrigin };
   const reads: readonly Ask[] = ['GET', 'HEAD'].flatMap((method) => [
-    ...['/livez', '/readyz', '/healthz', '/openapi.yaml'].map((path): Ask => ({ method, path, headers: origin })),
+    ...['/livez', '/readyz', '/healthz', '/openapi.yaml', '/guest-token.js'].map((path): Ask => ({
+      method,
+      path,
+      headers: origin,
+    })),
+    { method, path: '/guest-token.js', headers: { ...origin, 'if-none-match': '*' } },
     ...['/livez', '/readyz', '/healthz', '/metrics', '/version'].map((path): Ask => ({
       method,
       path,

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { buildApp } from '../../src/app.ts';
 import { systemClock, type Clock } from '../../src/clock.ts';
 import { loadConfiguration } from '../../src/config/load-configuration.ts';
-import { readOpenApiDocument } from '../../src/shipped-files.ts';
+import { readBrowserHelper, readOpenApiDocument } from '../../src/shipped-files.ts';
 import { createLogger } from '../../src/telemetry/logger.ts';
 import { signToken } from '../support/sign-token.ts';
 import type { Observed } from './conformance.ts';
@@ -104,7 +104,13 @@ export async function startService({
   );
   const logger =
     log === undefined ? createLogger('silent', { write: () => undefined }) : createLogger('info', { write: log });
-  const app = await buildApp({ configuration, logger, clock, openApiDocument: readOpenApiDocument() });
+  const app = await buildApp({
+    configuration,
+    logger,
+    clock,
+    openApiDocument: readOpenApiDocument(),
+    browserHelper: readBrowserHelper(),
+  });
   const { port, adminPort } = await app.listen();
   return {
     port,

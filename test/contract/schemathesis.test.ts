@@ -34,7 +34,7 @@ describe.skipIf(!isInstalled)(`schemathesis${reason}`, () => {
       '--url',
       `http://127.0.0.1:${service.port}`,
       '--include-path-regex',
-      '^/(guest-token|livez|readyz|healthz|openapi.yaml)$',
+      '^/(guest-token|livez|readyz|healthz|openapi.yaml|guest-token.js)$',
       '--header',
       `Authorization: Bearer ${accessToken()}`,
       '--checks',

@@ -65,13 +65,15 @@ describe('the public listener', () => {
   it('has exactly the routes that are described', async () => {
     const databrain = await startDatabrain();
     const service = await startService({ databrainUrl: databrain.url });
-    const routes = service.routes
-      .split('\n')
-      .flatMap((line) => {
-        const [, path = '', methods = ''] = /(\/\S*) \(([A-Z, ]+)\)/.exec(line) ?? [];
-        return methods.split(', ').map((method) => `${method} ${path}`);
-      })
-      .filter((route) => route.trim() !== '');
+    // A tree: a path that goes on from another one stands below it.
+    const above: string[] = [];
+    const routes = service.routes.split('\n').flatMap((line) => {
+      const [, indent = '', part = '', methods = ''] = /^(.*)[├└]── (\S+) \(([A-Z, ]+)\)/.exec(line) ?? [];
+      if (part === '' || part === '*') return [];
+      const depth = indent.length / 4;
+      above[depth] = (above[depth - 1] ?? '') + part;
+      return methods.split(', ').map((method) => `${method} ${above[depth] ?? ''}`);
+    });
     await service.stop();
     await databrain.close();
     const described = description.operations

@@ -1,6 +1,6 @@
 // The browser for tests that need a real one: Chromium as the distribution packages it, without talking to its vendor.
 import { existsSync } from 'node:fs';
-import { chromium, type Browser } from 'playwright-core';
+import { chromium, type Browser, type LaunchOptions } from 'playwright-core';
 
 const executablePath = '/usr/bin/chromium';
 
@@ -11,8 +11,9 @@ export const hasChromium = existsSync(executablePath);
 export const chromiumReason = `(needs ${executablePath})`;
 
 /** A headless browser; close it. */
-export const launchChromium = (): Promise<Browser> =>
+export const launchChromium = (options: Pick<LaunchOptions, 'ignoreDefaultArgs'> = {}): Promise<Browser> =>
   chromium.launch({
+    ...options,
     executablePath,
     args: [
       '--no-sandbox',

@@ -59,6 +59,8 @@ const directions: Readonly<Record<string, Rule>> = {
   http: { uses: [...ground, ...shared], knows: [...stages, 'config', 'telemetry'] },
   app: { uses: [...everyPart, 'reload'], knows: [] },
   commands: { uses: [...everyPart, 'app', 'shipped-files'], knows: [] },
+  /** Runs in a browser: knows nothing of the service. */
+  browser: { uses: [], knows: [] },
   main: { uses: [...ground, 'commands'], knows: [] },
 };
 

@@ -1,0 +1,59 @@
+// <guest-token-dashboard src="https://tokens.example.com/guest-token" dashboard-id="…" get-access-token="…">: `mount` for
+// those who like HTML. Elements that ask the same share one session. Events: `ready`, `renewed`, and `error` with a
+// GuestTokenError as detail.
+import { createGuestTokens, type GuestTokens, type GuestTokensOptions } from './guest-tokens.ts';
+import { defineElement } from './lifecycle-element.ts';
+import { mount, mountedIn, type MountOptions } from './mount.ts';
+
+const own = ['src', 'data-app', 'get-access-token', 'credentials', 'dashboard-id', 'metric-id', 'script', 'class'];
+
+/** Defines the element; where there is no DOM, such as on a server, it does nothing. */
+export function defineDashboardElement(): void {
+  if (!globalThis.customElements) return;
+  const sessions = new Map<string, GuestTokens>();
+
+  /** The session of all elements that ask the same; it ends when the last of them has left the page. */
+  function share(key: string, options: GuestTokensOptions): GuestTokens {
+    const onIdle = (): void => {
+      sessions.delete(key);
+      tokens.stop();
+    };
+    const tokens = sessions.get(key) ?? createGuestTokens({ ...options, onIdle });
+    sessions.set(key, tokens);
+    return tokens;
+  }
+
+  /** Starts, or goes on with what the attributes say now. */
+  function start(element: HTMLElement): void {
+    const [url, dataApp, name, credentials, dashboardId, metricId, script] = own.map(
+      (attribute) => element.getAttribute(attribute) ?? '',
+    );
+    const embedId = metricId || dashboardId;
+    // Without anything that says who the user is, nothing is asked.
+    if (!element.isConnected || !url || !embedId || !(name || credentials)) return stop(element);
+    const functions = window as unknown as Record<string, (fresh: boolean) => string>;
+    // What HTML does not know is meant for the vendor's element.
+    const others = [...element.attributes].filter((one) => !own.includes(one.name) && !(one.name in element));
+    const send = (type: string, detail?: unknown): boolean => element.dispatchEvent(new CustomEvent(type, { detail }));
+    const options: MountOptions = {
+      tokens: share([url, dataApp, name].join(), {
+        url,
+        dataApp,
+        getAccessToken: name ? (fresh) => (functions[name] as (fresh: boolean) => string)(fresh) : undefined,
+      }),
+      embedId,
+      kind: metricId ? 'metric' : 'dashboard',
+      attributes: Object.fromEntries(others.map((one) => [one.name, one.value])),
+      script,
+      onReady: () => send('ready'),
+      onRenewed: () => send('renewed'),
+      onError: (error) => send('error', error),
+    };
+    const mounted = mountedIn(element);
+    if (mounted) mounted.update(options);
+    else mount(element, options);
+  }
+
+  const stop = (element: HTMLElement): void => mountedIn(element)?.stop();
+  defineElement('guest-token-dashboard', start, stop, [...own, 'theme', 'options']);
+}

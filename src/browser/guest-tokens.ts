@@ -1,0 +1,235 @@
+// Keeps one guest token alive for any number of embeds of one user: one request at a time, renewed ahead of its end,
+// retried with back-off, paused while the page is hidden or offline. Nothing runs while nobody is interested.
+import { createElapsedClock } from './elapsed-clock.ts';
+import { createError, isGuestTokenError, type GuestTokenError } from './guest-token-error.ts';
+import { requestToken, unreachable, type TokenAnswer } from './request-token.ts';
+
+export interface GuestTokensOptions {
+  /** Address of the proxy's `/guest-token`; may be relative to the page. */
+  readonly url: string | URL;
+  /**
+   * Gives the app's access token (a JWT). `fresh` asks for one that was not given before: for a renewal, or because
+   * the proxy refused the last one. Without it, or if it gives nothing, the browser's cookies are sent instead.
+   * An error with `terminal: true` ends the session; any other is retried.
+   */
+  readonly getAccessToken?:
+    ((fresh: boolean) => string | null | undefined | Promise<string | null | undefined>) | undefined;
+  /** The data app, if the policy has several. */
+  readonly dataApp?: string | undefined;
+  /** Used instead of the browser's own. */
+  readonly fetch?: typeof fetch | undefined;
+  /** Stops the session when it is aborted. */
+  readonly signal?: AbortSignal | undefined;
+  /** The last subscriber has left. */
+  readonly onIdle?: (() => void) | undefined;
+}
+
+export type GuestTokenEvent =
+  | {
+      readonly type: 'token';
+      readonly token: string;
+      /** How many milliseconds the token has left, now. */
+      readonly left: () => number;
+      /** Differs between two tokens that may see different things. */
+      readonly grant: string;
+    }
+  | { readonly type: 'error'; readonly error: GuestTokenError };
+
+export type TokenEvent = Extract<GuestTokenEvent, { type: 'token' }>;
+
+/** The tokens of one user in one data app. Create another when the user or the organisation changes. */
+export interface GuestTokens {
+  /**
+   * A token that is valid now. Waits for it through retries, at most 30 seconds; rejects with a `GuestTokenError`.
+   * @param expired a token that turned out to be no longer good; another one is given
+   * @param grant rejects if the token may see something else
+   */
+  readonly get: (expired?: string, grant?: string) => Promise<string>;
+  /** Told of every token, the present one included, and of every error. Returns how to end it. */
+  readonly subscribe: (listener: (event: GuestTokenEvent) => void) => () => void;
+  /** Ends everything at once; subscribers get the error STOPPED. */
+  readonly stop: () => void;
+}
+
+const stopped = (): GuestTokenError => createError('STOPPED', 'The session was stopped.', { terminal: true });
+
+export function createGuestTokens(options: GuestTokensOptions): GuestTokens {
+  const patienceMs = 30_000;
+  /** The least time between a token and the request for the next one, whatever its lifetime. */
+  const spacingMs = 10_000;
+  const maxBackOffMs = 60_000;
+  /** How long a timer sleeps at most, so that the sleep of the machine is noticed. */
+  const maxTimerMs = 30_000;
+
+  const { getAccessToken, signal } = options;
+  const clock = createElapsedClock();
+  const ownGrant = `session ${Math.random()}`;
+  const listeners = new Set<(event: GuestTokenEvent) => void>();
+  let token = '';
+  let grant = '';
+  // By the elapsed clock: when the token ends, when to renew it, before when nothing is asked.
+  let expiresAt = 0;
+  let renewAt = 0;
+  let notBefore = 0;
+  let ended: GuestTokenError | undefined;
+  let lastError: GuestTokenError | undefined;
+  let failures = 0;
+  let request: AbortController | undefined;
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  let awake: AbortController | undefined;
+  /** How many callers of `get` wait: they are served also while the page is hidden. */
+  let urgent = 0;
+  let fresh = false;
+
+  const isCutOff = (): boolean => lastError?.code === 'NETWORK_ERROR';
+
+  function emit(event: GuestTokenEvent | undefined): void {
+    for (const listener of [...listeners]) {
+      try {
+        if (event) listener(event);
+      } catch (error) {
+        reportError(error);
+      }
+    }
+  }
+
+  function end(error: GuestTokenError): void {
+    if (ended) return;
+    ended = error;
+    request?.abort();
+    emit({ type: 'error', error });
+    listeners.clear();
+    plan();
+  }
+
+  /** Asks now, later, on the next sign of life, or not at all. */
+  function plan(): void {
+    clearTimeout(timer);
+    if (ended || listeners.size === 0) {
+      const wasAwake = awake;
+      awake = undefined;
+      if (!wasAwake) return;
+      wasAwake.abort();
+      return options.onIdle?.();
+    }
+    if (!awake) {
+      awake = new AbortController();
+      for (const type of ['visibilitychange', 'pageshow', 'online']) addEventListener(type, wake, awake);
+    }
+    if (request || (!urgent && (document.hidden || (isCutOff() && !navigator.onLine)))) return;
+    const wait = Math.max(renewAt, notBefore) - clock();
+    if (wait <= 0) void renew();
+    // A timer may be a little early for a clock that is read in finer steps.
+    else timer = setTimeout(plan, Math.min(wait + 1, maxTimerMs));
+  }
+
+  function wake(): void {
+    if (isCutOff()) notBefore = failures = 0;
+    plan();
+  }
+
+  /** Rejects with a GuestTokenError, or with what `getAccessToken` rejected with. */
+  async function ask(by: AbortSignal): Promise<TokenAnswer> {
+    const late = new Promise<never>((_, reject) => by.addEventListener('abort', reject));
+    for (let isSecond = false; ; isSecond = true) {
+      const accessToken = await Promise.race([getAccessToken?.(fresh), late]);
+      fresh = false;
+      try {
+        return await requestToken(options, accessToken ?? '', by);
+      } catch (error) {
+        if (!isGuestTokenError(error) || error.status !== 401 || isSecond || !getAccessToken) throw error;
+        fresh = true;
+      }
+    }
+  }
+
+  async function renew(): Promise<void> {
+    const mine = (request = new AbortController());
+    const deadline = setTimeout(() => mine.abort(), patienceMs);
+    const asked = clock();
+    try {
+      const answer = await ask(mine.signal);
+      if (!ended) accept(answer, asked);
+    } catch (error) {
+      const { message = 'No access token.', terminal } = (error ?? {}) as Partial<GuestTokenError>;
+      fail(
+        isGuestTokenError(error) ? error : createError('ACCESS_TOKEN_UNAVAILABLE', message, { terminal: !!terminal }),
+      );
+    }
+    clearTimeout(deadline);
+    request = undefined;
+    plan();
+  }
+
+  function accept(answer: TokenAnswer, asked: number): void {
+    const { lifetime } = answer;
+    token = answer.token;
+    grant = answer.grant ?? ownGrant;
+    expiresAt = asked + lifetime;
+    // Between 75 and 85 percent of the life, so that many pages do not ask in the same second.
+    renewAt = asked + lifetime * (0.75 + Math.random() / 10);
+    notBefore = asked + spacingMs;
+    lastError = undefined;
+    failures = 0;
+    fresh = true;
+    emit(present());
+  }
+
+  function fail(error: GuestTokenError): void {
+    if (error.terminal || ended) return end(error);
+    lastError = error;
+    const backOff = Math.min(maxBackOffMs, 1_000 * 2 ** failures) * (0.5 + Math.random() / 2);
+    notBefore = clock() + Math.max(error.retryAfter ?? 0, backOff);
+    failures += 1;
+    emit({ type: 'error', error });
+  }
+
+  function present(): GuestTokenEvent | undefined {
+    if (ended) return { type: 'error', error: ended };
+    const end = expiresAt;
+    const left = (): number => end - clock();
+    return left() > 0 ? { type: 'token', token, grant, left } : undefined;
+  }
+
+  function subscribe(listener: (event: GuestTokenEvent) => void): () => void {
+    // A function of its own: the same listener may be subscribed twice.
+    const own = (event: GuestTokenEvent): void => listener(event);
+    listeners.add(own);
+    queueMicrotask(() => {
+      const event = present();
+      if (event && listeners.has(own)) own(event);
+    });
+    plan();
+    return () => {
+      listeners.delete(own);
+      plan();
+    };
+  }
+
+  const get: GuestTokens['get'] = (expired, wanted) =>
+    new Promise((resolve, reject) => {
+      if (token === expired) expiresAt = renewAt = 0;
+      const finish = (): void => {
+        clearTimeout(patience);
+        urgent -= 1;
+        unsubscribe();
+      };
+      const patience = setTimeout(() => {
+        finish();
+        reject(lastError ?? unreachable());
+      }, patienceMs);
+      urgent += 1;
+      const unsubscribe = subscribe((event) => {
+        if (event.type === 'error' && !event.error.terminal) return;
+        finish();
+        if (event.type === 'error') reject(event.error);
+        else if (wanted && wanted !== event.grant) reject(stopped());
+        else resolve(event.token);
+      });
+    });
+
+  const stop = (): void => end(stopped());
+  signal?.addEventListener('abort', stop, { once: true });
+  if (signal?.aborted) stop();
+  return { get, subscribe, stop };
+}

@@ -1,0 +1,25 @@
+// Custom elements as functions: called when an element enters or leaves the page, by whatever means and in whatever
+// shadow tree, and when an attribute changes.
+
+/** Defines the element once; two copies of this module share the first definition. */
+export function defineElement(
+  tag: string,
+  enterOrChange: (element: HTMLElement) => void,
+  leave: (element: HTMLElement) => void,
+  observedAttributes: readonly string[] = [],
+): void {
+  if (customElements.get(tag)) return;
+  class LifecycleElement extends HTMLElement {
+    static readonly observedAttributes = observedAttributes;
+    connectedCallback(): void {
+      enterOrChange(this);
+    }
+    attributeChangedCallback(): void {
+      enterOrChange(this);
+    }
+    disconnectedCallback(): void {
+      leave(this);
+    }
+  }
+  customElements.define(tag, LifecycleElement);
+}

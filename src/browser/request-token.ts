@@ -1,0 +1,72 @@
+// One call of POST /guest-token, and what its answer means. Distrusts the answer: gateways, captive portals and login
+// pages answer with any status and with HTML. Decides nothing about when to ask again.
+import { createError, type GuestTokenError } from './guest-token-error.ts';
+
+export interface TokenRequest {
+  readonly url: string | URL;
+  readonly dataApp?: string | undefined;
+  readonly fetch?: typeof fetch | undefined;
+}
+
+export interface TokenAnswer {
+  readonly token: string;
+  /** Milliseconds that the token lives from now. */
+  readonly lifetime: number;
+  /** Changes when what the token may see changes; null if it cannot be read. */
+  readonly grant: string | null;
+}
+
+/** 0 if the header says anything but whole seconds. Dates are not read: this clock may be wrong. */
+const secondsOf = (headers: Headers, name: string): number => {
+  const text = headers.get(name) ?? '';
+  return /^\d{1,9}$/.test(text) ? Number(text) : 0;
+};
+
+export const unreachable = (): GuestTokenError => createError('NETWORK_ERROR', 'The proxy cannot be reached.');
+
+interface ProxyBody {
+  readonly token?: unknown;
+  readonly error?: { readonly code?: unknown; readonly message: string; readonly requestId: string };
+}
+
+/**
+ * Rejects with a GuestTokenError.
+ * @param accessToken empty: the browser's cookies say who the user is
+ */
+export async function requestToken(
+  { url, dataApp, fetch = globalThis.fetch }: TokenRequest,
+  accessToken: string,
+  signal: AbortSignal,
+): Promise<TokenAnswer> {
+  /** Assumed if the header with the lifetime is missing or cannot be read, for example because a gateway hides it. */
+  const assumedLifetimeSeconds = 120;
+  const maxRetryAfterSeconds = 300;
+  const response = await fetch(url, {
+    method: 'POST',
+    // Never both: the proxy refuses two credentials in one request.
+    credentials: accessToken ? 'omit' : 'include',
+    redirect: 'error',
+    headers: {
+      ...(accessToken && { authorization: `Bearer ${accessToken}` }),
+      ...(dataApp && { 'content-type': 'application/json' }),
+    },
+    body: dataApp ? JSON.stringify({ dataApp }) : null,
+    signal,
+  }).catch(() => {
+    throw unreachable();
+  });
+  const { status, ok, headers } = response;
+  const body = (await response.json().catch(() => null)) as ProxyBody | null;
+
+  const token = body?.token;
+  if (ok && token && typeof token === 'string') {
+    const seconds = secondsOf(headers, 'guest-token-expires-in') || assumedLifetimeSeconds;
+    return { token, lifetime: seconds * 1000, grant: headers.get('guest-token-grant') };
+  }
+  const retryAfter = Math.min(secondsOf(headers, 'retry-after'), maxRetryAfterSeconds) * 1000;
+  const error = body?.error;
+  if (ok || typeof error?.code !== 'string')
+    throw createError('INVALID_RESPONSE', `Unexpected answer (${status}).`, { status, retryAfter });
+  const terminal = status < 500 && status !== 408 && status !== 429;
+  throw createError(error.code, error.message, { terminal, status, retryAfter, requestId: error.requestId });
+}

@@ -1,0 +1,24 @@
+// GET /guest-token.js: the browser helper as an ES module, for pages of allowed origins. Caches keep it for an hour, and
+// serve it for a day more while they ask whether it has changed (RFC 9110 §8.8.3, RFC 5861 §3).
+import type { FastifyInstance } from 'fastify';
+import { hash } from 'node:crypto';
+
+export const browserHelperPath = '/guest-token.js';
+
+/** RFC 9110 §13.1.2: any of the listed tags, weak or not. */
+const isKnown = (ifNoneMatch: string | undefined, etag: string): boolean =>
+  (ifNoneMatch ?? '').split(',').some((item) => ['*', etag].includes(item.trim().replace(/^W\//, '')));
+
+/** @param source text of the module */
+export function registerBrowserHelper(app: FastifyInstance, source: string): void {
+  const etag = `"${hash('sha256', source, 'base64url').slice(0, 22)}"`;
+
+  app.get(browserHelperPath, async (request, reply) => {
+    reply
+      .header('cache-control', 'public, max-age=3600, stale-while-revalidate=86400')
+      .header('etag', etag)
+      .header('x-content-type-options', 'nosniff');
+    if (isKnown(request.headers['if-none-match'], etag)) return reply.code(304).send();
+    return reply.type('text/javascript; charset=utf-8').send(source);
+  });
+}

@@ -1,0 +1,124 @@
+// In the page of the browser tests: a stand-in for the vendor's component, what the app around the helper does, and
+// counters of what the helper has running. Loaded before everything else.
+
+window.lab = {
+  /** What subscribers and mounts were told, as short texts. */
+  told: [],
+  /** The `fresh` of every call of getAccessToken. */
+  fresh: [],
+  user: 'ann',
+  server: new URLSearchParams(location.search).get('server'),
+  requests: new Set(),
+  timers: new Set(),
+  listeners: 0,
+
+  getAccessToken: async (fresh) => {
+    lab.fresh.push(fresh);
+    return `jwt-of-${lab.user}-${lab.fresh.length}`;
+  },
+
+  create: (options = {}) =>
+    lab.helper.createGuestTokens({ url: `${lab.server}/guest-token`, getAccessToken: lab.getAccessToken, ...options }),
+
+  note: (event) =>
+    lab.told.push(event.type === 'token' ? event.token : `${event.error.code}${event.error.terminal ? '!' : ''}`),
+
+  place: (id) => {
+    const place = document.createElement('div');
+    place.id = id;
+    document.body.append(place);
+    return place;
+  },
+
+  mount: (id, options) =>
+    lab.helper.mount(document.getElementById(id) ?? lab.place(id), {
+      onReady: () => lab.told.push(`${id} ready`),
+      onRenewed: () => lab.told.push(`${id} renewed`),
+      onError: (error) => lab.told.push(`${id} ${error.code}${error.terminal ? '!' : ''}`),
+      ...options,
+    }),
+
+  /** Timers, listeners for signs of life, and requests of the helper that are still there. */
+  running: () => ({ timers: lab.timers.size, listeners: lab.listeners }),
+
+  /** Resolves when no request runs and what waited for one has gone on. */
+  settled: async () => {
+    do {
+      await Promise.allSettled([...lab.requests]);
+      await new Promise((resolve) => {
+        const { port1, port2 } = new MessageChannel();
+        port1.onmessage = resolve;
+        port2.postMessage('');
+      });
+    } while (lab.requests.size > 0);
+  },
+
+  /** The machine sleeps: the wall clock goes on, the monotonic one stands still. */
+  sleep: (ms) => {
+    const { now } = Date;
+    Date.now = () => now() + ms;
+  },
+
+  hide: (isHidden) => {
+    Object.defineProperty(document, 'hidden', { configurable: true, value: isHidden });
+    document.dispatchEvent(new Event('visibilitychange', { bubbles: true }));
+  },
+};
+
+{
+  const { setTimeout: start, clearTimeout: stop, addEventListener: listen, fetch: ask } = window;
+  window.fetch = (...args) => {
+    const asked = ask(...args);
+    lab.requests.add(asked);
+    asked.then(
+      () => lab.requests.delete(asked),
+      () => lab.requests.delete(asked),
+    );
+    return asked;
+  };
+  window.setTimeout = (callback, ms, ...args) => {
+    const id = start(() => {
+      lab.timers.delete(id);
+      callback(...args);
+    }, ms);
+    lab.timers.add(id);
+    return id;
+  };
+  window.clearTimeout = (id) => {
+    lab.timers.delete(id);
+    stop(id);
+  };
+  window.addEventListener = (type, listener, options) => {
+    if (options?.signal !== undefined) {
+      lab.listeners += 1;
+      options.signal.addEventListener('abort', () => (lab.listeners -= 1));
+    }
+    listen.call(window, type, listener, options);
+  };
+}
+
+/** Shows its id and the token that its last request carried; `?component=mute` keeps its requests from `fetch`. */
+class StandIn extends HTMLElement {
+  connectedCallback() {
+    this.textContent = 'loading';
+    if (new URLSearchParams(location.search).get('component') === 'mute') this.show(this.getAttribute('token'));
+    else this.ask().catch(() => undefined);
+  }
+
+  async ask() {
+    const headers = { 'X-Plugin-Token': this.getAttribute('token') };
+    const server = new URLSearchParams(location.search).get('server');
+    const response = await fetch(`${server}/api/v2/dashboard`, { headers });
+    this.show((await response.json()).token);
+  }
+
+  show(token) {
+    this.textContent = `${this.getAttribute('dashboard-id') ?? this.getAttribute('metric-id')}: ${token}`;
+  }
+}
+
+window.defineComponent = () => {
+  customElements.define('dbn-dashboard', class extends StandIn {});
+  customElements.define('dbn-metric', class extends StandIn {});
+};
+if (new URLSearchParams(location.search).get('component') !== 'none') defineComponent();

@@ -1,0 +1,58 @@
+// GET /guest-token.js: the file that ships is what src/browser/ builds to, small, and cached by its ETag.
+import Fastify from 'fastify';
+import { gzipSync } from 'node:zlib';
+import { afterAll, describe, expect, it } from 'vitest';
+import { buildBrowserHelper } from '../../../build.ts';
+import { registerBrowserHelper } from '../../../src/http/browser-helper.ts';
+import { readBrowserHelper } from '../../../src/shipped-files.ts';
+
+const app = Fastify();
+registerBrowserHelper(app, readBrowserHelper());
+afterAll(() => app.close());
+const get = (headers: Record<string, string> = {}) => app.inject({ url: '/guest-token.js', headers });
+
+describe('guest-token.js', () => {
+  it('is what `npm run build` makes of src/browser/', async () => {
+    expect(readBrowserHelper()).toBe(await buildBrowserHelper());
+  });
+
+  it('is smaller than 4 kB when it is compressed', () => {
+    expect(gzipSync(readBrowserHelper(), { level: 9 }).length).toBeLessThan(4096);
+  });
+
+  it('imports nothing', () => {
+    expect(readBrowserHelper()).not.toMatch(/\bimport\b|\brequire\(/);
+  });
+
+  it('can be imported where there is no DOM', async () => {
+    const module = (await import(new URL('../../../guest-token.js', import.meta.url).href)) as object;
+    expect(Object.keys(module).sort()).toEqual(['createGuestTokens', 'mount']);
+  });
+
+  it('is sent as a module that caches may keep', async () => {
+    const { statusCode, headers, body } = await get();
+    expect(statusCode).toBe(200);
+    expect(body).toBe(readBrowserHelper());
+    expect(headers).toMatchObject({
+      'content-type': 'text/javascript; charset=utf-8',
+      'cache-control': 'public, max-age=3600, stale-while-revalidate=86400',
+      'x-content-type-options': 'nosniff',
+    });
+    expect(headers.etag).toMatch(/^"[\w-]{22}"$/);
+  });
+
+  it.each([
+    ['its tag', (etag: string) => etag],
+    ['its tag, weak', (etag: string) => `W/${etag}`],
+    ['a list that holds its tag', (etag: string) => `"other", ${etag}`],
+    ['any', () => '*'],
+  ])('is not sent again to whoever names %s', async (_title, toHeader) => {
+    const { headers } = await get();
+    const again = await get({ 'if-none-match': toHeader(String(headers.etag)) });
+    expect([again.statusCode, again.body, again.headers.etag]).toEqual([304, '', headers.etag]);
+  });
+
+  it('is sent again to whoever has another version', async () => {
+    expect((await get({ 'if-none-match': '"other"' })).statusCode).toBe(200);
+  });
+});
