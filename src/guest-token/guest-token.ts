@@ -11,6 +11,8 @@ export interface GuestToken {
   readonly token: string;
   /** What the audit names it by. */
   readonly tokenSha256: string;
+  /** Differs from token to token when who may see what differs; see grant-tag.ts. */
+  readonly grantTag: string;
   /** Whole seconds of life left when it was handed out; at least 1. */
   readonly expiresInSeconds: number;
   /** Whether it was minted for an earlier request. */

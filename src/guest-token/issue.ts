@@ -2,11 +2,14 @@
 // at the same moment cost one mint; a token is renewed before it becomes unusable; and while the upstream is down, slow
 // or limits us, whoever has a token with some life left keeps working and leaves the upstream to those who have none.
 import { LRUCache } from 'lru-cache';
+import type { Principal } from '../authn/principal.ts';
 import type { Clock } from '../clock.ts';
 import type { Mint } from '../databrain/mint.ts';
 import { ServiceError } from '../errors.ts';
 import type { Grant } from '../policy/decision.ts';
 import type { ApiKeys } from '../secrets/api-keys.ts';
+import type { Secret } from '../secrets/secret.ts';
+import { toGrantTag } from './grant-tag.ts';
 import { toTokenSha256, type GuestToken, type IssueGuestToken } from './guest-token.ts';
 import { createObtain, isOutage, patienceMs, type Obtained, type Wanted } from './mint-across-replicas.ts';
 import { isWithinGrant, secondsToShow, usabilityOf, type ReusableToken } from './reusable-token.ts';
@@ -51,6 +54,9 @@ export interface Issue {
   readonly close: () => Promise<void>;
 }
 
+/** A guest token before it is tagged. */
+type HandedOut = Pick<GuestToken, 'token' | 'tokenSha256' | 'expiresInSeconds' | 'reused'>;
+
 const maxRenewals = 8;
 const maxFlights = 4_096;
 const renewalPauseMs = 5_000;
@@ -75,7 +81,7 @@ export function createIssue(options: IssueOptions): Issue {
   };
   const obtain = createObtain({ ...options, mint, minimumShare, keep: (key, token) => entries.set(key, token) });
 
-  const handOut = (token: ReusableToken, grant: Grant, result: ReuseResult): GuestToken => {
+  const handOut = (token: ReusableToken, grant: Grant, result: ReuseResult): HandedOut => {
     if (!isWithinGrant(token, grant, clock)) {
       if (grant.notAfterMs !== undefined && grant.notAfterMs - clock.now() < 1_000) {
         throw new ServiceError('TOKEN_EXPIRED', 'access_token_ends_too_soon');
@@ -85,7 +91,7 @@ export function createIssue(options: IssueOptions): Issue {
     events.onReuse(result);
     const { tokenSha256 } = token;
     const expiresInSeconds = secondsToShow(token, grant, clock);
-    return { token: token.token, tokenSha256, expiresInSeconds, reused: result !== 'minted' } as GuestToken;
+    return { token: token.token, tokenSha256, expiresInSeconds, reused: result !== 'minted' };
   };
 
   /** Only requests with the same end of the access token share a flight: its token is good for all of them or for none. */
@@ -121,7 +127,7 @@ export function createIssue(options: IssueOptions): Issue {
   };
 
   /** For somebody whose token has too little life left, but enough to go on with if no fresh one comes soon. */
-  const replaceOrKeep = async (wanted: Wanted, spare: ReusableToken): Promise<GuestToken> => {
+  const replaceOrKeep = async (wanted: Wanted, spare: ReusableToken): Promise<HandedOut> => {
     const { grant } = wanted;
     const isHopeless = !upstreamHasRoom(grant.apiKeyName) || unanswered.has(grant.apiKeyName);
     if (isHopeless || flights.size() >= maxFlights) {
@@ -138,7 +144,7 @@ export function createIssue(options: IssueOptions): Issue {
     }
   };
 
-  const obtainFirst = async (wanted: Wanted): Promise<GuestToken> => {
+  const obtainFirst = async (wanted: Wanted): Promise<HandedOut> => {
     if (flights.size() >= maxFlights) {
       throw new ServiceError('UPSTREAM_UNAVAILABLE', 'queue_full', { retryAfterSeconds: 1 });
     }
@@ -148,15 +154,14 @@ export function createIssue(options: IssueOptions): Issue {
     return handOut(token, wanted.grant, source === 'spare' ? 'spare' : joined ? 'joined' : source);
   };
 
-  const mintAlone = async (grant: Grant): Promise<GuestToken> => {
+  const mintAlone = async (grant: Grant): Promise<HandedOut> => {
     const { token, sentAt, lifetimeMs } = await mint(grant, 'user');
     const { notAfterMs } = grant;
     const tokenSha256 = toTokenSha256(token);
     return handOut({ token, tokenSha256, sentAt, lifetimeMs, notAfterMs, renewAt: Infinity }, grant, 'minted');
   };
 
-  const issue: IssueGuestToken = async (grant, principal) => {
-    const apiKey = apiKeys.get(grant.apiKeyName);
+  const find = async (grant: Grant, principal: Principal, apiKey: Secret | undefined): Promise<HandedOut> => {
     // Without a key there is nothing to name a token by; mint says what is missing.
     if (options.mode === 'off' || apiKey === undefined) return mintAlone(grant);
     const wanted = { key: reuseKeyOf({ principal, grant, apiKey }), apiKey, grant };
@@ -169,7 +174,12 @@ export function createIssue(options: IssueOptions): Issue {
   };
 
   return {
-    issue,
+    issue: async (grant, principal) => {
+      const apiKey = apiKeys.get(grant.apiKeyName);
+      const handedOut = await find(grant, principal, apiKey);
+      const grantTag = apiKey === undefined ? '' : toGrantTag(principal, grant, apiKey);
+      return { ...handedOut, grantTag } as GuestToken;
+    },
     close: async () => {
       closed = true;
       await flights.settled();

@@ -10,6 +10,7 @@ export interface CorsOptions {
 
 const exposedHeaders = [
   'Guest-Token-Expires-In',
+  'Guest-Token-Grant',
   'X-Request-Id',
   'Retry-After',
   'RateLimit',

@@ -60,11 +60,14 @@ export function registerGuestTokenRoute(app: FastifyInstance, options: GuestToke
       }
 
       const { grant } = decision;
-      const { token, tokenSha256, expiresInSeconds, reused } = await issue(grant, principal);
+      const { token, tokenSha256, grantTag, expiresInSeconds, reused } = await issue(grant, principal);
       const { requestSha256 } = grant;
       audit.issued({ ...progress.subjectOf(request), requestSha256, tokenSha256, reused, expiresInSeconds });
       onIssued(progress.secondsSince(known));
-      reply.header('cache-control', 'no-store').header('guest-token-expires-in', String(expiresInSeconds));
+      reply
+        .header('cache-control', 'no-store')
+        .header('guest-token-expires-in', String(expiresInSeconds))
+        .header('guest-token-grant', grantTag);
       return { token };
     },
   });

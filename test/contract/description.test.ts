@@ -88,6 +88,7 @@ describe('the judge of answers', () => {
       'x-request-id': 'a',
       'cache-control': 'no-store',
       'guest-token-expires-in': '3600',
+      'guest-token-grant': 'abcdefghijklmnopqrstuv',
       'content-type': 'application/json; charset=utf-8',
     },
     body: JSON.stringify({ token }),

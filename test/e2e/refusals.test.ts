@@ -332,6 +332,7 @@ describe('a good token', () => {
     expect(answer.headers).toMatchObject({
       'cache-control': 'no-store',
       'guest-token-expires-in': expect.stringMatching(/^(3600|359\d)$/) as string,
+      'guest-token-grant': expect.stringMatching(/^[\w-]{22}$/) as string,
       'x-request-id': 'the-good-one',
     });
     expect(databrain.requests.slice(seen).map((request) => request.body)).toEqual([

@@ -1,0 +1,40 @@
+// What a browser is told about the rights behind its token: whether they are the same as before, and nothing else.
+import { describe, expect, it } from 'vitest';
+import { toGrantTag } from '../../../src/guest-token/grant-tag.ts';
+import { Secret } from '../../../src/secrets/secret.ts';
+import { createApiKeys, createScriptedMint, grantOf, hour, principalOf, startIssue } from '../../support/issuing.ts';
+import { createManualClock } from '../../support/manual-clock.ts';
+
+const { request } = grantOf();
+const apiKey = new Secret('k1');
+const tagOf = (sub: string, grant = grantOf(), key = apiKey): string => toGrantTag(principalOf(sub), grant, key);
+
+describe('the tag of a grant', () => {
+  it('is short, and the same for the same request of the same user, whatever the lifetime', () => {
+    expect(tagOf('alice')).toMatch(/^[\w-]{22}$/);
+    expect(tagOf('alice', grantOf({ lifetimeMs: 2 * hour, notAfterMs: 5 }))).toBe(tagOf('alice'));
+  });
+
+  it.each([
+    ['another user', tagOf('bob')],
+    ['another issuer', toGrantTag(principalOf('alice', 'https://other.example.com'), grantOf(), apiKey)],
+    ['other rights', tagOf('alice', grantOf({ request: { ...request, clientId: 'globex' } }))],
+    ['another API key, so that guesses cannot be confirmed', tagOf('alice', grantOf(), new Secret('k2'))],
+  ])('differs for %s', (_title, other) => {
+    expect(other).not.toBe(tagOf('alice'));
+  });
+
+  it('is handed out with every token, minted or reused', async () => {
+    const clock = createManualClock();
+    const { mint } = createScriptedMint(clock);
+    const { issue } = startIssue({ mint, apiKeys: createApiKeys(), clock });
+    const [first, second, other] = [
+      await issue(grantOf(), principalOf('alice')),
+      await issue(grantOf(), principalOf('alice')),
+      await issue(grantOf(), principalOf('bob')),
+    ];
+    expect([first.reused, second.reused]).toEqual([false, true]);
+    expect(second.grantTag).toBe(first.grantTag);
+    expect(other.grantTag).not.toBe(first.grantTag);
+  });
+});
