@@ -1,0 +1,147 @@
+// What a release stands on: workflows that the linters accept, with every action pinned; one version everywhere with notes
+// in the changelog; a build that gives the same bytes wherever it is made.
+import { spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { cpSync, existsSync, mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, it } from 'vitest';
+import { parse } from 'yaml';
+import { releaseNotes } from '../../.ci/release-notes.ts';
+import packageJson from '../../package.json' with { type: 'json' };
+import { readDocument } from './settings-documents.ts';
+
+const scratch = mkdtempSync(join(tmpdir(), 'guest-token-release-'));
+afterAll(() => rmSync(scratch, { recursive: true }));
+
+interface Job {
+  readonly permissions?: Readonly<Record<string, string>>;
+  readonly uses?: string;
+  readonly steps?: readonly {
+    readonly uses?: string;
+    readonly run?: string;
+    readonly with?: Readonly<Record<string, unknown>>;
+  }[];
+}
+
+const workflowFolder = '.github/workflows';
+const workflows = readdirSync(workflowFolder).map((name) => {
+  const text = readFileSync(join(workflowFolder, name), 'utf8');
+  return [name, text, parse(text) as { permissions: unknown; jobs: Readonly<Record<string, Job>> }] as const;
+});
+
+const tools = [
+  ['actionlint', ['-shellcheck=', '-pyflakes=']],
+  ['zizmor', ['--offline', '--persona=pedantic', '--no-progress', workflowFolder]],
+] as const;
+const installed = new Set(tools.map(([tool]) => tool).filter((tool) => spawnSync(tool, ['--version']).status === 0));
+
+describe('the workflows', () => {
+  it.each(workflows)('%s pins every action to a commit, with its version beside it', (_name, text) => {
+    const uses = [...text.matchAll(/^\s*(?:- )?uses: (.*)$/gm)].map(([, used = '']) => used);
+    for (const used of uses.filter((one) => !one.startsWith('./')))
+      expect(used).toMatch(/^[\w.-]+\/[\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+$/);
+    expect(uses.length).toBeGreaterThan(1);
+  });
+
+  it.each(workflows)(
+    '%s has no permission that a job does not ask for, and leaves no credentials behind',
+    (_name, _text, workflow) => {
+      expect(workflow.permissions).toEqual({});
+      for (const [job, { permissions, steps = [] }] of Object.entries(workflow.jobs)) {
+        expect(permissions, job).toBeDefined();
+        for (const step of steps.filter(({ uses }) => uses?.startsWith('actions/checkout@')))
+          expect(step.with).toMatchObject({ 'persist-credentials': false });
+        for (const { run = '' } of steps) expect(run).not.toContain('${{');
+      }
+    },
+  );
+
+  it('of a release publish only after the tests', () => {
+    const { jobs } = parse(readFileSync(join(workflowFolder, 'release.yml'), 'utf8')) as {
+      jobs: Record<string, { needs?: string[] | string }>;
+    };
+    const needsOf = (job: string): readonly string[] =>
+      [jobs[job]?.needs ?? []].flat().flatMap((one) => [one, ...needsOf(one)]);
+    for (const job of ['image', 'chart', 'npm', 'release']) expect(needsOf(job)).toContain('test');
+  });
+
+  describe.each(tools)('are accepted by %s', (tool, args) => {
+    it.skipIf(!installed.has(tool))(installed.has(tool) ? 'without a finding' : `(${tool} is not installed)`, () => {
+      const { status, stdout, stderr } = spawnSync(tool, args, { encoding: 'utf8' });
+      expect(status, `${stdout}${stderr}`).toBe(0);
+    });
+  });
+});
+
+describe('the version', () => {
+  const read = readDocument;
+
+  it('is one everywhere, and the changelog has notes for it', () => {
+    const { notes, problems } = releaseNotes(`v${packageJson.version}`, read);
+    expect(problems).toEqual([]);
+    expect(notes).toContain('### Added');
+    expect(notes).not.toContain('## [');
+  });
+
+  it('that is not everywhere, or has no notes, is no release', () => {
+    const { problems } = releaseNotes('v99.0.0', read);
+    expect(problems).toHaveLength(6);
+    for (const place of ['package.json', 'package-lock.json', 'version', 'appVersion', 'openapi.yaml', 'CHANGELOG.md'])
+      expect(problems.some((problem) => problem.includes(place))).toBe(true);
+  });
+
+  it.each(['1.0.0', 'v1.0', 'v1.0.0; rm', ''])('%j is not a tag of a version', (tag) => {
+    expect(releaseNotes(tag, read).problems).toHaveLength(1);
+  });
+
+  it('is the one that the newest supported line of SECURITY.md covers', () => {
+    const [, line = ''] = /^\| (\d+\.\d+)\.x \| yes/m.exec(readDocument('SECURITY.md')) ?? [];
+    expect(packageJson.version.startsWith(`${line}.`)).toBe(true);
+  });
+});
+
+/** Name → SHA-256 of every file in a folder. */
+const digests = (folder: string): Readonly<Record<string, string>> =>
+  Object.fromEntries(
+    readdirSync(folder, { recursive: true, encoding: 'utf8', withFileTypes: true })
+      .filter((entry) => entry.isFile())
+      .map((entry) => join(entry.parentPath, entry.name))
+      .sort()
+      .map((path) => [path.slice(folder.length), createHash('sha256').update(readFileSync(path)).digest('hex')]),
+  );
+
+describe('the build', () => {
+  it('gives the same bytes in another folder, at another time, and so does the package', () => {
+    const made = ['one', 'another'].map((name) => {
+      const folder = join(scratch, name, ...(name === 'one' ? [] : ['somewhere', 'deeper']));
+      const files = [
+        'src',
+        'build.ts',
+        'tsconfig.json',
+        'package.json',
+        ...packageJson.files.filter((file) => !file.startsWith('dist')),
+      ];
+      for (const file of files) cpSync(file, join(folder, file), { recursive: true });
+      // Hard links where that is possible: a symbolic link would put the packages at another path.
+      for (const how of ['-al', '-a'])
+        if (!existsSync(join(folder, 'node_modules/esbuild'))) spawnSync('cp', [how, 'node_modules', folder]);
+      const build = spawnSync(process.execPath, ['build.ts'], { cwd: folder, encoding: 'utf8' });
+      expect(build.status, build.stderr).toBe(0);
+      const packed = spawnSync('npm', ['pack', '--ignore-scripts', '--pack-destination', folder], {
+        cwd: folder,
+        encoding: 'utf8',
+      });
+      expect(packed.status, packed.stderr).toBe(0);
+      const archive = `guest-token-proxy-${packageJson.version}.tgz`;
+      return {
+        dist: digests(join(folder, 'dist')),
+        archive: createHash('sha256')
+          .update(readFileSync(join(folder, archive)))
+          .digest('hex'),
+      };
+    });
+    expect(Object.keys(made[0]?.dist ?? {})).toContain('/main.js');
+    expect(made[1]).toEqual(made[0]);
+  });
+});
