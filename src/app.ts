@@ -25,6 +25,7 @@ import { createApiKeys } from './secrets/api-keys.ts';
 import type { Secret } from './secrets/secret.ts';
 import type { SecretWatch } from './secrets/watch-secret.ts';
 import { createAudit } from './telemetry/audit.ts';
+import { observeEdge } from './telemetry/edge-events.ts';
 import { createMetrics } from './telemetry/metrics.ts';
 import {
   countFromZero,
@@ -180,11 +181,13 @@ export async function buildApp(options: AppOptions): Promise<App> {
   };
   // Fastify tells every address it listens on; the line below says it once.
   const httpLogger = logger.child({}, { level: logger.isLevelEnabled('info') ? 'warn' : logger.level });
+  const edgeEvents = observeEdge(metrics, logger, clock.monotonic);
   const server = await createPublicListener({
     config,
     logger: httpLogger,
     clock,
     metrics,
+    events: edgeEvents,
     audit: createAudit(logger),
     authenticator,
     decide: (principal, dataApp) => decide(policies.current(), principal, dataApp, clock.now()),
@@ -198,6 +201,10 @@ export async function buildApp(options: AppOptions): Promise<App> {
   });
   const admin = createAdminListener({
     logger: httpLogger,
+    clock,
+    events: edgeEvents,
+    keepAliveTimeoutMs: config.keepAliveTimeoutSeconds * 1000,
+    hosts: config.adminHosts,
     readiness,
     metrics: () => {
       for (const { iss, ageMs } of authenticator.keySetState()) {

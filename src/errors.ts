@@ -24,6 +24,7 @@ export type ErrorCode =
   | 'METHOD_NOT_ALLOWED'
   | 'BODY_TOO_LARGE'
   | 'UNSUPPORTED_MEDIA_TYPE'
+  | 'HEADERS_TOO_LARGE'
   | 'RATE_LIMITED'
   | 'INTERNAL_ERROR'
   | 'UPSTREAM_REJECTED'
@@ -90,6 +91,12 @@ export const errorTable = {
   UNSUPPORTED_MEDIA_TYPE: {
     status: 415,
     message: 'The body must be JSON, sent with "Content-Type: application/json".',
+    logLevel: 'info',
+    retryable: false,
+  },
+  HEADERS_TOO_LARGE: {
+    status: 431,
+    message: "The request's headers or its access token are too large. Do not retry; report this to the operator.",
     logLevel: 'info',
     retryable: false,
   },
@@ -216,6 +223,8 @@ export type EdgeReason =
   | 'host_refused'
   | 'path_malformed'
   | 'version_refused'
+  | 'headers_too_large'
+  | 'caller_gone'
   | 'address_limit'
   | 'user_limit'
   | 'shutting_down'
@@ -224,14 +233,16 @@ export type EdgeReason =
 interface ServiceErrorDetail {
   /** Replaces the fixed sentence; only a validation message that the operator wrote in the policy. */
   readonly message?: string;
-  /** Replaces the row's status where HTTP has a more exact one: 431, 505. */
-  readonly status?: 431 | 505;
+  /** Replaces the row's status where HTTP has a more exact one. */
+  readonly status?: 505;
   /** Name of the claim that was missing or unusable; never its value. */
   readonly claim?: string;
   /** Where in the policy file, `file:line:column`. */
   readonly position?: string;
   /** The upstream's error code, already matched against the known list. */
   readonly upstreamCode?: string;
+  /** The caller's network, shortened; for the audit line of an address limit. */
+  readonly address?: string;
   /** Whole seconds for `Retry-After`. */
   readonly retryAfterSeconds?: number;
   /** Whom the refusal concerns, once that is verified; for the audit line. */

@@ -1,10 +1,11 @@
 // The compact form of a JWS (RFC 7515 §7.1), taken apart strictly before any library sees it: what one parser takes
 // and another leaves is how tokens get past a gate. Checks no signature; nothing in here is trusted yet.
+import { ServiceError } from '../errors.ts';
 import { refusal } from './refusal.ts';
 import { parseJsonObject, type JsonObject } from '../strict-json.ts';
 
 /** In bytes; the text is ASCII or refused. */
-export const maxTokenBytes = 8192;
+export const maxTokenBytes = 16_384;
 
 export interface UnverifiedToken {
   readonly header: JsonObject;
@@ -20,9 +21,12 @@ function decodeSegment(segment: string): Buffer | undefined {
   return segment !== '' && bytes.toString('base64url') === segment ? bytes : undefined;
 }
 
-/** Throws INVALID_TOKEN unless the text is three canonical segments, the first two of them JSON objects. */
+/**
+ * Throws INVALID_TOKEN unless the text is three canonical segments, the first two of them JSON objects, and
+ * HEADERS_TOO_LARGE for a token that is too long: its user cannot get a shorter one by logging in again.
+ */
 export function parseCompactJws(token: string): UnverifiedToken {
-  if (token.length > maxTokenBytes) throw refusal('token_too_large');
+  if (token.length > maxTokenBytes) throw new ServiceError('HEADERS_TOO_LARGE', 'token_too_large');
   const segments = token.split('.', 6);
   if (segments.length !== 3) throw refusal('token_malformed');
   const [header, payload, signature] = segments.map(decodeSegment);

@@ -72,7 +72,7 @@ Exit code 78 if the service would not start, 1 if --strict or --live finds somet
     const stored = await storedSecretsFor(context);
     try {
       const { config, policy, shadow } = loadConfiguration(context.env, readFileFor(context), stored);
-      const warnings = [...policy.policy.lint, ...(shadow?.policy.lint ?? [])];
+      const warnings = [...config.warnings, ...policy.policy.lint, ...(shadow?.policy.lint ?? [])];
       for (const warning of warnings) context.err(`${strict ? '' : 'warning: '}${toLine(warning)}\n`);
       for (const name of config.insecure) context.err(`warning: ${name}: lowers the guard. Remove it in production.\n`);
       const liveFine = !live || (await checkLive(policy.policy, config, context));

@@ -1,6 +1,7 @@
 // healthcheck: asks /readyz of the configured port, for HEALTHCHECK lines in images that have no curl.
 import { request } from 'undici';
 import { createReader } from '../config/environment.ts';
+import { readListeners } from '../config/listeners.ts';
 import { toLine, type Problem } from '../problem.ts';
 import { exitCode, type Command } from './command.ts';
 import { parseWords } from './parse-args.ts';
@@ -22,7 +23,7 @@ export const healthcheckCommand: Command = {
   summary: 'asks /readyz of the configured port; exit code 0 when ready',
   help: `Usage: guest-token-proxy healthcheck
 
-Asks http://HOST:PORT/readyz of the service that runs with the same settings.
+Asks http://HOST:PORT/readyz (after BASE_PATH, if set) of the service that runs with the same settings.
 Exit code 0 when it is ready, 1 when it is not or does not answer.
 `,
   run: async (context) => {
@@ -32,12 +33,13 @@ Exit code 0 when it is ready, 1 when it is not or does not answer.
     const reader = createReader(context.env, () => Buffer.alloc(0), problems);
     const host = reader.text('HOST') ?? '';
     const port = reader.integer('PORT', 1, 65_535);
+    const { basePath } = readListeners(reader);
     if (port === undefined) {
       context.err(`${problems.map(toLine).join('\n')}\n`);
       return exitCode.configuration;
     }
     try {
-      const answer = await request(`http://${reachableHost(host)}:${port}/readyz`, {
+      const answer = await request(`http://${reachableHost(host)}:${port}${basePath}/readyz`, {
         headersTimeout: timeoutMs,
         bodyTimeout: timeoutMs,
         signal: AbortSignal.timeout(timeoutMs),

@@ -57,7 +57,8 @@ Signals: SIGTERM and SIGINT drain and exit 0, a second one exits at once; SIGHUP
 
     const { config } = configuration;
     const logger = createLogger(config.logLevel, await logDestination(context));
-    for (const name of config.insecure) logger.warn({ setting: name }, 'a setting that lowers the guard is in force');
+    for (const name of config.insecure) logger.warn({ setting: name }, 'an insecure setting is enabled');
+    for (const { where, what } of config.warnings) logger.warn({ setting: where }, `a setting ${what}`);
 
     const app = await buildApp({
       configuration,

@@ -1,27 +1,6 @@
-// Settings that are addresses: CORS origins and the upstream's base URL.
+// The setting that is the upstream's base URL.
 import { isLoopback } from '../loopback.ts';
 import type { Reader } from './environment.ts';
-
-/** Exact serialised origins (RFC 6454 §6.1), the form in which browsers send them. */
-export function readCorsOrigins(reader: Reader): readonly string[] {
-  const origins = reader.list('CORS_ORIGINS') ?? [];
-  for (const origin of origins) {
-    if (origin === '*' || origin === 'null') {
-      reader.report('CORS_ORIGINS', `holds ${origin}, which is everybody`, 'List the exact origins of your own pages');
-      continue;
-    }
-    const url = URL.canParse(origin) ? new URL(origin) : undefined;
-    // URL takes a wildcard host for a name, and no browser sends one.
-    const isExact = url?.origin === origin && !origin.includes('*');
-    if (isExact && /^https?:$/.test(url.protocol)) continue;
-    const mend =
-      url !== undefined && /^https?:$/.test(url.protocol)
-        ? 'Write scheme, host and port only, in lower case, such as https://app.example.com'
-        : 'Write it as https://app.example.com';
-    reader.report('CORS_ORIGINS', 'has an entry that is not an exact origin', mend);
-  }
-  return [...new Set(origins)];
-}
 
 /** The upstream's base address, which may carry a path prefix; without a slash at its end. */
 export function readDatabrainUrl(reader: Reader, insecureHttp: boolean): string {

@@ -2,12 +2,14 @@
 // The policy is not read here: policy/ does that, with the limits found here.
 import { ConfigurationError, type Problem } from '../problem.ts';
 import { parseRedisUrl, type RedisAddress } from '../redis/redis-address.ts';
-import { readCorsOrigins, readDatabrainUrl } from './addresses.ts';
+import { readDatabrainUrl } from './addresses.ts';
+import { readCorsOrigins, standsForSubdomains } from './cors-origins.ts';
 import { createReader, type Environment, type ReadFile, type Reader } from './environment.ts';
 import { isUsableApiKey, type SecretOrigin, type SecretSetting } from '../secrets/secret-setting.ts';
 import type { IssuerConfig } from '../authn/issuer.ts';
 import type { Secret } from '../secrets/secret.ts';
 import { sourceVariables } from '../secrets/secret-stores.ts';
+import { readListeners, type Listeners } from './listeners.ts';
 import { readIssuers, type Issuers } from './read-issuers.ts';
 import { settings } from './settings.ts';
 import { noStoredSecrets, type StoredSecrets } from './stored-secrets.ts';
@@ -17,10 +19,7 @@ import { unusableValues } from './unusable-values.ts';
 
 const logLevels = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
 
-export interface Config extends Issuers {
-  readonly listen: { readonly host: string; readonly port: number };
-  /** Undefined: the admin listener is off. */
-  readonly admin?: { readonly host: string; readonly port: number };
+export interface Config extends Issuers, Listeners {
   readonly logLevel: (typeof logLevels)[number];
   readonly trustProxy: readonly string[];
   readonly corsOrigins: readonly string[];
@@ -51,6 +50,8 @@ export interface Config extends Issuers {
   readonly shutdown: { readonly drainSeconds: number; readonly graceSeconds: number };
   /** Names of the settings in force that lower the guard. */
   readonly insecure: readonly string[];
+  /** What is allowed but should be known: logged at start, and an error for `check --strict`. */
+  readonly warnings: readonly Problem[];
 }
 
 export interface RateLimit {
@@ -59,18 +60,6 @@ export interface RateLimit {
 }
 
 const day = 86_400;
-
-function readListen(reader: Reader): Pick<Config, 'listen' | 'admin'> {
-  const host = reader.text('HOST') ?? '';
-  const port = reader.integer('PORT', 0, 65_535) ?? 0;
-  const adminHost = reader.text('ADMIN_HOST') ?? '';
-  const adminPort = reader.integer('ADMIN_PORT', 0, 65_535) ?? 0;
-  if (adminPort === 0) return { listen: { host, port } };
-  if (adminPort === port) {
-    reader.report('ADMIN_PORT', 'is the public PORT too', 'Use another port; the admin listener must never be public');
-  }
-  return { listen: { host, port }, admin: { host: adminHost, port: adminPort } };
-}
 
 /** RFC 9110 §5.6.2 token characters, as RFC 6265 asks of cookie names. */
 const cookieName = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,128}$/;
@@ -167,6 +156,18 @@ function readRedis(reader: Reader): RedisAddress | undefined {
 const isSigningSecret = (value: Secret, issuers: readonly IssuerConfig[]): boolean =>
   issuers.some(({ keys }) => keys.kind === 'secret' && keys.ring.materials.has(value.identity()));
 
+/** What settings do together that none of them says. */
+function readWarnings(corsOrigins: readonly string[], cookieName: string | undefined): readonly Problem[] {
+  if (cookieName === undefined || !corsOrigins.some(standsForSubdomains)) return [];
+  return [
+    {
+      where: 'CORS_ORIGINS',
+      what: 'has a star while JWT_COOKIE_NAME is set: a page on any of these subdomains can use a user’s cookie',
+      mend: 'List the subdomains one by one, unless every one of them is your own',
+    },
+  ];
+}
+
 /** Loads and checks every setting. Throws ConfigurationError with all problems, none of which holds a secret. */
 export function loadConfig(env: Environment, readFile: ReadFile, stored: StoredSecrets = noStoredSecrets): Config {
   const problems: Problem[] = [...unknownVariables(env), ...stored.problems];
@@ -181,12 +182,13 @@ export function loadConfig(env: Environment, readFile: ReadFile, stored: StoredS
     reader.report(name, 'is the same as the JWT secret', 'Use a secret of its own for signing access tokens');
   }
   const policyShadowFile = reader.text('POLICY_SHADOW_FILE');
+  const corsOrigins = readCorsOrigins(reader);
 
   const config: Config = {
-    ...readListen(reader),
+    ...readListeners(reader),
     logLevel: reader.oneOf('LOG_LEVEL', logLevels) ?? 'info',
     trustProxy: readTrustProxy(reader),
-    corsOrigins: readCorsOrigins(reader),
+    corsOrigins,
     ...issuers,
     ...(cookieName === undefined ? {} : { cookieName }),
     databrain: readDatabrain(reader),
@@ -206,6 +208,7 @@ export function loadConfig(env: Environment, readFile: ReadFile, stored: StoredS
     insecure: settings
       .map(({ name }) => name)
       .filter((name) => name.startsWith('INSECURE_') && reader.text(name) === 'true'),
+    warnings: readWarnings(corsOrigins, cookieName),
   };
   // What else is wrong with a variable whose value can never be right follows from that.
   const unusable = unusableValues(env);

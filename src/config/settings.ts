@@ -23,11 +23,30 @@ export const settings = [
   { name: 'ADMIN_PORT', default: '9090', meaning: 'port of the admin listener; 0 switches it off' },
   { name: 'LOG_LEVEL', default: 'info', meaning: 'fatal, error, warn, info, debug, trace or silent' },
   {
+    name: 'KEEP_ALIVE_TIMEOUT_SECONDS',
+    default: '75',
+    meaning: 'how long an idle client connection stays open; longer than what the load balancer in front keeps',
+  },
+  {
+    name: 'BASE_PATH',
+    meaning: 'prefix of every public path, such as /bi, for load balancers that cannot strip one',
+  },
+  {
+    name: 'ADMIN_HOSTS',
+    form: 'list',
+    meaning:
+      'further Host values that the admin listener answers, comma-separated; loopback names and ADMIN_HOST always',
+  },
+  {
     name: 'TRUST_PROXY',
     form: 'list',
     meaning: 'addresses or CIDRs of the proxies in front whose X-Forwarded-* headers count, comma-separated',
   },
-  { name: 'CORS_ORIGINS', form: 'list', meaning: 'exact origins of the pages that may call, comma-separated' },
+  {
+    name: 'CORS_ORIGINS',
+    form: 'list',
+    meaning: 'origins of the pages that may call, comma-separated; https://*.app.example.com stands for one label',
+  },
   { name: 'JWT_ISSUER', meaning: 'exact iss of the access tokens; base for OIDC discovery if no key source is given' },
   { name: 'JWT_AUDIENCE', form: 'list', meaning: 'accepted aud values, comma-separated' },
   {

@@ -1,13 +1,28 @@
-// TRUST_PROXY: whose X-Forwarded-* headers are believed. Named proxies only; a range that is, or maps to, a good
+// TRUST_PROXY: whose X-Forwarded-* headers are believed. Named proxies only; a range that is, or stands for, a good
 // part of the internet would let every client choose its own address and so escape the address limit.
-import { BlockList, isIP } from 'node:net';
+import ipaddr from 'ipaddr.js';
+import { isIP } from 'node:net';
 import type { Reader } from './environment.ts';
 
-/** Widest ranges accepted: 10.0.0.0/8 and fc00::/7 are the widest private ones. */
-const widest = { 4: 8, 6: 7 } as const;
+/** Shortest prefixes accepted: 10.0.0.0/8 and fc00::/7 are the widest private ranges, a /20 the widest of a provider. */
+const shortest = { ipv4: 8, private: 7, ipv6: 20 } as const;
 
-/** First address after which 96 bits decide: `::ffff:0:0/96` is the whole IPv4 internet in IPv6 clothes. */
-const mappedPrefixLength = 96;
+/** IPv6 ranges in which the whole IPv4 internet has addresses, and the shortest prefix that is a part of it only. */
+const ipv4InIpv6: readonly (readonly [range: string, shortest: number])[] = [
+  ['::/96', 104], // IPv4-compatible, RFC 4291 §2.5.5.1
+  ['::ffff:0:0/96', 104], // IPv4-mapped, RFC 4291 §2.5.5.2
+  ['64:ff9b::/96', 104], // translated, RFC 6052
+  ['64:ff9b:1::/48', 104], // translated locally, RFC 8215
+  ['2002::/16', 24], // 6to4, RFC 3056
+  ['2001::/32', 128], // Teredo, RFC 4380: server and client, so that only a single address is a part
+];
+
+const tooWide = 'trusts a range as wide as the internet';
+
+function overlap(network: ipaddr.IPv6, length: number, range: string): boolean {
+  const [other, otherLength] = ipaddr.IPv6.parseCIDR(range);
+  return network.match(other, Math.min(length, otherLength));
+}
 
 function problemOf(entry: string): string | undefined {
   const [address = '', prefix, ...rest] = entry.split('/');
@@ -16,15 +31,12 @@ function problemOf(entry: string): string | undefined {
   const bits = family === 4 ? 32 : 128;
   const length = prefix === undefined ? bits : /^\d{1,3}$/.test(prefix) ? Number(prefix) : Number.NaN;
   if (!(length >= 0 && length <= bits)) return 'has an entry whose prefix length is out of range';
-  if (family === 4) return length < widest[4] ? 'trusts a range as wide as the internet' : undefined;
-  if (length < widest[6]) return 'trusts a range as wide as the internet';
-  const range = new BlockList();
-  range.addSubnet(address, length, 'ipv6');
-  const holdsMapped = range.check('::ffff:1.2.3.4', 'ipv6') && range.check('::ffff:200.1.1.1', 'ipv6');
-  const mappedLength = length - mappedPrefixLength;
-  const isMapped = /^(::ffff:|0*:0*:0*:0*:0*:ffff:)/i.test(address);
-  if (holdsMapped || (isMapped && mappedLength < widest[4])) return 'trusts a range as wide as the internet';
-  return undefined;
+  if (family === 4) return length < shortest.ipv4 ? tooWide : undefined;
+
+  const network = ipaddr.IPv6.parse(address);
+  const isPrivate = network.range() === 'uniqueLocal' && length >= shortest.private;
+  const isPart = ipv4InIpv6.every(([range, part]) => length >= part || !overlap(network, length, range));
+  return isPart && (isPrivate || length >= shortest.ipv6) ? undefined : tooWide;
 }
 
 /** The trusted addresses and CIDRs; an empty list trusts nobody. */

@@ -1,23 +1,55 @@
 // The admin listener: metrics, version and health, for operators. Never reachable through the public port.
 import type { FastifyBaseLogger, FastifyInstance } from 'fastify';
-import { refusePlainly, registerFallbacks } from './fallbacks.ts';
-import { registerHealth, type Readiness } from './health.ts';
+import type { Clock } from '../clock.ts';
+import { ServiceError } from '../errors.ts';
+import type { EdgeEvents } from '../telemetry/edge-events.ts';
+import { adminConnectionBounds } from './connections.ts';
+import { createRouteCheck, refusePlainly } from './fallbacks.ts';
+import { probePaths, registerHealth, type Readiness } from './health.ts';
+import { createHostList, readHost } from './host.ts';
 import { createServer } from './server.ts';
 
 export interface AdminOptions {
   readonly logger: FastifyBaseLogger;
+  readonly clock: Clock;
+  readonly events: EdgeEvents;
+  readonly keepAliveTimeoutMs: number;
+  /** Host values that are answered beside loopback names and the listener's own address. */
+  readonly hosts: readonly string[];
   readonly readiness: Readiness;
   readonly metrics: () => Promise<{ readonly contentType: string; readonly text: string }>;
   /** What runs: the program's version and the policy revision in use. */
   readonly version: () => Readonly<Record<string, string>>;
 }
 
-const paths = ['/metrics', '/version', '/livez', '/readyz', '/healthz'];
+const paths = ['/metrics', '/version', ...probePaths];
 
 /** Creates the listener; it is opened only if ADMIN_PORT says so. */
-export function createAdminListener({ logger, readiness, metrics, version }: AdminOptions): FastifyInstance {
-  const app = createServer({ logger, trustProxy: [], onProtocolError: () => undefined });
-  registerFallbacks(app, new Map(paths.map((path) => [path, 'GET, HEAD'])), refusePlainly);
+export function createAdminListener(options: AdminOptions): FastifyInstance {
+  const { logger, clock, events, readiness, metrics, version } = options;
+  const isListed = createHostList(options.hosts);
+
+  const app = createServer({
+    logger,
+    clock,
+    isTrustedProxy: undefined,
+    keepAliveTimeoutMs: options.keepAliveTimeoutMs,
+    bounds: adminConnectionBounds,
+    addressKeyOf: () => undefined,
+    onConnectionClosed: events.onConnectionClosed,
+    onServerError: events.onServerError,
+    onProtocolError: () => true,
+    refusalHeaders: () => ({}),
+    admit: async (request) => {
+      const host = readHost(request.raw);
+      if (!isListed(host, request.socket.localAddress)) {
+        events.onUnknownAdminHost(host ?? '');
+        throw new ServiceError('INVALID_REQUEST', 'host_refused');
+      }
+    },
+    checkRoute: createRouteCheck(new Map(paths.map((path) => [path, 'GET, HEAD']))),
+    refuse: refusePlainly,
+  });
   registerHealth(app, readiness);
 
   app.get('/metrics', async (_request, reply) => {

@@ -6,7 +6,7 @@ import type { VerifyJws } from '../authn/verify-jws.ts';
 import { readCredential, type CredentialOptions } from './credentials.ts';
 
 /** The origin at which the caller reached us; the scheme is a named proxy's word, the host is the request's own line. */
-const ownOrigin = (request: FastifyRequest): string | undefined => {
+export const ownOrigin = (request: FastifyRequest): string | undefined => {
   const { host } = request.headers;
   return host === undefined ? undefined : `${request.protocol}://${host}`;
 };

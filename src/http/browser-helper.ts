@@ -10,14 +10,11 @@ const isKnown = (ifNoneMatch: string | undefined, etag: string): boolean =>
   (ifNoneMatch ?? '').split(',').some((item) => ['*', etag].includes(item.trim().replace(/^W\//, '')));
 
 /** @param source text of the module */
-export function registerBrowserHelper(app: FastifyInstance, source: string): void {
+export function registerBrowserHelper(app: FastifyInstance, source: string, basePath: string): void {
   const etag = `"${hash('sha256', source, 'base64url').slice(0, 22)}"`;
 
-  app.get(browserHelperPath, async (request, reply) => {
-    reply
-      .header('cache-control', 'public, max-age=3600, stale-while-revalidate=86400')
-      .header('etag', etag)
-      .header('x-content-type-options', 'nosniff');
+  app.get(basePath + browserHelperPath, async (request, reply) => {
+    reply.header('cache-control', 'public, max-age=3600, stale-while-revalidate=86400').header('etag', etag);
     if (isKnown(request.headers['if-none-match'], etag)) return reply.code(304).send();
     return reply.type('text/javascript; charset=utf-8').send(source);
   });

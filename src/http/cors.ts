@@ -1,11 +1,26 @@
-// CORS (Fetch standard §3.2) by an exact list of origins, on every answer, refusals included. No list, no headers.
-import cors from '@fastify/cors';
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+// CORS (Fetch standard §3.2) for the origins of CORS_ORIGINS, on every answer, refusals included. No list, no headers.
+import type { IncomingHttpHeaders } from 'node:http';
 
 export interface CorsOptions {
+  /** Exact origins, and `https://*.app.example.com` for exactly one label in place of the star. */
   readonly origins: readonly string[];
   /** Whether browsers may send cookies along; only with JWT_COOKIE_NAME. */
   readonly credentials: boolean;
+}
+
+type Headers = Readonly<Record<string, string>>;
+
+export interface Cors {
+  readonly isAllowed: (origin: string) => boolean;
+  /** The headers of an answer to a page of this origin; for any other origin, and without one, `Vary` alone. */
+  readonly headersFor: (origin: string | undefined) => Headers;
+  /**
+   * The same for a request that could not be read, whose origin may not have been seen. If only one origin is allowed,
+   * its headers do no harm: any other page's browser compares them with its own origin.
+   */
+  readonly headersForUnread: (origin: string | undefined) => Headers;
+  /** What a page of an allowed origin may send, as the answer to its preflight. */
+  readonly preflightHeaders: (request: IncomingHttpHeaders) => Headers;
 }
 
 const exposedHeaders = [
@@ -16,28 +31,68 @@ const exposedHeaders = [
   'RateLimit',
   'RateLimit-Policy',
   'WWW-Authenticate',
-];
+].join(', ');
+
 const preflightMaxAgeSeconds = 600;
 
-/** Adds the headers for allowed origins to every answer. Preflight is answered by the route, see answerPreflight. */
-export async function registerCors(app: FastifyInstance, { origins, credentials }: CorsOptions): Promise<void> {
-  const allowed = new Set(origins);
-  await app.register(cors, {
-    origin: (origin, decide) => decide(null, origin !== undefined && allowed.has(origin) ? origin : false),
-    credentials,
-    exposedHeaders,
-    preflight: false,
-  });
+const wildcard = 'https://*.';
+/** One label of a host name as browsers write it: in small letters, punycode included. */
+const label = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/;
+
+/** RFC 9110 §5.6.2: names of fields, as browsers list them. */
+const fieldNames = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+(?:[ \t]*,[ \t]*[!#$%&'*+\-.^_`|~0-9A-Za-z]+)*$/;
+const maxFieldNamesLength = 2_048;
+const usualFieldNames = ['Authorization', 'Content-Type', 'X-Request-Id'];
+
+/** The names that a preflight asks for, beside the usual ones, in the order in which it asks. */
+function allowedFieldNames(wanted: string | undefined): string {
+  const isListed = wanted !== undefined && wanted.length <= maxFieldNamesLength && fieldNames.test(wanted);
+  const names = new Map(usualFieldNames.map((name) => [name.toLowerCase(), name]));
+  for (const name of isListed ? wanted.split(/[ \t]*,[ \t]*/) : []) {
+    if (!names.has(name.toLowerCase())) names.set(name.toLowerCase(), name);
+  }
+  return [...names.values()].join(', ');
 }
 
-/** Answers OPTIONS: what the method allows, and to an allowed origin what it may send. Never mints anything. */
-export function answerPreflight(_request: FastifyRequest, reply: FastifyReply): FastifyReply {
-  reply.header('allow', 'POST, OPTIONS').header('cache-control', 'no-store');
-  if (reply.hasHeader('access-control-allow-origin')) {
-    reply
-      .header('access-control-allow-methods', 'POST')
-      .header('access-control-allow-headers', 'Authorization, Content-Type, X-Request-Id')
-      .header('access-control-max-age', String(preflightMaxAgeSeconds));
-  }
-  return reply.code(204).send();
+function createOriginCheck(origins: readonly string[]): (origin: string) => boolean {
+  const exact = new Set(origins.filter((origin) => !origin.startsWith(wildcard)));
+  const parents = new Set(
+    origins.filter((origin) => origin.startsWith(wildcard)).map((origin) => origin.slice(wildcard.length)),
+  );
+  return (origin) => {
+    if (exact.has(origin)) return true;
+    if (parents.size === 0 || !origin.startsWith('https://')) return false;
+    const dot = origin.indexOf('.');
+    return dot > 0 && parents.has(origin.slice(dot + 1)) && label.test(origin.slice('https://'.length, dot));
+  };
+}
+
+export function createCors({ origins, credentials }: CorsOptions): Cors {
+  const isAllowed = createOriginCheck(origins);
+  const others: Headers = origins.length === 0 ? {} : { vary: 'Origin' };
+  const headersFor = (origin: string | undefined): Headers =>
+    origin === undefined || !isAllowed(origin)
+      ? others
+      : {
+          vary: 'Origin',
+          'access-control-allow-origin': origin,
+          'access-control-expose-headers': exposedHeaders,
+          ...(credentials ? { 'access-control-allow-credentials': 'true' } : {}),
+        };
+
+  return {
+    isAllowed,
+    headersFor,
+    headersForUnread: (origin) => headersFor(origin ?? (origins.length === 1 ? origins[0] : undefined)),
+    preflightHeaders: (request) => {
+      const { origin } = request;
+      if (typeof origin !== 'string' || !isAllowed(origin)) return {};
+      return {
+        'access-control-allow-methods': 'POST',
+        // Any header may be sent, because none but the documented ones is read: tracing tools add headers of their own.
+        'access-control-allow-headers': allowedFieldNames(request['access-control-request-headers']),
+        'access-control-max-age': String(preflightMaxAgeSeconds),
+      };
+    },
+  };
 }

@@ -5,8 +5,8 @@ import { ServiceError } from '../errors.ts';
 export interface CredentialOptions {
   /** JWT_COOKIE_NAME; undefined: cookies are not looked at. */
   readonly cookieName?: string;
-  /** CORS_ORIGINS: from these pages a cookie counts. */
-  readonly allowedOrigins: readonly string[];
+  /** Whether a cookie counts from a page of this origin: CORS_ORIGINS. */
+  readonly isAllowedOrigin: (origin: string) => boolean;
 }
 
 export interface CredentialSource {
@@ -49,7 +49,7 @@ function checkOrigin(source: CredentialSource, options: CredentialOptions): void
   const fetchSite = linesOf(source.rawHeaders, 'sec-fetch-site');
   if (fetchSite.length === 1 && fetchSite[0] === 'same-origin') return;
   const [origin, ...others] = linesOf(source.rawHeaders, 'origin');
-  const allowed = origin !== undefined && (origin === source.ownOrigin || options.allowedOrigins.includes(origin));
+  const allowed = origin !== undefined && (origin === source.ownOrigin || options.isAllowedOrigin(origin));
   if (!allowed || others.length > 0) throw new ServiceError('ORIGIN_NOT_ALLOWED', 'origin_refused');
 }
 

@@ -1,6 +1,6 @@
-// What no route answers: 405 with Allow where the path exists, else 404; and the one error handler, which audits every
-// refusal of a guest token, wherever on the way it fell.
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+// What no route answers: 405 with Allow where the path exists, else 404; and the refusals of everything, with one audit
+// line where the request was for a guest token.
+import type { FastifyReply, FastifyRequest } from 'fastify';
 import { ServiceError } from '../errors.ts';
 import type { Audit } from '../telemetry/audit.ts';
 import { sendError, toServiceError } from './error-reply.ts';
@@ -15,7 +15,7 @@ export const pathOf = (url: string): string => url.split(/[?#]/, 1)[0] ?? '';
 export const refusePlainly: Refuse = (request, reply, thrown) => {
   const error = toServiceError(thrown);
   if (error.code === 'INTERNAL_ERROR')
-    request.log.error({ err: thrown, requestId: request.id }, 'a bug refused a request');
+    request.log.error({ err: thrown, requestId: request.id }, 'the request failed with an internal error');
   return sendError(request, reply, error);
 };
 
@@ -34,7 +34,7 @@ export function createAuditedRefuse({ decisionPath, progress, audit, onRefused }
     const known = progress.of(request);
     // Both: a route is also found by other spellings of its path, and what no route has answers by its plain spelling.
     if (request.routeOptions.url === decisionPath || pathOf(request.url) === decisionPath) {
-      const { iss, sub, claim, position, upstreamCode } = error.detail;
+      const { iss, sub, claim, position, upstreamCode, address } = error.detail;
       const subject = progress.subjectOf(request);
       audit.refused({
         ...subject,
@@ -45,6 +45,7 @@ export function createAuditedRefuse({ decisionPath, progress, audit, onRefused }
         claim,
         position,
         upstreamCode,
+        address,
       });
     }
     onRefused(error, progress.secondsSince(known));
@@ -52,19 +53,16 @@ export function createAuditedRefuse({ decisionPath, progress, audit, onRefused }
   };
 }
 
-/** Registers the handlers. `allow`: the methods of every path there is, as the Allow header lists them. */
-export function registerFallbacks(app: FastifyInstance, allow: ReadonlyMap<string, string>, refuse: Refuse): void {
-  const refuseUnrouted = (request: FastifyRequest, reply: FastifyReply): FastifyReply => {
+/**
+ * Refuses what leads nowhere, before its body is read: the answer must not depend on it. `allow`: the methods of every
+ * path there is, as the Allow header lists them.
+ */
+export const createRouteCheck =
+  (allow: ReadonlyMap<string, string>) =>
+  (request: FastifyRequest, reply: FastifyReply): void => {
+    if (!request.is404) return;
     const methods = allow.get(pathOf(request.url));
-    if (methods === undefined) return refuse(request, reply, new ServiceError('NOT_FOUND', 'not_found'));
+    if (methods === undefined) throw new ServiceError('NOT_FOUND', 'not_found');
     reply.header('allow', methods);
-    return refuse(request, reply, new ServiceError('METHOD_NOT_ALLOWED', 'method'));
+    throw new ServiceError('METHOD_NOT_ALLOWED', 'method');
   };
-  // Before the body is read: the answer to what leads nowhere must not depend on it. This hook is the last to be added.
-  // `*` is @fastify/cors's route for OPTIONS of anything, which it has even with its preflight switched off.
-  app.addHook('onRequest', async (request, reply) =>
-    request.is404 || request.routeOptions.url === '*' ? refuseUnrouted(request, reply) : undefined,
-  );
-  app.setNotFoundHandler(refuseUnrouted);
-  app.setErrorHandler((error, request, reply) => refuse(request, reply, error));
-}

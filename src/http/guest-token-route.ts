@@ -6,10 +6,12 @@ import { ServiceError } from '../errors.ts';
 import type { IssueGuestToken } from '../guest-token/guest-token.ts';
 import type { Decision } from '../policy/decision.ts';
 import type { Audit } from '../telemetry/audit.ts';
-import { answerPreflight } from './cors.ts';
+import type { Cors } from './cors.ts';
 import type { DecisionRecords } from './decision-record.ts';
+import { refuseIfGone } from './server.ts';
 
 export interface GuestTokenRouteOptions {
+  readonly basePath: string;
   readonly authenticate: (request: FastifyRequest) => Promise<Principal>;
   readonly limitUser: (request: FastifyRequest, reply: FastifyReply, principal: Principal) => Promise<void>;
   readonly decide: (principal: Principal, dataApp: string | undefined) => Decision;
@@ -17,6 +19,7 @@ export interface GuestTokenRouteOptions {
   /** Called once the answer is sent: what another policy would have decided. Never throws. */
   readonly afterDecision?: (principal: Principal, dataApp: string | undefined, decision: Decision) => void;
   readonly isShuttingDown: () => boolean;
+  readonly cors: Cors;
   readonly progress: DecisionRecords;
   readonly audit: Audit;
   readonly onIssued: (seconds: number) => void;
@@ -33,16 +36,18 @@ const bodySchema = {
 const dataAppOf = (body: unknown): string | undefined => (body as { dataApp?: string } | null | undefined)?.dataApp;
 
 export function registerGuestTokenRoute(app: FastifyInstance, options: GuestTokenRouteOptions): void {
-  const { authenticate, limitUser, decide, issue, afterDecision, isShuttingDown, progress, audit, onIssued } = options;
+  const { basePath, cors, progress, audit, onIssued } = options;
+  const { authenticate, limitUser, decide, issue, afterDecision, isShuttingDown } = options;
 
   app.route({
     method: 'POST',
-    url: guestTokenPath,
+    url: basePath + guestTokenPath,
     schema: { body: bodySchema },
     onRequest: async (request) => {
       const known = progress.of(request);
       if (isShuttingDown()) throw new ServiceError('SHUTTING_DOWN', 'shutting_down');
       known.principal = await authenticate(request);
+      refuseIfGone(request);
     },
     handler: async (request, reply) => {
       const known = progress.of(request);
@@ -72,5 +77,11 @@ export function registerGuestTokenRoute(app: FastifyInstance, options: GuestToke
     },
   });
 
-  app.options(guestTokenPath, answerPreflight);
+  // What the method allows, and to an allowed origin what it may send. Never mints anything.
+  app.options(basePath + guestTokenPath, (request, reply) =>
+    reply
+      .headers({ allow: 'POST, OPTIONS', 'cache-control': 'no-store', ...cors.preflightHeaders(request.headers) })
+      .code(204)
+      .send(),
+  );
 }

@@ -3,6 +3,8 @@ import type { FastifyInstance } from 'fastify';
 
 export const openApiPath = '/openapi.yaml';
 
-export function registerOpenApi(app: FastifyInstance, document: string): void {
-  app.get(openApiPath, async (_request, reply) => reply.type('application/yaml; charset=utf-8').send(document));
+export function registerOpenApi(app: FastifyInstance, document: string, basePath: string): void {
+  app.get(basePath + openApiPath, async (_request, reply) =>
+    reply.type('application/yaml; charset=utf-8').send(document),
+  );
 }

@@ -1,4 +1,4 @@
-// The public listener, assembled: the hooks that every request meets, in their order, then the routes.
+// The public listener, assembled: the steps that every request meets, in their order, then the routes.
 import type { FastifyBaseLogger, FastifyInstance } from 'fastify';
 import type { Authenticator } from '../authn/authenticate.ts';
 import type { Principal } from '../authn/principal.ts';
@@ -6,23 +6,29 @@ import type { Clock } from '../clock.ts';
 import type { Config } from '../config/load-config.ts';
 import type { ErrorCode } from '../errors.ts';
 import type { IssueGuestToken } from '../guest-token/guest-token.ts';
+import { toAddressKeys, toShortAddress } from '../limits/address-key.ts';
 import type { Decision } from '../policy/decision.ts';
 import type { RedisLink } from '../redis/redis-link.ts';
 import type { Secret } from '../secrets/secret.ts';
 import type { Audit } from '../telemetry/audit.ts';
+import type { EdgeEvents } from '../telemetry/edge-events.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import { browserHelperPath, registerBrowserHelper } from './browser-helper.ts';
-import { createAuthenticate } from './authentication-step.ts';
-import { registerCors } from './cors.ts';
-import { createAuditedRefuse, registerFallbacks } from './fallbacks.ts';
+import { createAuthenticate, ownOrigin } from './authentication-step.ts';
+import { publicConnectionBounds } from './connections.ts';
+import { createCors } from './cors.ts';
+import { createDecisionRecords } from './decision-record.ts';
+import { createAuditedRefuse, createRouteCheck } from './fallbacks.ts';
 import { guestTokenPath, registerGuestTokenRoute } from './guest-token-route.ts';
-import { probePaths, registerHealth, type Readiness } from './health.ts';
+import { createProbeCheck, probePaths, registerHealth, type Readiness } from './health.ts';
+import { readHost } from './host.ts';
 import { registerJsonBody } from './json-body.ts';
 import { registerJwt } from './jwt.ts';
-import { registerLimits } from './rate-limits.ts';
 import { openApiPath, registerOpenApi } from './openapi.ts';
-import { createDecisionRecords } from './decision-record.ts';
+import { registerLimits } from './rate-limits.ts';
+import { originOf } from './raw-refusal.ts';
 import { createServer } from './server.ts';
+import { createTrustedProxies } from './trusted-proxies.ts';
 
 /** `draining`: not ready, but serving. `closing`: new work is refused. */
 export type Phase = 'serving' | 'draining' | 'closing';
@@ -32,6 +38,7 @@ export interface PublicListenerOptions {
   readonly logger: FastifyBaseLogger;
   readonly clock: Clock;
   readonly metrics: Metrics;
+  readonly events: EdgeEvents;
   readonly audit: Audit;
   readonly authenticator: Authenticator;
   readonly decide: (principal: Principal, dataApp: string | undefined) => Decision;
@@ -46,19 +53,60 @@ export interface PublicListenerOptions {
 }
 
 export async function createPublicListener(options: PublicListenerOptions): Promise<FastifyInstance> {
-  const { config, logger, clock, metrics, audit, phase } = options;
+  const { config, logger, clock, metrics, events, audit, phase } = options;
+  const { basePath } = config;
   const progress = createDecisionRecords(clock);
   const observe = (code: ErrorCode | 'ISSUED', seconds: number): void => {
     metrics.requests.inc({ code });
     metrics.requestSeconds.observe(seconds);
   };
+  const cors = createCors({ origins: config.corsOrigins, credentials: config.cookieName !== undefined });
+  const isTrustedProxy = createTrustedProxies(config.trustProxy);
+  const isProbe = createProbeCheck(basePath);
 
   const server = createServer({
     logger,
-    trustProxy: config.trustProxy,
-    onProtocolError: () => metrics.protocolErrors.inc(),
+    clock,
+    isTrustedProxy,
+    keepAliveTimeoutMs: config.keepAliveTimeoutSeconds * 1000,
+    bounds: publicConnectionBounds,
+    addressKeyOf: (peer) => (isTrustedProxy?.(peer) === true ? undefined : toAddressKeys(peer).key),
+    onConnectionClosed: events.onConnectionClosed,
+    onServerError: events.onServerError,
+    onProtocolError: ({ addressKey }) => {
+      metrics.protocolErrors.inc();
+      return addressKey === undefined || limits.countProtocolError(addressKey);
+    },
+    refusalHeaders: (received) => cors.headersForUnread(originOf(received)),
+    admit: async (request, reply) => {
+      progress.begin(request);
+      const { origin, 'x-forwarded-for': forwardedFor } = request.headers;
+      reply.headers(cors.headersFor(origin));
+      if (phase() !== 'serving') reply.header('connection', 'close');
+      // Before anything that can refuse, and before the route's own onRequest, which authenticates.
+      if (!isProbe(request)) await limits.limitAddress(request, reply);
+      if (origin !== undefined && !cors.isAllowed(origin) && origin !== ownOrigin(request)) {
+        events.onUnknownOrigin(origin);
+      }
+      const { remoteAddress } = request.socket;
+      if (forwardedFor !== undefined && isTrustedProxy?.(remoteAddress) !== true) {
+        events.onUntrustedForwarding(toShortAddress(toAddressKeys(remoteAddress)));
+      }
+      readHost(request.raw);
+    },
+    checkRoute: createRouteCheck(
+      new Map([
+        [basePath + guestTokenPath, 'POST, OPTIONS'],
+        ...[openApiPath, browserHelperPath, ...probePaths].map((path) => [basePath + path, 'GET, HEAD'] as const),
+      ]),
+    ),
+    refuse: createAuditedRefuse({
+      decisionPath: basePath + guestTokenPath,
+      progress,
+      audit,
+      onRefused: ({ code }, seconds) => observe(code, seconds),
+    }),
   });
-  await registerCors(server, { origins: config.corsOrigins, credentials: config.cookieName !== undefined });
   const limits = await registerLimits(server, {
     address: config.addressLimit,
     user: config.userLimit,
@@ -69,42 +117,24 @@ export async function createPublicListener(options: PublicListenerOptions): Prom
   const verifierOf = await registerJwt(server, config.issuers);
   registerJsonBody(server);
 
-  server.addHook('onRequest', async (request, reply) => {
-    if (phase() !== 'serving') reply.header('connection', 'close');
-    progress.begin(request);
-    // By hand and here, because a route's own onRequest (authentication) would run before the plugin's.
-    await limits.limitAddress(request, reply);
-  });
-
   registerGuestTokenRoute(server, {
+    basePath,
     authenticate: createAuthenticate(options.authenticator, verifierOf, {
       ...(config.cookieName === undefined ? {} : { cookieName: config.cookieName }),
-      allowedOrigins: config.corsOrigins,
+      isAllowedOrigin: cors.isAllowed,
     }),
     limitUser: limits.limitUser,
     decide: options.decide,
     issue: options.issue,
     ...(options.afterDecision === undefined ? {} : { afterDecision: options.afterDecision }),
     isShuttingDown: () => phase() === 'closing',
+    cors,
     progress,
     audit,
     onIssued: (seconds) => observe('ISSUED', seconds),
   });
-  registerHealth(server, options.readiness);
-  registerOpenApi(server, options.openApiDocument);
-  registerBrowserHelper(server, options.browserHelper);
-  registerFallbacks(
-    server,
-    new Map([
-      [guestTokenPath, 'POST, OPTIONS'],
-      ...[openApiPath, browserHelperPath, ...probePaths].map((path) => [path, 'GET, HEAD'] as const),
-    ]),
-    createAuditedRefuse({
-      decisionPath: guestTokenPath,
-      progress,
-      audit,
-      onRefused: ({ code }, seconds) => observe(code, seconds),
-    }),
-  );
+  registerHealth(server, options.readiness, basePath);
+  registerOpenApi(server, options.openApiDocument, basePath);
+  registerBrowserHelper(server, options.browserHelper, basePath);
   return server;
 }

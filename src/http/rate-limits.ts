@@ -1,15 +1,19 @@
 // The two rate limits as steps that the request's path takes by hand: per address before anybody is authenticated,
 // per user after. Counting and deciding is @fastify/rate-limit's, in a store of ours (limits/); a refusal is an error
 // like any other, and every counted answer carries the RateLimit fields.
-import rateLimit from '@fastify/rate-limit';
-import { createHmac, hash, randomBytes } from 'node:crypto';
+import rateLimit, { type CreateRateLimitOptions } from '@fastify/rate-limit';
+import { createHmac, hash } from 'node:crypto';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Principal } from '../authn/principal.ts';
 import type { Clock } from '../clock.ts';
 import { ServiceError } from '../errors.ts';
-import { toAddressKey } from '../limits/address-key.ts';
-import { createLimitStoreClass } from '../limits/limit-store.ts';
+import { toAddressKeys, toShortAddress } from '../limits/address-key.ts';
+import type { Limit } from '../limits/limit.ts';
+import { LimitStore, type LimiterOptions } from '../limits/limit-store.ts';
+import { createMemoryCounter } from '../limits/memory-counter.ts';
 import { toLimitItem, toPolicyItem, type LimitState } from '../limits/rate-limit-headers.ts';
+import { createRedisCounter } from '../limits/redis-counter.ts';
+import { createSharedCounter } from '../limits/shared-counter.ts';
 import { createKeyDerivation } from '../redis/derived-keys.ts';
 import type { RedisLink } from '../redis/redis-link.ts';
 import type { Secret } from '../secrets/secret.ts';
@@ -25,22 +29,31 @@ interface LimitsOptions {
   readonly clock: Clock;
   /** Shares the counts between replicas; `secret` (the API key) gives the key under which addresses and users are hashed. */
   readonly redis?: { readonly link: RedisLink; readonly secret: () => Secret };
-  /** Told of every refused request. */
+  /** Called for every refused request. */
   readonly onLimited: (limit: 'address' | 'user') => void;
 }
 
 export interface Limits {
-  /**
-   * Counts the request for its client address (`request.ip`: the peer, or what named proxies say). The first hook of
-   * every public request, unknown paths included. Health probes are not counted: they cost nothing, and a limited
-   * probe would take a loaded replica out of service. Throws RATE_LIMITED.
-   */
+  /** Counts the request for its client address (`request.ip`: the peer, or what named proxies say). Throws RATE_LIMITED. */
   readonly limitAddress: (request: FastifyRequest, reply: FastifyReply) => Promise<void>;
+  /** Counts what a peer sent that was no request, in this process only. False: the limit is reached. */
+  readonly countProtocolError: (addressKey: string) => boolean;
   /** Counts the request for its issuer and subject, once these are verified. Throws RATE_LIMITED. */
   readonly limitUser: (request: FastifyRequest, reply: FastifyReply, principal: Principal) => Promise<void>;
 }
 
-const probes: ReadonlySet<string | undefined> = new Set(['/livez', '/readyz', '/healthz']);
+/**
+ * A site's network (IPv6 /48) has 65,536 networks that each count as one address. Together they may send as many
+ * requests as this many addresses. Counted in this process only.
+ */
+const addressesPerSite = 16;
+
+/** Memory of one limit under the widest flood: 23 MB, by measurement (test/unit/limits/memory-counter.test.ts). */
+const counterBounds = { maxKeys: 100_000, sharedCounters: 16_384, maxFurtherSteps: 100_000 };
+const longestKey = 128;
+
+/** Versioned with the script's value: replicas of another version count apart instead of misreading. */
+const redisPrefix = 'guest-token:1:limit:';
 
 const appendItem = (reply: FastifyReply, field: string, item: string): void => {
   const before = reply.getHeader(field);
@@ -52,62 +65,82 @@ const describe = (reply: FastifyReply, state: LimitState): void => {
   appendItem(reply, 'ratelimit', toLimitItem(state));
 };
 
-/** Registers the plugin, without limiting any route by itself, and gives the two limiters. */
-export async function registerLimits(app: FastifyInstance, options: LimitsOptions): Promise<Limits> {
-  const { redis } = options;
-  const deriveKey = createKeyDerivation();
-  const salt = randomBytes(32).toString('base64url');
-  const principals = new WeakMap<FastifyRequest, Principal>();
-  // What leaves the process is keyed; what stays only needs one length, whatever the caller's name is.
-  const hashed = (text: string): string =>
-    redis === undefined
-      ? hash('sha256', salt + text, 'base64url')
-      : createHmac('sha256', deriveKey(redis.secret(), 'limit index 1')).update(text).digest('base64url');
+const toLimit = ({ max, windowSeconds }: WindowLimit): Limit => ({ max, windowMs: windowSeconds * 1000 });
 
-  const Store = createLimitStoreClass({
-    clock: options.clock,
-    ...(redis === undefined ? {} : { redis: redis.link }),
-  });
-  await app.register(rateLimit, { global: false, store: Store });
+/** What is kept is short, whatever the caller's name is. */
+const bounded = (key: string): string => (key.length <= longestKey ? key : hash('sha256', key, 'base64url'));
+
+/** Registers the plugin, without limiting any route by itself, and gives the limiters. */
+export async function registerLimits(app: FastifyInstance, options: LimitsOptions): Promise<Limits> {
+  const { redis, clock } = options;
+  const deriveKey = createKeyDerivation();
+  const principals = new WeakMap<FastifyRequest, Principal>();
+  await app.register(rateLimit, { global: false, store: LimitStore });
 
   const create = (
     name: 'address' | 'user',
     { max, windowSeconds }: WindowLimit,
     keyOf: (request: FastifyRequest) => string,
   ) => {
-    const count = app.createRateLimit({
+    const local = createMemoryCounter({ clock, ...counterBounds });
+    // What leaves the process is keyed.
+    const nameOf = (key: string): string =>
+      redis === undefined
+        ? key
+        : createHmac('sha256', deriveKey(redis.secret(), 'limit index 1')).update(`${name} ${key}`).digest('base64url');
+    const limiter: CreateRateLimitOptions & LimiterOptions = {
       max,
       timeWindow: windowSeconds * 1000,
-      keyGenerator: (request) => hashed(keyOf(request)),
-    });
-    return async (request: FastifyRequest, reply: FastifyReply): Promise<void> => {
-      const counted = await count(request);
-      // The plugin's word for "on the allow list", which there is none of.
-      if (counted.isAllowed) return;
-      const resetSeconds = Math.max(1, counted.ttlInSeconds);
-      describe(reply, { name, max, windowSeconds, remaining: counted.remaining, resetSeconds });
-      if (!counted.isExceeded) return;
-      options.onLimited(name);
-      throw new ServiceError('RATE_LIMITED', `${name}_limit`, { retryAfterSeconds: resetSeconds });
+      keyGenerator: (request) => bounded(keyOf(request)),
+      take: createSharedCounter({
+        local,
+        ...(redis && { shared: { link: redis.link, counter: createRedisCounter(redis.link, redisPrefix), nameOf } }),
+      }),
+    };
+    const count = app.createRateLimit(limiter);
+    return {
+      local,
+      limit: async (request: FastifyRequest, reply: FastifyReply): Promise<void> => {
+        const counted = await count(request);
+        // The plugin's word for "on the allow list", which there is none of.
+        if (counted.isAllowed) return;
+        const resetSeconds = Math.max(1, counted.ttlInSeconds);
+        describe(reply, { name, max, windowSeconds, remaining: counted.remaining, resetSeconds });
+        if (counted.isExceeded) refuse(name, resetSeconds, request);
+      },
     };
   };
 
-  const limitAddress = create('address', options.address, (request) => `address ${toAddressKey(request.ip)}`);
-  const limitUser = create('user', options.user, (request) => {
+  function refuse(name: 'address' | 'user', retryAfterSeconds: number, request: FastifyRequest): never {
+    options.onLimited(name);
+    const address = name === 'address' ? toShortAddress(toAddressKeys(request.ip)) : undefined;
+    throw new ServiceError('RATE_LIMITED', `${name}_limit`, {
+      retryAfterSeconds,
+      ...(address === undefined ? {} : { address }),
+    });
+  }
+
+  const address = create('address', options.address, (request) => toAddressKeys(request.ip).key);
+  const sites = createMemoryCounter({ clock, ...counterBounds });
+  const siteLimit = toLimit({ ...options.address, max: options.address.max * addressesPerSite });
+  const user = create('user', options.user, (request) => {
     const principal = principals.get(request);
     if (principal === undefined) throw new ServiceError('INTERNAL_ERROR', 'bug');
-    return JSON.stringify(['user', principal.iss, principal.sub]);
+    return JSON.stringify([principal.iss, principal.sub]);
   });
 
   return {
     limitAddress: async (request, reply) => {
-      const isRead = request.method === 'GET' || request.method === 'HEAD';
-      if (isRead && probes.has(request.routeOptions.url)) return;
-      await limitAddress(request, reply);
+      await address.limit(request, reply);
+      const { site } = toAddressKeys(request.ip);
+      if (site === undefined) return;
+      const { allowed, freesInMs } = sites.take(site, siteLimit);
+      if (!allowed) refuse('address', Math.max(1, Math.ceil(freesInMs / 1000)), request);
     },
+    countProtocolError: (key) => address.local.take(key, toLimit(options.address)).allowed,
     limitUser: async (request, reply, principal) => {
       principals.set(request, principal);
-      await limitUser(request, reply);
+      await user.limit(request, reply);
     },
   };
 }

@@ -1,47 +1,60 @@
 // What counts as one client address: an IPv4 address, or the /64 that a single IPv6 customer is given (RFC 6177,
-// RFC 7934). Every spelling of one address gives one key, so that letter case, zeros, ports and zones buy nothing.
-import { isIPv4, isIPv6 } from 'node:net';
+// RFC 7934), and beside it the /48, the largest network that one site is given. Every spelling of one address gives
+// one key, so that letter case, zeros, ports and zones buy nothing.
+import ipaddr from 'ipaddr.js';
+import { isIP } from 'node:net';
+
+export interface AddressKeys {
+  readonly key: string;
+  /** The /48 around it; undefined for IPv4. */
+  readonly site: string | undefined;
+}
 
 /** Everything that is not an address shares one key: it is no way round. */
-const unreadable = 'unreadable';
+const unreadable: AddressKeys = { key: 'unreadable', site: undefined };
 
 const v4WithPort = /^(\d{1,3}(?:\.\d{1,3}){3}):\d{1,5}$/;
 const v6InBrackets = /^\[([^\]]+)\](?::\d{1,5})?$/;
 
-/** The eight 16-bit groups of a valid IPv6 address (RFC 4291 §2.2). */
-function groupsOf(address: string): readonly number[] {
-  const lastColon = address.lastIndexOf(':');
-  const tail = address.slice(lastColon + 1);
-  let text = address;
-  if (tail.includes('.')) {
-    const bytes = tail.split('.').map(Number);
-    const [a = 0, b = 0, c = 0, d = 0] = bytes;
-    text = `${address.slice(0, lastColon + 1)}${(a * 256 + b).toString(16)}:${(c * 256 + d).toString(16)}`;
-  }
-  const [head = '', rest] = text.split('::');
-  const parse = (part: string): number[] => (part === '' ? [] : part.split(':').map((group) => parseInt(group, 16)));
-  const before = parse(head);
-  if (rest === undefined) return before;
-  const after = parse(rest);
-  return [...before, ...new Array<number>(8 - before.length - after.length).fill(0), ...after];
+/** The IPv4 address that an IPv6 address stands for, if it belongs to a way of carrying IPv4. */
+function embeddedIpv4({ parts }: ipaddr.IPv6): string | undefined {
+  const [g0 = 0, g1 = 0, g2 = 0, g3 = 0, g4 = 0, g5 = 0, g6 = 0, g7 = 0] = parts;
+  const dotted = (high: number, low: number): string => `${high >> 8}.${high & 255}.${low >> 8}.${low & 255}`;
+  const middleIsZero = g2 === 0 && g3 === 0 && g4 === 0;
+  // Mapped (RFC 4291 §2.5.5.2) and translated (RFC 6052 §2.1).
+  if (g0 === 0 && g1 === 0 && middleIsZero && g5 === 0xffff) return dotted(g6, g7);
+  if (g0 === 0x64 && g1 === 0xff9b && middleIsZero && g5 === 0) return dotted(g6, g7);
+  // 6to4 (RFC 3056 §2): every IPv4 address has a /48 of its own. Teredo (RFC 4380 §4): the client's, inverted.
+  if (g0 === 0x2002) return dotted(g1, g2);
+  if (g0 === 0x2001 && g1 === 0) return dotted(g6 ^ 0xffff, g7 ^ 0xffff);
+  return undefined;
 }
 
-const toDotted = (high: number, low: number): string => `${high >> 8}.${high & 255}.${low >> 8}.${low & 255}`;
-
-/**
- * The key under which a client address is counted. Addresses that carry an IPv4 address (`::ffff:0:0/96`, and the
- * translators' `64:ff9b::/96` of RFC 6052) count as that one.
- */
-export function toAddressKey(address: string | undefined): string {
-  if (address === undefined) return unreadable;
+function parse(address: string | undefined): ipaddr.IPv4 | ipaddr.IPv6 | undefined {
+  if (address === undefined) return undefined;
   const bare = v4WithPort.exec(address)?.[1] ?? v6InBrackets.exec(address)?.[1] ?? address;
-  if (isIPv4(bare)) return bare;
   const withoutZone = bare.split('%', 1)[0] ?? '';
-  if (!isIPv6(withoutZone)) return unreadable;
-  const groups = groupsOf(withoutZone);
-  const [g0 = 0, g1 = 0, g2 = 0, g3 = 0, g4 = 0, g5 = 0, g6 = 0, g7 = 0] = groups;
-  const middleIsZero = g2 === 0 && g3 === 0 && g4 === 0;
-  if (g0 === 0 && g1 === 0 && middleIsZero && g5 === 0xffff) return toDotted(g6, g7);
-  if (g0 === 0x64 && g1 === 0xff9b && middleIsZero && g5 === 0) return toDotted(g6, g7);
-  return `${[g0, g1, g2, g3].map((group) => group.toString(16)).join(':')}::/64`;
+  // Stricter than the library, which also reads 0x7f.1 and the like as IPv4.
+  return isIP(withoutZone) === 0 ? undefined : ipaddr.parse(withoutZone);
+}
+
+const network = (parts: readonly number[], groups: number, length: number): string =>
+  `${parts
+    .slice(0, groups)
+    .map((group) => group.toString(16))
+    .join(':')}::/${length}`;
+
+/** The keys under which a client address is counted. Addresses that carry an IPv4 address count as that one. */
+export function toAddressKeys(address: string | undefined): AddressKeys {
+  const parsed = parse(address);
+  if (parsed === undefined) return unreadable;
+  if (parsed instanceof ipaddr.IPv4) return { key: parsed.toString(), site: undefined };
+  const ipv4 = embeddedIpv4(parsed);
+  if (ipv4 !== undefined) return { key: ipv4, site: undefined };
+  return { key: network(parsed.parts, 4, 64), site: network(parsed.parts, 3, 48) };
+}
+
+/** A network that tells an operator where to look without naming one machine: the /24 or the /48 of the address. */
+export function toShortAddress({ key, site }: AddressKeys): string {
+  return site ?? key.replace(/\.\d+$/, '.0/24');
 }

@@ -29,6 +29,7 @@ export interface RefusedDecision extends DecisionSubject {
   readonly claim?: string | undefined;
   readonly position?: string | undefined;
   readonly upstreamCode?: string | undefined;
+  readonly address?: string | undefined;
 }
 
 export interface Audit {

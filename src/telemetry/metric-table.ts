@@ -194,6 +194,22 @@ export const metricTable = {
     meaning: 'Connections that sent something other than an HTTP request.',
     action: 'A scanner, or a load balancer that speaks TLS or HTTP/2 to this port.',
   },
+  connectionsClosed: {
+    name: 'guest_token_connections_closed_total',
+    kind: 'counter',
+    labels: { cause: ['total', 'address', 'pipelining', 'unread'] },
+    meaning:
+      'Client connections closed because of a bound: all connections together, those of one address, unanswered requests on one connection, an answer that was not read.',
+    action:
+      '`address` or `total` in normal times: a proxy in front that `TRUST_PROXY` does not name, or more replicas are needed.',
+  },
+  unknownOrigins: {
+    name: 'guest_token_unknown_origins_total',
+    kind: 'counter',
+    labels: {},
+    meaning: 'Requests from pages whose origin is not in `CORS_ORIGINS`.',
+    action: 'The log names each origin once. If it is a page of yours, add it.',
+  },
   redisUp: {
     name: 'guest_token_redis_up',
     kind: 'gauge',

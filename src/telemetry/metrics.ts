@@ -93,6 +93,8 @@ export function createMetrics() {
     secretStoreLogins: counter(metricTable.secretStoreLogins),
     rateLimited: counter(metricTable.rateLimited),
     protocolErrors: plainCounter(metricTable.protocolErrors),
+    connectionsClosed: counter(metricTable.connectionsClosed),
+    unknownOrigins: plainCounter(metricTable.unknownOrigins),
     redisUp: plainGauge(metricTable.redisUp),
     redisTransitions: counter(metricTable.redisTransitions),
     /** The exposition text and its content type. */

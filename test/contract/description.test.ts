@@ -86,6 +86,7 @@ describe('the judge of answers', () => {
     status: 200,
     headers: {
       'x-request-id': 'a',
+      'x-content-type-options': 'nosniff',
       'cache-control': 'no-store',
       'guest-token-expires-in': '3600',
       'guest-token-grant': 'abcdefghijklmnopqrstuv',
@@ -96,7 +97,13 @@ describe('the judge of answers', () => {
   const refusal = (code: string, status: number, headers: Record<string, string>): Observed => ({
     ...good,
     status,
-    headers: { 'x-request-id': 'a', 'cache-control': 'no-store', 'content-type': 'application/json', ...headers },
+    headers: {
+      'x-request-id': 'a',
+      'x-content-type-options': 'nosniff',
+      'cache-control': 'no-store',
+      'content-type': 'application/json',
+      ...headers,
+    },
     body: JSON.stringify({ error: { code, message: 'x', requestId: 'a' } }),
   });
 
@@ -114,7 +121,15 @@ describe('the judge of answers', () => {
     ['a status that is not described', { ...good, status: 418 }],
     [
       'a missing header',
-      { ...good, headers: { 'x-request-id': 'a', 'cache-control': 'no-store', 'content-type': 'application/json' } },
+      {
+        ...good,
+        headers: {
+          'x-request-id': 'a',
+          'x-content-type-options': 'nosniff',
+          'cache-control': 'no-store',
+          'content-type': 'application/json',
+        },
+      },
     ],
     ['a header that is not described', { ...good, headers: { ...good.headers, 'x-powered-by': 'x' } }],
     ['a header with another value', { ...good, headers: { ...good.headers, 'cache-control': 'public' } }],

@@ -132,6 +132,7 @@ export const provocations = {
   METHOD_NOT_ALLOWED: asked({ method: 'GET' }),
   BODY_TOO_LARGE: asked({ headers: { ...bearer(), ...json }, body: JSON.stringify({ dataApp: 'x'.repeat(4096) }) }),
   UNSUPPORTED_MEDIA_TYPE: asked({ headers: { ...bearer(), 'content-type': 'text/plain' }, body: '{}' }),
+  HEADERS_TOO_LARGE: asked({ headers: { authorization: `Bearer ${'x'.repeat(16_385)}` } }),
   RATE_LIMITED: () =>
     withService({ RATE_LIMIT_USER_MAX: '1' }, async ({ service }) => {
       const headers = { ...bearer(), origin: allowedOrigin };

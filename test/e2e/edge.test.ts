@@ -2,8 +2,9 @@
 import { connect } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startSimulatedDatabrain, type SimulatedDatabrain } from '../../demo/databrain/start-simulated-databrain.ts';
-import { createProgramBuild, startProgram, type Program } from '../support/program.ts';
+import { createProgramBuild, startProgram, type Asked, type Program } from '../support/program.ts';
 import { signToken } from '../support/sign-token.ts';
+import { until } from '../support/until.ts';
 
 const secret = 'the secret of the edge test with 32 bytes or more';
 const apiKey = '3a0e3c5e-90fe-4a9d-b9a1-11d2d6e0a5b7';
@@ -49,7 +50,7 @@ beforeAll(async () => {
   databrain = await startSimulatedDatabrain({ apiKeys: { 'sales-dashboard': apiKey }, embeds: 'any' });
   program = await startProgram({
     path: await build.path(),
-    env: { ...env(), RATE_LIMIT_ADDRESS_MAX: '100000' },
+    env: { ...env(), RATE_LIMIT_ADDRESS_MAX: '100000', KEEP_ALIVE_TIMEOUT_SECONDS: '5' },
     files: { 'policy.yaml': policy },
   });
 });
@@ -65,11 +66,11 @@ interface Raw {
 }
 
 /** Writes bytes and gives what came back until the other side closed, or until `enough` milliseconds passed. */
-function raw(bytes: string, enough = 1_000): Promise<Raw> {
+function raw(bytes: string, enough = 1_000, port = program.port): Promise<Raw> {
   return new Promise((resolve) => {
     const began = Date.now();
     let text = '';
-    const socket = connect(program.port, '127.0.0.1');
+    const socket = connect(port, '127.0.0.1');
     const end = () => {
       clearTimeout(timer);
       socket.destroy();
@@ -82,7 +83,7 @@ function raw(bytes: string, enough = 1_000): Promise<Raw> {
     });
     socket.on('close', end);
     socket.on('error', () => undefined);
-    socket.write(bytes);
+    socket.write(Buffer.from(bytes, 'latin1'));
   });
 }
 
@@ -100,7 +101,6 @@ describe('what is no proper HTTP/1.1 request', () => {
     ['HTTP/1.2 as version', `GET /livez HTTP/1.2\r\n${host}\r\n`, 505],
     ['the preface of HTTP/2', 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n', 505],
     ['a TLS hello', '\x16\x03\x01\x02\x00\x01\x00\x01\xfc\r\n\r\n', 400],
-    ['headers over 16 KiB', `GET /livez HTTP/1.1\r\n${host}X: ${'a'.repeat(20_000)}\r\n\r\n`, 431],
     ['a broken percent escape', `GET /%zz HTTP/1.1\r\n${host}\r\n`, 400],
     ['a path that is not UTF-8', `POST /guest-token%ff HTTP/1.1\r\n${host}\r\n`, 400],
     ['two lengths', `POST /guest-token HTTP/1.1\r\n${host}Content-Length: 1\r\nContent-Length: 2\r\n\r\nab`, 400],
@@ -152,6 +152,43 @@ describe('what is no proper HTTP/1.1 request', () => {
     const find = () => program.lines().filter(({ requestId }) => requestId === 'encoded-path');
     for (let i = 0; i < 100 && find().length === 0; i += 1) await new Promise((done) => setTimeout(done, 5));
     expect(find()).toMatchObject([{ event: 'guest_token.refused' }]);
+  });
+});
+
+describe('headers that are too large', () => {
+  const usual = `${host}Origin: ${origin}\r\nContent-Length: 0\r\n`;
+  it.each([
+    ['a cookie of 33 KiB', `${usual}Cookie: a=${'b'.repeat(33 * 1024)}\r\n`],
+    ['many headers of 33 KiB together', usual + `X-Padding: ${'c'.repeat(1000)}\r\n`.repeat(34)],
+    ['60 KiB, more than the parser takes', `${usual}Cookie: a=${'b'.repeat(60 * 1024)}\r\n`],
+    ['300 KiB', `${usual}Cookie: a=${'b'.repeat(300 * 1024)}\r\n`],
+    ['an access token over 16 KiB', `${usual}Authorization: Bearer ${'x'.repeat(16_385)}\r\n`],
+  ])('%s are refused with a code that a page of an allowed origin can read', async (_title, headers) => {
+    const seen = databrain.requests.length;
+    const { text } = await raw(`POST /guest-token HTTP/1.1\r\n${headers}\r\n`);
+    expect(line(text)).toBe('HTTP/1.1 431 Request Header Fields Too Large');
+    expect(text).toContain('"code":"HEADERS_TOO_LARGE"');
+    expect(text.toLowerCase()).toContain(`\r\naccess-control-allow-origin: ${origin}\r\n`);
+    expect(text.toLowerCase()).toContain('\r\nvary: origin\r\n');
+    expect(text.toLowerCase()).not.toContain('\r\nretry-after:');
+    expect(databrain.requests.length).toBe(seen);
+  });
+
+  it.each([33, 60])('give no CORS headers to a page of another origin, at %i KiB', async (kibibytes) => {
+    const { text } = await raw(
+      `POST /guest-token HTTP/1.1\r\n${host}Origin: https://evil.example\r\nCookie: a=${'b'.repeat(kibibytes * 1024)}\r\n\r\n`,
+    );
+    expect(line(text)).toContain(' 431 ');
+    expect(text.toLowerCase()).not.toContain('access-control-');
+  });
+
+  it('are accepted up to 32 KiB, with a token of 16 KiB among them', async () => {
+    const padding = token({ padding: 'x'.repeat(11_500) });
+    expect(padding.length).toBeGreaterThan(15_000);
+    const answer = await program.ask({
+      headers: { authorization: `Bearer ${padding}`, cookie: `a=${'b'.repeat(16_000)}`, origin },
+    });
+    expect(answer.status).toBe(200);
   });
 });
 
@@ -254,6 +291,56 @@ describe('the limit by address', () => {
     expect(statuses).toEqual([401, 401, 401, 401, 401, 429, 429, 429]);
     expect((await limited.ask({ path: '/nothing' })).status).toBe(429);
     for (let i = 0; i < 10; i += 1) expect((await limited.ask({ method: 'GET', path: '/readyz' })).status).toBe(200);
+    expect(await limited.stop()).toBe(0);
+  });
+
+  it('counts what is refused before anybody is asked for: a bad Host, a path that cannot be read, large headers', async () => {
+    const bad: readonly Asked[] = [
+      { headers: { host: 'a b' } },
+      { path: '/%zz' },
+      { path: '/guest-token%ff' },
+      { headers: { cookie: 'c'.repeat(40_000) } },
+    ];
+    for (const asked of bad) {
+      const limited = await startProgram({
+        path: await build.path(),
+        env: { ...env(), RATE_LIMIT_ADDRESS_MAX: '3' },
+        files: { 'policy.yaml': policy },
+      });
+      const statuses: number[] = [];
+      for (let i = 0; i < 6; i += 1) statuses.push((await limited.ask(asked)).status);
+      expect(statuses.map((status) => status === 429)).toEqual([false, false, false, true, true, true]);
+      expect(await limited.stop()).toBe(0);
+    }
+  });
+
+  it('counts what is no request at all, and answers it no more once the limit is reached', async () => {
+    const limited = await startProgram({
+      path: await build.path(),
+      env: { ...env(), RATE_LIMIT_ADDRESS_MAX: '3' },
+      files: { 'policy.yaml': policy },
+    });
+    const answers: string[] = [];
+    for (let i = 0; i < 6; i += 1) answers.push((await raw('\x16\x03\x01\r\n\r\n', 1_000, limited.port)).text);
+    expect(answers.map((text) => text.startsWith('HTTP/1.1 400'))).toEqual([true, true, true, false, false, false]);
+    expect(answers.slice(3)).toEqual(['', '', '']);
+    expect((await limited.ask()).status).toBe(429);
+    expect(await limited.stop()).toBe(0);
+  });
+
+  it('names the network of a limited address in the audit line', async () => {
+    const limited = await startProgram({
+      path: await build.path(),
+      env: { ...env(), RATE_LIMIT_ADDRESS_MAX: '1', TRUST_PROXY: '127.0.0.1' },
+      files: { 'policy.yaml': policy },
+    });
+    for (const forwarded of ['203.0.113.77', '2001:db8:1:2::3']) {
+      for (let i = 0; i < 2; i += 1) await limited.ask({ headers: { 'x-forwarded-for': forwarded } });
+    }
+    await until(() => limited.lines().filter(({ reason }) => reason === 'address_limit').length === 2);
+    const lines = limited.lines().filter(({ reason }) => reason === 'address_limit');
+    expect(lines.map((entry) => entry['address'])).toEqual(['203.0.113.0/24', '2001:db8:1::/48']);
+    expect(limited.output()).not.toContain('203.0.113.77');
     expect(await limited.stop()).toBe(0);
   });
 

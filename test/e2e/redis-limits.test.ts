@@ -1,7 +1,9 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { systemClock } from '../../src/clock.ts';
-import { createLimitStoreClass, type CountReply, type LimitStore } from '../../src/limits/limit-store.ts';
+import { LimitStore, type CountReply } from '../../src/limits/limit-store.ts';
+import { createMemoryCounter } from '../../src/limits/memory-counter.ts';
 import { createRedisCounter } from '../../src/limits/redis-counter.ts';
+import { createSharedCounter } from '../../src/limits/shared-counter.ts';
 import { parseRedisUrl } from '../../src/redis/redis-address.ts';
 import { connectRedis, type RedisLink } from '../../src/redis/redis-link.ts';
 import { until } from '../support/until.ts';
@@ -46,8 +48,11 @@ describe.skipIf(!redisIsInstalled)(`limits shared through Redis${redisReason}`, 
       limitMs,
     });
     links.push(link);
-    const Store = createLimitStoreClass({ clock: systemClock, redis: link });
-    return { link, store: new Store() };
+    const take = createSharedCounter({
+      local: createMemoryCounter({ clock: systemClock, maxKeys: 1000, sharedCounters: 16, maxFurtherSteps: 1000 }),
+      shared: { link, counter: createRedisCounter(link, 'test:limit:'), nameOf: (key) => `hashed ${key}` },
+    });
+    return { link, store: new LimitStore({ take }) };
   };
 
   it('are exact over two replicas, also for requests that come at once', async () => {

@@ -57,7 +57,7 @@ export async function startAuthnServer(
     ...authenticatorOptions,
   });
 
-  const app = Fastify();
+  const app = Fastify({ http: { maxHeaderSize: 65_536 } });
   const verifierOf = await registerJwt(app, issuers);
   app.setErrorHandler((error, _request, reply) => {
     if (!(error instanceof ServiceError)) {
@@ -71,7 +71,7 @@ export async function startAuthnServer(
     return reply.code(status).send({ error: { code: error.code } });
   });
   const authenticate = createAuthenticate(authenticator, verifierOf, {
-    allowedOrigins: ['https://app.example'],
+    isAllowedOrigin: (origin) => origin === 'https://app.example',
     ...(cookieName === undefined ? {} : { cookieName }),
   });
   app.post('/guest-token', authenticate);

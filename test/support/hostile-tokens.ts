@@ -13,7 +13,7 @@ export interface HostileToken {
   readonly token: string;
   readonly reason: AuthnReason;
   /** INVALID_TOKEN unless told. */
-  readonly code?: 'INVALID_TOKEN' | 'TOKEN_EXPIRED';
+  readonly code?: 'INVALID_TOKEN' | 'TOKEN_EXPIRED' | 'HEADERS_TOO_LARGE';
 }
 
 export const hostileTokens = (issuers: TokenIssuers): readonly HostileToken[] => [
@@ -34,7 +34,7 @@ export function overHttp(hostile: HostileToken): Required<HostileToken> | undefi
   const { token } = hostile;
   if (!/^[\x20-\x7E\xA1-\xFF]+$/.test(token) || token.trim() !== token) return undefined;
   const reason = token68.test(token) ? hostile.reason : 'credentials_malformed';
-  return { code: 'INVALID_TOKEN', ...hostile, reason };
+  return { ...hostile, code: token68.test(token) ? (hostile.code ?? 'INVALID_TOKEN') : 'INVALID_TOKEN', reason };
 }
 
 /** Tokens that must be accepted: a gate that refuses everything would pass the table above. */

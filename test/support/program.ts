@@ -40,6 +40,9 @@ export interface Program {
   /** All that was written so far, on both streams. */
   readonly output: () => string;
   readonly lines: () => readonly LogLine[];
+  readonly pid: number;
+  /** From now on nobody reads what the program writes to standard output; `true` reads again. */
+  readonly readOutput: (isRead: boolean) => void;
   readonly signal: (name: NodeJS.Signals) => void;
   readonly exited: Promise<number | null>;
   /** SIGTERM, and the exit code. */
@@ -127,13 +130,15 @@ interface ProgramOptions {
   readonly env: Readonly<Record<string, string>>;
   /** Files written into the program's working directory first. */
   readonly files?: Readonly<Record<string, string>>;
+  /** Options of Node itself. */
+  readonly nodeArgs?: readonly string[];
 }
 
 /** Starts `serve` and waits until it listens. Throws with its output when it ends instead. */
-export async function startProgram({ path, env, files = {} }: ProgramOptions): Promise<Program> {
+export async function startProgram({ path, env, files = {}, nodeArgs = [] }: ProgramOptions): Promise<Program> {
   const folder = mkdtempSync(join(tmpdir(), 'guest-token-program-'));
   for (const [name, text] of Object.entries(files)) writeFileSync(join(folder, name), text);
-  const child = spawn(process.execPath, [path, 'serve'], {
+  const child = spawn(process.execPath, [...nodeArgs, path, 'serve'], {
     cwd: folder,
     env: { HOST: '127.0.0.1', PORT: '0', ADMIN_PORT: String(await freePort()), SHUTDOWN_DRAIN_SECONDS: '0', ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -163,6 +168,8 @@ export async function startProgram({ path, env, files = {} }: ProgramOptions): P
     ask: (asked = {}) => ask(asked.port ?? port, asked),
     output,
     lines,
+    pid: child.pid ?? 0,
+    readOutput: (isRead) => void (isRead ? child.stdout.resume() : child.stdout.pause()),
     signal: (name) => void child.kill(name),
     exited,
     stop: () => {

@@ -118,9 +118,9 @@ export function hostileEncodings(issuers: TokenIssuers): readonly HostileToken[]
       ),
     ),
 
-    { title: 'one byte over 8 KiB', token: sized(8193), reason: 'token_too_large' },
-    { title: '12 KiB', token: sized(12_288), reason: 'token_too_large' },
-    { title: '12 KiB of dots', token: '.'.repeat(12_288), reason: 'token_too_large' },
+    { title: 'one byte over 16 KiB', token: sized(16_385), code: 'HEADERS_TOO_LARGE', reason: 'token_too_large' },
+    { title: '20 KiB', token: sized(20_480), code: 'HEADERS_TOO_LARGE', reason: 'token_too_large' },
+    { title: '20 KiB of dots', token: '.'.repeat(20_480), code: 'HEADERS_TOO_LARGE', reason: 'token_too_large' },
   ];
 
   /** A well-signed token of exactly this many bytes. */

@@ -3,8 +3,9 @@ import { ServiceError } from '../../../src/errors.ts';
 import { readCredential, type CredentialOptions } from '../../../src/http/credentials.ts';
 
 const ownOrigin = 'https://proxy.example';
-const cookies: CredentialOptions = { cookieName: 'session', allowedOrigins: ['https://app.example'] };
-const noCookies: CredentialOptions = { allowedOrigins: ['https://app.example'] };
+const isAllowedOrigin = (origin: string): boolean => origin === 'https://app.example';
+const cookies: CredentialOptions = { cookieName: 'session', isAllowedOrigin };
+const noCookies: CredentialOptions = { isAllowedOrigin };
 
 type Lines = readonly (readonly [string, string])[];
 const read = (lines: Lines, options = noCookies): string =>

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { readCorsOrigins, readDatabrainUrl } from '../../../src/config/addresses.ts';
+import { readDatabrainUrl } from '../../../src/config/addresses.ts';
 import { createReader } from '../../../src/config/environment.ts';
 import type { Problem } from '../../../src/problem.ts';
 
@@ -7,35 +7,6 @@ const readerOf = (env: Record<string, string>) => {
   const problems: Problem[] = [];
   return { problems, reader: createReader(env, () => Buffer.alloc(0), problems) };
 };
-
-describe('CORS_ORIGINS', () => {
-  it('takes exact origins once each', () => {
-    const { problems, reader } = readerOf({
-      CORS_ORIGINS: 'https://a.example, http://localhost:5173,https://a.example',
-    });
-    expect(readCorsOrigins(reader)).toEqual(['https://a.example', 'http://localhost:5173']);
-    expect(problems).toEqual([]);
-  });
-
-  it.each([
-    '*',
-    'null',
-    'https://a.example/',
-    'https://A.example',
-    'https://a.example:443',
-    'a.example',
-    'https://*.example',
-    'file://',
-    'https://u:p@a.example',
-    'data:text/plain,x',
-    'https://a.example,,https://b.example',
-  ])('refuses %s', (value) => {
-    const { problems, reader } = readerOf({ CORS_ORIGINS: value });
-    readCorsOrigins(reader);
-    expect(problems.length).toBeGreaterThan(0);
-    expect(problems.every(({ where }) => where === 'CORS_ORIGINS')).toBe(true);
-  });
-});
 
 describe('DATABRAIN_API_URL', () => {
   it.each([

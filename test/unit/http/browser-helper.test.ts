@@ -7,7 +7,7 @@ import { registerBrowserHelper } from '../../../src/http/browser-helper.ts';
 import { readBrowserHelper } from '../../../src/shipped-files.ts';
 
 const app = Fastify();
-registerBrowserHelper(app, readBrowserHelper());
+registerBrowserHelper(app, readBrowserHelper(), '');
 afterAll(() => app.close());
 const get = (headers: Record<string, string> = {}) => app.inject({ url: '/guest-token.js', headers });
 
@@ -36,7 +36,6 @@ describe('guest-token.js', () => {
     expect(headers).toMatchObject({
       'content-type': 'text/javascript; charset=utf-8',
       'cache-control': 'public, max-age=3600, stale-while-revalidate=86400',
-      'x-content-type-options': 'nosniff',
     });
     expect(headers.etag).toMatch(/^"[\w-]{22}"$/);
   });

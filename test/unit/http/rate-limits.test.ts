@@ -2,6 +2,7 @@ import Fastify, { type FastifyInstance } from 'fastify';
 import { afterEach, describe, expect, it } from 'vitest';
 import { systemClock } from '../../../src/clock.ts';
 import { ServiceError } from '../../../src/errors.ts';
+import { createProbeCheck } from '../../../src/http/health.ts';
 import { registerLimits } from '../../../src/http/rate-limits.ts';
 import { principalOf } from '../../support/issuing.ts';
 
@@ -28,7 +29,10 @@ async function start({ address = 1000, user = 1000, trustProxy, clock = systemCl
     clock,
     onLimited: (limit) => limited.push(limit),
   });
-  app.addHook('onRequest', limits.limitAddress);
+  const isProbe = createProbeCheck('');
+  app.addHook('onRequest', async (request, reply) => {
+    if (!isProbe(request)) await limits.limitAddress(request, reply);
+  });
   app.setErrorHandler((error, _request, reply) => {
     if (!(error instanceof ServiceError)) return reply.code(500).send();
     const status = error.code === 'RATE_LIMITED' ? 429 : 401;
@@ -86,6 +90,22 @@ describe('the limit of a client address', () => {
     expect((await post(alice, '2001:db8:1:2::1')).statusCode).toBe(200);
     expect((await post(alice, '2001:DB8:1:2:ffff::9')).statusCode).toBe(429);
     expect((await post(alice, '2001:db8:1:3::1')).statusCode).toBe(200);
+  });
+
+  it('lets the networks of one IPv6 site together send as much as sixteen addresses', async () => {
+    const { post, limited } = await start({ address: 2 });
+    const statuses: number[] = [];
+    for (let network = 0; network < 20; network += 1) {
+      for (let count = 0; count < 2; count += 1) {
+        statuses.push((await post(alice, `2001:db8:1:${network.toString(16)}::1`)).statusCode);
+      }
+    }
+    expect(statuses.map((status) => status === 200)).toEqual(statuses.map((_, index) => index < 32));
+    const refused = await post(alice, '2001:db8:1:ffff::1');
+    expect(refused).toMatchObject({ statusCode: 429, body: 'address_limit' });
+    expect(Number(refused.headers['retry-after'])).toBeGreaterThan(0);
+    expect((await post(alice, '2001:db8:2::1')).statusCode).toBe(200);
+    expect(limited).toHaveLength(9);
   });
 
   it('does not believe forwarded headers of peers that are no named proxy', async () => {

@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { toAddressKey } from '../../../src/limits/address-key.ts';
+import { toAddressKeys, toShortAddress } from '../../../src/limits/address-key.ts';
+
+const toAddressKey = (address: string | undefined): string => toAddressKeys(address).key;
 
 describe('the key of a client address', () => {
   it.each([
@@ -9,6 +11,8 @@ describe('the key of a client address', () => {
     ['::FFFF:C000:0207', '192.0.2.7'],
     ['0:0:0:0:0:ffff:c000:207', '192.0.2.7'],
     ['64:ff9b::192.0.2.7', '192.0.2.7'],
+    ['2002:c000:207:1::9', '192.0.2.7'],
+    ['2001:0:4136:e378:8000:63bf:3fff:fdf8', '192.0.2.7'],
     ['2001:db8:1:2:3:4:5:6', '2001:db8:1:2::/64'],
     ['2001:DB8:1:2::1', '2001:db8:1:2::/64'],
     ['2001:0db8:0001:0002:ffff:ffff:ffff:ffff', '2001:db8:1:2::/64'],
@@ -32,4 +36,20 @@ describe('the key of a client address', () => {
       expect(toAddressKey(text)).toBe('unreadable');
     },
   );
+
+  it('names the /48 around an IPv6 address, and nothing around an IPv4 address however it is carried', () => {
+    expect(toAddressKeys('2001:db8:1:2::3').site).toBe('2001:db8:1::/48');
+    expect(toAddressKeys('[2001:db8:1:ffff::3]:443').site).toBe('2001:db8:1::/48');
+    for (const address of ['192.0.2.7', '::ffff:192.0.2.7', '2002:c000:207::1', '64:ff9b::c000:207', 'nonsense']) {
+      expect(toAddressKeys(address).site).toBeUndefined();
+    }
+  });
+
+  it.each([
+    ['192.0.2.7', '192.0.2.0/24'],
+    ['2001:db8:1:2::3', '2001:db8:1::/48'],
+    ['nonsense', 'unreadable'],
+  ])('is shortened for the log: %s', (address, short) => {
+    expect(toShortAddress(toAddressKeys(address))).toBe(short);
+  });
 });

@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { systemClock } from '../../../src/clock.ts';
-import { createLimitStoreClass, type CountReply, type LimitStore } from '../../../src/limits/limit-store.ts';
+import { LimitStore, type CountReply } from '../../../src/limits/limit-store.ts';
+import { createMemoryCounter } from '../../../src/limits/memory-counter.ts';
+import type { TakeLimit } from '../../../src/limits/shared-counter.ts';
 
 const count = (store: LimitStore, key: string, max: number): Promise<CountReply> =>
   new Promise((resolve, reject) =>
@@ -12,10 +14,12 @@ const count = (store: LimitStore, key: string, max: number): Promise<CountReply>
     ),
   );
 
+const createTake = (): TakeLimit =>
+  createMemoryCounter({ clock: systemClock, maxKeys: 100, sharedCounters: 4, maxFurtherSteps: 100 }).take;
+
 describe('the store of @fastify/rate-limit', () => {
   it('gives every request of one tick its own count', async () => {
-    const Store = createLimitStoreClass({ clock: systemClock });
-    const store = new Store();
+    const store = new LimitStore({}).child({ take: createTake() });
     const replies = await Promise.all(Array.from({ length: 70 }, () => count(store, 'key', 60)));
     expect(replies.map(({ current }) => current)).toEqual([
       ...Array.from({ length: 60 }, (_, index) => index + 1),
@@ -24,11 +28,19 @@ describe('the store of @fastify/rate-limit', () => {
   });
 
   it('keeps the counts of two limiters apart', async () => {
-    const Store = createLimitStoreClass({ clock: systemClock });
-    const parent = new Store();
-    const [first, second] = [parent.child({}), parent.child({})];
+    const parent = new LimitStore({});
+    const [first, second] = [parent.child({ take: createTake() }), parent.child({ take: createTake() })];
     await count(first, 'key', 1);
     expect(await count(second, 'key', 1)).toMatchObject({ current: 1 });
     expect(await count(first, 'key', 1)).toMatchObject({ current: 2 });
+  });
+
+  it('fails rather than lets everybody in when a limiter was given no way to count', async () => {
+    await expect(count(new LimitStore({}).child({}), 'key', 1)).rejects.toThrow();
+  });
+
+  it('passes on that counting failed', async () => {
+    const store = new LimitStore({ take: () => Promise.reject(new Error('broken')) });
+    await expect(count(store, 'key', 1)).rejects.toThrow('broken');
   });
 });

@@ -5,9 +5,12 @@ import { createManualClock } from '../../support/manual-clock.ts';
 
 const minute = 60_000;
 
-const startCounter = (bounds: { maxKeys?: number; sharedCounters?: number } = {}) => {
+const startCounter = (bounds: Partial<Omit<Parameters<typeof createMemoryCounter>[0], 'clock'>> = {}) => {
   const clock = createManualClock();
-  return { clock, counter: createMemoryCounter({ clock, maxKeys: 1000, sharedCounters: 16, ...bounds }) };
+  return {
+    clock,
+    counter: createMemoryCounter({ clock, maxKeys: 1000, sharedCounters: 16, maxFurtherSteps: 1000, ...bounds }),
+  };
 };
 
 describe('a limit counted in the process', () => {

@@ -1,0 +1,53 @@
+// CORS_ORIGINS: whose pages may call. Exact origins in the form in which browsers send them, those of apps in a web view
+// included, and `https://*.app.example.com` for tenants' subdomains.
+import type { Reader } from './environment.ts';
+
+/** Schemes that are no origin of an app: they have no host, or any page can have them. */
+const hostless = /^(?:about|blob|data|file|filesystem|javascript|mailto|view-source|ws|wss|ftp):/;
+/** `capacitor://localhost`, `chrome-extension://<id>`: the origin of a scheme that browsers do not know by themselves. */
+const appOrigin = /^[a-z][a-z0-9+.-]*:\/\/[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?(?::\d{1,5})?$/;
+
+const webOrigin = /^https?:\/\//;
+const wildcard = /^https:\/\/\*\.(.+)$/;
+
+const isExactWebOrigin = (text: string): boolean =>
+  webOrigin.test(text) && !text.includes('*') && URL.canParse(text) && new URL(text).origin === text;
+
+/** `https://*.app.example.com`: one label before a name of at least two, which no registry gives to everybody. */
+function isWildcardOrigin(text: string): boolean {
+  const parent = wildcard.exec(text)?.[1];
+  return parent !== undefined && /^[^.]+\.[^.]/.test(parent) && isExactWebOrigin(`https://${parent}`);
+}
+
+function problemOf(origin: string): readonly [what: string, mend: string] | undefined {
+  if (origin === '*' || origin === 'null') {
+    return [`holds ${origin}, which is everybody`, 'List the exact origins of your own pages'];
+  }
+  if (isExactWebOrigin(origin) || isWildcardOrigin(origin)) return undefined;
+  if (!webOrigin.test(origin) && !hostless.test(origin) && appOrigin.test(origin)) return undefined;
+  if (origin.includes('*')) {
+    return [
+      'has an entry with a star in the wrong place',
+      'Write it as https://*.app.example.com, for exactly one label before a name of your own',
+    ];
+  }
+  return [
+    'has an entry that is not an exact origin',
+    webOrigin.test(origin)
+      ? 'Write scheme, host and port only, in lower case, such as https://app.example.com'
+      : 'Write it as https://app.example.com',
+  ];
+}
+
+/** Serialised origins (RFC 6454 §6.1), each once. */
+export function readCorsOrigins(reader: Reader): readonly string[] {
+  const origins = reader.list('CORS_ORIGINS') ?? [];
+  for (const origin of origins) {
+    const problem = problemOf(origin);
+    if (problem !== undefined) reader.report('CORS_ORIGINS', ...problem);
+  }
+  return [...new Set(origins)];
+}
+
+/** Whether an entry stands for the origins of every subdomain. */
+export const standsForSubdomains = (origin: string): boolean => wildcard.test(origin);

@@ -1,0 +1,60 @@
+// Where the service listens, under which path, and for how long it keeps idle connections.
+import type { Reader } from './environment.ts';
+
+export interface Listeners {
+  readonly listen: { readonly host: string; readonly port: number };
+  /** Undefined: the admin listener is off. */
+  readonly admin?: { readonly host: string; readonly port: number };
+  /** Host values that the admin listener answers beside loopback names and its own address; ADMIN_HOST is among them. */
+  readonly adminHosts: readonly string[];
+  /** Stands before every public path; empty, or begins with a slash and does not end in one. */
+  readonly basePath: string;
+  readonly keepAliveTimeoutSeconds: number;
+}
+
+/** Segments of characters that need no escape (RFC 3986 §2.3), so that there is one spelling only. */
+const basePath = /^(?:\/(?!\.{1,2}(?:\/|$))[A-Za-z0-9._~-]+)+$/;
+
+/** A name or an address as a Host has it, perhaps with a port. */
+const hostValue = /^(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::\d{1,5})?$/;
+
+function readBasePath(reader: Reader): string {
+  const path = reader.text('BASE_PATH');
+  if (path === undefined || path === '/') return '';
+  if (!basePath.test(path) || path.length > 256) {
+    reader.report(
+      'BASE_PATH',
+      'is not a path prefix',
+      'Write it as /bi: a slash first and none at the end, with letters, digits, ".", "_", "~" and "-"',
+    );
+  }
+  return path;
+}
+
+function readAdminHosts(reader: Reader): readonly string[] {
+  const hosts = reader.list('ADMIN_HOSTS') ?? [];
+  for (const host of hosts) {
+    if (hostValue.test(host)) continue;
+    reader.report(
+      'ADMIN_HOSTS',
+      'has an entry that is not a Host value',
+      'Write names or addresses, such as metrics.internal',
+    );
+  }
+  return [reader.text('ADMIN_HOST') ?? '', ...hosts];
+}
+
+export function readListeners(reader: Reader): Listeners {
+  const listen = { host: reader.text('HOST') ?? '', port: reader.integer('PORT', 0, 65_535) ?? 0 };
+  const admin = { host: reader.text('ADMIN_HOST') ?? '', port: reader.integer('ADMIN_PORT', 0, 65_535) ?? 0 };
+  if (admin.port !== 0 && admin.port === listen.port) {
+    reader.report('ADMIN_PORT', 'is the public PORT too', 'Use another port; the admin listener must never be public');
+  }
+  return {
+    listen,
+    ...(admin.port === 0 ? {} : { admin }),
+    adminHosts: readAdminHosts(reader),
+    basePath: readBasePath(reader),
+    keepAliveTimeoutSeconds: reader.integer('KEEP_ALIVE_TIMEOUT_SECONDS', 1, 3_600) ?? 0,
+  };
+}

@@ -1,0 +1,142 @@
+// A node:http server whose connections are bounded in every way: their number, what each may leave unanswered, how
+// slowly it may send, and how long it may leave an answer unread. Requests of one connection are answered one by one.
+// Every socket has an owner for its errors: an error event that nobody listens to would end the process.
+import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
+import type { Clock } from '../clock.ts';
+import {
+  createConnections,
+  type Connection,
+  type ConnectionBounds,
+  type ConnectionCause,
+  type Exchange,
+} from './connections.ts';
+import { connectRefusal, refuseRaw, toRawRefusal, type RawRefusal } from './raw-refusal.ts';
+
+export interface ListenerOptions {
+  readonly bounds: ConnectionBounds;
+  readonly clock: Clock;
+  readonly keepAliveTimeoutMs: number;
+  readonly addressKeyOf: (peer: string | undefined) => string | undefined;
+  /** Called for every connection that was closed because of a bound. */
+  readonly onConnectionClosed: (cause: ConnectionCause) => void;
+  /** Called for what was refused before it was a request. False: this address gets no answer any more. */
+  readonly onProtocolError: (connection: Connection) => boolean;
+  /** Further headers of such an answer; `received` is the piece of the request that the parser was given last. */
+  readonly refusalHeaders: (received: Buffer | undefined) => Readonly<Record<string, string>>;
+  /** Called with the code of an error of the listening socket itself; it goes on listening. */
+  readonly onServerError: (code: string) => void;
+}
+
+/** Where the parser gives up; http/server.ts refuses from 32 KiB on, with an answer that knows the request. */
+const parserHeaderLimitBytes = 49_152;
+const receiveTimeoutMs = 10_000;
+const checkIntervalMs = 1_000;
+/** The answer under way and those requests that may wait behind it. */
+const maxUnanswered = 8;
+
+/** How node:http hands requests on, from inside the parser's loop. Not documented, so it may be absent: see below. */
+interface ParsedSocket {
+  readonly parser?: { onIncoming?: ((request: IncomingMessage, keepAlive: boolean) => number) | null } | null;
+}
+
+/** Tells the parser that the rest of what it was given is of no use. */
+const stopParsing = -1;
+
+/** Creates the server; `handle` is called for one request of a connection at a time. */
+export function createListener(options: ListenerOptions, handle: RequestListener): Server {
+  const { onConnectionClosed, onProtocolError, refusalHeaders } = options;
+  const connections = createConnections({ ...options, onClosed: onConnectionClosed });
+
+  const server = createServer({
+    maxHeaderSize: parserHeaderLimitBytes,
+    headersTimeout: receiveTimeoutMs,
+    requestTimeout: receiveTimeoutMs,
+    connectionsCheckingInterval: checkIntervalMs,
+    keepAliveTimeout: options.keepAliveTimeoutMs,
+    requireHostHeader: false,
+  });
+
+  const isFull = ({ current, waiting }: Connection): boolean =>
+    current !== undefined && waiting.length + 1 >= maxUnanswered;
+
+  function begin(connection: Connection, { request, response }: Exchange): void {
+    connection.current = response;
+    connection.unreadSince = undefined;
+    connections.markBusy(connection);
+    response.once('close', () => answered(connection));
+    handle(request, response);
+  }
+
+  /** The answer is with the operating system, or the connection is gone. */
+  function answered(connection: Connection): void {
+    connection.current = undefined;
+    // After an answer with `Connection: close` nothing more can be said: what waits must not be begun.
+    const next = connection.socket.writable ? connection.waiting.shift() : undefined;
+    if (next !== undefined) begin(connection, next);
+    else if (connection.refuse !== undefined) connection.refuse();
+    else connections.markIdle(connection);
+  }
+
+  function take(request: IncomingMessage, response: ServerResponse): void {
+    const connection = connections.of(request.socket);
+    if (connection === undefined || connection.socket.destroyed) return;
+    if (connection.current === undefined) begin(connection, { request, response });
+    else if (isFull(connection)) connections.close(connection, 'pipelining');
+    else connection.waiting.push({ request, response });
+  }
+
+  /**
+   * One piece of input can hold hundreds of requests, and node:http makes objects for all of them before anything else
+   * runs. `take` alone bounds what is worked on; this bounds what is read.
+   */
+  function stopReadingWhenFull(connection: Connection): void {
+    const { parser } = connection.socket as ParsedSocket;
+    const onIncoming = parser?.onIncoming;
+    if (!parser || typeof onIncoming !== 'function') return;
+    parser.onIncoming = (request, keepAlive) => {
+      if (!isFull(connection)) return onIncoming(request, keepAlive);
+      connections.close(connection, 'pipelining');
+      return stopParsing;
+    };
+  }
+
+  function refuse(socket: Socket, refusal: RawRefusal, received: Buffer | undefined): void {
+    const connection = connections.of(socket);
+    if (connection === undefined || socket.destroyed) {
+      socket.destroy();
+      return;
+    }
+    if (connection.refuse !== undefined) return;
+    const { current, waiting } = connection;
+    const mayAnswer = onProtocolError(connection) && current?.headersSent !== true;
+    connection.refuse = () => (mayAnswer ? refuseRaw(socket, refusal, refusalHeaders(received)) : socket.destroy());
+    // Whole requests that came before the error are answered first; the broken one is the last.
+    if (waiting.at(-1)?.request.complete === false) waiting.pop();
+    if (current?.req.complete !== true) connection.refuse();
+  }
+
+  server.on('connection', (socket: Socket) => {
+    socket.on('error', () => undefined);
+    const connection = connections.admit(socket);
+    if (connection === undefined) return;
+    socket.once('close', () => connections.forget(connection));
+    stopReadingWhenFull(connection);
+  });
+  server.on('request', take);
+  // An expectation that nobody knows may be ignored (RFC 9110 §10.1.1).
+  server.on('checkExpectation', take);
+  server.on('connect', (_request, socket) => refuse(socket as Socket, connectRefusal, undefined));
+  server.on('clientError', (error: NodeJS.ErrnoException & { rawPacket?: Buffer }, socket) => {
+    const refusal = toRawRefusal(error.code);
+    if (refusal === undefined) socket.destroy();
+    else refuse(socket as Socket, refusal, error.rawPacket);
+  });
+  server.on('error', (error: NodeJS.ErrnoException) => {
+    if (server.listening) options.onServerError(error.code ?? 'unknown');
+  });
+
+  const check = setInterval(connections.closeUnread, checkIntervalMs).unref();
+  server.on('close', () => clearInterval(check));
+  return server;
+}

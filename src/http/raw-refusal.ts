@@ -1,0 +1,80 @@
+// Answers to what never became a request: bytes that are no HTTP/1.1, headers that are too long or too slow, CONNECT.
+// They are written to the socket directly, and the socket is gone soon after, whatever the client does (RFC 9112 §9.6).
+import { randomUUID } from 'node:crypto';
+import type { Socket } from 'node:net';
+import { errorRow, type ErrorCode } from '../errors.ts';
+import { errorBody } from './error-reply.ts';
+
+export interface RawRefusal {
+  readonly status: number;
+  readonly code: ErrorCode;
+}
+
+/**
+ * How long the client has to read the answer. Closing at once could destroy an answer that is still under way: bytes
+ * that arrive after the close are answered with a reset.
+ */
+const lingerMs = 500;
+
+const phrases: ReadonlyMap<number, string> = new Map([
+  [400, 'Bad Request'],
+  [408, 'Request Timeout'],
+  [413, 'Content Too Large'],
+  [431, 'Request Header Fields Too Large'],
+  [505, 'HTTP Version Not Supported'],
+]);
+
+const badRequest: RawRefusal = { status: 400, code: 'INVALID_REQUEST' };
+
+/** What the parser or the timer of node:http says, by its code; anything else that it says is a plain 400. */
+const parserRefusals: ReadonlyMap<string, RawRefusal> = new Map([
+  ['HPE_HEADER_OVERFLOW', { status: 431, code: 'HEADERS_TOO_LARGE' }],
+  ['HPE_CHUNK_EXTENSIONS_OVERFLOW', { status: 413, code: 'BODY_TOO_LARGE' }],
+  ['ERR_HTTP_REQUEST_TIMEOUT', { status: 408, code: 'INVALID_REQUEST' }],
+  ['HPE_INVALID_VERSION', { status: 505, code: 'INVALID_REQUEST' }],
+  ['HPE_PAUSED_H2_UPGRADE', { status: 505, code: 'INVALID_REQUEST' }],
+]);
+
+/** The refusal for an error of node:http; undefined if the connection itself broke, so that nobody can be answered. */
+export function toRawRefusal(errorCode: string | undefined): RawRefusal | undefined {
+  if (errorCode === undefined) return undefined;
+  const known = parserRefusals.get(errorCode);
+  return known ?? (errorCode.startsWith('HPE_') ? badRequest : undefined);
+}
+
+/** The one Origin line in a piece of a request that the parser gave up on; undefined if there is none, or several. */
+export function originOf(received: Buffer | undefined): string | undefined {
+  const lines = [...(received?.toString('latin1') ?? '').matchAll(/\r\norigin:[ \t]*([^\s]+)[ \t]*\r\n/gi)];
+  return lines.length === 1 ? lines[0]?.[1] : undefined;
+}
+
+export const connectRefusal = badRequest;
+
+/** Writes the answer and ends the connection. The descriptor is free after half a second at the latest. */
+export function refuseRaw(
+  socket: Socket,
+  { status, code }: RawRefusal,
+  extraHeaders: Readonly<Record<string, string>>,
+): void {
+  if (!socket.writable) {
+    socket.destroy();
+    return;
+  }
+  const requestId = randomUUID();
+  const body = errorBody(code, requestId);
+  const headers = {
+    'Content-Type': 'application/json; charset=utf-8',
+    'Content-Length': String(Buffer.byteLength(body)),
+    'Cache-Control': 'no-store',
+    'X-Content-Type-Options': 'nosniff',
+    'X-Request-Id': requestId,
+    ...extraHeaders,
+    Connection: 'close',
+  };
+  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
+  socket.end(`HTTP/1.1 ${status} ${phrases.get(status) ?? errorRow(code).status}\r\n${lines.join('')}\r\n${body}`);
+  const release = setTimeout(() => socket.destroy(), lingerMs);
+  socket.once('close', () => clearTimeout(release));
+  // A socket that node:http has let go of is not read any more; unread bytes would turn the close into a reset.
+  socket.resume();
+}

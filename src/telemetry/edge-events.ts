@@ -1,0 +1,66 @@
+// What happens at the listeners beside the decisions, as metrics and log lines. What a caller can cause is logged once
+// per value and in bounded numbers, so that it neither fills the log nor the memory.
+import type { Logger } from 'pino';
+import type { Metrics } from './metrics.ts';
+
+export interface EdgeEvents {
+  /** A connection was closed because of a bound on connections. */
+  readonly onConnectionClosed: (cause: 'total' | 'address' | 'pipelining' | 'unread') => void;
+  /** The listening socket reported an error, as the code says; it goes on listening. */
+  readonly onServerError: (code: string) => void;
+  /** A page whose origin is not in CORS_ORIGINS called. */
+  readonly onUnknownOrigin: (origin: string) => void;
+  /** A peer that TRUST_PROXY does not name sent X-Forwarded-For. `peer` is a network, not one machine. */
+  readonly onUntrustedForwarding: (peer: string) => void;
+  /** The admin listener was reached under a name that is not in its list. */
+  readonly onUnknownAdminHost: (host: string) => void;
+}
+
+const maxValues = 100;
+const forgetAfterMs = 3_600_000;
+const maxLength = 256;
+
+/** Calls `tell` once per value within an hour, and for so many values at most. */
+function oncePerValue(now: () => number, tell: (value: string) => void): (value: string) => void {
+  const told = new Set<string>();
+  let since = now();
+  return (value) => {
+    if (now() - since > forgetAfterMs) {
+      told.clear();
+      since = now();
+    }
+    const short = value.slice(0, maxLength);
+    if (told.has(short) || told.size >= maxValues) return;
+    told.add(short);
+    tell(short);
+  };
+}
+
+/** `now`: monotonic milliseconds. */
+export function observeEdge(metrics: Metrics, logger: Logger, now: () => number): EdgeEvents {
+  const logOrigin = oncePerValue(now, (origin) =>
+    logger.warn({ origin }, 'a page called whose origin is not in CORS_ORIGINS; its browser blocks the answer'),
+  );
+  const logHost = oncePerValue(now, (host) =>
+    logger.warn({ host }, 'the admin listener refused a Host; add it to ADMIN_HOSTS if it is yours'),
+  );
+  let forwardingIsLogged = false;
+
+  return {
+    onConnectionClosed: (cause) => metrics.connectionsClosed.inc({ cause }),
+    onServerError: (code) => logger.error({ errorCode: code }, 'the listening socket reported an error'),
+    onUnknownOrigin: (origin) => {
+      metrics.unknownOrigins.inc();
+      logOrigin(origin);
+    },
+    onUntrustedForwarding: (peer) => {
+      if (forwardingIsLogged) return;
+      forwardingIsLogged = true;
+      logger.warn(
+        { peer },
+        'X-Forwarded-For came from a peer that TRUST_PROXY does not name; behind a proxy all users then share one address limit',
+      );
+    },
+    onUnknownAdminHost: logHost,
+  };
+}

@@ -1,0 +1,206 @@
+// What one client can take of the listeners: connections, unanswered requests, answers that it does not read, time.
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { startSimulatedDatabrain, type SimulatedDatabrain } from '../../demo/databrain/start-simulated-databrain.ts';
+import { createProgramBuild, startProgram, type Program } from '../support/program.ts';
+import { signToken } from '../support/sign-token.ts';
+import { descriptorsOf, openProbe, type Probe } from '../support/socket-probe.ts';
+import { until } from '../support/until.ts';
+
+const secret = 'the secret of the connection test: 32 bytes or more';
+const apiKey = '3a0e3c5e-90fe-4a9d-b9a1-11d2d6e0a5b7';
+const policy = `version: 1
+dataApps:
+  sales-dashboard:
+    default: true
+    expiresIn: 1h
+    request:
+      clientId: \${claims.org_id}
+      params:
+        allowedEmbeds: [sales-overview]
+`;
+const host = 'Host: localhost\r\n';
+const livez = `GET /livez HTTP/1.1\r\n${host}\r\n`;
+const post = `POST /guest-token HTTP/1.1\r\n${host}Content-Length: 0\r\n\r\n`;
+
+const build = createProgramBuild();
+let databrain: SimulatedDatabrain;
+let program: Program;
+
+const start = async (env: Readonly<Record<string, string>> = {}): Promise<Program> =>
+  startProgram({
+    path: await build.path(),
+    env: {
+      JWT_ISSUER: 'https://issuer.example',
+      JWT_AUDIENCE: 'guest-token',
+      JWT_SECRET: secret,
+      DATABRAIN_API_URL: databrain.url,
+      DATABRAIN_API_KEY: apiKey,
+      RATE_LIMIT_ADDRESS_MAX: '1000000',
+      ...env,
+    },
+    files: { 'policy.yaml': policy },
+  });
+
+beforeAll(async () => {
+  databrain = await startSimulatedDatabrain({ apiKeys: { 'sales-dashboard': apiKey }, embeds: 'any' });
+  program = await start();
+});
+afterAll(async () => {
+  expect(await program.stop()).toBe(0);
+  await databrain.close();
+  build.remove();
+});
+
+const token = (): string => {
+  const now = Math.floor(Date.now() / 1000);
+  const claims = {
+    iss: 'https://issuer.example',
+    aud: 'guest-token',
+    sub: 'u1',
+    org_id: 'acme',
+    iat: now,
+    exp: now + 600,
+  };
+  return signToken('HS256', secret, claims);
+};
+const statuses = ({ received }: Probe): string[] =>
+  [...received().matchAll(/HTTP\/1\.1 (\d{3}) /g)].map(([, status = '']) => status);
+const metric = async ({ ask, adminPort }: Program, name: string): Promise<number> => {
+  const { text } = await ask({ method: 'GET', path: '/metrics', port: adminPort });
+  const line = text.split('\n').find((candidate) => candidate.startsWith(`${name} `));
+  return Number(line?.split(' ')[1]);
+};
+
+describe('requests on one connection', () => {
+  it('are answered one after the other, in their order', async () => {
+    const probe = await openProbe(program.port, livez + post + livez + post.replace('POST', 'PUT') + livez);
+    await until(() => statuses(probe).length === 5);
+    expect(statuses(probe)).toEqual(['200', '401', '200', '405', '200']);
+    probe.socket.destroy();
+  });
+
+  it('of which eight may be unanswered are all answered', async () => {
+    const probe = await openProbe(program.port, post.repeat(8));
+    await until(() => statuses(probe).length === 8);
+    probe.socket.destroy();
+  });
+
+  it.each([9, 3_000])('of which %i come at once close it, and no more than eight are worked on', async (count) => {
+    const closedBefore = await metric(program, 'guest_token_connections_closed_total{cause="pipelining"}');
+    const refusedBefore = program.lines().filter(({ event }) => event === 'guest_token.refused').length;
+    const probe = await openProbe(program.port, post.repeat(count));
+    await probe.ended;
+    expect(await metric(program, 'guest_token_connections_closed_total{cause="pipelining"}')).toBe(closedBefore + 1);
+    const refused = program.lines().filter(({ event }) => event === 'guest_token.refused').length - refusedBefore;
+    expect(refused).toBeLessThanOrEqual(8);
+    expect(statuses(probe).length).toBeLessThanOrEqual(8);
+  });
+
+  it('that came before broken bytes are answered, the broken one last', async () => {
+    const probe = await openProbe(program.port, `${livez}${post}nonsense\r\n\r\n`);
+    await probe.ended;
+    expect(statuses(probe)).toEqual(['200', '401', '400']);
+  });
+
+  it('are not begun after an answer that closes it', async () => {
+    const minted = databrain.requests.length;
+    const authorized = post.replace('\r\n\r\n', `\r\nAuthorization: Bearer ${token()}\r\n\r\n`);
+    const probe = await openProbe(
+      program.port,
+      livez.replace('\r\n\r\n', '\r\nConnection: close\r\n\r\n') + authorized,
+    );
+    await probe.ended;
+    expect(statuses(probe)).toEqual(['200']);
+    expect(databrain.requests.length).toBe(minted);
+  });
+});
+
+describe('a connection whose client never closes', () => {
+  const cases: readonly (readonly [title: string, bytes: string, last: string])[] = [
+    ['bytes that are no HTTP', '\x16\x03\x01\r\n\r\n', '400'],
+    ['CONNECT', `CONNECT a:80 HTTP/1.1\r\n${host}\r\n`, '400'],
+    ['the preface of HTTP/2', 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n', '505'],
+    ['headers without an end', `GET /livez HTTP/1.1\r\n${host}X: ${'a'.repeat(100_000)}`, '431'],
+    ['a broken chunk', `POST /guest-token HTTP/1.1\r\n${host}Transfer-Encoding: chunked\r\n\r\nzz\r\n`, '400'],
+    ['Connection: close', livez.replace('\r\n\r\n', '\r\nConnection: close\r\n\r\n'), '200'],
+    ['HTTP/1.0', 'GET /livez HTTP/1.0\r\n\r\n', '200'],
+  ];
+  it.each(cases)('is free within a second of the answer to %s, on both listeners', async (_title, bytes, last) => {
+    for (const port of [program.port, program.adminPort]) {
+      const before = descriptorsOf(program.pid);
+      const probe = await openProbe(port, Buffer.from(bytes, 'latin1'));
+      await until(() => statuses(probe).length > 0);
+      const answeredAt = performance.now();
+      await until(() => descriptorsOf(program.pid) <= before, 3_000);
+      expect(performance.now() - answeredAt).toBeLessThan(1_000);
+      expect(statuses(probe)).toEqual([last]);
+      probe.socket.destroy();
+    }
+  });
+
+  it('is free within seconds when it says nothing, half of a header or half of a body', async () => {
+    const small = await start({ KEEP_ALIVE_TIMEOUT_SECONDS: '2' });
+    const before = descriptorsOf(small.pid);
+    const halves = [
+      '',
+      `GET /livez HTTP/1.1\r\n${host}A`,
+      `POST /guest-token HTTP/1.1\r\n${host}Authorization: Bearer ${token()}\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{`,
+      livez,
+    ];
+    const probes = await Promise.all(halves.map((bytes) => openProbe(small.port, bytes)));
+    const [silent = 0, header = 0, body = 0, idle = 0] = await Promise.all(probes.map(({ ended }) => ended));
+    for (const ms of [silent, header, body]) expect(ms).toBeLessThan(13_000);
+    expect(idle).toBeLessThan(6_000);
+    expect(probes.map(statuses)).toEqual([['408'], ['408'], ['408'], ['200']]);
+    await until(() => descriptorsOf(small.pid) <= before, 3_000);
+    for (const { socket } of probes) socket.destroy();
+    expect(await small.stop()).toBe(0);
+  }, 60_000);
+
+  it('is used again after it was idle for longer than headers may take', async () => {
+    const probe = await openProbe(program.port, livez);
+    await until(() => statuses(probe).length === 1);
+    await new Promise((resolve) => setTimeout(resolve, 12_000));
+    probe.socket.write(livez);
+    await until(() => statuses(probe).length === 2);
+    probe.socket.destroy();
+  }, 30_000);
+});
+
+describe('connections', () => {
+  const openMany = async (port: number, count: number): Promise<Probe[]> => {
+    const probes: Probe[] = [];
+    for (let index = 0; index < count; index += 1) probes.push(await openProbe(port));
+    return probes;
+  };
+
+  it('of one address make room for a new one by the one that has been idle for longest', async () => {
+    const one = await start();
+    const probes = await openMany(one.port, 1_024);
+    const closed = 'guest_token_connections_closed_total{cause="address"}';
+    expect(await metric(one, closed)).toBe(0);
+    expect((await one.ask({ method: 'GET', path: '/livez' })).status).toBe(200);
+    await probes[0]?.ended;
+    expect(await metric(one, closed)).toBe(1);
+    for (const { socket } of probes) socket.destroy();
+    await until(() => descriptorsOf(one.pid) < 200);
+    expect((await one.ask({ method: 'GET', path: '/livez' })).status).toBe(200);
+    expect(await one.stop()).toBe(0);
+  });
+
+  it('of a named proxy are bounded in total only', async () => {
+    const behind = await start({ TRUST_PROXY: '127.0.0.1' });
+    const probes = await openMany(behind.port, 1_536);
+    expect(await metric(behind, 'guest_token_connections_closed_total{cause="address"}')).toBe(0);
+    expect((await behind.ask({ method: 'GET', path: '/livez' })).status).toBe(200);
+    expect(await metric(behind, 'guest_token_connections_closed_total{cause="total"}')).toBe(1);
+    for (const { socket } of probes) socket.destroy();
+    expect(await behind.stop()).toBe(0);
+  });
+
+  it('of the admin listener are bounded too, and the newest is answered', async () => {
+    const probes = await openMany(program.adminPort, 200);
+    expect((await program.ask({ method: 'GET', path: '/livez', port: program.adminPort })).status).toBe(200);
+    for (const { socket } of probes) socket.destroy();
+  });
+});

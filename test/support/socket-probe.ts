@@ -1,0 +1,32 @@
+// A client that speaks TCP, not HTTP: sends bytes and does with the connection what a browser never would.
+import { readdirSync } from 'node:fs';
+import { connect, type Socket } from 'node:net';
+
+export interface Probe {
+  readonly socket: Socket;
+  /** All that came back so far. */
+  readonly received: () => string;
+  /** Resolves when the other side has closed its end or reset the connection; gives the milliseconds since the start. */
+  readonly ended: Promise<number>;
+}
+
+/** Connects, writes the bytes, and keeps its own end open whatever happens. */
+export async function openProbe(port: number, bytes: string | Buffer = ''): Promise<Probe> {
+  const socket = connect({ port, host: '127.0.0.1', allowHalfOpen: true });
+  const startedAt = performance.now();
+  let text = '';
+  socket.on('data', (chunk: Buffer) => (text += chunk.toString('latin1')));
+  socket.on('error', () => undefined);
+  const ended = new Promise<number>((resolve) => {
+    for (const event of ['end', 'close']) socket.once(event, () => resolve(performance.now() - startedAt));
+  });
+  await new Promise((resolve) => {
+    socket.once('connect', resolve);
+    socket.once('close', resolve);
+  });
+  if (bytes.length > 0) socket.write(bytes);
+  return { socket, received: () => text, ended };
+}
+
+/** How many files and sockets a process of this machine has open (Linux only). */
+export const descriptorsOf = (pid: number): number => readdirSync(`/proc/${pid}/fd`).length;

@@ -1,0 +1,156 @@
+import type { RequestListener, Server } from 'node:http';
+import { connect, type AddressInfo } from 'node:net';
+import { afterEach, describe, expect, it } from 'vitest';
+import { systemClock } from '../../../src/clock.ts';
+import type { ConnectionBounds } from '../../../src/http/connections.ts';
+import { createListener, type ListenerOptions } from '../../../src/http/listener.ts';
+import { openProbe } from '../../support/socket-probe.ts';
+import { until } from '../../support/until.ts';
+
+const servers: Server[] = [];
+afterEach(async () => {
+  for (const server of servers.splice(0)) {
+    server.closeAllConnections();
+    await new Promise((resolve) => server.close(resolve));
+  }
+});
+
+interface Started {
+  readonly server: Server;
+  readonly port: number;
+  readonly closed: string[];
+}
+
+async function start(
+  handle: RequestListener,
+  bounds: Partial<ConnectionBounds> = {},
+  options: Partial<ListenerOptions> = {},
+): Promise<Started> {
+  const closed: string[] = [];
+  const server = createListener(
+    {
+      bounds: { total: 10, perAddress: 10, unreadMs: 60_000, ...bounds },
+      clock: systemClock,
+      keepAliveTimeoutMs: 5_000,
+      addressKeyOf: (peer) => peer,
+      onConnectionClosed: (cause) => closed.push(cause),
+      onProtocolError: () => true,
+      refusalHeaders: () => ({}),
+      onServerError: () => undefined,
+      ...options,
+    },
+    handle,
+  );
+  servers.push(server);
+  await new Promise<void>((resolve) => void server.listen(0, '127.0.0.1', resolve));
+  return { server, port: (server.address() as AddressInfo).port, closed };
+}
+
+const get = 'GET / HTTP/1.1\r\nHost: a\r\n\r\n';
+
+describe('a listener', () => {
+  it('closes a connection whose answer is not read in time, and no other', async () => {
+    const { port, closed } = await start(
+      (request, response) => void response.end(request.url === '/large' ? Buffer.alloc(64 * 1024 * 1024) : 'small'),
+      { unreadMs: 1_500 },
+    );
+    const unread = await openProbe(port);
+    unread.socket.pause();
+    unread.socket.write(get.replace('/', '/large'));
+    const reader = await openProbe(port, get.replace('/', '/large'));
+    const idle = await openProbe(port, get);
+    await until(() => reader.received().length > 64 * 1024 * 1024, 30_000);
+    await until(() => closed.length > 0, 10_000);
+    expect(closed).toEqual(['unread']);
+    expect(reader.socket.destroyed).toBe(false);
+    expect(idle.received()).toContain('small');
+    for (const { socket } of [unread, reader, idle]) socket.destroy();
+  }, 60_000);
+
+  it('does not read on when a connection has sent too much at once', async () => {
+    let begun = 0;
+    const { port, closed } = await start(() => void (begun += 1));
+    const probe = await openProbe(port, get.repeat(2_000));
+    await probe.ended;
+    expect(closed).toEqual(['pipelining']);
+    expect(begun).toBe(1);
+    probe.socket.destroy();
+  });
+
+  it('bounds what is unanswered also on a runtime whose parser cannot be stopped', async () => {
+    let begun = 0;
+    const { server, port, closed } = await start(() => void (begun += 1));
+    // node:http's own listener comes first, then the one under test; it is not shown the parser.
+    const [nodes, ours] = server.listeners('connection');
+    server.removeAllListeners('connection');
+    server.on('connection', (socket: { parser?: unknown }) => {
+      nodes?.call(server, socket);
+      const { parser } = socket;
+      socket.parser = undefined;
+      ours?.call(server, socket);
+      socket.parser = parser;
+    });
+    const socket = connect(port, '127.0.0.1');
+    socket.on('error', () => undefined);
+    const ended = new Promise((resolve) => socket.once('close', resolve));
+    socket.write(get.repeat(50));
+    await ended;
+    expect(closed).toContain('pipelining');
+    expect(begun).toBeLessThanOrEqual(1);
+  });
+
+  it('ignores errors of the sockets, of clients that reset in the middle of an answer', async () => {
+    const { port } = await start((_request, response) => {
+      response.write('a');
+      setTimeout(() => response.end(Buffer.alloc(1024 * 1024)), 20);
+    });
+    for (let index = 0; index < 20; index += 1) {
+      const probe = await openProbe(port, get);
+      await until(() => probe.received().includes('HTTP/1.1'));
+      probe.socket.resetAndDestroy();
+    }
+    const probe = await openProbe(port, get);
+    await until(() => probe.received().length > 1024 * 1024);
+    probe.socket.destroy();
+  });
+
+  it('reports an error of the listening socket and goes on', async () => {
+    const errors: string[] = [];
+    const { server, port } = await start(
+      (_request, response) => void response.end('x'),
+      {},
+      {
+        onServerError: (code) => errors.push(code),
+      },
+    );
+    server.emit('error', Object.assign(new Error('accept'), { code: 'EMFILE' }));
+    expect(errors).toEqual(['EMFILE']);
+    const probe = await openProbe(port, get);
+    await until(() => probe.received().includes('200'));
+    probe.socket.destroy();
+  });
+
+  it('refuses a connection where every other one is busy, and takes one again when one is free', async () => {
+    const { port, closed } = await start(() => undefined, { total: 2 });
+    const busy = [await openProbe(port, get), await openProbe(port, get)];
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    const refused = await openProbe(port, get);
+    await refused.ended;
+    expect(closed).toEqual(['total']);
+    busy[0]?.socket.destroy();
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    const next = await openProbe(port);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    expect(next.socket.destroyed).toBe(false);
+    expect(closed).toEqual(['total']);
+    for (const { socket } of [...busy, refused, next]) socket.destroy();
+  });
+
+  it('gives no answer to an address whose protocol errors are over the limit', async () => {
+    const { port } = await start(() => undefined, {}, { onProtocolError: () => false });
+    const probe = await openProbe(port, 'nonsense\r\n\r\n');
+    await probe.ended;
+    expect(probe.received()).toBe('');
+    probe.socket.destroy();
+  });
+});
