@@ -1,7 +1,7 @@
 // Two replicas of the built program with a real Redis, while the upstream hangs, limits them, or one of them is killed:
 // how long a user waits whose token only the other replica has.
 import { randomUUID } from 'node:crypto';
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { createServer, request, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { createProgramBuild, startProgram, type Program } from '../support/program.ts';
@@ -94,11 +94,14 @@ describe.skipIf(!redisIsInstalled)(`two replicas with Redis${redisReason}`, () =
   };
 
   const newUser = (): string => `user-${(users += 1)}`;
-  const ask = async (replica: Program, sub: string) => {
+  const tokenOf = (sub: string): string => {
     const now = Math.floor(Date.now() / 1000);
     const claims = { iss: 'https://login.example', aud: 'guest-token', sub, iat: now, exp: now + 600 };
+    return signToken('HS256', secret, claims);
+  };
+  const ask = async (replica: Program, sub: string) => {
     const startedAt = performance.now();
-    const answer = await replica.ask({ headers: { authorization: `Bearer ${signToken('HS256', secret, claims)}` } });
+    const answer = await replica.ask({ headers: { authorization: `Bearer ${tokenOf(sub)}` } });
     return { status: answer.status, text: answer.text, ms: performance.now() - startedAt };
   };
 
@@ -138,6 +141,28 @@ describe.skipIf(!redisIsInstalled)(`two replicas with Redis${redisReason}`, () =
     await lost;
     expect(status).toBe(200);
     expect(ms).toBeLessThan(1_800);
+  });
+
+  it('finish and share what they mint for a caller who hung up before they stop', async () => {
+    const stopping = await startReplica();
+    const alice = newUser();
+    let answer: () => void = () => expect.unreachable();
+    upstream.behave((request, response) => {
+      answer = () => mints(request, response);
+    });
+    const before = upstream.calls();
+    const headers = { authorization: `Bearer ${tokenOf(alice)}`, 'content-length': '0' };
+    const call = request({ host: '127.0.0.1', port: stopping.port, path: '/guest-token', method: 'POST', headers });
+    call.on('error', () => undefined).end();
+    await until(() => upstream.calls() > before);
+    call.destroy();
+    stopping.signal('SIGTERM');
+    await until(() => stopping.lines().some(({ message }) => message === 'stopping'));
+    await pause(300);
+    answer();
+    expect(await stopping.exited).toBe(0);
+    upstream.behave(hangs);
+    expect((await ask(second, alice)).status, 'had from Redis').toBe(200);
   });
 
   it('hand out the other replica’s token at once while the upstream limits them', async () => {
