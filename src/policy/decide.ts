@@ -85,11 +85,7 @@ function checkValidations({ validations }: DataAppPolicy, evaluation: Evaluation
 }
 
 /** What the policy gives these claims for a data app, at whatever time it is asked. */
-interface Terms {
-  readonly dataApp: DataAppPolicy;
-  readonly request: UpstreamRequest;
-  readonly requestSha256: string;
-}
+type Terms = Pick<Grant, 'request' | 'requestSha256'>;
 
 function fingerprint(request: UpstreamRequest, dataApp: DataAppPolicy): string {
   try {
@@ -102,13 +98,12 @@ function fingerprint(request: UpstreamRequest, dataApp: DataAppPolicy): string {
   }
 }
 
-function termsOf(policy: Policy, principal: Principal, name: string | undefined, trace?: Trace): Terms {
-  const dataApp = findDataApp(policy, name);
+function termsOf(policy: Policy, dataApp: DataAppPolicy, principal: Principal, trace?: Trace): Terms {
   const evaluation = createEvaluation(principal.claims, policy.variableCount, trace);
   checkAvailable(dataApp, evaluation);
   checkValidations(dataApp, evaluation);
   const request = step(() => dataApp.buildRequest(evaluation), 'ACCESS_DENIED');
-  return { dataApp, request, requestSha256: fingerprint(request, dataApp) };
+  return { request, requestSha256: fingerprint(request, dataApp) };
 }
 
 /** Milliseconds from now, and the moment that no token may outlive. */
@@ -129,8 +124,8 @@ function lifetime(
 }
 
 /** The only place where a grant is made. */
-const toGrant = (policy: Policy, principal: Principal, terms: Terms, nowMs: number): Grant => {
-  const { dataApp, request, requestSha256 } = terms;
+const toGrant = (policy: Policy, dataApp: DataAppPolicy, principal: Principal, terms: Terms, nowMs: number): Grant => {
+  const { request, requestSha256 } = terms;
   return Object.freeze({
     apiKeyName: dataApp.apiKeyName,
     request,
@@ -161,20 +156,36 @@ export function decide(
   nowMs: number,
   trace?: Trace,
 ): Decision {
-  const makeGrant = (): Grant => toGrant(policy, principal, termsOf(policy, principal, dataAppName, trace), nowMs);
+  const makeGrant = (): Grant => {
+    const dataApp = findDataApp(policy, dataAppName);
+    return toGrant(policy, dataApp, principal, termsOf(policy, dataApp, principal, trace), nowMs);
+  };
   return permitOrDeny(policy, makeGrant, trace);
 }
 
+/** What was permitted to a principal. A list, because most ask for one data app only: a Map takes five times the memory. */
 interface Remembered {
   readonly policy: Policy;
-  /** By the name that the caller gave. Only what was permitted is kept: no more than the policy has data apps. */
-  readonly byName: Map<string | undefined, { readonly terms: Terms; readonly permit: Decision }>;
+  /** The name that the caller gave. */
+  readonly name: string | undefined;
+  readonly dataApp: DataAppPolicy;
+  readonly permit: Extract<Decision, { kind: 'permit' }>;
+  /** What was permitted for other data apps by the same policy: never more than it has. */
+  readonly next: Remembered | undefined;
+}
+
+function recall(first: Remembered | undefined, policy: Policy, name: string | undefined): Remembered | undefined {
+  if (first?.policy !== policy) return undefined;
+  for (let entry: Remembered | undefined = first; entry !== undefined; entry = entry.next) {
+    if (entry.name === name) return entry;
+  }
+  return undefined;
 }
 
 /**
  * `decide` for a service that meets the same principals again and again: what does not depend on the time is evaluated
- * once per principal, data app and policy; a lifetime within the access token is judged on every call. What is
- * remembered goes with the principal: when authn/ forgets its token, nothing is left here.
+ * once per principal, data app and policy; a lifetime within the access token is judged on every call. Denials are not
+ * remembered. What is remembered goes with the principal: when authn/ forgets its token, nothing is left here.
  */
 export function createDecide(): (
   policy: Policy,
@@ -184,19 +195,19 @@ export function createDecide(): (
 ) => Decision {
   const remembered = new WeakMap<Principal, Remembered>();
 
-  return (policy, principal, dataAppName, nowMs) => {
-    const ofPrincipal = remembered.get(principal);
-    const known = ofPrincipal?.policy === policy ? ofPrincipal.byName.get(dataAppName) : undefined;
+  return (policy, principal, name, nowMs) => {
+    const first = remembered.get(principal);
+    const known = recall(first, policy, name);
     if (known !== undefined) {
-      if (!known.terms.dataApp.withinAccessToken) return known.permit;
-      return permitOrDeny(policy, () => toGrant(policy, principal, known.terms, nowMs));
+      const { dataApp, permit } = known;
+      if (!dataApp.withinAccessToken) return permit;
+      return permitOrDeny(policy, () => toGrant(policy, dataApp, principal, permit.grant, nowMs));
     }
     return permitOrDeny(policy, () => {
-      const terms = termsOf(policy, principal, dataAppName);
-      const grant = toGrant(policy, principal, terms, nowMs);
-      const entry = { terms, permit: { kind: 'permit', grant } } as const;
-      if (ofPrincipal?.policy === policy) ofPrincipal.byName.set(dataAppName, entry);
-      else remembered.set(principal, { policy, byName: new Map([[dataAppName, entry]]) });
+      const dataApp = findDataApp(policy, name);
+      const grant = toGrant(policy, dataApp, principal, termsOf(policy, dataApp, principal), nowMs);
+      const next = first?.policy === policy ? first : undefined;
+      remembered.set(principal, { policy, name, dataApp, permit: { kind: 'permit', grant }, next });
       return grant;
     });
   };
