@@ -205,6 +205,7 @@ export type UpstreamReason =
   | 'upstream_invalid_response'
   | 'upstream_redirect'
   | 'upstream_too_large'
+  | 'upstream_token_repeated'
   | 'upstream_rate_limited'
   | 'upstream_error'
   | 'upstream_unreachable'

@@ -1,110 +1,185 @@
-// Where calls wait for their turn: a first-in-first-out queue of bounded length before a bounded number of calls at a
-// time, let through at the pace that the upstream bears. Whoever cannot be served in time is told so at once.
+// Where calls wait for their turn: one queue per API key before a bounded number of calls at a time, let through at the
+// rates that the upstream bears, API keys in turn. Whoever cannot be served in time is told so at once.
 import type { Clock } from '../clock.ts';
 import type { CallRate } from './call-rate.ts';
+import { ServiceError } from '../errors.ts';
+import { createDeadlines, type Deadline } from './deadlines.ts';
+import { createServiceTime } from './service-time.ts';
 import { refuseUnsent } from './upstream-fault.ts';
 
 /** Ends the turn. Must be called exactly once. */
 export type Leave = () => void;
 
-export interface CallQueue {
+export interface QueueLane {
   /**
-   * Resolves when the call may be sent. Throws ServiceError UPSTREAM_UNAVAILABLE (`queue_full`) at once when the
-   * queue is full or the turn would come later than in `maxWaitMs`, or as soon as that becomes clear.
+   * Resolves when the call may be sent. Throws ServiceError UPSTREAM_UNAVAILABLE (`queue_full`) at once when the queue
+   * is full or the call could not be answered within `remainingMs`, or as soon as that becomes clear.
    */
-  readonly enter: (maxWaitMs: number) => Promise<Leave>;
-  /** Looks at the queue again after the pace has changed, and turns away those who would now wait too long. */
-  readonly reconsider: () => void;
-  readonly waiting: () => number;
+  readonly enter: (remainingMs: number) => Leave | Promise<Leave>;
   /** Whether a call would be let through at once. */
   readonly hasRoom: () => boolean;
 }
 
+export interface CallQueue {
+  /** The queue of an API key with this call rate. */
+  readonly createLane: (rate: CallRate) => QueueLane;
+  /** Looks at all queues again after a rate has changed, and turns away those who would now wait too long. */
+  readonly reconsider: () => void;
+  readonly waiting: () => number;
+  /** Refuses all that wait, as SHUTTING_DOWN. */
+  readonly close: () => void;
+}
+
 interface CallQueueOptions {
   readonly clock: Pick<Clock, 'monotonic'>;
-  readonly pace: CallRate;
+  /** What all API keys share. */
+  readonly rate: CallRate;
   readonly maxConcurrent: number;
+  /** The most that one API key may have running while there are others. */
+  readonly maxConcurrentPerKey: number;
   readonly maxWaiting: number;
+  /** Less time than this for the call itself is not worth a turn. */
+  readonly worthwhileMs: number;
 }
 
 interface Waiter {
+  /** When its turn must have come. */
   readonly until: number;
-  readonly expiry: NodeJS.Timeout;
+  readonly deadline: Deadline;
   readonly admit: () => void;
-  readonly refuse: (retryAfterMs: number) => void;
+  readonly refuse: (error: ServiceError) => void;
 }
 
-export function createCallQueue({ clock, pace, maxConcurrent, maxWaiting }: CallQueueOptions): CallQueue {
-  let running = 0;
-  let queue: Waiter[] = [];
+interface Lane {
+  readonly rate: CallRate;
+  readonly waiters: Set<Waiter>;
+  running: number;
+}
+
+const tooLate = (waitMs: number): ServiceError => refuseUnsent('queue_full', waitMs);
+
+export function createCallQueue(options: CallQueueOptions): CallQueue {
+  const { clock, maxConcurrent, worthwhileMs } = options;
+  const serviceTime = createServiceTime(clock);
+  const expiries = createDeadlines(clock);
+  /** The lane whose turn it is stands first. */
+  let lanes: Lane[] = [];
+  let waiting = 0;
+  let callMsConsidered = 0;
   let nextTurn: NodeJS.Timeout | undefined;
 
-  const leaveOnce = (): Leave => {
+  const perKey = (): number => (lanes.length > 1 ? options.maxConcurrentPerKey : maxConcurrent);
+  const hasPlace = (lane: Lane): boolean => serviceTime.running() < maxConcurrent && lane.running < perKey();
+  const rateWaitMs = (lane: Lane): number => Math.max(lane.rate.waitMs(), options.rate.waitMs());
+
+  /** When the turn of one more would come, in milliseconds from now, with `ahead` waiting before it in its lane. */
+  const projectedWaitMs = (lane: Lane, ahead: number): number => {
+    const aheadOfAll = lanes.reduce((sum, other) => sum + Math.min(other.waiters.size, ahead), 0);
+    const turns = aheadOfAll + 1 + serviceTime.running() - maxConcurrent;
+    return Math.max(
+      lane.rate.projectedWaitMs(ahead),
+      options.rate.projectedWaitMs(aheadOfAll),
+      turns > 0 ? turns * serviceTime.turnMs() : 0,
+    );
+  };
+
+  const start = (lane: Lane): Leave => {
+    lane.running += 1;
+    lane.rate.sent();
+    options.rate.sent();
+    const end = serviceTime.begin();
     let left = false;
     return () => {
       if (left) return;
       left = true;
-      running -= 1;
-      admitWaiting();
+      lane.running -= 1;
+      end();
+      if (waiting === 0) return;
+      // Calls take much longer than when the queue was last looked at.
+      if (serviceTime.callMs() > 1.5 * callMsConsidered) reconsider();
+      else admitWaiting();
     };
   };
 
+  /** The first lane in turn that has somebody waiting, a place and the rate for it. */
+  const nextLane = (): Lane | undefined =>
+    lanes.find((lane) => lane.waiters.size > 0 && hasPlace(lane) && rateWaitMs(lane) === 0);
+
   const admitWaiting = (): void => {
     clearTimeout(nextTurn);
-    while (running < maxConcurrent && queue.length > 0) {
-      const waitMs = pace.waitMs();
-      if (waitMs > 0) {
-        nextTurn = setTimeout(admitWaiting, Math.ceil(waitMs));
-        return;
+    for (let lane = nextLane(); lane !== undefined; lane = nextLane()) {
+      if (lanes.length > 1) lanes = [...lanes.filter((other) => other !== lane), lane];
+      for (const waiter of lane.waiters) {
+        remove(lane, waiter);
+        waiter.admit();
+        break;
       }
-      const next = queue.shift();
-      running += 1;
-      pace.sent();
-      next?.admit();
     }
+    const waits = lanes.filter((lane) => lane.waiters.size > 0 && hasPlace(lane)).map(rateWaitMs);
+    if (waits.length > 0) nextTurn = setTimeout(admitWaiting, Math.max(1, Math.ceil(Math.min(...waits))));
   };
 
-  const remove = (waiter: Waiter): void => {
-    queue = queue.filter((other) => other !== waiter);
+  const remove = (lane: Lane, waiter: Waiter): void => {
+    if (!lane.waiters.delete(waiter)) return;
+    waiting -= 1;
+    expiries.remove(waiter.deadline);
   };
 
-  const enter = (maxWaitMs: number): Promise<Leave> => {
-    const waitMs = pace.projectedWaitMs(queue.length);
-    if (queue.length >= maxWaiting || waitMs > maxWaitMs) return Promise.reject(refuseUnsent('queue_full', waitMs));
-    return new Promise<Leave>((resolve, reject) => {
-      const refuse = (retryAfterMs: number): void => {
-        clearTimeout(waiter.expiry);
-        remove(waiter);
-        reject(refuseUnsent('queue_full', retryAfterMs));
-      };
+  const wait = (lane: Lane, maxWaitMs: number): Promise<Leave> =>
+    new Promise((resolve, reject) => {
       const waiter: Waiter = {
         until: clock.monotonic() + maxWaitMs,
-        expiry: setTimeout(() => refuse(pace.projectedWaitMs(queue.length)), maxWaitMs),
-        admit: () => {
-          clearTimeout(waiter.expiry);
-          resolve(leaveOnce());
+        deadline: expiries.set(maxWaitMs, () => waiter.refuse(tooLate(projectedWaitMs(lane, lane.waiters.size)))),
+        admit: () => resolve(start(lane)),
+        refuse: (error) => {
+          remove(lane, waiter);
+          reject(error);
         },
-        refuse,
       };
-      queue.push(waiter);
+      lane.waiters.add(waiter);
+      waiting += 1;
       admitWaiting();
     });
-  };
 
   const reconsider = (): void => {
-    let ahead = 0;
-    for (const waiter of [...queue]) {
-      const waitMs = pace.projectedWaitMs(ahead);
-      if (clock.monotonic() + waitMs > waiter.until) waiter.refuse(waitMs);
-      else ahead += 1;
+    callMsConsidered = serviceTime.callMs();
+    for (const lane of lanes) {
+      let ahead = 0;
+      for (const waiter of lane.waiters) {
+        const waitMs = projectedWaitMs(lane, ahead);
+        if (clock.monotonic() + waitMs > waiter.until) waiter.refuse(tooLate(waitMs));
+        else ahead += 1;
+      }
     }
     admitWaiting();
   };
 
+  const createLane = (rate: CallRate): QueueLane => {
+    const lane: Lane = { rate, waiters: new Set(), running: 0 };
+    lanes.push(lane);
+    const hasRoom = (): boolean => lane.waiters.size === 0 && hasPlace(lane) && rateWaitMs(lane) === 0;
+    return {
+      hasRoom,
+      enter: (remainingMs) => {
+        if (hasRoom() && remainingMs >= 0) return start(lane);
+        const maxWaitMs = remainingMs - Math.max(worthwhileMs, serviceTime.callMs());
+        const waitMs = projectedWaitMs(lane, lane.waiters.size);
+        if (waiting >= options.maxWaiting || waitMs > maxWaitMs) return Promise.reject(tooLate(waitMs));
+        return wait(lane, maxWaitMs);
+      },
+    };
+  };
+
   return {
-    enter,
+    createLane,
     reconsider,
-    waiting: () => queue.length,
-    hasRoom: () => queue.length === 0 && running < maxConcurrent && pace.waitMs() === 0,
+    waiting: () => waiting,
+    close: () => {
+      clearTimeout(nextTurn);
+      for (const lane of lanes) {
+        for (const waiter of lane.waiters) waiter.refuse(new ServiceError('SHUTTING_DOWN', 'shutting_down'));
+      }
+      expiries.close();
+    },
   };
 }

@@ -1,5 +1,5 @@
-// How fast the whole service may call: as fast as it likes until the upstream says 429, then half as fast, then
-// gradually faster along a cubic curve that lingers below the rate that was too high (the growth of RFC 9438 §4.2).
+// How fast calls may be sent: as fast as they come until the upstream says 429, then half as fast, then twice as fast
+// again every `doublingMs`, until no limit is in sight.
 import type { Clock } from '../clock.ts';
 
 export interface CallRate {
@@ -14,15 +14,13 @@ export interface CallRate {
   readonly callsPerSecond: () => number;
 }
 
-export interface CallRateOptions {
-  readonly clock: Pick<Clock, 'monotonic'>;
+export interface CallRateLimits {
   /** It never goes slower than this. */
   readonly minPerSecond: number;
   /** The rate that is assumed to have been too high at the first 429, if fewer calls than that were made. */
   readonly assumedPerSecond: number;
-  /** Calls per second that are gained, times the cube of seconds. */
-  readonly growth: number;
-  /** A `Retry-After` stops everybody for this long at most; then single calls probe at the slowest pace. */
+  readonly doublingMs: number;
+  /** A `Retry-After` stops everybody for this long at most; then single calls probe at the slowest rate. */
   readonly maxPauseMs: number;
 }
 
@@ -30,22 +28,32 @@ const measuredMs = 5000;
 /** A rate that no upstream limit of this kind is near: the brake is off again. */
 const freeAbove = 200;
 
-export function createCallRate({ clock, ...options }: CallRateOptions): CallRate {
-  let cut: { readonly at: number; readonly ceiling: number } | undefined;
+export function createCallRate({ clock, ...limits }: CallRateLimits & { clock: Pick<Clock, 'monotonic'> }): CallRate {
+  let cut: { readonly at: number; readonly perSecond: number } | undefined;
   let pausedUntil = -Infinity;
   let lastSentAt = -Infinity;
-  let measuring: Measuring = { since: clock.monotonic(), calls: 0, before: 0 };
+  let measuredSince = clock.monotonic();
+  let calls = 0;
+  /** Calls in the stretch before this one. */
+  let callsBefore = 0;
+
+  const measure = (now: number): void => {
+    const stretches = Math.floor((now - measuredSince) / measuredMs);
+    if (stretches < 1) return;
+    callsBefore = stretches === 1 ? calls : 0;
+    calls = 0;
+    measuredSince = now;
+  };
 
   const callsPerSecond = (): number => {
     if (cut === undefined) return Infinity;
-    const plateauAfter = Math.cbrt(cut.ceiling / 2 / options.growth);
-    const seconds = (clock.monotonic() - cut.at) / 1000;
-    const rate = Math.max(options.minPerSecond, options.growth * (seconds - plateauAfter) ** 3 + cut.ceiling);
+    const rate = cut.perSecond * 2 ** ((clock.monotonic() - cut.at) / limits.doublingMs);
     if (rate > freeAbove) cut = undefined;
     return cut === undefined ? Infinity : rate;
   };
 
   const waitMs = (): number => {
+    if (cut === undefined && pausedUntil === -Infinity) return 0;
     const nextAt = Math.max(lastSentAt + 1000 / callsPerSecond(), pausedUntil);
     return Math.max(0, nextAt - clock.monotonic());
   };
@@ -56,33 +64,19 @@ export function createCallRate({ clock, ...options }: CallRateOptions): CallRate
     projectedWaitMs: (ahead) => waitMs() + (ahead * 1000) / callsPerSecond(),
     sent: () => {
       lastSentAt = clock.monotonic();
-      measuring = measured(measuring, lastSentAt);
-      measuring.calls += 1;
+      measure(lastSentAt);
+      calls += 1;
     },
     limited: (sentAt, retryAfterMs) => {
       const now = clock.monotonic();
       if (retryAfterMs !== undefined)
-        pausedUntil = Math.max(pausedUntil, now + Math.min(retryAfterMs, options.maxPauseMs));
-      // Calls that were on their way before the last cut say nothing about the pace after it.
+        pausedUntil = Math.max(pausedUntil, now + Math.min(retryAfterMs, limits.maxPauseMs));
+      // Calls that were on their way before the last cut say nothing about the rate after it.
       if (cut !== undefined && sentAt < cut.at) return;
-      measuring = measured(measuring, now);
-      const seen = Math.max(measuring.calls, measuring.before) / (measuredMs / 1000);
-      const tooFast = Math.min(callsPerSecond(), Math.max(options.assumedPerSecond, seen));
-      cut = { at: now, ceiling: Math.max(options.minPerSecond, tooFast) };
+      measure(now);
+      const seen = Math.max(calls, callsBefore) / (measuredMs / 1000);
+      const tooFast = Math.min(callsPerSecond(), Math.max(limits.assumedPerSecond, seen));
+      cut = { at: now, perSecond: Math.max(limits.minPerSecond, tooFast / 2) };
     },
   };
-}
-
-interface Measuring {
-  readonly since: number;
-  calls: number;
-  /** Calls in the stretch before this one. */
-  readonly before: number;
-}
-
-/** The same stretch while it lasts, else the next one. */
-function measured(current: Measuring, now: number): Measuring {
-  const stretches = Math.floor((now - current.since) / measuredMs);
-  if (stretches < 1) return current;
-  return { since: now, calls: 0, before: stretches === 1 ? current.calls : 0 };
 }

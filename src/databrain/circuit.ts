@@ -1,11 +1,16 @@
-// Stops calling an upstream that is down: closed → open on consecutive failures or on their share, then one probe at
-// a time decides. Knows nothing of HTTP; the caller says what a call came to.
+// Stops calling what is down: closed → open on consecutive failures or on their share, then one probe at a time decides.
+// Knows nothing of HTTP; the caller says what a call came to.
 import type { Clock } from '../clock.ts';
 
 export type CircuitState = 'closed' | 'open' | 'half_open';
 
-/** `success` and `failure` count; `answered` proves that the upstream lives without saying that all is well (4xx). */
-export type CallResult = 'success' | 'failure' | 'answered' | 'not_sent';
+/**
+ * - `success`, `failure`: count;
+ * - `answered`: proves that the upstream lives without saying that all is well (4xx);
+ * - `repeated_failure`: of somebody whose failure was counted already: nothing new, and no sign of life either;
+ * - `not_sent`: says nothing.
+ */
+export type CallResult = 'success' | 'failure' | 'answered' | 'repeated_failure' | 'not_sent';
 
 export type Admission =
   | { readonly kind: 'admitted'; readonly done: (result: CallResult) => void }
@@ -20,8 +25,7 @@ export interface Circuit {
   readonly state: () => CircuitState;
 }
 
-export interface CircuitOptions {
-  readonly clock: Pick<Clock, 'monotonic'>;
+export interface CircuitLimits {
   /** Failures in a row that open it. */
   readonly consecutiveFailures: number;
   /** Share of failures within the window that opens it, 0–1, once `minimumCalls` were counted. */
@@ -31,7 +35,10 @@ export interface CircuitOptions {
   /** How long it stays open the first time; doubles with each failed probe up to `maxOpenMs`. */
   readonly openMs: number;
   readonly maxOpenMs: number;
-  readonly onChange: (state: CircuitState) => void;
+}
+
+interface CircuitOptions extends CircuitLimits {
+  readonly clock: Pick<Clock, 'monotonic'>;
 }
 
 const slices = 10;
@@ -45,14 +52,13 @@ export function createCircuit(options: CircuitOptions): Circuit {
   let inARow = 0;
   /** Results that belong to an earlier period (a call sent before it opened) must not decide a later one. */
   let period = 0;
-  let window: { slice: number; successes: number; failures: number }[] = [];
+  let window: { readonly slice: number; calls: number; failures: number }[] = [];
 
   const enter = (next: CircuitState): void => {
     if (next === state) return;
     state = next;
     period += 1;
     probing = false;
-    options.onChange(next);
   };
 
   const open = (): void => {
@@ -69,34 +75,37 @@ export function createCircuit(options: CircuitOptions): Circuit {
 
   const count = (failed: boolean): void => {
     const slice = Math.floor((clock.monotonic() * slices) / windowMs);
-    window = window.filter((entry) => entry.slice > slice - slices);
     let current = window.at(-1);
     if (current?.slice !== slice) {
-      current = { slice, successes: 0, failures: 0 };
+      window = window.filter((entry) => entry.slice > slice - slices);
+      current = { slice, calls: 0, failures: 0 };
       window.push(current);
     }
-    current[failed ? 'failures' : 'successes'] += 1;
+    current.calls += 1;
     inARow = failed ? inARow + 1 : 0;
+    if (!failed) return;
+    current.failures += 1;
     const failures = window.reduce((sum, entry) => sum + entry.failures, 0);
-    const total = window.reduce((sum, entry) => sum + entry.successes, failures);
-    const shareReached = total >= options.minimumCalls && failures >= options.failureShare * total;
-    if (failed && (inARow >= options.consecutiveFailures || shareReached)) open();
+    const calls = window.reduce((sum, entry) => sum + entry.calls, 0);
+    const shareReached = calls >= options.minimumCalls && failures >= options.failureShare * calls;
+    if (inARow >= options.consecutiveFailures || shareReached) open();
   };
 
-  const settle = (result: CallResult, sentIn: number): void => {
-    if (sentIn !== period) return;
-    if (state === 'closed') {
-      if (result === 'success' || result === 'failure') count(result === 'failure');
-      return;
-    }
+  const settleProbe = (result: CallResult): void => {
     if (result === 'not_sent') {
       probing = false;
-    } else if (result === 'failure') {
-      openFor = Math.min(openFor * 2, options.maxOpenMs);
+    } else if (result === 'failure' || result === 'repeated_failure') {
+      openFor = result === 'failure' ? Math.min(openFor * 2, options.maxOpenMs) : options.openMs;
       open();
     } else {
       close();
     }
+  };
+
+  const settle = (result: CallResult, sentIn: number): void => {
+    if (sentIn !== period) return;
+    if (state !== 'closed') settleProbe(result);
+    else if (result === 'success' || result === 'failure') count(result === 'failure');
   };
 
   const refusedForMs = (): number => {

@@ -1,15 +1,17 @@
 // The upstream client, put together: what the rest of the service sees of Databrain. Start reading at mint.ts.
 import type { AnySchemaObject } from 'ajv';
+import { buildConnector } from 'undici';
 import type { Clock } from '../clock.ts';
+import type { Grant } from '../policy/decision.ts';
 import type { ApiKeys } from '../secrets/api-keys.ts';
-import { createExchanges } from './exchange.ts';
-import { createCircuit, type CircuitOptions, type CircuitState } from './circuit.ts';
-import { createCallQueue } from './call-queue.ts';
+import type { CircuitState } from './circuit.ts';
+import type { ConnectionLimits } from './connections.ts';
+import { createExchanges, type UpstreamRoute } from './exchange.ts';
 import { createRenewKey } from './key-renewal.ts';
+import { createLanes, type LaneLimits } from './lanes.ts';
 import { createMint, type Mint } from './mint.ts';
-import { createCallRate, type CallRateOptions } from './call-rate.ts';
 import { createToRequestBody } from './request-body.ts';
-import { createRetryBudget } from './retry-budget.ts';
+import { createTokenOwners } from './token-owners.ts';
 import type { UpstreamEvents } from './upstream-events.ts';
 
 export interface UpstreamClientOptions {
@@ -29,44 +31,42 @@ export interface UpstreamClientOptions {
 }
 
 /** What is not a setting: bounds that suit every deployment, named so that tests can make them small. */
-export interface UpstreamLimits {
-  /** Calls at a time, and connections kept. */
-  readonly connections: number;
-  /** How long a connection is left alone after an answer. */
-  readonly restMs: number;
-  readonly maxWaiting: number;
-  readonly maxQueueMs: number;
-  readonly keepAliveMs: number;
+export interface UpstreamLimits extends ConnectionLimits, LaneLimits {
   readonly backoffMs: number;
   readonly maxBackoffMs: number;
-  readonly retryShare: number;
-  readonly retryReserve: number;
-  readonly retryQuietMs: number;
-  readonly circuit: Omit<CircuitOptions, 'clock' | 'onChange'>;
-  readonly pace: Omit<CallRateOptions, 'clock'>;
+  /** Tokens whose owner is remembered. */
+  readonly maxRememberedTokens: number;
 }
 
 export interface UpstreamClient {
   readonly mint: Mint;
+  /** Whether a call for this grant would be sent at once: no open circuit, no pause, nobody waiting for a turn. */
+  readonly hasRoom: (grant: Pick<Grant, 'apiKeyName' | 'request'>) => boolean;
+  /** The worst of all API keys. */
   readonly circuitState: () => CircuitState;
-  /** Whether a call with this API key would be sent at once: no open circuit, no pause, nobody waiting for a turn. */
-  readonly hasRoom: (apiKeyName: string) => boolean;
-  /** Ends all connections. Calls that still run are refused as SHUTTING_DOWN: drain first. */
+  /** Ends all connections. Calls that still run or wait are refused as SHUTTING_DOWN: drain first. */
   readonly close: () => Promise<void>;
 }
 
-const defaultLimits = (deadlineMs: number): UpstreamLimits => ({
-  // More than one user's rate limit lets through in an attempt's time: hanging calls of one do not block the others.
-  connections: 128,
-  restMs: 50,
-  maxWaiting: 256,
-  maxQueueMs: deadlineMs * 0.75,
+const defaultLimits: UpstreamLimits = {
+  most: 1024,
+  spread: 128,
+  shortRestMs: 2,
+  longRestMs: 50,
+  distrustMs: 600_000,
   keepAliveMs: 4000,
+  // More than one user's rate limit lets through in an attempt's time: hanging calls of one do not block the others.
+  maxConcurrent: 128,
+  maxConcurrentPerKey: 96,
+  // Bounds memory only; who waits in vain is turned away long before.
+  maxWaiting: 4096,
   backoffMs: 200,
   maxBackoffMs: 2000,
   retryShare: 0.2,
   retryReserve: 10,
   retryQuietMs: 10_000,
+  sameLimitMs: 10_000,
+  maxRememberedTokens: 10_000,
   circuit: {
     consecutiveFailures: 10,
     failureShare: 0.5,
@@ -75,52 +75,57 @@ const defaultLimits = (deadlineMs: number): UpstreamLimits => ({
     openMs: 1000,
     maxOpenMs: 5000,
   },
-  pace: { minPerSecond: 0.5, assumedPerSecond: 4, growth: 0.02, maxPauseMs: 5000 },
-});
+  rate: { minPerSecond: 0.5, assumedPerSecond: 4, doublingMs: 8000, maxPauseMs: 5000 },
+};
 
 /** Throws TypeError for an address that is no URL, and what ajv throws for a schema that is none. */
 export function createUpstreamClient(options: UpstreamClientOptions): UpstreamClient {
-  const { clock, apiKeys, events, timeoutMs, deadlineMs } = options;
-  const limits = { ...defaultLimits(deadlineMs), ...options.limits };
-  const attempts = createExchanges({
-    baseUrl: options.baseUrl,
-    kept: limits.connections,
-    restMs: limits.restMs,
-    keepAliveMs: limits.keepAliveMs,
-    connectTimeoutMs: timeoutMs,
-  });
-  const circuit = createCircuit({ ...limits.circuit, clock, onChange: events.circuit });
-  const pace = createCallRate({ ...limits.pace, clock });
-  const gate = createCallQueue({ clock, pace, maxConcurrent: limits.connections, maxWaiting: limits.maxWaiting });
-  const budget = createRetryBudget({
+  const { clock, apiKeys, events, timeoutMs } = options;
+  const limits = { ...defaultLimits, ...options.limits };
+  const worthwhileMs = Math.min(250, timeoutMs);
+  const exchanges = createExchanges({
+    ...limits,
     clock,
-    share: limits.retryShare,
-    reserve: limits.retryReserve,
-    quietMs: limits.retryQuietMs,
+    route: directRoute(options.baseUrl, timeoutMs),
+    onSurplus: events.surplus,
   });
+  const lanes = createLanes({ ...limits, clock, worthwhileMs, events });
   const mint = createMint({
-    clock,
-    apiKeys,
+    ...options,
     renewKey: createRenewKey(apiKeys),
     toRequestBody: createToRequestBody(options.bodySchema),
-    attempts,
-    circuit,
-    gate,
-    pace,
+    exchanges,
+    laneOf: lanes.of,
+    tokenOwners: createTokenOwners(limits.maxRememberedTokens),
     retry: {
       maxRetries: options.maxRetries,
       baseMs: limits.backoffMs,
       maxBackoffMs: limits.maxBackoffMs,
-      worthwhileMs: Math.min(250, timeoutMs),
+      worthwhileMs,
       random: options.random,
-      budget,
     },
-    events,
     pause: (ms) => new Promise((resolve) => void setTimeout(resolve, ms)),
-    timeoutMs,
-    deadlineMs,
-    maxQueueMs: limits.maxQueueMs,
   });
-  const hasRoom = (): boolean => circuit.refusedForMs() === 0 && gate.hasRoom();
-  return { mint, circuitState: circuit.state, hasRoom, close: attempts.close };
+  return {
+    mint,
+    hasRoom: ({ apiKeyName, request }) => {
+      const { circuit, queue } = lanes.of(apiKeyName);
+      return circuit.refusedForMs(request.clientId) === 0 && queue.hasRoom();
+    },
+    circuitState: lanes.circuitState,
+    close: async () => {
+      lanes.close();
+      await exchanges.close();
+    },
+  };
+}
+
+function directRoute(baseUrl: string, connectTimeoutMs: number): UpstreamRoute {
+  const { origin, pathname } = new URL(baseUrl);
+  return {
+    origin,
+    pathPrefix: pathname.replace(/\/+$/, ''),
+    headers: [],
+    connect: buildConnector({ timeout: connectTimeoutMs, allowH2: false, rejectUnauthorized: true }),
+  };
 }

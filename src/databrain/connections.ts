@@ -1,45 +1,95 @@
-// The connections to the upstream: a bounded set of kept ones, each carrying one call at a time and resting after every
-// answer before it is used again. undici's Pool would use it again at once, and then an answer that the upstream sends
-// twice, a moment apart, becomes the answer to the next user's request (measured: one call in ten).
-import { buildConnector, Client, errors, type Dispatcher } from 'undici';
+// The connections to the upstream, each carrying one call at a time. After an answer a connection rests before it is
+// used again, so that an answer which the upstream sends twice closes the connection instead of answering the next user.
+//
+// The connection that has rested longest is taken first, and up to `spread` connections are opened rather than using
+// one that has rested less than `longRestMs`. Only beyond that, in a burst, `shortRestMs` is enough, and only while
+// nothing surplus has come from this upstream; once something has, the long rest holds for all for `distrustMs`.
+import { Client, type buildConnector } from 'undici';
+import type { Clock } from '../clock.ts';
+import { isProtocolViolation } from './connection-loss.ts';
+
+export interface Connection {
+  readonly client: Client;
+  /** Answers that have come over its present socket. */
+  answers: number;
+  restingSince: number;
+}
+
+/** Is given a connection that nobody else uses, or undefined when the service closes. */
+export type UseConnection = (connection: Connection | undefined) => void;
 
 export interface Connections {
-  /**
-   * Runs one exchange on a connection that nobody else uses meanwhile: a kept one that has rested, or with `fresh`, or
-   * if none has, one of its own that is closed afterwards.
-   */
-  readonly use: <T>(fresh: boolean, exchange: (connection: Dispatcher) => Promise<T>) => Promise<T>;
-  /** Whether this error came from a connection over which an earlier call had been answered. */
-  readonly hadAnswered: (error: unknown) => boolean;
+  /** Calls `use` at once or as soon as a connection has rested. With `fresh` it is a new one. */
+  readonly take: (fresh: boolean, use: UseConnection) => void;
+  /** Withdraws a `take` whose `use` was not called yet. */
+  readonly withdraw: (use: UseConnection) => void;
+  /** A whole answer came: the connection rests and is used again. */
+  readonly giveBack: (connection: Connection) => void;
+  /** The call failed or was given up: the connection is closed. */
+  readonly discard: (connection: Connection) => void;
+  /** An answer came that nobody had asked for, or that belongs to somebody else. */
+  readonly distrust: () => void;
   readonly close: () => Promise<void>;
 }
 
-interface ConnectionsOptions {
-  readonly origin: string;
-  /** How many are kept at most. */
-  readonly kept: number;
-  /** How long an answered connection is left alone, so that surplus bytes close it instead of answering somebody. */
-  readonly restMs: number;
-  /** How long an idle connection is kept: shorter than what gateways allow, so that the race with their close is rare. */
+export interface ConnectionLimits {
+  /** The most that are open at a time. */
+  readonly most: number;
+  /** Up to so many are opened rather than using one after a short rest. */
+  readonly spread: number;
+  readonly shortRestMs: number;
+  readonly longRestMs: number;
+  readonly distrustMs: number;
+  /** How long an unused connection is kept: shorter than what gateways allow, so that the race with their close is rare. */
   readonly keepAliveMs: number;
-  /** Bounds connecting, so that a call that was given up does not keep its socket for long. */
-  readonly connectTimeoutMs: number;
-  readonly maxAnswerBytes: number;
 }
 
-export function createConnections(options: ConnectionsOptions): Connections {
-  const memory = createSocketMemory();
-  const connect = memory.remembering(buildConnector({ timeout: options.connectTimeoutMs, allowH2: false }));
-  const all = new Set<Client>();
-  /** Rested ones; the last used is taken first, so that the others may grow old and close. */
-  const free: Client[] = [];
-  const resting = new Set<NodeJS.Timeout>();
-  let kept = 0;
+interface ConnectionsOptions extends ConnectionLimits {
+  readonly clock: Pick<Clock, 'monotonic'>;
+  readonly origin: string;
+  readonly connect: buildConnector.connector;
+  readonly maxAnswerBytes: number;
+  readonly onSurplus: () => void;
+}
 
-  const open = (pipelining: 0 | 1): Client => {
+/** When a connection that is next in turn has not been needed for so long, there are too many, and one is closed ... */
+const unneededMs = 500;
+/** ... but not more often than this. */
+const shrinkEveryMs = 100;
+
+export function createConnections(options: ConnectionsOptions): Connections {
+  const { clock, most, spread, longRestMs } = options;
+  const open = new Set<Connection>();
+  /** In the order in which they began to rest. */
+  const resting = new Set<Connection>();
+  const waiting = new Set<UseConnection>();
+  let distrustedUntil = -Infinity;
+  let shrinkAt = 0;
+  let timer: NodeJS.Timeout | undefined;
+  let isClosed = false;
+
+  const end = (connection: Connection): void => {
+    open.delete(connection);
+    resting.delete(connection);
+    void connection.client.destroy();
+  };
+
+  const discard = (connection: Connection): void => {
+    end(connection);
+    serveWaiting();
+  };
+
+  const distrust = (): void => {
+    const now = clock.monotonic();
+    if (now >= distrustedUntil) options.onSurplus();
+    distrustedUntil = now + options.distrustMs;
+  };
+
+  const start = (): Connection => {
     const client = new Client(options.origin, {
-      connect,
-      pipelining,
+      connect: options.connect,
+      allowH2: false,
+      pipelining: 1,
       maxResponseSize: options.maxAnswerBytes,
       keepAliveTimeout: options.keepAliveMs,
       keepAliveMaxTimeout: options.keepAliveMs,
@@ -47,64 +97,100 @@ export function createConnections(options: ConnectionsOptions): Connections {
       headersTimeout: 0,
       bodyTimeout: 0,
     });
-    all.add(client);
-    return client;
+    const connection: Connection = { client, answers: 0, restingSince: 0 };
+    client.on('disconnect', (_origin, _targets, error) => {
+      connection.answers = 0;
+      if (!resting.has(connection)) return;
+      if (isProtocolViolation(error, false)) distrust();
+      discard(connection);
+    });
+    open.add(connection);
+    return connection;
   };
 
-  const takeKept = (): Client | undefined => {
-    const rested = free.pop();
-    if (rested !== undefined || kept >= options.kept) return rested;
-    kept += 1;
-    return open(1);
+  const oldestResting = (): Connection | undefined => {
+    for (const connection of resting) return connection;
+    return undefined;
   };
 
-  const rest = (client: Client): void => {
-    const timer = setTimeout(() => {
-      resting.delete(timer);
-      free.push(client);
-    }, options.restMs);
-    timer.unref();
-    resting.add(timer);
+  const restNeededMs = (now: number): number => (now < distrustedUntil ? longRestMs : options.shortRestMs);
+
+  const shrink = (now: number): void => {
+    const next = oldestResting();
+    if (next === undefined || now < shrinkAt || now - next.restingSince < unneededMs) return;
+    shrinkAt = now + shrinkEveryMs;
+    end(next);
+  };
+
+  /** A new connection, in the place of one at rest if there are as many as there may be. */
+  const startInPlace = (): Connection | undefined => {
+    const oldest = open.size < most ? undefined : oldestResting();
+    if (oldest !== undefined) end(oldest);
+    return open.size < most ? start() : undefined;
+  };
+
+  const available = (now: number): Connection | undefined => {
+    const oldest = oldestResting();
+    const restedMs = oldest === undefined ? -1 : now - oldest.restingSince;
+    if (oldest !== undefined && restedMs >= (open.size < spread ? longRestMs : restNeededMs(now))) {
+      resting.delete(oldest);
+      shrink(now);
+      return oldest;
+    }
+    const mayOpen = oldest === undefined || now < distrustedUntil ? most : spread;
+    return open.size < mayOpen ? start() : undefined;
+  };
+
+  const serveWaiting = (): void => {
+    if (isClosed) return;
+    for (const use of waiting) {
+      const connection = available(clock.monotonic());
+      if (connection === undefined) break;
+      waiting.delete(use);
+      use(connection);
+    }
+    armTimer();
+  };
+
+  const armTimer = (): void => {
+    const oldest = oldestResting();
+    if (timer !== undefined || waiting.size === 0 || oldest === undefined) return;
+    const now = clock.monotonic();
+    timer = setTimeout(
+      () => {
+        timer = undefined;
+        serveWaiting();
+      },
+      Math.max(1, Math.ceil(oldest.restingSince + restNeededMs(now) - now)),
+    );
   };
 
   return {
-    hadAnswered: memory.hadAnswered,
-    use: async (fresh, exchange) => {
-      const keeping = fresh ? undefined : takeKept();
-      const client = keeping ?? open(0);
-      try {
-        return await exchange(client);
-      } finally {
-        if (keeping !== undefined) rest(keeping);
-        else {
-          all.delete(client);
-          void client.destroy();
-        }
-      }
+    discard,
+    distrust,
+    take: (fresh, use) => {
+      if (isClosed) return use(undefined);
+      const connection = fresh ? startInPlace() : available(clock.monotonic());
+      if (connection !== undefined) return use(connection);
+      waiting.add(use);
+      armTimer();
+    },
+    withdraw: (use) => void waiting.delete(use),
+    giveBack: (connection) => {
+      connection.answers += 1;
+      connection.restingSince = clock.monotonic();
+      resting.add(connection);
+      if (waiting.size > 0) armTimer();
     },
     close: async () => {
-      for (const timer of resting) clearTimeout(timer);
-      await Promise.all([...all].map((client) => client.destroy()));
+      isClosed = true;
+      clearTimeout(timer);
+      const clients = [...open].map(({ client }) => client);
+      open.clear();
+      resting.clear();
+      for (const use of waiting) use(undefined);
+      waiting.clear();
+      await Promise.all(clients.map((client) => client.destroy()));
     },
-  };
-}
-
-/** Knows of a failed connection whether anything had ever come over it: if so, it was one kept from an earlier call. */
-function createSocketMemory() {
-  const answeredBefore = new WeakSet<Error>();
-  return {
-    remembering:
-      (connect: buildConnector.connector): buildConnector.connector =>
-      (target, callback) =>
-        connect(target, (...result) => {
-          const [, socket] = result;
-          socket?.once('error', (error: Error) => {
-            if (socket.bytesRead > 0) answeredBefore.add(error);
-          });
-          callback(...result);
-        }),
-    hadAnswered: (error: unknown): boolean =>
-      error instanceof Error &&
-      (answeredBefore.has(error) || (error instanceof errors.SocketError && (error.socket?.bytesRead ?? 0) > 0)),
   };
 }

@@ -1,18 +1,35 @@
 // One HTTP exchange with the upstream: one time limit over connecting, headers and body, an answer of bounded size, no
 // redirects, no compression asked for. Judges nothing but whether a whole answer came.
-import { errors, type Dispatcher } from 'undici';
+import { errors, type buildConnector, type Dispatcher } from 'undici';
+import type { Clock } from '../clock.ts';
 import type { Secret } from '../secrets/secret.ts';
-import { createConnections } from './connections.ts';
+import { codeOf, isProtocolViolation } from './connection-loss.ts';
+import { createConnections, type Connection, type ConnectionLimits } from './connections.ts';
+import { createDeadlines } from './deadlines.ts';
 import type { UpstreamAnswer } from './parse-response.ts';
 
+export type LostExchange =
+  /** Nothing came: nobody there, or the connection ended before the answer began. */
+  | 'unreachable'
+  /** The same over a connection that had carried an earlier answer: it was closed while it was idle. */
+  | 'connection_stale'
+  | 'timed_out'
+  /** The answer began and the connection ended. */
+  | 'answer_cut_off'
+  /** What came does not follow HTTP/1.1. */
+  | 'answer_malformed'
+  | 'answer_too_large';
+
 export type Exchange =
-  | { readonly kind: 'answer'; readonly answer: UpstreamAnswer; readonly retryAfter: string | undefined }
   | {
-      readonly kind: 'lost';
-      readonly how: 'timed_out' | 'answer_too_large' | 'unusable_answer' | 'unreachable' | 'connection_stale';
-      /** Node's or undici's own code, such as ECONNRESET. */
-      readonly errorCode?: string;
+      readonly kind: 'answer';
+      readonly answer: UpstreamAnswer;
+      readonly retryAfter: string | undefined;
+      /** Whether the connection had carried an earlier answer. */
+      readonly overUsedConnection: boolean;
     }
+  /** `errorCode` is Node's or undici's own code, such as ECONNRESET. */
+  | { readonly kind: 'lost'; readonly how: LostExchange; readonly errorCode?: string | undefined }
   /** Our own end was closed before an answer came. */
   | { readonly kind: 'closed' };
 
@@ -21,109 +38,162 @@ export interface ExchangeRequest {
   readonly body: Buffer;
   /** Bounds the whole exchange, in milliseconds. */
   readonly timeoutMs: number;
-  /** Opens a connection for this call alone: for the attempt after a connection was lost. */
-  readonly ownConnection: boolean;
+  /** Opens a connection for this call: for the attempt after a connection was lost. */
+  readonly freshConnection: boolean;
 }
 
 export interface Exchanges {
   /** Never rejects and never takes longer than the time limit, whatever the upstream does. */
   readonly send: (request: ExchangeRequest) => Promise<Exchange>;
+  /** An answer belonged to somebody else: connections rest for long from now on. */
+  readonly distrust: () => void;
   /** Ends all connections; calls that still run come back as `closed`. */
   readonly close: () => Promise<void>;
 }
 
-interface ExchangesOptions {
-  /** The upstream's address, which may carry a path prefix. */
-  readonly baseUrl: string;
-  readonly kept: number;
-  readonly restMs: number;
-  readonly keepAliveMs: number;
-  readonly connectTimeoutMs: number;
+/** Where the upstream is and how it is reached. */
+export interface UpstreamRoute {
+  readonly origin: string;
+  /** What stands before the endpoint in the request line. */
+  readonly pathPrefix: string;
+  /** Names and values in turn. */
+  readonly headers: readonly string[];
+  readonly connect: buildConnector.connector;
+}
+
+interface ExchangesOptions extends ConnectionLimits {
+  readonly clock: Pick<Clock, 'monotonic'>;
+  readonly route: UpstreamRoute;
+  readonly onSurplus: () => void;
 }
 
 const maxAnswerBytes = 64 * 1024;
 const endpoint = '/api/v2/guest-token/create';
 
-export function createExchanges(options: ExchangesOptions): Exchanges {
-  const base = new URL(options.baseUrl);
-  const path = `${base.pathname.replace(/\/+$/, '')}${endpoint}`;
-  const connections = createConnections({ ...options, origin: base.origin, maxAnswerBytes });
+/** The end of an idle connection crosses a call within the time of one round trip; what ends later ends because of it. */
+const crossingMs = 1000;
 
-  const exchange = async (request: ExchangeRequest, connection: Dispatcher, signal: AbortSignal): Promise<Exchange> => {
-    let response: Dispatcher.ResponseData | undefined;
-    try {
-      response = await connection.request({
-        method: 'POST',
-        path,
-        headers: {
-          authorization: `Bearer ${request.apiKey.reveal()}`,
-          'content-type': 'application/json',
-          accept: 'application/json',
-          'user-agent': 'guest-token-proxy',
-        },
-        body: request.body,
-        signal,
-      });
-      // A body that fails while nobody listens ends the process.
-      response.body.on('error', ignore);
-      const body = await response.body.bytes();
-      const { statusCode: status, headers } = response;
-      return {
-        kind: 'answer',
-        answer: { status, contentEncoding: textOf(headers['content-encoding']), body },
-        retryAfter: textOf(headers['retry-after']),
+export function createExchanges(options: ExchangesOptions): Exchanges {
+  const { clock, route } = options;
+  const path = `${route.pathPrefix}${endpoint}`;
+  const connections = createConnections({ ...options, ...route, maxAnswerBytes });
+  const deadlines = createDeadlines(clock);
+
+  const headersFor = (apiKey: Secret): string[] => [
+    'authorization',
+    `Bearer ${apiKey.reveal()}`,
+    'content-type',
+    'application/json',
+    'accept',
+    'application/json',
+    'accept-encoding',
+    'identity',
+    'user-agent',
+    'guest-token-proxy',
+    ...route.headers,
+  ];
+
+  const send = (request: ExchangeRequest): Promise<Exchange> =>
+    new Promise((resolve) => {
+      let connection: Connection | undefined;
+      let isDone = false;
+      let sentAt: number | undefined;
+      let isReused = false;
+      let hasBegun = false;
+      let status = 0;
+      let headers: Readonly<Record<string, string | string[] | undefined>> = {};
+      let chunks: Uint8Array[] | undefined;
+      let body: Uint8Array = nothing;
+
+      const finish = (exchange: Exchange): void => {
+        isDone = true;
+        deadlines.remove(deadline);
+        resolve(exchange);
       };
-    } catch (error) {
-      return lost(error, response === undefined && connections.hadAnswered(error));
-    }
-  };
+
+      const loss = (error: unknown): LostExchange => {
+        if (error instanceof errors.ResponseExceededMaxSizeError) return 'answer_too_large';
+        if (error instanceof errors.ConnectTimeoutError) return 'timed_out';
+        if (isProtocolViolation(error, status >= 200)) return 'answer_malformed';
+        if (hasBegun) return 'answer_cut_off';
+        const hasCrossed = sentAt !== undefined && clock.monotonic() - sentAt < crossingMs;
+        return isReused && hasCrossed ? 'connection_stale' : 'unreachable';
+      };
+
+      const handler: Dispatcher.DispatchHandler = {
+        onRequestStart: () => {
+          sentAt = clock.monotonic();
+          isReused = connection !== undefined && connection.answers > 0;
+        },
+        onResponseStarted: () => {
+          hasBegun = true;
+        },
+        onResponseStart: (_controller, statusCode, received) => {
+          status = statusCode;
+          headers = received;
+        },
+        onResponseData: (_controller, chunk) => {
+          if (body === nothing) body = chunk;
+          else (chunks ??= [body]).push(chunk);
+        },
+        onResponseEnd: () => {
+          if (isDone || connection === undefined) return;
+          connections.giveBack(connection);
+          finish({
+            kind: 'answer',
+            answer: {
+              status,
+              contentEncoding: textOf(headers['content-encoding']),
+              body: chunks === undefined ? body : Buffer.concat(chunks),
+            },
+            retryAfter: textOf(headers['retry-after']),
+            overUsedConnection: isReused,
+          });
+        },
+        onResponseError: (_controller, error) => {
+          if (isDone) return;
+          if (connection !== undefined) connections.discard(connection);
+          if (error instanceof errors.ClientDestroyedError || error instanceof errors.ClientClosedError) {
+            finish({ kind: 'closed' });
+            return;
+          }
+          const how = loss(error);
+          // What is no answer to this call may be the end of what was sent for an earlier one.
+          if (how === 'answer_malformed' && isReused) connections.distrust();
+          finish({ kind: 'lost', how, errorCode: codeOf(error) });
+        },
+      };
+
+      const use = (given: Connection | undefined): void => {
+        connection = given;
+        if (given === undefined) finish({ kind: 'closed' });
+        else
+          given.client.dispatch(
+            { method: 'POST', path, headers: headersFor(request.apiKey), body: request.body },
+            handler,
+          );
+      };
+
+      const deadline = deadlines.set(request.timeoutMs, () => {
+        finish({ kind: 'lost', how: 'timed_out' });
+        if (connection === undefined) connections.withdraw(use);
+        else connections.discard(connection);
+      });
+      connections.take(request.freshConnection, use);
+    });
 
   return {
-    close: connections.close,
-    send: async (request) => {
-      const controller = new AbortController();
-      let timer: NodeJS.Timeout | undefined;
-      // An aborted request that still waits for its connection settles only once that is made: do not wait for it.
-      const timeUp = new Promise<Exchange>((resolve) => {
-        timer = setTimeout(() => {
-          resolve({ kind: 'lost', how: 'timed_out' });
-          controller.abort();
-        }, request.timeoutMs);
-      });
-      const done = connections.use(request.ownConnection, (connection) =>
-        exchange(request, connection, controller.signal),
-      );
-      try {
-        return await Promise.race([done, timeUp]);
-      } finally {
-        clearTimeout(timer);
-      }
+    send,
+    distrust: connections.distrust,
+    close: async () => {
+      deadlines.close();
+      await connections.close();
     },
   };
 }
 
-function lost(error: unknown, wasKept: boolean): Exchange {
-  const errorCode = codeOf(error);
-  const named = errorCode === undefined ? {} : { errorCode };
-  if (error instanceof errors.ResponseExceededMaxSizeError) return { kind: 'lost', how: 'answer_too_large', ...named };
-  if (error instanceof errors.ClientDestroyedError || error instanceof errors.ClientClosedError)
-    return { kind: 'closed' };
-  if (error instanceof errors.ConnectTimeoutError) return { kind: 'lost', how: 'timed_out', ...named };
-  // The parser's word for an answer that was cut off; it has no code for it.
-  const cutOff = error instanceof errors.HTTPParserError && error.message.includes('Invalid EOF state');
-  if (!cutOff && (error instanceof errors.HeadersOverflowError || error instanceof errors.HTTPParserError))
-    return { kind: 'lost', how: 'unusable_answer', ...named };
-  return { kind: 'lost', how: wasKept ? 'connection_stale' : 'unreachable', ...named };
-}
-
-/** The error's code and nothing else of it: messages of TLS and DNS errors quote what the other side sent. */
-function codeOf(error: unknown): string | undefined {
-  const code = error instanceof Error && 'code' in error ? error.code : undefined;
-  return typeof code === 'string' && /^[A-Z][A-Z0-9_]{1,59}$/.test(code) ? code : undefined;
-}
+const nothing = new Uint8Array(0);
 
 /** A header that comes more than once is junk. */
 const textOf = (value: string | string[] | undefined): string | undefined =>
   Array.isArray(value) ? value.join(', ') : value;
-
-const ignore = (): void => undefined;

@@ -1,20 +1,21 @@
-// One new guest token, from grant to UUID: attempts under one deadline, each only if the circuit and the gate let it
-// through, each answer distrusted. The loop reads top to bottom; the rules are in the files it calls.
+// One new guest token, from grant to UUID: attempts under one deadline, each only if circuit and queue let it through,
+// each answer distrusted. The loop reads top to bottom; the rules are in the files it calls.
 import type { Clock } from '../clock.ts';
 import { ServiceError } from '../errors.ts';
 import type { Grant } from '../policy/decision.ts';
 import type { ApiKeys } from '../secrets/api-keys.ts';
-import type { Exchanges, Exchange } from './exchange.ts';
-import type { CallResult, Circuit } from './circuit.ts';
-import type { CallQueue } from './call-queue.ts';
+import type { Secret } from '../secrets/secret.ts';
+import type { CallResult } from './circuit.ts';
+import type { Exchange, Exchanges } from './exchange.ts';
 import type { RenewKey } from './key-renewal.ts';
-import type { CallRate } from './call-rate.ts';
+import type { Lane } from './lanes.ts';
 import { parseResponse } from './parse-response.ts';
 import type { ToRequestBody } from './request-body.ts';
 import { parseRetryAfter } from './retry-after.ts';
 import { retryDelay, type RetryOptions } from './retry.ts';
+import type { TokenOwners } from './token-owners.ts';
 import type { UpstreamEvents } from './upstream-events.ts';
-import { faultRow, refuseUnsent, toServiceError, type Failure } from './upstream-fault.ts';
+import { faultRow, refuseUnsent, toServiceError, type Failure, type Fault } from './upstream-fault.ts';
 
 /** A token fresh from the upstream, before anybody has it. */
 export interface Minted {
@@ -43,94 +44,110 @@ export interface MintOptions {
   readonly apiKeys: Pick<ApiKeys, 'get'>;
   readonly renewKey: RenewKey;
   readonly toRequestBody: ToRequestBody;
-  readonly attempts: Exchanges;
-  readonly circuit: Circuit;
-  readonly gate: CallQueue;
-  readonly pace: CallRate;
+  readonly exchanges: Exchanges;
+  readonly laneOf: (apiKeyName: string) => Lane;
+  readonly tokenOwners: TokenOwners;
   readonly retry: RetryOptions;
-  readonly events: UpstreamEvents;
+  readonly events: Pick<UpstreamEvents, 'attempt' | 'retry' | 'keyRefused'>;
   /** Resolves after so many milliseconds. */
   readonly pause: (ms: number) => Promise<void>;
   readonly timeoutMs: number;
   readonly deadlineMs: number;
-  /** The longest that a call waits for its turn before it is refused. */
-  readonly maxQueueMs: number;
 }
 
-type Outcome =
-  | { readonly kind: 'token'; readonly token: string; readonly sentAt: number; readonly lifetimeMs: number }
-  | { readonly kind: 'failure'; readonly failure: Failure; readonly sentWith: ReturnType<ApiKeys['get']> };
+type Outcome = ({ readonly kind: 'token' } & Minted) | (Failed & { readonly sentWith: Secret });
+
+interface Failed {
+  readonly kind: 'failure';
+  readonly failure: Failure;
+}
 
 /** What a refused caller is told to wait when nothing better is known. */
 const defaultRetryAfterMs = 2000;
 
 export function createMint(options: MintOptions): Mint {
-  const { clock, circuit, gate, pace, events } = options;
+  const { clock, events, exchanges, tokenOwners, retry } = options;
+
+  /** What an answer gives to whom the grant is for. */
+  const read = (exchange: Exclude<Exchange, { kind: 'closed' }>, grant: Grant): string | Failed => {
+    if (exchange.kind === 'lost') return failed(exchange.how, { errorCode: exchange.errorCode });
+    const parsed = parseResponse(exchange.answer);
+    if (parsed.kind === 'fault') {
+      const retryAfterMs = parseRetryAfter(exchange.retryAfter, clock.now());
+      return failed(parsed.fault, { upstreamCode: parsed.upstreamCode, retryAfterMs });
+    }
+    if (tokenOwners.claim(parsed.token, ownerOf(grant))) return parsed.token;
+    exchanges.distrust();
+    return failed(exchange.overUsedConnection ? 'answer_misplaced' : 'token_repeated', {});
+  };
 
   const attemptOnce = async (
     grant: Grant,
-    priority: MintPriority,
-    remainingMs: () => number,
-    ownConnection: boolean,
+    lane: Lane,
+    remainingMs: number,
+    freshConnection: boolean,
   ): Promise<Outcome> => {
-    if (circuit.refusedForMs() > 0) throw refuseUnsent('circuit_open', circuit.refusedForMs());
-    const maxQueueMs = priority === 'renewal' ? 0 : options.maxQueueMs;
-    const leave = await gate.enter(Math.min(maxQueueMs, remainingMs() - options.retry.worthwhileMs));
+    const { clientId } = grant.request;
+    const refusedForMs = lane.circuit.refusedForMs(clientId);
+    if (refusedForMs > 0) throw refuseUnsent('circuit_open', refusedForMs);
+    const askedAt = clock.monotonic();
+    const turn = lane.queue.enter(remainingMs);
+    const leave = typeof turn === 'function' ? turn : await turn;
     try {
-      const apiKey = options.apiKeys.get(grant.apiKeyName);
-      if (apiKey === undefined) throw new ServiceError('INTERNAL_ERROR', 'api_key_missing');
+      const apiKey = keyOf(grant);
       const body = options.toRequestBody(grant, clock.now());
-      const admission = circuit.admit();
+      const admission = lane.circuit.admit(clientId);
       if (admission.kind === 'refused') throw refuseUnsent('circuit_open', admission.retryAfterMs);
 
-      const timeoutMs = Math.ceil(Math.min(options.timeoutMs, remainingMs()));
       const sentAt = clock.monotonic();
-      const exchange = await options.attempts.send({ apiKey, body: body.bytes, timeoutMs, ownConnection });
+      const timeoutMs = Math.ceil(Math.min(options.timeoutMs, remainingMs - (sentAt - askedAt)));
+      const exchange = await exchanges.send({ apiKey, body: body.bytes, timeoutMs, freshConnection });
       if (exchange.kind === 'closed') {
         admission.done('not_sent');
         throw new ServiceError('SHUTTING_DOWN', 'shutting_down');
       }
-      const outcome = judge(exchange, clock.now());
+      const outcome = read(exchange, grant);
       const durationMs = clock.monotonic() - sentAt;
-      if (outcome.kind === 'token') {
+      if (typeof outcome === 'string') {
         admission.done('success');
         events.attempt({ result: 'token', durationMs });
-        return { ...outcome, sentAt, lifetimeMs: body.lifetimeMs };
+        return { kind: 'token', token: outcome, sentAt, lifetimeMs: body.lifetimeMs };
       }
-      const { failure } = outcome;
-      admission.done(countsAs(failure, timeoutMs < options.timeoutMs / 2));
-      const { fault, ...named } = failure;
-      events.attempt({ result: fault, durationMs, ...named });
-      if (fault === 'rate_limited') {
-        pace.limited(sentAt, failure.retryAfterMs);
-        gate.reconsider();
-        events.slowedDown(pace.callsPerSecond());
-      }
+      const { fault, ...details } = outcome.failure;
+      admission.done(countsAs(fault, timeoutMs < options.timeoutMs / 2));
+      events.attempt({ result: fault, durationMs, ...details });
+      if (fault === 'rate_limited') lane.limited(sentAt, details.retryAfterMs);
       return { ...outcome, sentWith: apiKey };
     } finally {
       leave();
     }
   };
 
+  const keyOf = (grant: Grant): Secret => {
+    const apiKey = options.apiKeys.get(grant.apiKeyName);
+    if (apiKey === undefined) throw new ServiceError('INTERNAL_ERROR', 'api_key_missing');
+    return apiKey;
+  };
+
   return async (grant, priority = 'user', spentMs = 0) => {
     const deadline = clock.monotonic() + options.deadlineMs - spentMs;
     const remainingMs = (): number => deadline - clock.monotonic();
+    keyOf(grant);
+    const lane = options.laneOf(grant.apiKeyName);
+    if (priority === 'renewal' && !lane.queue.hasRoom()) throw refuseUnsent('queue_full', lane.rateWaitMs());
     let retries = 0;
     let renewed = false;
     let reconnected = false;
-    let ownConnection = false;
-    options.retry.budget.deposit();
+    let freshConnection = false;
+    lane.retryBudget.deposit();
 
     for (;;) {
-      const outcome = await attemptOnce(grant, priority, remainingMs, ownConnection);
-      if (outcome.kind === 'token') {
-        const { token, sentAt, lifetimeMs } = outcome;
-        return { token, sentAt, lifetimeMs };
-      }
+      const outcome = await attemptOnce(grant, lane, remainingMs(), freshConnection);
+      if (outcome.kind === 'token') return outcome;
       const { failure, sentWith } = outcome;
-      ownConnection = isConnectionTrouble(failure);
+      freshConnection = connectionTrouble.has(failure.fault);
 
-      if (failure.fault === 'key_refused' && sentWith !== undefined) {
+      if (failure.fault === 'key_refused') {
         if (!renewed && (await options.renewKey(grant.apiKeyName, sentWith, remainingMs()))) {
           renewed = true;
           continue;
@@ -141,9 +158,9 @@ export function createMint(options: MintOptions): Mint {
         reconnected = true;
         continue;
       }
-      const delayMs = priority === 'renewal' ? undefined : retryDelay(options.retry, failure, retries, remainingMs());
-      if (delayMs === undefined)
-        throw toServiceError(failure, adviceMs(failure, circuit.refusedForMs(), pace.waitMs()));
+      const delayMs =
+        priority === 'user' ? retryDelay(retry, lane.retryBudget, failure, retries, remainingMs()) : undefined;
+      if (delayMs === undefined) throw toServiceError(failure, adviceMs(failure, lane, grant));
       retries += 1;
       events.retry(failure.fault);
       await options.pause(delayMs);
@@ -151,36 +168,31 @@ export function createMint(options: MintOptions): Mint {
   };
 }
 
-type Judged =
-  { readonly kind: 'token'; readonly token: string } | { readonly kind: 'failure'; readonly failure: Failure };
-
-function judge(exchange: Exclude<Exchange, { kind: 'closed' }>, nowMs: number): Judged {
-  if (exchange.kind === 'lost') {
-    const { how: fault, errorCode } = exchange;
-    return { kind: 'failure', failure: { fault, ...(errorCode === undefined ? {} : { errorCode }) } };
-  }
-  const parsed = parseResponse(exchange.answer);
-  if (parsed.kind === 'token') return parsed;
-  const retryAfterMs = parseRetryAfter(exchange.retryAfter, nowMs);
-  const { fault, upstreamCode } = parsed;
-  return {
-    kind: 'failure',
-    failure: {
-      fault,
-      ...(upstreamCode === undefined ? {} : { upstreamCode }),
-      ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
-    },
-  };
-}
+const failed = (fault: Fault, details: Omit<Failure, 'fault'>): Failed => ({
+  kind: 'failure',
+  failure: { fault, ...details },
+});
 
 /** A time-out is the upstream's only if it had its time; a stale connection is nobody's. */
-function countsAs(failure: Failure, cutShort: boolean): CallResult {
-  if (failure.fault === 'connection_stale' || (failure.fault === 'timed_out' && cutShort)) return 'not_sent';
-  return faultRow(failure.fault).outage ? 'failure' : 'answered';
+function countsAs(fault: Fault, cutShort: boolean): CallResult {
+  if (fault === 'connection_stale' || (fault === 'timed_out' && cutShort)) return 'not_sent';
+  return faultRow(fault).outage ? 'failure' : 'answered';
 }
 
-const isConnectionTrouble = ({ fault }: Failure): boolean =>
-  fault === 'connection_stale' || fault === 'unreachable' || fault === 'timed_out';
+/** After one of these the next attempt goes over a new connection. */
+const connectionTrouble: ReadonlySet<Fault> = new Set<Fault>([
+  'connection_stale',
+  'unreachable',
+  'timed_out',
+  'answer_cut_off',
+  'answer_misplaced',
+]);
 
-const adviceMs = (failure: Failure, circuitMs: number, paceMs: number): number =>
-  Math.max(failure.retryAfterMs ?? defaultRetryAfterMs, circuitMs, failure.fault === 'rate_limited' ? paceMs : 0);
+const ownerOf = ({ user }: Grant): string => JSON.stringify([user.iss, user.sub]);
+
+const adviceMs = (failure: Failure, lane: Lane, { request }: Grant): number =>
+  Math.max(
+    failure.retryAfterMs ?? defaultRetryAfterMs,
+    lane.circuit.refusedForMs(request.clientId),
+    failure.fault === 'rate_limited' ? lane.rateWaitMs() : 0,
+  );

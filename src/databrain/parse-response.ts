@@ -1,5 +1,5 @@
-// From the upstream's bytes to a guest token or a fault, trusting nothing: upstream.md §1 and §2. Pure. What the
-// upstream says (text, headers, status) ends here; only a token, or a code from our own list, goes on.
+// From the upstream's bytes to a guest token or a fault, trusting nothing. Pure. What the upstream says (text, headers,
+// status) ends here; only a token, or a code from our own list, goes on.
 import type { Fault } from './upstream-fault.ts';
 
 /** What each documented code means, with the spellings that were seen in practice. */
@@ -45,7 +45,7 @@ export interface UpstreamAnswer {
 
 export type ParsedAnswer =
   | { readonly kind: 'token'; readonly token: string }
-  | { readonly kind: 'fault'; readonly fault: Fault; readonly upstreamCode?: UpstreamCode };
+  | { readonly kind: 'fault'; readonly fault: Fault; readonly upstreamCode?: UpstreamCode | undefined };
 
 /**
  * Reads one complete answer. A token needs all of: status 200, a JSON object, `error` absent or null, `token` its own
@@ -66,10 +66,12 @@ export function parseResponse({ status, contentEncoding, body }: UpstreamAnswer)
 const isPlain = (contentEncoding: string | undefined): boolean =>
   contentEncoding === undefined || /^\s*(?:identity)?\s*$/i.test(contentEncoding);
 
+const utf8 = new TextDecoder('utf-8', { fatal: true });
+
 /** JSON text to an object without a prototype, so that only its own members can be found. */
 function parseObject(body: Uint8Array): Readonly<Record<string, unknown>> | undefined {
   try {
-    const value: unknown = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(body));
+    const value: unknown = JSON.parse(utf8.decode(body));
     return ownMembers(value);
   } catch {
     return undefined;

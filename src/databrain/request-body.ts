@@ -1,5 +1,5 @@
-// A grant as the bytes that go upstream: adds `expiryTime` (upstream.md §1) and checks the finished body against the
-// upstream's JSON Schema. Nothing is added, dropped or coerced on the way.
+// A grant as the bytes that go upstream: adds `expiryTime` and checks the finished body against the upstream's JSON
+// Schema. Nothing else is added, and nothing is dropped or coerced on the way.
 import { Ajv, type AnySchemaObject } from 'ajv';
 import { ServiceError } from '../errors.ts';
 import type { Grant } from '../policy/decision.ts';

@@ -12,7 +12,6 @@ export interface RetryOptions {
   readonly worthwhileMs: number;
   /** A number from 0 (inclusive) to 1 (exclusive). */
   readonly random: () => number;
-  readonly budget: RetryBudget;
 }
 
 /**
@@ -22,6 +21,7 @@ export interface RetryOptions {
  */
 export function retryDelay(
   options: RetryOptions,
+  budget: RetryBudget,
   failure: Failure,
   retriesMade: number,
   remainingMs: number,
@@ -30,5 +30,5 @@ export function retryDelay(
   const backoff = options.random() * Math.min(options.maxBackoffMs, options.baseMs * 2 ** retriesMade);
   const delay = (failure.retryAfterMs ?? 0) + backoff;
   if (delay + options.worthwhileMs > remainingMs) return undefined;
-  return options.budget.withdraw() ? delay : undefined;
+  return budget.withdraw() ? delay : undefined;
 }

@@ -9,6 +9,10 @@ export type Fault =
   | 'redirected'
   | 'unusable_answer'
   | 'answer_too_large'
+  | 'answer_malformed'
+  | 'answer_cut_off'
+  | 'answer_misplaced'
+  | 'token_repeated'
   | 'rate_limited'
   | 'failed'
   | 'overloaded'
@@ -19,7 +23,7 @@ export type Fault =
 interface FaultRow {
   readonly code: Extract<ErrorCode, `UPSTREAM_${string}`>;
   readonly reason: UpstreamReason;
-  /** Contract §4, DATABRAIN_MAX_RETRIES: 429, 502, 503, 504, connection errors and attempt time-outs. */
+  /** As DATABRAIN_MAX_RETRIES says: 429, 502, 503, 504, connection errors and attempt time-outs. */
   readonly retryable: boolean;
   /** Counts for the circuit. An answer that blames us, or that merely makes no sense, is no outage. */
   readonly outage: boolean;
@@ -41,6 +45,34 @@ const faultTable = {
     retryable: false,
     outage: false,
   },
+  /** Not HTTP/1.1: contradicting lengths, a protocol switch, junk. Asking again would leave tokens that nobody holds. */
+  answer_malformed: {
+    code: 'UPSTREAM_INVALID_RESPONSE',
+    reason: 'upstream_invalid_response',
+    retryable: false,
+    outage: true,
+  },
+  /** A connection error in the middle of an answer. */
+  answer_cut_off: {
+    code: 'UPSTREAM_INVALID_RESPONSE',
+    reason: 'upstream_invalid_response',
+    retryable: true,
+    outage: true,
+  },
+  /** Somebody else's token over a used connection: most likely the answer to the call before, sent twice. */
+  answer_misplaced: {
+    code: 'UPSTREAM_INVALID_RESPONSE',
+    reason: 'upstream_token_repeated',
+    retryable: true,
+    outage: false,
+  },
+  /** Somebody else's token over a fresh connection: the upstream, or a cache before it, gives tokens out twice. */
+  token_repeated: {
+    code: 'UPSTREAM_INVALID_RESPONSE',
+    reason: 'upstream_token_repeated',
+    retryable: false,
+    outage: false,
+  },
   rate_limited: { code: 'UPSTREAM_UNAVAILABLE', reason: 'upstream_rate_limited', retryable: true, outage: false },
   /** 500 and the like: the request reached code that broke; asking again would break it again. */
   failed: { code: 'UPSTREAM_UNAVAILABLE', reason: 'upstream_error', retryable: false, outage: true },
@@ -58,11 +90,11 @@ export const faultRow = (fault: Fault): FaultRow => faultTable[fault];
 export interface Failure {
   readonly fault: Fault;
   /** The upstream's code, only if it is a documented one: what is unknown is not carried further. */
-  readonly upstreamCode?: UpstreamCode;
+  readonly upstreamCode?: UpstreamCode | undefined;
   /** The upstream's `Retry-After`, already read and bounded, in milliseconds from the answer. */
-  readonly retryAfterMs?: number;
+  readonly retryAfterMs?: number | undefined;
   /** Node's or undici's error code, such as ECONNREFUSED; for the log. */
-  readonly errorCode?: string;
+  readonly errorCode?: string | undefined;
 }
 
 /** The refusal that the caller sees. `retryAfterMs` is our own advice; it is rounded up to whole seconds. */

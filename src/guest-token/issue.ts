@@ -44,8 +44,8 @@ export interface IssueOptions {
   readonly pause: (ms: number) => Promise<void>;
   readonly events: IssueEvents;
   readonly shared?: SharedTokens | undefined;
-  /** Whether a call with this API key would be sent at once: no open circuit, no pause, nobody waiting. */
-  readonly upstreamHasRoom: (apiKeyName: string) => boolean;
+  /** Whether a call for this grant would be sent at once: no open circuit, no pause, nobody waiting. */
+  readonly upstreamHasRoom: (grant: Grant) => boolean;
 }
 
 export interface Issue {
@@ -103,7 +103,7 @@ export function createIssue(options: IssueOptions): Issue {
   const renew = (wanted: Wanted, token: ReusableToken): void => {
     const now = clock.monotonic();
     if (now < (renewalNotBefore.get(token) ?? token.renewAt)) return;
-    if (closed || renewals >= maxRenewals || !upstreamHasRoom(wanted.grant.apiKeyName)) return;
+    if (closed || renewals >= maxRenewals || !upstreamHasRoom(wanted.grant)) return;
     renewalNotBefore.set(token, now + renewalPauseMs * (1 + options.random()));
     renewals += 1;
     fly(wanted, token)
@@ -129,7 +129,7 @@ export function createIssue(options: IssueOptions): Issue {
   /** For somebody whose token has too little life left, but enough to go on with if no fresh one comes soon. */
   const replaceOrKeep = async (wanted: Wanted, spare: ReusableToken): Promise<HandedOut> => {
     const { grant } = wanted;
-    const isHopeless = !upstreamHasRoom(grant.apiKeyName) || unanswered.has(grant.apiKeyName);
+    const isHopeless = !upstreamHasRoom(grant) || unanswered.has(grant.apiKeyName);
     if (isHopeless || flights.size() >= maxFlights) {
       renew(wanted, spare);
       return handOut(spare, grant, 'spare');

@@ -1,4 +1,5 @@
 // What deciding gives: a permit with the grant, or a denial with its reason. Values, never exceptions.
+import type { Principal } from '../authn/principal.ts';
 import type { ErrorCode, PolicyReason } from '../errors.ts';
 import type { UpstreamRequest } from './upstream-request.ts';
 
@@ -7,6 +8,8 @@ declare const decided: unique symbol;
 /** Exactly what may be minted. Only policy/decide.ts makes one. */
 export interface Grant {
   readonly [decided]: true;
+  /** Whom it is for. */
+  readonly user: Pick<Principal, 'iss' | 'sub'>;
   /** Name of the setting that holds the API key: `DATABRAIN_API_KEY` or `DATABRAIN_API_KEY_<NAME>`. */
   readonly apiKeyName: string;
   /** The upstream's body without `expiryTime`; deeply frozen. */

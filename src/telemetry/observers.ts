@@ -40,11 +40,13 @@ export function observeUpstream(metrics: Metrics, logger: Logger): UpstreamEvent
         logger.warn({ result, upstreamCode, errorCode, durationMs }, 'a call to Databrain failed');
     },
     retry: () => metrics.upstreamRetries.inc(),
-    circuit: (state) => {
-      metrics.circuit.set(circuitValue[state]);
-      logger.warn({ state }, 'the circuit to Databrain changed');
+    circuit: (state, setting, worst) => {
+      metrics.circuit.set(circuitValue[worst]);
+      logger.warn({ state, setting }, 'the circuit to Databrain changed');
     },
-    slowedDown: (callsPerSecond) => logger.warn({ callsPerSecond }, 'Databrain limits us; calling more slowly'),
+    slowedDown: (callsPerSecond, setting) =>
+      logger.warn({ callsPerSecond, setting }, 'Databrain limits us; calling more slowly'),
+    surplus: () => logger.warn('Databrain sent an answer that nobody had asked for; connections to it rest longer now'),
     keyRefused: (setting) => {
       metrics.upstreamKeyRefused.inc({ setting });
       logger.error({ setting }, 'Databrain refuses this API key; replace it with a valid one of the data app');

@@ -1,4 +1,4 @@
-// security.md, sentences 23 to 25: what is read of an answer, that no answer ends the process, and that nothing of it
+// What is read of an answer, that no answer ends the process, and that nothing of it
 // is passed on.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { brotliCompressSync, gzipSync } from 'node:zlib';
@@ -27,8 +27,6 @@ const unusable = 'UPSTREAM_INVALID_RESPONSE upstream_invalid_response';
 const tooLarge = 'UPSTREAM_INVALID_RESPONSE upstream_too_large';
 const rejected = 'UPSTREAM_REJECTED upstream_rejected';
 const keyRefused = 'UPSTREAM_REJECTED upstream_key_refused';
-/** Lengths that contradict each other look like an answer that was cut off. */
-const lost = 'UPSTREAM_UNAVAILABLE upstream_unreachable';
 const failed = 'UPSTREAM_UNAVAILABLE upstream_error';
 /** A sentence that must never come out again, with the key that an upstream may well repeat. */
 const gossip = `Bearer ${apiKeyText} is a fine key`;
@@ -55,7 +53,7 @@ const sends =
   (_request, socket) =>
     void socket.write(bytes);
 
-describe('23. The answer must be 200, JSON, without an error, with a token that is exactly a UUID', () => {
+describe('The answer must be 200, JSON, without an error, with a token that is exactly a UUID', () => {
   const json = (value: unknown) => answer(200, JSON.stringify(value));
   const cases: readonly (readonly [string, Buffer | string, string])[] = [
     ['an empty body', answer(200), unusable],
@@ -100,8 +98,12 @@ describe('23. The answer must be 200, JSON, without an error, with a token that 
     ['headers without end', `HTTP/1.1 200 OK\r\n${`x-pad: ${'p'.repeat(1000)}\r\n`.repeat(40)}`, unusable],
     ['what is not HTTP', 'SSH-2.0-OpenSSH_9.9\r\n', unusable],
     ['a negative length', 'HTTP/1.1 200 OK\r\ncontent-length: -1\r\n\r\n', unusable],
-    ['two lengths', `HTTP/1.1 200 OK\r\ncontent-length: 5\r\ncontent-length: 6\r\n\r\n${good}`, lost],
-    ['length and chunks', `HTTP/1.1 200 OK\r\ncontent-length: 5\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n`, lost],
+    ['two lengths', `HTTP/1.1 200 OK\r\ncontent-length: 5\r\ncontent-length: 6\r\n\r\n${good}`, unusable],
+    [
+      'length and chunks',
+      `HTTP/1.1 200 OK\r\ncontent-length: 5\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n`,
+      unusable,
+    ],
     ['a chunk size that is none', 'HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n', unusable],
     ['64 KiB and one byte', answer(200, good.padEnd(64 * 1024 + 1)), tooLarge],
     ['64 KiB and one byte of an error', answer(400, good.padEnd(64 * 1024 + 1)), tooLarge],
@@ -139,6 +141,7 @@ describe('23. The answer must be 200, JSON, without an error, with a token that 
     expect(request?.path).toBe('/api/v2/guest-token/create');
     expect([...(request?.headers.keys() ?? [])].sort()).toEqual([
       'accept',
+      'accept-encoding',
       'authorization',
       'connection',
       'content-length',
@@ -147,6 +150,7 @@ describe('23. The answer must be 200, JSON, without an error, with a token that 
       'user-agent',
     ]);
     expect(request?.headers.get('authorization')).toBe(`Bearer ${apiKeyText}`);
+    expect(request?.headers.get('accept-encoding')).toBe('identity');
     expect(request?.body).toBe('{"clientId":"acme","dataAppName":"sales-dashboard","expiryTime":60000}');
   });
 
@@ -192,7 +196,7 @@ describe('23. The answer must be 200, JSON, without an error, with a token that 
   });
 });
 
-describe('24. No answer ends the process, and nothing is left behind', () => {
+describe('No answer ends the process, and nothing is left behind', () => {
   it('survives a thousand odd answers with its sockets and its memory where they were', async () => {
     const odd: readonly Script[] = [
       sends(answer(200, 'x'.repeat(70_000))),
@@ -249,7 +253,7 @@ describe('24. No answer ends the process, and nothing is left behind', () => {
   });
 });
 
-describe("25. Nothing of the upstream's words, headers, cookies or status goes further", () => {
+describe("Nothing of the upstream's words, headers, cookies or status goes further", () => {
   it.each<[string, Buffer]>([
     [
       'an error object',
@@ -317,7 +321,7 @@ describe("25. Nothing of the upstream's words, headers, cookies or status goes f
           openMs: 1,
           maxOpenMs: 1,
         },
-        pace: { minPerSecond: 1000, assumedPerSecond: 1000, growth: 1, maxPauseMs: 0 },
+        rate: { minPerSecond: 1000, assumedPerSecond: 1000, doublingMs: 1000, maxPauseMs: 0 },
       },
     });
     const codes = new Map<number, string>();

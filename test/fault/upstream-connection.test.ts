@@ -1,4 +1,4 @@
-// security.md, sentence 27: surplus answers never reach another user, and a connection that the upstream closed while
+// Surplus answers never reach another user, and a connection that the upstream closed while
 // it was idle costs nobody an error.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from 'vitest';
@@ -34,7 +34,7 @@ const ownToken = (request: SeenRequest): Buffer => answer(200, JSON.stringify({ 
 /** A token that belongs to nobody who asks. */
 const surplus = answer(200, JSON.stringify({ token: uuidOf(666) }));
 
-describe('27. A surplus answer never becomes another user’s token', () => {
+describe('A surplus answer never becomes another user’s token', () => {
   it('drops a connection on which two answers came at once', async () => {
     const { upstream, client } = await start((request, socket) => {
       socket.write(Buffer.concat([ownToken(request), surplus]));
@@ -64,7 +64,7 @@ describe('27. A surplus answer never becomes another user’s token', () => {
         socket.write(ownToken(request));
         setTimeout(() => socket.write(surplus), delayMs);
       },
-      { timeoutMs: 3000, deadlineMs: 10_000, limits: { connections: 4, maxWaiting: 1000 } },
+      { timeoutMs: 3000, deadlineMs: 10_000, limits: { maxConcurrent: 4, maxWaiting: 1000 } },
     );
     const users = Array.from({ length: 200 }, (_, user) => user);
     const settled = await Promise.all(users.map((user) => mintOnce(client, `u${user}`)));
@@ -99,7 +99,7 @@ describe('27. A surplus answer never becomes another user’s token', () => {
   });
 });
 
-describe('27. A connection that the upstream closed while it was idle costs no user a failure', () => {
+describe('A connection that the upstream closed while it was idle costs no user a failure', () => {
   it('uses a rested connection again', async () => {
     const { upstream, client } = await start((request, socket) => void socket.write(ownToken(request)));
     for (let user = 0; user < 5; user += 1) {
@@ -182,7 +182,7 @@ describe('27. A connection that the upstream closed while it was idle costs no u
         if (request.onConnection > 0) reset(socket);
         else setTimeout(() => socket.write(ownToken(request)), 30);
       },
-      { maxRetries: 0, limits: { connections: 32, retryReserve: 0 } },
+      { maxRetries: 0, limits: { maxConcurrent: 32, retryReserve: 0 } },
     );
     const users = Array.from({ length: 32 }, (_, user) => user);
     for (let round = 0; round < 3; round += 1) {

@@ -1,4 +1,4 @@
-// security.md, sentence 26: redirects, which answers are asked for again, and every kind of `Retry-After`.
+// Redirects, which answers are asked for again, and every kind of `Retry-After`.
 import { afterEach, describe, expect, it } from 'vitest';
 import {
   answer,
@@ -18,7 +18,7 @@ import {
   type ClientRecord,
 } from '../support/faulty-upstream-client.ts';
 
-const unlimitedPace = { minPerSecond: 1000, assumedPerSecond: 1000, growth: 1, maxPauseMs: 5000 };
+const unlimitedRate = { minPerSecond: 1000, assumedPerSecond: 1000, doublingMs: 1000, maxPauseMs: 5000 };
 
 let upstream: FaultyUpstream | undefined;
 let client: ClientRecord | undefined;
@@ -34,7 +34,7 @@ async function start(script: Script, options: Parameters<typeof startClient>[1] 
   client = startClient(upstream.baseUrl, {
     deadlineMs: 1500,
     ...options,
-    limits: { pace: unlimitedPace, ...options.limits },
+    limits: { rate: unlimitedRate, ...options.limits },
   });
   return { upstream, client };
 }
@@ -45,7 +45,7 @@ const inTurn =
   (request, socket) =>
     void socket.write(answers[request.index] ?? tokenAnswer(request.index));
 
-describe('26. Redirects are not followed', () => {
+describe('Redirects are not followed', () => {
   it.each([300, 301, 302, 303, 304, 307, 308])(
     'neither the key nor anything else arrives where %i points',
     async (status) => {
@@ -73,7 +73,7 @@ describe('26. Redirects are not followed', () => {
   });
 });
 
-describe('26. What is asked for again', () => {
+describe('What is asked for again', () => {
   it.each([400, 401, 402, 403, 404, 405, 408, 409, 410, 413, 415, 418, 422, 425, 426, 431, 451])(
     'never asks again after %i',
     async (status) => {
@@ -163,7 +163,7 @@ describe('26. What is asked for again', () => {
   });
 });
 
-describe('26. Retry-After', () => {
+describe('Retry-After', () => {
   const inSeconds = (seconds: number): string => new Date(Date.now() + seconds * 1000).toUTCString();
   const limitedOnce = (retryAfter: string, options: Parameters<typeof startClient>[1] = {}) =>
     start(inTurn(answer(429, 'slow down', { 'retry-after': retryAfter })), options);
@@ -229,7 +229,10 @@ describe('26. Retry-After', () => {
         times.push(performance.now());
         socket.write(request.index === 0 ? answer(429, '', { 'retry-after': '1' }) : tokenAnswer(request.index));
       },
-      { deadlineMs: 5000, limits: { pace: { minPerSecond: 5, assumedPerSecond: 20, growth: 0.02, maxPauseMs: 5000 } } },
+      {
+        deadlineMs: 5000,
+        limits: { rate: { minPerSecond: 5, assumedPerSecond: 20, doublingMs: 8000, maxPauseMs: 5000 } },
+      },
     );
     await mintOnce(client, 'first');
     await Promise.all(Array.from({ length: 5 }, (_, i) => mintOnce(client, `other-${i}`)));
@@ -245,7 +248,7 @@ describe('26. Retry-After', () => {
     const { upstream, client } = await start(inTurn(answer(429, '')), {
       maxRetries: 0,
       deadlineMs: 1000,
-      limits: { pace: { minPerSecond: 2, assumedPerSecond: 4, growth: 0.0001, maxPauseMs: 1000 } },
+      limits: { rate: { minPerSecond: 2, assumedPerSecond: 4, doublingMs: 1e9, maxPauseMs: 1000 } },
     });
     await mintOnce(client, 'first');
     const settled = await Promise.all(Array.from({ length: 20 }, (_, i) => mintOnce(client, `other-${i}`)));
@@ -262,7 +265,7 @@ describe('26. Retry-After', () => {
   it('turns those who wait already away as soon as it is clear that their turn comes too late', async () => {
     const { upstream, client } = await start(
       (_request, socket) => void setTimeout(() => socket.write(answer(429, '', { 'retry-after': '60' })), 100),
-      { maxRetries: 0, deadlineMs: 3000, limits: { connections: 1 } },
+      { maxRetries: 0, deadlineMs: 3000, limits: { maxConcurrent: 1 } },
     );
     const settled = await Promise.all(Array.from({ length: 5 }, (_, i) => mintOnce(client, `user-${i}`)));
     expect(settled.map(gist)).toEqual([

@@ -1,4 +1,4 @@
-// security.md, sentence 22: one deadline over connect, headers and body.
+// One deadline over connect, headers and body.
 import type { Socket } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
 import {
@@ -24,7 +24,7 @@ const deadlineMs = 700;
 /** What two shared cores may add. */
 const slackMs = 400;
 
-describe('22. One deadline over connect, headers and body', () => {
+describe('One deadline over connect, headers and body', () => {
   let upstream: FaultyUpstream | undefined;
   let client: ClientRecord | undefined;
   const every: NodeJS.Timeout[] = [];
@@ -177,15 +177,6 @@ describe('22. One deadline over connect, headers and body', () => {
       'in the middle of a chunk of the last answer of a connection',
       (_request, socket) =>
         void socket.end('HTTP/1.1 200 OK\r\nconnection: close\r\ntransfer-encoding: chunked\r\n\r\n5\r\nab'),
-    ],
-    [
-      'with 101 Switching Protocols',
-      (_request, socket) =>
-        void socket.write('HTTP/1.1 101 Switching Protocols\r\nupgrade: x\r\nconnection: upgrade\r\n\r\n'),
-    ],
-    [
-      'with 100 Continue that nobody asked for',
-      (_request, socket) => void socket.write('HTTP/1.1 100 Continue\r\n\r\n'),
     ],
   ])('tries again over a new connection when one is lost %s', async (_what, script) => {
     const { upstream, client } = await start((request, socket) => {

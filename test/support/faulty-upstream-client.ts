@@ -36,6 +36,7 @@ export function startClient(
       retry: (fault) => told.push(`retry ${fault}`),
       circuit: (state) => told.push(`circuit ${state}`),
       slowedDown: () => told.push('slowed down'),
+      surplus: () => told.push('surplus'),
       keyRefused: (name) => told.push(`key refused ${name}`),
     },
     ...options,
@@ -46,6 +47,7 @@ export function startClient(
 
 export function grantFor(clientId: string, extra: Partial<Grant> = {}): Grant {
   return {
+    user: { iss: 'https://login.example.com', sub: clientId },
     apiKeyName: 'DATABRAIN_API_KEY',
     request: { clientId, dataAppName: 'sales-dashboard' },
     lifetimeMs: 60_000,

@@ -1,19 +1,30 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { ServiceError } from '../../../src/errors.ts';
-import { createCallQueue, type CallQueue } from '../../../src/databrain/call-queue.ts';
+import { createCallQueue, type QueueLane } from '../../../src/databrain/call-queue.ts';
 import { createCallRate } from '../../../src/databrain/call-rate.ts';
 
 const clock = { monotonic: () => performance.now() };
+const newRate = () =>
+  createCallRate({ clock, minPerSecond: 1, assumedPerSecond: 4, doublingMs: 1e9, maxPauseMs: 5000 });
 
-function start(maxConcurrent = 2, maxWaiting = 3) {
-  const pace = createCallRate({ clock, minPerSecond: 1, assumedPerSecond: 4, growth: 0.0001, maxPauseMs: 5000 });
-  return { pace, gate: createCallQueue({ clock, pace, maxConcurrent, maxWaiting }) };
+function start(maxConcurrent = 2, maxWaiting = 3, maxConcurrentPerKey = maxConcurrent) {
+  const shared = newRate();
+  const queue = createCallQueue({
+    clock,
+    rate: shared,
+    maxConcurrent,
+    maxConcurrentPerKey,
+    maxWaiting,
+    worthwhileMs: 0,
+  });
+  const rate = newRate();
+  return { shared, queue, rate, lane: queue.createLane(rate) };
 }
 
 /** What became of one who asked to enter, as far as it is decided. */
-function ask(gate: CallQueue, maxWaitMs = 10_000) {
+function ask(lane: QueueLane, remainingMs = 10_000) {
   const asked: { state: string; leave: () => void; error?: unknown } = { state: 'waiting', leave: () => undefined };
-  gate.enter(maxWaitMs).then(
+  Promise.resolve(lane.enter(remainingMs)).then(
     (leave) => Object.assign(asked, { state: 'in', leave }),
     (error: unknown) => Object.assign(asked, { state: error instanceof ServiceError ? error.reason : 'failed', error }),
   );
@@ -21,25 +32,26 @@ function ask(gate: CallQueue, maxWaitMs = 10_000) {
 }
 const states = (asked: readonly { readonly state: string }[]): readonly string[] => asked.map(({ state }) => state);
 const settle = (ms = 0): Promise<unknown> => vi.advanceTimersByTimeAsync(ms);
+const times = <T>(n: number, make: () => T): T[] => Array.from({ length: n }, make);
 
-describe('The gate before the upstream', () => {
+describe('The queue of calls', () => {
   beforeEach(() => void vi.useFakeTimers());
   afterEach(() => void vi.useRealTimers());
 
   it('lets only so many in at a time, and the next one when one leaves, in order', async () => {
-    const { gate } = start();
-    const asked = [ask(gate), ask(gate), ask(gate), ask(gate)];
+    const { lane, queue } = start();
+    const asked = times(4, () => ask(lane));
     await settle();
     expect(states(asked)).toEqual(['in', 'in', 'waiting', 'waiting']);
     asked[1]?.leave();
     await settle();
     expect(states(asked)).toEqual(['in', 'in', 'in', 'waiting']);
-    expect(gate.waiting()).toBe(1);
+    expect(queue.waiting()).toBe(1);
   });
 
   it('counts one who leaves twice once', async () => {
-    const { gate } = start(1);
-    const asked = [ask(gate), ask(gate), ask(gate)];
+    const { lane } = start(1);
+    const asked = times(3, () => ask(lane));
     await settle();
     asked[0]?.leave();
     asked[0]?.leave();
@@ -48,30 +60,29 @@ describe('The gate before the upstream', () => {
   });
 
   it('refuses at once whoever finds the queue full', async () => {
-    const { gate } = start(1, 3);
-    const asked = Array.from({ length: 6 }, () => ask(gate));
+    const { lane } = start(1, 3);
+    const asked = times(6, () => ask(lane));
     await settle();
     expect(states(asked)).toEqual(['in', 'waiting', 'waiting', 'waiting', 'queue_full', 'queue_full']);
-    const { error } = asked[5] ?? {};
-    expect(error).toMatchObject({ code: 'UPSTREAM_UNAVAILABLE', detail: { retryAfterSeconds: 1 } });
+    expect(asked[5]?.error).toMatchObject({ code: 'UPSTREAM_UNAVAILABLE', detail: { retryAfterSeconds: 1 } });
   });
 
   it('refuses one who waited for as long as he may, and gives his place to the next', async () => {
-    const { gate } = start(1, 3);
-    const asked = [ask(gate), ask(gate, 500), ask(gate, 10_000)];
-    await settle(500);
+    const { lane, queue } = start(1, 3);
+    const asked = [ask(lane), ask(lane, 500), ask(lane, 10_000)];
+    await settle(502);
     expect(states(asked)).toEqual(['in', 'queue_full', 'waiting']);
     asked[0]?.leave();
     await settle();
     expect(states(asked)).toEqual(['in', 'queue_full', 'in']);
     await settle(20_000);
-    expect(gate.waiting()).toBe(0);
+    expect(queue.waiting()).toBe(0);
   });
 
-  it('lets calls in at the pace that the upstream bears', async () => {
-    const { gate, pace } = start(100, 100);
-    pace.limited(clock.monotonic(), undefined);
-    const asked = Array.from({ length: 5 }, () => ask(gate));
+  it('lets calls in at the rate that the upstream bears', async () => {
+    const { lane, rate } = start(100, 100);
+    rate.limited(clock.monotonic(), undefined);
+    const asked = times(5, () => ask(lane));
     const inside = () => asked.filter(({ state }) => state === 'in').length;
     await settle();
     expect(inside()).toBe(1);
@@ -81,34 +92,143 @@ describe('The gate before the upstream', () => {
     expect(inside()).toBe(4);
   });
 
-  it('refuses at once whose turn would come too late at that pace', async () => {
-    const { gate, pace } = start(100, 100);
-    pace.limited(clock.monotonic(), undefined);
-    const asked = Array.from({ length: 6 }, () => ask(gate, 1100));
+  it('refuses at once whose turn would come too late at that rate', async () => {
+    const { lane, rate } = start(100, 100);
+    rate.limited(clock.monotonic(), undefined);
+    const asked = times(6, () => ask(lane, 1100));
     await settle();
     expect(states(asked)).toEqual(['in', 'waiting', 'waiting', 'queue_full', 'queue_full', 'queue_full']);
   });
 
-  it('turns away those in the queue who would wait too long once the pace has dropped', async () => {
-    const { gate, pace } = start(1, 100);
-    const asked = [ask(gate), ask(gate, 800), ask(gate, 800), ask(gate, 30_000)];
+  it('turns away those in the queue who would wait too long once the rate has dropped', async () => {
+    const { lane, rate, queue } = start(1, 100);
+    const asked = [ask(lane), ask(lane, 800), ask(lane, 800), ask(lane, 30_000)];
     await settle();
     expect(states(asked)).toEqual(['in', 'waiting', 'waiting', 'waiting']);
-    pace.limited(clock.monotonic(), undefined);
-    gate.reconsider();
+    rate.limited(clock.monotonic(), undefined);
+    queue.reconsider();
     await settle();
     expect(states(asked)).toEqual(['in', 'waiting', 'queue_full', 'waiting']);
-    pace.limited(clock.monotonic(), 5000);
-    gate.reconsider();
+    rate.limited(clock.monotonic(), 5000);
+    queue.reconsider();
     await settle();
     expect(states(asked)).toEqual(['in', 'queue_full', 'queue_full', 'waiting']);
   });
 
   it('refuses whoever has no time left', async () => {
-    const { gate, pace } = start(1, 100);
-    pace.limited(clock.monotonic(), 1000);
-    const asked = ask(gate, -5);
+    const { lane, rate } = start(1, 100);
+    rate.limited(clock.monotonic(), 1000);
+    const asked = ask(lane, -5);
     await settle();
     expect(asked.state).toBe('queue_full');
+  });
+
+  it('refuses at once whoever cannot be served in time, as it learns how long calls take', async () => {
+    const { lane } = start(1, 1000);
+    const first = ask(lane);
+    await settle(200);
+    first.leave();
+    // 200 ms a call: four more can begin within 900 ms and still be answered within 1,100 ms.
+    const asked = times(8, () => ask(lane, 1100));
+    await settle();
+    expect(states(asked).filter((state) => state === 'queue_full').length).toBeGreaterThanOrEqual(3);
+    expect(states(asked).slice(0, 4)).toEqual(['in', 'waiting', 'waiting', 'waiting']);
+  });
+
+  it('turns away those who wait already when calls take longer than before', async () => {
+    const { lane } = start(1, 1000);
+    const quick = ask(lane);
+    await settle(10);
+    quick.leave();
+    await settle();
+    const asked = times(20, () => ask(lane, 2000));
+    await settle();
+    expect(states(asked)).not.toContain('queue_full');
+    await settle(1000);
+    asked[0]?.leave();
+    await settle();
+    expect(states(asked).slice(0, 3)).toEqual(['in', 'in', 'waiting']);
+    expect(states(asked)).toContain('queue_full');
+  });
+
+  it('does not hold it against the others that a few calls hang', async () => {
+    const { lane } = start(4, 1000);
+    times(2, () => ask(lane));
+    for (let round = 0; round < 20; round += 1) {
+      const two = times(2, () => ask(lane));
+      await settle(100);
+      for (const one of two) one.leave();
+      await settle();
+    }
+    // Two places are left for calls of 100 ms: 20 of them a second.
+    const asked = times(16, () => ask(lane, 1200));
+    await settle();
+    expect(states(asked)).not.toContain('queue_full');
+  });
+
+  it('refuses all who wait, as shutting down, when it is closed', async () => {
+    const { lane, queue } = start(1, 10);
+    const asked = times(3, () => ask(lane));
+    queue.close();
+    await settle();
+    expect(states(asked)).toEqual(['in', 'shutting_down', 'shutting_down']);
+  });
+});
+
+describe('The queues of several API keys', () => {
+  beforeEach(() => void vi.useFakeTimers());
+  afterEach(() => void vi.useRealTimers());
+
+  it('are served in turn, however many wait in one of them', async () => {
+    const { lane, queue } = start(1, 1000);
+    const other = queue.createLane(newRate());
+    const order: string[] = [];
+    const enter = async (name: string, into: QueueLane): Promise<void> => {
+      const leave = await into.enter(100_000);
+      order.push(name);
+      await new Promise((resolve) => setTimeout(resolve, 10));
+      leave();
+    };
+    const all = [...times(20, () => enter('busy', lane)), ...times(3, () => enter('other', other))];
+    await settle(1000);
+    await Promise.all(all);
+    expect(order.slice(0, 8).filter((name) => name === 'other')).toHaveLength(3);
+  });
+
+  it('slow only themselves down when their key is limited', async () => {
+    const { lane, rate, queue } = start(10, 100);
+    const other = queue.createLane(newRate());
+    rate.limited(clock.monotonic(), 5000);
+    const limited = times(3, () => ask(lane));
+    const free = times(3, () => ask(other));
+    await settle();
+    expect(states(limited)).toEqual(['waiting', 'waiting', 'waiting']);
+    expect(states(free)).toEqual(['in', 'in', 'in']);
+    expect([lane.hasRoom(), other.hasRoom()]).toEqual([false, true]);
+  });
+
+  it('all slow down when the address is limited', async () => {
+    const { lane, shared, queue } = start(10, 100);
+    const other = queue.createLane(newRate());
+    shared.limited(clock.monotonic(), 1000);
+    const asked = [ask(lane), ask(other)];
+    await settle(900);
+    expect(states(asked)).toEqual(['waiting', 'waiting']);
+    await settle(200);
+    expect(states(asked)).toEqual(['in', 'waiting']);
+    await settle(600);
+    expect(states(asked)).toEqual(['in', 'in']);
+  });
+
+  it('leave places for the others when the calls of one hang', async () => {
+    const { lane, queue } = start(4, 100, 3);
+    const other = queue.createLane(newRate());
+    const hanging = times(10, () => ask(lane));
+    await settle();
+    expect(states(hanging).filter((state) => state === 'in')).toHaveLength(3);
+    expect(other.hasRoom()).toBe(true);
+    const asked = ask(other);
+    await settle();
+    expect(asked.state).toBe('in');
   });
 });

@@ -3,13 +3,11 @@ import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { ServiceError } from '../../../src/errors.ts';
 import type { ExchangeRequest, Exchange } from '../../../src/databrain/exchange.ts';
-import { createCircuit } from '../../../src/databrain/circuit.ts';
-import { createCallQueue } from '../../../src/databrain/call-queue.ts';
 import { createRenewKey } from '../../../src/databrain/key-renewal.ts';
-import { createMint } from '../../../src/databrain/mint.ts';
-import { createCallRate } from '../../../src/databrain/call-rate.ts';
+import { createLanes } from '../../../src/databrain/lanes.ts';
+import { createMint, type MintPriority } from '../../../src/databrain/mint.ts';
 import { createToRequestBody } from '../../../src/databrain/request-body.ts';
-import { createRetryBudget } from '../../../src/databrain/retry-budget.ts';
+import { createTokenOwners } from '../../../src/databrain/token-owners.ts';
 import { upstreamBodySchema } from '../../../src/policy/upstream-schema.ts';
 import { Secret } from '../../../src/secrets/secret.ts';
 import { grantFor } from '../../support/faulty-upstream-client.ts';
@@ -28,6 +26,7 @@ const answered = (status: number, body: unknown, retryAfter?: string): Exchange 
   kind: 'answer',
   answer: { status, contentEncoding: undefined, body: Buffer.from(JSON.stringify(body)) },
   retryAfter,
+  overUsedConnection: false,
 });
 const lost = (how: Extract<Exchange, { kind: 'lost' }>['how']): Exchange => ({ kind: 'lost', how });
 
@@ -40,23 +39,34 @@ function start(steps: readonly Step[], maxRetries = 2, consecutiveFailures = 10)
     get: () => new Secret(`key-${keyGeneration}`),
     reload: () => Promise.resolve((keyGeneration += 1) > 0),
   };
-  const pace = createCallRate({ clock, minPerSecond: 0.5, assumedPerSecond: 4, growth: 0.02, maxPauseMs: 5000 });
-  const circuit = createCircuit({
+  const lanes = createLanes({
     clock,
-    consecutiveFailures,
-    failureShare: 0.5,
-    minimumCalls: 20,
-    windowMs: 30_000,
-    openMs: 1000,
-    maxOpenMs: 5000,
-    onChange: () => undefined,
+    worthwhileMs: 250,
+    maxConcurrent: 8,
+    maxConcurrentPerKey: 8,
+    maxWaiting: 8,
+    retryShare: 0.2,
+    retryReserve: 10,
+    retryQuietMs: 10_000,
+    sameLimitMs: 10_000,
+    circuit: {
+      consecutiveFailures,
+      failureShare: 0.5,
+      minimumCalls: 20,
+      windowMs: 30_000,
+      openMs: 1000,
+      maxOpenMs: 5000,
+    },
+    rate: { minPerSecond: 0.5, assumedPerSecond: 4, doublingMs: 8000, maxPauseMs: 5000 },
+    events: { circuit: () => undefined, slowedDown: () => told.push('slowed down') },
   });
   const mint = createMint({
     clock,
     apiKeys,
     renewKey: createRenewKey(apiKeys),
     toRequestBody: createToRequestBody(upstreamBodySchema),
-    attempts: {
+    exchanges: {
+      distrust: () => told.push('distrust'),
       close: () => Promise.resolve(),
       send: async (request) => {
         const step = steps[sent.length] ?? { exchange: answered(200, { token }), tookMs: 1 };
@@ -66,37 +76,33 @@ function start(steps: readonly Step[], maxRetries = 2, consecutiveFailures = 10)
         return isCut ? lost('timed_out') : step.exchange;
       },
     },
-    circuit,
-    gate: createCallQueue({ clock, pace, maxConcurrent: 8, maxWaiting: 8 }),
-    pace,
+    laneOf: lanes.of,
+    tokenOwners: createTokenOwners(100),
     retry: {
       maxRetries,
       baseMs: 200,
       maxBackoffMs: 2000,
       worthwhileMs: 250,
       random: () => 0.5,
-      budget: createRetryBudget({ clock, share: 0.2, reserve: 10, quietMs: 10_000 }),
     },
     events: {
       attempt: ({ result }) => told.push(result),
       retry: () => told.push('retry'),
-      circuit: () => undefined,
-      slowedDown: () => told.push('slowed down'),
       keyRefused: () => told.push('key refused'),
     },
     pause: (ms) => new Promise((resolve) => void setTimeout(resolve, ms)),
     timeoutMs,
     deadlineMs,
-    maxQueueMs: 6000,
   });
-  return { mint, sent, told, circuit };
+  return { mint, sent, told, circuitState: lanes.circuitState };
 }
 
 /** Mints while the clock runs as fast as it can; the outcome and the virtual time it took. */
-async function finish(mint: ReturnType<typeof start>['mint']) {
+async function finish(mint: ReturnType<typeof start>['mint'], user = 'acme', priority?: MintPriority) {
   const begin = performance.now();
   const outcome: Promise<{ gist: string; detail?: ServiceError['detail']; sentAt?: number }> = mint(
-    grantFor('acme'),
+    grantFor(user),
+    priority,
   ).then(
     (minted) => ({ gist: minted.token, sentAt: minted.sentAt }),
     (error: unknown) => {
@@ -153,11 +159,11 @@ describe('Minting under one deadline', () => {
     );
     expect((await finish(hurried.mint)).gist).toBe('UPSTREAM_TIMEOUT (upstream_timeout)');
     expect(hurried.sent[2]?.request.timeoutMs).toBeLessThan(timeoutMs / 2);
-    expect(hurried.circuit.state()).toBe('closed');
+    expect(hurried.circuitState()).toBe('closed');
 
     const patient = start([{ exchange: lost('timed_out'), tookMs: 10_000 }], 0, 1);
     await finish(patient.mint);
-    expect(patient.circuit.state()).toBe('open');
+    expect(patient.circuitState()).toBe('open');
   });
 
   it('takes a connection of its own after trouble with one, and a kept one after an answer', async () => {
@@ -169,7 +175,44 @@ describe('Minting under one deadline', () => {
       3,
     );
     await finish(mint);
-    expect(sent.map(({ request }) => request.ownConnection)).toEqual([false, true, false]);
+    expect(sent.map(({ request }) => request.freshConnection)).toEqual([false, true, false]);
+  });
+
+  it('gives a token that somebody else has to nobody, and rests connections for longer', async () => {
+    const { mint, sent, told } = start([]);
+    expect((await finish(mint, 'ada')).gist).toBe(token);
+    const refused = await finish(mint, 'bob');
+    expect(refused.gist).toBe('UPSTREAM_INVALID_RESPONSE (upstream_token_repeated)');
+    expect(told).toEqual(['token', 'distrust', 'token_repeated']);
+    expect(sent).toHaveLength(2);
+    expect((await finish(mint, 'ada')).gist).toBe(token);
+  });
+
+  it('asks again over a new connection when somebody else’s token came over a used one', async () => {
+    const own = '3f2504e0-4f89-41d3-9a0c-0305e82c3302';
+    const used = { ...answered(200, { token }), overUsedConnection: true };
+    const { mint, sent, told } = start([
+      { exchange: answered(200, { token }), tookMs: 1 },
+      { exchange: used, tookMs: 1 },
+      { exchange: answered(200, { token: own }), tookMs: 1 },
+    ]);
+    await finish(mint, 'ada');
+    expect((await finish(mint, 'bob')).gist).toBe(own);
+    expect(told).toEqual(['token', 'distrust', 'answer_misplaced', 'retry', 'token']);
+    expect(sent[2]?.request.freshConnection).toBe(true);
+  });
+
+  it('sends a renewal at once or not at all, and only once', async () => {
+    const failing = start([{ exchange: answered(503, ''), tookMs: 1 }]);
+    expect((await finish(failing.mint, 'acme', 'renewal')).gist).toBe('UPSTREAM_UNAVAILABLE (upstream_error)');
+    expect(failing.sent).toHaveLength(1);
+
+    const busy = start([{ exchange: answered(429, '', '3'), tookMs: 1 }], 0);
+    await finish(busy.mint);
+    const { gist, detail } = await finish(busy.mint, 'acme', 'renewal');
+    expect(gist).toBe('UPSTREAM_UNAVAILABLE (queue_full)');
+    expect(detail?.retryAfterSeconds).toBe(3);
+    expect(busy.sent).toHaveLength(1);
   });
 
   it('uses the new key at once when the old one was refused', async () => {
@@ -186,7 +229,8 @@ describe('Minting under one deadline', () => {
         fc.constantFrom(
           lost('unreachable'),
           lost('connection_stale'),
-          lost('unusable_answer'),
+          lost('answer_malformed'),
+          lost('answer_cut_off'),
           lost('answer_too_large'),
           answered(200, { token }),
           answered(401, { error: { code: 'AUTHENTICATION_ERROR' } }),

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { retryDelay, type RetryOptions } from '../../../src/databrain/retry.ts';
+import type { RetryBudget } from '../../../src/databrain/retry-budget.ts';
 import type { Fault } from '../../../src/databrain/upstream-fault.ts';
 
 const options: RetryOptions = {
@@ -9,44 +10,54 @@ const options: RetryOptions = {
   maxBackoffMs: 2000,
   worthwhileMs: 250,
   random: () => 0.5,
-  budget: { deposit: () => undefined, withdraw: () => true },
 };
-const retryable: readonly Fault[] = ['rate_limited', 'overloaded', 'unreachable', 'connection_stale', 'timed_out'];
+const unlimited: RetryBudget = { deposit: () => undefined, withdraw: () => true };
+const retryable: readonly Fault[] = [
+  'rate_limited',
+  'overloaded',
+  'unreachable',
+  'connection_stale',
+  'timed_out',
+  'answer_cut_off',
+  'answer_misplaced',
+];
 const final: readonly Fault[] = [
   'key_refused',
   'request_refused',
   'redirected',
   'unusable_answer',
   'answer_too_large',
+  'answer_malformed',
+  'token_repeated',
   'failed',
 ];
 
 describe('Whether another attempt is made', () => {
   it.each(retryable)('may be made after %s', (fault) => {
-    expect(retryDelay(options, { fault }, 0, 8000)).toBe(100);
+    expect(retryDelay(options, unlimited, { fault }, 0, 8000)).toBe(100);
   });
 
   it.each(final)('is never made after %s, and costs no budget', (fault) => {
     let withdrawn = 0;
     const budget = { deposit: () => undefined, withdraw: () => (withdrawn += 1) > 0 };
-    expect(retryDelay({ ...options, budget }, { fault }, 0, 8000)).toBeUndefined();
+    expect(retryDelay(options, budget, { fault }, 0, 8000)).toBeUndefined();
     expect(withdrawn).toBe(0);
   });
 
   it('is not made once the settings’ number is reached', () => {
-    expect(retryDelay(options, { fault: 'overloaded' }, 1, 8000)).toBe(200);
-    expect(retryDelay(options, { fault: 'overloaded' }, 2, 8000)).toBeUndefined();
+    expect(retryDelay(options, unlimited, { fault: 'overloaded' }, 1, 8000)).toBe(200);
+    expect(retryDelay(options, unlimited, { fault: 'overloaded' }, 2, 8000)).toBeUndefined();
   });
 
   it('is not made when the budget has nothing left', () => {
     const budget = { deposit: () => undefined, withdraw: () => false };
-    expect(retryDelay({ ...options, budget }, { fault: 'overloaded' }, 0, 8000)).toBeUndefined();
+    expect(retryDelay(options, budget, { fault: 'overloaded' }, 0, 8000)).toBeUndefined();
   });
 
   it('costs no budget when there is no time for it anyway', () => {
     let withdrawn = 0;
     const budget = { deposit: () => undefined, withdraw: () => (withdrawn += 1) > 0 };
-    expect(retryDelay({ ...options, budget }, { fault: 'overloaded', retryAfterMs: 8000 }, 0, 8000)).toBeUndefined();
+    expect(retryDelay(options, budget, { fault: 'overloaded', retryAfterMs: 8000 }, 0, 8000)).toBeUndefined();
     expect(withdrawn).toBe(0);
   });
 
@@ -61,9 +72,9 @@ describe('Whether another attempt is made', () => {
           retryAfterMs: fc.option(fc.integer({ min: 0, max: 120_000 }), { nil: undefined }),
         }),
         ({ fault, made, remaining, random, retryAfterMs }) => {
-          const failure = { fault, ...(retryAfterMs === undefined ? {} : { retryAfterMs }) };
+          const failure = { fault, retryAfterMs };
           const all = { ...options, maxRetries: 5, random: () => random };
-          const delay = retryDelay(all, failure, made, remaining);
+          const delay = retryDelay(all, unlimited, failure, made, remaining);
           const atMost = (retryAfterMs ?? 0) + Math.min(2000, 200 * 2 ** made);
           if (delay === undefined) {
             expect(made >= 5 || atMost + 250 > remaining).toBe(true);

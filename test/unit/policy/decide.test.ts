@@ -67,6 +67,7 @@ describe('a decision', () => {
       'policyRevision',
       'request',
       'requestSha256',
+      'user',
     ]);
   });
 

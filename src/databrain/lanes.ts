@@ -1,0 +1,98 @@
+// What is kept apart by API key, so that one data app's trouble is not another's: circuit, call rate, turn and retries.
+// And what all share: the places, and one call rate for the limit that the upstream counts per address.
+//
+// A 429 does not say whether it is the key or our address that is limited. It counts for its own key first; once another
+// key is limited within `sameLimitMs`, it is the address, and the rate of all calls together is lowered too.
+import type { Clock } from '../clock.ts';
+import { createCallQueue, type QueueLane } from './call-queue.ts';
+import { createCallRate, type CallRate, type CallRateLimits } from './call-rate.ts';
+import type { CircuitLimits, CircuitState } from './circuit.ts';
+import { createKeyCircuit, type KeyCircuit } from './key-circuit.ts';
+import { createRetryBudget, type RetryBudget } from './retry-budget.ts';
+import type { UpstreamEvents } from './upstream-events.ts';
+
+export interface Lane {
+  readonly circuit: KeyCircuit;
+  readonly queue: QueueLane;
+  readonly retryBudget: RetryBudget;
+  /** Milliseconds until the rate lets the next call through. */
+  readonly rateWaitMs: () => number;
+  /** The upstream said 429 to a call that was sent at `sentAt` (monotonic milliseconds). */
+  readonly limited: (sentAt: number, retryAfterMs: number | undefined) => void;
+}
+
+export interface Lanes {
+  /** The lane of the API key in this setting. */
+  readonly of: (apiKeyName: string) => Lane;
+  readonly circuitState: () => CircuitState;
+  readonly close: () => void;
+}
+
+export interface LaneLimits {
+  /** Calls at a time. */
+  readonly maxConcurrent: number;
+  readonly maxConcurrentPerKey: number;
+  readonly maxWaiting: number;
+  readonly retryShare: number;
+  readonly retryReserve: number;
+  readonly retryQuietMs: number;
+  readonly sameLimitMs: number;
+  readonly circuit: CircuitLimits;
+  readonly rate: CallRateLimits;
+}
+
+interface LanesOptions extends LaneLimits {
+  readonly clock: Pick<Clock, 'monotonic'>;
+  readonly worthwhileMs: number;
+  readonly events: Pick<UpstreamEvents, 'circuit' | 'slowedDown'>;
+}
+
+export function createLanes(options: LanesOptions): Lanes {
+  const { clock, events } = options;
+  const lanes = new Map<string, Lane>();
+  const limitedAt = new Map<string, number>();
+  const sharedRate = createCallRate({ ...options.rate, clock });
+  const queue = createCallQueue({ ...options, rate: sharedRate });
+
+  const circuitState = (): CircuitState => {
+    const states = [...lanes.values()].map(({ circuit }) => circuit.state());
+    return states.find((state) => state === 'open') ?? states.find((state) => state === 'half_open') ?? 'closed';
+  };
+
+  const limit = (name: string, rate: CallRate, sentAt: number, retryAfterMs: number | undefined): void => {
+    const now = clock.monotonic();
+    const isOfAddress = [...limitedAt].some(([other, at]) => other !== name && now - at < options.sameLimitMs);
+    limitedAt.set(name, now);
+    rate.limited(sentAt, retryAfterMs);
+    events.slowedDown(rate.callsPerSecond(), name);
+    if (isOfAddress) {
+      sharedRate.limited(sentAt, retryAfterMs);
+      events.slowedDown(sharedRate.callsPerSecond(), undefined);
+    }
+    queue.reconsider();
+  };
+
+  const create = (name: string): Lane => {
+    const rate = createCallRate({ ...options.rate, clock });
+    const lane: Lane = {
+      circuit: createKeyCircuit({
+        ...options.circuit,
+        clock,
+        onChange: (state) => events.circuit(state, name, circuitState()),
+      }),
+      queue: queue.createLane(rate),
+      retryBudget: createRetryBudget({
+        clock,
+        share: options.retryShare,
+        reserve: options.retryReserve,
+        quietMs: options.retryQuietMs,
+      }),
+      rateWaitMs: () => Math.max(rate.waitMs(), sharedRate.waitMs()),
+      limited: (sentAt, retryAfterMs) => limit(name, rate, sentAt, retryAfterMs),
+    };
+    lanes.set(name, lane);
+    return lane;
+  };
+
+  return { of: (name) => lanes.get(name) ?? create(name), circuitState, close: queue.close };
+}

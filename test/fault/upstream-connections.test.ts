@@ -1,0 +1,243 @@
+// How many connections there are and when each is used again; what TLS and connecting are held to.
+import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { createServer as createTlsServer } from 'node:tls';
+import { afterEach, describe, expect, it } from 'vitest';
+import {
+  answer,
+  reset,
+  startFaultyUpstream,
+  tokenAnswer,
+  uuidOf,
+  type FaultyUpstream,
+  type Script,
+} from '../support/faulty-upstream.ts';
+import { gist, mintOnce, startClient, type ClientRecord } from '../support/faulty-upstream-client.ts';
+import { selfSigned } from '../support/self-signed.ts';
+
+let upstream: FaultyUpstream | undefined;
+let client: ClientRecord | undefined;
+const closing: (() => unknown)[] = [];
+
+afterEach(async () => {
+  await client?.close();
+  await upstream?.close();
+  for (const close of closing.splice(0)) await close();
+  upstream = client = undefined;
+});
+
+async function start(script: Script, options: Parameters<typeof startClient>[1] = {}) {
+  upstream = await startFaultyUpstream(script);
+  client = startClient(upstream.baseUrl, { timeoutMs: 3000, deadlineMs: 8000, ...options });
+  return { upstream, client };
+}
+const times = <T>(n: number, make: (i: number) => T): T[] => Array.from({ length: n }, (_, i) => make(i));
+const afterMs =
+  (ms: number): Script =>
+  (request, socket) =>
+    void setTimeout(() => socket.write(tokenAnswer(request.index)), ms);
+
+describe('The connections', () => {
+  it('are as many as calls run at a time, in a burst of five hundred users', async () => {
+    const { upstream, client } = await start(afterMs(30));
+    const settled = await Promise.all(times(500, (i) => mintOnce(client, `user-${i}`)));
+    expect(settled.filter((one) => 'error' in one)).toEqual([]);
+    expect(upstream.connections()).toBeLessThanOrEqual(140);
+  });
+
+  it('rest for long while there are few, the one that rested longest being used first', async () => {
+    const { upstream, client } = await start((request, socket) => void socket.write(tokenAnswer(request.index)), {
+      limits: { longRestMs: 600 },
+    });
+    await mintOnce(client, 'a');
+    await mintOnce(client, 'b');
+    await mintOnce(client, 'c');
+    expect(upstream.seen.map(({ connection }) => connection)).toEqual([0, 1, 2]);
+    await sleep(610);
+    await mintOnce(client, 'd');
+    expect(upstream.seen[3]?.connection).toBe(0);
+  });
+
+  it('all rest for long once something surplus came, and it is told once', async () => {
+    const { upstream, client } = await start(
+      (request, socket) => {
+        socket.write(tokenAnswer(request.index));
+        if (request.index < 2) socket.write(tokenAnswer(666));
+      },
+      { limits: { maxConcurrent: 2, spread: 2, longRestMs: 1000 } },
+    );
+    await mintOnce(client, 'first');
+    await sleep(20);
+    expect(client.told).toEqual(['surplus']);
+    for (let i = 0; i < 10; i += 1) await mintOnce(client, `user-${i}`);
+    await sleep(20);
+    expect(upstream.seen.map(({ onConnection }) => onConnection)).toEqual(Array(11).fill(0));
+    expect(client.told).toEqual(['surplus']);
+  });
+
+  it('rest shortly again when nothing surplus has come for a while', async () => {
+    const { upstream, client } = await start(
+      (request, socket) => {
+        socket.write(tokenAnswer(request.index));
+        if (request.index === 0) socket.write('junk');
+      },
+      { limits: { maxConcurrent: 2, spread: 2, longRestMs: 1000, distrustMs: 50 } },
+    );
+    await mintOnce(client, 'first');
+    await sleep(100);
+    for (let i = 0; i < 4; i += 1) await mintOnce(client, `user-${i}`);
+    expect(upstream.connections()).toBe(3);
+  });
+
+  it('are no more than the most, also while none may be used again yet', async () => {
+    const { upstream, client } = await start(
+      (request, socket) => {
+        socket.write(tokenAnswer(request.index));
+        if (request.index === 0) socket.write(tokenAnswer(666));
+      },
+      { limits: { maxConcurrent: 4, spread: 4, most: 8, longRestMs: 100 } },
+    );
+    await mintOnce(client, 'first');
+    await sleep(20);
+    const settled = await Promise.all(times(40, (i) => mintOnce(client, `user-${i}`)));
+    expect(settled.filter((one) => 'error' in one)).toEqual([]);
+    expect(upstream.connections()).toBeLessThanOrEqual(9);
+    expect(upstream.openSockets()).toBeLessThanOrEqual(8);
+  });
+
+  it('become fewer again while fewer are needed', async () => {
+    const { upstream, client } = await start(afterMs(20), { limits: { keepAliveMs: 60_000 } });
+    await Promise.all(times(50, (i) => mintOnce(client, `user-${i}`)));
+    expect(upstream.openSockets()).toBe(50);
+    await sleep(600);
+    const before = performance.now();
+    while (performance.now() - before < 1500) await mintOnce(client, `user-${performance.now()}`);
+    expect(upstream.openSockets()).toBeLessThan(42);
+  });
+
+  it('are closed when their call failed, and the next attempt gets a new one', async () => {
+    const { upstream, client } = await start(
+      (request, socket) => {
+        if (request.index === 0) reset(socket);
+        else socket.write(tokenAnswer(request.index));
+      },
+      { maxRetries: 1 },
+    );
+    await mintOnce(client);
+    expect(upstream.connections()).toBe(2);
+    await expect.poll(() => upstream.openSockets()).toBe(1);
+  });
+
+  it('take no place any more once their call failed', async () => {
+    const { client } = await start(
+      (request, socket) => {
+        if (request.index < 6) reset(socket);
+        else socket.write(tokenAnswer(request.index));
+      },
+      { maxRetries: 0, limits: { most: 2, spread: 2 } },
+    );
+    for (let i = 0; i < 6; i += 1) {
+      expect(gist(await mintOnce(client, `user-${i}`))).toBe('UPSTREAM_UNAVAILABLE upstream_unreachable');
+    }
+    expect(gist(await mintOnce(client, 'last'))).toBe(uuidOf(6));
+  });
+
+  it('are closed when their call was given up, as is one that was still being opened', async () => {
+    const sockets = new Set<Socket>();
+    // Reads and says nothing: the TLS handshake never ends.
+    const server = createServer((socket) => {
+      sockets.add(socket);
+      socket.resume();
+      socket.on('close', () => sockets.delete(socket)).on('error', () => undefined);
+    });
+    const port = await listen(server);
+    client = startClient(`https://localhost:${port}`, { timeoutMs: 150, deadlineMs: 1000, maxRetries: 0 });
+    const settled = await mintOnce(client);
+    expect(gist(settled)).toBe('UPSTREAM_TIMEOUT upstream_timeout');
+    expect(settled.ms).toBeLessThan(600);
+    await expect.poll(() => sockets.size, { timeout: 2000 }).toBe(0);
+  });
+});
+
+describe('When the client is closed', () => {
+  it('a call that runs is no failure of the upstream', async () => {
+    const { client } = await start(() => undefined, {
+      limits: {
+        circuit: {
+          consecutiveFailures: 1,
+          failureShare: 0.1,
+          minimumCalls: 1,
+          windowMs: 10_000,
+          openMs: 10_000,
+          maxOpenMs: 10_000,
+        },
+      },
+    });
+    const running = mintOnce(client);
+    await sleep(30);
+    await client.close();
+    expect(gist(await running)).toBe('SHUTTING_DOWN shutting_down');
+    expect(client.circuitState()).toBe('closed');
+    expect(client.told).toEqual([]);
+    expect(client.attempts).toEqual([]);
+  });
+
+  it('calls that wait for a turn, for a connection or to be made are refused, and no connection is opened', async () => {
+    const { upstream, client } = await start(() => undefined, { limits: { maxConcurrent: 2 } });
+    const running = times(6, (i) => mintOnce(client, `user-${i}`));
+    await sleep(30);
+    await client.close();
+    const settled = await Promise.all([...running, mintOnce(client, 'late')]);
+    expect(settled.map(gist)).toEqual(Array(7).fill('SHUTTING_DOWN shutting_down'));
+    await sleep(30);
+    expect(upstream.connections()).toBe(2);
+    expect(upstream.openSockets()).toBe(0);
+  });
+});
+
+async function listen(server: Server): Promise<number> {
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  closing.push(() => server.close());
+  return (server.address() as AddressInfo).port;
+}
+
+describe('Over TLS', () => {
+  it('speaks HTTP/1.1 to an upstream that would rather speak HTTP/2', async () => {
+    const offered: (string | false | null)[] = [];
+    const server = createTlsServer({
+      ...selfSigned,
+      ALPNCallback: ({ protocols }) => {
+        offered.push(protocols.join());
+        return protocols[0];
+      },
+    });
+    const port = await listen(server);
+    client = startClient(`https://localhost:${port}`, { maxRetries: 0 });
+    await mintOnce(client);
+    expect(offered).toEqual(['http/1.1']);
+  });
+
+  it('believes no certificate that nobody vouches for, not even when the environment switches the check off', async () => {
+    const requests: string[] = [];
+    const tls = createTlsServer({ ...selfSigned }, (socket) => {
+      socket.on('error', () => undefined);
+      socket.on('data', (chunk: Buffer) => {
+        requests.push(chunk.toString('latin1'));
+        socket.write(answer(200, JSON.stringify({ token: uuidOf(1) })));
+      });
+    });
+    tls.on('tlsClientError', () => undefined);
+    const port = await listen(tls);
+    const before = process.env['NODE_TLS_REJECT_UNAUTHORIZED'];
+    process.env['NODE_TLS_REJECT_UNAUTHORIZED'] = '0';
+    try {
+      client = startClient(`https://localhost:${port}`, { maxRetries: 0 });
+      expect(gist(await mintOnce(client))).toBe('UPSTREAM_UNAVAILABLE upstream_unreachable');
+    } finally {
+      if (before === undefined) delete process.env['NODE_TLS_REJECT_UNAUTHORIZED'];
+      else process.env['NODE_TLS_REJECT_UNAUTHORIZED'] = before;
+    }
+    expect(client.attempts.map(({ errorCode }) => errorCode)).toEqual(['DEPTH_ZERO_SELF_SIGNED_CERT']);
+    expect(requests).toEqual([]);
+  });
+});

@@ -1,0 +1,171 @@
+// One data app's trouble is not another's: each API key has its own call rate, circuit, turn and retries; only what the
+// upstream counts by address is shared. And one clientId's trouble is not its data app's.
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterEach, describe, expect, it } from 'vitest';
+import { Secret } from '../../src/secrets/secret.ts';
+import {
+  answer,
+  errorAnswer,
+  startFaultyUpstream,
+  tokenAnswer,
+  uuidOf,
+  type FaultyUpstream,
+  type Script,
+  type SeenRequest,
+} from '../support/faulty-upstream.ts';
+import { gist, mintOnce, startClient, type ClientRecord } from '../support/faulty-upstream-client.ts';
+
+let upstream: FaultyUpstream | undefined;
+let client: ClientRecord | undefined;
+
+afterEach(async () => {
+  await client?.close();
+  await upstream?.close();
+  upstream = client = undefined;
+});
+
+const keys: Readonly<Record<string, Secret>> = {
+  DATABRAIN_API_KEY_A: new Secret('aaaaaaaa-0000-4000-8000-00000000000a'),
+  DATABRAIN_API_KEY_B: new Secret('bbbbbbbb-0000-4000-8000-00000000000b'),
+};
+const a = { apiKeyName: 'DATABRAIN_API_KEY_A' };
+const b = { apiKeyName: 'DATABRAIN_API_KEY_B' };
+const isOf = (app: 'a' | 'b', request: SeenRequest): boolean =>
+  request.headers.get('authorization')?.startsWith(`Bearer ${app}`) === true;
+
+async function start(script: Script, options: Parameters<typeof startClient>[1] = {}) {
+  upstream = await startFaultyUpstream(script);
+  const apiKeys = { get: (name: string) => keys[name], reload: () => Promise.resolve(false) };
+  client = startClient(upstream.baseUrl, { maxRetries: 0, deadlineMs: 3000, apiKeys, ...options });
+  return { upstream, client };
+}
+const times = <T>(n: number, make: (i: number) => T): T[] => Array.from({ length: n }, (_, i) => make(i));
+const limitedAnswer = answer(429, 'Too many requests', { 'retry-after': '60' });
+
+describe('A data app that is limited', () => {
+  it('slows down nobody else', async () => {
+    const { client } = await start((request, socket) => {
+      socket.write(isOf('a', request) ? limitedAnswer : tokenAnswer(request.index));
+    });
+    const limited = await Promise.all(times(3, (i) => mintOnce(client, `a-${i}`, a)));
+    expect(new Set(limited.map(gist))).toEqual(new Set(['UPSTREAM_UNAVAILABLE upstream_rate_limited']));
+    const others = await Promise.all(times(60, (i) => mintOnce(client, `b-${i}`, b)));
+    expect(others.filter((one) => 'error' in one)).toEqual([]);
+    for (const { ms } of others) expect(ms).toBeLessThan(1000);
+    expect(gist(await mintOnce(client, 'a-4', a))).toBe('UPSTREAM_UNAVAILABLE queue_full');
+  });
+
+  it('slows down all when our address is limited, which shows in a second data app', async () => {
+    const { upstream, client } = await start((request, socket) => {
+      socket.write(request.index < 2 ? limitedAnswer : tokenAnswer(request.index));
+    });
+    await mintOnce(client, 'a', a);
+    await mintOnce(client, 'b', b);
+    expect(upstream.seen).toHaveLength(2);
+    const c = { apiKeyName: 'DATABRAIN_API_KEY_C' };
+    expect(gist(await mintOnce(client, 'c', c))).toBe('INTERNAL_ERROR api_key_missing');
+    const before = performance.now();
+    await sleep(10);
+    for (const one of await Promise.all(times(5, (i) => mintOnce(client, `b-${i}`, b)))) {
+      expect(gist(one)).toBe('UPSTREAM_UNAVAILABLE queue_full');
+    }
+    expect(performance.now() - before).toBeLessThan(1000);
+    expect(client.told).toEqual(['slowed down', 'slowed down', 'slowed down']);
+  });
+});
+
+const fiveFailuresOpen = {
+  consecutiveFailures: 5,
+  failureShare: 2,
+  minimumCalls: 1000,
+  windowMs: 10_000,
+  openMs: 5000,
+  maxOpenMs: 5000,
+};
+
+describe('A data app whose calls fail', () => {
+  it.each<[string, Script]>([
+    ['with 500', (_request, socket) => void socket.write(errorAnswer(500, 'INTERNAL_SERVER_ERROR'))],
+    ['with 503', (_request, socket) => void socket.write(answer(503))],
+    ['by time-outs', () => undefined],
+  ])('opens its own circuit and no other: %s', async (_how, fail) => {
+    const { client } = await start(
+      (request, socket) => {
+        if (isOf('a', request)) fail(request, socket);
+        else socket.write(tokenAnswer(request.index));
+      },
+      { limits: { circuit: fiveFailuresOpen } },
+    );
+    await Promise.all(times(5, (i) => mintOnce(client, `a-${i}`, a)));
+    expect(gist(await mintOnce(client, 'a-new', a))).toBe('UPSTREAM_UNAVAILABLE circuit_open');
+    expect(gist(await mintOnce(client, 'b', b))).toMatch(/^0{8}-/);
+  });
+
+  it('spends its own retries and no other’s', async () => {
+    let callsOfB = 0;
+    const { client } = await start(
+      (request, socket) => {
+        if (isOf('b', request)) callsOfB += 1;
+        socket.write(callsOfB === 2 ? tokenAnswer(request.index) : answer(503));
+      },
+      { maxRetries: 2, limits: { retryReserve: 2, retryQuietMs: 1e9 } },
+    );
+    for (let i = 0; i < 4; i += 1) await mintOnce(client, `a-${i}`, a);
+    expect(gist(await mintOnce(client, 'b', b))).toMatch(/^0{8}-/);
+  });
+
+  it('leaves places for the others while its calls hang', async () => {
+    const { client } = await start(
+      (request, socket) => {
+        if (isOf('b', request)) socket.write(tokenAnswer(request.index));
+      },
+      { timeoutMs: 1500, limits: { maxConcurrent: 8, maxConcurrentPerKey: 6 } },
+    );
+    await mintOnce(client, 'b-first', b);
+    const hanging = times(20, (i) => mintOnce(client, `a-${i}`, a));
+    await sleep(50);
+    const settled = await mintOnce(client, 'b', b);
+    expect(gist(settled)).toMatch(/^0{8}-/);
+    expect(settled.ms).toBeLessThan(500);
+    await Promise.all(hanging);
+  });
+});
+
+describe('A clientId whose calls fail', () => {
+  it.each<[string, Script]>([
+    ['with 500', (_request, socket) => void socket.write(errorAnswer(500, 'INTERNAL_SERVER_ERROR'))],
+    ['with 504', (_request, socket) => void socket.write(answer(504))],
+    ['by broken answers', (_request, socket) => void socket.write('HTTP/1.1 banana\r\n\r\n')],
+    ['by a reset', (_request, socket) => void socket.resetAndDestroy()],
+    ['by time-outs', () => undefined],
+  ])('closes the door to nobody else: %s', async (_how, fail) => {
+    const { upstream, client } = await start(
+      (request, socket) => {
+        if (request.body.includes('"clientId":"broken"')) fail(request, socket);
+        else socket.write(tokenAnswer(request.index));
+      },
+      { limits: { circuit: fiveFailuresOpen } },
+    );
+    await Promise.all(times(30, () => mintOnce(client, 'broken', a)));
+    const seen = upstream.seen.length;
+    expect(gist(await mintOnce(client, 'broken', a))).toBe('UPSTREAM_UNAVAILABLE circuit_open');
+    expect(upstream.seen).toHaveLength(seen);
+    const others = await Promise.all(times(10, (i) => mintOnce(client, `fine-${i}`, a)));
+    expect(others.filter((one) => 'error' in one)).toEqual([]);
+    expect(client.circuitState()).toBe('closed');
+  });
+
+  it('is asked for again once its own time is over', async () => {
+    let broken = true;
+    const { client } = await start(
+      (request, socket) => void socket.write(broken ? answer(500) : tokenAnswer(request.index)),
+      { limits: { circuit: { ...fiveFailuresOpen, openMs: 100 } } },
+    );
+    for (let i = 0; i < 5; i += 1) await mintOnce(client, 'only', a);
+    expect(client.circuitState()).toBe('open');
+    broken = false;
+    await sleep(150);
+    expect(gist(await mintOnce(client, 'only', a))).toBe(uuidOf(5));
+    expect(client.circuitState()).toBe('closed');
+  });
+});

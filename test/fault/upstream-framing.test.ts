@@ -1,0 +1,204 @@
+// Answers that are no proper HTTP, on the first answer of a connection: bytes of this very answer must not be taken for
+// an earlier one, so that DATABRAIN_MAX_RETRIES is never exceeded and the circuit sees the fault.
+import type { Socket } from 'node:net';
+import { afterEach, describe, expect, it } from 'vitest';
+import {
+  answer,
+  reset,
+  startFaultyUpstream,
+  tokenAnswer,
+  uuidOf,
+  type FaultyUpstream,
+  type Script,
+} from '../support/faulty-upstream.ts';
+import { gist, mintOnce, startClient, type ClientRecord } from '../support/faulty-upstream-client.ts';
+
+let upstream: FaultyUpstream | undefined;
+let client: ClientRecord | undefined;
+
+afterEach(async () => {
+  await client?.close();
+  await upstream?.close();
+  upstream = client = undefined;
+});
+
+async function start(
+  script: Script,
+  options: Parameters<typeof startClient>[1] = {},
+  onConnection?: (socket: Socket) => void,
+) {
+  upstream = await startFaultyUpstream(script, onConnection);
+  client = startClient(upstream.baseUrl, options);
+  return { upstream, client };
+}
+
+const body = JSON.stringify({ token: uuidOf(1) });
+const sends =
+  (bytes: string): Script =>
+  (_request, socket) =>
+    void socket.write(bytes);
+const ends =
+  (bytes: string): Script =>
+  (_request, socket) =>
+    void socket.end(bytes);
+const resets =
+  (bytes: string): Script =>
+  (_request, socket) =>
+    void socket.write(bytes, () => setTimeout(() => reset(socket), 20));
+
+const malformed: readonly (readonly [string, Script])[] = [
+  ['two lengths that differ', sends(`HTTP/1.1 200 OK\r\ncontent-length: 5\r\ncontent-length: 6\r\n\r\n${body}`)],
+  ['two lengths that agree', sends(`HTTP/1.1 200 OK\r\ncontent-length: 48\r\ncontent-length: 48\r\n\r\n${body}`)],
+  ['a length and chunks', sends('HTTP/1.1 200 OK\r\ncontent-length: 5\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n')],
+  ['chunks and a length', sends('HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\ncontent-length: 5\r\n\r\n0\r\n\r\n')],
+  ['101 Switching Protocols', sends('HTTP/1.1 101 Switching Protocols\r\nupgrade: x\r\nconnection: upgrade\r\n\r\n')],
+  ['100 Continue that nobody asked for', sends('HTTP/1.1 100 Continue\r\n\r\n')],
+  ['a status line that is none', sends('HTTP/1.1 banana\r\n\r\n')],
+  ['another protocol', sends('SSH-2.0-OpenSSH_9.9\r\n')],
+  ['another version', sends(`HTTP/3.0 200 OK\r\ncontent-length: ${body.length}\r\n\r\n${body}`)],
+  ['a header without a colon', sends(`HTTP/1.1 200 OK\r\ncontent-length ${body.length}\r\n\r\n${body}`)],
+  ['a chunk size that is none', sends('HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n')],
+  ['headers without end', sends(`HTTP/1.1 200 OK\r\n${`x-pad: ${'p'.repeat(1000)}\r\n`.repeat(40)}`)],
+];
+
+const cutOff: readonly (readonly [string, Script])[] = [
+  ['103 Early Hints and the end', ends('HTTP/1.1 103 Early Hints\r\nlink: </x>\r\n\r\n')],
+  ['a cut status line', ends('HTTP/1.1 20')],
+  ['a cut status line and a reset', resets('HTTP/1.1 20')],
+  ['a cut header', ends('HTTP/1.1 200 OK\r\ncontent-len')],
+  ['a cut header and a reset', resets('HTTP/1.1 200 OK\r\ncontent-len')],
+  ['headers and the end', ends('HTTP/1.1 200 OK\r\ncontent-length: 48\r\n\r\n')],
+  ['a cut body', ends('HTTP/1.1 200 OK\r\ncontent-length: 48\r\n\r\n{"tok')],
+  ['a cut body and a reset', resets('HTTP/1.1 200 OK\r\ncontent-length: 48\r\n\r\n{"tok')],
+  ['a cut body of a last answer', ends('HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 48\r\n\r\n{"tok')],
+  ['a cut chunk', ends('HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n30\r\n{"tok')],
+  [
+    'a cut chunk of a last answer',
+    ends('HTTP/1.1 200 OK\r\nconnection: close\r\ntransfer-encoding: chunked\r\n\r\n30\r\n{"tok'),
+  ],
+];
+
+const invalid = 'UPSTREAM_INVALID_RESPONSE upstream_invalid_response';
+const oneFailureOpens = {
+  consecutiveFailures: 1,
+  failureShare: 2,
+  minimumCalls: 1,
+  windowMs: 10_000,
+  openMs: 10_000,
+  maxOpenMs: 10_000,
+};
+
+describe('An answer that is broken', () => {
+  it.each([...malformed, ...cutOff])(
+    'is an invalid response, and asked for once without retries: %s',
+    async (_what, script) => {
+      const { upstream, client } = await start(script, { maxRetries: 0, timeoutMs: 1000 });
+      expect(gist(await mintOnce(client))).toBe(invalid);
+      expect(upstream.seen).toHaveLength(1);
+    },
+  );
+
+  it.each([...malformed, ...cutOff])('counts for the circuit: %s', async (_what, script) => {
+    const { client } = await start(script, { maxRetries: 0, timeoutMs: 1000, limits: { circuit: oneFailureOpens } });
+    await mintOnce(client);
+    expect(client.circuitState()).toBe('open');
+  });
+
+  it.each(malformed)('is not asked for again, as a token may have been minted: %s', async (_what, script) => {
+    const { upstream, client } = await start(script, { maxRetries: 2, timeoutMs: 1000 });
+    expect(gist(await mintOnce(client))).toBe(invalid);
+    expect(upstream.seen).toHaveLength(1);
+    expect(client.attempts.map(({ result }) => result)).toEqual(['answer_malformed']);
+  });
+
+  it.each(cutOff)(
+    'is asked for again as often as the settings say, over new connections: %s',
+    async (_what, script) => {
+      const { upstream, client } = await start(script, { maxRetries: 2, timeoutMs: 1000 });
+      expect(gist(await mintOnce(client))).toBe(invalid);
+      expect(upstream.seen).toHaveLength(3);
+      expect(upstream.connections()).toBe(3);
+      expect(client.attempts.map(({ result }) => result)).toEqual(Array(3).fill('answer_cut_off'));
+    },
+  );
+
+  it.each([...malformed, ...cutOff])('is no better on a connection that was used before: %s', async (_what, script) => {
+    const { upstream, client } = await start(
+      (request, socket) =>
+        request.onConnection === 0 ? void socket.write(tokenAnswer(request.index)) : script(request, socket),
+      { maxRetries: 0, timeoutMs: 1000, limits: { longRestMs: 5 } },
+    );
+    await mintOnce(client, 'first');
+    await new Promise((resolve) => setTimeout(resolve, 30));
+    expect(gist(await mintOnce(client, 'second'))).toBe(invalid);
+    expect(upstream.seen.map(({ onConnection }) => onConnection)).toEqual([0, 1]);
+  });
+});
+
+describe('A connection that ends without an answer', () => {
+  it('was idle and is replaced, without a retry, when the end comes at once', async () => {
+    const { upstream, client } = await start(
+      (request, socket) => {
+        if (request.onConnection > 0) reset(socket);
+        else socket.write(tokenAnswer(request.index));
+      },
+      { maxRetries: 0, limits: { longRestMs: 5 } },
+    );
+    await mintOnce(client, 'first');
+    await new Promise((resolve) => setTimeout(resolve, 30));
+    expect(gist(await mintOnce(client, 'second'))).toBe(uuidOf(2));
+    expect(upstream.seen).toHaveLength(3);
+  });
+
+  it('failed because of the call when the end comes late', async () => {
+    const { upstream, client } = await start(
+      (request, socket) => {
+        if (request.onConnection > 0) setTimeout(() => reset(socket), 1100);
+        else socket.write(tokenAnswer(request.index));
+      },
+      { maxRetries: 0, timeoutMs: 3000, deadlineMs: 4000, limits: { longRestMs: 5 } },
+    );
+    await mintOnce(client, 'first');
+    await new Promise((resolve) => setTimeout(resolve, 30));
+    expect(gist(await mintOnce(client, 'second'))).toBe('UPSTREAM_UNAVAILABLE upstream_unreachable');
+    expect(upstream.seen).toHaveLength(2);
+  });
+
+  it('is the upstream’s fault on the first call of a connection', async () => {
+    const { upstream, client } = await start((_request, socket) => reset(socket), { maxRetries: 0 });
+    expect(gist(await mintOnce(client))).toBe('UPSTREAM_UNAVAILABLE upstream_unreachable');
+    expect(upstream.seen).toHaveLength(1);
+  });
+
+  it('is not taken for idle because of an answer over an earlier connection', async () => {
+    const { upstream, client } = await start(
+      (request, socket) => {
+        if (request.index === 0) socket.end(answer(200, body, { connection: 'close' }));
+        else reset(socket);
+      },
+      { maxRetries: 0, limits: { longRestMs: 5 } },
+    );
+    expect(gist(await mintOnce(client))).toBe(uuidOf(1));
+    await new Promise((resolve) => setTimeout(resolve, 30));
+    expect(gist(await mintOnce(client))).toBe('UPSTREAM_UNAVAILABLE upstream_unreachable');
+    expect(upstream.seen).toHaveLength(2);
+  });
+
+  it('is not taken for idle when the call went over a new one because the old one had just ended', async () => {
+    const sockets: Socket[] = [];
+    const { upstream, client } = await start(
+      (request, socket) => {
+        if (request.index === 0) socket.write(tokenAnswer(1));
+        else reset(socket);
+      },
+      { maxRetries: 0, limits: { longRestMs: 5 } },
+      (socket) => sockets.push(socket),
+    );
+    await mintOnce(client, 'first');
+    await new Promise((resolve) => setTimeout(resolve, 30));
+    for (const socket of sockets) socket.destroy();
+    expect(gist(await mintOnce(client, 'second'))).toBe('UPSTREAM_UNAVAILABLE upstream_unreachable');
+    expect(client.attempts.map(({ result }) => result)).toEqual(['token', 'unreachable']);
+    expect(upstream.seen).toHaveLength(2);
+  });
+});

@@ -1,0 +1,118 @@
+// A token that comes a second time is never handed to another user: a cache in front of the upstream, or an answer that
+// was sent twice.
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterEach, describe, expect, it } from 'vitest';
+import {
+  answer,
+  startFaultyUpstream,
+  uuidOf,
+  type FaultyUpstream,
+  type Script,
+  type SeenRequest,
+} from '../support/faulty-upstream.ts';
+import { everythingSaid, gist, mintOnce, startClient, type ClientRecord } from '../support/faulty-upstream-client.ts';
+
+let upstream: FaultyUpstream | undefined;
+let client: ClientRecord | undefined;
+
+afterEach(async () => {
+  await client?.close();
+  await upstream?.close();
+  upstream = client = undefined;
+});
+
+async function start(script: Script, options: Parameters<typeof startClient>[1] = {}) {
+  upstream = await startFaultyUpstream(script);
+  client = startClient(upstream.baseUrl, options);
+  return { upstream, client };
+}
+
+const userOf = ({ body }: SeenRequest): number => Number(/"clientId":"u(\d+)"/.exec(body)?.[1]);
+const tokenOf = (n: number): Buffer => answer(200, JSON.stringify({ token: uuidOf(n) }));
+const repeated = 'UPSTREAM_INVALID_RESPONSE upstream_token_repeated';
+
+describe('A cache in front of the upstream that gives everybody the same token', () => {
+  const cached: Script = (_request, socket) => void socket.write(tokenOf(1));
+
+  it('serves the first user only', async () => {
+    const { upstream, client } = await start(cached, { limits: { longRestMs: 60_000 } });
+    expect(gist(await mintOnce(client, 'u1'))).toBe(uuidOf(1));
+    const second = await mintOnce(client, 'u2');
+    expect(gist(second)).toBe(repeated);
+    expect(everythingSaid(client, second)).not.toContain(uuidOf(1));
+    expect(gist(await mintOnce(client, 'u3'))).toBe(repeated);
+    expect(gist(await mintOnce(client, 'u1'))).toBe(uuidOf(1));
+    expect(upstream.seen).toHaveLength(4);
+    expect(client.circuitState()).toBe('closed');
+    expect(client.told).toEqual(['surplus']);
+  });
+
+  it('serves one of many who ask at the same time', async () => {
+    const { client } = await start(cached, { maxRetries: 0 });
+    const settled = await Promise.all(Array.from({ length: 50 }, (_, user) => mintOnce(client, `u${user}`)));
+    expect(settled.filter((one) => 'minted' in one)).toHaveLength(1);
+    expect(settled.filter((one) => gist(one) === repeated)).toHaveLength(49);
+  });
+
+  it('tells two users of one clientId apart', async () => {
+    const { client } = await start(cached);
+    const of = (sub: string) => ({ user: { iss: 'https://login.example.com', sub } });
+    expect(gist(await mintOnce(client, 'acme', of('ada')))).toBe(uuidOf(1));
+    expect(gist(await mintOnce(client, 'acme', of('bob')))).toBe(repeated);
+    expect(gist(await mintOnce(client, 'acme', { user: { iss: 'https://other.example.com', sub: 'ada' } }))).toBe(
+      repeated,
+    );
+  });
+});
+
+describe('An answer that is sent twice', () => {
+  it('over a used connection costs the next user one more call, and nobody a token', async () => {
+    const { upstream, client } = await start(
+      (request, socket) => {
+        // The first answer comes again in the place of the second.
+        socket.write(tokenOf(request.onConnection === 1 ? 1 : userOf(request)));
+      },
+      { limits: { longRestMs: 5 } },
+    );
+    expect(gist(await mintOnce(client, 'u1'))).toBe(uuidOf(1));
+    await sleep(30);
+    expect(gist(await mintOnce(client, 'u2'))).toBe(uuidOf(2));
+    expect(upstream.seen.map(({ connection, onConnection }) => [connection, onConnection])).toEqual([
+      [0, 0],
+      [0, 1],
+      [1, 0],
+    ]);
+    expect(client.attempts.map(({ result }) => result)).toEqual(['token', 'answer_misplaced', 'token']);
+  });
+
+  it('is never asked for again beyond the settings', async () => {
+    const { upstream, client } = await start((_request, socket) => void socket.write(tokenOf(1)), {
+      maxRetries: 0,
+      limits: { longRestMs: 5 },
+    });
+    await mintOnce(client, 'u1');
+    await sleep(30);
+    expect(gist(await mintOnce(client, 'u2'))).toBe(repeated);
+    expect(upstream.seen).toHaveLength(2);
+  });
+
+  // Every answer twice, the second one after the connection may have been used again: the shortest rest is in force.
+  it.each([0, 1, 3, 6, 10, 30])('%i ms apart reaches nobody else, in a burst', async (delayMs) => {
+    const { client } = await start(
+      (request, socket) => {
+        const own = tokenOf(userOf(request));
+        setTimeout(() => {
+          socket.write(own);
+          setTimeout(() => socket.write(own), delayMs);
+        }, 5);
+      },
+      { timeoutMs: 3000, deadlineMs: 10_000, limits: { maxConcurrent: 16, spread: 16 } },
+    );
+    const users = Array.from({ length: 300 }, (_, user) => user);
+    const settled = await Promise.all(users.map((user) => mintOnce(client, `u${user}`)));
+    const wrong = settled.filter((one, user) => 'minted' in one && one.minted.token !== uuidOf(user));
+    expect(wrong).toEqual([]);
+    expect(settled.filter((one) => 'minted' in one).length).toBeGreaterThan(250);
+    for (const one of settled) if ('error' in one) expect(gist(one)).toBe(repeated);
+  });
+});

@@ -1,0 +1,31 @@
+import { describe, expect, it } from 'vitest';
+import { createTokenOwners } from '../../../src/databrain/token-owners.ts';
+
+const token = '3f2504e0-4f89-41d3-9a0c-0305e82c3301';
+
+describe('Whose a token is', () => {
+  it('is whose it was first, and nobody else’s', () => {
+    const owners = createTokenOwners(10);
+    expect(owners.claim(token, 'ada')).toBe(true);
+    expect(owners.claim(token, 'ada')).toBe(true);
+    expect(owners.claim(token, 'bob')).toBe(false);
+    expect(owners.claim(token, 'ada')).toBe(true);
+  });
+
+  it('does not depend on how the UUID is written', () => {
+    const owners = createTokenOwners(10);
+    owners.claim(token, 'ada');
+    expect(owners.claim(token.toUpperCase(), 'bob')).toBe(false);
+  });
+
+  it('is remembered for a bounded number of tokens, the newest ones', () => {
+    const owners = createTokenOwners(2);
+    owners.claim('a', 'ada');
+    owners.claim('b', 'ada');
+    owners.claim('b', 'bob');
+    owners.claim('c', 'ada');
+    expect(owners.claim('b', 'bob')).toBe(false);
+    expect(owners.claim('c', 'bob')).toBe(false);
+    expect(owners.claim('a', 'bob')).toBe(true);
+  });
+});
