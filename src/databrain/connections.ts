@@ -65,6 +65,12 @@ export function createConnections(options: ConnectionsOptions): Connections {
   const waiting = new Set<UseConnection>();
   let distrustedUntil = -Infinity;
   let shrinkAt = 0;
+  /**
+   * Rest counts up to here: when the timer last ran. Not up to now, as after a pause of this process the clock has gone
+   * on while nothing was read from any connection.
+   */
+  let heardUntil = -Infinity;
+  let lastRestedAt = -Infinity;
   let timer: NodeJS.Timeout | undefined;
   let isClosed = false;
 
@@ -129,9 +135,10 @@ export function createConnections(options: ConnectionsOptions): Connections {
     return open.size < most ? start() : undefined;
   };
 
-  const available = (now: number): Connection | undefined => {
+  const available = (): Connection | undefined => {
+    const now = clock.monotonic();
     const oldest = oldestResting();
-    const restedMs = oldest === undefined ? -1 : now - oldest.restingSince;
+    const restedMs = oldest === undefined ? -1 : heardUntil - oldest.restingSince;
     if (oldest !== undefined && restedMs >= (open.size < spread ? longRestMs : restNeededMs(now))) {
       resting.delete(oldest);
       shrink(now);
@@ -144,25 +151,27 @@ export function createConnections(options: ConnectionsOptions): Connections {
   const serveWaiting = (): void => {
     if (isClosed) return;
     for (const use of waiting) {
-      const connection = available(clock.monotonic());
+      const connection = available();
       if (connection === undefined) break;
       waiting.delete(use);
       use(connection);
     }
-    armTimer();
   };
 
-  const armTimer = (): void => {
-    const oldest = oldestResting();
-    if (timer !== undefined || waiting.size === 0 || oldest === undefined) return;
-    const now = clock.monotonic();
+  /** Runs while connections rest that have not rested for long. */
+  const listen = (): void => {
+    if (timer !== undefined || isClosed) return;
+    const isShort = open.size >= spread && clock.monotonic() >= distrustedUntil;
     timer = setTimeout(
       () => {
         timer = undefined;
+        heardUntil = clock.monotonic();
         serveWaiting();
+        if (resting.size > 0 && heardUntil < lastRestedAt + longRestMs) listen();
       },
-      Math.max(1, Math.ceil(oldest.restingSince + restNeededMs(now) - now)),
+      isShort ? options.shortRestMs : longRestMs / 5,
     );
+    if (waiting.size === 0) timer.unref();
   };
 
   return {
@@ -170,17 +179,17 @@ export function createConnections(options: ConnectionsOptions): Connections {
     distrust,
     take: (fresh, use) => {
       if (isClosed) return use(undefined);
-      const connection = fresh ? startInPlace() : available(clock.monotonic());
+      const connection = fresh ? startInPlace() : available();
       if (connection !== undefined) return use(connection);
       waiting.add(use);
-      armTimer();
+      timer?.ref();
     },
     withdraw: (use) => void waiting.delete(use),
     giveBack: (connection) => {
       connection.answers += 1;
-      connection.restingSince = clock.monotonic();
+      connection.restingSince = lastRestedAt = clock.monotonic();
       resting.add(connection);
-      if (waiting.size > 0) armTimer();
+      listen();
     },
     close: async () => {
       isClosed = true;

@@ -1,41 +1,47 @@
 // How long calls take, and so how long it takes until a place is free: learnt from the calls that ended, and from the
-// age of those that run, as a call that has run for long is not expected to end soon.
+// age of those that hang. Rather too short than too long, as whoever could have been served must not be turned away.
 import type { Clock } from '../clock.ts';
 
 export interface ServiceTime {
   /** A call begins. The result ends it and must be called exactly once. */
   readonly begin: () => () => void;
   readonly running: () => number;
-  /** What a call took lately, in milliseconds; 0 while nothing is known. */
+  /** What a call takes, in milliseconds; 0 while nothing is known. */
   readonly callMs: () => number;
   /** Milliseconds from one place that becomes free to the next. */
   readonly turnMs: () => number;
 }
 
-/** The weight of the newest call in the average. */
-const newest = 0.1;
+/** The weight of one call: calls that take longer count only when there are many, so that a busy moment is soon forgotten. */
+const weight = { longer: 0.05, shorter: 0.5 };
+
+/** A call hangs when it has run for so long, and for four times as long as calls take. */
+const hangsAfterMs = 500;
 
 export function createServiceTime(clock: Pick<Clock, 'monotonic'>): ServiceTime {
   const running = new Set<{ readonly since: number }>();
-  let average = 0;
+  let callMs = 0;
 
   return {
     running: () => running.size,
-    callMs: () => average,
+    callMs: () => callMs,
     begin: () => {
       const call = { since: clock.monotonic() };
       running.add(call);
       return () => {
         running.delete(call);
         const tookMs = clock.monotonic() - call.since;
-        average = average === 0 ? tookMs : average + newest * (tookMs - average);
+        callMs += (tookMs > callMs ? weight.longer : weight.shorter) * (tookMs - callMs);
       };
     },
     turnMs: () => {
       const now = clock.monotonic();
       let endsPerMs = 0;
-      for (const { since } of running) endsPerMs += 1 / Math.max(average, now - since);
-      return endsPerMs === 0 ? average : 1 / endsPerMs;
+      for (const { since } of running) {
+        const hangs = now - since > Math.max(hangsAfterMs, 4 * callMs);
+        endsPerMs += 1 / (hangs ? now - since : callMs);
+      }
+      return endsPerMs === 0 ? 0 : 1 / endsPerMs;
     },
   };
 }

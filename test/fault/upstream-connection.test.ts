@@ -104,7 +104,7 @@ describe('A connection that the upstream closed while it was idle costs no user 
     const { upstream, client } = await start((request, socket) => void socket.write(ownToken(request)));
     for (let user = 0; user < 5; user += 1) {
       expect(gist(await mintOnce(client, `u${user}`))).toBe(uuidOf(user));
-      await sleep(60);
+      await sleep(150);
     }
     expect(upstream.connections()).toBe(1);
   });

@@ -23,7 +23,7 @@ afterEach(async () => {
 
 async function start(script: Script, options: Parameters<typeof startClient>[1] = {}) {
   upstream = await startFaultyUpstream(script);
-  client = startClient(upstream.baseUrl, options);
+  client = startClient(upstream.baseUrl, { timeoutMs: 3000, deadlineMs: 8000, ...options });
   return { upstream, client };
 }
 

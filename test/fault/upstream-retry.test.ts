@@ -32,6 +32,7 @@ afterEach(async () => {
 async function start(script: Script, options: Parameters<typeof startClient>[1] = {}) {
   upstream = await startFaultyUpstream(script);
   client = startClient(upstream.baseUrl, {
+    timeoutMs: 1000,
     deadlineMs: 1500,
     ...options,
     limits: { rate: unlimitedRate, ...options.limits },

@@ -32,6 +32,15 @@ function ask(lane: QueueLane, remainingMs = 10_000) {
 }
 const states = (asked: readonly { readonly state: string }[]): readonly string[] => asked.map(({ state }) => state);
 const settle = (ms = 0): Promise<unknown> => vi.advanceTimersByTimeAsync(ms);
+/** Rounds of as many calls as may run at a time, each of them taking so long. */
+async function learn(lane: QueueLane, atATime: number, tookMs: number, rounds: number): Promise<void> {
+  for (let round = 0; round < rounds; round += 1) {
+    const calls = times(atATime, () => ask(lane));
+    await settle(tookMs);
+    for (const { leave } of calls) leave();
+    await settle();
+  }
+}
 const times = <T>(n: number, make: () => T): T[] => Array.from({ length: n }, make);
 
 describe('The queue of calls', () => {
@@ -125,9 +134,7 @@ describe('The queue of calls', () => {
 
   it('refuses at once whoever cannot be served in time, as it learns how long calls take', async () => {
     const { lane } = start(1, 1000);
-    const first = ask(lane);
-    await settle(200);
-    first.leave();
+    await learn(lane, 1, 200, 100);
     // 200 ms a call: four more can begin within 900 ms and still be answered within 1,100 ms.
     const asked = times(8, () => ask(lane, 1100));
     await settle();
@@ -136,19 +143,27 @@ describe('The queue of calls', () => {
   });
 
   it('turns away those who wait already when calls take longer than before', async () => {
-    const { lane } = start(1, 1000);
-    const quick = ask(lane);
-    await settle(10);
-    quick.leave();
-    await settle();
-    const asked = times(20, () => ask(lane, 2000));
+    const { lane } = start(20, 1000);
+    await learn(lane, 20, 10, 10);
+    const asked = times(120, () => ask(lane, 2000));
     await settle();
     expect(states(asked)).not.toContain('queue_full');
     await settle(1000);
-    asked[0]?.leave();
+    for (const { leave } of asked.slice(0, 20)) leave();
     await settle();
-    expect(states(asked).slice(0, 3)).toEqual(['in', 'in', 'waiting']);
-    expect(states(asked)).toContain('queue_full');
+    expect(states(asked).slice(0, 35)).toEqual(Array(35).fill('in'));
+    expect(states(asked).at(-1)).toBe('queue_full');
+  });
+
+  it('does not turn anybody away for one slow call', async () => {
+    const { lane } = start(2, 1000);
+    await learn(lane, 2, 10, 10);
+    const slow = ask(lane);
+    await settle(400);
+    slow.leave();
+    const asked = times(50, () => ask(lane, 1500));
+    await settle();
+    expect(states(asked)).not.toContain('queue_full');
   });
 
   it('does not hold it against the others that a few calls hang', async () => {
