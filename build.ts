@@ -3,6 +3,7 @@
 import { build, type BuildOptions } from 'esbuild';
 import { execFileSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
+import packageJson from './package.json' with { type: 'json' };
 
 /** Bundles the program into `outfile`, which must lie in a folder beside openapi.yaml's, such as dist/. */
 export async function buildProgram(outfile: string): Promise<void> {
@@ -17,6 +18,8 @@ export async function buildProgram(outfile: string): Promise<void> {
     minifySyntax: true,
     minifyWhitespace: true,
     logLevel: 'warning',
+    // Installed beside the program by those who use them.
+    external: Object.keys(packageJson.peerDependencies),
     banner: {
       // CommonJS dependencies inside an ES module bundle still ask for require.
       js: "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);",

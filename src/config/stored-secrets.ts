@@ -114,6 +114,7 @@ export async function readStoredSecrets(
       clock: options.clock,
       random: options.random,
       onEvent: (event) => listener(event),
+      report: (what, mend) => reader.report(named.find((one) => one.kind === kind)?.variable ?? '', what, mend),
     }),
   ];
   const used = [...new Set(named.map(({ kind }) => kind))];

@@ -42,6 +42,8 @@ export interface StoreSurroundings {
   /** A number from 0 (inclusive) to 1 (exclusive), for jitter. */
   readonly random: () => number;
   readonly onEvent: (event: StoreEvent) => void;
+  /** Reports a problem of the store as a whole, in the name of a variable that needs it. */
+  readonly report: (what: string, mend: string) => undefined;
 }
 
 /** What an operator wants to know of a store beside the secrets it gives. */

@@ -1,9 +1,17 @@
 // All places that a secret setting can come from, by the end of the variable that names it. A further store is one file
 // and one line here.
+import { awsStoreKind } from './aws-store.ts';
+import { createAzureStoreKind } from './azure-store.ts';
+import { createGcpStoreKind } from './gcp-store.ts';
 import type { SecretStoreKind } from './secret-store.ts';
 import { vaultStoreKind } from './vault/vault-store.ts';
 
-export const secretStoreKinds: readonly SecretStoreKind[] = [vaultStoreKind];
+export const secretStoreKinds: readonly SecretStoreKind[] = [
+  vaultStoreKind,
+  awsStoreKind,
+  createGcpStoreKind(),
+  createAzureStoreKind(),
+];
 
 const suffixes: readonly string[] = ['_FILE', ...secretStoreKinds.map(({ suffix }) => suffix)];
 

@@ -8,6 +8,14 @@ const document = readDocument('docs/dependencies.md');
 const rowsBelow = (heading: string) =>
   tableRowsBelow(document, heading).map((row) => row.split('|').map((cell) => cell.trim().replaceAll('`', '')));
 
+describe('## Only where they are used', () => {
+  it('lists exactly the optional peers that package.json names', () => {
+    const listed = rowsBelow('## Only where they are used').map(([, name, version]) => [name, version]);
+    expect(listed).toEqual(Object.entries(packageJson.peerDependencies));
+    expect(Object.keys(packageJson.peerDependenciesMeta)).toEqual(Object.keys(packageJson.peerDependencies));
+  });
+});
+
 describe.each([
   ['## At run time', packageJson.dependencies],
   ['## While building and testing', packageJson.devDependencies],

@@ -31,6 +31,7 @@ async function open(env: Record<string, string>): Promise<{ store: SecretStore; 
     clock: systemClock,
     random: () => 0.5,
     onEvent: (event) => events.push(event),
+    report: () => undefined,
   });
   if (store !== undefined) stores.push(store);
   return {

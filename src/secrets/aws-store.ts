@@ -1,0 +1,83 @@
+// AWS Secrets Manager as a store of secrets: `X_AWS_SECRET=<arn or name>[#json-field]`, by AWS's own library, with the
+// credentials and the region that it finds by itself (role of the task, pod or instance; `AWS_…` variables).
+import type { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
+import { isLoopback } from '../loopback.ts';
+import { callCloud, loadLibrary, type Sorted } from './cloud-call.ts';
+import { parseFieldReference, readField } from './secret-value.ts';
+import type { SecretRead, SecretStore, SecretStoreKind } from './secret-store.ts';
+
+const example = 'prod/guest-token-proxy#api-key';
+const namePattern = /^[A-Za-z0-9/_+=.@!-]{1,512}$/;
+const arnPattern = /^arn:aws[a-z-]*:secretsmanager:([a-z0-9-]+):\d{12}:secret:[A-Za-z0-9/_+=.@!-]{1,519}$/;
+
+function sort(error: unknown): Sorted {
+  const { name, status } = detailsOf(error);
+  if (name === 'ResourceNotFoundException') return 'missing';
+  if (name === 'AccessDeniedException' || name === 'AccessDenied') return 'forbidden';
+  // Credentials that expired or are not there yet are fetched anew by the library.
+  if (/^(Expired|Credentials|Throttl|TooManyRequests|UnrecognizedClient|InvalidClientTokenId)/.test(name))
+    return 'unavailable';
+  return status >= 400 && status < 500 && status !== 429 ? 'invalid' : 'unavailable';
+}
+
+function detailsOf(error: unknown): { readonly name: string; readonly status: number } {
+  if (!(error instanceof Error)) return { name: '', status: 0 };
+  const { $metadata: metadata } = error as { readonly $metadata?: { readonly httpStatusCode?: number } };
+  return { name: error.name, status: metadata?.httpStatusCode ?? 0 };
+}
+
+export const awsStoreKind: SecretStoreKind = {
+  suffix: '_AWS_SECRET',
+  label: 'AWS Secrets Manager',
+  example,
+  problemOf: (reference) => {
+    const { name, field } = parseFieldReference(reference);
+    const mend = `Write it as a name or ARN with an optional #field, such as ${example}`;
+    if (!namePattern.test(name) && !arnPattern.test(name)) return { what: 'is neither a name nor an ARN', mend };
+    return field === '' ? { what: 'names no field behind the #', mend } : undefined;
+  },
+  open: async ({ settings, report }) => {
+    for (const variable of ['AWS_ENDPOINT_URL_SECRETS_MANAGER', 'AWS_ENDPOINT_URL']) {
+      const endpoint = URL.parse(settings.raw(variable) ?? 'https://unset');
+      if (endpoint?.protocol === 'https:' || (endpoint !== null && isLoopback(endpoint))) continue;
+      return settings.report(variable, 'is not https, which would show every secret to the network', 'Use https');
+    }
+    const name = '@aws-sdk/client-secrets-manager';
+    const library = await loadLibrary(name, () => import('@aws-sdk/client-secrets-manager'), report);
+    if (library === undefined) return undefined;
+    /** By region; the empty one is the library's choice. */
+    const clients = new Map<string, SecretsManagerClient>();
+
+    const clientFor = (region: string): SecretsManagerClient => {
+      const client =
+        clients.get(region) ??
+        new library.SecretsManagerClient({
+          maxAttempts: 2,
+          requestHandler: { connectionTimeout: 3_000, requestTimeout: 4_000, throwOnRequestTimeout: true },
+          ...(region === '' ? {} : { region }),
+        });
+      clients.set(region, client);
+      return client;
+    };
+
+    const read = async (reference: string): Promise<SecretRead> => {
+      const { name: id, field } = parseFieldReference(reference);
+      const region = arnPattern.exec(id)?.[1] ?? '';
+      const command = new library.GetSecretValueCommand({ SecretId: id });
+      const answer = await callCloud(
+        'AWS Secrets Manager',
+        async (abortSignal) => clientFor(region).send(command, { abortSignal }),
+        sort,
+      );
+      if ('kind' in answer) return answer;
+      const { SecretString: text, SecretBinary: binary } = answer.value;
+      return readField(text ?? Buffer.from(binary ?? []).toString('utf8'), field);
+    };
+
+    const close: SecretStore['close'] = () => {
+      for (const client of clients.values()) client.destroy();
+      return Promise.resolve();
+    };
+    return { read, close };
+  },
+};

@@ -1,0 +1,74 @@
+// Azure Key Vault as a store of secrets: `X_AZURE_SECRET=https://<vault>.vault.azure.net/secrets/<name>[/<version>]
+// [#json-field]`, by Azure's own libraries, with the credentials that they find by themselves.
+import type { SecretClient } from '@azure/keyvault-secrets';
+import { callCloud, loadLibrary, type Sorted } from './cloud-call.ts';
+import { parseFieldReference, readField } from './secret-value.ts';
+import type { SecretRead, SecretStoreKind } from './secret-store.ts';
+
+const example = 'https://my-vault.vault.azure.net/secrets/databrain-api-key';
+const path = /^\/secrets\/([A-Za-z0-9-]{1,127})(?:\/([0-9a-f]{32}))?$/;
+
+interface Located {
+  readonly vault: string;
+  readonly secret: string;
+  readonly version?: string;
+}
+
+function locate(name: string): Located | undefined {
+  const url = URL.parse(name);
+  const [, secret, version] = path.exec(url?.pathname ?? '') ?? [];
+  if (url?.protocol !== 'https:' || secret === undefined || url.search !== '' || url.username !== '') return undefined;
+  return { vault: url.origin, secret, ...(version === undefined ? {} : { version }) };
+}
+
+function sort(error: unknown): Sorted {
+  const status = error instanceof Error ? (error as { readonly statusCode?: unknown }).statusCode : undefined;
+  if (status === 404) return 'missing';
+  if (status === 403) return 'forbidden';
+  return status === 400 ? 'invalid' : 'unavailable';
+}
+
+/** @param clientOptions passed to the library's client; tests need them for a vault that is not Azure's */
+export const createAzureStoreKind = (clientOptions: object = {}): SecretStoreKind => ({
+  suffix: '_AZURE_SECRET',
+  label: 'Azure Key Vault',
+  example,
+  problemOf: (reference) => {
+    const { name, field } = parseFieldReference(reference);
+    const mend = `Write it as ${example}, with an optional version and an optional #field`;
+    if (locate(name) === undefined) return { what: 'is not the identifier of a secret', mend };
+    return field === '' ? { what: 'names no field behind the #', mend } : undefined;
+  },
+  open: async ({ report }) => {
+    const secrets = await loadLibrary('@azure/keyvault-secrets', () => import('@azure/keyvault-secrets'), report);
+    const identity = await loadLibrary('@azure/identity', () => import('@azure/identity'), report);
+    if (secrets === undefined || identity === undefined) return undefined;
+    const credential = new identity.DefaultAzureCredential();
+    const clients = new Map<string, SecretClient>();
+
+    const clientFor = (vault: string): SecretClient => {
+      const options = { retryOptions: { maxRetries: 1, maxRetryDelayInMs: 1_000 }, ...clientOptions };
+      const client = clients.get(vault) ?? new secrets.SecretClient(vault, credential, options);
+      clients.set(vault, client);
+      return client;
+    };
+
+    return {
+      read: async (reference): Promise<SecretRead> => {
+        const { name, field } = parseFieldReference(reference);
+        const located = locate(name);
+        if (located === undefined)
+          return { kind: 'refused', problem: 'is not the identifier of a secret', fix: example };
+        const { vault, secret, version } = located;
+        const answer = await callCloud(
+          'Azure Key Vault',
+          (abortSignal) =>
+            clientFor(vault).getSecret(secret, { abortSignal, ...(version === undefined ? {} : { version }) }),
+          sort,
+        );
+        return 'kind' in answer ? answer : readField(answer.value.value ?? '', field);
+      },
+      close: () => Promise.resolve(),
+    };
+  },
+});

@@ -1,0 +1,58 @@
+// Google Secret Manager as a store of secrets: `X_GCP_SECRET=projects/<project>/secrets/<name>[/versions/<version>]
+// [#json-field]`, by Google's own library, with the credentials that it finds by itself.
+import type { SecretManagerServiceClient } from '@google-cloud/secret-manager';
+import { callCloud, loadLibrary, type Sorted } from './cloud-call.ts';
+import { parseFieldReference, readField } from './secret-value.ts';
+import type { SecretStoreKind } from './secret-store.ts';
+
+const example = 'projects/my-project/secrets/databrain-api-key';
+const pattern =
+  /^projects\/[a-z0-9:.-]{1,80}(\/locations\/[a-z0-9-]{1,40})?\/secrets\/[A-Za-z0-9_-]{1,255}(\/versions\/[A-Za-z0-9_-]{1,64})?$/;
+const callTimeoutMs = 5_000;
+
+/** https://grpc.io/docs/guides/status-codes/ */
+function sort(error: unknown): Sorted {
+  const code = error instanceof Error ? (error as { readonly code?: unknown }).code : undefined;
+  if (code === 5) return 'missing';
+  if (code === 7) return 'forbidden';
+  // Invalid argument, failed precondition (a disabled or destroyed version), unimplemented.
+  return code === 3 || code === 9 || code === 12 ? 'invalid' : 'unavailable';
+}
+
+type ClientOptions = NonNullable<ConstructorParameters<typeof SecretManagerServiceClient>[0]>;
+
+/** @param clientOptions passed to the library's client; tests send it elsewhere with them */
+export const createGcpStoreKind = (clientOptions: ClientOptions = {}): SecretStoreKind => ({
+  suffix: '_GCP_SECRET',
+  label: 'Google Secret Manager',
+  example,
+  problemOf: (reference) => {
+    const { name, field } = parseFieldReference(reference);
+    const mend = `Write it as ${example}, with an optional /versions/<version> and an optional #field`;
+    if (!pattern.test(name)) return { what: 'is not the name of a secret', mend };
+    return field === '' ? { what: 'names no field behind the #', mend } : undefined;
+  },
+  open: async ({ report }) => {
+    const name = '@google-cloud/secret-manager';
+    const library = await loadLibrary(name, () => import('@google-cloud/secret-manager'), report);
+    if (library === undefined) return undefined;
+    const client = new library.SecretManagerServiceClient(clientOptions);
+    return {
+      read: async (reference) => {
+        const { name: secret, field } = parseFieldReference(reference);
+        const version = secret.includes('/versions/') ? secret : `${secret}/versions/latest`;
+        const answer = await callCloud(
+          'Google Secret Manager',
+          () => client.accessSecretVersion({ name: version }, { timeout: callTimeoutMs, maxRetries: 1 }),
+          sort,
+        );
+        if ('kind' in answer) return answer;
+        const data = answer.value[0].payload?.data ?? '';
+        return readField(typeof data === 'string' ? data : Buffer.from(data).toString('utf8'), field);
+      },
+      close: async () => {
+        await client.close().catch(() => undefined);
+      },
+    };
+  },
+});
