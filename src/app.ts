@@ -16,7 +16,7 @@ import { createAdminListener } from './http/admin.ts';
 import { createReadiness } from './http/readiness.ts';
 import { createPublicListener, type Phase } from './http/public-listener.ts';
 import { createDecide } from './policy/decide.ts';
-import { upstreamBodySchema } from './policy/upstream-schema.ts';
+import { upstreamBodySchema } from './policy/upstream-request.ts';
 import { createKeyDerivation } from './redis/derived-keys.ts';
 import { connectRedis } from './redis/redis-link.ts';
 import { watchIssuerKeyFiles } from './reload/issuer-key-files.ts';

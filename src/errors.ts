@@ -233,13 +233,13 @@ export type EdgeReason =
 
 interface ServiceErrorDetail {
   /** Replaces the fixed sentence; only a validation message that the operator wrote in the policy. */
-  readonly message?: string;
+  readonly message?: string | undefined;
   /** Replaces the row's status where HTTP has a more exact one. */
   readonly status?: 505;
   /** Name of the claim that was missing or unusable; never its value. */
-  readonly claim?: string;
+  readonly claim?: string | undefined;
   /** Where in the policy file, `file:line:column`. */
-  readonly position?: string;
+  readonly position?: string | undefined;
   /** The upstream's error code, already matched against the known list. */
   readonly upstreamCode?: string;
   /** The caller's network, shortened; for the audit line of an address limit. */

@@ -1,51 +1,15 @@
 // The decision: one policy, one verified principal, one data app's name → a grant or a denial. Pure and synchronous;
 // the only maker of Grant. Denials never say more than the contract's codes allow; `trace` tells an operator the rest.
 import type { Principal } from '../authn/principal.ts';
-import type { Decision, Denial, Grant } from './decision.ts';
+import { Denied, type Decision, type Grant } from './decision.ts';
 import { createEvaluation, type Evaluation } from './expression/evaluation.ts';
 import type { DataAppPolicy, Policy } from './policy.ts';
-import { Refusal } from './refusal.ts';
 import { toRequestSha256 } from './request-sha256.ts';
-import type { ExpressionSite, Trace } from './expression/trace.ts';
+import type { Trace } from './expression/trace.ts';
 import type { UpstreamRequest } from './upstream-request.ts';
 
 /** With `withinAccessToken`: the way upstream takes up to a second, and a guest token should live for one more. */
 const shortestLifetimeMs = 2000;
-
-class Denied extends Error {
-  readonly denial: Denial;
-  readonly what: string;
-  readonly site: ExpressionSite | undefined;
-
-  constructor(denial: Denial, what: string, site?: ExpressionSite) {
-    super(denial.reason);
-    this.denial = denial;
-    this.what = what;
-    this.site = site;
-  }
-}
-
-const fromRefusal = ({ reason, site, claim, what }: Refusal, code: Denial['code'], message?: string): Denied =>
-  new Denied(
-    {
-      code,
-      reason,
-      position: site.position,
-      ...(claim === undefined ? {} : { claim }),
-      ...(message === undefined ? {} : { message }),
-    },
-    what,
-    site,
-  );
-
-/** Runs a step of which every refusal has this code and message. */
-function step<T>(run: () => T, code: Denial['code'], message?: string): T {
-  try {
-    return run();
-  } catch (error) {
-    throw error instanceof Refusal ? fromRefusal(error, code, message) : error;
-  }
-}
 
 function findDataApp(policy: Policy, name: string | undefined): DataAppPolicy {
   const dataApp = name === undefined ? policy.defaultDataApp : policy.dataApps.get(name);
@@ -63,7 +27,7 @@ function findDataApp(policy: Policy, name: string | undefined): DataAppPolicy {
 
 function checkAvailable({ availability, name }: DataAppPolicy, evaluation: Evaluation): void {
   if (availability === undefined) return;
-  if (step(() => availability.holds(evaluation), 'DATA_APP_NOT_ALLOWED')) return;
+  if (availability.holds(evaluation)) return;
   const { site } = availability;
   throw new Denied(
     { code: 'DATA_APP_NOT_ALLOWED', reason: 'data_app_not_for_user', position: site.position },
@@ -74,7 +38,7 @@ function checkAvailable({ availability, name }: DataAppPolicy, evaluation: Evalu
 
 function checkValidations({ validations }: DataAppPolicy, evaluation: Evaluation): void {
   for (const { condition, message } of validations) {
-    if (step(() => condition.holds(evaluation), 'ACCESS_DENIED', message)) continue;
+    if (condition.holds(evaluation)) continue;
     const { site } = condition;
     throw new Denied(
       { code: 'ACCESS_DENIED', reason: 'validation_refused', position: site.position, message },
@@ -102,7 +66,7 @@ function termsOf(policy: Policy, dataApp: DataAppPolicy, principal: Principal, t
   const evaluation = createEvaluation(principal.claims, policy.variableCount, trace);
   checkAvailable(dataApp, evaluation);
   checkValidations(dataApp, evaluation);
-  const request = step(() => dataApp.buildRequest(evaluation), 'ACCESS_DENIED');
+  const request = dataApp.buildRequest(evaluation);
   return { request, requestSha256: fingerprint(request, dataApp) };
 }
 

@@ -1,6 +1,8 @@
-// What deciding gives: a permit with the grant, or a denial with its reason. Values, never exceptions.
+// What deciding gives: a permit with the grant, or a denial with its reason. Values; within a decision a rule ends it by
+// throwing Denied, which decide.ts turns into the value.
 import type { Principal } from '../authn/principal.ts';
 import type { ErrorCode, PolicyReason } from '../errors.ts';
+import type { ExpressionSite } from './expression/trace.ts';
 import type { UpstreamRequest } from './upstream-request.ts';
 
 declare const decided: unique symbol;
@@ -28,13 +30,30 @@ export interface Denial {
   readonly code: Extract<ErrorCode, 'ACCESS_DENIED' | 'DATA_APP_NOT_ALLOWED' | 'TOKEN_EXPIRED'>;
   readonly reason: PolicyReason;
   /** Which rule refused, as `file:line:column`. */
-  readonly position?: string;
+  readonly position?: string | undefined;
   /** Name of the claim that was missing or unusable, as far as it can be told; never its value. */
-  readonly claim?: string;
+  readonly claim?: string | undefined;
   /** The operator's sentence of a refused validation. */
-  readonly message?: string;
+  readonly message?: string | undefined;
 }
 
 export type Decision =
   | { readonly kind: 'permit'; readonly grant: Grant }
   | { readonly kind: 'deny'; readonly denial: Denial; readonly policyRevision: string };
+
+/** A rule says no. Only decide.ts catches it. */
+export class Denied extends Error {
+  override readonly name = 'Denied';
+  readonly denial: Denial;
+  /** Why, in words for the operator, without any claim's value. */
+  readonly what: string;
+  /** The expression to blame, if there is one. */
+  readonly site: ExpressionSite | undefined;
+
+  constructor(denial: Denial, what: string, site?: ExpressionSite) {
+    super(denial.reason);
+    this.denial = denial;
+    this.what = what;
+    this.site = site;
+  }
+}

@@ -14,7 +14,7 @@ export interface Reference {
 
 export interface Condition {
   readonly site: ExpressionSite;
-  /** Throws Refusal if the expression fails or gives anything but a boolean. */
+  /** Throws Denied if the expression fails or gives anything but a boolean. */
   readonly holds: (evaluation: Evaluation) => boolean;
 }
 
@@ -35,11 +35,11 @@ export interface DataAppPolicy {
   readonly expiresInMs: number;
   readonly withinAccessToken: boolean;
   /** `when`: for whom this data app exists; absent: for everybody. */
-  readonly availability?: Condition;
+  readonly availability: Condition | undefined;
   readonly validations: readonly Validation[];
   /** Literal ids, for `check --live`. */
   readonly references: readonly Reference[];
-  /** The body for these claims. Throws Refusal. */
+  /** The body for these claims. Throws Denied. */
   readonly buildRequest: (evaluation: Evaluation) => UpstreamRequest;
 }
 
@@ -54,6 +54,6 @@ export interface Policy {
   readonly sites: readonly ExpressionSite[];
   readonly dataApps: ReadonlyMap<string, DataAppPolicy>;
   /** The one with `default: true`. */
-  readonly defaultDataApp?: DataAppPolicy;
+  readonly defaultDataApp: DataAppPolicy | undefined;
   readonly variableCount: number;
 }

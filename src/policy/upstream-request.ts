@@ -1,5 +1,6 @@
-// The body of POST /api/v2/guest-token/create, field by field as the vendor documents it, without `expiryTime`,
-// which databrain/request-body.ts adds when it mints.
+// The body of POST /api/v2/guest-token/create: one row per field, from which the type, both JSON Schemas, the compiler,
+// policy.schema.json and the guide's table follow. `expiryTime` is added when a token is minted, `dataAppName` is the
+// name of the data app.
 
 export type SqlFilter = { readonly sql: string; readonly columnName: string };
 
@@ -25,33 +26,143 @@ export interface DashboardFilter {
   readonly isShowOnUrl?: boolean;
 }
 
-export const permissionNames = [
-  'isEnableArchiveMetrics',
-  'isEnableManageMetrics',
-  'isEnableCreateDashboardView',
-  'isEnableMetricUpdation',
-  'isEnableCustomizeLayout',
-  'isEnableUnderlyingData',
-  'isEnableDownloadMetrics',
-  'isShowSideBar',
-  'isShowDashboardName',
-  'isDisableMetricCreation',
-] as const;
+/** What a field holds, by its kind. */
+interface FieldValues {
+  readonly clientId: string;
+  /** The name of a user or thing. */
+  readonly name: string;
+  readonly timeZone: string;
+  /** Not empty. */
+  readonly embedIds: readonly string[];
+  readonly names: readonly string[];
+  readonly metricFilters: readonly MetricFilter[];
+  readonly dashboardFilters: readonly DashboardFilter[];
+  readonly flag: boolean;
+}
 
-export type PermissionName = (typeof permissionNames)[number];
+export type FieldKind = keyof FieldValues;
 
-export interface UpstreamRequest {
+export interface FieldRow {
+  readonly kind: FieldKind;
+  /** What the field does, as a part of a sentence, for the guide and for editors. */
+  readonly about: string;
+}
+
+/** Fields beside `dataAppName`, `params`, `permissions` and `expiryTime`. */
+export const topFields = {
+  clientId: {
+    kind: 'clientId',
+    about: 'the tenant, which decides the rows that the user sees; the literal `None` means no tenancy',
+  },
+  datasourceName: { kind: 'name', about: 'the data source to read; needed if the data app has several' },
+} as const satisfies Readonly<Record<string, FieldRow>>;
+
+/** Fields of `params`. */
+export const paramFields = {
+  userIdentifier: { kind: 'name', about: 'the user; opens the metrics that belong to this user alone' },
+  allowedEmbeds: {
+    kind: 'embedIds',
+    about: 'the embeds that the token opens, by embed id; without it, every embed of the data app',
+  },
+  timezone: {
+    kind: 'timeZone',
+    about: 'the time zone of the database session, such as `Europe/Berlin`; without it, the data source decides',
+  },
+  appFilters: { kind: 'metricFilters', about: 'row filters of metrics, invisible to the user' },
+  dashboardAppFilters: { kind: 'dashboardFilters', about: 'row filters of dashboards, by dashboard id' },
+  hideDashboardFilters: {
+    kind: 'names',
+    about: "names of a dashboard's own filters that the user is not shown; this hides controls and protects no data",
+  },
+  rlsSettings: { kind: 'metricFilters', about: 'row-level settings of metrics, the older form of `appFilters`' },
+} as const satisfies Readonly<Record<string, FieldRow>>;
+
+/** Fields of `permissions`. */
+export const permissionFields = {
+  isEnableArchiveMetrics: { kind: 'flag', about: 'archive metrics' },
+  isEnableManageMetrics: { kind: 'flag', about: 'manage metrics' },
+  isEnableCreateDashboardView: { kind: 'flag', about: 'save views of a dashboard' },
+  isEnableMetricUpdation: { kind: 'flag', about: 'change metrics' },
+  isEnableCustomizeLayout: { kind: 'flag', about: 'move and resize the parts of a dashboard' },
+  isEnableUnderlyingData: { kind: 'flag', about: 'see the rows below a metric' },
+  isEnableDownloadMetrics: { kind: 'flag', about: 'download metrics' },
+  isShowSideBar: { kind: 'flag', about: 'see the side bar' },
+  isShowDashboardName: { kind: 'flag', about: "see the dashboard's name" },
+  isDisableMetricCreation: { kind: 'flag', about: '`true` **forbids** to create metrics' },
+} as const satisfies Readonly<Record<string, FieldRow>>;
+
+type ValuesOf<Fields extends Readonly<Record<string, FieldRow>>> = {
+  readonly [Name in keyof Fields]?: FieldValues[Fields[Name]['kind']];
+};
+
+export interface UpstreamRequest extends Omit<ValuesOf<typeof topFields>, 'clientId'> {
   readonly clientId: string;
   readonly dataAppName: string;
-  readonly params?: {
-    readonly appFilters?: readonly MetricFilter[];
-    readonly dashboardAppFilters?: readonly DashboardFilter[];
-    readonly hideDashboardFilters?: readonly string[];
-    readonly userIdentifier?: string;
-    readonly allowedEmbeds?: readonly string[];
-    readonly timezone?: string;
-    readonly rlsSettings?: readonly MetricFilter[];
-  };
-  readonly permissions?: Readonly<Partial<Record<PermissionName, boolean>>>;
-  readonly datasourceName?: string;
+  readonly params?: ValuesOf<typeof paramFields>;
+  readonly permissions?: ValuesOf<typeof permissionFields>;
 }
+
+const text = { type: 'string', minLength: 1 } as const;
+const textList = { type: 'array', items: text, minItems: 1 } as const;
+const number = { type: 'number' } as const;
+const date = { type: 'string', pattern: '^[0-9]{4}-[0-9]{2}-[0-9]{2}$' } as const;
+
+const shape = (properties: Readonly<Record<string, object>>, optional: Readonly<Record<string, object>> = {}) => ({
+  type: 'object',
+  properties: { ...properties, ...optional },
+  required: Object.keys(properties),
+  additionalProperties: false,
+});
+const sqlFilter = shape({ sql: text, columnName: text });
+const range = (from: string, to: string, value: object): object => shape({ [from]: value, [to]: value });
+
+const filters = (idName: string, values: readonly object[], optional: Readonly<Record<string, object>> = {}) => {
+  const ofFilter = { type: 'object', additionalProperties: { anyOf: values }, minProperties: 1 };
+  return { type: 'array', items: shape({ [idName]: text, values: ofFilter }, optional) } as const;
+};
+
+const bodySchemas = {
+  clientId: text,
+  name: text,
+  timeZone: text,
+  embedIds: textList,
+  names: { type: 'array', items: text },
+  metricFilters: filters('metricId', [{ type: 'boolean' }, number, text, textList, sqlFilter]),
+  dashboardFilters: filters(
+    'dashboardId',
+    [text, textList, range('startDate', 'endDate', date), range('min', 'max', number), sqlFilter],
+    { isShowOnUrl: { type: 'boolean' } },
+  ),
+  flag: { type: 'boolean' },
+} as const satisfies Readonly<Record<FieldKind, object>>;
+
+/** Properties of a JSON Schema: what `toSchema` makes of each row. */
+export const fieldProperties = (
+  fields: Readonly<Record<string, FieldRow>>,
+  toSchema: (row: FieldRow) => object,
+): Readonly<Record<string, object>> =>
+  Object.fromEntries(Object.entries(fields).map(([name, row]) => [name, toSchema(row)]));
+
+const bodyShape = (fields: Readonly<Record<string, FieldRow>>): object =>
+  shape(
+    {},
+    fieldProperties(fields, ({ kind }) => bodySchemas[kind]),
+  );
+
+/**
+ * The body as JSON Schema: the last check before it is sent. Stricter than Databrain: a life is required, filters and
+ * `allowedEmbeds` are never empty.
+ */
+export const upstreamBodySchema = {
+  type: 'object',
+  properties: {
+    ...fieldProperties(topFields, ({ kind }) => bodySchemas[kind]),
+    dataAppName: text,
+    params: bodyShape(paramFields),
+    permissions: bodyShape(permissionFields),
+    /** Milliseconds; absent would mean a token that never expires. */
+    expiryTime: { type: 'integer', minimum: 1 },
+  },
+  required: ['clientId', 'dataAppName', 'expiryTime'],
+  additionalProperties: false,
+} as const;

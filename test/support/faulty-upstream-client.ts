@@ -5,7 +5,7 @@ import { createUpstreamClient, type UpstreamClient, type UpstreamClientOptions }
 import type { Minted } from '../../src/databrain/mint.ts';
 import type { AttemptReport } from '../../src/databrain/upstream-events.ts';
 import type { Grant } from '../../src/policy/decision.ts';
-import { upstreamBodySchema } from '../../src/policy/upstream-schema.ts';
+import { upstreamBodySchema } from '../../src/policy/upstream-request.ts';
 import { Secret } from '../../src/secrets/secret.ts';
 
 export const apiKeyText = '7e57ab1e-0000-4000-8000-5ec2e7000001';

@@ -7,14 +7,20 @@ import type { DataAppPolicy, Reference, Validation } from '../policy.ts';
 import type { UpstreamRequest } from '../upstream-request.ts';
 import { filterTextRule, vendorClientId, type Rule, type TextTest } from './value-rules.ts';
 
+/** A pattern of the file, compiled. */
+export interface Pattern {
+  readonly pattern: string;
+  readonly matches: TextTest;
+}
+
 export interface DataAppOptions {
   readonly compiler: PolicyCompiler;
   readonly document: PolicyDocument;
   readonly maxLifetimeSeconds: number;
   readonly apiKeyNames: ReadonlySet<string> | undefined;
   readonly timeZone: Rule<string>;
-  /** The pattern at a path of the file, compiled; undefined if there is none or after a problem. */
-  readonly patternAt: (path: readonly string[]) => TextTest | undefined;
+  /** The pattern at a path of the file with its test; undefined if there is none or after a problem. */
+  readonly patternAt: (path: readonly string[]) => Pattern | undefined;
 }
 
 /** The structure that policy-schema.ts asserts. */
@@ -36,7 +42,7 @@ export const durationSeconds = (duration: string): number =>
 
 const defaultKeyName = 'DATABRAIN_API_KEY';
 
-/** Undefined after a problem. The result's functions throw Refusal. */
+/** Undefined after a problem. The result's functions throw Denied. */
 /** `DATABRAIN_API_KEY_SALES` → `SALES`, as a policy writes it. */
 const toSuffix = (apiKeyName: string): string => apiKeyName.slice(defaultKeyName.length + 1);
 
@@ -70,12 +76,12 @@ export function compileDataApp(name: string, app: DataAppDocument, options: Data
   const validations = (app.validations ?? []).flatMap(({ expression, message }, i): Validation[] => {
     const sitePath = `validations[${i}].expression`;
     const at = [...path, 'validations', i, 'expression'];
-    const condition = compiler.condition(at, expression, { kind: 'validation', path: sitePath });
+    const condition = compiler.condition(at, expression, { kind: 'validation', path: sitePath }, message);
     return condition === undefined ? [] : [{ condition, message }];
   });
 
-  const clientIdTest = options.patternAt([...path, 'clientIdPattern']) ?? options.patternAt(['clientIdPattern']);
-  const filterTest = options.patternAt([...path, 'filterValuePattern']) ?? options.patternAt(['filterValuePattern']);
+  const patternAt = (name: string): Pattern | undefined =>
+    options.patternAt([...path, name]) ?? options.patternAt([name]);
   const references: Reference[] = [];
   const body = compileRequest(
     {
@@ -83,14 +89,11 @@ export function compileDataApp(name: string, app: DataAppDocument, options: Data
       dataApp: name,
       root: [...path, 'request'],
       references,
-      filterText: filterTextRule(filterTest),
-    },
-    app.request,
-    {
-      matchesClientId: clientIdTest ?? ((text) => vendorClientId.test(text)),
-      clientIdMend: `Write ${clientIdTest === undefined ? 'an id of letters, digits and _ . : @ | + -' : 'an id that clientIdPattern takes'}, or None, spelt so, for no tenancy`,
+      clientId: patternAt('clientIdPattern') ?? vendorClientId,
+      filterText: filterTextRule(patternAt('filterValuePattern')),
       timeZone: options.timeZone,
     },
+    app.request,
   );
   if (body === undefined) return undefined;
 
@@ -101,7 +104,7 @@ export function compileDataApp(name: string, app: DataAppDocument, options: Data
     apiKeyName,
     expiresInMs: seconds * 1000,
     withinAccessToken: app.withinAccessToken === true,
-    ...(availability === undefined ? {} : { availability }),
+    availability,
     validations,
     references,
     // The fields are those of the schema, each checked by its rule.

@@ -1,81 +1,238 @@
-// `appFilters`, `rlsSettings` and `dashboardAppFilters` of a data app: lists of entries with an optional `when`.
+// The lists in `request`: texts, and filters with an optional `when`. A filter's value is a scalar, a list of texts or
+// one of three shapes; an object's shape always stands in the file: no claim gives one, so a claim cannot become SQL.
+import { Denied } from '../decision.ts';
+import type { Path } from '../document/policy-document.ts';
 import type { Evaluation } from '../expression/evaluation.ts';
-import { conditionalListField, objectField, type ConditionalField, type Field } from './field.ts';
-import { filterValueField, isYamlMap, type FilterListName, type YamlMap } from './filter-value-field.ts';
-import { expressionIn } from './scalar-expression.ts';
-import type { RequestScope } from './text-list-field.ts';
-import { flagRule, nameRule } from './value-rules.ts';
+import type { ExpressionSite } from '../expression/trace.ts';
+import type { Reference } from '../policy.ts';
+import { expressionIn, type ExpectedType } from './expression-site.ts';
+import {
+  completeObjectField,
+  conditionalListField,
+  known,
+  splicedListField,
+  type ConditionalField,
+  type Field,
+} from './field.ts';
+import type { PolicyCompiler, ScalarOptions } from './policy-compiler.ts';
+import {
+  dashboardFilterRule,
+  dateRule,
+  flagRule,
+  listRule,
+  literalFilterTextRule,
+  metricFilterRule,
+  nameRule,
+  numberRule,
+  type Rule,
+} from './value-rules.ts';
 
-/** One filter list; undefined after a problem. */
-export function filterListField(
-  scope: RequestScope,
-  name: FilterListName,
-  entries: readonly YamlMap[],
-): Field<readonly unknown[]> | undefined {
-  const { compiler, root, references } = scope;
-  const idName = name === 'dashboardAppFilters' ? 'dashboardId' : 'metricId';
+export type YamlMap = Readonly<Record<string, unknown>>;
 
-  const compiled = entries.map((entry, i): ConditionalField<unknown> | undefined => {
-    const path = [...root, 'params', name, i];
-    const sitePath = `params.${name}[${i}]`;
-    const bodyPath = (below: string) => (index: number) => `params.${name}[${index}].${below}`;
-    const when =
-      entry['when'] === undefined
-        ? undefined
-        : compiler.condition([...path, 'when'], entry['when'], { kind: 'when', path: `${sitePath}.when` });
+const isYamlMap = (value: unknown): value is YamlMap =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
 
-    const fieldOf = (key: string): Field<unknown> | undefined => {
-      const value = entry[key];
-      if (key === idName) {
-        if (expressionIn(value) === undefined && typeof value === 'string')
-          references.push({
-            kind: idName === 'metricId' ? 'metric' : 'dashboard',
-            id: value,
-            position: compiler.positionOf([...path, key]),
-          });
-        return compiler.scalar([...path, key], value, `${sitePath}.${key}`, {
-          kind: 'value',
-          reason: 'value_refused',
-          expected: ['string'],
-          rule: nameRule,
-          literalRule: nameRule,
-          bodyPath: bodyPath(key),
-        });
-      }
-      if (key === 'isShowOnUrl')
-        return compiler.scalar([...path, key], value, `${sitePath}.${key}`, {
-          kind: 'value',
-          reason: 'value_refused',
-          expected: ['bool'],
-          rule: flagRule,
-          literalRule: flagRule,
-          bodyPath: bodyPath(key),
-        });
-      const values = Object.entries(isYamlMap(value) ? value : {}).map(
-        ([filter, filterValue]) =>
-          [
-            filter,
-            filterValueField(
-              scope,
-              name,
-              [...path, 'values', filter],
-              filterValue,
-              `${sitePath}.values.${filter}`,
-              bodyPath(`values.${filter}`),
-            ),
-          ] as const,
-      );
-      const complete = values.flatMap(([filter, field]) => (field === undefined ? [] : [[filter, field] as const]));
-      return complete.length === values.length ? objectField(complete) : undefined;
-    };
+/** A value of `request` with where it stands in the file and in the body. */
+export interface Place {
+  readonly value: unknown;
+  /** The whole path in the file. */
+  readonly path: Path;
+  /** Below `request`, with the file's indexes. */
+  readonly sitePath: string;
+  /** With the body's indexes; `index` is the place of the entry in its filter list. */
+  readonly bodyPath: (index: number) => string;
+}
 
-    const parts = Object.keys(entry)
-      .filter((key) => key !== 'when')
-      .map((key) => [key, fieldOf(key)] as const);
-    const complete = parts.flatMap(([key, field]) => (field === undefined ? [] : [[key, field] as const]));
-    if (complete.length < parts.length || (entry['when'] !== undefined && when === undefined)) return undefined;
-    const condition = when === undefined ? undefined : (evaluation: Evaluation) => when.holds(evaluation);
-    return { condition, field: objectField(complete) };
+/** The place of a member. */
+const below = ({ value, path, sitePath, bodyPath }: Place, name: string): Place => ({
+  value: isYamlMap(value) ? value[name] : undefined,
+  path: [...path, name],
+  sitePath: `${sitePath}.${name}`,
+  bodyPath: (index) => `${bodyPath(index)}.${name}`,
+});
+
+export interface FilterScope {
+  readonly compiler: PolicyCompiler;
+  readonly references: Reference[];
+  /** For texts that expressions give to filters. */
+  readonly filterText: Rule<string>;
+}
+
+const filterValue = { kind: 'filterValue', reason: 'filter_value_refused' } as const;
+
+const deniedFilter = (site: ExpressionSite, what: string): Denied =>
+  new Denied({ code: 'ACCESS_DENIED', reason: 'filter_value_refused', position: site.position }, what, site);
+
+/** A list of texts as the file writes it: every element a literal or an expression that gives a text or a list. */
+export function textListField(
+  compiler: PolicyCompiler,
+  { value, path, sitePath, bodyPath }: Place,
+  options: Pick<ScalarOptions<unknown>, 'kind' | 'reason'> & {
+    readonly element: Rule<string>;
+    readonly literalElement: Rule<string>;
+    readonly allowEmpty: boolean;
+    readonly onLiteral?: (value: string, path: Path) => void;
+  },
+): Field<readonly string[]> | undefined {
+  const many = listRule(options.element, true);
+  const sites = new Map<number, number>();
+  const fields = (value as readonly unknown[]).map((item, i) => {
+    if (expressionIn(item) !== undefined) sites.set(i, compiler.sites.length);
+    else if (typeof item === 'string') options.onLiteral?.(item, [...path, i]);
+    return compiler.scalar<string | readonly string[]>([...path, i], item, `${sitePath}[${i}]`, {
+      kind: options.kind,
+      reason: options.reason,
+      expected: ['string', 'list'],
+      rule: (given, refuse, pay) =>
+        Array.isArray(given) ? many(given, refuse, pay) : options.element(given, refuse, pay),
+      literalRule: options.literalElement,
+    });
   });
-  return compiled.every((entry) => entry !== undefined) ? conditionalListField(compiled) : undefined;
+  if (!fields.every((field) => field !== undefined)) return undefined;
+
+  const lastSite = [...sites.values()].map((id) => compiler.sites[id]).at(-1);
+  return splicedListField(
+    fields,
+    (list) => {
+      if (list.length > 0 || options.allowEmpty || lastSite === undefined) return list;
+      const denial = { code: 'ACCESS_DENIED', reason: options.reason, position: lastSite.position } as const;
+      throw new Denied(denial, `${sitePath} is an empty list`, lastSite);
+    },
+    (evaluation, index, item, from, to) => {
+      const site = compiler.sites[sites.get(item) ?? -1];
+      for (let at = from; site !== undefined && at < to; at += 1)
+        evaluation.trace?.placed(site, `${bodyPath(index)}[${at}]`);
+    },
+  );
+}
+
+/** `{ startDate, endDate }` and `{ min, max }`: in order, or the range would be empty or turned round. */
+function rangeField<T extends string | number>(
+  compiler: PolicyCompiler,
+  place: Place,
+  names: readonly [string, string],
+  options: { readonly rule: Rule<T>; readonly expected: readonly ExpectedType[]; readonly mend: string },
+): Field<unknown> | undefined {
+  const firstSite = compiler.sites.length;
+  const range = completeObjectField(
+    names.map((name) => {
+      const { value, path, sitePath, bodyPath } = below(place, name);
+      const common = { ...filterValue, ...options, literalRule: options.rule, bodyPath };
+      return [name, compiler.scalar<T>(path, value, sitePath, common)] as const;
+    }),
+  );
+  if (range === undefined) return undefined;
+  const inOrder = (ends: YamlMap): boolean => (ends[names[0]] as T) <= (ends[names[1]] as T);
+  const what = `${place.sitePath}.${names[0]} is after ${names[1]}`;
+  if (range.known) {
+    if (!inOrder(range.value)) compiler.problem(place.path, what, 'Swap the two');
+    return range;
+  }
+  const site = compiler.sites[firstSite];
+  return {
+    known: false,
+    compute: (evaluation, index) => {
+      const ends = range.compute(evaluation, index);
+      if (!inOrder(ends) && site !== undefined) throw deniedFilter(site, what);
+      return ends;
+    },
+  };
+}
+
+function filterValueField(scope: FilterScope, isMetric: boolean, place: Place): Field<unknown> | undefined {
+  const { compiler } = scope;
+  const { value, path, sitePath, bodyPath } = place;
+  if (Array.isArray(value))
+    return textListField(compiler, place, {
+      ...filterValue,
+      element: scope.filterText,
+      literalElement: literalFilterTextRule,
+      allowEmpty: false,
+    });
+  if (isYamlMap(value)) {
+    if ('startDate' in value)
+      return rangeField(compiler, place, ['startDate', 'endDate'], {
+        rule: dateRule,
+        expected: ['string'],
+        mend: 'Write a day as YYYY-MM-DD',
+      });
+    if ('min' in value)
+      return rangeField(compiler, place, ['min', 'max'], {
+        rule: numberRule,
+        expected: ['number'],
+        mend: 'Write a finite number',
+      });
+    return known(Object.freeze({ ...value }));
+  }
+  const expected: readonly ExpectedType[] = isMetric ? ['string', 'list', 'bool', 'number'] : ['string', 'list'];
+  const rule = isMetric ? metricFilterRule : dashboardFilterRule;
+  return compiler.scalar<unknown>(path, value, sitePath, {
+    ...filterValue,
+    expected,
+    rule: rule(scope.filterText),
+    literalRule: rule(literalFilterTextRule),
+    bodyPath,
+  });
+}
+
+function filterField(
+  scope: FilterScope,
+  idName: 'metricId' | 'dashboardId',
+  entry: Place,
+): ConditionalField<unknown> | undefined {
+  const { compiler, references } = scope;
+  const { value, path, sitePath } = entry;
+  const members = value as YamlMap;
+  const when = members['when'];
+  const condition =
+    when === undefined
+      ? undefined
+      : compiler.condition([...path, 'when'], when, { kind: 'when', path: `${sitePath}.when` });
+
+  const scalar = <T>(place: Place, rule: Rule<T>, expected: ExpectedType): Field<T> | undefined =>
+    compiler.scalar(place.path, place.value, place.sitePath, {
+      kind: 'value',
+      reason: 'value_refused',
+      expected: [expected],
+      rule,
+      literalRule: rule,
+      bodyPath: place.bodyPath,
+    });
+  const member = (name: string): Field<unknown> | undefined => {
+    const place = below(entry, name);
+    if (name === 'isShowOnUrl') return scalar(place, flagRule, 'bool');
+    if (name === idName) {
+      const kind = idName === 'metricId' ? 'metric' : 'dashboard';
+      if (typeof place.value === 'string' && expressionIn(place.value) === undefined)
+        references.push({ kind, id: place.value, position: compiler.positionOf(place.path) });
+      return scalar(place, nameRule, 'string');
+    }
+    const filters = Object.keys(place.value as YamlMap);
+    const isMetric = idName === 'metricId';
+    return completeObjectField(
+      filters.map((filter) => [filter, filterValueField(scope, isMetric, below(place, filter))] as const),
+    );
+  };
+
+  const names = Object.keys(members).filter((name) => name !== 'when');
+  const field = completeObjectField(names.map((name) => [name, member(name)] as const));
+  if (field === undefined || (when !== undefined && condition === undefined)) return undefined;
+  return { condition: condition && ((evaluation: Evaluation) => condition.holds(evaluation)), field };
+}
+
+/** A list of filters; undefined after a problem. */
+export function filterListField(
+  scope: FilterScope,
+  idName: 'metricId' | 'dashboardId',
+  { value, path, sitePath, bodyPath }: Place,
+): Field<readonly unknown[]> | undefined {
+  const entries = (value as readonly unknown[]).map((entry, i) =>
+    filterField(scope, idName, {
+      value: entry,
+      path: [...path, i],
+      sitePath: `${sitePath}[${i}]`,
+      bodyPath: (index) => `${bodyPath(index)}[${index}]`,
+    }),
+  );
+  return entries.every((entry) => entry !== undefined) ? conditionalListField(entries) : undefined;
 }

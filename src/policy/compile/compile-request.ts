@@ -1,124 +1,118 @@
-// `request` of a data app: every key that the file names, compiled in the file's order. No other key is ever sent.
-import { objectField, type Field } from './field.ts';
-import { filterListField } from './compile-filters.ts';
-import type { YamlMap } from './filter-value-field.ts';
-import type { ExpectedType } from './scalar-expression.ts';
+// `request` of a data app: every field that the file names, compiled by its kind in the file's order. No other is sent.
+import { closest } from '../../closest.ts';
 import type { Path } from '../document/policy-document.ts';
-import { textListField, type RequestScope } from './text-list-field.ts';
-import type { ExpressionSiteKind } from '../expression/trace.ts';
+import { paramFields, permissionFields, topFields, type FieldKind } from '../upstream-request.ts';
+import { filterListField, textListField, type FilterScope, type Place, type YamlMap } from './compile-filters.ts';
+import type { ExpectedType } from './expression-site.ts';
+import { completeObjectField, known, type Field } from './field.ts';
+import type { ScalarOptions } from './policy-compiler.ts';
 import { clientIdRule, flagRule, listRule, nameRule, type Rule, type TextTest } from './value-rules.ts';
 
-export interface RequestRules {
-  readonly matchesClientId: TextTest;
-  /** What to write instead of an id that does not match. */
-  readonly clientIdMend: string;
+export interface RequestScope extends FilterScope {
+  /** Name of the data app. */
+  readonly dataApp: string;
+  /** Path of `request` in the file. */
+  readonly root: Path;
+  readonly clientId: { readonly matches: TextTest; readonly pattern: string };
   readonly timeZone: Rule<string>;
 }
 
 /** The vendor's "no tenancy". Only the file may say it, spelt exactly so. */
 export const noTenancy = 'None';
 
-type NamedField = readonly [string, Field<unknown> | undefined];
+type CompileField = (scope: RequestScope, place: Place) => Field<unknown> | undefined;
 
-const allOf = (fields: readonly NamedField[]): Field<Readonly<Record<string, unknown>>> | undefined => {
-  const complete = fields.flatMap(([key, field]) => (field === undefined ? [] : [[key, field] as const]));
-  return complete.length === fields.length ? objectField(complete) : undefined;
+interface ScalarKind<T> {
+  readonly rule: Rule<T>;
+  readonly expected: ExpectedType;
+  /** What to write instead of a literal that is refused. */
+  readonly mend?: ScalarOptions<T>['mend'];
+}
+
+const scalar = <T>({ compiler }: RequestScope, place: Place, { rule, expected, mend }: ScalarKind<T>) =>
+  compiler.scalar(place.path, place.value, place.sitePath, {
+    kind: 'value',
+    reason: 'value_refused',
+    expected: [expected],
+    rule,
+    literalRule: rule,
+    mend: mend ?? 'Write a text that is not blank, of at most 256 characters',
+    bodyPath: place.bodyPath,
+  });
+
+const names =
+  (allowEmpty: boolean, onLiteral?: (scope: RequestScope, id: string, path: Path) => void): CompileField =>
+  (scope, place) =>
+    Array.isArray(place.value)
+      ? textListField(scope.compiler, place, {
+          kind: 'value',
+          reason: 'value_refused',
+          element: nameRule,
+          literalElement: nameRule,
+          allowEmpty,
+          onLiteral: (id, path) => onLiteral?.(scope, id, path),
+        })
+      : scalar(scope, place, { rule: listRule(nameRule, allowEmpty), expected: 'list' });
+
+const nearestZone = (zone: unknown): string => {
+  const near = closest(String(zone), Intl.supportedValuesOf('timeZone'));
+  return near === undefined ? 'Name a zone of the IANA database' : `Did you mean ${near}`;
 };
 
-/** The body without `expiryTime`; undefined after a problem. The document has the structure that policy-schema.ts says. */
+const byKind: Readonly<Record<FieldKind, CompileField>> = {
+  clientId: ({ compiler, clientId: { matches, pattern } }, { path, value, sitePath, bodyPath }) => {
+    const rule = clientIdRule(matches, pattern);
+    return compiler.scalar(path, value, sitePath, {
+      kind: 'clientId',
+      reason: 'client_id_refused',
+      expected: ['string'],
+      rule,
+      literalRule: (literal, refuse, pay) => (literal === noTenancy ? noTenancy : rule(literal, refuse, pay)),
+      mend: `Write an id that matches ${pattern}, or None, spelt so, for no tenancy`,
+      bodyPath,
+    });
+  },
+  name: (scope, place) => scalar(scope, place, { rule: nameRule, expected: 'string' }),
+  timeZone: (scope, place) => scalar(scope, place, { rule: scope.timeZone, expected: 'string', mend: nearestZone }),
+  embedIds: names(false, ({ compiler, references }, id, path) =>
+    references.push({ kind: 'embed', id, position: compiler.positionOf(path) }),
+  ),
+  names: names(true),
+  metricFilters: (scope, place) => filterListField(scope, 'metricId', place),
+  dashboardFilters: (scope, place) => filterListField(scope, 'dashboardId', place),
+  flag: ({ compiler }, { path, value, sitePath, bodyPath }) =>
+    compiler.scalar(path, value, sitePath, {
+      kind: 'permission',
+      reason: 'value_refused',
+      expected: ['bool'],
+      rule: flagRule,
+      literalRule: flagRule,
+      bodyPath,
+    }),
+};
+
+type Rows = Readonly<Record<string, { readonly kind: FieldKind }>>;
+
+/** The body without `expiryTime`; undefined after a problem. The document has the structure that policy-schema.ts asserts. */
 export function compileRequest(
   scope: RequestScope,
   request: YamlMap,
-  rules: RequestRules,
 ): Field<Readonly<Record<string, unknown>>> | undefined {
-  const { compiler, dataApp, root, references } = scope;
-
-  const scalar = <T>(
-    below: Path,
-    value: unknown,
-    rule: Rule<T>,
-    expected: readonly ExpectedType[],
-    kind: ExpressionSiteKind = 'value',
-    literalRule = rule,
-    mend = 'Write a text that is not blank, of at most 256 characters',
-  ): Field<T> | undefined =>
-    compiler.scalar([...root, ...below], value, below.join('.'), {
-      kind,
-      reason: kind === 'clientId' ? 'client_id_refused' : 'value_refused',
-      expected,
-      rule,
-      literalRule,
-      mend,
-      bodyPath: () => below.join('.'),
+  const fieldsOf = (rows: Rows, map: YamlMap, group: Path) =>
+    Object.entries(map).map(([name, value]) => {
+      const row = rows[name];
+      if (row === undefined) throw new TypeError(`${name} was not checked`);
+      const sitePath = [...group, name].join('.');
+      const place = { value, path: [...scope.root, ...group, name], sitePath, bodyPath: () => sitePath };
+      return [name, byKind[row.kind](scope, place)] as const;
     });
+  const groups: Readonly<Record<string, Rows>> = { params: paramFields, permissions: permissionFields };
 
-  const texts = (name: 'allowedEmbeds' | 'hideDashboardFilters', value: unknown): Field<unknown> | undefined => {
-    const below = ['params', name];
-    const embeds = name === 'allowedEmbeds';
-    if (!Array.isArray(value)) return scalar(below, value, listRule(nameRule, !embeds), ['list']);
-    return textListField(scope, [...root, ...below], value, below.join('.'), () => below.join('.'), {
-      kind: 'value',
-      reason: 'value_refused',
-      element: nameRule,
-      literalElement: nameRule,
-      allowEmpty: !embeds,
-      onLiteral: (id, path) => {
-        if (embeds) references.push({ kind: 'embed', id, position: compiler.positionOf(path) });
-      },
-    });
-  };
-
-  const parameter = (name: string, value: unknown): Field<unknown> | undefined => {
-    switch (name) {
-      case 'allowedEmbeds':
-      case 'hideDashboardFilters':
-        return texts(name, value);
-      case 'appFilters':
-      case 'rlsSettings':
-      case 'dashboardAppFilters':
-        return filterListField(scope, name, value as readonly YamlMap[]);
-      case 'timezone':
-        return scalar(
-          ['params', name],
-          value,
-          rules.timeZone,
-          ['string'],
-          'value',
-          rules.timeZone,
-          'Name a zone of the IANA database',
-        );
-      default:
-        return scalar(['params', name], value, nameRule, ['string']);
-    }
-  };
-
-  const clientId = clientIdRule(rules.matchesClientId);
-  const part = (name: string, value: unknown): Field<unknown> | undefined => {
-    switch (name) {
-      case 'clientId':
-        return scalar(
-          [name],
-          value,
-          clientId,
-          ['string'],
-          'clientId',
-          (literal, refuse, pay) => (literal === noTenancy ? noTenancy : clientId(literal, refuse, pay)),
-          rules.clientIdMend,
-        );
-      case 'params':
-        return allOf(Object.entries(value as YamlMap).map(([key, inner]) => [key, parameter(key, inner)]));
-      case 'permissions':
-        return allOf(
-          Object.entries(value as YamlMap).map(([key, inner]) => [
-            key,
-            scalar([name, key], inner, flagRule, ['bool'], 'permission'),
-          ]),
-        );
-      default:
-        return scalar([name], value, nameRule, ['string']);
-    }
-  };
-
-  const fields = Object.entries(request).map(([name, value]): NamedField => [name, part(name, value)]);
-  return allOf([['dataAppName', { known: true, value: dataApp }], ...fields]);
+  const fields = Object.entries(request).flatMap(([name, value]) => {
+    const group = groups[name];
+    return group === undefined
+      ? fieldsOf(topFields, { [name]: value }, [])
+      : [[name, completeObjectField(fieldsOf(group, value as YamlMap, [name]))] as const];
+  });
+  return completeObjectField([['dataAppName', known(scope.dataApp)], ...fields]);
 }

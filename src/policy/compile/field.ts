@@ -12,6 +12,14 @@ export const known = <T>(value: T): Field<T> => ({ known: true, value });
 const computer = <T>(field: Field<T>): ((evaluation: Evaluation, index: number) => T) =>
   field.known ? () => field.value : field.compute;
 
+/** A map with these keys, in this order; undefined if one of its members had a problem. */
+export function completeObjectField(
+  entries: readonly (readonly [string, Field<unknown> | undefined])[],
+): Field<Readonly<Record<string, unknown>>> | undefined {
+  const complete = entries.flatMap(([key, field]) => (field === undefined ? [] : [[key, field] as const]));
+  return complete.length === entries.length ? objectField(complete) : undefined;
+}
+
 /** A map with these keys, in this order. */
 export function objectField(
   entries: readonly (readonly [string, Field<unknown>])[],

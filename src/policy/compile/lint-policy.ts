@@ -2,7 +2,7 @@
 import type { Problem } from '../../problem.ts';
 import { durationSeconds, type DataAppDocument } from './compile-data-app.ts';
 import { noTenancy } from './compile-request.ts';
-import { expressionIn } from './scalar-expression.ts';
+import { expressionIn } from './expression-site.ts';
 import type { Path, PolicyDocument } from '../document/policy-document.ts';
 import type { ExpressionSite } from '../expression/trace.ts';
 

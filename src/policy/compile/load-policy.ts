@@ -4,13 +4,13 @@ import { createHash } from 'node:crypto';
 import { ConfigurationError } from '../../problem.ts';
 import { compileAnchoredPattern } from './anchored-pattern.ts';
 import { LoadProblem } from '../expression/load-problem.ts';
-import { compileDataApp, type DataAppDocument } from './compile-data-app.ts';
+import { compileDataApp, type DataAppDocument, type Pattern } from './compile-data-app.ts';
 import { lintPolicy } from './lint-policy.ts';
 import { createPolicyCompiler, type PolicyCompiler } from './policy-compiler.ts';
 import { parsePolicyDocument } from '../document/policy-document.ts';
 import type { DataAppPolicy, Policy } from '../policy.ts';
 import { structureProblems } from '../document/structure-problems.ts';
-import { createTimeZoneRule, type TextTest } from './value-rules.ts';
+import { createTimeZoneRule } from './value-rules.ts';
 
 export interface LoadPolicyOptions {
   readonly text: string;
@@ -37,13 +37,13 @@ const memberAt = (value: unknown, key: string): unknown =>
     : undefined;
 
 /** Each pattern is compiled once, however many data apps it is for. */
-function patternReader(root: unknown, compiler: PolicyCompiler): (path: readonly string[]) => TextTest | undefined {
-  const read = new Map<string, TextTest | undefined>();
-  const compile = (path: readonly string[]): TextTest | undefined => {
+function patternReader(root: unknown, compiler: PolicyCompiler): (path: readonly string[]) => Pattern | undefined {
+  const read = new Map<string, Pattern | undefined>();
+  const compile = (path: readonly string[]): Pattern | undefined => {
     const source = path.reduce(memberAt, root);
     if (typeof source !== 'string') return undefined;
     try {
-      return compileAnchoredPattern(source);
+      return { pattern: source, matches: compileAnchoredPattern(source) };
     } catch (error) {
       if (!(error instanceof LoadProblem)) throw error;
       compiler.problem(path, error.what, error.mend);
@@ -94,7 +94,7 @@ export function loadPolicy({ text, file, maxLifetimeSeconds, apiKeyNames }: Load
     lint: lintPolicy(dataApps, compiler.sites, document),
     sites: compiler.sites,
     dataApps: compiled,
-    ...(defaultDataApp === undefined ? {} : { defaultDataApp }),
+    defaultDataApp,
     variableCount: compiler.variableCount(),
   });
 }

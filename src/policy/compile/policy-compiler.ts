@@ -2,20 +2,25 @@
 // result checked by the same rule per decision. Collects problems and sites; shared by everything that load-policy.ts compiles.
 import type { PolicyReason } from '../../errors.ts';
 import type { Problem } from '../../problem.ts';
-import { checkLiteral } from './check-literal.ts';
-import { compileSite, type CompiledSite } from './compile-site.ts';
+import { Denied } from '../decision.ts';
+import type { Path, PolicyDocument } from '../document/policy-document.ts';
+import { pathText, shown } from '../document/structure-problems.ts';
 import type { Evaluate } from '../expression/compile-logic.ts';
+import { ExpressionFailure, oncePerDecision, spend, type Evaluation } from '../expression/evaluation.ts';
 import { LoadProblem } from '../expression/load-problem.ts';
 import { createExpressionReader } from '../expression/read-expression.ts';
-import { ExpressionFailure, oncePerDecision, spend, type Evaluation } from '../expression/evaluation.ts';
-import { known, type Field } from './field.ts';
-import type { Condition } from '../policy.ts';
-import type { Path, PolicyDocument } from '../document/policy-document.ts';
-import { Refusal } from '../refusal.ts';
-import { pathText } from '../document/structure-problems.ts';
-import { expressionIn, registrableType, typeFits, type ExpectedType } from './scalar-expression.ts';
 import type { ExpressionSite, ExpressionSiteKind } from '../expression/trace.ts';
-import type { Refuse, Rule } from './value-rules.ts';
+import type { Condition } from '../policy.ts';
+import {
+  compileSite,
+  expressionIn,
+  registrableType,
+  typeFits,
+  type CompiledSite,
+  type ExpectedType,
+} from './expression-site.ts';
+import { known, type Field } from './field.ts';
+import { checkLiteral, type Refuse, type Rule } from './value-rules.ts';
 
 export interface ScalarOptions<T> {
   readonly kind: ExpressionSiteKind;
@@ -26,7 +31,7 @@ export interface ScalarOptions<T> {
   /** For what the file says. */
   readonly literalRule: Rule<T>;
   /** What to do about a literal that its rule refuses. */
-  readonly mend?: string;
+  readonly mend?: string | ((literal: unknown) => string);
   /** Where the value stands in the body; `index` is the place of its entry in a filter list. Absent: its list tells. */
   readonly bodyPath?: (index: number) => string;
 }
@@ -36,6 +41,18 @@ export type PolicyCompiler = ReturnType<typeof createPolicyCompiler>;
 /** What a claim-less refusal can still say: the one claim that the expression names. */
 const blamedClaim = (site: ExpressionSite): string | undefined =>
   site.claims.length === 1 && site.variables.length === 0 && site.claims[0] !== '*' ? site.claims[0] : undefined;
+
+/** The denial of a rule at a site. */
+const deniedAt = (
+  site: ExpressionSite,
+  reason: PolicyReason,
+  what: string,
+  claim: string | undefined,
+  message?: string,
+): Denied => {
+  const code = site.kind === 'availability' ? 'DATA_APP_NOT_ALLOWED' : 'ACCESS_DENIED';
+  return new Denied({ code, reason, position: site.position, claim, message }, what, site);
+};
 
 /** What one unit of fuel pays for of a pattern's work: some 0.3 µs at worst. */
 const stepsPerUnit = 32;
@@ -99,17 +116,18 @@ export function createPolicyCompiler(document: PolicyDocument) {
     }
   };
 
-  /** What is taken from the value of a site. A failure of either is a refusal. */
+  /** What is taken from the value of a site. A failure of either is a denial. */
   const evaluateSite = <T>(
     { site, evaluate }: CompiledSite,
     evaluation: Evaluation,
     take: (value: unknown) => T,
+    message?: string,
   ): T => {
     try {
       return take(evaluate(evaluation));
     } catch (error) {
       if (error instanceof ExpressionFailure)
-        throw new Refusal('expression_failed', error.what, site, error.claim ?? blamedClaim(site));
+        throw deniedAt(site, 'expression_failed', error.what, error.claim ?? blamedClaim(site), message);
       throw error;
     }
   };
@@ -138,21 +156,22 @@ export function createPolicyCompiler(document: PolicyDocument) {
 
     variableCount: () => variables.size,
 
-    /** A `when` or a validation: strictly a boolean. The result throws Refusal. */
+    /** A `when` or a validation: strictly a boolean. `message` is the operator's sentence for a user who is denied. */
     condition(
       path: Path,
       value: unknown,
       site: { readonly kind: ExpressionSiteKind; readonly path: string },
+      message?: string,
     ): Condition | undefined {
       const compiled = compileAt(path, value, ['bool'], site);
       if (compiled === undefined) return undefined;
       return {
         site: compiled.site,
         holds: (evaluation) => {
-          const result = evaluateSite(compiled, evaluation, (value) => value);
+          const result = evaluateSite(compiled, evaluation, (value) => value, message);
           if (typeof result === 'boolean') return result;
           const claim = blamedClaim(compiled.site);
-          throw new Refusal('expression_failed', 'the condition is not true or false', compiled.site, claim);
+          throw deniedAt(compiled.site, 'expression_failed', 'the condition is not true or false', claim, message);
         },
       };
     },
@@ -160,10 +179,18 @@ export function createPolicyCompiler(document: PolicyDocument) {
     /** A literal or an expression at its place. `sitePath` is below `request`. */
     scalar<T>(path: Path, value: unknown, sitePath: string, options: ScalarOptions<T>): Field<T> | undefined {
       if (expressionIn(value) === undefined) {
-        const checked = checkLiteral(value, options.literalRule);
-        if ('value' in checked) return known(checked.value);
-        problem(path, `${pathText(path)} ${checked.what}`, checked.mend ?? options.mend ?? 'Write another value');
-        return undefined;
+        try {
+          return known(checkLiteral(value, options.literalRule));
+        } catch (error) {
+          if (!(error instanceof LoadProblem)) throw error;
+          const mend = typeof options.mend === 'function' ? options.mend(value) : options.mend;
+          problem(
+            path,
+            `${pathText(path)} ${shown(value)} ${error.what}`,
+            error.mend || (mend ?? 'Write another value'),
+          );
+          return undefined;
+        }
       }
       const compiled = compileAt(path, value, options.expected, { kind: options.kind, path: sitePath });
       if (compiled === undefined) return undefined;
@@ -171,7 +198,7 @@ export function createPolicyCompiler(document: PolicyDocument) {
       const { rule, reason, bodyPath } = options;
       const claim = blamedClaim(site);
       const refuse: Refuse = (what) => {
-        throw new Refusal(reason, `${sitePath} ${what}`, site, claim);
+        throw deniedAt(site, reason, `${sitePath} ${what}`, claim);
       };
       return {
         known: false,

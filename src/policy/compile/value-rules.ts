@@ -1,9 +1,9 @@
-// What a value must be to stand at its place in the body (contract section 5). A rule takes what an expression gave or
-// the file says and returns what is sent, or refuses; it never mends, trims or coerces. Only integers change: CEL's
-// bigint becomes a number if that is exact.
+// What a value must be to stand at its place in the body. A rule takes what an expression gave or the file says and
+// returns what is sent, or refuses; it never trims, converts or completes. Only integers change: CEL's bigint becomes a
+// number if that is exact.
 
 import { invisible, visibleText } from '../../visible-text.ts';
-import { couldEndSqlText } from './sql-characters.ts';
+import { LoadProblem } from '../expression/load-problem.ts';
 
 /** Says no. `what` names the kind of fault, never the value. */
 export type Refuse = (what: string) => never;
@@ -23,11 +23,26 @@ const longestText = 4096;
 /** A list of more than this many elements is not a filter any more. */
 const longestList = 1000;
 
-export const vendorClientId = /^[A-Za-z0-9][A-Za-z0-9_.:@|+-]{0,127}$/;
+const vendorPattern = /^[A-Za-z0-9][A-Za-z0-9_.:@|+-]{0,127}$/;
+
+/** The form of `clientId` where the file names no other. */
+export const vendorClientId = { pattern: vendorPattern.source, matches: (text: string) => vendorPattern.test(text) };
 
 const reservedClientId = /^(?:none|null|undefined)?$/i;
 
 const controlCharacter = /[\u0000-\u001f\u007f-\u009f\u2028\u2029]/;
+
+/** Quotes, accents, primes and backslashes with what looks like them, `;`, `--` of all dashes, and `/*`. */
+const endsSqlText =
+  /["'`\\;\u00b4\u02b9-\u02bc\u02c8\u02cb\u2018-\u201f\u2032-\u2037\u2216\uff02\uff07\uff3c]|[-\u2010-\u2015\u2212]{2}|[/\u2044\u2215][*\u2217]/;
+
+/**
+ * Whether a text could end a text inside SQL, as it is or as a database or driver may fold it to ASCII: looks at its
+ * normal forms (UAX 15) too, because a database may store either.
+ */
+export const couldEndSqlText = (value: string): boolean =>
+  endsSqlText.test(value) ||
+  (/[^\0-\x7f]/.test(value) && ['NFC', 'NFKC'].some((form) => endsSqlText.test(value.normalize(form))));
 
 const text: Rule<string> = (value, refuse) => {
   if (typeof value !== 'string') return refuse('is not a string');
@@ -37,14 +52,14 @@ const text: Rule<string> = (value, refuse) => {
 
 /** `clientId` from an expression or the file, except the literal None, which compile-request.ts handles. */
 export const clientIdRule =
-  (matches: TextTest): Rule<string> =>
+  (matches: TextTest, pattern: string): Rule<string> =>
   (value, refuse, pay) => {
     if (typeof value !== 'string') return refuse('is not a string');
     if (value.length > longestText) return refuse('is too long');
     if (!value.isWellFormed()) return refuse('is not well-formed Unicode');
     if (reservedClientId.test(value.normalize('NFKC').replace(invisible, '')))
       return refuse('is blank, None, null or undefined, which could mean "no tenancy"');
-    if (!matches(value, pay)) return refuse('does not match the pattern of clientId');
+    if (!matches(value, pay)) return refuse(`does not match ${pattern}`);
     return value;
   };
 
@@ -58,14 +73,14 @@ export const nameRule: Rule<string> = (value, refuse, pay) => {
 
 /** A text of a filter that an expression gave. */
 export const filterTextRule =
-  (matches: TextTest | undefined): Rule<string> =>
+  (form: { readonly pattern: string; readonly matches: TextTest } | undefined): Rule<string> =>
   (value, refuse, pay) => {
     if (typeof value !== 'string') return refuse('is not a string');
     if (value === '') return refuse('is an empty string, and an empty filter could mean everything');
     if (!value.isWellFormed()) return refuse('is not well-formed Unicode');
-    if (matches !== undefined) {
+    if (form !== undefined) {
       if (value.length > longestText) return refuse('is longer than 4096 characters');
-      return matches(value, pay) ? value : refuse('does not match filterValuePattern');
+      return form.matches(value, pay) ? value : refuse(`does not match filterValuePattern ${form.pattern}`);
     }
     if (value.length > longestFilterText) return refuse('is longer than 256 characters');
     if (controlCharacter.test(value)) return refuse('holds control characters');
@@ -154,3 +169,21 @@ export const dashboardFilterRule =
     if (Array.isArray(value)) return listRule(element, false)(value, refuse, pay);
     return refuse(value === null ? 'is null' : 'is neither a string nor a list of strings');
   };
+
+/** Whether a text names claims or variables as an expression does: `${ }` was forgotten, and all users would get that text. */
+const readsLikeExpression = (text: string): boolean => /\b(?:claims|variables)(?:\.\??[A-Za-z_]|\[)/.test(text);
+
+/** A literal that its rule takes: no decision looks at it again. Throws LoadProblem, without a fix if the rule knows none. */
+export function checkLiteral<T>(value: unknown, rule: Rule<T>): T {
+  if (typeof value === 'string' && readsLikeExpression(value)) {
+    const meant = value.replace(/^[\s${]+|[\s}]+$/g, '');
+    throw new LoadProblem(
+      'reads like an expression, but is a text',
+      `Write \${${meant}}, or \${${JSON.stringify(value)}} if that very text is meant`,
+    );
+  }
+  const refuse: Refuse = (what) => {
+    throw new LoadProblem(what, '');
+  };
+  return rule(value, refuse, () => undefined);
+}

@@ -1,39 +1,40 @@
 // The structure of the policy file as JSON Schema (draft-07, which editors know). The loader validates with this very
 // object and policy.schema.json is written from it, so editor and loader cannot disagree. A `description` completes the
 // sentence "… must be".
-import { permissionNames } from '../upstream-request.ts';
-import { dashboardFilters, dashboardFilterValue, metricFilters, metricFilterValue } from './filter-schema.ts';
-import { anchored, bool, condition, flag, literalText, nonEmptyTextList, text, textList } from './scalar-schema.ts';
+import { fieldProperties, paramFields, permissionFields, topFields } from '../upstream-request.ts';
+import { condition, definitions, fieldSchemas, literalText } from './field-schema.ts';
+
+const properties = (fields: Parameters<typeof fieldProperties>[0]) =>
+  fieldProperties(fields, ({ kind, about }) => ({ ...fieldSchemas[kind], title: about }));
 
 const request = {
   type: 'object',
   properties: {
-    clientId: { ...text, description: 'a text or exactly one ${ … }; None, without quotes or with, means no tenancy' },
+    ...properties(topFields),
     params: {
       type: 'object',
-      properties: {
-        userIdentifier: text,
-        allowedEmbeds: nonEmptyTextList,
-        timezone: text,
-        appFilters: metricFilters,
-        rlsSettings: metricFilters,
-        dashboardAppFilters: dashboardFilters,
-        hideDashboardFilters: textList,
-      },
+      properties: properties(paramFields),
       additionalProperties: false,
       description: 'a map of parameters',
     },
     permissions: {
       type: 'object',
-      properties: Object.fromEntries(permissionNames.map((name) => [name, flag])),
+      properties: properties(permissionFields),
       additionalProperties: false,
       description: 'a map from permission names to true, false or ${ … }',
     },
-    datasourceName: text,
   },
   required: ['clientId'],
   additionalProperties: false,
   description: 'the body of the request, field by field as the vendor documents it, without dataAppName and expiryTime',
+} as const;
+
+const bool = { type: 'boolean', description: 'true or false' } as const;
+const anchored = {
+  type: 'string',
+  pattern: '^\\^[\\s\\S]*\\$$',
+  maxLength: 500,
+  description: 'a regular expression between ^ and $, such as ^[a-z0-9-]{1,64}$',
 } as const;
 
 const validation = {
@@ -111,5 +112,5 @@ export const policySchema = {
   required: ['version', 'dataApps'],
   additionalProperties: false,
   description: 'a map with version and dataApps',
-  definitions: { metricFilterValue, dashboardFilterValue },
+  definitions,
 } as const;

@@ -38,7 +38,8 @@ interface SchemaPart {
   readonly properties?: Readonly<Record<string, { readonly description?: string }>>;
 }
 
-const shown = (value: unknown): string => {
+/** A value of the file for a message; cut so that a line stays readable. */
+export const shown = (value: unknown): string => {
   if (typeof value === 'string') return `"${value.length > 60 ? `${value.slice(0, 57)}…` : value}"`;
   if (value === null) return 'nothing';
   if (Array.isArray(value)) return value.length === 0 ? 'an empty list' : 'a list';

@@ -6,8 +6,7 @@ import { decide } from '../../../src/policy/decide.ts';
 import type { Decision } from '../../../src/policy/decision.ts';
 import { loadPolicy } from '../../../src/policy/compile/load-policy.ts';
 import type { Policy } from '../../../src/policy/policy.ts';
-import { upstreamBodySchema } from '../../../src/policy/upstream-schema.ts';
-import { permissionNames } from '../../../src/policy/upstream-request.ts';
+import { permissionFields, upstreamBodySchema } from '../../../src/policy/upstream-request.ts';
 import { caseTime, principalOf } from '../../policy/policy-case.ts';
 
 type ClaimSet = Readonly<Record<string, Json | undefined>>;
@@ -56,7 +55,13 @@ const request = optional(
   {
     clientId: scalar,
     datasourceName: scalar,
-    permissions: optional(Object.fromEntries(permissionNames.slice(0, 3).map((name) => [name, flag]))),
+    permissions: optional(
+      Object.fromEntries(
+        Object.keys(permissionFields)
+          .slice(0, 3)
+          .map((name) => [name, flag]),
+      ),
+    ),
     params: optional({
       userIdentifier: scalar,
       allowedEmbeds: fc.oneof(textList, textList, reference),

@@ -1,6 +1,8 @@
 // Each rule for a value by itself: what passes as it is, and what is refused in which words.
 import { describe, expect, it } from 'vitest';
 import {
+  checkLiteral,
+  couldEndSqlText,
   createTimeZoneRule,
   dashboardFilterRule,
   dateRule,
@@ -11,6 +13,7 @@ import {
   numberRule,
   type Rule,
 } from '../../../../src/policy/compile/value-rules.ts';
+import { LoadProblem } from '../../../../src/policy/expression/load-problem.ts';
 
 class Refused extends Error {}
 
@@ -124,5 +127,102 @@ describe('a list and a flag', () => {
     expect(outcome(listRule(element, false), 'a')).toBe('is not a list');
     expect(outcome(flagRule, false)).toBe(false);
     expect(outcome(flagRule, 0)).toBe('is not true or false');
+  });
+});
+
+const anything: Rule<unknown> = (value) => value;
+
+describe('a literal', () => {
+  it.each(['acme', 'claims', 'all claims. Open ones', 'claims-overview', 'variables', 'myclaims.x', 5, true, null])(
+    'is taken as its rule takes it: %s',
+    (value) => {
+      expect(checkLiteral(value, anything)).toBe(value);
+    },
+  );
+
+  it('is refused in the words of its rule', () => {
+    const refuse: Rule<unknown> = (_value, refuse) => refuse('is too short');
+    expect(() => checkLiteral('a', refuse)).toThrow(new LoadProblem('is too short', ''));
+  });
+
+  it('does not hide a bug in a rule', () => {
+    expect(() =>
+      checkLiteral('a', () => {
+        throw new TypeError('bug');
+      }),
+    ).toThrow(TypeError);
+  });
+
+  it.each([
+    'claims.org_id',
+    'claims["org_id"]',
+    'claims[?"x"]',
+    'claims.?org',
+    'variables.tenant',
+    '"x" + claims.org',
+    'size(claims.l)',
+  ])('is not taken when it reads like an expression: %s', (value) => {
+    const fix = `Write \${${value}}, or \${${JSON.stringify(value)}} if that very text is meant`;
+    const problem = new LoadProblem('reads like an expression, but is a text', fix);
+    expect(() => checkLiteral(value, anything)).toThrow(problem);
+  });
+
+  it.each(['{{claims.sub}}', '{{ claims.sub }}', '$claims.sub', '${claims.sub', '{claims.sub}'])(
+    'is not taken with the marks of other languages, and the mend is without them: %s',
+    (value) => {
+      const fix = `Write \${claims.sub}, or \${${JSON.stringify(value)}} if that very text is meant`;
+      const problem = new LoadProblem('reads like an expression, but is a text', fix);
+      expect(() => checkLiteral(value, anything)).toThrow(problem);
+    },
+  );
+
+  it('makes no work that anybody pays for', () => {
+    expect(checkLiteral('a', (_value, _refuse, pay) => pay(1_000_000))).toBeUndefined();
+  });
+});
+
+describe('a text that could end inside SQL', () => {
+  it.each([
+    ...['"', "'", '`', '\\', ';'],
+    ...['\u00b4', '\u02b9', '\u02ba', '\u02bb', '\u02bc', '\u02c8', '\u02cb'],
+    ...['\u2018', '\u2019', '\u201a', '\u201b', '\u201c', '\u201d', '\u201e', '\u201f', '\u2032', '\u2035', '\u2037'],
+    ...['\u2216', '\uff02', '\uff07', '\uff1b', '\uff3c', '\uff40', '\ufe68', '\u037e', '\u1fef', '\u1ffd'],
+    ...['--', '-\u2010', '\u2212\u2212', '\u2013\u2014', '\uff0d\uff0d', '\ufe63-'],
+    ...['/*', '\u2215*', '/\u2217', '\uff0f\uff0a', '\u2044\uff0a'],
+  ])('is %j', (text) => {
+    expect(couldEndSqlText(text)).toBe(true);
+    expect(couldEndSqlText(`a ${text}b`)).toBe(true);
+  });
+
+  it.each([
+    '',
+    'EU',
+    'a-b',
+    'a - b',
+    'a/b',
+    'a*b',
+    '*/',
+    'Zürich',
+    '東京',
+    'ﬁ½',
+    'a–b',
+    'Łódź',
+    '😀',
+    'ａ－ｂ',
+    '1/2',
+    '50 %',
+    'a,b(c)',
+  ])('is not %j', (text) => {
+    expect(couldEndSqlText(text)).toBe(false);
+  });
+
+  it('holds every character that a normal form makes one of the dangerous ones', () => {
+    const dangerous = /["'`\\;]/;
+    for (let code = 0x80; code <= 0x10ffff; code += 1) {
+      if (code >= 0xd800 && code <= 0xdfff) continue;
+      const text = String.fromCodePoint(code);
+      const folds = ['NFC', 'NFD', 'NFKC', 'NFKD'].some((form) => dangerous.test(text.normalize(form)));
+      if (folds && !couldEndSqlText(text)) expect.fail(code.toString(16));
+    }
   });
 });

@@ -118,7 +118,7 @@ describe('what is wrong with the structure, where, and its mend', () => {
       'p.yaml:4:46 unknown key "parms" in dataApps.sales.request. Did you mean params',
     ]);
     expect(inRequest('xyz: 1')).toEqual([
-      'p.yaml:4:46 unknown key "xyz" in dataApps.sales.request. Known here: clientId, params, permissions, datasourceName',
+      'p.yaml:4:46 unknown key "xyz" in dataApps.sales.request. Known here: clientId, datasourceName, params, permissions',
     ]);
   });
 

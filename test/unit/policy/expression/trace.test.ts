@@ -106,7 +106,7 @@ describe('the trace of a decision', () => {
 
   it('tells which rule refused a value, without the value', () => {
     const { events } = observe({ role: 'user', ok: true, realm: { org: 'no good' } });
-    expect(events.at(-1)).toBe('refused clientId: clientId does not match the pattern of clientId');
+    expect(events.at(-1)).toBe('refused clientId: clientId does not match ^[A-Za-z0-9][A-Za-z0-9_.:@|+-]{0,127}$');
   });
 
   it('tells that the data app is not for the user', () => {

@@ -16,6 +16,7 @@ const dataApp = (...references: readonly Reference[]): DataAppPolicy => ({
   apiKeyName: 'DATABRAIN_API_KEY_SALES',
   expiresInMs: 3_600_000,
   withinAccessToken: false,
+  availability: undefined,
   validations: [],
   references,
   buildRequest: () => {

@@ -5,7 +5,7 @@ import {
   registrableType,
   typeFits,
   type ExpectedType,
-} from '../../../../src/policy/compile/scalar-expression.ts';
+} from '../../../../src/policy/compile/expression-site.ts';
 
 describe('a static type', () => {
   const all: readonly ExpectedType[] = ['bool', 'string', 'number', 'list'];

@@ -1,11 +1,36 @@
-// One expression of the file, ready to be evaluated at its site: typed, traced, compiled once.
+// One expression of the file at its site: how it is recognised, which types fit there, and the closure that evaluates
+// it, traced for observers.
 import type { ASTNode } from '@marcbachmann/cel-js';
+import { excerpt } from '../expression/cel-tree.ts';
 import { compile, type CompileContext } from '../expression/compile-expression.ts';
 import type { Evaluate } from '../expression/compile-logic.ts';
-import { excerpt } from '../expression/cel-tree.ts';
 import { ExpressionFailure, type Evaluation } from '../expression/evaluation.ts';
 import type { Expression } from '../expression/read-expression.ts';
 import type { ExpressionSite, ExpressionSiteKind } from '../expression/trace.ts';
+
+/** The expression inside `${ … }`, with where it begins in the scalar; undefined for a literal. */
+export const expressionIn = (value: unknown): { readonly text: string; readonly offset: number } | undefined =>
+  typeof value === 'string' && value.startsWith('${') && value.endsWith('}')
+    ? { text: value.slice(2, -1), offset: 2 }
+    : undefined;
+
+/** What an expression may statically be. */
+export type ExpectedType = 'bool' | 'string' | 'number' | 'list';
+
+/** Whether the checker's type can be one of these; `dyn` can be anything and is checked per decision. */
+export const typeFits = (type: string, expected: readonly ExpectedType[]): boolean =>
+  type.startsWith('dyn') ||
+  (type === 'bool' && expected.includes('bool')) ||
+  (type === 'string' && expected.includes('string')) ||
+  ((type === 'int' || type === 'double') && expected.includes('number')) ||
+  (/^list(?:<(?:string|dyn|[A-Z])>)?$/.test(type) && expected.includes('list'));
+
+/** The type under which later expressions see a variable: what the checker knows to register, else `dyn`. */
+export const registrableType = (type: string): string => {
+  if (/^(?:bool|string|int|double|list|list<(?:string|bool|int|double|dyn)>)$/.test(type)) return type;
+  if (type.startsWith('list')) return 'list';
+  return type.startsWith('map') ? 'map' : 'dyn';
+};
 
 export interface CompiledSite {
   readonly site: ExpressionSite;
@@ -57,7 +82,7 @@ export function compileSite(
     variables: expression.variables,
     ternaries: expression.ternaries.map((node) => ({
       position: source.position(node.start),
-      condition: node.op === '?:' ? excerpt(node.args[0]) : excerpt(node),
+      condition: excerpt(node.op === '?:' ? node.args[0] : node),
     })),
   };
   const onBranch = (node: ASTNode, evaluation: Evaluation, taken: boolean): void =>

@@ -1,7 +1,7 @@
 // The last check before a body is sent: what a mistake of ours further up must not get past.
 import { Ajv } from 'ajv';
 import { describe, expect, it } from 'vitest';
-import { upstreamBodySchema } from '../../../src/policy/upstream-schema.ts';
+import { upstreamBodySchema } from '../../../src/policy/upstream-request.ts';
 
 const validate = new Ajv({ strict: true, allowUnionTypes: true }).compile(upstreamBodySchema);
 

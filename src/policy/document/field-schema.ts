@@ -1,0 +1,137 @@
+// JSON Schema of the values of a policy file, by kind of field. A `description` completes the sentence "… must be".
+import type { FieldKind } from '../upstream-request.ts';
+
+const noInterpolation = '(?:(?!\\$\\{)[\\s\\S])';
+/** Exactly one `${ … }`, nothing around it. */
+const expression = `^\\$\\{${noInterpolation}*\\}$`;
+const literal = `^${noInterpolation}+$`;
+const literalOrExpression = `^(?:\\$\\{${noInterpolation}*\\}|${noInterpolation}+)$`;
+
+const text = {
+  type: 'string',
+  pattern: literalOrExpression,
+  description: 'a text that is not empty, or exactly one ${ … } (there is no string interpolation)',
+} as const;
+export const literalText = {
+  type: 'string',
+  pattern: literal,
+  description: 'a text that is not empty, without ${ … }',
+} as const;
+const constantSql = {
+  type: 'string',
+  pattern: literal,
+  description: 'a constant text: SQL is never built from an expression',
+} as const;
+const flag = {
+  type: ['boolean', 'string'],
+  pattern: expression,
+  description: 'true, false or exactly one ${ … }',
+} as const;
+const number = {
+  type: ['number', 'string'],
+  pattern: expression,
+  description: 'a number or exactly one ${ … }',
+} as const;
+export const condition = {
+  type: 'string',
+  pattern: literalOrExpression,
+  description: 'one CEL expression as text, such as claims.role == "admin"',
+} as const;
+const textList = {
+  type: ['array', 'string'],
+  items: text,
+  pattern: expression,
+  description: 'a list of texts or exactly one ${ … }',
+} as const;
+
+/** Names that the operator chooses and that become keys of the upstream's body. */
+const filterName = {
+  type: 'string',
+  pattern: '^(?:(?!\\$\\{)[^\\u0000-\\u001f\\u007f])+$',
+  maxLength: 256,
+  description: 'a name without ${ … } and control characters',
+} as const;
+
+const sqlShape = { sql: constantSql, columnName: constantSql } as const;
+const pairs = (...names: readonly [string, string][]): Record<string, readonly string[]> =>
+  Object.fromEntries(
+    names.flatMap(([a, b]) => [
+      [a, [b]],
+      [b, [a]],
+    ]),
+  );
+
+const filterText = { ...text, description: 'a text that is not empty, or exactly one ${ … }' } as const;
+
+/** What `$ref` in the schemas below refers to. */
+export const definitions = {
+  metricFilterValue: {
+    type: ['boolean', 'number', 'string', 'array', 'object'],
+    pattern: literalOrExpression,
+    items: filterText,
+    minItems: 1,
+    properties: sqlShape,
+    additionalProperties: false,
+    dependencies: pairs(['sql', 'columnName']),
+    minProperties: 2,
+    description: 'a boolean, number, text, list of texts, { sql, columnName } or exactly one ${ … }, and not empty',
+  },
+  dashboardFilterValue: {
+    type: ['string', 'array', 'object'],
+    pattern: literalOrExpression,
+    items: filterText,
+    minItems: 1,
+    properties: { ...sqlShape, startDate: text, endDate: text, min: number, max: number },
+    additionalProperties: false,
+    dependencies: pairs(['sql', 'columnName'], ['startDate', 'endDate'], ['min', 'max']),
+    minProperties: 2,
+    maxProperties: 2,
+    description:
+      'a text, list of texts, { startDate, endDate }, { min, max }, { sql, columnName } or exactly one ${ … }, and not empty',
+  },
+} as const;
+
+const expressionText = { type: 'string', pattern: '\\$\\{' } as const;
+const holdsExpression = {
+  anyOf: [
+    expressionText,
+    { type: 'array', contains: expressionText },
+    { type: 'object', not: { additionalProperties: { not: expressionText } } },
+  ],
+} as const;
+
+const values = (value: object): object => ({
+  type: 'object',
+  propertyNames: filterName,
+  // A filter named like a part of an SQL filter: an expression there is more likely a mistake than a filter.
+  properties: {
+    sql: { allOf: [value], not: holdsExpression, description: 'constant' },
+    columnName: { allOf: [value], not: holdsExpression, description: 'constant' },
+  },
+  additionalProperties: value,
+  minProperties: 1,
+  description: 'a map from filter names to values, with at least one entry',
+});
+
+const filters = (idName: string, value: keyof typeof definitions, optional: Readonly<Record<string, object>>) => ({
+  type: 'array',
+  items: {
+    type: 'object',
+    properties: { when: condition, [idName]: text, values: values({ $ref: `#/definitions/${value}` }), ...optional },
+    required: [idName, 'values'],
+    additionalProperties: false,
+    description: `a filter { ${idName}, values } with an optional ${['when', ...Object.keys(optional)].join(' and ')}`,
+  },
+  description: `a list of filters { ${idName}, values }`,
+});
+
+export const fieldSchemas = {
+  clientId: { ...text, description: 'a text or exactly one ${ … }; None, without quotes or with, means no tenancy' },
+  name: text,
+  timeZone: text,
+  embedIds: { ...textList, minItems: 1, description: 'a list of at least one text, or exactly one ${ … }' },
+  names: textList,
+  metricFilters: filters('metricId', 'metricFilterValue', {}),
+  dashboardFilters: filters('dashboardId', 'dashboardFilterValue', { isShowOnUrl: flag }),
+  flag,
+} as const satisfies Readonly<Record<FieldKind, object>>;
