@@ -91,7 +91,7 @@ function lifetime(
 const toGrant = (policy: Policy, dataApp: DataAppPolicy, principal: Principal, terms: Terms, nowMs: number): Grant => {
   const { request, requestSha256 } = terms;
   return Object.freeze({
-    user: { iss: principal.iss, sub: principal.sub },
+    user: Object.freeze({ iss: principal.iss, sub: principal.sub }),
     apiKeyName: dataApp.apiKeyName,
     request,
     requestSha256,
