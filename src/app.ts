@@ -4,6 +4,7 @@ import type { FastifyInstance } from 'fastify';
 import type { AddressInfo } from 'node:net';
 import type { Logger } from 'pino';
 import { createAuthenticator } from './authn/authenticate.ts';
+import { isSecretOf } from './authn/keys/verification-key.ts';
 import type { Clock } from './clock.ts';
 import type { Configuration } from './config/load-configuration.ts';
 import { noStoredSecrets, type StoredSecrets } from './config/stored-secrets.ts';
@@ -14,6 +15,7 @@ import { createIssue } from './guest-token/issue.ts';
 import { createRedisTokens } from './guest-token/redis-tokens.ts';
 import { createAdminListener } from './http/admin.ts';
 import { createReadiness } from './http/readiness.ts';
+import { prepareVerifiers } from './http/jwt.ts';
 import { createPublicListener, type Phase } from './http/public-listener.ts';
 import { createDecide } from './policy/decide.ts';
 import { upstreamBodySchema } from './policy/upstream-request.ts';
@@ -32,6 +34,7 @@ import {
   observeIssue,
   observeKeySets,
   observeRedis,
+  observeRefusedTokens,
   observeSecretReload,
   observeSecretStores,
   observeUpstream,
@@ -96,6 +99,15 @@ export async function buildApp(options: AppOptions): Promise<App> {
   stored.onEvent(observeSecretStores(metrics, logger));
   let phase: Phase = 'serving';
 
+  // Who is calling.
+  const authenticator = await createAuthenticator({
+    issuers: config.issuers,
+    prepareVerifiers,
+    clock,
+    events: observeKeySets(metrics, logger),
+    explains: logger.isLevelEnabled('debug'),
+  });
+
   // Secrets: API keys by setting, each watched if it came from a file or a store.
   const apiKeys = createApiKeys({
     settings: config.apiKeys,
@@ -104,20 +116,16 @@ export async function buildApp(options: AppOptions): Promise<App> {
       if (authenticator.isSigningSecret(value)) throw new Error('is the same as the JWT secret');
     },
   });
-
-  // Who is calling.
-  const authenticator = createAuthenticator({
-    issuers: config.issuers,
-    clock,
-    events: observeKeySets(metrics, logger),
-  });
   const issuerKeyFiles = watchIssuerKeyFiles({
     keyFiles: config.issuerKeyFiles,
     issuersFile: config.issuersFile,
     replaceKeys: authenticator.replaceKeys,
-    accept: (key: Secret) => {
-      const isApiKey = apiKeys.names.some((name) => apiKeys.get(name)?.identity() === key.identity());
-      if (isApiKey) throw new Error('is the same as an API key');
+    accept: (next) => {
+      for (const name of apiKeys.names) {
+        const apiKey = apiKeys.get(name);
+        const isTaken = apiKey !== undefined && next.some((key) => isSecretOf(key, apiKey));
+        if (isTaken) throw new Error('is the same as an API key');
+      }
     },
     watch: secretWatch,
   });
@@ -190,6 +198,7 @@ export async function buildApp(options: AppOptions): Promise<App> {
     events: edgeEvents,
     audit: createAudit(logger),
     authenticator,
+    onRefusedToken: observeRefusedTokens(logger),
     decide: (principal, dataApp) => decide(policies.current(), principal, dataApp, clock.now()),
     ...(policies.compareWithShadow && { afterDecision: policies.compareWithShadow }),
     issue: issue.issue,

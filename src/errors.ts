@@ -162,74 +162,86 @@ export const errorRow = (code: ErrorCode): ErrorRow => errorTable[code];
 export type Reason = AuthnReason | PolicyReason | UpstreamReason | EdgeReason;
 
 /** Reasons of `authn/`: what was wrong with the credentials. */
-export type AuthnReason =
-  | 'credentials_missing'
-  | 'credentials_malformed'
-  | 'credentials_ambiguous'
-  | 'token_too_large'
-  | 'token_malformed'
-  | 'token_header_refused'
-  | 'token_type_refused'
-  | 'algorithm_refused'
-  | 'issuer_refused'
-  | 'audience_refused'
-  | 'key_unknown'
-  | 'signature_invalid'
-  | 'claim_missing'
-  | 'claim_invalid'
-  | 'token_expired'
-  | 'token_not_yet_valid'
-  | 'token_issued_in_future'
-  | 'token_lifetime_too_long'
-  | 'subject_refused'
-  | 'keys_unavailable'
-  | 'origin_refused';
+export const authnReasons = [
+  'credentials_missing',
+  'credentials_malformed',
+  'credentials_ambiguous',
+  'token_too_large',
+  'token_malformed',
+  'token_header_refused',
+  'token_type_refused',
+  'algorithm_refused',
+  'issuer_refused',
+  'audience_refused',
+  'key_unknown',
+  'signature_invalid',
+  'claim_missing',
+  'claim_invalid',
+  'token_expired',
+  'token_not_yet_valid',
+  'token_issued_in_future',
+  'token_lifetime_too_long',
+  'subject_refused',
+  'keys_unavailable',
+  'key_not_looked_up',
+  'origin_refused',
+] as const;
+export type AuthnReason = (typeof authnReasons)[number];
 
 /** Reasons of `policy/`: why the policy gives nothing. */
-export type PolicyReason =
-  | 'data_app_unknown'
-  | 'data_app_not_named'
-  | 'data_app_not_for_user'
-  | 'validation_refused'
-  | 'expression_failed'
-  | 'client_id_refused'
-  | 'filter_value_refused'
-  | 'value_refused'
-  | 'body_refused'
-  | 'access_token_ends_too_soon';
+export const policyReasons = [
+  'data_app_unknown',
+  'data_app_not_named',
+  'data_app_not_for_user',
+  'validation_refused',
+  'expression_failed',
+  'client_id_refused',
+  'filter_value_refused',
+  'value_refused',
+  'body_refused',
+  'access_token_ends_too_soon',
+] as const;
+export type PolicyReason = (typeof policyReasons)[number];
 
 /** Reasons of `guest-token/`: why no guest token could be had. */
-export type UpstreamReason =
-  | 'upstream_rejected'
-  | 'upstream_key_refused'
-  | 'upstream_invalid_response'
-  | 'upstream_redirect'
-  | 'upstream_too_large'
-  | 'upstream_token_repeated'
-  | 'upstream_rate_limited'
-  | 'upstream_error'
-  | 'upstream_unreachable'
-  | 'upstream_timeout'
-  | 'circuit_open'
-  | 'queue_full'
-  | 'api_key_missing';
+export const upstreamReasons = [
+  'upstream_rejected',
+  'upstream_key_refused',
+  'upstream_invalid_response',
+  'upstream_redirect',
+  'upstream_too_large',
+  'upstream_token_repeated',
+  'upstream_rate_limited',
+  'upstream_error',
+  'upstream_unreachable',
+  'upstream_timeout',
+  'circuit_open',
+  'queue_full',
+  'api_key_missing',
+] as const;
+export type UpstreamReason = (typeof upstreamReasons)[number];
 
 /** Reasons of `http/`: what was wrong with the request itself. */
-export type EdgeReason =
-  | 'body_malformed'
-  | 'body_too_large'
-  | 'media_type'
-  | 'not_found'
-  | 'method'
-  | 'host_refused'
-  | 'path_malformed'
-  | 'version_refused'
-  | 'headers_too_large'
-  | 'caller_gone'
-  | 'address_limit'
-  | 'user_limit'
-  | 'shutting_down'
-  | 'bug';
+export const edgeReasons = [
+  'body_malformed',
+  'body_too_large',
+  'media_type',
+  'not_found',
+  'method',
+  'host_refused',
+  'path_malformed',
+  'version_refused',
+  'headers_too_large',
+  'caller_gone',
+  'address_limit',
+  'user_limit',
+  'shutting_down',
+  'bug',
+] as const;
+export type EdgeReason = (typeof edgeReasons)[number];
+
+/** Every reason there is. */
+export const reasons: readonly Reason[] = [...authnReasons, ...policyReasons, ...upstreamReasons, ...edgeReasons];
 
 interface ServiceErrorDetail {
   /** Replaces the fixed sentence; only a validation message that the operator wrote in the policy. */
@@ -248,10 +260,13 @@ interface ServiceErrorDetail {
   readonly retryAfterSeconds?: number;
   /** Whom the refusal concerns, once that is verified; for the audit line. */
   readonly iss?: string;
-  readonly sub?: string;
+  readonly sub?: string | number;
 }
 
-/** A refusal on its way to the edge. Its `message` is a code and a reason, so that logging it leaks nothing. */
+/**
+ * A refusal on its way to the edge. Its `message` is a code and a reason, so that logging it leaks nothing. It has a
+ * stack only for a bug: for all else nobody reads it, and collecting it costs more than most requests.
+ */
 export class ServiceError extends Error {
   override readonly name = 'ServiceError';
   readonly code: ErrorCode;
@@ -259,7 +274,10 @@ export class ServiceError extends Error {
   readonly detail: ServiceErrorDetail;
 
   constructor(code: ErrorCode, reason: Reason, detail: ServiceErrorDetail = {}) {
+    const { stackTraceLimit } = Error;
+    if (code !== 'INTERNAL_ERROR') Error.stackTraceLimit = 0;
     super(`${code} (${reason})`);
+    Error.stackTraceLimit = stackTraceLimit;
     this.code = code;
     this.reason = reason;
     this.detail = detail;

@@ -1,31 +1,33 @@
 // From a token to a Principal (RFC 7519 §7.2, RFC 8725 §3): the form, then the issuer, then its key, then signature
-// and claims by the verifier, then our own checks of what it gave back. The only maker of Principals.
+// and claims by the verifier. Refuses by value. The only maker of Principals.
 import type { Clock } from '../clock.ts';
-import { ServiceError, type Reason } from '../errors.ts';
-import { candidateKeys, expectKey, type Issuer } from './keys/candidate-keys.ts';
-import { parseCompactJws } from './compact-jws.ts';
-import { createIssuerKeys } from './keys/issuer-keys.ts';
+import { deepFreeze } from '../deep-freeze.ts';
+import type { Secret } from '../secrets/secret.ts';
+import { own, type JsonObject } from '../strict-json.ts';
+import { maxTokenBytes, parseCompactJws } from './compact-jws.ts';
 import type { IssuerConfig } from './issuer.ts';
-import { readJoseHeader } from './jose-header.ts';
-import { identityOf, type KeyRing, type LoadedKey } from './keys/key-ring.ts';
+import { readJoseHeader, type JoseHeader } from './jose-header.ts';
+import { signatureBytesOf } from './keys/algorithms.ts';
+import { createIssuerKeys, type IssuerKeys } from './keys/issuer-keys.ts';
+import type { KeyInForce } from './keys/key-ring.ts';
 import { createDocumentFetcher } from './keys/key-set-fetch.ts';
 import { defaultTimings, type KeySetEvents, type KeySetState, type KeySetTimings } from './keys/key-set.ts';
+import { isSecretOf, KeyRefused, shareSecret, type VerificationKey } from './keys/verification-key.ts';
 import type { Principal } from './principal.ts';
-import { KeyRefused } from './keys/public-key.ts';
-import { refusal } from './refusal.ts';
-import { checkTimes, readRegisteredClaims, type RegisteredClaims } from './registered-claims.ts';
-import { createRememberedTokens } from './remembered-tokens.ts';
-import type { Secret } from '../secrets/secret.ts';
-import { deepFreeze } from '../deep-freeze.ts';
-import { createOnePerTick } from './one-per-tick.ts';
-import { own, type JsonObject } from '../strict-json.ts';
-import type { VerifyJws } from './verify-jws.ts';
+import { readRegisteredClaims, timeRefusal, type RegisteredClaims } from './registered-claims.ts';
+import { createRememberedTokens, digestOf, type TokenDigest } from './remembered-tokens.ts';
+import { isRefusal, refuseForNow, refuseLongToken, refuseToken, type TokenRefusal } from './token-refusal.ts';
+import { createTurns } from './verification-turns.ts';
+import type { PrepareVerifiers } from './verify-token.ts';
 
 export interface AuthenticatorOptions {
   /** Distinct `iss`; at least one. */
   readonly issuers: readonly IssuerConfig[];
+  readonly prepareVerifiers: PrepareVerifiers;
   readonly clock: Clock;
   readonly events: KeySetEvents;
+  /** Whether a refused claim is worth a signature check, so that the refusal can say if the claim is the issuer's word. */
+  readonly explains?: boolean;
   /** Only tests set these. */
   readonly timings?: Partial<KeySetTimings>;
   readonly maxKeySetBytes?: number;
@@ -34,151 +36,220 @@ export interface AuthenticatorOptions {
 
 export interface Authenticator {
   /**
-   * Throws ServiceError: INVALID_TOKEN, TOKEN_EXPIRED (all else was good), AUTHENTICATION_UNAVAILABLE (the issuer's
-   * keys cannot be had). `verify` is this request's verifier, made by http/jwt.ts.
+   * The caller, or why not: 401, 431 for a token beyond 16 KiB, or 503 when the issuer's keys could not be fetched or
+   * the token names a key that may not be looked up yet. Does not throw or reject but for bugs.
    */
-  readonly authenticate: (token: string, verify: VerifyJws) => Promise<Principal>;
+  readonly authenticate: (token: string) => Principal | TokenRefusal | Promise<Principal | TokenRefusal>;
   /** Whether the keys of at least one issuer are at hand. */
   readonly ready: () => boolean;
-  /** Takes a changed JWT_SECRET_FILE or JWT_PUBLIC_KEY_FILE into use. Throws, without the text, and keeps the old keys. */
-  readonly replaceKeys: (iss: string, text: string) => void;
+  /**
+   * Takes a changed JWT_SECRET_FILE or JWT_PUBLIC_KEY_FILE into use. Rejects, without the text, and keeps the old keys.
+   * `accept` may refuse by throwing, right before the change.
+   */
+  readonly replaceKeys: (
+    iss: string,
+    text: string,
+    accept: (next: readonly VerificationKey[]) => void,
+  ) => Promise<void>;
   /** Whether tokens are verified with this very text as HMAC secret now. */
   readonly isSigningSecret: (text: Secret) => boolean;
   /** Begins to fetch keys; does not wait for them. */
   readonly start: () => void;
+  /** Resolves when the fetches that are under way have ended. */
+  readonly settled: () => Promise<void>;
   readonly close: () => Promise<void>;
   /** One entry per issuer whose keys are fetched. */
   readonly keySetState: () => readonly KeySetState[];
 }
 
-const timeReasons: ReadonlySet<Reason> = new Set<Reason>(['token_expired', 'token_not_yet_valid']);
-
 const maxRememberedBytes = 64 * 1024 * 1024;
 
-function toPrincipal(config: IssuerConfig, registered: RegisteredClaims, claims: JsonObject): Principal {
-  const principal = { iss: config.iss, sub: registered.sub, exp: registered.exp, claims: deepFreeze(claims) };
+interface Issuer {
+  readonly config: IssuerConfig;
+  readonly keys: IssuerKeys;
+}
+
+/** A token that was read and is worth looking for its key. */
+interface UnverifiedToken {
+  readonly token: string;
+  readonly digest: TokenDigest;
+  readonly issuer: Issuer;
+  readonly header: JoseHeader;
+  readonly claims: JsonObject;
+  readonly registered: RegisteredClaims;
+  /** In bytes. */
+  readonly signatureLength: number;
+}
+
+function toPrincipal({ issuer, registered, claims }: UnverifiedToken): Principal {
+  const principal = { iss: issuer.config.iss, sub: registered.sub, exp: registered.exp, claims: deepFreeze(claims) };
   return Object.freeze(principal) as Principal;
 }
 
-/** Opens nothing before `start`. */
-export function createAuthenticator(options: AuthenticatorOptions): Authenticator {
-  const { clock, events } = options;
+/** The keys in force that may have signed the token, at least one, or why there is none. */
+function candidateKeys(
+  { config, keys }: Issuer,
+  { kid, algorithm }: JoseHeader,
+  signatureLength: number,
+): readonly KeyInForce[] | TokenRefusal {
+  const ring = keys.ring();
+  if (ring === undefined) return refuseForNow('keys_unavailable', keys.nextFetchSeconds());
+  const able = ring.candidates(kid, algorithm);
+  if (able.length === 0) {
+    return kid !== undefined && ring.names(kid)
+      ? refuseToken('algorithm_refused', { received: algorithm, expected: config.algorithms })
+      : refuseToken('key_unknown', { received: kid });
+  }
+  // RFC 8017 §8.1.2 step 1. OpenSSL takes a PSS signature whose leading zeros were cut off, and a token that can be
+  // written in two ways gets past whatever knows tokens by their text.
+  const fitting = able.filter(({ modulusBytes }) => signatureBytesOf(algorithm, modulusBytes) === signatureLength);
+  return fitting.length === 0 ? refuseToken('signature_invalid', { isSigned: false }) : fitting;
+}
+
+/** Opens nothing before `start`. Rejects only for bugs: the configuration was checked. */
+export async function createAuthenticator(options: AuthenticatorOptions): Promise<Authenticator> {
+  const { prepareVerifiers, clock, events, explains = false } = options;
   const timings = { ...defaultTimings, ...options.timings };
   const fetcher = createDocumentFetcher({
     connectTimeoutMs: timings.timeoutMs,
     maxBytes: options.maxKeySetBytes ?? 512 * 1024,
   });
-  const issuers = new Map<string, Issuer>(
-    options.issuers.map((config) => [
-      config.iss,
-      { config, keys: createIssuerKeys(config, { fetcher, clock, timings, events }) },
-    ]),
-  );
+  const issuers = new Map<string, Issuer>();
+  for (const config of options.issuers) {
+    const keys = await createIssuerKeys(config, { prepareVerifiers, fetcher, clock, timings, events });
+    issuers.set(config.iss, { config, keys });
+  }
   const remembered = createRememberedTokens(options.maxRememberedTokens ?? 10_000, maxRememberedBytes);
-  const turn = createOnePerTick();
+  const takeTurn = createTurns(clock.monotonic);
 
-  const hasSecret = ({ config, keys }: Issuer, identity: string): boolean =>
-    config.keys.kind === 'secret' && keys.ring()?.materials.has(identity) === true;
-
-  const sharesSecret = (issuer: Issuer, ring: KeyRing): boolean =>
-    [...ring.materials].some((identity) => hasSecret(issuer, identity));
+  const keysOf = ({ keys }: Issuer): readonly KeyInForce[] => keys.ring()?.keys ?? [];
 
   /** The issuer that the token names, exactly; or the only one there is, if tokens may name none. */
-  function issuerOf(payload: JsonObject): Issuer {
+  function issuerOf(payload: JsonObject): Issuer | TokenRefusal {
     if (!Object.hasOwn(payload, 'iss')) {
       const [only, ...others] = issuers.values();
-      if (only === undefined || others.length > 0 || !only.config.allowMissingIssuer) {
-        throw refusal('claim_missing', 'iss');
-      }
-      return only;
+      const isAllowed = only !== undefined && others.length === 0 && only.config.allowMissingIssuer;
+      return isAllowed ? only : refuseToken('claim_missing', { claim: 'iss', expected: [...issuers.keys()] });
     }
     const iss = own(payload, 'iss');
     const issuer = typeof iss === 'string' ? issuers.get(iss) : undefined;
-    if (issuer === undefined) throw refusal('issuer_refused', 'iss');
-    return issuer;
-  }
-
-  /** The payload that one of the keys vouches for, and that key. */
-  async function verifyWithOneOf(
-    candidates: readonly LoadedKey[],
-    config: IssuerConfig,
-    token: string,
-    verify: VerifyJws,
-  ): Promise<{ claims: JsonObject; key: LoadedKey }> {
-    for (const key of candidates) {
-      try {
-        return { claims: await verify(config, token, key), key };
-      } catch (error) {
-        if (!(error instanceof ServiceError) || error.reason !== 'signature_invalid') throw error;
-      }
-    }
-    throw refusal('signature_invalid');
+    return issuer ?? refuseToken('issuer_refused', { claim: 'iss', received: iss, expected: [...issuers.keys()] });
   }
 
   /** A remembered token is good as long as the key that verified it is in force and its times are. */
-  function recall(token: string): Principal | undefined {
-    const known = remembered.get(token);
+  function recall(digest: TokenDigest): Principal | TokenRefusal | undefined {
+    const known = remembered.get(digest);
     if (known === undefined) return undefined;
-    const { principal, registered, iss, key } = known;
-    const issuer = issuers.get(iss);
-    const ring = issuer?.keys.ring();
-    if (issuer === undefined || ring?.holds(key) !== true) {
-      remembered.forget(token);
-      return undefined;
-    }
-    try {
-      checkTimes(registered, issuer.config, clock.now());
-    } catch (error) {
-      remembered.forget(token);
-      throw error;
-    }
-    return principal;
+    const { principal, registered, key } = known;
+    const issuer = issuers.get(principal.iss);
+    const inForce = issuer?.keys.ring()?.holds(key) === true;
+    const refusal = issuer && inForce ? timeRefusal(registered, issuer.config, clock.now()) : undefined;
+    if (inForce && refusal === undefined) return principal;
+    remembered.forget(digest);
+    return refusal;
   }
 
-  async function verifyNew(token: string, verify: VerifyJws): Promise<Principal> {
-    const { header, payload, signatureLength } = parseCompactJws(token);
-    const issuer = issuerOf(payload);
-    const { config } = issuer;
-    const joseHeader = readJoseHeader(header, config);
-    // Before the verifier too: it answers odd types and dates with exceptions that are not refusals.
-    const unverified = readRegisteredClaims(payload, config);
-
-    await expectKey(issuer, joseHeader);
-    candidateKeys(issuer, joseHeader, signatureLength); // What no key can have signed is refused without a turn.
-    await turn();
-    // While it waited, keys may have changed, and a page with many embeds sends its new token many times at once.
-    const known = recall(token);
+  /** Tries the keys of now. Synchronous: this is what holds the event loop. */
+  function verifyNow(unverified: UnverifiedToken): Principal | TokenRefusal {
+    const { token, digest, issuer, header, registered, signatureLength } = unverified;
+    // While it waited its turn, keys may have changed, and a page with many embeds sends its token many times at once.
+    const known = recall(digest);
     if (known !== undefined) return known;
-    const candidates = candidateKeys(issuer, joseHeader, signatureLength);
-    const { claims, key } = await verifyWithOneOf(candidates, config, token, verify).catch((error: unknown) => {
+    const candidates = candidateKeys(issuer, header, signatureLength);
+    if (isRefusal(candidates)) return candidates;
+    for (const key of candidates) {
+      const reason = key.verify(token);
+      if (reason === 'signature_invalid') continue;
       // The verifier looks at times after the signature; ours says whom it concerns and puts `exp` last.
-      if (error instanceof ServiceError && timeReasons.has(error.reason)) checkTimes(unverified, config, clock.now());
-      throw error;
-    });
-    const registered = readRegisteredClaims(claims, config);
-    checkTimes(registered, config, clock.now());
+      const refusal = timeRefusal(registered, issuer.config, clock.now());
+      if (reason !== undefined) return refusal ?? refuseToken(reason, { isSigned: true });
+      if (refusal !== undefined) return refusal;
+      const principal = toPrincipal(unverified);
+      remembered.add(digest, token.length, { principal, registered, key });
+      return principal;
+    }
+    return refuseToken('signature_invalid', { isSigned: false });
+  }
 
-    const principal = toPrincipal(config, registered, claims);
-    remembered.add(token, { principal, registered, iss: config.iss, key: identityOf(key) });
-    return principal;
+  /** Waits for what may bring the key, and for a turn: the first fetch, or one on behalf of a `kid` that is unknown. */
+  async function verifyInTurn(unverified: UnverifiedToken): Promise<Principal | TokenRefusal> {
+    const { issuer, header, registered, signatureLength } = unverified;
+    if (issuer.keys.ring() === undefined) await issuer.keys.settled();
+    const attempt = (): Principal | TokenRefusal | Promise<Principal | TokenRefusal> => {
+      // What no key can have signed is refused without a turn.
+      const candidates = candidateKeys(issuer, header, signatureLength);
+      return isRefusal(candidates) ? candidates : takeTurn(() => verifyNow(unverified));
+    };
+    const first = await attempt();
+    if (!isRefusal(first) || first.isSigned === true) return first;
+    const lookUp = header.kid === undefined ? undefined : issuer.keys.lookUpOf?.(header.kid);
+    if (lookUp === undefined) return first;
+    // No key makes a token good whose time is over: it is not worth a question.
+    if (timeRefusal(registered, issuer.config, clock.now()) !== undefined) return first;
+    const waitSeconds = await lookUp();
+    if (waitSeconds !== undefined) return refuseForNow('key_not_looked_up', waitSeconds, { received: header.kid });
+    return attempt();
+  }
+
+  /** Says whether the refused claim is at least its issuer's word, where somebody wants to know. */
+  async function withProof(
+    refusal: TokenRefusal,
+    { token, issuer, header, signatureLength }: Omit<UnverifiedToken, 'claims' | 'registered' | 'digest'>,
+  ): Promise<TokenRefusal> {
+    const candidates = candidateKeys(issuer, header, signatureLength);
+    if (isRefusal(candidates)) return refusal;
+    try {
+      const reasons = await takeTurn(() => candidates.map(({ verify }) => verify(token)));
+      return { ...refusal, isSigned: reasons.some((reason) => reason !== 'signature_invalid') };
+    } catch {
+      // What else is wrong with it may be more than the verifier has a word for.
+      return refusal;
+    }
+  }
+
+  function verifyNew(token: string, digest: TokenDigest): TokenRefusal | Promise<Principal | TokenRefusal> {
+    const parsed = parseCompactJws(token);
+    if (isRefusal(parsed)) return parsed;
+    const { payload: claims, signatureLength } = parsed;
+    const issuer = issuerOf(claims);
+    if (isRefusal(issuer)) return issuer;
+    const header = readJoseHeader(parsed.header, issuer.config);
+    if (isRefusal(header)) return header;
+    // Before the verifier too: it answers odd types and dates with exceptions that are not refusals.
+    const registered = readRegisteredClaims(claims, issuer.config);
+    if (!isRefusal(registered)) {
+      return verifyInTurn({ token, digest, issuer, header, claims, registered, signatureLength });
+    }
+    return explains && registered.received !== undefined
+      ? withProof(registered, { token, issuer, header, signatureLength })
+      : registered;
   }
 
   return {
-    authenticate: async (token, verify) => recall(token) ?? verifyNew(token, verify),
+    authenticate: (token) => {
+      if (token.length > maxTokenBytes) return refuseLongToken();
+      const digest = digestOf(token);
+      return recall(digest) ?? verifyNew(token, digest);
+    },
     ready: () => [...issuers.values()].some(({ keys }) => keys.ring() !== undefined),
-    replaceKeys: (iss, text) => {
+    replaceKeys: async (iss, text, accept) => {
       const issuer = issuers.get(iss);
       if (issuer === undefined) throw new Error('no such issuer is configured');
-      issuer.keys.replace(text, (next) => {
+      await issuer.keys.replace(text, (next) => {
         for (const other of issuers.values()) {
-          if (other !== issuer && sharesSecret(other, next))
+          if (other !== issuer && shareSecret(next, keysOf(other)))
             throw new KeyRefused('is the secret of another issuer too');
         }
+        accept(next);
       });
     },
-    isSigningSecret: (text) => [...issuers.values()].some((issuer) => hasSecret(issuer, text.identity())),
+    isSigningSecret: (text) =>
+      [...issuers.values()].some((issuer) => keysOf(issuer).some((key) => isSecretOf(key, text))),
     start: () => {
       for (const { keys } of issuers.values()) keys.start();
+    },
+    settled: async () => {
+      await Promise.all([...issuers.values()].map(({ keys }) => keys.settled()));
     },
     close: async () => {
       for (const { keys } of issuers.values()) keys.close();

@@ -1,13 +1,12 @@
 // The compact form of a JWS (RFC 7515 §7.1), taken apart strictly before any library sees it: what one parser takes
 // and another leaves is how tokens get past a gate. Checks no signature; nothing in here is trusted yet.
-import { ServiceError } from '../errors.ts';
-import { refusal } from './refusal.ts';
 import { parseJsonObject, type JsonObject } from '../strict-json.ts';
+import { refuseToken, type TokenRefusal } from './token-refusal.ts';
 
 /** In bytes; the text is ASCII or refused. */
 export const maxTokenBytes = 16_384;
 
-export interface UnverifiedToken {
+export interface CompactJws {
   readonly header: JsonObject;
   readonly payload: JsonObject;
   /** In bytes. */
@@ -21,24 +20,18 @@ function decodeSegment(segment: string): Buffer | undefined {
   return segment !== '' && bytes.toString('base64url') === segment ? bytes : undefined;
 }
 
-/**
- * Throws INVALID_TOKEN unless the text is three canonical segments, the first two of them JSON objects, and
- * HEADERS_TOO_LARGE for a token that is too long: its user cannot get a shorter one by logging in again.
- */
-export function parseCompactJws(token: string): UnverifiedToken {
-  if (token.length > maxTokenBytes) throw new ServiceError('HEADERS_TOO_LARGE', 'token_too_large');
+/** Its parts, or a refusal unless the text is three canonical segments, the first two of them JSON objects. */
+export function parseCompactJws(token: string): CompactJws | TokenRefusal {
   const segments = token.split('.', 6);
-  if (segments.length !== 3) throw refusal('token_malformed');
+  if (segments.length !== 3) return refuseToken('token_malformed', { received: `${segments.length} segments` });
   const [header, payload, signature] = segments.map(decodeSegment);
-  if (header === undefined || payload === undefined || signature === undefined) throw refusal('token_malformed');
+  if (header === undefined || payload === undefined || signature === undefined) {
+    return refuseToken('token_malformed', { received: 'a segment that is not base64url' });
+  }
   try {
-    return {
-      header: parseJsonObject(header),
-      payload: parseJsonObject(payload),
-      signatureLength: signature.length,
-    };
+    return { header: parseJsonObject(header), payload: parseJsonObject(payload), signatureLength: signature.length };
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw error;
-    throw refusal('token_malformed');
+    return refuseToken('token_malformed', { received: `JSON that ${error.message}` });
   }
 }

@@ -10,16 +10,15 @@ import {
   algorithms as knownAlgorithms,
   type Algorithm,
 } from './keys/algorithms.ts';
-import { loadHmacSecrets } from './keys/hmac-secret.ts';
-import { createKeyRing, type KeyRing } from './keys/key-ring.ts';
-import { KeyRefused } from './keys/public-key.ts';
+import { loadHmacSecrets, type SecretEncoding } from './keys/hmac-secret.ts';
 import { loadPublicKeys } from './keys/public-keys.ts';
 import { discoveryUrl, trustedUrl } from './keys/trusted-url.ts';
+import { KeyRefused, type VerificationKey } from './keys/verification-key.ts';
 
 /** Where the issuer's keys are. Exactly one by construction. */
 export type RawKeySource =
   /** HMAC secrets, one a line. */
-  | { readonly kind: 'secret'; readonly text: Secret }
+  | { readonly kind: 'secret'; readonly text: Secret; readonly encoding: SecretEncoding }
   /** PEM blocks or a JWK set document. */
   | { readonly kind: 'publicKey'; readonly text: string }
   | { readonly kind: 'jwksUrl'; readonly url: string }
@@ -33,6 +32,7 @@ export interface RawIssuer {
     readonly audience: string;
     readonly algorithms: string;
     readonly key: string;
+    readonly userClaim: string;
   };
   readonly issuer: string;
   readonly audience: readonly string[];
@@ -43,12 +43,21 @@ export interface RawIssuer {
   readonly maxLifetimeSeconds?: number;
   readonly allowMissingIssuer: boolean;
   readonly allowMissingAudience: boolean;
+  /** Whether keys may be fetched over http from beyond this machine. */
+  readonly allowHttp: boolean;
+  /** Name of the claim that names the user. */
+  readonly userClaim: string;
   /** The one accepted `typ`, then required; without it `JWT`, `at+jwt` or none at all (RFC 8725 §3.11). */
   readonly typ?: string;
 }
 
+/** Keys from a text that may change while the service runs, and how to load it. */
+export type ConfiguredKeys = { readonly configured: readonly VerificationKey[] } & (
+  { readonly kind: 'secret'; readonly encoding: SecretEncoding } | { readonly kind: 'publicKey' }
+);
+
 export type KeySource =
-  | { readonly kind: 'secret' | 'publicKey'; readonly ring: KeyRing }
+  | ConfiguredKeys
   | { readonly kind: 'jwksUrl'; readonly url: string }
   | { readonly kind: 'discovery'; readonly url: string };
 
@@ -63,12 +72,20 @@ export interface IssuerConfig {
   readonly maxLifetimeSeconds?: number;
   readonly allowMissingIssuer: boolean;
   readonly allowMissingAudience: boolean;
+  readonly allowHttp: boolean;
+  readonly userClaim: string;
   readonly typ?: string;
 }
 
-/** Keys from text that may change while the service runs. Throws KeyRefused, holding nothing of the text. */
-export const loadKeyText = (kind: 'secret' | 'publicKey', text: string, wanted: readonly Algorithm[]): KeyRing =>
-  kind === 'secret' ? createKeyRing(loadHmacSecrets(text, wanted), false) : loadPublicKeys(text, wanted);
+type KeyTextFormat = { readonly kind: 'secret'; readonly encoding: SecretEncoding } | { readonly kind: 'publicKey' };
+
+/** The keys of a text. Throws KeyRefused, holding nothing of the text. */
+export const loadKeyText = (
+  format: KeyTextFormat,
+  text: string,
+  wanted: readonly Algorithm[],
+): readonly VerificationKey[] =>
+  format.kind === 'secret' ? loadHmacSecrets(text, wanted, format.encoding) : loadPublicKeys(text, wanted);
 
 type Report = (where: string, what: string, mend: string) => undefined;
 
@@ -97,14 +114,20 @@ function readAlgorithms(raw: RawIssuer, report: Report): readonly Algorithm[] | 
   return wanted;
 }
 
+const httpFix = 'http is for loopback, or inside a cluster with INSECURE_JWT_HTTP=true';
+
 function readKeys(raw: RawIssuer, wanted: readonly Algorithm[], report: Report): KeySource | undefined {
   const { key, where } = raw;
   switch (key.kind) {
     case 'secret':
     case 'publicKey':
       try {
-        const text = key.kind === 'secret' ? key.text.reveal() : key.text;
-        return { kind: key.kind, ring: loadKeyText(key.kind, text, wanted) };
+        if (key.kind === 'publicKey') return { kind: 'publicKey', configured: loadKeyText(key, key.text, wanted) };
+        return {
+          kind: 'secret',
+          encoding: key.encoding,
+          configured: loadKeyText(key, key.text.reveal(), wanted),
+        };
       } catch (error) {
         if (!(error instanceof KeyRefused)) throw error;
         const mend =
@@ -114,19 +137,19 @@ function readKeys(raw: RawIssuer, wanted: readonly Algorithm[], report: Report):
         return report(where.key, error.message, mend);
       }
     case 'jwksUrl': {
-      const url = trustedUrl(key.url);
+      const url = trustedUrl(key.url, raw.allowHttp);
       if (url === undefined) {
-        return report(where.key, 'is not an https address', 'Use https (http for loopback only), without a user name');
+        return report(where.key, 'is not an https address', `Use https, without a user name; ${httpFix}`);
       }
       return { kind: 'jwksUrl', url: url.href };
     }
     case 'discovery': {
-      const url = discoveryUrl(raw.issuer);
+      const url = discoveryUrl(raw.issuer, raw.allowHttp);
       if (url === undefined) {
         return report(
           where.issuer,
           'is not an https address, and no key source is set',
-          'Set a secret, a public key or the address of a JWK set, or an issuer that can be asked for its keys',
+          `Set a secret, a public key or the address of a JWK set, or an issuer that can be asked for its keys; ${httpFix}`,
         );
       }
       return { kind: 'discovery', url: url.href };
@@ -147,6 +170,9 @@ export function parseIssuer(raw: RawIssuer): { issuer: IssuerConfig } | { proble
   if (raw.audience.length === 0 || raw.audience.some((aud) => aud.trim() === '')) {
     report(raw.where.audience, 'is empty', 'Set the aud that the access tokens for this service carry');
   }
+  if (raw.userClaim.trim() === '') {
+    report(raw.where.userClaim, 'is empty', 'Name the claim that names the user, such as sub');
+  }
   const algorithms = readAlgorithms(raw, report);
   const keys = algorithms === undefined ? undefined : readKeys(raw, algorithms, report);
   if (problems.length > 0 || algorithms === undefined || keys === undefined) return { problems };
@@ -160,6 +186,8 @@ export function parseIssuer(raw: RawIssuer): { issuer: IssuerConfig } | { proble
     ...(raw.maxLifetimeSeconds === undefined ? {} : { maxLifetimeSeconds: raw.maxLifetimeSeconds }),
     allowMissingIssuer: raw.allowMissingIssuer,
     allowMissingAudience: raw.allowMissingAudience,
+    allowHttp: raw.allowHttp,
+    userClaim: raw.userClaim,
     ...(raw.typ === undefined ? {} : { typ: raw.typ }),
   };
   return { issuer: Object.freeze(issuer) };

@@ -5,6 +5,8 @@ import type { Problem } from '../problem.ts';
 import { secretText, type SecretSetting } from '../secrets/secret-setting.ts';
 import { Secret } from '../secrets/secret.ts';
 import { parseIssuer, type IssuerConfig, type RawIssuer, type RawKeySource } from './issuer.ts';
+import { secretEncodings, type SecretEncoding } from './keys/hmac-secret.ts';
+import { shareSecret } from './keys/verification-key.ts';
 import { readYamlList, type YamlEntry } from './yaml-list.ts';
 
 /** What all issuers of the file share unless they say otherwise. */
@@ -13,6 +15,7 @@ export interface IssuersFileOptions {
   readonly maxLifetimeSeconds?: number;
   readonly allowMissingIssuer: boolean;
   readonly allowMissingAudience: boolean;
+  readonly allowHttp: boolean;
   /** Reads a file's bytes or throws an error with a `code`. */
   readonly readFile: (path: string) => Buffer;
 }
@@ -36,6 +39,9 @@ const members = [
   'clockToleranceSeconds',
   'maxLifetimeSeconds',
   'typ',
+  'userClaim',
+  'secretEncoding',
+  'allowMissingAudience',
 ] as const;
 
 export type IssuerMember = (typeof members)[number];
@@ -70,8 +76,21 @@ function readKeyFile(
   }
 }
 
+/** How the entry's secret is encoded; only a secret has an encoding. */
+function readEncoding(entry: YamlEntry<IssuerMember>, source: string | undefined): SecretEncoding | undefined {
+  const name = entry.text('secretEncoding');
+  if (name === undefined) return entry.has('secretEncoding') ? undefined : 'text';
+  if (source !== 'secret' && source !== 'secretFile') {
+    return entry.report('secretEncoding', 'is set, but the key is not a secret', 'Remove it');
+  }
+  const encoding = secretEncodings.find((known) => known === name);
+  return encoding ?? entry.report('secretEncoding', 'is unknown', `Set one of ${secretEncodings.join(', ')}`);
+}
+
 function readKey(entry: YamlEntry<IssuerMember>, file: string, options: IssuersFileOptions): ReadKey | undefined {
   const [source, second] = keySources.filter((member) => entry.has(member));
+  const encoding = readEncoding(entry, source);
+  if (encoding === undefined) return undefined;
   if (second !== undefined) {
     return entry.report(second, `is set beside ${source ?? ''}`, 'Keep one key source for an issuer');
   }
@@ -82,7 +101,7 @@ function readKey(entry: YamlEntry<IssuerMember>, file: string, options: IssuersF
     if (found === undefined) return undefined;
     const { text, path, content } = found;
     const key: RawKeySource =
-      source === 'secretFile' ? { kind: 'secret', text: new Secret(text) } : { kind: 'publicKey', text };
+      source === 'secretFile' ? { kind: 'secret', text: new Secret(text), encoding } : { kind: 'publicKey', text };
     return { key, where, file: { path, content } };
   }
   const text = entry.text(source);
@@ -91,7 +110,8 @@ function readKey(entry: YamlEntry<IssuerMember>, file: string, options: IssuersF
   const value = text.replace(/\r?\n$/, '');
   if (source === 'jwksUrl') return { key: { kind: 'jwksUrl', url: value }, where };
   return {
-    key: source === 'secret' ? { kind: 'secret', text: new Secret(value) } : { kind: 'publicKey', text: value },
+    key:
+      source === 'secret' ? { kind: 'secret', text: new Secret(value), encoding } : { kind: 'publicKey', text: value },
     where,
   };
 }
@@ -108,6 +128,8 @@ function readEntry(
   const tolerance = entry.integer('clockToleranceSeconds', 0, 120) ?? options.clockToleranceSeconds;
   const maxLifetime = entry.integer('maxLifetimeSeconds', 1, 31_536_000) ?? options.maxLifetimeSeconds;
   const typ = entry.text('typ');
+  const userClaim = entry.text('userClaim') ?? 'sub';
+  const allowMissingAudience = entry.flag('allowMissingAudience') ?? options.allowMissingAudience;
   const found = readKey(entry, file, options);
   if (issuer === undefined || audience === undefined || found === undefined) return undefined;
 
@@ -117,6 +139,7 @@ function readEntry(
       audience: entry.where('audience'),
       algorithms: entry.where('algorithms'),
       key: found.where,
+      userClaim: entry.where('userClaim'),
     },
     issuer,
     audience,
@@ -125,7 +148,9 @@ function readEntry(
     clockToleranceSeconds: tolerance,
     ...(maxLifetime === undefined ? {} : { maxLifetimeSeconds: maxLifetime }),
     allowMissingIssuer: options.allowMissingIssuer,
-    allowMissingAudience: options.allowMissingAudience,
+    allowMissingAudience,
+    allowHttp: options.allowHttp,
+    userClaim,
     ...(typ === undefined ? {} : { typ }),
   };
   if (found.file === undefined) return { raw };
@@ -134,10 +159,8 @@ function readEntry(
   return { raw, keyFile: { iss: issuer, setting } };
 }
 
-const shareSecret = ({ keys: a }: IssuerConfig, { keys: b }: IssuerConfig): boolean =>
-  a.kind === 'secret' &&
-  b.kind === 'secret' &&
-  [...a.ring.materials].some((identity) => b.ring.materials.has(identity));
+const haveSecretInCommon = ({ keys: a }: IssuerConfig, { keys: b }: IssuerConfig): boolean =>
+  a.kind === 'secret' && b.kind === 'secret' && shareSecret(a.configured, b.configured);
 
 /** All issuers of the file, or everything that is wrong with it. `file` is for messages and as base of relative paths. */
 export function loadIssuersFile(text: string, file: string, options: IssuersFileOptions): IssuersFile {
@@ -152,7 +175,7 @@ export function loadIssuersFile(text: string, file: string, options: IssuersFile
       problems.push(...parsed.problems);
     } else if (issuers.has(parsed.issuer.iss)) {
       entry.report('issuer', 'is the issuer of an earlier entry', 'Give each issuer one entry');
-    } else if ([...issuers.values()].some((other) => shareSecret(other, parsed.issuer))) {
+    } else if ([...issuers.values()].some((other) => haveSecretInCommon(other, parsed.issuer))) {
       problems.push({
         where: read.raw.where.key,
         what: 'has a secret of an earlier entry',

@@ -1,9 +1,9 @@
 // The JOSE header (RFC 7515 §4, RFC 8725 §3): what a token says of itself, held against what its issuer may say.
 // `jku`, `x5u`, `jwk`, `x5c` and `x5t` are never read: keys come from configuration only.
-import { algorithmNamed, type Algorithm } from './keys/algorithms.ts';
-import type { IssuerConfig } from './issuer.ts';
-import { refusal } from './refusal.ts';
 import { own, type JsonObject } from '../strict-json.ts';
+import type { IssuerConfig } from './issuer.ts';
+import { algorithmNamed, type Algorithm } from './keys/algorithms.ts';
+import { refuseToken, type TokenRefusal } from './token-refusal.ts';
 
 /**
  * Members whose mere presence is refused, whatever their value: extensions that a reader must understand (`crit`), an
@@ -11,7 +11,7 @@ import { own, type JsonObject } from '../strict-json.ts';
  */
 const refusedMembers = ['crit', 'b64', 'zip', 'enc'] as const;
 
-const acceptedTypes: ReadonlySet<string> = new Set(['jwt', 'at+jwt']);
+const acceptedTypes: readonly string[] = ['jwt', 'at+jwt'];
 
 export interface JoseHeader {
   readonly algorithm: Algorithm;
@@ -20,31 +20,37 @@ export interface JoseHeader {
 
 const mediaType = (text: string): string => text.toLowerCase().replace(/^application\//, '');
 
-function checkType(header: JsonObject, issuer: IssuerConfig): void {
+function typeRefusal(header: JsonObject, issuer: IssuerConfig): TokenRefusal | undefined {
   const present = Object.hasOwn(header, 'typ');
-  if (!present && issuer.typ === undefined) return;
+  if (!present && issuer.typ === undefined) return undefined;
   const typ = own(header, 'typ');
-  if (typeof typ !== 'string') throw refusal('token_type_refused');
-  const accepted =
-    issuer.typ === undefined ? acceptedTypes.has(mediaType(typ)) : mediaType(typ) === mediaType(issuer.typ);
-  if (!accepted) throw refusal('token_type_refused');
+  const expected = issuer.typ === undefined ? acceptedTypes : [mediaType(issuer.typ)];
+  if (typeof typ === 'string' && expected.includes(mediaType(typ))) return undefined;
+  return refuseToken('token_type_refused', { received: typ, expected });
 }
 
-/** Throws INVALID_TOKEN unless the header is one that this issuer's tokens may have. */
-export function readJoseHeader(header: JsonObject, issuer: IssuerConfig): JoseHeader {
-  if (refusedMembers.some((member) => Object.hasOwn(header, member))) throw refusal('token_header_refused');
+/** The header, or its refusal unless this issuer's tokens may have it. */
+export function readJoseHeader(header: JsonObject, issuer: IssuerConfig): JoseHeader | TokenRefusal {
+  for (const member of refusedMembers) {
+    if (Object.hasOwn(header, member)) return refuseToken('token_header_refused', { received: member });
+  }
+  const alg = own(header, 'alg');
+  const algorithm = algorithmNamed(alg);
+  if (algorithm === undefined || !issuer.algorithms.includes(algorithm)) {
+    return refuseToken('algorithm_refused', { received: alg, expected: issuer.algorithms });
+  }
 
-  const algorithm = algorithmNamed(own(header, 'alg'));
-  if (algorithm === undefined || !issuer.algorithms.includes(algorithm)) throw refusal('algorithm_refused');
-
-  checkType(header, issuer);
-  if (Object.hasOwn(header, 'cty')) {
-    // RFC 7519 §5.2: a token that carries another token.
-    const cty = own(header, 'cty');
-    if (typeof cty !== 'string' || mediaType(cty) === 'jwt') throw refusal('token_type_refused');
+  const refusal = typeRefusal(header, issuer);
+  if (refusal !== undefined) return refusal;
+  // RFC 7519 §5.2: a token that carries another token.
+  const cty = own(header, 'cty');
+  if (Object.hasOwn(header, 'cty') && (typeof cty !== 'string' || mediaType(cty) === 'jwt')) {
+    return refuseToken('token_type_refused', { received: cty });
   }
 
   const kid = own(header, 'kid');
-  if (Object.hasOwn(header, 'kid') && typeof kid !== 'string') throw refusal('token_header_refused');
-  return { algorithm, kid: typeof kid === 'string' ? kid : undefined };
+  if (typeof kid === 'string') return { algorithm, kid };
+  return Object.hasOwn(header, 'kid')
+    ? refuseToken('token_header_refused', { received: 'kid' })
+    : { algorithm, kid: undefined };
 }

@@ -1,84 +1,84 @@
 // The registered claims (RFC 7519 §4.1): their types and whom they concern, which no clock changes, and the times,
 // which are checked on every use of a token, remembered or not.
-import { ServiceError } from '../errors.ts';
-import type { IssuerConfig } from './issuer.ts';
-import { refusal } from './refusal.ts';
 import { own, type JsonObject } from '../strict-json.ts';
 import { visibleText } from '../visible-text.ts';
+import type { IssuerConfig } from './issuer.ts';
+import type { UserIdentity } from './principal.ts';
+import { refuseExpired, refuseToken, type TokenRefusal } from './token-refusal.ts';
 
 export interface RegisteredClaims {
-  readonly sub: string;
+  /** The user: the claim that the issuer's configuration names, `sub` by default. */
+  readonly sub: UserIdentity;
   /** Seconds since the epoch, may be fractional, as all three. */
   readonly exp: number;
-  readonly nbf?: number;
-  readonly iat?: number;
+  readonly nbf: number | undefined;
+  readonly iat: number | undefined;
 }
 
 /** The end of the year 9999. Later times are mistakes or attacks on date arithmetic, and no Date can hold the largest. */
 const maxNumericDate = 253_402_300_799;
 
-function numericDate(payload: JsonObject, claim: 'exp' | 'nbf' | 'iat'): number | undefined {
-  if (!Object.hasOwn(payload, claim)) return undefined;
-  const value = own(payload, claim);
-  if (typeof value !== 'number' || !(value >= 0 && value <= maxNumericDate)) throw refusal('claim_invalid', claim);
-  return value;
-}
+const isDate = (value: unknown): value is number => typeof value === 'number' && value >= 0 && value <= maxNumericDate;
 
-function checkIssuer(payload: JsonObject, issuer: IssuerConfig): void {
-  if (!Object.hasOwn(payload, 'iss')) {
-    if (issuer.allowMissingIssuer) return;
-    throw refusal('claim_missing', 'iss');
-  }
-  if (own(payload, 'iss') !== issuer.iss) throw refusal('issuer_refused', 'iss');
-}
-
-function checkAudience(payload: JsonObject, issuer: IssuerConfig): void {
+function audienceRefusal(payload: JsonObject, issuer: IssuerConfig): TokenRefusal | undefined {
+  const expected = issuer.audience;
   if (!Object.hasOwn(payload, 'aud')) {
-    if (issuer.allowMissingAudience) return;
-    throw refusal('claim_missing', 'aud');
+    return issuer.allowMissingAudience ? undefined : refuseToken('claim_missing', { claim: 'aud', expected });
   }
   const aud = own(payload, 'aud');
+  if (typeof aud === 'string' && expected.includes(aud)) return undefined;
   const audiences: readonly unknown[] = Array.isArray(aud) ? aud : [aud];
-  if (!audiences.every((entry) => typeof entry === 'string')) throw refusal('claim_invalid', 'aud');
-  if (!audiences.some((entry) => issuer.audience.includes(entry))) throw refusal('audience_refused', 'aud');
+  if (!audiences.every((entry) => typeof entry === 'string')) return refuseToken('claim_invalid', { claim: 'aud' });
+  if (audiences.some((entry) => expected.includes(entry))) return undefined;
+  return refuseToken('audience_refused', { claim: 'aud', received: aud, expected });
 }
 
-/** Throws INVALID_TOKEN unless the claims are of the right types and meant for us. Looks at no clock. */
-export function readRegisteredClaims(payload: JsonObject, issuer: IssuerConfig): RegisteredClaims {
-  checkIssuer(payload, issuer);
-  checkAudience(payload, issuer);
+/** RFC 7519 §4.1.2 asks for a string; a whole number that JSON's readers do not round is an identity of its own. */
+const isUserIdentity = (value: unknown): value is UserIdentity =>
+  typeof value === 'string' ? visibleText.test(value) : Number.isSafeInteger(value);
 
-  const exp = numericDate(payload, 'exp');
-  if (exp === undefined) throw refusal('claim_missing', 'exp');
-  const nbf = numericDate(payload, 'nbf');
-  const iat = numericDate(payload, 'iat');
+/** The claims, or their refusal unless they are of the right types and meant for us. Looks at no clock. */
+export function readRegisteredClaims(payload: JsonObject, issuer: IssuerConfig): RegisteredClaims | TokenRefusal {
+  if (!Object.hasOwn(payload, 'iss')) {
+    if (!issuer.allowMissingIssuer) return refuseToken('claim_missing', { claim: 'iss' });
+  } else if (own(payload, 'iss') !== issuer.iss) {
+    return refuseToken('issuer_refused', { claim: 'iss' });
+  }
+  const refusal = audienceRefusal(payload, issuer);
+  if (refusal !== undefined) return refusal;
+
+  const exp = own(payload, 'exp');
+  const nbf = own(payload, 'nbf');
+  const iat = own(payload, 'iat');
+  if (!Object.hasOwn(payload, 'exp')) return refuseToken('claim_missing', { claim: 'exp' });
+  if (!isDate(exp)) return refuseToken('claim_invalid', { claim: 'exp' });
+  if (nbf !== undefined && !isDate(nbf)) return refuseToken('claim_invalid', { claim: 'nbf' });
+  if (iat !== undefined && !isDate(iat)) return refuseToken('claim_invalid', { claim: 'iat' });
   if (issuer.maxLifetimeSeconds !== undefined) {
-    if (iat === undefined) throw refusal('claim_missing', 'iat');
-    if (exp - iat > issuer.maxLifetimeSeconds) throw refusal('token_lifetime_too_long', 'exp');
+    if (iat === undefined) return refuseToken('claim_missing', { claim: 'iat' });
+    if (exp - iat > issuer.maxLifetimeSeconds) return refuseToken('token_lifetime_too_long', { claim: 'exp' });
   }
 
-  const sub = own(payload, 'sub');
-  if (sub === undefined) throw refusal('claim_missing', 'sub');
-  if (typeof sub !== 'string' || !visibleText.test(sub)) throw refusal('subject_refused', 'sub');
-  return { sub, exp, ...(nbf === undefined ? {} : { nbf }), ...(iat === undefined ? {} : { iat }) };
+  const claim = issuer.userClaim;
+  const sub = own(payload, claim);
+  if (isUserIdentity(sub)) return { sub, exp, nbf, iat };
+  return refuseToken(sub === undefined ? 'claim_missing' : 'subject_refused', { claim });
 }
 
 /**
- * Throws INVALID_TOKEN, or TOKEN_EXPIRED when that is all that is wrong. `nowMs` is wall time in milliseconds.
- * Only for claims whose signature is good: the refusal says whom it concerns.
- * RFC 7519 §4.1.4: at `exp` itself the token has expired.
+ * Why the token is not good at this time, or undefined. `exp` is looked at last, so that it says `TOKEN_EXPIRED` only
+ * when that is all that is wrong. `nowMs` is wall time in milliseconds. Only for claims whose signature is good: the
+ * refusal says whom it concerns. RFC 7519 §4.1.4: at `exp` itself the token has expired.
  */
-export function checkTimes({ sub, exp, nbf, iat }: RegisteredClaims, issuer: IssuerConfig, nowMs: number): void {
+export function timeRefusal(
+  { sub, exp, nbf, iat }: RegisteredClaims,
+  issuer: IssuerConfig,
+  nowMs: number,
+): TokenRefusal | undefined {
   const now = nowMs / 1000;
   const latest = now + issuer.clockToleranceSeconds;
-  const whom = { iss: issuer.iss, sub };
-  if (nbf !== undefined && nbf > latest) {
-    throw new ServiceError('INVALID_TOKEN', 'token_not_yet_valid', { claim: 'nbf', ...whom });
-  }
-  if (iat !== undefined && iat > latest) {
-    throw new ServiceError('INVALID_TOKEN', 'token_issued_in_future', { claim: 'iat', ...whom });
-  }
-  if (now >= exp + issuer.clockToleranceSeconds) {
-    throw new ServiceError('TOKEN_EXPIRED', 'token_expired', { claim: 'exp', ...whom });
-  }
+  const whom = { iss: issuer.iss, sub, isSigned: true };
+  if (nbf !== undefined && nbf > latest) return refuseToken('token_not_yet_valid', { claim: 'nbf', ...whom });
+  if (iat !== undefined && iat > latest) return refuseToken('token_issued_in_future', { claim: 'iat', ...whom });
+  return now >= exp + issuer.clockToleranceSeconds ? refuseExpired(whom) : undefined;
 }

@@ -2,32 +2,40 @@
 // SHA-256, each with the key that verified it; times, issuer and key are checked again by whoever asks.
 import { hash } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
+import type { KeyInForce } from './keys/key-ring.ts';
 import type { Principal } from './principal.ts';
 import type { RegisteredClaims } from './registered-claims.ts';
 
 export interface RememberedToken {
   readonly principal: Principal;
   readonly registered: RegisteredClaims;
-  /** The issuer whose key verified it. */
-  readonly iss: string;
-  /** `identityOf` that key. */
-  readonly key: string;
+  /** The key that verified it; its issuer is the principal's. */
+  readonly key: KeyInForce;
 }
 
+/** Identifies a token without holding it. */
+export type TokenDigest = string;
+
 export interface RememberedTokens {
-  readonly get: (token: string) => RememberedToken | undefined;
-  readonly add: (token: string, remembered: RememberedToken) => void;
-  readonly forget: (token: string) => void;
+  readonly get: (digest: TokenDigest) => RememberedToken | undefined;
+  /** `length`: of the token, in characters. */
+  readonly add: (digest: TokenDigest, length: number, remembered: RememberedToken) => void;
+  readonly forget: (digest: TokenDigest) => void;
 }
+
+export const digestOf = (token: string): TokenDigest => hash('sha256', token, 'base64url');
+
+/** Claims in memory take up to 16 times their text, if they are many small objects. */
+const bytesPerCharacter = 16;
+const bytesPerEntry = 512;
 
 /** Bounds number and bytes together: a few callers with huge tokens cannot fill the memory. */
 export function createRememberedTokens(maxEntries: number, maxBytes: number): RememberedTokens {
-  const entries = new LRUCache<string, RememberedToken>({ max: maxEntries, maxSize: maxBytes });
-  const keyOf = (token: string): string => hash('sha256', token, 'base64url');
+  const entries = new LRUCache<TokenDigest, RememberedToken>({ max: maxEntries, maxSize: maxBytes });
   return {
-    get: (token) => entries.get(keyOf(token)),
-    // Claims in memory take up to 16 times their text, if they are many small objects.
-    add: (token, remembered) => void entries.set(keyOf(token), remembered, { size: token.length * 16 + 512 }),
-    forget: (token) => void entries.delete(keyOf(token)),
+    get: (digest) => entries.get(digest),
+    add: (digest, length, remembered) =>
+      void entries.set(digest, remembered, { size: length * bytesPerCharacter + bytesPerEntry }),
+    forget: (digest) => void entries.delete(digest),
   };
 }

@@ -15,6 +15,7 @@ export interface YamlEntry<Member extends string> {
   /** One string or a list of strings. */
   readonly texts: (member: Member) => readonly string[] | undefined;
   readonly integer: (member: Member, min: number, max: number) => number | undefined;
+  readonly flag: (member: Member) => boolean | undefined;
   readonly report: (member: Member, what: string, mend: string) => undefined;
   readonly missing: (member: Member, meaning: string) => undefined;
 }
@@ -51,6 +52,12 @@ function createEntry<Member extends string>(map: YAMLMap, at: At, problems: Prob
       const values = items.map((item) => (isScalar(item) ? item.value : undefined));
       if (values.every((value) => typeof value === 'string')) return values;
       return report(member, 'is neither text nor a list of texts', 'Set one text or a list, with quotes where needed');
+    },
+    flag: (member) => {
+      if (!has(member)) return undefined;
+      const node = nodeOf(member);
+      const value: unknown = isScalar(node) ? node.value : undefined;
+      return typeof value === 'boolean' ? value : report(member, 'is neither true nor false', 'Set true or false');
     },
     integer: (member, min, max) => {
       if (!has(member)) return undefined;

@@ -7,6 +7,7 @@ import { readCorsOrigins, standsForSubdomains } from './cors-origins.ts';
 import { createReader, type Environment, type ReadFile, type Reader } from './environment.ts';
 import { isUsableApiKey, type SecretOrigin, type SecretSetting } from '../secrets/secret-setting.ts';
 import type { IssuerConfig } from '../authn/issuer.ts';
+import { isSecretOf } from '../authn/keys/verification-key.ts';
 import type { Secret } from '../secrets/secret.ts';
 import { sourceVariables } from '../secrets/secret-stores.ts';
 import { readListeners, type Listeners } from './listeners.ts';
@@ -24,6 +25,8 @@ export interface Config extends Issuers, Listeners {
   readonly trustProxy: readonly string[];
   readonly corsOrigins: readonly string[];
   readonly cookieName?: string;
+  /** In small letters. */
+  readonly headerName?: string;
   readonly databrain: {
     readonly url: string;
     readonly timeoutMs: number;
@@ -63,6 +66,23 @@ const day = 86_400;
 
 /** RFC 9110 §5.6.2 token characters, as RFC 6265 asks of cookie names. */
 const cookieName = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,128}$/;
+
+/** Headers that already mean something else here, or to whatever stands between. */
+const takenHeaders =
+  /^(authorization|cookie|host|origin|connection|content-.*|accept.*|expect|forwarded|via|x-forwarded-.*|x-request-id|sec-.*|access-control-.*|proxy-.*|transfer-encoding|te|trailer|upgrade|date)$/;
+
+function readHeaderName(reader: Reader): string | undefined {
+  const name = reader.text('JWT_HEADER_NAME')?.toLowerCase();
+  if (name === undefined) return undefined;
+  if (!cookieName.test(name))
+    return reader.report('JWT_HEADER_NAME', 'is not a header name', 'Use letters, digits and -');
+  if (!takenHeaders.test(name)) return name;
+  return reader.report(
+    'JWT_HEADER_NAME',
+    'is a header with a meaning of its own',
+    'Name the header in which your gateway sends the JWT; for Authorization set nothing',
+  );
+}
 
 function readCookieName(reader: Reader): string | undefined {
   const name = reader.text('JWT_COOKIE_NAME');
@@ -154,7 +174,7 @@ function readRedis(reader: Reader): RedisAddress | undefined {
 
 /** The API key opens Databrain to us, the JWT secret opens us to users: who holds one must not hold the other. */
 const isSigningSecret = (value: Secret, issuers: readonly IssuerConfig[]): boolean =>
-  issuers.some(({ keys }) => keys.kind === 'secret' && keys.ring.materials.has(value.identity()));
+  issuers.some(({ keys }) => keys.kind === 'secret' && keys.configured.some((key) => isSecretOf(key, value)));
 
 /** What settings do together that none of them says. */
 function readWarnings(corsOrigins: readonly string[], cookieName: string | undefined): readonly Problem[] {
@@ -162,7 +182,7 @@ function readWarnings(corsOrigins: readonly string[], cookieName: string | undef
   return [
     {
       where: 'CORS_ORIGINS',
-      what: 'has a star while JWT_COOKIE_NAME is set: a page on any of these subdomains can use a user’s cookie',
+      what: 'has a star while JWT_COOKIE_NAME or JWT_HEADER_NAME is set: a page on any of these subdomains can use a user’s login',
       mend: 'List the subdomains one by one, unless every one of them is your own',
     },
   ];
@@ -174,6 +194,7 @@ export function loadConfig(env: Environment, readFile: ReadFile, stored: StoredS
   const reader = createReader(env, readFile, problems, stored);
 
   const cookieName = readCookieName(reader);
+  const headerName = readHeaderName(reader);
   const issuers = readIssuers(reader, readFile);
   const apiKeys = readApiKeys(reader);
   const redis = readRedis(reader);
@@ -191,6 +212,7 @@ export function loadConfig(env: Environment, readFile: ReadFile, stored: StoredS
     corsOrigins,
     ...issuers,
     ...(cookieName === undefined ? {} : { cookieName }),
+    ...(headerName === undefined ? {} : { headerName }),
     databrain: readDatabrain(reader),
     apiKeys,
     secretOrigins: reader.secretOrigins,
@@ -205,10 +227,13 @@ export function loadConfig(env: Environment, readFile: ReadFile, stored: StoredS
       drainSeconds: reader.integer('SHUTDOWN_DRAIN_SECONDS', 0, 600) ?? 0,
       graceSeconds: reader.integer('SHUTDOWN_GRACE_SECONDS', 1, 600) ?? 0,
     },
-    insecure: settings
-      .map(({ name }) => name)
-      .filter((name) => name.startsWith('INSECURE_') && reader.text(name) === 'true'),
-    warnings: readWarnings(corsOrigins, cookieName),
+    insecure: [
+      ...settings
+        .map(({ name }) => name)
+        .filter((name) => name.startsWith('INSECURE_') && reader.text(name) === 'true'),
+      ...issuers.insecure,
+    ],
+    warnings: readWarnings(corsOrigins, cookieName ?? headerName),
   };
   // What else is wrong with a variable whose value can never be right follows from that.
   const unusable = unusableValues(env);

@@ -3,18 +3,21 @@ import { loadIssuersFile, type IssuerKeyFile } from '../authn/issuers-file.ts';
 import { parseIssuer, type IssuerConfig, type RawKeySource } from '../authn/issuer.ts';
 import type { SecretSetting } from '../secrets/secret-setting.ts';
 import { sourceVariables } from '../secrets/secret-stores.ts';
+import { secretEncodings } from '../authn/keys/hmac-secret.ts';
 import type { ReadFile, Reader } from './environment.ts';
 
 export interface Issuers {
   readonly issuers: readonly IssuerConfig[];
   /** Keys that were read from files or stores, and may change there. */
   readonly issuerKeyFiles: readonly IssuerKeyFile[];
+  /** Settings of single issuers that lower the guard, for the warning at the start. */
+  readonly insecure: readonly string[];
   /** JWT_ISSUERS_FILE as it was read. */
   readonly issuersFile?: { readonly path: string; readonly content: Buffer };
 }
 
 const day = 86_400;
-const noIssuers: Issuers = { issuers: [], issuerKeyFiles: [] };
+const noIssuers: Issuers = { issuers: [], issuerKeyFiles: [], insecure: [] };
 
 const singleIssuerVariables: readonly string[] = [
   'JWT_ISSUER',
@@ -25,6 +28,8 @@ const singleIssuerVariables: readonly string[] = [
   'JWT_PUBLIC_KEY',
   ...sourceVariables('JWT_PUBLIC_KEY'),
   'JWT_JWKS_URL',
+  'JWT_SECRET_ENCODING',
+  'JWT_USER_CLAIM',
 ];
 
 interface SharedJwtSettings {
@@ -32,6 +37,7 @@ interface SharedJwtSettings {
   readonly maxLifetimeSeconds?: number;
   readonly allowMissingIssuer: boolean;
   readonly allowMissingAudience: boolean;
+  readonly allowHttp: boolean;
 }
 
 function readSharedJwtSettings(reader: Reader): SharedJwtSettings {
@@ -41,6 +47,7 @@ function readSharedJwtSettings(reader: Reader): SharedJwtSettings {
     ...(maxLifetimeSeconds === undefined ? {} : { maxLifetimeSeconds }),
     allowMissingIssuer: reader.flag('INSECURE_JWT_ALLOW_MISSING_ISSUER'),
     allowMissingAudience: reader.flag('INSECURE_JWT_ALLOW_MISSING_AUDIENCE'),
+    allowHttp: reader.flag('INSECURE_JWT_HTTP'),
   };
 }
 
@@ -50,11 +57,15 @@ function readKeySource(reader: Reader): { key: RawKeySource; where: string; sett
   const publicKey = reader.secret('JWT_PUBLIC_KEY');
   const url = reader.text('JWT_JWKS_URL');
   const sources = ['JWT_SECRET', 'JWT_PUBLIC_KEY', 'JWT_JWKS_URL'].filter(reader.isSet);
+  const encoding = reader.oneOf('JWT_SECRET_ENCODING', secretEncodings) ?? 'text';
+  if (!reader.isSet('JWT_SECRET') && reader.raw('JWT_SECRET_ENCODING') !== undefined) {
+    reader.report('JWT_SECRET_ENCODING', 'is set, but JWT_SECRET is not', 'Remove it, or set the secret');
+  }
   const [where = 'JWT_ISSUER', other] = sources;
   if (other !== undefined) {
     return reader.report(other, `is set, and ${where} too`, 'Keep exactly one source of keys');
   }
-  if (secret !== undefined) return { key: { kind: 'secret', text: secret.value }, where, setting: secret };
+  if (secret !== undefined) return { key: { kind: 'secret', text: secret.value, encoding }, where, setting: secret };
   if (publicKey !== undefined) {
     return { key: { kind: 'publicKey', text: publicKey.value.reveal() }, where, setting: publicKey };
   }
@@ -77,11 +88,18 @@ function readSingleIssuer(reader: Reader, shared: SharedJwtSettings): Issuers {
   // Placeholders let the rest be checked when iss or aud is missing, which is reported above.
   const parsed = parseIssuer({
     ...shared,
-    where: { issuer: 'JWT_ISSUER', audience: 'JWT_AUDIENCE', algorithms: 'JWT_ALGORITHMS', key: source.where },
+    where: {
+      issuer: 'JWT_ISSUER',
+      audience: 'JWT_AUDIENCE',
+      algorithms: 'JWT_ALGORITHMS',
+      key: source.where,
+      userClaim: 'JWT_USER_CLAIM',
+    },
     issuer: iss ?? 'https://issuer.invalid',
     audience: audience ?? ['not set'],
     ...(algorithms === undefined ? {} : { algorithms }),
     key: source.key,
+    userClaim: reader.text('JWT_USER_CLAIM') ?? 'sub',
   });
   if ('problems' in parsed) {
     reader.problems.push(...parsed.problems);
@@ -90,7 +108,7 @@ function readSingleIssuer(reader: Reader, shared: SharedJwtSettings): Issuers {
   const { setting } = source;
   const changes = setting?.file !== undefined || setting?.stored !== undefined;
   const issuerKeyFiles = setting !== undefined && changes ? [{ iss: parsed.issuer.iss, setting }] : [];
-  return { issuers: [parsed.issuer], issuerKeyFiles };
+  return { issuers: [parsed.issuer], issuerKeyFiles, insecure: [] };
 }
 
 /** Reads all JWT_* settings; problems are reported to the reader. */
@@ -120,5 +138,8 @@ export function readIssuers(reader: Reader, readFile: ReadFile): Issuers {
     reader.problems.push(...loaded.problems);
     return noIssuers;
   }
-  return { issuers: loaded.issuers, issuerKeyFiles: loaded.keyFiles, issuersFile: { path: file, content } };
+  const insecure = loaded.issuers
+    .filter(({ allowMissingAudience }) => allowMissingAudience && !shared.allowMissingAudience)
+    .map(({ iss }) => `allowMissingAudience of ${iss}`);
+  return { issuers: loaded.issuers, issuerKeyFiles: loaded.keyFiles, insecure, issuersFile: { path: file, content } };
 }

@@ -56,14 +56,28 @@ export const settings = [
   },
   { name: 'JWT_SECRET', fromFile: true, meaning: 'HMAC key; in a file one key a line, all valid (rotation)' },
   {
+    name: 'JWT_SECRET_ENCODING',
+    default: 'text',
+    meaning: 'how the signer turns the secret into bytes: text, base64, base64url or hex',
+  },
+  {
     name: 'JWT_PUBLIC_KEY',
     form: 'keys',
     fromFile: true,
     meaning: 'public key: PEM (one or several) or a JWKS document',
   },
   { name: 'JWT_JWKS_URL', meaning: 'address of a JWKS document; https, http only for loopback' },
+  {
+    name: 'JWT_USER_CLAIM',
+    default: 'sub',
+    meaning: 'claim that names the user: a string, or a whole number within 2^53',
+  },
   { name: 'JWT_CLOCK_TOLERANCE_SECONDS', default: '30', meaning: 'tolerance for exp, nbf and iat, 0 to 120' },
   { name: 'JWT_MAX_LIFETIME_SECONDS', meaning: 'refuses access tokens whose exp - iat is longer' },
+  {
+    name: 'JWT_HEADER_NAME',
+    meaning: 'accepts the access token in this header instead of Authorization, from allowed origins only',
+  },
   { name: 'JWT_COOKIE_NAME', meaning: 'accepts the access token in this cookie too, from allowed origins only' },
   { name: 'JWT_ISSUERS_FILE', meaning: 'YAML list of several issuers; excludes the single-issuer variables' },
   {
@@ -127,6 +141,7 @@ export const settings = [
   { name: 'SHUTDOWN_DRAIN_SECONDS', default: '5', meaning: 'not ready but still serving, after SIGTERM' },
   { name: 'SHUTDOWN_GRACE_SECONDS', default: '15', meaning: 'time to finish what runs, after that' },
   { name: 'INSECURE_DATABRAIN_HTTP', default: 'false', meaning: 'allows http to a Databrain beyond loopback' },
+  { name: 'INSECURE_JWT_HTTP', default: 'false', meaning: 'allows http to key sets beyond loopback' },
   { name: 'INSECURE_JWT_ALLOW_MISSING_ISSUER', default: 'false', meaning: 'accepts access tokens without iss' },
   { name: 'INSECURE_JWT_ALLOW_MISSING_AUDIENCE', default: 'false', meaning: 'accepts access tokens without aud' },
 ] as const satisfies readonly Setting[];

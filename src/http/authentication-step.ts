@@ -1,8 +1,10 @@
-// The step from a request to its principal: the one credential, then authn/'s verification with this request's verifier.
+// The step from a request to its principal: the one credential, then authn/'s verification. A refusal becomes an
+// exception here, once.
 import type { FastifyRequest } from 'fastify';
 import type { Authenticator } from '../authn/authenticate.ts';
 import type { Principal } from '../authn/principal.ts';
-import type { VerifyJws } from '../authn/verify-jws.ts';
+import type { TokenRefusal } from '../authn/token-refusal.ts';
+import { ServiceError } from '../errors.ts';
 import { readCredential, type CredentialOptions } from './credentials.ts';
 
 /** The origin at which the caller reached us; the scheme is a named proxy's word, the host is the request's own line. */
@@ -11,14 +13,33 @@ export const ownOrigin = (request: FastifyRequest): string | undefined => {
   return host === undefined ? undefined : `${request.protocol}://${host}`;
 };
 
+interface AuthenticationStepOptions {
+  readonly authenticator: Authenticator;
+  readonly credentials: CredentialOptions;
+  /** Called with every token that is refused. */
+  readonly onRefusedToken: (refusal: TokenRefusal) => void;
+}
+
+const serviceErrorOf = ({ code, reason, claim, iss, sub, retryAfterSeconds }: TokenRefusal): ServiceError =>
+  new ServiceError(code, reason, {
+    ...(claim !== undefined && { claim }),
+    ...(iss !== undefined && { iss }),
+    ...(sub !== undefined && { sub }),
+    ...(retryAfterSeconds !== undefined && { retryAfterSeconds }),
+  });
+
 /** Gives the route's authentication step. It throws ServiceError for every request without a principal. */
-export function createAuthenticate(
-  authenticator: Authenticator,
-  verifierOf: (request: FastifyRequest) => VerifyJws,
-  credentials: CredentialOptions,
-): (request: FastifyRequest) => Promise<Principal> {
+export function createAuthenticate({
+  authenticator,
+  credentials,
+  onRefusedToken,
+}: AuthenticationStepOptions): (request: FastifyRequest) => Promise<Principal> {
   return async (request) => {
     const token = readCredential({ rawHeaders: request.raw.rawHeaders, ownOrigin: ownOrigin(request) }, credentials);
-    return authenticator.authenticate(token, verifierOf(request));
+    if (typeof token !== 'string') throw serviceErrorOf(token);
+    const result = await authenticator.authenticate(token);
+    if (!('refused' in result)) return result;
+    onRefusedToken(result);
+    throw serviceErrorOf(result);
   };
 }

@@ -14,6 +14,7 @@ import type { Audit } from '../telemetry/audit.ts';
 import type { EdgeEvents } from '../telemetry/edge-events.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import { browserHelperPath, registerBrowserHelper } from './browser-helper.ts';
+import type { TokenRefusal } from '../authn/token-refusal.ts';
 import { createAuthenticate, ownOrigin } from './authentication-step.ts';
 import { publicConnectionBounds } from './connections.ts';
 import { createCors } from './cors.ts';
@@ -23,7 +24,6 @@ import { guestTokenPath, registerGuestTokenRoute } from './guest-token-route.ts'
 import { createProbeCheck, probePaths, registerHealth, type Readiness } from './health.ts';
 import { readHost } from './host.ts';
 import { registerJsonBody } from './json-body.ts';
-import { registerJwt } from './jwt.ts';
 import { openApiPath, registerOpenApi } from './openapi.ts';
 import { registerLimits } from './rate-limits.ts';
 import { originOf } from './raw-refusal.ts';
@@ -41,6 +41,7 @@ export interface PublicListenerOptions {
   readonly events: EdgeEvents;
   readonly audit: Audit;
   readonly authenticator: Authenticator;
+  readonly onRefusedToken: (refusal: TokenRefusal) => void;
   readonly decide: (principal: Principal, dataApp: string | undefined) => Decision;
   readonly afterDecision?: (principal: Principal, dataApp: string | undefined, decision: Decision) => void;
   readonly issue: IssueGuestToken;
@@ -60,7 +61,9 @@ export async function createPublicListener(options: PublicListenerOptions): Prom
     metrics.requests.inc({ code });
     metrics.requestSeconds.observe(seconds);
   };
-  const cors = createCors({ origins: config.corsOrigins, credentials: config.cookieName !== undefined });
+  /** Whether a browser sends the credential by itself. */
+  const isAmbient = config.cookieName !== undefined || config.headerName !== undefined;
+  const cors = createCors({ origins: config.corsOrigins, credentials: isAmbient });
   const isTrustedProxy = createTrustedProxies(config.trustProxy);
   const isProbe = createProbeCheck(basePath);
 
@@ -104,7 +107,10 @@ export async function createPublicListener(options: PublicListenerOptions): Prom
       decisionPath: basePath + guestTokenPath,
       progress,
       audit,
-      onRefused: ({ code }, seconds) => observe(code, seconds),
+      onRefused: ({ code, reason }, seconds) => {
+        metrics.refusals.inc({ reason });
+        observe(code, seconds);
+      },
     }),
   });
   const limits = await registerLimits(server, {
@@ -114,14 +120,18 @@ export async function createPublicListener(options: PublicListenerOptions): Prom
     onLimited: (limit) => metrics.rateLimited.inc({ limit }),
     ...(options.redis === undefined ? {} : { redis: options.redis }),
   });
-  const verifierOf = await registerJwt(server, config.issuers);
   registerJsonBody(server);
 
   registerGuestTokenRoute(server, {
     basePath,
-    authenticate: createAuthenticate(options.authenticator, verifierOf, {
-      ...(config.cookieName === undefined ? {} : { cookieName: config.cookieName }),
-      isAllowedOrigin: cors.isAllowed,
+    authenticate: createAuthenticate({
+      authenticator: options.authenticator,
+      credentials: {
+        ...(config.cookieName === undefined ? {} : { cookieName: config.cookieName }),
+        ...(config.headerName === undefined ? {} : { headerName: config.headerName }),
+        isAllowedOrigin: cors.isAllowed,
+      },
+      onRefusedToken: options.onRefusedToken,
     }),
     limitUser: limits.limitUser,
     decide: options.decide,

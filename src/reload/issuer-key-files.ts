@@ -2,7 +2,7 @@
 // one is not. JWT_ISSUERS_FILE itself is read at the start only; a change of it is logged as having no effect yet.
 import type { Authenticator } from '../authn/authenticate.ts';
 import type { IssuerKeyFile } from '../authn/issuers-file.ts';
-import { Secret } from '../secrets/secret.ts';
+import type { VerificationKey } from '../authn/keys/verification-key.ts';
 import { watchSecret, type SecretWatch, type WatchedSecret } from '../secrets/watch-secret.ts';
 import { watchFile } from '../watched-file.ts';
 
@@ -10,8 +10,8 @@ interface IssuerKeyFilesOptions {
   readonly keyFiles: readonly IssuerKeyFile[];
   readonly issuersFile: { readonly path: string; readonly content: Buffer } | undefined;
   readonly replaceKeys: Authenticator['replaceKeys'];
-  /** Refuses a new key that is something else already, by throwing. */
-  readonly accept: (key: Secret) => void;
+  /** Refuses new keys of which one is something else already, by throwing. */
+  readonly accept: (next: readonly VerificationKey[]) => void;
   readonly watch: SecretWatch;
 }
 
@@ -35,9 +35,8 @@ export function watchIssuerKeyFiles(options: IssuerKeyFilesOptions): readonly Wa
     const watched = watchSecret({
       setting,
       watch: options.watch,
-      accept: (text) => {
-        for (const line of text.split(/\r?\n/)) options.accept(new Secret(line));
-        options.replaceKeys(iss, text);
+      accept: async (text) => {
+        await options.replaceKeys(iss, text, options.accept);
       },
     });
     return watched === undefined ? [] : [watched];

@@ -38,8 +38,8 @@ export interface WatchedSecret {
 interface WatchSecretOptions {
   readonly setting: SecretSetting;
   readonly watch: SecretWatch;
-  /** Takes a new value into use, or throws to keep the old; the message completes the sentence "the secret …". */
-  readonly accept: (text: string) => void;
+  /** Takes a new value into use, or throws to keep the old; the message completes the sentence "the secret …". Awaited. */
+  readonly accept: (text: string) => void | Promise<void>;
 }
 
 const firstPauseMs = 1_000;
@@ -83,12 +83,12 @@ function watchStored(stored: StoredSecret, { setting, watch, accept }: WatchSecr
   }
 
   /** Why the value cannot be used, or undefined once it is in use. */
-  function take({ value }: Extract<SecretRead, { kind: 'read' }>): string | undefined {
+  async function take({ value }: Extract<SecretRead, { kind: 'read' }>): Promise<string | undefined> {
     const identity = value.identity();
     const basis = watch.judgedBy();
     if (refused?.identity === identity && refused.basis === basis) return refused.problem;
     try {
-      accept(value.reveal());
+      await accept(value.reveal());
     } catch (error) {
       refused = { identity, basis, problem: messageOf(error) };
       return refused.problem;
@@ -105,7 +105,8 @@ function watchStored(stored: StoredSecret, { setting, watch, accept }: WatchSecr
       return;
     }
     const isNew = read.value.identity() !== inUse;
-    const problem = isNew ? take(read) : undefined;
+    const problem = isNew ? await take(read) : undefined;
+    if (closed) return;
     if (problem !== undefined) {
       fail('failed', problem);
       return;

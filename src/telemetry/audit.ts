@@ -7,7 +7,8 @@ import { errorRow, type ErrorCode, type Reason } from '../errors.ts';
 export interface DecisionSubject {
   readonly requestId: string;
   readonly iss?: string | undefined;
-  readonly sub?: string | undefined;
+  /** A number stays one: 17 and "17" are two users. */
+  readonly sub?: string | number | undefined;
   readonly dataApp?: string | undefined;
   readonly clientId?: string | undefined;
   readonly policyRevision?: string | undefined;

@@ -1,7 +1,7 @@
 // Every metric of the service as data: its name, kind, labels, what it means and what an operator does about it.
 // docs/metrics.md, the alert rules and the dashboard are held to this table by a test. No label has a value that a
 // caller controls: a label is a closed list of values, or a text that says which configured names it holds.
-import { errorCodes } from '../errors.ts';
+import { errorCodes, reasons } from '../errors.ts';
 
 export type MetricKind = 'counter' | 'gauge' | 'histogram';
 
@@ -31,6 +31,13 @@ export const metricTable = {
     labels: { code: ['ISSUED', ...errorCodes] },
     meaning: 'Requests for a guest token by outcome: ISSUED, or the code of the error.',
     action: 'The share of `UPSTREAM_*`, `AUTHENTICATION_UNAVAILABLE` and `INTERNAL_ERROR` is the error rate.',
+  },
+  refusals: {
+    name: 'guest_token_refusals_total',
+    kind: 'counter',
+    labels: { reason: reasons },
+    meaning: 'Refused requests by reason, as in the audit line.',
+    action: 'What a reason of a token means and what to do about it is in the table of `docs/authentication.md`.',
   },
   requestSeconds: {
     name: 'guest_token_request_duration_seconds',

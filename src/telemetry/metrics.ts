@@ -75,6 +75,7 @@ export function createMetrics() {
 
   return {
     requests: counter(metricTable.requests),
+    refusals: counter(metricTable.refusals),
     requestSeconds: histogram(metricTable.requestSeconds),
     upstreamCalls: counter(metricTable.upstreamCalls),
     upstreamSeconds: histogram(metricTable.upstreamSeconds),

@@ -1,6 +1,9 @@
 // What the stages tell (their event interfaces), turned into metrics and log lines. Stages know neither of these.
 import type { Logger } from 'pino';
 import type { KeySetEvents } from '../authn/keys/key-set.ts';
+import type { LeftOutKey } from '../authn/keys/jwk-set.ts';
+import type { TokenRefusal } from '../authn/token-refusal.ts';
+import { printable } from '../printable.ts';
 import type { CircuitState } from '../databrain/circuit.ts';
 import type { IssueEvents } from '../guest-token/issue.ts';
 import type { UpstreamEvents } from '../databrain/upstream-events.ts';
@@ -64,17 +67,47 @@ export function observeIssue(metrics: Metrics, logger: Logger): IssueEvents {
   };
 }
 
+/** A set may have a hundred keys for other purposes. */
+const maxLeftOutShown = 20;
+
+const describeLeftOut = (leftOut: readonly LeftOutKey[]): object => {
+  if (leftOut.length === 0) return {};
+  const shown = leftOut.slice(0, maxLeftOutShown).map(({ which, why }) => `${which} ${why}`);
+  return { leftOut: leftOut.length > shown.length ? [...shown, `and ${leftOut.length - shown.length} more`] : shown };
+};
+
+/** One line per change: of the keys, of what was left out of them, of the reason why they cannot be fetched. */
 export function observeKeySets(metrics: Metrics, logger: Logger): KeySetEvents {
   return {
-    fetched: ({ iss, keys, changed, durationMs }) => {
+    fetched: ({ iss, keys, leftOut, changed, recovered, durationMs }) => {
       metrics.keySetFetches.inc({ issuer: iss, result: 'fetched' });
-      if (changed) logger.info({ iss, keys, durationMs }, 'the keys of the issuer were loaded');
+      if (!changed && !recovered) return;
+      const level = leftOut.some(({ isBad }) => isBad) ? 'warn' : 'info';
+      logger[level]({ iss, keys, ...describeLeftOut(leftOut), durationMs }, 'the keys of the issuer were fetched');
     },
-    failed: ({ iss, failure, durationMs, keysInUse }) => {
+    failed: ({ iss, failure, detail: { leftOut = [], ...detail }, durationMs, keysInUse, repeated }) => {
       metrics.keySetFetches.inc({ issuer: iss, result: failure });
-      logger.warn({ iss, failure, durationMs, keysInUse }, 'the keys of the issuer cannot be had');
+      if (repeated) return;
+      logger.warn(
+        { iss, failure, ...detail, ...describeLeftOut(leftOut), durationMs, keysInUse },
+        'could not fetch the keys of the issuer',
+      );
     },
-    keyIgnored: (event) => logger.warn(event, 'a key of the issuer is ignored'),
+  };
+}
+
+/**
+ * At `debug`, one line per refused token with the public value that was refused. What a token says of its own in its
+ * claims is shown only if its signature is good; its `iss` is shown as it came, for without it there is no key.
+ */
+export function observeRefusedTokens(logger: Logger): (refusal: TokenRefusal) => void {
+  if (!logger.isLevelEnabled('debug')) return () => undefined;
+  return ({ reason, claim, received, expected, isSigned }) => {
+    const isShown = received !== undefined && (claim === undefined || claim === 'iss' || isSigned === true);
+    logger.debug(
+      { reason, claim, ...(isShown && { received: printable(received) }), expected, isSigned },
+      'an access token was refused',
+    );
   };
 }
 

@@ -165,7 +165,7 @@ export const provocations = {
   UPSTREAM_TIMEOUT: () => withUpstream(() => undefined, { DATABRAIN_TIMEOUT_MS: '200', DATABRAIN_DEADLINE_MS: '300' }),
 } as const satisfies Readonly<Record<ErrorCode, () => Promise<Observed>>>;
 
-/** A well-formed token of a key that nobody has seen, because the issuer's keys cannot be had. */
+/** A well-formed token of a key that nobody has seen, because the issuer's keys could not be fetched. */
 const publicKeyToken = (() => {
   const [, payload = ''] = accessToken().split('.');
   const header = Buffer.from(JSON.stringify({ alg: 'RS256', kid: 'k1', typ: 'JWT' })).toString('base64url');

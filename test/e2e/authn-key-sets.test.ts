@@ -3,6 +3,8 @@
 import { generateKeyPairSync, type JsonWebKey } from 'node:crypto';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import type { KeySetTimings } from '../../src/authn/keys/key-set.ts';
+import type { TokenRefusal } from '../../src/authn/token-refusal.ts';
+import type { PrepareVerifiers } from '../../src/authn/verify-token.ts';
 import type { Clock } from '../../src/clock.ts';
 import { issuersFrom, startAuthnServer, type AuthnServer } from '../support/authn-server.ts';
 import { dripping, json, silent, startKeyServer, status, type Answer, type KeyServer } from '../support/key-server.ts';
@@ -51,12 +53,21 @@ function movableClock(stopped = false): Clock & { forward: (ms: number) => void 
   };
 }
 
+/** Each verification holds the event loop for a while. */
+const slowVerifiers: PrepareVerifiers = async (_issuer, keys) =>
+  keys.map(() => () => {
+    const until = performance.now() + 1;
+    while (performance.now() < until);
+    return undefined;
+  });
+
 async function setUp(options: {
   answer: Answer;
   timings?: Partial<KeySetTimings>;
   clock?: Clock;
   maxKeySetBytes?: number;
   waitForKeys?: boolean;
+  prepareVerifiers?: PrepareVerifiers;
   yaml?: (url: string) => string;
 }): Promise<{ issuer: KeyServer; server: AuthnServer }> {
   const issuer = await startKeyServer();
@@ -66,6 +77,7 @@ async function setUp(options: {
   const server = await startAuthnServer(issuersFrom(yaml), {
     ...(options.timings === undefined ? {} : { timings: options.timings }),
     ...(options.clock === undefined ? {} : { clock: options.clock }),
+    ...(options.prepareVerifiers === undefined ? {} : { prepareVerifiers: options.prepareVerifiers }),
     ...(options.maxKeySetBytes === undefined ? {} : { maxKeySetBytes: options.maxKeySetBytes }),
   });
   open.push(server);
@@ -89,15 +101,25 @@ describe('a fetched key set', () => {
     expect(server.authenticator.keySetState()).toMatchObject([{ iss, keys: 2, failedFetches: 0 }]);
   });
 
-  it('learns a new key at once when a token names it', async () => {
+  it('learns a new key at once when a token names it, also right after a scheduled fetch', async () => {
+    const keys = ['old', 'fresh', 'newer', 'newest'].map((kid) => issuerKey(kid));
+    const { issuer, server } = await setUp({ answer: json(setOf(...keys.slice(0, 1))), clock: movableClock(true) });
+    for (const [index, key] of keys.entries()) {
+      issuer.on('/jwks', json(setOf(...keys.slice(0, index + 1))));
+      expect(codeOf(await server.send(key.token()))).toEqual([200, 'accepted']);
+    }
+    expect(codeOf(await server.send(keys[0]?.token() ?? ''))).toEqual([200, 'accepted']);
+    expect(issuer.requests).toHaveLength(4);
+  });
+
+  it('verifies again a token that was remembered before a refresh that changed other keys, without a new check', async () => {
     const [old, fresh] = [issuerKey('old'), issuerKey('fresh')];
-    const clock = movableClock();
-    const { issuer, server } = await setUp({ answer: json(setOf(old)), clock });
-    issuer.on('/jwks', json(setOf(old, fresh)));
-    clock.forward(30_000);
+    const { issuer, server } = await setUp({ answer: json(setOf(old)) });
+    const token = old.token();
+    const before = await server.authenticate(token);
+    issuer.on('/jwks', json(setOf(fresh, old)));
     expect(codeOf(await server.send(fresh.token()))).toEqual([200, 'accepted']);
-    expect(codeOf(await server.send(old.token()))).toEqual([200, 'accepted']);
-    expect(issuer.requests).toHaveLength(2);
+    expect(await server.authenticate(token)).toBe(before);
   });
 
   it('stops accepting a withdrawn key at the next refresh, also for remembered tokens', async () => {
@@ -143,29 +165,71 @@ describe('a fetched key set', () => {
     expect(server.events.filter(({ event, changed }) => event === 'fetched' && changed === true)).toHaveLength(1);
   });
 
-  it('costs one fetch for 10,000 random kids, and one more after the cooldown', { timeout: 60_000 }, async () => {
+  it('costs a few fetches for 10,000 random kids, then one per cooldown', { timeout: 60_000 }, async () => {
     const key = issuerKey('a');
     const clock = movableClock(true);
     const { issuer, server } = await setUp({ answer: json(setOf(key)), clock });
-    clock.forward(30_000);
+    const seen = new Map<string, number>();
     const flood = async (from: number): Promise<void> => {
       for (let batch = 0; batch < 50; batch += 1) {
         const tokens = Array.from({ length: 100 }, (_, index) =>
           key.token({}, { kid: `${from + batch * 100 + index}` }),
         );
-        const answers = await Promise.all(tokens.map((token) => server.authenticate(token)));
-        for (const answer of answers) expect(answer).toMatchObject({ code: 'INVALID_TOKEN', reason: 'key_unknown' });
+        for (const answer of await Promise.all(tokens.map((token) => server.authenticate(token)))) {
+          const { code, reason } = answer as TokenRefusal;
+          seen.set(`${code} ${reason}`, (seen.get(`${code} ${reason}`) ?? 0) + 1);
+        }
+        expect(codeOf(await server.send(key.token({ batch: from + batch })))).toEqual([200, 'accepted']);
       }
     };
     await flood(0);
-    expect(issuer.requests).toHaveLength(2);
-    clock.forward(29_000);
+    expect(issuer.requests).toHaveLength(4);
+    expect(Object.fromEntries(seen)).toEqual({
+      'INVALID_TOKEN key_unknown': 300,
+      'AUTHENTICATION_UNAVAILABLE key_not_looked_up': 4_700,
+    });
+    clock.forward(29_999);
     await flood(5_000);
+    expect(issuer.requests).toHaveLength(4);
+    clock.forward(1);
+    expect(codeOf(await server.send(key.token({}, { kid: 'again' })))).toEqual([401, 'INVALID_TOKEN']);
+    expect(issuer.requests).toHaveLength(5);
+  });
+
+  it('that may not be asked yet answers 503 with the time to wait, never 401: the key may be a new one', async () => {
+    const [old, fresh] = [issuerKey('old'), issuerKey('fresh')];
+    const clock = movableClock(true);
+    const { issuer, server } = await setUp({ answer: json(setOf(old)), clock });
+    for (const kid of ['x', 'y', 'z']) await server.send(old.token({}, { kid }));
+    issuer.on('/jwks', json(setOf(old, fresh)));
+    clock.forward(10_000);
+    expect(codeOf(await server.send(fresh.token()))).toEqual([503, 'AUTHENTICATION_UNAVAILABLE']);
+    expect(server.refusals.at(-1)).toMatchObject({ reason: 'key_not_looked_up', detail: { retryAfterSeconds: 20 } });
+    clock.forward(20_000);
+    expect(codeOf(await server.send(fresh.token()))).toEqual([200, 'accepted']);
+  });
+
+  it('that was withdrawn is 401 at once, without another fetch, until the issuer publishes it again', async () => {
+    const [old, fresh] = [issuerKey('old'), issuerKey('fresh')];
+    const clock = movableClock(true);
+    const { issuer, server } = await setUp({ answer: json(setOf(old)), clock });
+    issuer.on('/jwks', json(setOf(fresh)));
+    expect(codeOf(await server.send(fresh.token()))).toEqual([200, 'accepted']);
+    for (let index = 0; index < 10; index += 1) {
+      expect(codeOf(await server.send(old.token({ jti: index })))).toEqual([401, 'INVALID_TOKEN']);
+    }
     expect(issuer.requests).toHaveLength(2);
-    clock.forward(30_000);
-    await server.send(key.token({}, { kid: 'again' }));
-    expect(issuer.requests).toHaveLength(3);
-    expect(codeOf(await server.send(key.token()))).toEqual([200, 'accepted']);
+    issuer.on('/jwks', json(setOf(fresh, old)));
+    await server.send(fresh.token({}, { kid: 'unknown' }));
+    expect(codeOf(await server.send(old.token()))).toEqual([200, 'accepted']);
+  });
+
+  it('is not asked on behalf of a token whose time is over, whatever its key', async () => {
+    const { issuer, server } = await setUp({ answer: json(setOf(issuerKey('a'))) });
+    const past = Math.floor(Date.now() / 1000) - 60;
+    expect(codeOf(await server.send(issuerKey('old').token({ exp: past })))).toEqual([401, 'INVALID_TOKEN']);
+    expect(server.refusals.at(-1)?.reason).toBe('key_unknown');
+    expect(issuer.requests).toHaveLength(1);
   });
 
   it('shares one fetch among tokens with unknown kids that come while it runs', async () => {
@@ -225,14 +289,19 @@ describe('a fetched key set', () => {
       }),
     });
     expect(codeOf(await server.send(key.token()))).toEqual([200, 'accepted']);
-    const ignored = server.events.filter(({ event }) => event === 'keyIgnored');
-    expect(ignored).toEqual([
-      { event: 'keyIgnored', iss, which: 'key 1 (kid weak)', why: 'is an RSA key of fewer than 2048 bits' },
-      { event: 'keyIgnored', iss, which: 'key 2 (kid leaked)', why: 'has private members' },
-      { event: 'keyIgnored', iss, which: 'key 3 (kid oct)', why: 'is a symmetric key' },
-      { event: 'keyIgnored', iss, which: 'key 4 (kid curve)', why: 'is not a readable public key' },
-      { event: 'keyIgnored', iss, which: 'key 5 (kid type)', why: 'is of a type that is not supported' },
-    ]);
+    expect(server.events[0]).toMatchObject({
+      event: 'fetched',
+      keys: 1,
+      leftOut: [
+        { which: 'key 1 (kid weak)', why: 'is an RSA key of fewer than 2048 bits', isBad: true },
+        { which: 'key 2 (kid leaked)', why: 'has private members', isBad: true },
+        { which: 'key 3 (kid oct)', why: 'is a symmetric key', isBad: true },
+        { which: 'key 4 (kid curve)', why: 'is not a readable EC key on curve secp256k1', isBad: true },
+        { which: 'key 5 (kid type)', why: 'is of kty XX, which is not supported', isBad: true },
+        { which: 'key 6 (kid enc)', why: 'has use enc, not sig', isBad: false },
+        { which: 'key 7 (kid ops)', why: 'has key_ops without verify', isBad: false },
+      ],
+    });
     const now = Math.floor(Date.now() / 1000);
     const claims = { iss, aud: 'me', sub: 'u', exp: now + 60 };
     const forged = signToken('ES256', leaked.privateKey, claims, { kid: 'leaked' });
@@ -241,14 +310,156 @@ describe('a fetched key set', () => {
     expect(codeOf(await server.send(weakly))).toEqual([401, 'INVALID_TOKEN']);
   });
 
-  it('warns of a bad key once, not at every refresh', async () => {
+  it('tells of a bad key once, not at every refresh', async () => {
     const document = { keys: [issuerKey('a').jwk, { kty: 'oct', k: 'AAAA', kid: 'oct' }] };
     const { issuer, server } = await setUp({
       answer: json(document, { 'cache-control': 'no-store' }),
       timings: { minRefreshMs: 20 },
     });
     await eventually(() => expect(issuer.requests.length).toBeGreaterThan(4));
-    expect(server.events.filter(({ event }) => event === 'keyIgnored')).toHaveLength(1);
+    expect(server.events.filter(({ changed }) => changed === true)).toHaveLength(1);
+  });
+
+  it('may list a kid several times: for other uses, for each algorithm, for keys of several types', async () => {
+    const [key, other] = [issuerKey('k'), issuerKey('other')];
+    const rsa = generateKeyPairSync('rsa', { modulusLength: 2048 });
+    const rsaJwk = { ...rsa.publicKey.export({ format: 'jwk' }), kid: 'k' };
+    const { server } = await setUp({
+      answer: json({
+        keys: [
+          { ...key.jwk, use: 'enc' },
+          { ...key.jwk, use: 'sig' },
+          key.jwk,
+          ...['RS256', 'RS384', 'RS512', 'RSA-OAEP'].map((alg) => ({ ...rsaJwk, alg })),
+          other.jwk,
+        ],
+      }),
+      yaml: (url) =>
+        `- { issuer: ${iss}, audience: me, jwksUrl: '${url}/jwks', algorithms: [ES256, RS256, RS384, RS512] }`,
+    });
+    expect(server.events).toMatchObject([{ event: 'fetched', keys: 3 }]);
+    expect(codeOf(await server.send(key.token()))).toEqual([200, 'accepted']);
+    const claims = { iss, aud: 'me', sub: 'u', exp: Math.floor(Date.now() / 1000) + 60 };
+    for (const alg of ['RS256', 'RS384', 'RS512']) {
+      expect(codeOf(await server.send(signToken(alg, rsa.privateKey, claims, { kid: 'k' })))).toEqual([
+        200,
+        'accepted',
+      ]);
+    }
+  });
+
+  it('tries both of two different keys of one kid and algorithm; the signature decides', async () => {
+    const [one, two, stranger] = [issuerKey('k'), issuerKey('k'), issuerKey('k')];
+    const { server } = await setUp({ answer: json(setOf(one, two)) });
+    expect(codeOf(await server.send(one.token()))).toEqual([200, 'accepted']);
+    expect(codeOf(await server.send(two.token()))).toEqual([200, 'accepted']);
+    expect(codeOf(await server.send(stranger.token()))).toEqual([401, 'INVALID_TOKEN']);
+  });
+
+  it('may hold a key without kid, which is tried for a token that names one; else the issuer is asked', async () => {
+    const [nameless, other, fresh] = [issuerKey('x'), issuerKey('other'), issuerKey('fresh')];
+    const jwk = { ...nameless.jwk, kid: undefined };
+    const { issuer, server } = await setUp({ answer: json({ keys: [jwk, other.jwk] }) });
+    expect(codeOf(await server.send(nameless.token()))).toEqual([200, 'accepted']);
+    expect(issuer.requests).toHaveLength(1);
+    issuer.on('/jwks', json({ keys: [jwk, other.jwk, fresh.jwk] }));
+    expect(codeOf(await server.send(fresh.token()))).toEqual([200, 'accepted']);
+    expect(codeOf(await server.send(issuerKey('y').token()))).toEqual([401, 'INVALID_TOKEN']);
+    expect(server.refusals.at(-1)?.reason).toBe('signature_invalid');
+    expect(issuer.requests).toHaveLength(3);
+  });
+
+  it('may begin with a byte order mark', async () => {
+    const key = issuerKey('a');
+    const { server } = await setUp({ answer: status(200, {}, `\uFEFF${JSON.stringify(setOf(key))}`) });
+    expect(codeOf(await server.send(key.token()))).toEqual([200, 'accepted']);
+  });
+});
+
+describe('why keys could not be fetched', () => {
+  const detailOf = async (answer: Answer): Promise<unknown> => {
+    const { server } = await setUp({ answer, maxKeySetBytes: 10_000 });
+    const { failure, detail } = server.events[0] as unknown as { failure: string; detail: { url?: string } };
+    const { url, ...rest } = detail;
+    expect(url).toMatch(/^http:\/\/127\.0\.0\.1:\d+\/jwks$/);
+    return [failure, rest];
+  };
+  const key = issuerKey('a');
+  const publicJwk = (alg: string): object => ({ ...key.jwk, alg });
+
+  it.each<readonly [string, Answer, readonly [string, object]]>([
+    ['the status', status(404), ['status', { httpStatus: 404 }]],
+    [
+      'where a redirect leads, without its query',
+      status(302, { location: 'https://login.example/keys?secret=1' }),
+      ['redirect', { httpStatus: 302, location: 'https://login.example/keys' }],
+    ],
+    ['the encoding', status(200, { 'content-encoding': 'br' }), ['encoded', { httpStatus: 200, received: 'br' }]],
+    ['what is wrong with the JSON', status(200, {}, '<html>'), ['not_json', { problem: 'is not JSON in UTF-8' }]],
+    ['the size', status(200, {}, ' '.repeat(20_000)), ['too_large', { problem: 'is larger than 10000 bytes' }]],
+    [
+      'that it is a single key',
+      json(key.jwk),
+      ['set_refused', { problem: 'is not a JWK set: it is a single JWK, without list of "keys"' }],
+    ],
+    [
+      'why each key was left out',
+      json({
+        keys: [
+          publicJwk('RS384'),
+          { ...key.jwk, use: 'jwt-svid' },
+          { ...key.jwk, d: 'AA' },
+          { ...key.jwk, crv: 'secp256k1' },
+          { kty: 'RSA', e: 'AQAB', n: '+/+/', kid: 'with\nline' },
+        ],
+      }),
+      [
+        'no_usable_key',
+        {
+          leftOut: [
+            {
+              which: 'key 1 (kid a)',
+              why: 'is for alg RS384, but configured are RS256, ES256, ES384, ES512, EdDSA',
+              isBad: false,
+            },
+            { which: 'key 2 (kid a)', why: 'has use jwt-svid, not sig', isBad: false },
+            { which: 'key 3 (kid a)', why: 'has private members', isBad: true },
+            { which: 'key 4 (kid a)', why: 'is not a readable EC key on curve secp256k1', isBad: true },
+            {
+              which: 'key 5 (kid with\uFFFDline)',
+              why: 'has no usable n: it is plain base64, not base64url',
+              isBad: true,
+            },
+          ],
+        },
+      ],
+    ],
+  ])('says %s', async (_title, answer, expected) => expect(await detailOf(answer)).toEqual(expected));
+
+  it('says the code of the network, and what to do', async () => {
+    const issuer = await startKeyServer();
+    await issuer.stop();
+    const server = await startAuthnServer(
+      issuersFrom(`- { issuer: ${iss}, audience: me, jwksUrl: '${issuer.url}/jwks?key=hidden' }`),
+    );
+    open.push(server);
+    server.authenticator.start();
+    await eventually(() => expect(server.events).toHaveLength(1));
+    expect(server.events[0]).toMatchObject({
+      failure: 'unreachable',
+      detail: { url: `${issuer.url}/jwks`, errorCode: 'ECONNREFUSED', fix: expect.stringContaining('port') as string },
+    });
+  });
+
+  it('is marked as repeated until the reason changes, and the recovery is told', async () => {
+    const { issuer, server } = await setUp({ answer: status(500), timings: { firstRetryMs: 10, cooldownMs: 10 } });
+    const failures = () => server.events.filter(({ event }) => event === 'failed').map(({ repeated }) => repeated);
+    await eventually(() => expect(failures().length).toBeGreaterThan(2));
+    expect(failures().slice(0, 3)).toEqual([false, true, true]);
+    issuer.on('/jwks', status(503));
+    await eventually(() => expect(failures().slice(1)).toContain(false));
+    issuer.on('/jwks', json(setOf(key)));
+    await eventually(() => expect(server.events.at(-1)).toMatchObject({ event: 'fetched', recovered: true }));
   });
 });
 
@@ -295,19 +506,20 @@ describe('an outage of the issuer', () => {
     expect(codeOf(await server.send(key.token()))).toEqual([200, 'accepted']);
     expect(server.events.map(({ event }) => event)).toEqual(['fetched']);
     await issuer.stop();
-    expect(codeOf(await waiting)).toEqual([401, 'INVALID_TOKEN']);
+    expect(codeOf(await waiting)).toEqual([503, 'AUTHENTICATION_UNAVAILABLE']);
   });
 
-  it('answers 401 to an unknown kid while known keys serve, and counts the failed fetch', async () => {
+  it('answers 503 to an unknown kid while known keys serve, and counts the failed fetches', async () => {
     const key = issuerKey('a');
-    const clock = movableClock();
-    const { issuer, server } = await setUp({ answer: json(setOf(key)), clock });
+    const { issuer, server } = await setUp({ answer: json(setOf(key)), clock: movableClock(true) });
     issuer.on('/jwks', status(500));
-    clock.forward(30_000);
     for (let index = 0; index < 20; index += 1) {
-      expect(codeOf(await server.send(key.token({}, { kid: `x${index}` })))).toEqual([401, 'INVALID_TOKEN']);
+      expect(codeOf(await server.send(key.token({}, { kid: `x${index}` })))).toEqual([
+        503,
+        'AUTHENTICATION_UNAVAILABLE',
+      ]);
     }
-    expect(issuer.requests).toHaveLength(2);
+    expect(issuer.requests).toHaveLength(4);
     expect(codeOf(await server.send(key.token()))).toEqual([200, 'accepted']);
   });
 
@@ -335,12 +547,9 @@ describe('an outage of the issuer', () => {
     const { server } = await setUp({
       answer: (request, response) => void setTimeout(() => json(setOf(key))(request, response), 100),
       waitForKeys: false,
+      prepareVerifiers: slowVerifiers,
     });
     let [verified, before, most] = [0, 0, 0];
-    const verify = (): Promise<Record<string, unknown>> => {
-      verified += 1;
-      return Promise.resolve({ iss, aud: 'me', sub: 'user-1', exp: Date.now() / 1000 + 600 });
-    };
     const watch = (): void => {
       most = Math.max(most, verified - before);
       before = verified;
@@ -348,9 +557,14 @@ describe('an outage of the issuer', () => {
     };
     setImmediate(watch);
     const tokens = Array.from({ length: 40 }, (_, index) => key.token({ jti: index }));
-    await Promise.all(tokens.map((token) => server.authenticator.authenticate(token, verify)));
+    await Promise.all(
+      tokens.map(async (token) => {
+        await server.authenticate(token);
+        verified += 1;
+      }),
+    );
     expect(verified).toBe(40);
-    expect(most).toBeLessThanOrEqual(2);
+    expect(most).toBeLessThanOrEqual(4);
   });
 
   it('lets a token that comes during the first fetch wait for it', async () => {
@@ -454,7 +668,6 @@ describe('an issuer that misbehaves', () => {
     ['answers another document', json({ jwks: [] }), 'set_refused'],
     ['has keys that are no list', json({ keys: { a: key.jwk } }), 'set_refused'],
     ['has too many keys', json({ keys: Array.from({ length: 101 }, () => 1) }), 'set_refused'],
-    ['has a kid twice', json({ keys: [key.jwk, issuerKey('a').jwk] }), 'set_refused'],
     ['has no key', json({ keys: [] }), 'no_usable_key'],
     [
       'has no usable key',
@@ -466,7 +679,7 @@ describe('an issuer that misbehaves', () => {
       }),
       'no_usable_key',
     ],
-    ['has only keys for other algorithms', json({ keys: [{ ...key.jwk, alg: 'ES512' }] }), 'no_usable_key'],
+    ['has only keys for other algorithms', json({ keys: [{ ...key.jwk, alg: 'PS512' }] }), 'no_usable_key'],
     [
       'closes in the middle',
       (_q, response) => void response.writeHead(200, { 'content-length': '500' }).write('{', () => response.destroy()),
@@ -487,7 +700,7 @@ describe('an issuer that misbehaves', () => {
     issuer.on('/elsewhere', json(setOf(issuerKey('evil'))));
     clock.forward(30_000);
     const started = performance.now();
-    expect(codeOf(await server.send(key.token({}, { kid: 'unknown' })))).toEqual([401, 'INVALID_TOKEN']);
+    expect(codeOf(await server.send(key.token({}, { kid: 'unknown' })))).toEqual([503, 'AUTHENTICATION_UNAVAILABLE']);
     expect(performance.now() - started).toBeLessThan(failure === 'timeout' ? 5_000 : 15_000);
     expect(server.events.at(-1)).toMatchObject({ event: 'failed', failure, keysInUse: true });
     expect(codeOf(await server.send(key.token({ jti: 'next' })))).toEqual([200, 'accepted']);
@@ -515,10 +728,7 @@ describe('an issuer that misbehaves', () => {
   it.each(troubles)('and %s from the start leaves its users with 503', async (_title, answer, failure) => {
     const timings = { timeoutMs: failure === 'timeout' ? 150 : 15_000 };
     const { server } = await setUp({ answer, timings, maxKeySetBytes: 10_000 });
-    expect(server.events[0]?.event === 'keyIgnored' ? server.events.at(-1) : server.events[0]).toMatchObject({
-      failure,
-      keysInUse: false,
-    });
+    expect(server.events[0]).toMatchObject({ event: 'failed', failure, keysInUse: false });
     expect(codeOf(await server.send(key.token()))).toEqual([503, 'AUTHENTICATION_UNAVAILABLE']);
   });
 });
@@ -564,15 +774,13 @@ describe('discovery', () => {
   });
 
   it('follows the issuer to a new address of its keys when the old one fails', async () => {
-    const { issuer, server, key, clock } = await discover((url) => json(metadata(url)));
+    const { issuer, server, key } = await discover((url) => json(metadata(url)));
     issuer.on('/jwks', status(410));
     const moved = issuerKey('moved', issuer.url);
     issuer.on('/moved', json(setOf(moved)));
     issuer.on(path, json(metadata(issuer.url, { jwks_uri: `${issuer.url}/moved` })));
-    clock.forward(30_000);
-    expect(codeOf(await server.send(moved.token()))).toEqual([401, 'INVALID_TOKEN']);
+    expect(codeOf(await server.send(moved.token()))).toEqual([503, 'AUTHENTICATION_UNAVAILABLE']);
     expect(codeOf(await server.send(key.token()))).toEqual([200, 'accepted']);
-    clock.forward(30_000);
     expect(codeOf(await server.send(moved.token()))).toEqual([200, 'accepted']);
   });
 

@@ -24,13 +24,19 @@ async function refusedFor(hostile: string): Promise<unknown> {
 
 const problemsOf = (changes: Partial<RawIssuer>): number => {
   const parsed = parseIssuer({
-    where: { issuer: 'i', audience: 'a', algorithms: 'l', key: 'k' },
+    where: { issuer: 'i', audience: 'a', algorithms: 'l', key: 'k', userClaim: 'u' },
     issuer: 'https://issuer.example',
     audience: ['me'],
-    key: { kind: 'secret', text: new Secret('k'.repeat(64)) },
+    key: {
+      kind: 'secret',
+      text: new Secret('a-secret-of-the-rfc8725-tests-that-is-long-enough-for-all-algorithms'),
+      encoding: 'text',
+    },
     clockToleranceSeconds: 0,
     allowMissingIssuer: false,
     allowMissingAudience: false,
+    allowHttp: false,
+    userClaim: 'sub',
     ...changes,
   });
   return 'problems' in parsed ? parsed.problems.length : 0;
@@ -72,8 +78,15 @@ describe('RFC 8725', () => {
   });
 
   it('§3.5 ensures that keys have enough entropy: short secrets and small RSA keys stop the start', () => {
-    expect(problemsOf({ key: { kind: 'secret', text: new Secret('a password') } })).toBe(1);
-    expect(problemsOf({ key: { kind: 'secret', text: new Secret('k'.repeat(47)) }, algorithms: ['HS384'] })).toBe(1);
+    expect(problemsOf({ key: { kind: 'secret', text: new Secret('a password'), encoding: 'text' } })).toBe(1);
+    const ofSize = (bytes: number) => 'a-secret-that-is-cut-to-the-size-that-is-asked-for'.slice(0, bytes);
+    for (const [bytes, problems] of [
+      [47, 1],
+      [48, 0],
+    ] as const) {
+      const key = { kind: 'secret', text: new Secret(ofSize(bytes)), encoding: 'text' } as const;
+      expect(problemsOf({ key, algorithms: ['HS384'] })).toBe(problems);
+    }
     const small = generateKeyPairSync('rsa', { modulusLength: 1024 }).publicKey;
     expect(problemsOf({ key: { kind: 'publicKey', text: pemOf(small) } })).toBe(1);
   });

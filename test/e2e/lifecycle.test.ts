@@ -284,7 +284,7 @@ describe('a changed secret file', () => {
   it('that lists issuers is read at the start only, and a change of it is told', async () => {
     const entry = (word: string): string =>
       `- { issuer: 'https://issuer.example', audience: guest-token, secret: ${word} }`;
-    const [before, after] = ['b'.repeat(40), 'a'.repeat(40)];
+    const [before, after] = ['the-secret-before-of-the-lifecycle-tests', 'the-secret-after-of-the-lifecycle-tests-'];
     program = await startProgram({
       path: await build.path(),
       env: {

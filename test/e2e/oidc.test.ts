@@ -65,20 +65,16 @@ describe('a real OpenID provider', () => {
   });
 
   it('rotates its keys: the new one at once, the old one as long as it is published', async () => {
-    const { issuer, server, skip } = await setUp();
+    const { issuer, server } = await setUp();
     const old = await issuer.accessToken();
     expect(await accepted(server, old)).toBe(200);
 
     issuer.rotate({ keep: true });
     const fresh = await issuer.accessToken();
-    expect(await accepted(server, fresh)).toBe(401);
-    skip(30_000);
-    expect(await accepted(server, await issuer.accessToken())).toBe(200);
     expect(await accepted(server, fresh)).toBe(200);
     expect(await accepted(server, old)).toBe(200);
 
     issuer.rotate({ keep: false });
-    skip(30_000);
     expect(await accepted(server, await issuer.accessToken())).toBe(200);
     expect(await accepted(server, old)).toBe(401);
     expect(await accepted(server, fresh)).toBe(401);

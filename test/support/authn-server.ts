@@ -2,13 +2,15 @@
 // service joins them. Answers the principal, or status and code; keeps the refusals as an audit would.
 import Fastify from 'fastify';
 import { createAuthenticator, type Authenticator, type AuthenticatorOptions } from '../../src/authn/authenticate.ts';
+import type { Principal } from '../../src/authn/principal.ts';
+import type { TokenRefusal } from '../../src/authn/token-refusal.ts';
 import type { IssuerConfig } from '../../src/authn/issuer.ts';
 import { loadIssuersFile } from '../../src/authn/issuers-file.ts';
 import type { KeySetEvents } from '../../src/authn/keys/key-set.ts';
 import { systemClock } from '../../src/clock.ts';
 import { errorRow, ServiceError } from '../../src/errors.ts';
 import { createAuthenticate } from '../../src/http/authentication-step.ts';
-import { registerJwt } from '../../src/http/jwt.ts';
+import { prepareVerifiers } from '../../src/http/jwt.ts';
 import { toLine } from '../../src/problem.ts';
 
 export type RecordedEvent = { readonly event: keyof KeySetEvents } & Record<string, unknown>;
@@ -18,8 +20,8 @@ export interface AuthnServer {
   readonly authenticator: Authenticator;
   /** As a client sends it: `Authorization: Bearer <token>`. */
   readonly send: (token: string) => Promise<{ status: number; body: unknown; headers: Headers }>;
-  /** Past the socket, for tokens that no header can carry. Gives the ServiceError if refused. */
-  readonly authenticate: (token: string) => Promise<unknown>;
+  /** Past the socket, for tokens that no header can carry. Gives the principal or the refusal. */
+  readonly authenticate: (token: string) => Promise<Principal | TokenRefusal>;
   readonly refusals: ServiceError[];
   readonly events: RecordedEvent[];
   /** What went wrong that is no ServiceError: must stay empty. */
@@ -32,6 +34,7 @@ export function issuersFrom(yaml: string, changes: { allowMissingIssuer?: boolea
     clockToleranceSeconds: 30,
     allowMissingIssuer: false,
     allowMissingAudience: false,
+    allowHttp: false,
     readFile: () => {
       throw new Error('no file is expected');
     },
@@ -43,22 +46,25 @@ export function issuersFrom(yaml: string, changes: { allowMissingIssuer?: boolea
 
 export async function startAuthnServer(
   issuers: readonly IssuerConfig[],
-  options: Partial<Omit<AuthenticatorOptions, 'issuers' | 'events'>> & { cookieName?: string } = {},
+  options: Partial<Omit<AuthenticatorOptions, 'issuers' | 'events'>> & {
+    cookieName?: string;
+    headerName?: string;
+  } = {},
 ): Promise<AuthnServer> {
-  const { cookieName, ...authenticatorOptions } = options;
+  const { cookieName, headerName, ...authenticatorOptions } = options;
   const events: RecordedEvent[] = [];
   const refusals: ServiceError[] = [];
   const bugs: unknown[] = [];
   const record = (event: keyof KeySetEvents) => (detail: object) => void events.push({ event, ...detail });
-  const authenticator = createAuthenticator({
+  const authenticator = await createAuthenticator({
     issuers,
+    prepareVerifiers,
     clock: systemClock,
-    events: { fetched: record('fetched'), failed: record('failed'), keyIgnored: record('keyIgnored') },
+    events: { fetched: record('fetched'), failed: record('failed') },
     ...authenticatorOptions,
   });
 
   const app = Fastify({ http: { maxHeaderSize: 65_536 } });
-  const verifierOf = await registerJwt(app, issuers);
   app.setErrorHandler((error, _request, reply) => {
     if (!(error instanceof ServiceError)) {
       bugs.push(error);
@@ -70,15 +76,16 @@ export async function startAuthnServer(
     if (challenge === 'invalid_token') reply.header('www-authenticate', 'Bearer error="invalid_token"');
     return reply.code(status).send({ error: { code: error.code } });
   });
-  const authenticate = createAuthenticate(authenticator, verifierOf, {
-    isAllowedOrigin: (origin) => origin === 'https://app.example',
-    ...(cookieName === undefined ? {} : { cookieName }),
+  const authenticate = createAuthenticate({
+    authenticator,
+    credentials: {
+      isAllowedOrigin: (origin) => origin === 'https://app.example',
+      ...(cookieName === undefined ? {} : { cookieName }),
+      ...(headerName === undefined ? {} : { headerName }),
+    },
+    onRefusedToken: () => undefined,
   });
   app.post('/guest-token', authenticate);
-  // The same verifier without a header in between: the token comes as JSON, so any text can be given.
-  app.post<{ Body: { token: string } }>('/raw', (request) =>
-    authenticator.authenticate(request.body.token, verifierOf(request)),
-  );
   const url = await app.listen({ host: '127.0.0.1', port: 0 });
 
   return {
@@ -94,11 +101,7 @@ export async function startAuthnServer(
       });
       return { status: response.status, body: await response.json(), headers: response.headers };
     },
-    authenticate: async (token) => {
-      const before = refusals.length;
-      const response = await app.inject({ method: 'POST', url: '/raw', payload: { token } });
-      return refusals[before] ?? response.json<unknown>();
-    },
+    authenticate: async (token) => authenticator.authenticate(token),
     close: async () => {
       await app.close();
       await authenticator.close();

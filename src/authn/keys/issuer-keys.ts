@@ -1,52 +1,71 @@
 // An issuer's keys as authentication sees them, whether they are configured or fetched.
 import type { Clock } from '../../clock.ts';
 import { loadKeyText, type IssuerConfig } from '../issuer.ts';
-import type { KeyRing } from './key-ring.ts';
+import type { PrepareVerifiers } from '../verify-token.ts';
+import { createKeyRing, type KeyInForce, type KeyRing } from './key-ring.ts';
 import type { DocumentFetcher } from './key-set-fetch.ts';
-import { createKeySet, type KeySetEvents, type KeySetState, type KeySetTimings } from './key-set.ts';
+import { createKeySet, type KeySet, type KeySetEvents, type KeySetState, type KeySetTimings } from './key-set.ts';
 import { fromDiscovery, fromJwksUrl } from './key-set-source.ts';
+import type { VerificationKey } from './verification-key.ts';
 
-export interface IssuerKeys {
-  /** Undefined: no keys are at hand, so nothing can be verified. */
-  readonly ring: () => KeyRing | undefined;
-  readonly settled: () => Promise<void>;
-  readonly refreshForUnknownKey: () => Promise<void>;
-  /** Throws KeyRefused, or what `accept` throws, and keeps the old keys; throws too when the keys are not from a text. */
-  readonly replace: (text: string, accept: (next: KeyRing) => void) => void;
-  readonly start: () => void;
-  readonly close: () => void;
+export interface IssuerKeys extends Omit<KeySet, 'isWithdrawn' | 'lookUp' | 'state'> {
+  /** Only of fetched keys. Undefined for a `kid` that there is no use in looking up. */
+  readonly lookUpOf?: (kid: string) => KeySet['lookUp'] | undefined;
   /** Only of fetched keys. */
   readonly state: () => KeySetState | undefined;
+  /**
+   * Takes the keys of a changed text into use. Rejects with KeyRefused, or what `accept` throws, and keeps the old
+   * keys; rejects too when the keys are not from a text. `accept` is called right before the change.
+   */
+  readonly replace: (text: string, accept: (next: readonly VerificationKey[]) => void) => Promise<void>;
 }
 
-function configuredKeys(issuer: IssuerConfig, kind: 'secret' | 'publicKey', initial: KeyRing): IssuerKeys {
-  let ring = initial;
+type PrepareKeys = (keys: readonly VerificationKey[]) => Promise<readonly KeyInForce[]>;
+
+async function configuredKeys(
+  initial: readonly VerificationKey[],
+  load: (text: string) => readonly VerificationKey[],
+  prepare: PrepareKeys,
+): Promise<IssuerKeys> {
+  let ring: KeyRing = createKeyRing(await prepare(initial));
   return {
     ring: () => ring,
     settled: async () => undefined,
-    refreshForUnknownKey: async () => undefined,
-    replace: (text, accept) => {
-      const next = loadKeyText(kind, text, issuer.algorithms);
-      accept(next);
-      ring = next;
-    },
+    nextFetchSeconds: () => 1,
     start: () => undefined,
     close: () => undefined,
     state: () => undefined,
+    replace: async (text, accept) => {
+      const next = load(text);
+      const prepared = await prepare(next);
+      accept(next);
+      ring = createKeyRing(prepared);
+    },
   };
 }
 
 interface IssuerKeysOptions {
+  readonly prepareVerifiers: PrepareVerifiers;
   readonly fetcher: DocumentFetcher;
   readonly clock: Clock;
   readonly timings: KeySetTimings;
   readonly events: KeySetEvents;
 }
 
-export function createIssuerKeys(issuer: IssuerConfig, options: IssuerKeysOptions): IssuerKeys {
+export async function createIssuerKeys(issuer: IssuerConfig, options: IssuerKeysOptions): Promise<IssuerKeys> {
   const { keys } = issuer;
-  if ('ring' in keys) return configuredKeys(issuer, keys.kind, keys.ring);
-  const { fetcher, clock, timings, events } = options;
+  const { prepareVerifiers, fetcher, clock, timings, events } = options;
+  const prepare: PrepareKeys = async (some) => {
+    const verifiers = await prepareVerifiers(issuer, some);
+    return some.flatMap((key, index) => {
+      const verify = verifiers[index];
+      return verify === undefined ? [] : [Object.freeze({ ...key, verify })];
+    });
+  };
+  if ('configured' in keys) {
+    return configuredKeys(keys.configured, (text) => loadKeyText(keys, text, issuer.algorithms), prepare);
+  }
+
   const fetch =
     keys.kind === 'jwksUrl'
       ? fromJwksUrl(issuer, keys.url, fetcher)
@@ -55,9 +74,12 @@ export function createIssuerKeys(issuer: IssuerConfig, options: IssuerKeysOption
           patienceMs: timings.timeoutMs / 2,
           monotonic: clock.monotonic,
         });
+  const keySet = createKeySet({ iss: issuer.iss, fetch, prepare, clock, timings, events });
   return {
-    ...createKeySet({ iss: issuer.iss, fetch, clock, timings, events }),
-    replace: () => {
+    ...keySet,
+    // Without any keys the next scheduled fetch is what there is to wait for.
+    lookUpOf: (kid) => (keySet.ring()?.names(kid) === false && !keySet.isWithdrawn(kid) ? keySet.lookUp : undefined),
+    replace: async () => {
       throw new Error('the keys of this issuer are fetched, not configured');
     },
   };

@@ -1,19 +1,22 @@
 // A JWK set (RFC 7517 §5) becomes keys. A configured document must be clean; in a fetched one, bad keys are left out
-// and told, because one key that an issuer publishes by mistake must not take its other keys away from its users.
-import type { Algorithm } from './algorithms.ts';
-import type { LoadedKey } from './key-ring.ts';
-import { KeyRefused, loadJwk } from './public-key.ts';
+// and reported, because one key that an issuer publishes by mistake must not take its other keys away from its users.
+import { printable } from '../../printable.ts';
 import { own, type JsonObject } from '../../strict-json.ts';
+import type { Algorithm } from './algorithms.ts';
+import { loadJwk } from './public-key.ts';
+import { KeyRefused, type VerificationKey } from './verification-key.ts';
 
-export interface IgnoredKey {
+export interface LeftOutKey {
   /** Position in the set, from 1, with the `kid` if it has one. */
   readonly which: string;
   readonly why: string;
+  /** Whether it should not be in a set of public signature keys; otherwise it is for another purpose. */
+  readonly isBad: boolean;
 }
 
 export interface JwkSet {
-  readonly keys: readonly LoadedKey[];
-  readonly ignored: readonly IgnoredKey[];
+  readonly keys: readonly VerificationKey[];
+  readonly leftOut: readonly LeftOutKey[];
 }
 
 export const maxKeysInSet = 100;
@@ -21,38 +24,46 @@ export const maxKeysInSet = 100;
 const isObject = (value: unknown): value is JsonObject =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
-const isPrintable = /^[\x21-\x7E]{1,128}$/;
-
-function kidOf(jwk: unknown): string | undefined {
-  const kid = isObject(jwk) ? own(jwk, 'kid') : undefined;
-  return typeof kid === 'string' ? kid : undefined;
-}
-
 function nameOf(jwk: unknown, index: number): string {
-  const kid = kidOf(jwk);
-  return kid !== undefined && isPrintable.test(kid) ? `key ${index + 1} (kid ${kid})` : `key ${index + 1}`;
+  const kid = isObject(jwk) ? own(jwk, 'kid') : undefined;
+  return kid === undefined ? `key ${index + 1}` : `key ${index + 1} (kid ${printable(kid)})`;
 }
 
-/** Throws KeyRefused when the set as a whole cannot be trusted: not a set, too many keys, or a `kid` twice. */
+/** One entry per `kid` and material: some issuers list a key once for each of its algorithms. */
+function joinEqualKeys(keys: readonly VerificationKey[]): readonly VerificationKey[] {
+  const joined: VerificationKey[] = [];
+  for (const key of keys) {
+    const index = joined.findIndex(({ kid, material }) => kid === key.kid && material.equals(key.material));
+    const same = joined[index];
+    if (same === undefined) joined.push(key);
+    else joined[index] = { ...same, algorithms: [...new Set([...same.algorithms, ...key.algorithms])] };
+  }
+  return joined;
+}
+
+/** Throws KeyRefused when the document is no set, or has more keys than a set needs. */
 export function loadJwkSet(document: JsonObject, wanted: readonly Algorithm[]): JwkSet {
   const entries = own(document, 'keys');
-  if (!Array.isArray(entries)) throw new KeyRefused('is not a JWK set: it has no list of keys');
+  if (!Array.isArray(entries)) {
+    const isKey = Object.hasOwn(document, 'kty');
+    throw new KeyRefused(`is not a JWK set: it ${isKey ? 'is a single JWK, without' : 'has no'} list of "keys"`);
+  }
   if (entries.length > maxKeysInSet) throw new KeyRefused(`holds more than ${maxKeysInSet} keys`);
 
-  const kids = entries.map(kidOf).filter((kid) => kid !== undefined);
-  if (new Set(kids).size < kids.length) throw new KeyRefused('holds two keys with the same kid');
-
-  const keys: LoadedKey[] = [];
-  const ignored: IgnoredKey[] = [];
+  const keys: VerificationKey[] = [];
+  const leftOut: LeftOutKey[] = [];
   for (const [index, jwk] of (entries as readonly unknown[]).entries()) {
+    const leaveOut = (why: string, isBad: boolean): void =>
+      void leftOut.push({ which: nameOf(jwk, index), why, isBad });
     try {
       if (!isObject(jwk)) throw new KeyRefused('is not an object');
       const key = loadJwk(jwk, wanted);
-      if (key !== undefined) keys.push(key);
+      if (typeof key === 'string') leaveOut(key, false);
+      else keys.push(key);
     } catch (error) {
       if (!(error instanceof KeyRefused)) throw error;
-      ignored.push({ which: nameOf(jwk, index), why: error.message });
+      leaveOut(error.message, true);
     }
   }
-  return { keys, ignored };
+  return { keys: joinEqualKeys(keys), leftOut };
 }

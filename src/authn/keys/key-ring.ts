@@ -1,57 +1,44 @@
-// The keys of one issuer, loaded, and the choice among them by `kid` and `alg` (RFC 7515 §4.1.4, RFC 7517 §4).
+// The keys of one issuer that are in force, and the choice among them by `kid` and `alg` (RFC 7515 §4.1.4, RFC 7517 §4).
 // A ring never changes: rotation makes a new one.
-import type { Secret } from '../../secrets/secret.ts';
 import type { Algorithm } from './algorithms.ts';
+import type { VerificationKey } from './verification-key.ts';
+import type { VerifyToken } from '../verify-token.ts';
 
-export interface LoadedKey {
-  /** RFC 7517 §4.5; keys from PEM and HMAC secrets have none. */
-  readonly kid?: string;
-  /** What this key verifies: its type and curve, its own `alg`, and what is configured, all at once. */
-  readonly algorithms: readonly Algorithm[];
-  /** Of an RSA key. */
-  readonly modulusBytes?: number;
-  /** The HMAC secret's text, or the public key as SPKI PEM. */
-  readonly material: Secret;
+/** A key with the verifier that was made for it. */
+export interface KeyInForce extends VerificationKey {
+  readonly verify: VerifyToken;
 }
 
 export interface KeyRing {
-  readonly size: number;
-  /** Whether a token that names this `kid` could be meant for a key of this ring, whatever its algorithm. */
-  readonly knows: (kid: string | undefined) => boolean;
-  /** The keys that may verify a token with this `kid` and `alg`, few enough to try them all. */
-  readonly candidates: (kid: string | undefined, algorithm: Algorithm) => readonly LoadedKey[];
-  /** Whether this very key, with the same `kid` and algorithms, is still in force. */
-  readonly holds: (identity: string) => boolean;
-  /** `Secret.identity()` of every key's material. */
-  readonly materials: ReadonlySet<string>;
+  readonly keys: readonly KeyInForce[];
+  /** Whether one of the keys has this `kid`. */
+  readonly names: (kid: string) => boolean;
+  /**
+   * The keys that may have made a signature with this `kid` and `alg`: those of that name, then those without any, for
+   * a name that only the issuer uses says nothing about them. Few enough to try them all, or none.
+   */
+  readonly candidates: (kid: string | undefined, algorithm: Algorithm) => readonly KeyInForce[];
+  /** Whether this very key is still in force. */
+  readonly holds: (key: KeyInForce) => boolean;
 }
 
-/** A token that names no key is tried against this many at most: each costs a signature check. */
-export const maxUnnamedKeys = 8;
+/** A token is tried against this many keys at most: each costs a signature check. */
+export const maxCandidateKeys = 8;
 
-/** Tells two keys apart without holding either. */
-export const identityOf = (key: LoadedKey): string =>
-  JSON.stringify([key.kid ?? null, key.algorithms, key.material.identity()]);
-
-/**
- * `named`: the keys are a JWK set, so a `kid` in a token must be one of theirs.
- * Otherwise (PEM, HMAC secrets) keys have no names, and a token's `kid` says nothing.
- */
-export function createKeyRing(keys: readonly LoadedKey[], named: boolean): KeyRing {
+export function createKeyRing(keys: readonly KeyInForce[]): KeyRing {
+  const held = new Set(keys);
   const kids = new Set(keys.map(({ kid }) => kid));
-  const identities = new Set(keys.map(identityOf));
-
-  const candidates: KeyRing['candidates'] = (kid, algorithm) => {
-    const chosen = kid !== undefined && named ? keys.filter((key) => key.kid === kid) : keys;
-    const able = chosen.filter((key) => key.algorithms.includes(algorithm));
-    return able.length > maxUnnamedKeys ? [] : able;
-  };
 
   return {
-    size: keys.length,
-    knows: (kid) => kid === undefined || !named || kids.has(kid),
-    candidates,
-    holds: (identity) => identities.has(identity),
-    materials: new Set(keys.map(({ material }) => material.identity())),
+    keys,
+    names: (kid) => kids.has(kid),
+    candidates: (kid, algorithm) => {
+      const able = keys.filter((key) => key.algorithms.includes(algorithm));
+      if (kid === undefined) return able.length > maxCandidateKeys ? [] : able;
+      const named = able.filter((key) => key.kid === kid);
+      const chosen = [...named, ...able.filter((key) => key.kid === undefined)];
+      return chosen.length > maxCandidateKeys ? [] : chosen;
+    },
+    holds: (key) => held.has(key),
   };
 }

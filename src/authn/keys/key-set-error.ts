@@ -1,4 +1,7 @@
-// Why an issuer's keys could not be had. A closed list, fit for a metric's label; never an issuer's own words.
+// Why an issuer's keys could not be fetched: a closed list, fit for a metric's label, and what an operator needs to
+// know to mend it, for the log. What comes from the issuer is cut and made printable here.
+import { printable } from '../../printable.ts';
+import type { LeftOutKey } from './jwk-set.ts';
 
 export type KeySetFailure =
   | 'timeout'
@@ -15,12 +18,66 @@ export type KeySetFailure =
   /** Ours, not the issuer's. */
   | 'bug';
 
+export interface KeySetFailureDetail {
+  /** The address that was asked, without its query. */
+  readonly url?: string;
+  readonly httpStatus?: number;
+  /** Where a redirect leads. */
+  readonly location?: string;
+  /** Of the network or TLS, such as ENOTFOUND or DEPTH_ZERO_SELF_SIGNED_CERT. */
+  readonly errorCode?: string;
+  /** What the metadata or the set says, and what was expected instead. */
+  readonly received?: string;
+  readonly expected?: string;
+  readonly problem?: string;
+  readonly leftOut?: readonly LeftOutKey[];
+  readonly fix?: string;
+}
+
 export class KeySetError extends Error {
   override readonly name = 'KeySetError';
   readonly failure: KeySetFailure;
+  readonly detail: KeySetFailureDetail;
 
-  constructor(failure: KeySetFailure) {
-    super(`the key set cannot be had (${failure})`);
+  constructor(failure: KeySetFailure, detail: KeySetFailureDetail = {}) {
+    super(`the key set could not be fetched (${failure})`);
     this.failure = failure;
+    this.detail = detail;
   }
+}
+
+/** An address as it may be logged: a query may hold a key of somebody else's. */
+export const addressOf = (url: string): string => printable(url.replace(/[?#].*$/s, ''));
+
+/** Codes that mean: the certificate's issuer is not known here. */
+const unknownAuthority: ReadonlySet<string> = new Set([
+  'DEPTH_ZERO_SELF_SIGNED_CERT',
+  'SELF_SIGNED_CERT_IN_CHAIN',
+  'UNABLE_TO_GET_ISSUER_CERT',
+  'UNABLE_TO_GET_ISSUER_CERT_LOCALLY',
+  'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
+  'CERT_UNTRUSTED',
+]);
+
+const fixes: ReadonlyMap<string, string> = new Map([
+  ['ENOTFOUND', 'Check the spelling of the host; inside a cluster, whether its DNS knows it'],
+  ['EAI_AGAIN', 'Check that name look-ups work where the service runs'],
+  ['ECONNREFUSED', 'Check the port, and whether the issuer runs'],
+  ['ERR_TLS_CERT_ALTNAME_INVALID', 'Use the host name that is in the certificate'],
+  ['CERT_HAS_EXPIRED', "Renew the issuer's certificate"],
+  ['EPROTO', 'Check that the port speaks TLS; for http inside a cluster there is INSECURE_JWT_HTTP'],
+  [
+    'ERR_SSL_WRONG_VERSION_NUMBER',
+    'Check that the port speaks TLS; for http inside a cluster there is INSECURE_JWT_HTTP',
+  ],
+]);
+
+/** The `code` of whatever a request failed with, and what to do about it, where that is known. */
+export function explainNetworkError(error: unknown): { errorCode?: string; fix?: string } {
+  const code: unknown = typeof error === 'object' && error !== null && 'code' in error ? error.code : undefined;
+  if (typeof code !== 'string' || !/^[A-Z0-9_]{1,64}$/.test(code)) return {};
+  const fix = unknownAuthority.has(code)
+    ? 'Name the file with the certificate of your CA in NODE_EXTRA_CA_CERTS'
+    : fixes.get(code);
+  return { errorCode: code, ...(fix === undefined ? {} : { fix }) };
 }

@@ -1,8 +1,15 @@
 // One GET of a JSON document from an issuer, trusting nothing: no redirects, no compression, a size limit, and the
 // caller's signal over connect, headers and body together.
 import { Agent, request } from 'undici';
-import { KeySetError, type KeySetFailure } from './key-set-error.ts';
+import { printable } from '../../printable.ts';
 import { parseJsonObject, type JsonObject } from '../../strict-json.ts';
+import {
+  addressOf,
+  explainNetworkError,
+  KeySetError,
+  type KeySetFailure,
+  type KeySetFailureDetail,
+} from './key-set-error.ts';
 
 export interface FetchedDocument {
   readonly document: JsonObject;
@@ -31,45 +38,67 @@ export function maxAgeMs(cacheControl: string, age: string): number | undefined 
   return Math.max(0, Number(seconds) - elapsed) * 1000;
 }
 
-async function readBody(body: AsyncIterable<Buffer>, maxBytes: number): Promise<Buffer> {
+async function readBody(body: AsyncIterable<Buffer>, maxBytes: number, url: string): Promise<Buffer> {
   const chunks: Buffer[] = [];
   let size = 0;
   for await (const chunk of body) {
     size += chunk.length;
     // Leaving the loop destroys the body, and the connection with it.
-    if (size > maxBytes) throw new KeySetError('too_large');
+    if (size > maxBytes) throw new KeySetError('too_large', { url, problem: `is larger than ${maxBytes} bytes` });
     chunks.push(chunk);
   }
   return Buffer.concat(chunks);
 }
 
+const byteOrderMark = Buffer.from('\uFEFF');
+
+/** RFC 8259 §8.1 lets a reader ignore a byte order mark, and some web servers send one. */
+const withoutByteOrderMark = (bytes: Buffer): Buffer =>
+  bytes.subarray(0, byteOrderMark.length).equals(byteOrderMark) ? bytes.subarray(byteOrderMark.length) : bytes;
+
+const requestHeaders = {
+  accept: 'application/json, application/jwk-set+json',
+  'accept-encoding': 'identity',
+  'user-agent': 'guest-token-proxy',
+};
+
 /** `connectTimeoutMs` ends the attempt to connect, which the signal alone would leave running behind. */
 export function createDocumentFetcher(options: { connectTimeoutMs: number; maxBytes: number }): DocumentFetcher {
-  // No bound on connections: issuers fetch one document at a time each, and of several on one host none waits for others.
-  const agent = new Agent({ connect: { timeout: options.connectTimeoutMs }, keepAliveTimeout: 4_000 });
+  // No bound on connections: issuers fetch one document at a time each, and of several on one host none waits for
+  // others. The certificate is checked whatever NODE_TLS_REJECT_UNAUTHORIZED says.
+  const agent = new Agent({
+    allowH2: false,
+    connect: { timeout: options.connectTimeoutMs, rejectUnauthorized: true },
+    keepAliveTimeout: 4_000,
+  });
 
-  async function attempt(url: string, signal: AbortSignal): Promise<FetchedDocument> {
-    const { statusCode, headers, body } = await request(url, {
+  async function attempt(address: string, signal: AbortSignal): Promise<FetchedDocument> {
+    const url = addressOf(address);
+    const { statusCode, headers, body } = await request(address, {
       dispatcher: agent,
       signal,
-      headers: { accept: 'application/json, application/jwk-set+json', 'user-agent': 'guest-token-proxy' },
+      headers: requestHeaders,
     });
     // A body that fails after we stopped listening would otherwise end the process.
     body.on('error', () => undefined);
-    const refuse = (failure: KeySetFailure): never => {
+    const refuse = (failure: KeySetFailure, detail: KeySetFailureDetail = {}): never => {
       body.destroy();
-      throw new KeySetError(failure);
+      throw new KeySetError(failure, { url, httpStatus: statusCode, ...detail });
     };
-    if (statusCode >= 300 && statusCode < 400) return refuse('redirect');
+    if (statusCode >= 300 && statusCode < 400) {
+      const location = only(headers['location']);
+      return refuse('redirect', location === '' ? {} : { location: addressOf(location) });
+    }
     if (statusCode !== 200) return refuse('status');
-    if (only(headers['content-encoding']) !== '') return refuse('encoded');
-    const bytes = await readBody(body, options.maxBytes);
+    const encoding = only(headers['content-encoding']);
+    if (encoding !== '' && encoding !== 'identity') return refuse('encoded', { received: printable(encoding) });
+    const bytes = await readBody(body, options.maxBytes, url);
     const lifetime = maxAgeMs(only(headers['cache-control']), only(headers['age']));
     let document: JsonObject;
     try {
-      document = parseJsonObject(bytes);
-    } catch {
-      throw new KeySetError('not_json');
+      document = parseJsonObject(withoutByteOrderMark(bytes));
+    } catch (error) {
+      throw new KeySetError('not_json', { url, ...(error instanceof SyntaxError && { problem: error.message }) });
     }
     return { document, ...(lifetime === undefined ? {} : { maxAgeMs: lifetime }) };
   }
@@ -80,7 +109,8 @@ export function createDocumentFetcher(options: { connectTimeoutMs: number; maxBy
         return await attempt(url, signal);
       } catch (error) {
         if (error instanceof KeySetError) throw error;
-        throw new KeySetError(signal.aborted ? 'timeout' : 'unreachable');
+        if (signal.aborted) throw new KeySetError('timeout', { url: addressOf(url) });
+        throw new KeySetError('unreachable', { url: addressOf(url), ...explainNetworkError(error) });
       }
     },
     close: () => agent.destroy(),

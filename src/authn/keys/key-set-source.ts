@@ -1,59 +1,80 @@
 // From an issuer's address to its keys: discovery if need be (OpenID Connect Discovery §4), then the JWK set.
-import type { Algorithm } from './algorithms.ts';
+import { printable } from '../../printable.ts';
+import { own, type JsonObject } from '../../strict-json.ts';
 import type { IssuerConfig } from '../issuer.ts';
 import { loadJwkSet, type JwkSet } from './jwk-set.ts';
-import { KeySetError, type KeySetFailure } from './key-set-error.ts';
-import type { DocumentFetcher, FetchedDocument } from './key-set-fetch.ts';
-import { KeyRefused } from './public-key.ts';
-import { own, type JsonObject } from '../../strict-json.ts';
+import { addressOf, KeySetError, type KeySetFailure } from './key-set-error.ts';
+import type { DocumentFetcher } from './key-set-fetch.ts';
 import { isOnThisMachine, trustedUrl } from './trusted-url.ts';
+import { KeyRefused } from './verification-key.ts';
 
 export interface FetchedKeySet extends JwkSet {
   readonly maxAgeMs?: number;
 }
 
-/** Gets the keys anew. Throws KeySetError and then has changed nothing. */
+/** Fetches the keys anew. Throws KeySetError and then has changed nothing. */
 export type FetchKeySet = (signal: AbortSignal) => Promise<FetchedKeySet>;
 
-function usableKeys(document: JsonObject, wanted: readonly Algorithm[]): JwkSet {
+function usableKeys(document: JsonObject, issuer: IssuerConfig, url: string): JwkSet {
   let set: JwkSet;
   try {
-    set = loadJwkSet(document, wanted);
+    set = loadJwkSet(document, issuer.algorithms);
   } catch (error) {
-    if (error instanceof KeyRefused) throw new KeySetError('set_refused');
+    if (error instanceof KeyRefused) throw new KeySetError('set_refused', { url, problem: error.message });
     throw error;
   }
-  if (set.keys.length === 0) throw new KeySetError('no_usable_key');
+  if (set.keys.length === 0) throw new KeySetError('no_usable_key', { url, leftOut: set.leftOut });
   return set;
 }
 
+async function fetchKeys(
+  issuer: IssuerConfig,
+  url: string,
+  fetcher: DocumentFetcher,
+  signal: AbortSignal,
+): Promise<FetchedKeySet> {
+  const { document, maxAgeMs } = await fetcher.fetch(url, signal);
+  return { ...usableKeys(document, issuer, addressOf(url)), ...(maxAgeMs === undefined ? {} : { maxAgeMs }) };
+}
+
 /** The address of the key set in an issuer's metadata, if that issuer published it about itself. */
-export function jwksUriOf(document: JsonObject, iss: string, metadataUrl: string): string {
+export function jwksUriOf(document: JsonObject, issuer: IssuerConfig, metadataUrl: string): string {
+  const url = addressOf(metadataUrl);
   // RFC 8414 §3.3: without this, whoever serves the document could speak for another issuer.
-  if (own(document, 'issuer') !== iss) throw new KeySetError('issuer_mismatch');
+  const named = own(document, 'issuer');
+  if (named !== issuer.iss) {
+    const fix = 'Set the issuer to exactly what its metadata and its tokens say, the slash at the end included';
+    throw new KeySetError('issuer_mismatch', { url, received: printable(named), expected: issuer.iss, fix });
+  }
   const uri = own(document, 'jwks_uri');
-  const url = typeof uri === 'string' ? trustedUrl(uri) : undefined;
-  if (url === undefined) throw new KeySetError('address_refused');
+  const keysUrl = typeof uri === 'string' ? trustedUrl(uri, issuer.allowHttp) : undefined;
+  const refuse = (problem: string): never => {
+    throw new KeySetError('address_refused', { url, received: addressOf(printable(uri)), problem });
+  };
+  if (keysUrl === undefined) return refuse('jwks_uri is not an https address');
   // A remote issuer has no business with ports of this machine.
-  if (isOnThisMachine(url) && !isOnThisMachine(new URL(metadataUrl))) throw new KeySetError('address_refused');
-  return url.href;
+  if (isOnThisMachine(keysUrl) && !isOnThisMachine(new URL(metadataUrl))) {
+    return refuse('jwks_uri is on this machine, and the issuer is not');
+  }
+  return keysUrl.href;
 }
 
 /** For an issuer with a JWKS address. */
-export function fromJwksUrl(issuer: IssuerConfig, url: string, fetcher: DocumentFetcher): FetchKeySet {
-  return async (signal) => toKeySet(await fetcher.fetch(url, signal), issuer.algorithms);
-}
+export const fromJwksUrl =
+  (issuer: IssuerConfig, url: string, fetcher: DocumentFetcher): FetchKeySet =>
+  (signal) =>
+    fetchKeys(issuer, url, fetcher, signal);
 
 /** Failures of metadata that say something about its content; all others are an outage. */
-const lies: ReadonlySet<KeySetFailure> = new Set(['issuer_mismatch', 'address_refused']);
+const contentFailures: ReadonlySet<KeySetFailure> = new Set(['issuer_mismatch', 'address_refused']);
 /** After an outage of the metadata its last answer serves for this part of its life. */
 const partAfterOutage = 6;
 
 /**
  * For an issuer that is asked where its keys are. The answer is kept until `rediscoverMs` have passed or a fetch from
- * there failed, so that an unknown `kid` costs one request, not two. While only the metadata cannot be had, the keys
- * are still fetched from where they were, after `patienceMs` at most: else a withdrawn key would stay, and a new one
- * would not come.
+ * there failed, so that an unknown `kid` costs one request, not two. While only the metadata cannot be fetched, the
+ * keys are still fetched from where they were, after `patienceMs` at most: else a withdrawn key would stay, and a new
+ * one would not come.
  */
 export function fromDiscovery(
   issuer: IssuerConfig,
@@ -72,9 +93,9 @@ export function fromDiscovery(
       const deadline = uri === undefined ? signal : AbortSignal.any([signal, AbortSignal.timeout(patienceMs)]);
       const { document } = await fetcher.fetch(metadataUrl, deadline);
       askAgainAt = monotonic() + rediscoverMs;
-      return jwksUriOf(document, issuer.iss, metadataUrl);
+      return jwksUriOf(document, issuer, metadataUrl);
     } catch (error) {
-      const isOutage = error instanceof KeySetError && !lies.has(error.failure);
+      const isOutage = error instanceof KeySetError && !contentFailures.has(error.failure);
       if (!isOutage || uri === undefined) {
         uri = undefined;
         throw error;
@@ -87,15 +108,10 @@ export function fromDiscovery(
   return async (signal) => {
     if (uri === undefined || monotonic() >= askAgainAt) uri = await discover(signal);
     try {
-      return toKeySet(await fetcher.fetch(uri, signal), issuer.algorithms);
+      return await fetchKeys(issuer, uri, fetcher, signal);
     } catch (error) {
       askAgainAt = 0;
       throw error;
     }
   };
 }
-
-const toKeySet = ({ document, maxAgeMs }: FetchedDocument, wanted: readonly Algorithm[]): FetchedKeySet => ({
-  ...usableKeys(document, wanted),
-  ...(maxAgeMs === undefined ? {} : { maxAgeMs }),
-});

@@ -1,16 +1,19 @@
-// The life of a fetched key set: refreshed in the background, asked again for an unknown `kid` but rarely, and kept
-// through an outage of the issuer for hours, not for ever. One fetch at a time; nothing a token says adds a second.
+// The fetched keys of one issuer over time: refreshed in the background, asked again for an unknown `kid` but rarely,
+// and kept through an outage of the issuer for hours, not for ever. One fetch at a time; nothing a token says adds a
+// second.
 import type { Clock } from '../../clock.ts';
-import type { IgnoredKey } from './jwk-set.ts';
-import { createKeyRing, identityOf, type KeyRing } from './key-ring.ts';
-import { KeySetError, type KeySetFailure } from './key-set-error.ts';
-import type { FetchKeySet } from './key-set-source.ts';
+import type { LeftOutKey } from './jwk-set.ts';
+import { createKeyRing, type KeyInForce, type KeyRing } from './key-ring.ts';
+import { KeySetError, type KeySetFailure, type KeySetFailureDetail } from './key-set-error.ts';
+import type { FetchedKeySet, FetchKeySet } from './key-set-source.ts';
+import { createLookUpAllowance } from './look-up-allowance.ts';
+import { isSameKey, type VerificationKey } from './verification-key.ts';
 
 /** All in milliseconds. */
 export interface KeySetTimings {
   /** Deadline of one fetch: discovery, connect, headers, body. */
   readonly timeoutMs: number;
-  /** An unknown `kid` causes no fetch within this time of the start of the last one, failed or not. */
+  /** After a burst, unknown `kid`s cause one fetch in this time, failed or not. Scheduled fetches do not count. */
   readonly cooldownMs: number;
   /** Refresh when the issuer says nothing about caching, and the bounds of what it may say. */
   readonly refreshMs: number;
@@ -18,7 +21,7 @@ export interface KeySetTimings {
   readonly maxRefreshMs: number;
   /** How long keys are used after the last good fetch. */
   readonly maxStaleMs: number;
-  /** First repeat while no keys were ever had; doubles up to the cooldown. */
+  /** First repeat while no keys were ever fetched; doubles up to the cooldown. */
   readonly firstRetryMs: number;
 }
 
@@ -35,11 +38,24 @@ export const defaultTimings: KeySetTimings = {
 };
 
 export interface KeySetEvents {
-  readonly fetched: (event: { iss: string; keys: number; changed: boolean; durationMs: number }) => void;
-  /** `keysInUse`: older keys still serve. */
-  readonly failed: (event: { iss: string; failure: KeySetFailure; durationMs: number; keysInUse: boolean }) => void;
-  /** Once per change of the set, not per fetch. */
-  readonly keyIgnored: (event: { iss: string } & IgnoredKey) => void;
+  /** `changed`: the keys, or what was left out of them, are others than before. `recovered`: the last fetch failed. */
+  readonly fetched: (event: {
+    iss: string;
+    keys: number;
+    leftOut: readonly LeftOutKey[];
+    changed: boolean;
+    recovered: boolean;
+    durationMs: number;
+  }) => void;
+  /** `keysInUse`: older keys still serve. `repeated`: the last fetch failed for the very same reason. */
+  readonly failed: (event: {
+    iss: string;
+    failure: KeySetFailure;
+    detail: KeySetFailureDetail;
+    durationMs: number;
+    keysInUse: boolean;
+    repeated: boolean;
+  }) => void;
 }
 
 export interface KeySetState {
@@ -52,12 +68,19 @@ export interface KeySetState {
 }
 
 export interface KeySet {
-  /** Undefined while no keys were had, or when the last good fetch is too long ago. */
+  /** Undefined while no keys were fetched, or when the last good fetch is too long ago. */
   readonly ring: () => KeyRing | undefined;
+  /** Whether a key of this name was in force and the issuer has withdrawn it: there is nothing to look up. */
+  readonly isWithdrawn: (kid: string) => boolean;
   /** Resolves when the fetch that is under way, if any, has ended. Starts none. */
   readonly settled: () => Promise<void>;
-  /** Asks the issuer again on behalf of a `kid` that is not known, unless it was asked within the cooldown. */
-  readonly refreshForUnknownKey: () => Promise<void>;
+  /**
+   * Asks the issuer again on behalf of a `kid` that is not known. Undefined: it has answered just now. Otherwise it may
+   * not be asked yet, or gave no answer; then in how many seconds another try is worth it.
+   */
+  readonly lookUp: () => Promise<number | undefined>;
+  /** In how many seconds the next scheduled fetch comes, at least 1. */
+  readonly nextFetchSeconds: () => number;
   readonly start: () => void;
   readonly close: () => void;
   readonly state: () => KeySetState;
@@ -66,16 +89,41 @@ export interface KeySet {
 interface KeySetOptions {
   readonly iss: string;
   readonly fetch: FetchKeySet;
+  /** Makes verifiers for new keys. */
+  readonly prepare: (keys: readonly VerificationKey[]) => Promise<readonly KeyInForce[]>;
   readonly clock: Clock;
   readonly timings: KeySetTimings;
   readonly events: KeySetEvents;
 }
 
-export function createKeySet({ iss, fetch, clock, timings, events }: KeySetOptions): KeySet {
-  let held: { readonly ring: KeyRing; readonly content: string; readonly at: number } | undefined;
+interface HeldKeys {
+  readonly ring: KeyRing;
+  /** What was left out of it, in whatever order: some issuers shuffle their keys at every answer. */
+  readonly leftOut: string;
+  readonly at: number;
+  /** Names of former keys, the latest last. */
+  readonly withdrawn: readonly string[];
+}
+
+/** More than any issuer rotates while its tokens live. */
+const maxWithdrawn = 100;
+
+/** The names of former keys that the new ring does not have. */
+function namesWithdrawn(before: HeldKeys | undefined, next: KeyRing): readonly string[] {
+  if (before === undefined || before.ring === next) return before?.withdrawn ?? [];
+  const names = [...before.withdrawn, ...before.ring.keys.flatMap(({ kid }) => (kid === undefined ? [] : [kid]))];
+  return names.filter((kid) => !next.names(kid)).slice(-maxWithdrawn);
+}
+
+const toSeconds = (ms: number): number => Math.max(1, Math.ceil(ms / 1000));
+
+export function createKeySet({ iss, fetch, prepare, clock, timings, events }: KeySetOptions): KeySet {
+  const allowance = createLookUpAllowance(timings.cooldownMs, clock.monotonic);
+  let held: HeldKeys | undefined;
   let inFlight: Promise<void> | undefined;
-  let startedAt = Number.NEGATIVE_INFINITY;
+  let nextFetchAt = 0;
   let failures = 0;
+  let lastFailure: string | undefined;
   let timer: NodeJS.Timeout | undefined;
   let closed = false;
   let abort = new AbortController();
@@ -86,6 +134,7 @@ export function createKeySet({ iss, fetch, clock, timings, events }: KeySetOptio
   const schedule = (delayMs: number): void => {
     clearTimeout(timer);
     if (closed) return;
+    nextFetchAt = clock.monotonic() + delayMs;
     timer = setTimeout(() => void refresh(), delayMs);
     timer.unref();
   };
@@ -93,28 +142,52 @@ export function createKeySet({ iss, fetch, clock, timings, events }: KeySetOptio
   const retryMs = (): number =>
     held === undefined ? Math.min(timings.cooldownMs, timings.firstRetryMs * 2 ** (failures - 1)) : timings.cooldownMs;
 
+  /** The ring of the fetched keys; a key that was there before stays the same object, with the same verifier. */
+  async function toRing(keys: readonly VerificationKey[]): Promise<KeyRing> {
+    const known = held?.ring.keys ?? [];
+    const kept = known.filter((key) => keys.some((fetched) => isSameKey(key, fetched)));
+    const added = keys.filter((fetched) => !kept.some((key) => isSameKey(key, fetched)));
+    if (held !== undefined && added.length === 0 && kept.length === known.length) return held.ring;
+    return createKeyRing([...kept, ...(added.length === 0 ? [] : await prepare(added))]);
+  }
+
+  async function takeIntoUse({ keys, leftOut, maxAgeMs }: FetchedKeySet, durationMs: number): Promise<void> {
+    const nextRing = await toRing(keys);
+    const next: HeldKeys = {
+      ring: nextRing,
+      leftOut: JSON.stringify(leftOut.map(({ which, why }) => which.replace(/^key \d+/, '') + why).sort()),
+      at: clock.monotonic(),
+      withdrawn: namesWithdrawn(held, nextRing),
+    };
+    const changed = next.ring !== held?.ring || next.leftOut !== held.leftOut;
+    const recovered = failures > 0;
+    held = next;
+    failures = 0;
+    lastFailure = undefined;
+    events.fetched({ iss, keys: keys.length, leftOut, changed, recovered, durationMs });
+    schedule(Math.min(Math.max(maxAgeMs ?? timings.refreshMs, timings.minRefreshMs), timings.maxRefreshMs));
+  }
+
+  function noteFailure(error: unknown, durationMs: number): void {
+    failures += 1;
+    schedule(retryMs());
+    if (closed) return;
+    const { failure, detail } = error instanceof KeySetError ? error : new KeySetError('bug');
+    const keysInUse = ring() !== undefined;
+    const explained = JSON.stringify([failure, detail, keysInUse]);
+    events.failed({ iss, failure, detail, durationMs, keysInUse, repeated: explained === lastFailure });
+    lastFailure = explained;
+  }
+
   async function attempt(): Promise<void> {
-    startedAt = clock.monotonic();
+    const startedAt = clock.monotonic();
     abort = new AbortController();
     const deadline = setTimeout(() => abort.abort(), timings.timeoutMs);
     try {
-      const { keys, ignored, maxAgeMs } = await fetch(abort.signal);
-      const now = clock.monotonic();
-      // Whatever their order: some issuers shuffle them at every answer.
-      const content = JSON.stringify([keys.map(identityOf).sort(), ignored.map((key) => JSON.stringify(key)).sort()]);
-      const changed = content !== held?.content;
-      held = { ring: createKeyRing(keys, true), content, at: now };
-      failures = 0;
-      if (changed) for (const key of ignored) events.keyIgnored({ iss, ...key });
-      events.fetched({ iss, keys: keys.length, changed, durationMs: now - startedAt });
-      const wanted = maxAgeMs ?? timings.refreshMs;
-      schedule(Math.min(Math.max(wanted, timings.minRefreshMs), timings.maxRefreshMs));
+      const fetched = await fetch(abort.signal);
+      await takeIntoUse(fetched, clock.monotonic() - startedAt);
     } catch (error) {
-      failures += 1;
-      schedule(retryMs());
-      if (closed) return;
-      const failure = error instanceof KeySetError ? error.failure : 'bug';
-      events.failed({ iss, failure, durationMs: clock.monotonic() - startedAt, keysInUse: ring() !== undefined });
+      noteFailure(error, clock.monotonic() - startedAt);
     } finally {
       clearTimeout(deadline);
     }
@@ -129,11 +202,14 @@ export function createKeySet({ iss, fetch, clock, timings, events }: KeySetOptio
 
   return {
     ring,
+    isWithdrawn: (kid) => held?.withdrawn.includes(kid) === true,
     settled: () => inFlight ?? Promise.resolve(),
-    refreshForUnknownKey: async () => {
-      if (inFlight !== undefined) return inFlight;
-      if (!closed && clock.monotonic() - startedAt >= timings.cooldownMs) await refresh();
+    lookUp: async () => {
+      if (inFlight === undefined && (closed || !allowance.take())) return toSeconds(allowance.waitMs());
+      await refresh();
+      return failures === 0 ? undefined : toSeconds(allowance.waitMs());
     },
+    nextFetchSeconds: () => toSeconds(nextFetchAt - clock.monotonic()),
     start: () => void refresh(),
     close: () => {
       closed = true;
@@ -142,7 +218,7 @@ export function createKeySet({ iss, fetch, clock, timings, events }: KeySetOptio
     },
     state: () => ({
       iss,
-      keys: ring()?.size ?? 0,
+      keys: ring()?.keys.length ?? 0,
       ...(held === undefined ? {} : { ageMs: clock.monotonic() - held.at }),
       failedFetches: failures,
     }),

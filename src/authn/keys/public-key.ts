@@ -1,15 +1,10 @@
-// One public key in, as PEM or JWK (RFC 7468, RFC 7517), checked for type and strength, and out again as SPKI PEM that
-// we made ourselves: what was configured never reaches the verifier, so it cannot be taken for an HMAC secret there.
+// One public key in, as PEM or JWK (RFC 7468, RFC 7517), checked for type and strength. What was configured never
+// reaches the verifier as text, so it cannot be taken for an HMAC secret there.
 import { createPublicKey, type KeyObject } from 'node:crypto';
-import { Secret } from '../../secrets/secret.ts';
-import { algorithmNamed, algorithmsOf, type Algorithm } from './algorithms.ts';
-import type { LoadedKey } from './key-ring.ts';
+import { printable } from '../../printable.ts';
 import { own, type JsonObject } from '../../strict-json.ts';
-
-/** Why a key cannot be used. The message is for the operator and holds nothing of the key. */
-export class KeyRefused extends Error {
-  override readonly name = 'KeyRefused';
-}
+import { algorithmNamed, algorithmsOf, type Algorithm } from './algorithms.ts';
+import { KeyRefused, type VerificationKey } from './verification-key.ts';
 
 const minRsaBits = 2048;
 /** Verifying costs the square of the size: a huge key in a set would be a denial of service by the issuer. */
@@ -17,19 +12,17 @@ const maxRsaBits = 8192;
 const minRsaExponent = 3n;
 /** Real ones have 17 bits. Verifying costs more with every bit, and forged tokens cost as much as good ones. */
 const maxRsaExponent = 2n ** 32n;
-/** It is held once more for every remembered token. */
+/** It is compared with every token's. */
 const maxKidLength = 256;
 
 /** Members that only private or symmetric keys have (RFC 7518 §6.2.2, §6.3.2, §6.4.1). */
 const privateMembers = ['d', 'p', 'q', 'dp', 'dq', 'qi', 'oth', 'k'] as const;
 
-const kindOfJwk: ReadonlyMap<unknown, readonly string[]> = new Map([
+const publicMembers: ReadonlyMap<unknown, readonly string[]> = new Map([
   ['RSA', ['n', 'e']],
   ['EC', ['x', 'y']],
   ['OKP', ['x']],
 ]);
-
-const base64url = /^[A-Za-z0-9_-]+$/;
 
 function usableAlgorithms(key: KeyObject, wanted: readonly Algorithm[]): readonly Algorithm[] {
   const able = algorithmsOf(key);
@@ -45,18 +38,18 @@ function usableAlgorithms(key: KeyObject, wanted: readonly Algorithm[]): readonl
   return able.filter((algorithm) => wanted.includes(algorithm));
 }
 
-function load(key: KeyObject, algorithms: readonly Algorithm[], kid?: string): LoadedKey {
-  const { modulusLength } = key.asymmetricKeyDetails ?? {};
+function toVerificationKey(material: KeyObject, algorithms: readonly Algorithm[], kid?: string): VerificationKey {
+  const { modulusLength } = material.asymmetricKeyDetails ?? {};
   return {
     ...(kid === undefined ? {} : { kid }),
     ...(modulusLength === undefined ? {} : { modulusBytes: Math.ceil(modulusLength / 8) }),
     algorithms,
-    material: new Secret(key.export({ type: 'spki', format: 'pem' }).toString()),
+    material,
   };
 }
 
 /** Throws KeyRefused unless the block is a public key that can serve one of the wanted algorithms. */
-export function loadPem(block: string, wanted: readonly Algorithm[]): LoadedKey {
+export function loadPem(block: string, wanted: readonly Algorithm[]): VerificationKey {
   let key: KeyObject;
   try {
     key = createPublicKey({ key: block, format: 'pem' });
@@ -65,46 +58,74 @@ export function loadPem(block: string, wanted: readonly Algorithm[]): LoadedKey 
   }
   const algorithms = usableAlgorithms(key, wanted);
   if (algorithms.length === 0) throw new KeyRefused('cannot verify any of the configured algorithms');
-  return load(key, algorithms);
+  return toVerificationKey(key, algorithms);
+}
+
+function kidOf(jwk: JsonObject): string | undefined {
+  const kid = own(jwk, 'kid');
+  if (kid === undefined) return undefined;
+  if (typeof kid !== 'string') throw new KeyRefused('has a kid that is not a string');
+  if (kid.length > maxKidLength) throw new KeyRefused(`has a kid of more than ${maxKidLength} characters`);
+  return kid;
+}
+
+/** Why a sound key is for something else than verifying our tokens, if it says so itself (RFC 7517 §4.2–4.4). */
+function otherPurpose(jwk: JsonObject, wanted: readonly Algorithm[]): string | undefined {
+  const use = own(jwk, 'use');
+  if (use !== undefined && use !== 'sig') return `has use ${printable(use)}, not sig`;
+  const operations = own(jwk, 'key_ops');
+  if (operations !== undefined && !(Array.isArray(operations) && operations.includes('verify'))) {
+    return 'has key_ops without verify';
+  }
+  const alg = own(jwk, 'alg');
+  const algorithm = algorithmNamed(alg);
+  if (alg === undefined || (algorithm !== undefined && wanted.includes(algorithm))) return undefined;
+  return `is for alg ${printable(alg)}, but configured are ${wanted.join(', ')}`;
+}
+
+function publicPart(jwk: JsonObject): Record<string, string> {
+  const kty = own(jwk, 'kty');
+  const members = publicMembers.get(kty);
+  if (members === undefined) throw new KeyRefused(`is of kty ${printable(kty)}, which is not supported`);
+  const part: Record<string, string> = { kty: String(kty) };
+  for (const member of members) {
+    const value = own(jwk, member);
+    if (typeof value !== 'string' || value === '') throw new KeyRefused(`has no usable ${member}`);
+    if (!/^[A-Za-z0-9_-]+$/.test(value)) {
+      const isBase64 = /^[A-Za-z0-9+/]+=*$/.test(value);
+      throw new KeyRefused(
+        `has no usable ${member}: it is ${isBase64 ? 'plain base64' : 'something else'}, not base64url`,
+      );
+    }
+    part[member] = value;
+  }
+  const curve = own(jwk, 'crv');
+  if (typeof curve === 'string') part['crv'] = curve;
+  return part;
 }
 
 /**
- * The key of a JWK, or undefined when it is sound but not meant for us: for encryption, or for an algorithm that is
- * not configured. Throws KeyRefused when it should not be in a set of signature keys at all.
+ * The key of a JWK, or why it is sound but for something else. Throws KeyRefused when it should not be in a set of
+ * signature keys at all.
  */
-export function loadJwk(jwk: JsonObject, wanted: readonly Algorithm[]): LoadedKey | undefined {
-  const kid = own(jwk, 'kid');
-  if (kid !== undefined && typeof kid !== 'string') throw new KeyRefused('has a kid that is not a string');
-  if (kid !== undefined && kid.length > maxKidLength) {
-    throw new KeyRefused(`has a kid of more than ${maxKidLength} characters`);
-  }
+export function loadJwk(jwk: JsonObject, wanted: readonly Algorithm[]): VerificationKey | string {
   if (own(jwk, 'kty') === 'oct') throw new KeyRefused('is a symmetric key');
   if (privateMembers.some((member) => Object.hasOwn(jwk, member))) throw new KeyRefused('has private members');
+  const purpose = otherPurpose(jwk, wanted);
+  if (purpose !== undefined) return purpose;
 
-  const use = own(jwk, 'use');
-  if (use !== undefined && use !== 'sig') return undefined;
-  const operations = own(jwk, 'key_ops');
-  if (operations !== undefined && !(Array.isArray(operations) && operations.includes('verify'))) return undefined;
-
-  const members = kindOfJwk.get(own(jwk, 'kty'));
-  if (members === undefined) throw new KeyRefused('is of a type that is not supported');
-  const material: Record<string, string> = { kty: String(own(jwk, 'kty')) };
-  for (const member of members) {
-    const value = own(jwk, member);
-    if (typeof value !== 'string' || !base64url.test(value)) throw new KeyRefused(`has no usable ${member}`);
-    material[member] = value;
-  }
-  const curve = own(jwk, 'crv');
-  if (typeof curve === 'string') material['crv'] = curve;
-
+  const kid = kidOf(jwk);
+  const part = publicPart(jwk);
   let key: KeyObject;
   try {
-    key = createPublicKey({ key: material, format: 'jwk' });
+    key = createPublicKey({ key: part, format: 'jwk' });
   } catch {
-    throw new KeyRefused('is not a readable public key');
+    const curve = part['kty'] === 'RSA' ? '' : ` on curve ${printable(own(jwk, 'crv'))}`;
+    throw new KeyRefused(`is not a readable ${String(part['kty'])} key${curve}`);
   }
   const able = usableAlgorithms(key, wanted);
   const alg = own(jwk, 'alg');
   const algorithms = alg === undefined ? able : able.filter((algorithm) => algorithm === algorithmNamed(alg));
-  return algorithms.length === 0 ? undefined : load(key, algorithms, kid);
+  if (algorithms.length > 0) return toVerificationKey(key, algorithms, kid);
+  return `is a key for ${algorithmsOf(key).join(', ')}, but ${alg === undefined ? `configured are ${wanted.join(', ')}` : `says alg ${printable(alg)}`}`;
 }

@@ -117,7 +117,7 @@ export function hostileClaims(issuers: TokenIssuers): readonly HostileToken[] {
     number('iat', '1e999', 'token_malformed'),
 
     ...claim('sub', [undefined], 'claim_missing'),
-    ...claim('sub', [null, 0, 1, true, ['user-1'], {}, { toString: 'user-1' }], 'subject_refused'),
+    ...claim('sub', [null, 0.5, 2 ** 53, true, ['user-1'], {}, { toString: 'user-1' }], 'subject_refused'),
     ...claim('sub', ['', ' ', '\t\n', '\u00A0', '\u3000', '\u200B', '\uFEFF', '\0', '\u2028'], 'subject_refused'),
   ];
 }

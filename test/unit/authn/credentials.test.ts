@@ -1,5 +1,4 @@
 import { describe, expect, it } from 'vitest';
-import { ServiceError } from '../../../src/errors.ts';
 import { readCredential, type CredentialOptions } from '../../../src/http/credentials.ts';
 
 const ownOrigin = 'https://proxy.example';
@@ -8,15 +7,10 @@ const cookies: CredentialOptions = { cookieName: 'session', isAllowedOrigin };
 const noCookies: CredentialOptions = { isAllowedOrigin };
 
 type Lines = readonly (readonly [string, string])[];
-const read = (lines: Lines, options = noCookies): string =>
-  readCredential({ rawHeaders: lines.flat(), ownOrigin }, options);
+const read = (lines: Lines, options = noCookies) => readCredential({ rawHeaders: lines.flat(), ownOrigin }, options);
 function refused(lines: Lines, options = noCookies): string {
-  try {
-    return `accepted ${read(lines, options)}`;
-  } catch (error) {
-    if (!(error instanceof ServiceError)) throw error;
-    return `${error.code} ${error.reason}`;
-  }
+  const result = read(lines, options);
+  return typeof result === 'string' ? `accepted ${result}` : `${result.code} ${result.reason}`;
 }
 
 describe('the Authorization header', () => {
@@ -196,9 +190,7 @@ describe('the cookie', () => {
 
   it('does not count from an empty origin when the caller named no host', () => {
     const source = { rawHeaders: ['cookie', 'session=a.b.c', 'origin', ''], ownOrigin: undefined };
-    expect(() => readCredential(source, cookies)).toThrow(
-      new ServiceError('ORIGIN_NOT_ALLOWED', 'origin_refused').message,
-    );
+    expect(readCredential(source, cookies)).toMatchObject({ code: 'ORIGIN_NOT_ALLOWED', reason: 'origin_refused' });
   });
 
   it('needs no allowed origin for the Authorization header', () => {
@@ -211,5 +203,57 @@ describe('the cookie', () => {
         cookies,
       ),
     ).toBe('a.b.c');
+  });
+});
+
+describe("a gateway's header", () => {
+  const gateway: CredentialOptions = { headerName: 'cf-access-jwt-assertion', isAllowedOrigin };
+  const origin = ['origin', 'https://app.example'] as const;
+  const header = ['Cf-Access-Jwt-Assertion', 'a.b.c'] as const;
+
+  it('carries the token as it is, from an allowed page', () => {
+    expect(read([header, origin], gateway)).toBe('a.b.c');
+    expect(read([header, ['sec-fetch-site', 'same-origin']], gateway)).toBe('a.b.c');
+    expect(read([header, ['origin', ownOrigin]], gateway)).toBe('a.b.c');
+  });
+
+  it('does not count from any other page, because a gateway makes it of a cookie', () => {
+    for (const lines of [
+      [header],
+      [header, ['origin', 'https://evil.example']],
+      [header, ['origin', 'null']],
+    ] as const) {
+      expect(refused(lines, gateway)).toBe('ORIGIN_NOT_ALLOWED origin_refused');
+    }
+  });
+
+  it('stands in the place of Authorization, which is not read', () => {
+    expect(refused([['authorization', 'Bearer a.b.c'], origin], gateway)).toBe(
+      'AUTHENTICATION_REQUIRED credentials_missing',
+    );
+  });
+
+  it('beside another credential, or twice, is refused', () => {
+    const both = { ...gateway, cookieName: 'session' };
+    const ambiguous = 'INVALID_REQUEST credentials_ambiguous';
+    expect(refused([header, ['authorization', 'Bearer a.b.c'], origin], gateway)).toBe(ambiguous);
+    expect(refused([header, ['cookie', 'session=d.e.f'], origin], both)).toBe(ambiguous);
+    expect(refused([header, ['cookie', 'session='], origin], both)).toBe('accepted a.b.c');
+    expect(refused([header, ['CF-ACCESS-JWT-ASSERTION', 'a.b.c'], origin], gateway)).toBe(ambiguous);
+  });
+
+  it('that is empty counts as none, and with anything but a token is INVALID_TOKEN', () => {
+    expect(refused([['cf-access-jwt-assertion', ''], origin], gateway)).toBe(
+      'AUTHENTICATION_REQUIRED credentials_missing',
+    );
+    for (const value of ['Bearer a.b.c', '"a.b.c"', 'a b', 'a,b']) {
+      expect(refused([['cf-access-jwt-assertion', value], origin], gateway)).toBe(
+        'INVALID_TOKEN credentials_malformed',
+      );
+    }
+  });
+
+  it('is not looked at unless it is configured', () => {
+    expect(refused([header, origin])).toBe('AUTHENTICATION_REQUIRED credentials_missing');
   });
 });

@@ -1,20 +1,33 @@
 import { generateKeyPairSync } from 'node:crypto';
+import { inspect } from 'node:util';
 import { describe, expect, it } from 'vitest';
 import { parseIssuer, type IssuerConfig, type RawIssuer } from '../../../src/authn/issuer.ts';
 import { Secret } from '../../../src/secrets/secret.ts';
 
 const { publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
 const pem = publicKey.export({ type: 'spki', format: 'pem' }).toString();
-const secret = { kind: 'secret', text: new Secret('k'.repeat(64)) } as const;
+const secret = {
+  kind: 'secret',
+  text: new Secret('a-secret-of-the-issuer-tests-that-is-long-enough-for-every-HS-algorithm'),
+  encoding: 'text',
+} as const;
 
 const raw = (changes: Partial<RawIssuer> = {}): RawIssuer => ({
-  where: { issuer: 'JWT_ISSUER', audience: 'JWT_AUDIENCE', algorithms: 'JWT_ALGORITHMS', key: 'JWT_SECRET' },
+  where: {
+    issuer: 'JWT_ISSUER',
+    audience: 'JWT_AUDIENCE',
+    algorithms: 'JWT_ALGORITHMS',
+    key: 'JWT_SECRET',
+    userClaim: 'JWT_USER_CLAIM',
+  },
   issuer: 'https://issuer.example',
   audience: ['me'],
   key: secret,
   clockToleranceSeconds: 30,
   allowMissingIssuer: false,
   allowMissingAudience: false,
+  allowHttp: false,
+  userClaim: 'sub',
   ...changes,
 });
 
@@ -40,7 +53,10 @@ describe('an issuer', () => {
       typ: 'at+jwt',
     });
     expect([issuer, issuer.audience, issuer.algorithms, issuer.keys].every(Object.isFrozen)).toBe(true);
-    expect(JSON.stringify(issuer)).not.toContain('kkkk');
+    for (const printed of [JSON.stringify(issuer), inspect(issuer, { depth: 9, showHidden: true })]) {
+      expect(printed).not.toContain('issuer-tests');
+      expect(printed).not.toContain(secret.text.identity());
+    }
   });
 
   it.each<readonly [string, Partial<RawIssuer>, readonly string[]]>([
@@ -93,12 +109,12 @@ describe('an issuer', () => {
     ],
     [
       'a short secret',
-      { key: { kind: 'secret', text: new Secret('short') } },
+      { key: { kind: 'secret', text: new Secret('short'), encoding: 'text' } },
       'JWT_SECRET is shorter than the 32 bytes that HS256 needs',
     ],
     [
       'a PEM as secret',
-      { key: { kind: 'secret', text: new Secret(pem) } },
+      { key: { kind: 'secret', text: new Secret(pem), encoding: 'text' } },
       'JWT_SECRET is a key of a public-key pair, which is no secret',
     ],
     [
@@ -140,8 +156,29 @@ describe('an issuer', () => {
       const parsed = parseIssuer(raw(changes));
       return 'problems' in parsed ? (parsed.problems[0]?.mend ?? '') : '';
     };
-    expect(mendOf({ key: { kind: 'secret', text: new Secret('short') } })).toContain('openssl rand');
+    expect(mendOf({ key: { kind: 'secret', text: new Secret('short'), encoding: 'text' } })).toContain('openssl rand');
     expect(mendOf({ key: { kind: 'publicKey', text: 'x' } })).toContain('PEM');
+  });
+
+  it('may be asked for keys over http, if that is switched on', () => {
+    const jwks = { kind: 'jwksUrl', url: 'http://keys.internal/jwks' } as const;
+    expect(issuerOf({ key: jwks, allowHttp: true }).keys).toEqual(jwks);
+    const discovery = issuerOf({
+      issuer: 'http://keycloak:8080/realms/a',
+      key: { kind: 'discovery' },
+      allowHttp: true,
+    });
+    expect(discovery.keys).toEqual({
+      kind: 'discovery',
+      url: 'http://keycloak:8080/realms/a/.well-known/openid-configuration',
+    });
+    expect(problemsOf({ key: { kind: 'jwksUrl', url: 'ftp://keys.internal' }, allowHttp: true })).toHaveLength(1);
+    expect(problemsOf({ key: { kind: 'jwksUrl', url: 'http://u:p@keys.internal' }, allowHttp: true })).toHaveLength(1);
+  });
+
+  it('needs a claim that names the user', () => {
+    expect(issuerOf({ userClaim: 'uid' }).userClaim).toBe('uid');
+    expect(problemsOf({ userClaim: ' ' })).toEqual(['JWT_USER_CLAIM is empty']);
   });
 
   it('tells all its problems at once', () => {

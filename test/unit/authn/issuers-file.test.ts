@@ -4,12 +4,13 @@ import { loadIssuersFile, type IssuersFileOptions } from '../../../src/authn/iss
 
 const { publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
 const pem = publicKey.export({ type: 'spki', format: 'pem' }).toString();
-const secret = 'k'.repeat(40);
+const secret = 'a-secret-of-the-issuers-file-tests-of-40';
 
 const options: IssuersFileOptions = {
   clockToleranceSeconds: 30,
   allowMissingIssuer: false,
   allowMissingAudience: false,
+  allowHttp: false,
   readFile: (path) => {
     if (path === '/etc/proxy/key.pem') return Buffer.from(pem);
     if (path === '/run/secrets/jwt') return Buffer.from(`${secret}\n`);
@@ -87,7 +88,7 @@ describe('JWT_ISSUERS_FILE', () => {
       .join('\n');
     const { issuers } = loaded(`${one}  secret: ${secret}\n- issuer: two\n  audience: me\n  publicKey: |\n${block}\n`);
     expect(issuers.map(({ keys }) => keys.kind)).toEqual(['secret', 'publicKey']);
-    expect(loaded(`${one}  secret: |\n    ${secret}\n    ${'l'.repeat(40)}\n`).issuers).toHaveLength(1);
+    expect(loaded(`${one}  secret: |\n    ${secret}\n    ${secret.toUpperCase()}\n`).issuers).toHaveLength(1);
   });
 
   const at = '/etc/proxy/issuers.yaml';
@@ -216,7 +217,7 @@ describe('JWT_ISSUERS_FILE', () => {
   });
 
   it('refuses one HMAC secret for two issuers: whoever signs for one could sign for the other', () => {
-    const other = `- issuer: two\n  audience: me\n  secret: |\n    ${'t'.repeat(40)}\n    ${secret}\n`;
+    const other = `- issuer: two\n  audience: me\n  secret: |\n    ${secret.toUpperCase()}\n    ${secret}\n`;
     expect(problemsOf(`${other}${one}  secret: ${secret}\n`)).toEqual([`${at}:8:11 has a secret of an earlier entry`]);
     const problems = problemsOf(`${one}  secret: ${secret}\n${other}`);
     expect(problems).toEqual([`${at}:6:11 has a secret of an earlier entry`]);
@@ -226,7 +227,7 @@ describe('JWT_ISSUERS_FILE', () => {
   it('allows tokens without an issuer for a single issuer only', () => {
     const key = `  secret: ${secret}\n`;
     expect(loaded(one + key, { allowMissingIssuer: true }).issuers[0]?.allowMissingIssuer).toBe(true);
-    const two = `${one}${key}- issuer: two\n  audience: me\n  secret: ${'t'.repeat(40)}\n`;
+    const two = `${one}${key}- issuer: two\n  audience: me\n  secret: ${secret.toUpperCase()}\n`;
     expect(problemsOf(two, { allowMissingIssuer: true })).toEqual([
       'INSECURE_JWT_ALLOW_MISSING_ISSUER is true, but there are several issuers, so nothing tells whose token it is',
     ]);

@@ -48,8 +48,9 @@ describe('a document fetched from an issuer', () => {
     const { asked } = await fetchWith({});
     expect(asked).toMatchObject({
       accept: 'application/json, application/jwk-set+json',
+      'accept-encoding': 'identity',
       'user-agent': 'guest-token-proxy',
     });
-    expect(Object.keys(asked).sort()).toEqual(['accept', 'connection', 'host', 'user-agent']);
+    expect(Object.keys(asked).sort()).toEqual(['accept', 'accept-encoding', 'connection', 'host', 'user-agent']);
   });
 });

@@ -6,10 +6,12 @@ import { fromDiscovery, jwksUriOf } from '../../../../src/authn/keys/key-set-sou
 import type { JsonObject } from '../../../../src/strict-json.ts';
 
 const iss = 'https://issuer.example';
+const config = (allowHttp = false): IssuerConfig =>
+  ({ iss, algorithms: ['EdDSA'], allowHttp }) as unknown as IssuerConfig;
 const here = 'http://127.0.0.1:1/.well-known/openid-configuration';
 const there = `${iss}/.well-known/openid-configuration`;
 const uriOf = (jwksUri: unknown, metadataUrl = there, issuer: unknown = iss): string =>
-  jwksUriOf({ issuer, jwks_uri: jwksUri }, iss, metadataUrl);
+  jwksUriOf({ issuer, jwks_uri: jwksUri }, config(), metadataUrl);
 
 describe('the address of keys in metadata', () => {
   it('may be any https address', () => {
@@ -58,8 +60,42 @@ describe('the address of keys in metadata', () => {
   it('counts only if the metadata is about this issuer, as its own member', () => {
     expect(() => uriOf('https://keys.example/', there, `${iss}/`)).toThrow('issuer_mismatch');
     const inherited = Object.create({ issuer: iss, jwks_uri: 'https://keys.example/' }) as Record<string, unknown>;
-    expect(() => jwksUriOf(inherited, iss, there)).toThrow('issuer_mismatch');
-    expect(() => jwksUriOf(Object.assign(inherited, { issuer: iss }), iss, there)).toThrow('address_refused');
+    expect(() => jwksUriOf(inherited, config(), there)).toThrow('issuer_mismatch');
+    expect(() => jwksUriOf(Object.assign(inherited, { issuer: iss }), config(), there)).toThrow('address_refused');
+  });
+});
+
+describe('metadata that cannot be used', () => {
+  const detailOf = (attempt: () => unknown): unknown => {
+    try {
+      return attempt();
+    } catch (error) {
+      return (error as KeySetError).detail;
+    }
+  };
+
+  it('is explained with both issuers, and with the address that was refused', () => {
+    expect(detailOf(() => uriOf('https://keys.example/', `${there}?a=b`, `${iss}/`))).toMatchObject({
+      url: there,
+      received: `${iss}/`,
+      expected: iss,
+    });
+    expect(detailOf(() => uriOf('http://keys.example/k?secret=1'))).toEqual({
+      url: there,
+      received: 'http://keys.example/k',
+      problem: 'jwks_uri is not an https address',
+    });
+    expect(detailOf(() => uriOf('https://127.0.0.1/k'))).toMatchObject({
+      problem: 'jwks_uri is on this machine, and the issuer is not',
+    });
+    expect(detailOf(() => uriOf({ a: '\n' }))).toMatchObject({ received: '{"a":"\\n"}' });
+  });
+
+  it('may name keys over http where that is switched on', () => {
+    const document = { issuer: iss, jwks_uri: 'http://keys.internal/k' };
+    expect(jwksUriOf(document, config(true), there)).toBe('http://keys.internal/k');
+    const here = { issuer: iss, jwks_uri: 'http://127.0.0.1/k' };
+    expect(() => jwksUriOf(here, config(true), there)).toThrow('address_refused');
   });
 });
 
@@ -84,7 +120,7 @@ describe('discovery', () => {
       keySet: () => ({ keys: [jwk] }),
     };
     const fetch = fromDiscovery(
-      { iss, algorithms: ['EdDSA'] } as unknown as IssuerConfig,
+      config(),
       there,
       {
         fetch: async (url, signal) => {
@@ -115,14 +151,14 @@ describe('discovery', () => {
   ] as const)('is asked again when the keys from there are %s', async (_title, bad, failure) => {
     const { asked, answers, fetch } = discovering();
     answers.keySet = () => bad;
-    await expect(fetch()).rejects.toThrow(new KeySetError(failure));
+    await expect(fetch()).rejects.toMatchObject({ name: 'KeySetError', failure });
     answers.keySet = () => ({ keys: [jwk] });
     expect((await fetch()).keys.map(({ kid }) => kid)).toEqual(['a']);
     expect(asked).toEqual(['metadata', keys, 'metadata', keys]);
   });
 
   it.each(['timeout', 'unreachable', 'status', 'redirect', 'too_large', 'encoded', 'not_json'] as const)(
-    'does without its metadata for a while when that cannot be had: %s',
+    'does without its metadata for a while when that cannot be fetched: %s',
     async (failure) => {
       const { asked, clock, answers, fetch } = discovering();
       await fetch();
@@ -154,7 +190,7 @@ describe('discovery', () => {
     expect(performance.now() - start).toBeGreaterThan(900);
   });
 
-  it('keeps the address when neither metadata nor keys can be had for a while', async () => {
+  it('keeps the address when neither metadata nor keys can be fetched for a while', async () => {
     const { asked, clock, answers, fetch } = discovering();
     await fetch();
     answers.metadata = answers.keySet = failing('unreachable');

@@ -1,32 +1,34 @@
 // The life of a key set in time that the test moves: what is scheduled when, and with which bounds.
 import { generateKeyPairSync } from 'node:crypto';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import type { LoadedKey } from '../../../../src/authn/keys/key-ring.ts';
 import { KeySetError } from '../../../../src/authn/keys/key-set-error.ts';
 import { maxAgeMs } from '../../../../src/authn/keys/key-set-fetch.ts';
 import type { FetchedKeySet } from '../../../../src/authn/keys/key-set-source.ts';
 import { createKeySet, defaultTimings, type KeySet } from '../../../../src/authn/keys/key-set.ts';
 import { loadJwk } from '../../../../src/authn/keys/public-key.ts';
+import type { VerificationKey } from '../../../../src/authn/keys/verification-key.ts';
 
 const minute = 60_000;
 const hour = 60 * minute;
 
-function keyNamed(kid: string): LoadedKey {
+function keyNamed(kid: string): VerificationKey {
   const { publicKey } = generateKeyPairSync('ed25519');
   const key = loadJwk({ ...publicKey.export({ format: 'jwk' }), kid }, ['EdDSA']);
-  if (key === undefined) throw new Error('not a key');
+  if (typeof key === 'string') throw new Error(key);
   return key;
 }
 
 let fetches: number[];
 let answer: () => FetchedKeySet | Promise<FetchedKeySet>;
 let keySet: KeySet;
-let events: unknown[];
+let events: Record<string, unknown>[];
+let prepared: number;
 
 beforeEach(() => {
   vi.useFakeTimers();
   fetches = [];
   events = [];
+  prepared = 0;
   const record = (event: string) => (detail: object) => void events.push({ event, ...detail });
   const start = Date.now();
   keySet = createKeySet({
@@ -35,9 +37,13 @@ beforeEach(() => {
       fetches.push(Date.now() - start);
       return answer();
     },
+    prepare: async (keys) => {
+      prepared += keys.length;
+      return keys.map((key) => ({ ...key, verify: () => undefined }));
+    },
     clock: { now: Date.now, monotonic: Date.now },
     timings: defaultTimings,
-    events: { fetched: record('fetched'), failed: record('failed'), keyIgnored: record('keyIgnored') },
+    events: { fetched: record('fetched'), failed: record('failed') },
   });
 });
 afterEach(() => {
@@ -60,7 +66,7 @@ describe('the background refresh', () => {
     ['a minute at least', 0, minute],
     ['an hour at most', 24 * hour, hour],
   ])('comes after %s', async (_title, lifetime, expected) => {
-    answer = () => ({ keys: [keyNamed('a')], ignored: [], ...(lifetime === undefined ? {} : { maxAgeMs: lifetime }) });
+    answer = () => ({ keys: [keyNamed('a')], leftOut: [], ...(lifetime === undefined ? {} : { maxAgeMs: lifetime }) });
     await started();
     await vi.advanceTimersByTimeAsync(expected - 1);
     expect(fetches).toEqual([0]);
@@ -68,24 +74,43 @@ describe('the background refresh', () => {
     expect(fetches).toEqual([0, expected]);
   });
 
-  it('tells of keys that are ignored once, in whatever order the issuer gives them', async () => {
-    const ignored = [
-      { which: 'key x', why: 'is weak' },
-      { which: 'key y', why: 'is private' },
+  it('is a change only if keys or what is left out of them changed, in whatever order the issuer gives them', async () => {
+    const leftOut = [
+      { which: 'key 3 (kid x)', why: 'is weak', isBad: true },
+      { which: 'key 4 (kid y)', why: 'is private', isBad: true },
+    ];
+    const moved = [
+      { which: 'key 1 (kid y)', why: 'is private', isBad: true },
+      { which: 'key 2 (kid x)', why: 'is weak', isBad: true },
     ];
     const keys = [keyNamed('a'), keyNamed('b')];
-    answer = () => ({ keys, ignored });
+    answer = () => ({ keys, leftOut });
     await started();
-    answer = () => ({ keys: keys.toReversed(), ignored: ignored.toReversed() });
+    const ring = keySet.ring();
+    answer = () => ({ keys: keys.toReversed(), leftOut: moved });
     await vi.advanceTimersByTimeAsync(10 * minute);
-    expect(events.filter((event) => (event as { event: string }).event === 'keyIgnored')).toHaveLength(2);
-    answer = () => ({ keys, ignored: ignored.slice(1) });
+    answer = () => ({ keys, leftOut: leftOut.slice(1) });
     await vi.advanceTimersByTimeAsync(10 * minute);
-    expect(events.filter((event) => (event as { event: string }).event === 'keyIgnored')).toHaveLength(3);
+    expect(events.map(({ changed }) => changed)).toEqual([true, false, true]);
+    expect(keySet.ring()).toBe(ring);
+    expect(prepared).toBe(2);
+  });
+
+  it('keeps the verifiers of the keys that stay, and makes some for those that come', async () => {
+    const [a, b, c] = [keyNamed('a'), keyNamed('b'), keyNamed('c')];
+    answer = () => ({ keys: [a, b], leftOut: [] });
+    await started();
+    const before = keySet.ring()?.keys ?? [];
+    answer = () => ({ keys: [{ ...b }, c], leftOut: [] });
+    await vi.advanceTimersByTimeAsync(10 * minute);
+    expect(keySet.ring()?.keys.map(({ kid }) => kid)).toEqual(['b', 'c']);
+    expect(keySet.ring()?.keys[0]).toBe(before[1]);
+    expect(before.map((key) => keySet.ring()?.holds(key))).toEqual([false, true]);
+    expect(prepared).toBe(3);
   });
 
   it('is repeated every 30 seconds while it fails and old keys serve', async () => {
-    answer = () => ({ keys: [keyNamed('a')], ignored: [] });
+    answer = () => ({ keys: [keyNamed('a')], leftOut: [] });
     await started();
     answer = fails;
     await vi.advanceTimersByTimeAsync(11 * minute);
@@ -103,46 +128,69 @@ describe('the background refresh', () => {
   });
 
   it('stops when it is closed', async () => {
-    answer = () => ({ keys: [keyNamed('a')], ignored: [] });
+    answer = () => ({ keys: [keyNamed('a')], leftOut: [] });
     await started();
     keySet.close();
     await vi.advanceTimersByTimeAsync(hour);
-    await keySet.refreshForUnknownKey();
+    await keySet.lookUp();
     expect(fetches).toEqual([0]);
     expect(vi.getTimerCount()).toBe(0);
   });
 });
 
 describe('an unknown kid', () => {
-  it('causes a fetch only 30 seconds after the start of the last one', async () => {
-    answer = () => ({ keys: [keyNamed('a')], ignored: [] });
+  const good = () => ({ keys: [keyNamed('a')], leftOut: [] });
+
+  it('is looked up at once after a scheduled fetch, three times in a row, then once per 30 seconds', async () => {
+    answer = good;
     await started();
+    const results: unknown[] = [];
+    for (let look = 0; look < 5; look += 1) results.push(await keySet.lookUp());
+    expect(results).toEqual([undefined, undefined, undefined, 30, 30]);
+    expect(fetches).toEqual([0, 0, 0, 0]);
     await vi.advanceTimersByTimeAsync(29_999);
-    await keySet.refreshForUnknownKey();
-    expect(fetches).toEqual([0]);
+    expect(await keySet.lookUp()).toBe(1);
     await vi.advanceTimersByTimeAsync(1);
-    await Promise.all(Array.from({ length: 100 }, () => keySet.refreshForUnknownKey()));
-    expect(fetches).toEqual([0, 30_000]);
+    expect(await keySet.lookUp()).toBeUndefined();
+    expect(await keySet.lookUp()).toBe(30);
+    expect(fetches.slice(4)).toEqual([30_000]);
   });
 
-  it('counts failed fetches too', async () => {
-    answer = () => ({ keys: [keyNamed('a')], ignored: [] });
+  it('saves up no more than three look-ups', async () => {
+    answer = good;
     await started();
-    await vi.advanceTimersByTimeAsync(30_000);
+    await vi.advanceTimersByTimeAsync(5 * minute);
+    for (let look = 0; look < 6; look += 1) await keySet.lookUp();
+    expect(fetches).toHaveLength(4);
+  });
+
+  it('shares the fetch that is under way, whoever began it', async () => {
+    let finish: (keys: FetchedKeySet) => void = () => undefined;
+    answer = () => new Promise((resolve) => (finish = resolve));
+    keySet.start();
+    await vi.advanceTimersByTimeAsync(0);
+    const looking = Array.from({ length: 100 }, () => keySet.lookUp());
+    finish(good());
+    expect(new Set(await Promise.all(looking))).toEqual(new Set([undefined]));
+    expect(fetches).toEqual([0]);
+  });
+
+  it('has no answer from a fetch that failed, which counts like a good one', async () => {
+    answer = good;
+    await started();
     answer = fails;
-    await keySet.refreshForUnknownKey();
-    await vi.advanceTimersByTimeAsync(29_000);
-    await keySet.refreshForUnknownKey();
-    expect(fetches).toEqual([0, 30_000]);
+    expect([await keySet.lookUp(), await keySet.lookUp(), await keySet.lookUp()]).toEqual([1, 1, 30]);
+    expect(await keySet.lookUp()).toBe(30);
+    expect(fetches).toHaveLength(4);
   });
 });
 
 describe('one timer', () => {
   it('is all there is: a fetch for an unknown kid puts the background refresh off', async () => {
-    answer = () => ({ keys: [keyNamed('a')], ignored: [] });
+    answer = () => ({ keys: [keyNamed('a')], leftOut: [] });
     await started();
     await vi.advanceTimersByTimeAsync(9 * minute);
-    await keySet.refreshForUnknownKey();
+    await keySet.lookUp();
     expect(vi.getTimerCount()).toBe(1);
     await vi.advanceTimersByTimeAsync(10 * minute);
     expect(fetches).toEqual([0, 9 * minute, 19 * minute]);
@@ -166,17 +214,17 @@ describe('one timer', () => {
 
 describe('old keys', () => {
   it('serve for six hours after the last good fetch, not longer', async () => {
-    answer = () => ({ keys: [keyNamed('a')], ignored: [] });
+    answer = () => ({ keys: [keyNamed('a')], leftOut: [] });
     await started();
     answer = fails;
     await vi.advanceTimersByTimeAsync(6 * hour);
-    expect(keySet.ring()?.size).toBe(1);
+    expect(keySet.ring()?.keys.length).toBe(1);
     await vi.advanceTimersByTimeAsync(1);
     expect(keySet.ring()).toBeUndefined();
     expect(keySet.state().keys).toBe(0);
-    answer = () => ({ keys: [keyNamed('a'), keyNamed('b')], ignored: [] });
+    answer = () => ({ keys: [keyNamed('a'), keyNamed('b')], leftOut: [] });
     await vi.advanceTimersByTimeAsync(30_000);
-    expect(keySet.ring()?.size).toBe(2);
+    expect(keySet.ring()?.keys.length).toBe(2);
     expect(keySet.state().failedFetches).toBe(0);
   });
 });
@@ -196,20 +244,41 @@ describe('the times of the service', () => {
 });
 
 describe('events', () => {
-  it('tell of each fetch, whether the keys changed, and of bad keys once', async () => {
+  it('tell of each fetch, whether keys changed, and whether a failure is the same as before', async () => {
     const key = keyNamed('a');
-    const ignored = [{ which: 'key 2', why: 'is a symmetric key' }];
-    answer = () => ({ keys: [key], ignored });
+    const leftOut = [{ which: 'key 2', why: 'is a symmetric key', isBad: true }];
+    answer = () => ({ keys: [key], leftOut });
     await started();
     await vi.advanceTimersByTimeAsync(10 * minute);
     answer = fails;
-    await vi.advanceTimersByTimeAsync(10 * minute);
+    await vi.advanceTimersByTimeAsync(10 * minute + 30_000);
+    answer = () => {
+      throw new KeySetError('status', { httpStatus: 404 });
+    };
+    await vi.advanceTimersByTimeAsync(30_000);
+    answer = () => ({ keys: [key], leftOut });
+    await vi.advanceTimersByTimeAsync(30_000);
     const iss = 'https://issuer.example';
+    const fetched = { event: 'fetched', iss, keys: 1, leftOut, durationMs: 0 };
+    const failed = { event: 'failed', iss, failure: 'status', durationMs: 0, keysInUse: true };
     expect(events).toEqual([
-      { event: 'keyIgnored', iss, ...ignored[0] },
-      { event: 'fetched', iss, keys: 1, changed: true, durationMs: 0 },
-      { event: 'fetched', iss, keys: 1, changed: false, durationMs: 0 },
-      { event: 'failed', iss, failure: 'status', durationMs: 0, keysInUse: true },
+      { ...fetched, changed: true, recovered: false },
+      { ...fetched, changed: false, recovered: false },
+      { ...failed, detail: {}, repeated: false },
+      { ...failed, detail: {}, repeated: true },
+      { ...failed, detail: { httpStatus: 404 }, repeated: false },
+      { ...fetched, changed: false, recovered: true },
+    ]);
+  });
+
+  it('tell anew of the same failure when old keys serve no longer', async () => {
+    answer = () => ({ keys: [keyNamed('a')], leftOut: [] });
+    await started();
+    answer = fails;
+    await vi.advanceTimersByTimeAsync(6 * hour + minute);
+    expect(events.filter(({ repeated }) => repeated === false).map(({ keysInUse }) => keysInUse)).toEqual([
+      true,
+      false,
     ]);
   });
 

@@ -10,7 +10,7 @@ describe('a trusted address', () => {
     'http://127.255.0.9/jwks',
     'http://[::1]:9/jwks',
   ])('is %s', (address) => {
-    expect(trustedUrl(address)?.href).toBe(address);
+    expect(trustedUrl(address, false)?.href).toBe(address);
   });
 
   it.each([
@@ -27,7 +27,14 @@ describe('a trusted address', () => {
     'keys.example',
     '',
   ])('is not %s', (address) => {
-    expect(trustedUrl(address)).toBeUndefined();
+    expect(trustedUrl(address, false)).toBeUndefined();
+  });
+
+  it('may be any http address if that is switched on, and nothing else', () => {
+    expect(trustedUrl('http://keycloak:8080/jwks', true)?.href).toBe('http://keycloak:8080/jwks');
+    for (const address of ['http://user@keys.example/', 'http://keys.example/#a', 'ftp://keys.example/', 'keys']) {
+      expect(trustedUrl(address, true)).toBeUndefined();
+    }
   });
 
   it('is on this machine only by exactly these names', () => {
@@ -43,7 +50,7 @@ describe('the address of metadata', () => {
     ['https://issuer.example', 'https://issuer.example/.well-known/openid-configuration'],
     ['https://issuer.example/', 'https://issuer.example/.well-known/openid-configuration'],
     ['https://issuer.example/realms/a', 'https://issuer.example/realms/a/.well-known/openid-configuration'],
-  ])('of %s', (iss, url) => expect(discoveryUrl(iss)?.href).toBe(url));
+  ])('of %s', (iss, url) => expect(discoveryUrl(iss, false)?.href).toBe(url));
 
   it.each([
     'https://issuer.example/?',
@@ -51,5 +58,5 @@ describe('the address of metadata', () => {
     'https://issuer.example/#a',
     'urn:issuer',
     'http://issuer.example',
-  ])('is not made of %s', (iss) => expect(discoveryUrl(iss)).toBeUndefined());
+  ])('is not made of %s', (iss) => expect(discoveryUrl(iss, false)).toBeUndefined());
 });

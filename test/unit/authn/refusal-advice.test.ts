@@ -1,0 +1,45 @@
+import { describe, expect, it } from 'vitest';
+import { adviceByReason, adviceOn } from '../../../src/authn/refusal-advice.ts';
+import { refuseToken } from '../../../src/authn/token-refusal.ts';
+import { authnReasons } from '../../../src/errors.ts';
+import { readDocument } from '../../contract/settings-documents.ts';
+
+const keycloak = 'https://login.example/realms/acme';
+const cognito = 'https://cognito-idp.eu-central-1.amazonaws.com/eu-central-1_abc';
+
+describe('advice on a refused token', () => {
+  it('is the table of the documentation, reason by reason', () => {
+    const rows = [...readDocument('docs/authentication.md').matchAll(/^\| `(\w+)` \| (.*) \| (.*) \|$/gm)];
+    expect(rows.map(([, reason, cause, fix]) => [reason, { cause, fix }])).toEqual(
+      authnReasons.map((reason) => [reason, adviceByReason[reason]]),
+    );
+  });
+
+  it.each([
+    ['audience_refused', 'aud', keycloak, /^Keycloak: add an Audience mapper/],
+    ['claim_missing', 'aud', keycloak, /^Keycloak: add an Audience mapper/],
+    ['claim_missing', 'sub', keycloak, /^Keycloak: .*`basic`/],
+    ['token_malformed', undefined, 'https://acme.eu.auth0.com/', /^Auth0: .*audience/],
+    ['signature_invalid', undefined, 'https://login.microsoftonline.com/t/v2.0', /^Microsoft Entra: .*Graph/],
+    ['claim_missing', 'aud', cognito, /^Amazon Cognito: .*client_id/],
+  ] as const)('knows what goes wrong first: %s %s at %s', (reason, claim, iss, hint) => {
+    const refusal = refuseToken(reason, claim === undefined ? {} : { claim });
+    expect(adviceOn(refusal, ['https://other.example', iss])).toMatchObject({
+      ...adviceByReason[reason],
+      hint: expect.stringMatching(hint) as string,
+    });
+  });
+
+  it('goes by the iss that was refused, too', () => {
+    const refusal = refuseToken('issuer_refused', { claim: 'iss', received: 'https://sts.windows.net/t/' });
+    expect(adviceOn(refusal, ['https://other.example']).hint).toMatch(/^Microsoft Entra/);
+  });
+
+  it('has no hint where nothing is known', () => {
+    expect(adviceOn(refuseToken('signature_invalid'), [keycloak])).toEqual(adviceByReason.signature_invalid);
+    expect(adviceOn(refuseToken('audience_refused', { claim: 'aud' }), ['https://x.example'])).not.toHaveProperty(
+      'hint',
+    );
+    expect(adviceOn(refuseToken('claim_missing', { claim: 'exp' }), [keycloak])).not.toHaveProperty('hint');
+  });
+});
