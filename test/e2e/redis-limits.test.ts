@@ -1,3 +1,5 @@
+import Fastify from 'fastify';
+import { createHash } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { systemClock } from '../../src/clock.ts';
 import { LimitStore, type CountReply } from '../../src/limits/limit-store.ts';
@@ -6,6 +8,9 @@ import { createRedisCounter } from '../../src/limits/redis-counter.ts';
 import { createSharedCounter } from '../../src/limits/shared-counter.ts';
 import { parseRedisUrl } from '../../src/redis/redis-address.ts';
 import { connectRedis, type RedisLink } from '../../src/redis/redis-link.ts';
+import { registerLimits } from '../../src/http/rate-limits.ts';
+import { Secret } from '../../src/secrets/secret.ts';
+import { principalOf } from '../support/issuing.ts';
 import { until } from '../support/until.ts';
 import { redisIsInstalled, redisReason, startRedisServer, type RedisServer } from '../support/redis-server.ts';
 import { shortestMs } from '../support/shortest.ts';
@@ -124,6 +129,43 @@ describe.skipIf(!redisIsInstalled)(`limits shared through Redis${redisReason}`, 
     expect(Number(await server.ask('STRLEN', 'test:user'))).toBeLessThan(100);
     await server.ask('SET', 'test:full', '1,1,1;'.repeat(200));
     expect(await take('full', { max: 2, windowMs: 1000 })).toMatchObject({ used: 1 });
+  });
+
+  it('are kept under names that only the API key gives: others count apart, and nobody finds an address or user', async () => {
+    const address = '198.51.100.7';
+    const statusesOf = async (apiKey: string): Promise<number[]> => {
+      const { link } = await startReplica();
+      const app = Fastify();
+      const secret = new Secret(apiKey);
+      const limits = await registerLimits(app, {
+        address: { max: 1, windowSeconds: 60 },
+        user: { max: 1, windowSeconds: 60 },
+        clock: systemClock,
+        onLimited: () => undefined,
+        redis: { link, secret: () => secret },
+      });
+      app.setErrorHandler((_error, _request, reply) => reply.code(429).send());
+      app.get('/address', { onRequest: limits.limitAddress }, () => 'ok');
+      app.get('/user', async (request, reply) => {
+        await limits.limitUser(request, reply, principalOf('alice@example.com'));
+        return 'ok';
+      });
+      const ask = async (url: string) => (await app.inject({ url, remoteAddress: address })).statusCode;
+      const statuses = [await ask('/address'), await ask('/user')];
+      await app.close();
+      return statuses;
+    };
+    expect(await statusesOf('one-api-key')).toEqual([200, 200]);
+    expect(await statusesOf('one-api-key')).toEqual([429, 429]);
+    expect(await statusesOf('another-api-key')).toEqual([200, 200]);
+    const names = (await server.ask('KEYS', '*')) as string[];
+    expect(names).toHaveLength(4);
+    for (const name of names) expect(name).toMatch(/^guest-token:1:limit:[\w-]{43}$/);
+    const guesses = [address, `address ${address}`, 'alice@example.com'].flatMap((text) =>
+      (['hex', 'base64url'] as const).map((encoding) => createHash('sha256').update(text).digest(encoding)),
+    );
+    const dump = await server.dump();
+    for (const guess of [address, 'alice', ...guesses]) expect(dump).not.toContain(guess);
   });
 
   it('do not send a flood to Redis that this replica has seen through already', async () => {
