@@ -78,18 +78,20 @@ export async function connectRedis(options: RedisLinkOptions): Promise<RedisLink
   /** When the first ping was sent that has no answer yet. */
   let silentSince: number | undefined;
   /** An answer did not come in time: nobody else waits for Redis until a ping has told whether it is there. */
-  let isSuspected = false;
+  let isDoubted = false;
+  let doubtedAt = 0;
   let isKnown: Promise<void> = Promise.resolve();
   let makeKnown: () => void = () => undefined;
   let closed = false;
   let firstStateIsKnown: () => void = () => undefined;
 
-  const suspect = (): void => {
-    isSuspected = true;
+  const doubt = (): void => {
+    isDoubted = true;
+    doubtedAt = clock.monotonic();
     isKnown = new Promise((resolve) => (makeKnown = resolve));
   };
   const clear = (): void => {
-    isSuspected = false;
+    isDoubted = false;
     makeKnown();
   };
 
@@ -103,7 +105,7 @@ export async function connectRedis(options: RedisLinkOptions): Promise<RedisLink
     const now = clock.monotonic();
     if (next === 'down') {
       const flapped = state === 'up' && now - changedAt < steadyAfterMs;
-      holdMs = flapped ? Math.min(longestHoldMs, holdMs * 2) : shortestHoldMs;
+      holdMs = flapped ? Math.min(longestHoldMs, Math.max(shortestHoldMs, holdMs * 2)) : shortestHoldMs;
       reported.clear();
       reported.add(cause);
     }
@@ -119,10 +121,10 @@ export async function connectRedis(options: RedisLinkOptions): Promise<RedisLink
     const cause = causeOf(error);
     if (cause !== noAnswer) return change('down', cause);
     // Exchanges that run out together are one event.
-    if (state !== 'up' || isSuspected) return;
+    if (state !== 'up' || isDoubted) return;
     late += 1;
     if (late >= lateInARow) return change('down', noAnswer);
-    suspect();
+    doubt();
     check();
   };
 
@@ -131,7 +133,12 @@ export async function connectRedis(options: RedisLinkOptions): Promise<RedisLink
     silentSince ??= clock.monotonic();
     const answer = client.call('PING', []);
     try {
-      await withinRunningTime(answer, limitMs);
+      await withinRunningTime(answer, limitMs).catch((error: unknown) => {
+        // Redis has the whole limit from the moment that it is doubted, whichever exchange was the first to be late.
+        if (state !== 'up' || causeOf(error) !== noAnswer) throw error;
+        if (!isDoubted) doubt();
+        return withinRunningTime(answer, doubtedAt + limitMs - clock.monotonic());
+      });
       clear();
       if (state !== 'down' || clock.monotonic() - changedAt >= holdMs) change('up', 'answers');
     } catch (error) {
@@ -172,10 +179,10 @@ export async function connectRedis(options: RedisLinkOptions): Promise<RedisLink
   if (state === undefined) change('down', noAnswer);
 
   return {
-    isUp: () => state === 'up' && !isSuspected,
+    isUp: () => state === 'up' && !isDoubted,
     whenKnown: () => isKnown,
     run: async (exchange) => {
-      if (state !== 'up' || isSuspected) throw new RedisDown();
+      if (state !== 'up' || isDoubted) throw new RedisDown();
       try {
         const answer = await withinRunningTime(exchange(client), limitMs);
         late = 0;

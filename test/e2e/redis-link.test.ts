@@ -141,6 +141,30 @@ describe.skipIf(!redisIsInstalled)(`the link to Redis${redisReason}`, () => {
     expect(told).toEqual(['up: answers']);
   });
 
+  it('takes exchanges that run out together for one, and forgets them once an answer came in time', async () => {
+    const link = await connect(server.url, 400);
+    for (let count = 0; count < 3; count += 1) {
+      const late = [link.run((client) => client.call('EVAL', [busyFor(700), 0])), echo(link), echo(link), echo(link)];
+      for (const { status } of await Promise.allSettled(late)) expect(status).toBe('rejected');
+      await link.whenKnown();
+      expect(await echo(link)).toBe('hello');
+    }
+    expect(told).toEqual(['up: answers']);
+  });
+
+  it('leaves a Redis that flaps alone for longer and longer', async () => {
+    const link = await connect();
+    const waits: number[] = [];
+    for (let count = 0; count < 3; count += 1) {
+      const downAt = performance.now();
+      await link.run(() => Promise.reject(new Error('FAULTY reply'))).catch(() => undefined);
+      expect(link.isUp()).toBe(false);
+      await until(link.isUp);
+      waits.push(performance.now() - downAt);
+    }
+    expect(waits[2]).toBeGreaterThan(950);
+  });
+
   it('counts Redis as down when its answers come too late again and again, although it answers pings', async () => {
     const link = await connect(server.url, 100);
     const script = busyFor(250);

@@ -6,6 +6,8 @@ import { createRedisLocks } from '../../src/redis/redis-lock.ts';
 import { redisIsInstalled, redisReason, startRedisServer, type RedisServer } from '../support/redis-server.ts';
 import { until } from '../support/until.ts';
 
+/** As long as an owner's text is. */
+const anotherOwner = 'A'.repeat(16);
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 describe.skipIf(!redisIsInstalled)(`a lock in Redis${redisReason}`, () => {
@@ -45,6 +47,11 @@ describe.skipIf(!redisIsInstalled)(`a lock in Redis${redisReason}`, () => {
     expect(await first('lock')).toBe('held');
     lock.release();
     await until(async () => !(await exists()), 500);
+    const scriptCalls = async (): Promise<string | undefined> =>
+      /cmdstat_eval(?:sha)?:calls=(\d+)/.exec(String(await server.ask('INFO', 'commandstats')))?.[1];
+    const callsAtRelease = await scriptCalls();
+    await pause(700);
+    expect(await scriptCalls(), 'it is renewed no more').toBe(callsAtRelease);
     expect(await second('lock')).toHaveProperty('release');
   });
 
@@ -73,12 +80,12 @@ describe.skipIf(!redisIsInstalled)(`a lock in Redis${redisReason}`, () => {
   it('is not ended or prolonged by somebody who had it before', async () => {
     const lock = await createRedisLocks(await connect())('lock');
     if (typeof lock === 'string') expect.unreachable();
-    await server.ask('SET', 'lock', 'somebody-elses-owner', 'PX', '60000');
+    await server.ask('SET', 'lock', anotherOwner, 'PX', '60000');
     await pause(800);
     expect(Number(await server.ask('PTTL', 'lock'))).toBeGreaterThan(50_000);
     lock.release();
     await pause(200);
-    expect(await server.ask('GET', 'lock')).toBe('somebody-elses-owner');
+    expect(await server.ask('GET', 'lock')).toBe(anotherOwner);
     await server.ask('DEL', 'lock');
     await server.ask('LPUSH', 'lock', 'of another type');
     expect(await createRedisLocks(await connect())('lock')).toBe('held');

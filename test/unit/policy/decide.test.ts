@@ -198,6 +198,17 @@ describe('decisions that are remembered', () => {
     expect([first.evaluated(), second.evaluated()]).toEqual([2, 1]);
   });
 
+  it('for one data app of a former policy are forgotten with those for another', () => {
+    const [first, second] = [counted(load('{ clientId: a }')), counted(load('{ clientId: b }'))];
+    const remember = createDecide();
+    const clientIdOf = (policy: Policy, name?: string): unknown => {
+      const decision = remember(policy, nobody, name, caseTime);
+      return decision.kind === 'permit' && decision.grant.request.clientId;
+    };
+    expect([clientIdOf(first.policy), clientIdOf(first.policy, 's')]).toEqual(['a', 'a']);
+    expect([clientIdOf(second.policy), clientIdOf(second.policy, 's')]).toEqual(['b', 'b']);
+  });
+
   it('judge the end of the access token every time', () => {
     const { policy, evaluated } = counted(load('{ clientId: a }', 'withinAccessToken: true,'));
     const remember = createDecide();
