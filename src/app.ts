@@ -10,6 +10,7 @@ import type { Configuration } from './config/load-configuration.ts';
 import { noStoredSecrets, type StoredSecrets } from './config/stored-secrets.ts';
 import { ServiceError } from './errors.ts';
 import { createFileReader } from './file-reader.ts';
+import { createEgress } from './egress/egress.ts';
 import { createUpstreamClient } from './databrain/client.ts';
 import { createIssue } from './guest-token/issue.ts';
 import { createRedisTokens } from './guest-token/redis-tokens.ts';
@@ -97,6 +98,7 @@ export async function buildApp(options: AppOptions): Promise<App> {
     },
   };
   stored.onEvent(observeSecretStores(metrics, logger));
+  const egress = createEgress(config.egress);
   let phase: Phase = 'serving';
 
   // Who is calling.
@@ -148,6 +150,7 @@ export async function buildApp(options: AppOptions): Promise<App> {
       ? undefined
       : await connectRedis({ address: config.redis, clock, random, events: observeRedis(metrics, logger) });
   const upstream = createUpstreamClient({
+    egress,
     baseUrl: config.databrain.url,
     timeoutMs: config.databrain.timeoutMs,
     deadlineMs: config.databrain.deadlineMs,

@@ -1,5 +1,6 @@
 // check: everything that would stop the start, and everything the policy's author should know, without starting.
 import type { Config } from '../config/load-config.ts';
+import { createEgress } from '../egress/egress.ts';
 import { loadConfiguration, type LoadedPolicy } from '../config/load-configuration.ts';
 import { checkDataApp } from '../policy/trial/live-check.ts';
 import type { DataAppPolicy, Policy } from '../policy/policy.ts';
@@ -20,7 +21,8 @@ async function checkOneLive(dataApp: DataAppPolicy, config: Config): Promise<rea
   const key = config.apiKeys.find(({ name }) => name === dataApp.apiKeyName)?.value;
   if (key === undefined)
     return [{ where: dataApp.apiKeyName, what: 'is not set', mend: 'Set the key of the data app' }];
-  const result = await fetchListing(config.databrain.url, key, config.databrain.deadlineMs);
+  const { url, deadlineMs } = config.databrain;
+  const result = await fetchListing(createEgress(config.egress), url, key, deadlineMs);
   if ('failure' in result) {
     const { at, what, mend } = result.failure;
     return [{ where: at === 'key' ? dataApp.apiKeyName : 'DATABRAIN_API_URL', what, mend }];

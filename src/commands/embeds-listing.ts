@@ -1,6 +1,7 @@
 // Asks Databrain which embeds a key opens: GET /api/v2/data-app/embeds. Mints nothing. Nothing of the answer but ids
 // and names is taken, and nothing of it is ever part of an error: it may repeat the key.
 import { request } from 'undici';
+import type { Egress } from '../egress/egress.ts';
 import type { EmbedsListing } from '../policy/trial/live-check.ts';
 import type { Secret } from '../secrets/secret.ts';
 
@@ -54,16 +55,27 @@ async function readBody(body: AsyncIterable<Buffer>): Promise<string | undefined
 }
 
 /** One GET with the key; redirects are not followed, and everything ends within `timeoutMs`. Never throws. */
-export async function fetchListing(apiUrl: string, key: Secret, timeoutMs: number): Promise<ListingResult> {
+export async function fetchListing(
+  egress: Egress,
+  apiUrl: string,
+  key: Secret,
+  timeoutMs: number,
+): Promise<ListingResult> {
   const address = `${apiUrl.replace(/\/+$/, '')}/api/v2/data-app/embeds`;
   const unusable = fail(
     'url',
     'answers, but not as Databrain does',
     "Set the address of Databrain's API, with its path prefix",
   );
+  const agent = egress.createAgent({ connectTimeoutMs: timeoutMs });
   try {
     const { statusCode, body } = await request(address, {
-      headers: { authorization: `Bearer ${key.reveal()}`, accept: 'application/json' },
+      dispatcher: agent,
+      headers: {
+        authorization: `Bearer ${key.reveal()}`,
+        accept: 'application/json',
+        'accept-encoding': 'identity',
+      },
       headersTimeout: timeoutMs,
       bodyTimeout: timeoutMs,
       signal: AbortSignal.timeout(timeoutMs),
@@ -76,6 +88,13 @@ export async function fetchListing(apiUrl: string, key: Secret, timeoutMs: numbe
         'url',
         `redirects (${statusCode}), which is not followed`,
         'Set the address that it redirects to, if it is yours',
+      );
+    }
+    if (statusCode === 407) {
+      return fail(
+        'url',
+        'is behind an egress proxy that refuses us (407)',
+        'Set user and password in the address of the proxy',
       );
     }
     if (statusCode === 429) return fail('url', 'limits our requests (429)', 'Try again in two minutes');
@@ -92,12 +111,14 @@ export async function fetchListing(apiUrl: string, key: Secret, timeoutMs: numbe
     return listing === undefined ? unusable : { listing };
   } catch (error) {
     const code = member(error, 'code');
-    const word = typeof code === 'string' && /^[A-Z_]{1,40}$/.test(code) ? code : 'no connection';
+    const word = typeof code === 'string' && /^[A-Z0-9_]{1,40}$/.test(code) ? code : 'no connection';
     const timedOut = error instanceof Error && error.name === 'TimeoutError';
     return fail(
       'url',
       timedOut ? 'does not answer in time' : `cannot be reached (${word})`,
       'Check the address and the network',
     );
+  } finally {
+    void agent.destroy();
   }
 }

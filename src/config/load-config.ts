@@ -1,9 +1,11 @@
 // The environment in, one frozen Config out, or every problem at once. Pure but for reading the files it names.
 // The policy is not read here: policy/ does that, with the limits found here.
+import type { EgressSettings } from '../egress/egress.ts';
 import { ConfigurationError, type Problem } from '../problem.ts';
 import { parseRedisUrl, type RedisAddress } from '../redis/redis-address.ts';
 import { readDatabrainUrl } from './addresses.ts';
 import { readCorsOrigins, standsForSubdomains } from './cors-origins.ts';
+import { readEgress, refuseUncheckedTls } from './egress.ts';
 import { createReader, type Environment, type ReadFile, type Reader } from './environment.ts';
 import { isUsableApiKey, type SecretOrigin, type SecretSetting } from '../secrets/secret-setting.ts';
 import type { IssuerConfig } from '../authn/issuer.ts';
@@ -33,6 +35,7 @@ export interface Config extends Issuers, Listeners {
     readonly deadlineMs: number;
     readonly maxRetries: number;
   };
+  readonly egress: EgressSettings;
   readonly apiKeys: readonly SecretSetting[];
   /** Where each secret came from, for people. */
   readonly secretOrigins: readonly SecretOrigin[];
@@ -202,6 +205,7 @@ export function loadConfig(env: Environment, readFile: ReadFile, stored: StoredS
     if (!isSigningSecret(value, issuers.issuers)) continue;
     reader.report(name, 'is the same as the JWT secret', 'Use a secret of its own for signing access tokens');
   }
+  refuseUncheckedTls(reader);
   const policyShadowFile = reader.text('POLICY_SHADOW_FILE');
   const corsOrigins = readCorsOrigins(reader);
 
@@ -214,6 +218,7 @@ export function loadConfig(env: Environment, readFile: ReadFile, stored: StoredS
     ...(cookieName === undefined ? {} : { cookieName }),
     ...(headerName === undefined ? {} : { headerName }),
     databrain: readDatabrain(reader),
+    egress: readEgress(reader),
     apiKeys,
     secretOrigins: reader.secretOrigins,
     secretsRefreshSeconds: readSecretsRefresh(reader),

@@ -119,6 +119,15 @@ export const settings = [
   { name: 'RATE_LIMIT_ADDRESS_WINDOW_SECONDS', default: '60', meaning: 'length of that window' },
   { name: 'REDIS_URL', fromFile: true, meaning: 'shares rate limits and reusable tokens between replicas' },
   {
+    name: 'HTTPS_PROXY',
+    meaning: 'egress proxy for https addresses (Databrain, issuers, secret stores): http://[user:password@]host:port',
+  },
+  { name: 'HTTP_PROXY', meaning: 'egress proxy for http addresses' },
+  {
+    name: 'NO_PROXY',
+    meaning: 'hosts, domains, addresses and CIDR ranges reached without it, comma-separated; * for all',
+  },
+  {
     name: 'SECRETS_REFRESH_SECONDS',
     default: '300',
     meaning: 'how often secrets in stores are read again, 5 to 86400',

@@ -9,7 +9,8 @@ import { namedApiKey, ownPrefixes, settings, type Setting } from './settings.ts'
 /** Shorter names are near to too much else: HOST and PORT are one letter from words of other programs. */
 const shortestNearName = 8;
 /** Variables of other programs that look like ours: proxies of curl, npm's own settings, Kubernetes service links. */
-const foreign = /^(npm_|ftp_proxy$|all_proxy$|rsync_proxy$|kubernetes_)|_(service_(host|port)|port(_.+)?)$/i;
+const foreign =
+  /^(npm_|(https?|no|ftp)_proxy$|all_proxy$|rsync_proxy$|kubernetes_)|_(service_(host|port)|port(_.+)?)$/i;
 const units = /_(SECONDS|MS|FILE|PERCENT|MAX)$/;
 
 const lowered = (name: string): string => name.toLowerCase().replaceAll('_', '');

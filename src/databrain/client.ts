@@ -1,12 +1,12 @@
 // The upstream client, put together: what the rest of the service sees of Databrain. Start reading at mint.ts.
 import type { AnySchemaObject } from 'ajv';
-import { buildConnector } from 'undici';
 import type { Clock } from '../clock.ts';
+import type { Egress } from '../egress/egress.ts';
 import type { Grant } from '../policy/decision.ts';
 import type { ApiKeys } from '../secrets/api-keys.ts';
 import type { CircuitState } from './circuit.ts';
 import type { ConnectionLimits } from './connections.ts';
-import { createExchanges, type UpstreamRoute } from './exchange.ts';
+import { createExchanges } from './exchange.ts';
 import { createRenewKey } from './key-renewal.ts';
 import { createLanes, type LaneLimits } from './lanes.ts';
 import { createMint, type Mint } from './mint.ts';
@@ -17,6 +17,7 @@ import type { UpstreamEvents } from './upstream-events.ts';
 export interface UpstreamClientOptions {
   /** DATABRAIN_API_URL: https, or http where the settings allow it; may carry a path prefix. */
   readonly baseUrl: string;
+  readonly egress: Pick<Egress, 'routeTo'>;
   readonly timeoutMs: number;
   readonly deadlineMs: number;
   readonly maxRetries: number;
@@ -83,10 +84,12 @@ export function createUpstreamClient(options: UpstreamClientOptions): UpstreamCl
   const { clock, apiKeys, events, timeoutMs } = options;
   const limits = { ...defaultLimits, ...options.limits };
   const worthwhileMs = Math.min(250, timeoutMs);
+  const baseUrl = new URL(options.baseUrl);
   const exchanges = createExchanges({
     ...limits,
     clock,
-    route: directRoute(options.baseUrl, timeoutMs),
+    route: options.egress.routeTo(baseUrl, { connectTimeoutMs: timeoutMs }),
+    basePath: baseUrl.pathname.replace(/\/+$/, ''),
     onSurplus: events.surplus,
   });
   const lanes = createLanes({ ...limits, clock, worthwhileMs, events });
@@ -117,15 +120,5 @@ export function createUpstreamClient(options: UpstreamClientOptions): UpstreamCl
       lanes.close();
       await exchanges.close();
     },
-  };
-}
-
-function directRoute(baseUrl: string, connectTimeoutMs: number): UpstreamRoute {
-  const { origin, pathname } = new URL(baseUrl);
-  return {
-    origin,
-    pathPrefix: pathname.replace(/\/+$/, ''),
-    headers: [],
-    connect: buildConnector({ timeout: connectTimeoutMs, allowH2: false, rejectUnauthorized: true }),
   };
 }

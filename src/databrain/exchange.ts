@@ -1,7 +1,8 @@
 // One HTTP exchange with the upstream: one time limit over connecting, headers and body, an answer of bounded size, no
 // redirects, no compression asked for. Judges nothing but whether a whole answer came.
-import { errors, type buildConnector, type Dispatcher } from 'undici';
+import { errors, type Dispatcher } from 'undici';
 import type { Clock } from '../clock.ts';
+import type { Route } from '../egress/egress.ts';
 import type { Secret } from '../secrets/secret.ts';
 import { codeOf, isProtocolViolation } from './connection-loss.ts';
 import { createConnections, type Connection, type ConnectionLimits } from './connections.ts';
@@ -51,19 +52,12 @@ export interface Exchanges {
   readonly close: () => Promise<void>;
 }
 
-/** Where the upstream is and how it is reached. */
-export interface UpstreamRoute {
-  readonly origin: string;
-  /** What stands before the endpoint in the request line. */
-  readonly pathPrefix: string;
-  /** Names and values in turn. */
-  readonly headers: readonly string[];
-  readonly connect: buildConnector.connector;
-}
-
 interface ExchangesOptions extends ConnectionLimits {
   readonly clock: Pick<Clock, 'monotonic'>;
-  readonly route: UpstreamRoute;
+  /** How the upstream is reached. */
+  readonly route: Route;
+  /** The path of the upstream's address, without a slash at its end. */
+  readonly basePath: string;
   readonly onSurplus: () => void;
 }
 
@@ -75,7 +69,8 @@ const crossingMs = 1000;
 
 export function createExchanges(options: ExchangesOptions): Exchanges {
   const { clock, route } = options;
-  const path = `${route.pathPrefix}${endpoint}`;
+  const path = `${route.pathPrefix}${options.basePath}${endpoint}`;
+  const routeHeaders = Object.entries(route.headers).flat();
   const connections = createConnections({ ...options, ...route, maxAnswerBytes });
   const deadlines = createDeadlines(clock);
 
@@ -90,7 +85,7 @@ export function createExchanges(options: ExchangesOptions): Exchanges {
     'identity',
     'user-agent',
     'guest-token-proxy',
-    ...route.headers,
+    ...routeHeaders,
   ];
 
   const send = (request: ExchangeRequest): Promise<Exchange> =>
@@ -139,6 +134,11 @@ export function createExchanges(options: ExchangesOptions): Exchanges {
         onResponseEnd: () => {
           if (isDone || connection === undefined) return;
           connections.giveBack(connection);
+          // RFC 9110 §15.5.8: only a proxy says that.
+          if (status === 407) {
+            finish({ kind: 'lost', how: 'unreachable', errorCode: 'EGRESS_PROXY_407' });
+            return;
+          }
           finish({
             kind: 'answer',
             answer: {

@@ -2,6 +2,7 @@
 import { systemClock } from '../../src/clock.ts';
 import { ServiceError } from '../../src/errors.ts';
 import { createUpstreamClient, type UpstreamClient, type UpstreamClientOptions } from '../../src/databrain/client.ts';
+import { createEgress } from '../../src/egress/egress.ts';
 import type { Minted } from '../../src/databrain/mint.ts';
 import type { AttemptReport } from '../../src/databrain/upstream-events.ts';
 import type { Grant } from '../../src/policy/decision.ts';
@@ -24,6 +25,7 @@ export function startClient(
   const told: string[] = [];
   const client = createUpstreamClient({
     baseUrl,
+    egress: createEgress({ https: undefined, http: undefined, noProxy: '' }),
     timeoutMs: 300,
     deadlineMs: 1500,
     maxRetries: 2,

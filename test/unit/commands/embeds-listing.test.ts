@@ -2,9 +2,11 @@ import { createServer, type RequestListener, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
 import { fetchListing, parseListing } from '../../../src/commands/embeds-listing.ts';
+import { createEgress } from '../../../src/egress/egress.ts';
 import { Secret } from '../../../src/secrets/secret.ts';
 
 const key = '7e0d5f4e-6a0e-4c53-9d3c-0e6f3f1b2a90';
+const egress = createEgress({ https: undefined, http: undefined, noProxy: '' });
 const servers: Server[] = [];
 
 async function serve(listener: RequestListener): Promise<string> {
@@ -28,7 +30,7 @@ const answer = (status: number, body: string, headers: Record<string, string> = 
   });
 
 const failureAt = async (url: string, timeoutMs = 2_000) => {
-  const result = await fetchListing(url, new Secret(key), timeoutMs);
+  const result = await fetchListing(egress, url, new Secret(key), timeoutMs);
   expect(JSON.stringify(result)).not.toContain(key);
   return 'failure' in result ? result.failure : undefined;
 };
@@ -52,7 +54,7 @@ describe('asking for the embeds of a key', () => {
         }),
       );
     });
-    expect(await fetchListing(`${url}/databrain/`, new Secret(key), 2_000)).toEqual({
+    expect(await fetchListing(egress, `${url}/databrain/`, new Secret(key), 2_000)).toEqual({
       listing: { embedIds: new Set(['e1', 'e2']), dashboardIds: new Set(['d1']), dataAppNames: new Set(['sales']) },
     });
     expect(seen).toEqual([`GET /databrain/api/v2/data-app/embeds Bearer ${key}`]);

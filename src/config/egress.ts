@@ -1,0 +1,66 @@
+// The way out: the egress proxy for https and for http, what is reached without it, and that TLS stays checked.
+import type { EgressProxy, EgressSettings } from '../egress/egress.ts';
+import { unusableEntries } from '../egress/no-proxy.ts';
+import { Secret } from '../secrets/secret.ts';
+import type { Reader } from './environment.ts';
+
+type ProxySetting = 'HTTPS_PROXY' | 'HTTP_PROXY' | 'NO_PROXY';
+
+/** Most programs know these variables in lower case too, and images and clusters set either or both. */
+function textOf(reader: Reader, name: ProxySetting): string | undefined {
+  const lower = reader.raw(name.toLowerCase());
+  const upper = reader.text(name);
+  if (lower !== undefined && upper !== undefined && lower !== upper) {
+    return reader.report(name, `differs from ${name.toLowerCase()}`, 'Keep one of the two, or set both to the same');
+  }
+  return upper ?? lower;
+}
+
+/** RFC 7617: user and password, which URLs have percent-encoded, in Base64. */
+function authorizationOf({ username, password }: URL): Secret | undefined {
+  if (username === '' && password === '') return undefined;
+  const credentials = `${decodeURIComponent(username)}:${decodeURIComponent(password)}`;
+  return new Secret(`Basic ${Buffer.from(credentials).toString('base64')}`);
+}
+
+function readProxy(reader: Reader, name: 'HTTPS_PROXY' | 'HTTP_PROXY'): EgressProxy | undefined {
+  const text = textOf(reader, name);
+  if (text === undefined) return undefined;
+  const example = 'Write it as http://proxy.example.com:3128';
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (url === undefined || (url.protocol !== 'http:' && url.protocol !== 'https:')) {
+    return reader.report(name, 'is not an http or https address', example);
+  }
+  if (url.pathname !== '/' || url.search !== '' || url.hash !== '') {
+    return reader.report(name, 'has a path, query or fragment', example);
+  }
+  try {
+    return { origin: url.origin, authorization: authorizationOf(url) };
+  } catch {
+    return reader.report(name, 'has credentials with a broken percent escape', 'Write a percent sign as %25');
+  }
+}
+
+/** Problems never hold the value: it may carry a password. */
+export function readEgress(reader: Reader): EgressSettings {
+  const noProxy = textOf(reader, 'NO_PROXY') ?? '';
+  if (unusableEntries(noProxy).length > 0) {
+    reader.report(
+      'NO_PROXY',
+      'has an entry that is no host, domain, address or CIDR range',
+      'Write hosts like example.com, addresses like 10.0.0.1 and ranges like 10.0.0.0/8, with a port or without, comma-separated',
+    );
+  }
+  return { https: readProxy(reader, 'HTTPS_PROXY'), http: readProxy(reader, 'HTTP_PROXY'), noProxy };
+}
+
+/** Every connection of ours checks certificates all the same; but whoever set this expects that none does. */
+export function refuseUncheckedTls(reader: Reader): void {
+  const name = 'NODE_TLS_REJECT_UNAUTHORIZED';
+  if ((reader.raw(name) ?? '1') === '1') return;
+  reader.report(
+    name,
+    'would switch off the check of certificates',
+    'Remove it; name the CA of a private certificate in NODE_EXTRA_CA_CERTS',
+  );
+}

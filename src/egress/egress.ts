@@ -1,0 +1,100 @@
+// How this service reaches others: directly, or through the egress proxy of HTTPS_PROXY and HTTP_PROXY. The one place
+// that decides it, for Databrain, issuers and secret stores. TLS is always verified, and HTTP/2 is never spoken.
+import { Agent, buildConnector, Pool, type Dispatcher } from 'undici';
+import type { Secret } from '../secrets/secret.ts';
+import { createBypass } from './no-proxy.ts';
+import { createTunnel } from './tunnel.ts';
+
+export interface EgressProxy {
+  /** Such as `http://proxy.example.com:3128`. */
+  readonly origin: string;
+  /** Value of `Proxy-Authorization`. */
+  readonly authorization: Secret | undefined;
+}
+
+export interface EgressSettings {
+  /** For https addresses. */
+  readonly https: EgressProxy | undefined;
+  /** For http addresses. */
+  readonly http: EgressProxy | undefined;
+  /** NO_PROXY as it was written. */
+  readonly noProxy: string;
+}
+
+export interface RouteOptions {
+  /** Bounds connecting, TLS and the proxy's answer included. */
+  readonly connectTimeoutMs: number;
+  /** Certificates to trust instead of Node's, for the target. */
+  readonly ca?: string | Buffer | undefined;
+}
+
+/** How undici's Client reaches an address. */
+export interface Route {
+  /** Whom the Client connects to: the target, or the proxy. */
+  readonly origin: string;
+  /** What stands before a path of the target in the request line. */
+  readonly pathPrefix: string;
+  /** Headers that every request carries. */
+  readonly headers: Readonly<Record<string, string>>;
+  readonly connect: buildConnector.connector;
+}
+
+export interface Egress {
+  readonly routeTo: (target: URL, options: RouteOptions) => Route;
+  /**
+   * A dispatcher for requests to any address, for what is fetched now and then. Requests give their headers as an object.
+   */
+  readonly createAgent: (options: RouteOptions) => Dispatcher;
+}
+
+export function createEgress({ https, http, noProxy }: EgressSettings): Egress {
+  const bypasses = createBypass(noProxy);
+
+  const routeTo: Egress['routeTo'] = (target, { connectTimeoutMs: timeout, ca }) => {
+    const proxy = target.protocol === 'https:' ? https : http;
+    const secure = { timeout, allowH2: false, rejectUnauthorized: true };
+    const toTarget = buildConnector(ca === undefined ? secure : { ...secure, ca });
+    if (proxy === undefined || bypasses(target)) {
+      return { origin: target.origin, pathPrefix: '', headers: {}, connect: toTarget };
+    }
+    const toProxy = buildConnector(secure);
+    if (target.protocol === 'https:') {
+      const connect = createTunnel(proxy, { timeoutMs: timeout, toProxy, toTarget });
+      return { origin: target.origin, pathPrefix: '', headers: {}, connect };
+    }
+    // The absolute form of RFC 9112 §3.2.2: proxies allow CONNECT to the ports of https only.
+    const { authorization } = proxy;
+    return {
+      origin: proxy.origin,
+      pathPrefix: target.origin,
+      headers: { host: target.host, ...(authorization && { 'proxy-authorization': authorization.reveal() }) },
+      connect: toProxy,
+    };
+  };
+
+  const createAgent: Egress['createAgent'] = (options) =>
+    new Agent({
+      factory: (origin, poolOptions) => {
+        const route = routeTo(new URL(origin), options);
+        const pool = new Pool(route.origin, {
+          ...(poolOptions as Pool.Options),
+          connect: route.connect,
+          allowH2: false,
+        });
+        return route.pathPrefix === '' ? pool : pool.compose(inAbsoluteForm(route));
+      },
+      keepAliveTimeout: 4000,
+    });
+
+  return { routeTo, createAgent };
+}
+
+/** Sends each request to the proxy, which is told the whole address. */
+const inAbsoluteForm =
+  ({ origin, pathPrefix, headers }: Route): Dispatcher.DispatcherComposeInterceptor =>
+  (dispatch) =>
+  (request, handler) =>
+    dispatch(
+      { ...request, origin, path: `${pathPrefix}${request.path}`, headers: { ...request.headers, ...headers } },
+      handler,
+    );

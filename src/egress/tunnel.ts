@@ -1,0 +1,66 @@
+// A connection to an https address through an egress proxy: CONNECT (RFC 9110 §9.3.6), then TLS with the target itself.
+// The proxy sees the target's name and port, and nothing of what is said.
+import { buildConnector, Client, errors } from 'undici';
+import type { EgressProxy } from './egress.ts';
+
+interface TunnelOptions {
+  /** Bounds the whole way: the connection to the proxy, its answer, and TLS. */
+  readonly timeoutMs: number;
+  /** To the proxy. */
+  readonly toProxy: buildConnector.connector;
+  /** Over a socket that leads to the target: TLS. */
+  readonly toTarget: buildConnector.connector;
+}
+
+/**
+ * An error for the log. Its code says that it was the proxy. It must not have a code of undici's own, as for some of
+ * those undici would connect again without end.
+ */
+function proxyError(error: unknown): Error {
+  if (error instanceof errors.ConnectTimeoutError) return error;
+  const code = error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : 'FAILED';
+  return Object.assign(new Error('the egress proxy could not be reached'), { code: `EGRESS_PROXY_${code}` });
+}
+
+export function createTunnel(proxy: EgressProxy, options: TunnelOptions): buildConnector.connector {
+  const { timeoutMs, toProxy, toTarget } = options;
+
+  return (target, callback) => {
+    const host = target.hostname.includes(':') ? `[${target.hostname}]` : target.hostname;
+    const authority = `${host}:${target.port === '' ? '443' : target.port}`;
+    const client = new Client(proxy.origin, { connect: toProxy, allowH2: false, headersTimeout: timeoutMs });
+    let settled = false;
+    const settle: buildConnector.Callback = (...result) => {
+      if (settled) {
+        result[1]?.on('error', () => undefined).destroy();
+        return;
+      }
+      settled = true;
+      clearTimeout(timer);
+      void client.destroy();
+      callback(...result);
+    };
+    const timer = setTimeout(
+      () => settle(new errors.ConnectTimeoutError('the egress proxy or the target behind it does not answer'), null),
+      timeoutMs,
+    );
+
+    const headers = {
+      host: authority,
+      ...(proxy.authorization && { 'proxy-authorization': proxy.authorization.reveal() }),
+    };
+    client.connect({ path: authority, headers }).then(
+      ({ statusCode, socket }) => {
+        // Whatever happens to it is told by the TLS connection on top.
+        socket.on('error', () => undefined);
+        if (settled || statusCode < 200 || statusCode > 299) {
+          socket.destroy();
+          settle(Object.assign(new Error('the egress proxy refused'), { code: `EGRESS_PROXY_${statusCode}` }), null);
+          return;
+        }
+        toTarget({ ...target, httpSocket: socket as NonNullable<buildConnector.Options['httpSocket']> }, settle);
+      },
+      (error: unknown) => settle(proxyError(error), null),
+    );
+  };
+}
