@@ -1,11 +1,15 @@
 // "Did you mean …?": the known name nearest to a misspelt one, by edit distance.
 import leven from 'leven';
 
-/** The nearest of `known` in any case, or undefined when none is within a third of the name's length. */
-export function closest(name: string, known: Iterable<string>): string | undefined {
+/** The nearest of `known` in any case, or undefined when none is within `maxEdits`: by default a third of the name's length. */
+export function closest(
+  name: string,
+  known: Iterable<string>,
+  maxEdits = Math.max(1, Math.floor(name.length / 3)),
+): string | undefined {
   if (name.length > 128) return undefined;
   let best: string | undefined;
-  let bound = Math.max(1, Math.floor(name.length / 3)) + 1;
+  let bound = maxEdits + 1;
   for (const candidate of known) {
     const distance = leven(name.toLowerCase(), candidate.toLowerCase());
     if (distance < bound) [best, bound] = [candidate, distance];

@@ -1,9 +1,10 @@
 // Compares what the policy decided with what a shadow policy would have decided: by field path, never with values, so
 // that the result can be logged.
 import type { Decision } from './decision.ts';
+import { treeDifferences } from './tree-difference.ts';
 
 export interface ShadowDifference {
-  /** `decision`, `code`, `apiKeyName`, `lifetimeMs`, or a field of the body such as `params.appFilters[0].values.country`. */
+  /** `decision`, `code`, `reason`, `apiKeyName`, `lifetimeMs`, or a field of the body: `params.appFilters[0].metricId`. */
   readonly path: string;
   /** Seen from the shadow: it has the field in addition, lacks it, or has another value. */
   readonly change: 'added' | 'removed' | 'changed';
@@ -11,38 +12,23 @@ export interface ShadowDifference {
 
 const mostDifferences = 50;
 
-type Compared = Readonly<Record<string, unknown>> | readonly unknown[];
-
-const isComposite = (value: unknown): value is Compared => typeof value === 'object' && value !== null;
-
-function compareValues(real: unknown, shadow: unknown, path: string, found: ShadowDifference[]): void {
-  if (found.length >= mostDifferences || Object.is(real, shadow)) return;
-  if (!isComposite(real) || !isComposite(shadow) || Array.isArray(real) !== Array.isArray(shadow)) {
-    const change = real === undefined ? 'added' : shadow === undefined ? 'removed' : 'changed';
-    found.push({ path, change });
-    return;
-  }
-  const [left, right] = [new Map(Object.entries(real)), new Map(Object.entries(shadow))];
-  for (const key of new Set([...left.keys(), ...right.keys()])) {
-    const below = Array.isArray(real) ? `${path}[${key}]` : path === '' ? key : `${path}.${key}`;
-    compareValues(left.get(key), right.get(key), below, found);
-  }
+/** What is compared of a decision; the policies' revisions and the positions of rules are not. */
+function comparable(decision: Decision): object {
+  if (decision.kind === 'deny') return { code: decision.denial.code, reason: decision.denial.reason };
+  const { apiKeyName, lifetimeMs, request } = decision.grant;
+  return { apiKeyName, lifetimeMs, ...request };
 }
 
 /**
  * Where the shadow's decision differs; empty if it is the same. At most 50 differences. The order of keys does not
- * matter, the order of lists does. The policies' revisions and the positions of rules are not compared.
+ * matter, the order of lists does.
  */
 export function compareShadow(real: Decision, shadow: Decision): readonly ShadowDifference[] {
+  if (real.kind !== shadow.kind) return [{ path: 'decision', change: 'changed' }];
   const found: ShadowDifference[] = [];
-  if (real.kind === 'permit' && shadow.kind === 'permit') {
-    const [left, right] = [real.grant, shadow.grant];
-    compareValues(left.apiKeyName, right.apiKeyName, 'apiKeyName', found);
-    compareValues(left.lifetimeMs, right.lifetimeMs, 'lifetimeMs', found);
-    compareValues(left.request, right.request, '', found);
-  } else if (real.kind === 'deny' && shadow.kind === 'deny') {
-    compareValues(real.denial.code, shadow.denial.code, 'code', found);
-    compareValues(real.denial.reason, shadow.denial.reason, 'reason', found);
-  } else found.push({ path: 'decision', change: 'changed' });
+  for (const { path, left, right } of treeDifferences(comparable(real), comparable(shadow))) {
+    if (found.length === mostDifferences) break;
+    found.push({ path, change: left === undefined ? 'added' : right === undefined ? 'removed' : 'changed' });
+  }
   return found;
 }

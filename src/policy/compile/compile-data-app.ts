@@ -2,7 +2,7 @@
 import { closest } from '../../closest.ts';
 import { compileRequest } from './compile-request.ts';
 import type { PolicyCompiler } from './policy-compiler.ts';
-import type { PolicyDocument } from '../document/policy-document.ts';
+import type { YamlDocument } from '../../strict-yaml.ts';
 import type { DataAppPolicy, Reference, Validation } from '../policy.ts';
 import type { UpstreamRequest } from '../upstream-request.ts';
 import { filterTextRule, vendorClientId, type Rule, type TextTest } from './value-rules.ts';
@@ -15,7 +15,7 @@ export interface Pattern {
 
 export interface DataAppOptions {
   readonly compiler: PolicyCompiler;
-  readonly document: PolicyDocument;
+  readonly document: YamlDocument;
   readonly maxLifetimeSeconds: number;
   readonly apiKeyNames: ReadonlySet<string> | undefined;
   readonly timeZone: Rule<string>;

@@ -1,7 +1,7 @@
 // The lists in `request`: texts, and filters with an optional `when`. A filter's value is a scalar, a list of texts or
 // one of three shapes; an object's shape always stands in the file: no claim gives one, so a claim cannot become SQL.
 import { Denied } from '../decision.ts';
-import type { Path } from '../document/policy-document.ts';
+import type { Path } from '../../strict-yaml.ts';
 import type { Evaluation } from '../expression/evaluation.ts';
 import type { ExpressionSite } from '../expression/trace.ts';
 import type { Reference } from '../policy.ts';

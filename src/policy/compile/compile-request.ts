@@ -1,6 +1,6 @@
 // `request` of a data app: every field that the file names, compiled by its kind in the file's order. No other is sent.
 import { closest } from '../../closest.ts';
-import type { Path } from '../document/policy-document.ts';
+import type { Path } from '../../strict-yaml.ts';
 import { paramFields, permissionFields, topFields, type FieldKind } from '../upstream-request.ts';
 import { filterListField, textListField, type FilterScope, type Place, type YamlMap } from './compile-filters.ts';
 import type { ExpectedType } from './expression-site.ts';

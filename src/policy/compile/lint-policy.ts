@@ -3,7 +3,7 @@ import type { Problem } from '../../problem.ts';
 import { durationSeconds, type DataAppDocument } from './compile-data-app.ts';
 import { noTenancy } from './compile-request.ts';
 import { expressionIn } from './expression-site.ts';
-import type { Path, PolicyDocument } from '../document/policy-document.ts';
+import type { Path, YamlDocument } from '../../strict-yaml.ts';
 import type { ExpressionSite } from '../expression/trace.ts';
 
 interface FilterEntry {
@@ -24,7 +24,7 @@ const holdsExpression = (value: unknown): boolean =>
   expressionIn(value) !== undefined ||
   (typeof value === 'object' && value !== null && Object.values(value).some(holdsExpression));
 
-function lintDataApp(name: string, app: DataAppDocument, document: PolicyDocument): Problem[] {
+function lintDataApp(name: string, app: DataAppDocument, document: YamlDocument): Problem[] {
   const found: Problem[] = [];
   const path = ['dataApps', name];
   const warn = (at: Path, what: string, mend: string): void =>
@@ -75,7 +75,7 @@ function lintDataApp(name: string, app: DataAppDocument, document: PolicyDocumen
 export function lintPolicy(
   dataApps: Readonly<Record<string, DataAppDocument>>,
   sites: readonly ExpressionSite[],
-  document: PolicyDocument,
+  document: YamlDocument,
 ): readonly Problem[] {
   const used = new Set(sites.flatMap(({ variables }) => variables));
   const unused = sites.filter(({ kind, path }) => kind === 'variable' && !used.has(path.slice('variables.'.length)));

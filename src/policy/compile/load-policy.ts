@@ -7,7 +7,7 @@ import { LoadProblem } from '../expression/load-problem.ts';
 import { compileDataApp, type DataAppDocument, type Pattern } from './compile-data-app.ts';
 import { lintPolicy } from './lint-policy.ts';
 import { createPolicyCompiler, type PolicyCompiler } from './policy-compiler.ts';
-import { parsePolicyDocument } from '../document/policy-document.ts';
+import { parseStrictYaml } from '../../strict-yaml.ts';
 import type { DataAppPolicy, Policy } from '../policy.ts';
 import { structureProblems } from '../document/structure-problems.ts';
 import { createTimeZoneRule } from './value-rules.ts';
@@ -59,7 +59,7 @@ function patternReader(root: unknown, compiler: PolicyCompiler): (path: readonly
 
 /** Throws ConfigurationError with all problems, each at `file:line:column`. */
 export function loadPolicy({ text, file, maxLifetimeSeconds, apiKeyNames }: LoadPolicyOptions): Policy {
-  const document = parsePolicyDocument(text, file);
+  const document = parseStrictYaml({ text, file, maxKibibytes: 512 });
   const structural = structureProblems(document);
   if (structural.length > 0) throw new ConfigurationError(structural);
   const { variables = {}, dataApps } = document.value as PolicyFile;

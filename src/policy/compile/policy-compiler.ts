@@ -3,7 +3,7 @@
 import type { PolicyReason } from '../../errors.ts';
 import type { Problem } from '../../problem.ts';
 import { Denied } from '../decision.ts';
-import type { Path, PolicyDocument } from '../document/policy-document.ts';
+import type { Path, YamlDocument } from '../../strict-yaml.ts';
 import { pathText, shown } from '../document/structure-problems.ts';
 import type { Evaluate } from '../expression/compile-logic.ts';
 import { ExpressionFailure, oncePerDecision, spend, type Evaluation } from '../expression/evaluation.ts';
@@ -57,7 +57,7 @@ const deniedAt = (
 /** What one unit of fuel pays for of a pattern's work: some 0.3 µs at worst. */
 const stepsPerUnit = 32;
 
-export function createPolicyCompiler(document: PolicyDocument) {
+export function createPolicyCompiler(document: YamlDocument) {
   const problems: Problem[] = [];
   const sites: ExpressionSite[] = [];
   const variables = new Map<string, Evaluate>();

@@ -2,7 +2,7 @@
 import { Ajv, type ErrorObject } from 'ajv';
 import { closest } from '../../closest.ts';
 import type { Problem } from '../../problem.ts';
-import type { Path, PolicyDocument } from './policy-document.ts';
+import type { Path, YamlDocument } from '../../strict-yaml.ts';
 import { policySchema } from './policy-schema.ts';
 
 /** RFC 6901 pointer into `document` → path; the segments below lists become numbers. */
@@ -62,7 +62,7 @@ function mendFor(error: ErrorObject, description: string): string {
   return `Write ${description}`;
 }
 
-function toProblem(error: ErrorObject, document: PolicyDocument): Problem | undefined {
+function toProblem(error: ErrorObject, document: YamlDocument): Problem | undefined {
   const path = toPath(error.instancePath, document.value);
   const parameters = error.params as Parameters;
   const parent = (error.parentSchema ?? {}) as SchemaPart;
@@ -108,7 +108,7 @@ const ajv = new Ajv({ strict: true, allowUnionTypes: true, allErrors: true, verb
 const validate = ajv.compile(policySchema);
 
 /** Everything about the structure that is wrong; empty if the document has the structure of a policy. */
-export function structureProblems(document: PolicyDocument): readonly Problem[] {
+export function structureProblems(document: YamlDocument): readonly Problem[] {
   if (validate(document.value)) return [];
   const found = (validate.errors ?? []).flatMap((error) => toProblem(error, document) ?? []);
   const seen = new Set<string>();

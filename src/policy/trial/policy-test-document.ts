@@ -1,16 +1,14 @@
 // From the text of a *.policy-test.yaml file to its tests, strictly: an unknown key or a wrong type is a problem with
 // its position, for a test that is silently not run is worse than none.
-import { isMap, isScalar, isSeq, LineCounter, parseDocument, type Node, type YAMLMap } from 'yaml';
 import type { Claims } from '../../authn/principal.ts';
-import { ConfigurationError } from '../../problem.ts';
-import { createPolicyTestReader, type Member, type PolicyTestReader } from './policy-test-reader.ts';
+import { closest } from '../../closest.ts';
+import { ConfigurationError, type Problem } from '../../problem.ts';
+import { parseStrictYaml, type Path, type YamlDocument } from '../../strict-yaml.ts';
 
-export interface ExpectedDenial {
-  readonly reason?: string;
-  readonly code?: string;
-  readonly claim?: string;
-  readonly message?: string;
-}
+/** What a test may expect of a denial. */
+export const denialKeys = ['reason', 'code', 'claim', 'message'] as const;
+
+export type ExpectedDenial = Readonly<Partial<Record<(typeof denialKeys)[number], string | undefined>>>;
 
 export type Expectation =
   { readonly kind: 'request'; readonly body: unknown } | { readonly kind: 'denied'; readonly denial: ExpectedDenial };
@@ -21,7 +19,7 @@ export interface PolicyTest {
   readonly position: string;
   readonly claims: Claims;
   /** What the browser would name; absent: the default data app. */
-  readonly dataApp?: string;
+  readonly dataApp?: string | undefined;
   readonly expectation: Expectation;
 }
 
@@ -29,80 +27,106 @@ export interface PolicyTestDocument {
   /** The file's name as it was given. */
   readonly file: string;
   /** The policy it is about, relative to the file, if it says so. */
-  readonly policy?: string;
+  readonly policy?: string | undefined;
   readonly tests: readonly PolicyTest[];
 }
 
-/** Test files are written by hand; beyond this something else was named by mistake. */
-const maxCharacters = 1_048_576;
-const maxAliases = 1_000;
+const maxKibibytes = 1024;
 
-const fileKeys = ['policy', 'claims', 'tests'];
-const testKeys = ['name', 'claims', 'without', 'dataApp', 'expect'];
-const denialKeys = ['reason', 'code', 'claim', 'message'] as const;
+type YamlMap = Readonly<Record<string, unknown>>;
 
-function readDenial(reader: PolicyTestReader, member: Member): Expectation | undefined {
-  const { value } = member;
-  if (isScalar(value) && value.value === true) return { kind: 'denied', denial: {} };
-  if (isScalar(value) && typeof value.value === 'string') return { kind: 'denied', denial: { reason: value.value } };
-  if (!isMap(value)) {
-    return reader.report(
-      value ?? member.key,
-      'denied says nothing',
-      'Write a reason, { reason, message, claim } or true',
-    );
-  }
-  const members = reader.members(value, denialKeys);
-  const denial: { [key in (typeof denialKeys)[number]]?: string } = {};
-  for (const key of denialKeys) {
-    const text = reader.text(members.get(key), key);
-    if (text !== undefined) denial[key] = text;
-  }
-  return { kind: 'denied', denial };
-}
+const isMap = (value: unknown): value is YamlMap =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
 
-function readExpectation(reader: PolicyTestReader, test: YAMLMap, member: Member | undefined): Expectation | undefined {
-  if (member === undefined) return reader.report(test, 'the test expects nothing', 'Add expect with request or denied');
-  if (isScalar(member.value) && member.value.value === 'denied') return { kind: 'denied', denial: {} };
-  if (!isMap(member.value)) {
-    return reader.report(member.value ?? member.key, 'expect is not a mapping', 'Write request or denied below it');
-  }
-  const known = reader.problems.length;
-  const members = reader.members(member.value, ['request', 'denied']);
-  const request = members.get('request');
-  const denied = members.get('denied');
-  if ((request === undefined) === (denied === undefined)) {
-    if (members.size === 0 && reader.problems.length > known) return undefined;
-    return reader.report(member.value, 'expect needs either request or denied', 'Keep exactly one of the two');
-  }
-  if (denied !== undefined) return readDenial(reader, denied);
-  if (!isMap(request?.value)) {
-    return reader.report(
-      request?.value ?? member.key,
-      'request is not a mapping',
-      'Write the whole body that would be sent',
-    );
-  }
-  return { kind: 'request', body: reader.toJs(request.value) };
-}
+/** Reads members of the file; every problem is noted with its position. */
+function createReader(document: YamlDocument) {
+  const problems: Problem[] = [];
 
-function readTest(reader: PolicyTestReader, node: unknown, base: Claims): PolicyTest | undefined {
-  if (!isMap(node)) return reader.report(node as Node, 'a test is not a mapping', 'Write name, claims and expect');
-  const members = reader.members(node, testKeys);
-  const name = reader.text(members.get('name'), 'name');
-  if (!members.has('name')) reader.report(node, 'the test has no name', 'Add name: what it shows, as a sentence');
-  const dataApp = reader.text(members.get('dataApp'), 'dataApp');
-  const claims: Record<string, unknown> = { ...base, ...reader.claims(members.get('claims')) };
-  for (const absent of reader.names(members.get('without'))) {
-    if (!Object.hasOwn(claims, absent)) {
-      reader.report(members.get('without')?.value, 'without names a claim that is not there', 'Remove or correct it');
+  const report = (path: Path, what: string, mend: string): undefined => {
+    problems.push({ where: document.positionOf(path), what, mend });
+    return undefined;
+  };
+  const text = (map: YamlMap, path: Path, name: string): string | undefined => {
+    if (!Object.hasOwn(map, name)) return undefined;
+    const value = map[name];
+    if (typeof value === 'string' && value !== '') return value;
+    return report([...path, name], `${name} must be text`, 'Write text, in quotes if need be');
+  };
+  /** Reports every key but the known ones. */
+  const checkKeys = (map: YamlMap, path: Path, known: readonly string[]): void => {
+    for (const name of Object.keys(map)) {
+      if (known.includes(name)) continue;
+      const near = closest(name, known);
+      const mend = near === undefined ? `Use ${known.join(', ')}` : `Did you mean ${near}`;
+      problems.push({ where: document.positionOfKey([...path, name]), what: `"${name}" is not a key here`, mend });
     }
-    Reflect.deleteProperty(claims, absent);
+  };
+  /** A claims set; empty when absent. */
+  const claims = (map: YamlMap, path: Path): YamlMap => {
+    if (!Object.hasOwn(map, 'claims')) return {};
+    if (isMap(map['claims'])) return map['claims'];
+    report([...path, 'claims'], 'claims must be a map', 'Write the claims set as name: value');
+    return {};
+  };
+  return { problems, report, text, checkKeys, claims };
+}
+
+type Reader = ReturnType<typeof createReader>;
+
+function readDenial({ report, checkKeys, text }: Reader, value: unknown, path: Path): Expectation | undefined {
+  if (value === true) return { kind: 'denied', denial: {} };
+  if (typeof value === 'string' && value !== '') return { kind: 'denied', denial: { reason: value } };
+  if (!isMap(value)) return report(path, 'denied says nothing', 'Write a reason, { reason, message, claim } or true');
+  checkKeys(value, path, denialKeys);
+  const [reason, code, claim, message] = denialKeys.map((key) => text(value, path, key));
+  return { kind: 'denied', denial: { reason, code, claim, message } };
+}
+
+function readExpectation(reader: Reader, test: YamlMap, testPath: Path): Expectation | undefined {
+  const { report, checkKeys, problems } = reader;
+  const path = [...testPath, 'expect'];
+  if (!Object.hasOwn(test, 'expect'))
+    return report(testPath, 'the test expects nothing', 'Add expect with request or denied');
+  const value = test['expect'];
+  if (value === 'denied') return { kind: 'denied', denial: {} };
+  if (!isMap(value)) return report(path, 'expect must be a map', 'Write request or denied below it');
+  const before = problems.length;
+  checkKeys(value, path, ['request', 'denied']);
+  const hasRequest = Object.hasOwn(value, 'request');
+  const hasDenied = Object.hasOwn(value, 'denied');
+  if (hasRequest === hasDenied) {
+    // A misspelt key was reported already.
+    if (!hasRequest && problems.length > before) return undefined;
+    return report(path, 'expect needs either request or denied', 'Keep exactly one of the two');
   }
-  const expectation = readExpectation(reader, node, members.get('expect'));
+  if (hasDenied) return readDenial(reader, value['denied'], [...path, 'denied']);
+  const body = value['request'];
+  if (isMap(body)) return { kind: 'request', body };
+  return report([...path, 'request'], 'request must be a map', 'Write the whole body that would be sent');
+}
+
+function readTest(
+  reader: Reader,
+  document: YamlDocument,
+  path: Path,
+  test: unknown,
+  base: Claims,
+): PolicyTest | undefined {
+  const { report, checkKeys, text } = reader;
+  if (!isMap(test)) return report(path, 'a test must be a map', 'Write name, claims and expect');
+  checkKeys(test, path, ['name', 'claims', 'without', 'dataApp', 'expect']);
+  const name = text(test, path, 'name');
+  if (!Object.hasOwn(test, 'name')) report(path, 'the test has no name', 'Add name: what it shows, as a sentence');
+  const dataApp = text(test, path, 'dataApp');
+  const all = new Map<string, unknown>([...Object.entries(base), ...Object.entries(reader.claims(test, path))]);
+  const without: unknown = Object.hasOwn(test, 'without') ? test['without'] : [];
+  if (!Array.isArray(without) || !without.every((absent) => typeof absent === 'string'))
+    report([...path, 'without'], 'without must be a list of claim names', 'Write [name, …]');
+  else if (without.filter((absent) => !all.delete(absent)).length > 0)
+    report([...path, 'without'], 'without names a claim that is not there', 'Remove or correct it');
+  const expectation = readExpectation(reader, test, path);
   if (name === undefined || expectation === undefined) return undefined;
-  const position = reader.position(node.range?.[0]);
-  return { name, position, claims, ...(dataApp === undefined ? {} : { dataApp }), expectation };
+  return { name, position: document.positionOf(path), claims: Object.fromEntries(all), dataApp, expectation };
 }
 
 /**
@@ -110,40 +134,33 @@ function readTest(reader: PolicyTestReader, node: unknown, base: Claims): Policy
  * Throws ConfigurationError with all problems, each at `file:line:column`.
  */
 export function loadPolicyTests({ text, file }: { readonly text: string; readonly file: string }): PolicyTestDocument {
-  if (text.length > maxCharacters) {
-    throw new ConfigurationError([{ where: file, what: 'is larger than 1 MiB', mend: 'Name a file of policy tests' }]);
-  }
-  const lines = new LineCounter();
-  const document = parseDocument(text, { lineCounter: lines, merge: false, uniqueKeys: true, prettyErrors: false });
-  const reader = createPolicyTestReader(file, lines, document, maxAliases);
-  for (const error of document.errors) {
-    reader.problems.push({
-      where: reader.position(error.pos[0]),
-      what: `is not YAML (${error.message})`,
-      mend: 'Mend the syntax',
-    });
-  }
-  if (reader.problems.length > 0) throw new ConfigurationError(reader.problems);
+  const document = parseStrictYaml({ text, file, maxKibibytes, lenient: true });
+  const reader = createReader(document);
+  const { report, problems } = reader;
 
-  const tests: PolicyTest[] = [];
-  let policy: string | undefined;
-  const root = document.contents;
-  const add = (nodes: readonly unknown[], base: Claims): void => {
-    if (nodes.length === 0) reader.report(root, 'there are no tests', 'Write at least one');
-    for (const node of nodes) {
-      const test = readTest(reader, node, base);
-      if (test !== undefined) tests.push(test);
-    }
+  const root = document.value;
+  const readAll = (tests: readonly unknown[], path: Path, base: Claims): readonly PolicyTest[] => {
+    if (tests.length === 0) report([], 'there are no tests', 'Write at least one');
+    return tests.flatMap((test, i) => readTest(reader, document, [...path, i], test, base) ?? []);
   };
-  if (isSeq(root)) add(root.items, {});
-  else if (isMap(root) && root.has('name') && !root.has('tests')) add([root], {});
-  else if (isMap(root)) {
-    const members = reader.members(root, fileKeys);
-    policy = reader.text(members.get('policy'), 'policy');
-    const list = members.get('tests');
-    if (isSeq(list?.value)) add(list.value.items, reader.claims(members.get('claims')));
-    else reader.report(list?.key ?? root, 'there is no list of tests', 'Add tests: with a list of tests below it');
-  } else reader.report(root, 'there are no tests', 'Write tests: with a list of tests below it');
-  if (reader.problems.length > 0) throw new ConfigurationError(reader.problems);
-  return { file, ...(policy === undefined ? {} : { policy }), tests };
+  let tests: readonly PolicyTest[] = [];
+  let policy: string | undefined;
+  if (Array.isArray(root)) tests = readAll(root, [], {});
+  else if (isMap(root) && Object.hasOwn(root, 'name') && !Object.hasOwn(root, 'tests')) {
+    const test = readTest(reader, document, [], root, {});
+    if (test !== undefined) tests = [test];
+  } else if (isMap(root)) {
+    reader.checkKeys(root, [], ['policy', 'claims', 'tests']);
+    policy = reader.text(root, [], 'policy');
+    const list = root['tests'];
+    if (Array.isArray(list)) tests = readAll(list, ['tests'], reader.claims(root, []));
+    else
+      report(
+        Object.hasOwn(root, 'tests') ? ['tests'] : [],
+        'there is no list of tests',
+        'Add tests: with a list of tests below it',
+      );
+  } else report([], 'there are no tests', 'Write tests: with a list of tests below it');
+  if (problems.length > 0) throw new ConfigurationError(problems);
+  return { file, policy, tests };
 }

@@ -4,11 +4,11 @@ import type { ExplainedDifference, PolicyTestResult } from './policy-test-run.ts
 
 const json = (value: unknown): string => JSON.stringify(value);
 
-function differenceLines({ path, expected, actual, source }: ExplainedDifference): readonly string[] {
+function differenceLines({ path, left, right, source }: ExplainedDifference): readonly string[] {
   return [
     path === '' ? '(the whole body)' : path,
-    expected === undefined ? '  - not expected' : `  - ${json(expected.value)}`,
-    actual === undefined ? '  + absent' : `  + ${json(actual.value)}`,
+    left === undefined ? '  - not expected' : `  - ${json(left.value)}`,
+    right === undefined ? '  + absent' : `  + ${json(right.value)}`,
     ...(source === undefined ? [] : [`    from \${${source.expression}} at ${source.position}`]),
   ];
 }

@@ -4,8 +4,8 @@ import type { Claims } from '../../authn/principal.ts';
 import { createCoverage, type Coverage } from './coverage.ts';
 import { decide } from '../decide.ts';
 import type { Denial, Grant } from '../decision.ts';
-import { compareBodies, type Difference } from './policy-test-diff.ts';
-import type { PolicyTest } from './policy-test-document.ts';
+import { treeDifferences, type TreeDifference } from '../tree-difference.ts';
+import { denialKeys, type PolicyTest } from './policy-test-document.ts';
 import type { Policy } from '../policy.ts';
 import type { ExpressionSite } from '../expression/trace.ts';
 import { trialTimeMs, unverifiedPrincipal } from './unverified-principal.ts';
@@ -16,8 +16,8 @@ export type TrialOutcome =
   /** `what` says why in words, without any claim's value. */
   | { readonly kind: 'denied'; readonly denial: Denial; readonly what: string };
 
-/** A difference and the expression that made the actual value, if one did. */
-export interface ExplainedDifference extends Difference {
+/** A difference between what is expected (left) and what the policy gives (right), with the expression that gave it. */
+export interface ExplainedDifference extends TreeDifference {
   readonly source?: Pick<ExpressionSite, 'expression' | 'position'>;
 }
 
@@ -50,18 +50,16 @@ function sourceOf(
   return site === undefined ? undefined : { expression: site.expression, position: site.position };
 }
 
-function compareOutcome(test: PolicyTest, outcome: TrialOutcome): readonly Difference[] | undefined {
+function compareOutcome(test: PolicyTest, outcome: TrialOutcome): readonly TreeDifference[] | undefined {
   if (test.expectation.kind === 'request') {
-    return outcome.kind === 'request' ? compareBodies(test.expectation.body, outcome.body) : undefined;
+    return outcome.kind === 'request' ? [...treeDifferences(test.expectation.body, outcome.body)] : undefined;
   }
   if (outcome.kind === 'request') return undefined;
-  const { reason, code, claim, message } = outcome.denial;
-  const expected = test.expectation.denial;
-  const actual = new Map(Object.entries({ reason, code, claim, message }));
-  return Object.entries(expected).flatMap(([key, value]: [string, unknown]) => {
-    const got = actual.get(key);
-    if (got === value) return [];
-    return [{ path: key, expected: { value }, ...(got === undefined ? {} : { actual: { value: got } }) }];
+  const { denial } = test.expectation;
+  return denialKeys.flatMap((path): readonly TreeDifference[] => {
+    const [value, got] = [denial[path], outcome.denial[path]];
+    if (value === undefined || got === value) return [];
+    return [{ path, left: { value }, ...(got !== undefined && { right: { value: got } }) }];
   });
 }
 

@@ -20,6 +20,7 @@ const ground = [
   'problem',
   'secrets',
   'strict-json',
+  'strict-yaml',
   'version',
   'visible-text',
   'watched-file',
@@ -41,6 +42,7 @@ const directions: Readonly<Record<string, Rule>> = {
   printable: { uses: [], knows: [] },
   problem: { uses: [], knows: [] },
   'strict-json': { uses: [], knows: [] },
+  'strict-yaml': { uses: ['problem'], knows: [] },
   version: { uses: [], knows: [] },
   'visible-text': { uses: [], knows: [] },
   /** Reads what lies beside the program, and nothing of it. */

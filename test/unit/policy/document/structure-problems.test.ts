@@ -1,9 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import { parsePolicyDocument } from '../../../../src/policy/document/policy-document.ts';
+import { parseStrictYaml } from '../../../../src/strict-yaml.ts';
 import { pathText, structureProblems } from '../../../../src/policy/document/structure-problems.ts';
 
 const problemsOf = (text: string): readonly string[] =>
-  structureProblems(parsePolicyDocument(text, 'p.yaml')).map(({ where, what, mend }) => `${where} ${what}. ${mend}`);
+  structureProblems(parseStrictYaml({ text: text, file: 'p.yaml', maxKibibytes: 512 })).map(
+    ({ where, what, mend }) => `${where} ${what}. ${mend}`,
+  );
 
 const inDataApp = (line: string, name = 'sales'): readonly string[] =>
   problemsOf(`version: 1\ndataApps:\n  ${name}:\n    ${line}\n`);

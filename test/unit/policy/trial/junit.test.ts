@@ -6,7 +6,7 @@ const result = (name: string, passed: boolean): PolicyTestResult => ({
   test: { name, position: 'a.policy-test.yaml:3:5', claims: {}, expectation: { kind: 'request', body: {} } },
   passed,
   outcome: { kind: 'request', body: { clientId: '<&>' } },
-  differences: passed ? [] : [{ path: 'clientId', actual: { value: '<&>' } }],
+  differences: passed ? [] : [{ path: 'clientId', right: { value: '<&>' } }],
 });
 
 describe('JUnit XML', () => {
@@ -30,7 +30,7 @@ describe('JUnit XML', () => {
   });
 
   it('is laid out line by line', () => {
-    const failed = { ...result('two', false), differences: [{ path: '', actual: { value: 1 } }] };
+    const failed = { ...result('two', false), differences: [{ path: '', right: { value: 1 } }] };
     const xml = toJUnit([
       { name: 'a', results: [result('one', true), failed], durationMs: 12_000 },
       { name: 'b', results: [result('three', true)], durationMs: 500 },

@@ -112,7 +112,7 @@ describe('a file of policy tests is refused', () => {
     [
       'a name that is not text',
       'name: 7\nexpect: denied',
-      [':1:7: name is not text. Write text, in quotes if need be.'],
+      [':1:7: name must be text. Write text, in quotes if need be.'],
     ],
     ['a test that expects nothing', 'name: a', [':1:1: the test expects nothing. Add expect with request or denied.']],
     [
@@ -128,12 +128,12 @@ describe('a file of policy tests is refused', () => {
     [
       'an expectation of something else',
       'name: a\nexpect: permitted',
-      [':2:9: expect is not a mapping. Write request or denied below it.'],
+      [':2:9: expect must be a map. Write request or denied below it.'],
     ],
     [
       'a body that is not a mapping',
       'name: a\nexpect: { request: [1] }',
-      [':2:20: request is not a mapping. Write the whole body that would be sent.'],
+      [':2:20: request must be a map. Write the whole body that would be sent.'],
     ],
     [
       'a denial that says no',
@@ -143,12 +143,12 @@ describe('a file of policy tests is refused', () => {
     [
       'a reason that is not text',
       'name: a\nexpect: { denied: { reason: 4 } }',
-      [':2:29: reason is not text. Write text, in quotes if need be.'],
+      [':2:29: reason must be text. Write text, in quotes if need be.'],
     ],
     [
       'claims that are a list',
       'name: a\nclaims: [sub]\nexpect: denied',
-      [':2:9: claims are not a mapping. Write the claims set as name: value.'],
+      [':2:9: claims must be a map. Write the claims set as name: value.'],
     ],
     [
       'a claim to leave out that is not there',
@@ -158,14 +158,14 @@ describe('a file of policy tests is refused', () => {
     [
       'a claim to leave out as text',
       'name: a\nclaims: { a: 1 }\nwithout: a\nexpect: denied',
-      [':3:10: without is not a list of claim names. Write [name, …].'],
+      [':3:10: without must be a list of claim names. Write [name, …].'],
     ],
     [
       'a data app that is not text',
       'name: a\ndataApp: [x]\nexpect: denied',
-      [':2:10: dataApp is not text. Write text, in quotes if need be.'],
+      [':2:10: dataApp must be text. Write text, in quotes if need be.'],
     ],
-    ['a test that is not a mapping', 'tests: [x]', [':1:9: a test is not a mapping. Write name, claims and expect.']],
+    ['a test that is not a mapping', 'tests: [x]', [':1:9: a test must be a map. Write name, claims and expect.']],
     [
       'a file without tests',
       'policy: policy.yaml',
@@ -185,37 +185,29 @@ describe('a file of policy tests is refused', () => {
     [
       'a policy that is not text',
       'policy: 7\ntests: [{ name: b, expect: denied }]',
-      [':1:9: policy is not text. Write text, in quotes if need be.'],
+      [':1:9: policy must be text. Write text, in quotes if need be.'],
     ],
-    [
-      'a key that is not text',
-      'name: a\n[b]: c\nexpect: denied',
-      [':2:1: a key is not text. Use name, claims, without, dataApp, expect.'],
-    ],
-    [
-      'a key that is a number',
-      'name: a\n7: c\nexpect: denied',
-      [':2:1: a key is not text. Use name, claims, without, dataApp, expect.'],
-    ],
+    ['a key that is not text', 'name: a\n[b]: c\nexpect: denied', [':2:1: a key must be text. Put quotes around it.']],
+    ['a key that is a number', 'name: a\n7: c\nexpect: denied', [':2:1: a key must be text. Put quotes around it.']],
     [
       'claims to leave out of which one is not text',
       'name: a\nclaims: { a: 1 }\nwithout: [a, 1]\nexpect: denied',
-      [':3:10: without is not a list of claim names. Write [name, …].'],
+      [':3:10: without must be a list of claim names. Write [name, …].'],
     ],
     [
       'a claim to leave out that is not text',
       'name: a\nclaims: { a: 1 }\nwithout: [1]\nexpect: denied',
-      [':3:10: without is not a list of claim names. Write [name, …].'],
+      [':3:10: without must be a list of claim names. Write [name, …].'],
     ],
     [
       'members without values',
       'name:\nclaims:\nwithout:\ndataApp:\nexpect:',
       [
-        ':1:6: name is not text. Write text, in quotes if need be.',
-        ':4:9: dataApp is not text. Write text, in quotes if need be.',
-        ':2:8: claims are not a mapping. Write the claims set as name: value.',
-        ':3:9: without is not a list of claim names. Write [name, …].',
-        ':5:8: expect is not a mapping. Write request or denied below it.',
+        ':1:6: name must be text. Write text, in quotes if need be.',
+        ':4:9: dataApp must be text. Write text, in quotes if need be.',
+        ':2:8: claims must be a map. Write the claims set as name: value.',
+        ':3:9: without must be a list of claim names. Write [name, …].',
+        ':5:8: expect must be a map. Write request or denied below it.',
       ],
     ],
     [
@@ -226,32 +218,37 @@ describe('a file of policy tests is refused', () => {
     [
       'a request without a value',
       'name: a\nexpect: { request: }',
-      [':2:20: request is not a mapping. Write the whole body that would be sent.'],
+      [':2:20: request must be a map. Write the whole body that would be sent.'],
     ],
     ['a number for a file', '7', [':1:1: there are no tests. Write tests: with a list of tests below it.']],
     ['an empty file', '', [':1:1: there are no tests. Write tests: with a list of tests below it.']],
     [
       'two members of the same name',
       'name: a\nname: b\nexpect: denied',
-      [':2:1: is not YAML (Map keys must be unique). Mend the syntax.'],
+      [':2:1: not valid YAML: Map keys must be unique. Remove one of the two.'],
     ],
     [
       'broken YAML',
       'tests: [',
       [
-        ':1:9: is not YAML (Flow sequence in block collection must be sufficiently indented and end with a ]). Mend the syntax.',
+        ':1:9: not valid YAML: Flow sequence in block collection must be sufficiently indented and end with a ]. Correct the YAML; put quotes around ${ … } inside { } and [ ].',
       ],
     ],
     [
       'an alias to nothing',
       'name: a\nclaims: *gone\nexpect: denied',
-      [':2:1: claims are not a mapping. Write the claims set as name: value.'],
+      [':2:9: an alias has no anchor before it. Write the value out.'],
     ],
-    ['an alias that multiplies', bomb(), [':4:3: uses an alias that cannot be resolved. Write the value out.']],
+    [
+      'an alias to what holds it',
+      'name: a\nexpect: denied\nclaims: { a: &a [*a] }',
+      [':3:18: aliases make the file too large. Write the value out.'],
+    ],
+    ['an alias that multiplies', bomb(), [':5:22: aliases make the file too large. Write the value out.']],
     [
       'a file beyond all measure',
       `# ${'x'.repeat(1_048_576)}`,
-      [': is larger than 1 MiB. Name a file of policy tests.'],
+      [': is larger than 1024 KiB. Make it smaller, or name another file.'],
     ],
   ])('for %s', (_title, text, lines) => {
     expect(problems(text)).toEqual(lines.map((line) => `a.policy-test.yaml${line}`));
@@ -270,5 +267,5 @@ describe('a file of policy tests is refused', () => {
 
 function bomb(): string {
   const level = (name: string, of: string): string => `  ${name}: &${name} [${Array(10).fill(`*${of}`).join(', ')}]\n`;
-  return `name: a\nexpect: denied\nclaims:\n  a: &a [x]\n${level('b', 'a')}${level('c', 'b')}${level('d', 'c')}${level('e', 'd')}`;
+  return `name: a\nexpect: denied\nclaims:\n  a: &a [x]\n${level('b', 'a')}${level('c', 'b')}${level('d', 'c')}${level('e', 'd')}${level('f', 'e')}`;
 }

@@ -1,5 +1,6 @@
-// The policy file as YAML: plain data plus the position of every node. Refuses what YAML can do and a policy has no use
-// for: aliases, merge keys, tags, directives, several documents, keys that are not text, sizes and depths beyond need.
+// YAML 1.2 as plain data with the position of every node: policies, policy tests and lists of issuers. Refuses what
+// YAML can do and such files have no use for: merge keys, tags, directives, several documents, keys that are not text,
+// numbers that are read otherwise than they are written, and sizes and depths beyond need.
 import {
   type CST,
   isAlias,
@@ -12,12 +13,14 @@ import {
   Parser,
   type Pair,
   type Scalar,
+  type YAMLError,
+  type YAMLMap,
 } from 'yaml';
-import { ConfigurationError, type Problem } from '../../problem.ts';
+import { ConfigurationError, type Problem } from './problem.ts';
 
 export type Path = readonly (string | number)[];
 
-export interface PolicyDocument {
+export interface YamlDocument {
   readonly value: unknown;
   /** `file:line:column` of the value at a path, or of the nearest node above it that exists. */
   readonly positionOf: (path: Path) => string;
@@ -27,8 +30,18 @@ export interface PolicyDocument {
   readonly positionInText: (path: Path, offset: number) => string;
 }
 
-const longestFile = 512 * 1024;
+export interface YamlOptions {
+  readonly text: string;
+  /** The file's name, for positions. */
+  readonly file: string;
+  readonly maxKibibytes: number;
+  /** For files that nothing is minted by: anchors and aliases, any key, numbers in any spelling. */
+  readonly lenient?: boolean;
+}
+
 const deepest = 24;
+/** What aliases may multiply a lenient file to. */
+const mostNodes = 100_000;
 /** Not usable as names: on a plain object they would mean something else. */
 const forbiddenNames = new Set(['__proto__', 'constructor', 'prototype', '<<']);
 
@@ -48,16 +61,38 @@ function tooDeepAt(text: string): number | undefined {
   return undefined;
 }
 
+const quoteTheValue = `Put single quotes around the whole value, as in '\${claims.a ? "b" : "c"}'`;
+
+const fixes: Readonly<Partial<Record<YAMLError['code'], string>>> = {
+  DUPLICATE_KEY: 'Remove one of the two',
+  BLOCK_AS_IMPLICIT_KEY: quoteTheValue,
+  MULTILINE_IMPLICIT_KEY: quoteTheValue,
+  BAD_SCALAR_START: quoteTheValue,
+  TAB_AS_INDENT: 'Indent with spaces',
+};
+
+/** What the parser says, without what it quotes from the file, which may be a secret. */
+const said = ({ code, message }: YAMLError): string =>
+  code === 'UNEXPECTED_TOKEN' || code === 'BAD_DQ_ESCAPE' || code === 'TAG_RESOLVE_FAILED'
+    ? message.replace(/ ?[:\\"].*$/s, '')
+    : message;
+
+/** Syntax errors up to the first one after which the parser only guesses. */
+function realErrors(errors: readonly YAMLError[]): readonly YAMLError[] {
+  const first = errors.findIndex(({ code }) => code !== 'DUPLICATE_KEY');
+  return first < 0 ? errors : errors.slice(0, first + 1);
+}
+
 const keyText = (pair: Pair): string | undefined =>
   isScalar(pair.key) && typeof pair.key.value === 'string' ? pair.key.value : undefined;
 
 /** Throws ConfigurationError with every problem of the YAML itself. */
-export function parsePolicyDocument(text: string, file: string): PolicyDocument {
+export function parseStrictYaml({ text, file, maxKibibytes, lenient = false }: YamlOptions): YamlDocument {
   const fail = (problems: readonly Problem[]): never => {
     throw new ConfigurationError(problems);
   };
-  if (text.length > longestFile)
-    fail([{ where: file, what: 'the policy is larger than 512 KiB', mend: 'Make it smaller' }]);
+  if (text.length > maxKibibytes * 1024)
+    fail([{ where: file, what: `is larger than ${maxKibibytes} KiB`, mend: 'Make it smaller, or name another file' }]);
 
   const lines = new LineCounter();
   const at = (offset: number): string => {
@@ -81,13 +116,11 @@ export function parsePolicyDocument(text: string, file: string): PolicyDocument 
     lineCounter: lines,
     logLevel: 'error',
   });
-  const problems: Problem[] = [...document.errors, ...document.warnings].map((error) => ({
+  const errors = [...document.errors, ...document.warnings].sort((a, b) => a.pos[0] - b.pos[0]);
+  const problems: Problem[] = realErrors(errors).map((error) => ({
     where: at(error.pos[0]),
-    what: `not valid YAML: ${error.message}`,
-    mend:
-      error.code === 'DUPLICATE_KEY'
-        ? 'Remove one of the two'
-        : 'Mend the YAML; put quotes around ${ … } inside { } and [ ]',
+    what: `not valid YAML: ${said(error)}`,
+    mend: fixes[error.code] ?? 'Correct the YAML; put quotes around ${ … } inside { } and [ ]',
   }));
   if (/^\ufeff?%/m.test(text.slice(0, document.contents?.range?.[0] ?? 0)))
     problems.push({ where: at(0), what: 'YAML directives (%…) are not allowed', mend: 'Remove them' });
@@ -99,35 +132,58 @@ export function parsePolicyDocument(text: string, file: string): PolicyDocument 
 
   const scalarValue = (node: Scalar): unknown => {
     const { value, source = '' } = node;
-    if (typeof value !== 'number' || String(value) === source) return value;
+    if (typeof value === 'string' && !lenient && !value.isWellFormed())
+      return refuse(node, 'a text holds half a character (a lone surrogate)', 'Write the whole character');
+    if (typeof value !== 'number' || lenient || String(value) === source) return value;
     if (!Number.isFinite(value)) return refuse(node, `${source} is not a finite number`, 'Write a number');
     const instead = Number.isInteger(value) && !Number.isSafeInteger(value) ? 'Write another number' : `Write ${value}`;
     const mend = `${instead}, or put quotes around ${source} if it is meant as text`;
     return refuse(node, `${source} would be read as the number ${value}`, mend);
   };
 
-  const toValue = (node: unknown): unknown => {
-    if (isAlias(node)) return refuse(node, 'YAML aliases (*name) are not allowed', 'Write the value out');
+  const refuseKey = (node: YAMLMap, pair: Pair): undefined => {
+    const start = node.range?.[0] ?? 0;
+    const [, braced] = /^\{\s*\{([^{}]*)\}/.exec(text.slice(start, node.range?.[1])) ?? [];
+    return braced === undefined
+      ? refuse(pair.key as Node, 'a key must be text', 'Put quotes around it')
+      : refuse(node, '{{ … }} means nothing in YAML and nothing here', `Write \${${braced.trim()}}`);
+  };
+
+  let nodes = 0;
+  const toValue = (node: unknown, depth = 0): unknown => {
+    nodes += 1;
+    if (isAlias(node)) {
+      if (!lenient) return refuse(node, 'YAML aliases (*name) are not allowed', 'Write the value out');
+      const target = node.resolve(document);
+      if (target === undefined) return refuse(node, 'an alias has no anchor before it', 'Write the value out');
+      if (nodes <= mostNodes && depth <= 2 * deepest) return toValue(target, depth + 1);
+      refuse(node, 'aliases make the file too large', 'Write the value out');
+      return fail(problems);
+    }
     if (!isScalar(node) && !isMap(node) && !isSeq(node)) return null;
     if (node.tag !== undefined) return refuse(node, 'YAML tags (!…) are not allowed', 'Remove the tag');
-    if (node.anchor !== undefined) return refuse(node, 'YAML anchors (&name) are not allowed', 'Remove the anchor');
+    if (node.anchor !== undefined && !lenient)
+      return refuse(node, 'YAML anchors (&name) are not allowed', 'Remove the anchor');
     if (isScalar(node)) return scalarValue(node);
-    if (isSeq(node)) return node.items.map(toValue);
-    const object: Record<string, unknown> = {};
+    if (isSeq(node)) return node.items.map((item) => toValue(item, depth + 1));
+    const entries: [string, unknown][] = [];
     for (const pair of node.items) {
       const key = keyText(pair);
       const keyNode = pair.key as Node;
-      if (key === undefined) refuse(keyNode, 'a key must be text', 'Put quotes around it');
-      else if (forbiddenNames.has(key)) refuse(keyNode, `"${key}" cannot be a key`, 'Choose another name');
+      if (key === undefined) refuseKey(node, pair);
+      else if (!lenient && forbiddenNames.has(key)) refuse(keyNode, `"${key}" cannot be a key`, 'Choose another name');
       else if (isScalar(keyNode) && (keyNode.tag !== undefined || keyNode.anchor !== undefined))
-        refuse(keyNode, 'YAML tags and anchors are not allowed', 'Remove them');
-      else object[key] = toValue(pair.value);
+        refuse(keyNode, 'YAML tags and anchors are not allowed at keys', 'Remove them');
+      else if (!key.isWellFormed() && !lenient)
+        refuse(keyNode, 'a key holds half a character (a lone surrogate)', 'Write the whole character');
+      else entries.push([key, toValue(pair.value, depth + 1)]);
     }
-    return object;
+    return Object.fromEntries(entries);
   };
   const value = problems.length === 0 ? toValue(document.contents) : undefined;
   if (problems.length > 0) fail(problems);
 
+  const resolved = (node: unknown): unknown => (isAlias(node) ? node.resolve(document) : node);
   const pairAt = (path: Path): { node: unknown; pair: Pair | undefined; last: Node | undefined } => {
     let node: unknown = document.contents;
     let pair: Pair | undefined;
@@ -136,8 +192,8 @@ export function parsePolicyDocument(text: string, file: string): PolicyDocument 
       pair = undefined;
       if (isMap(node)) {
         pair = node.items.find((item) => keyText(item) === segment);
-        node = pair?.value;
-      } else if (isSeq(node) && typeof segment === 'number') node = node.items[segment];
+        node = resolved(pair?.value);
+      } else if (isSeq(node) && typeof segment === 'number') node = resolved(node.items[segment]);
       else node = undefined;
       if (isScalar(node) || isMap(node) || isSeq(node)) last = node;
       else if (pair !== undefined) last = pair.key as Node;

@@ -1,21 +1,22 @@
 import { describe, expect, it } from 'vitest';
-import { parsePolicyDocument } from '../../../../src/policy/document/policy-document.ts';
-import { ConfigurationError } from '../../../../src/problem.ts';
+import { parseStrictYaml } from '../../src/strict-yaml.ts';
+import { ConfigurationError, type Problem } from '../../src/problem.ts';
 
-const whatIsWrong = (text: string): readonly string[] => {
+const problemsOf = (text: string): readonly Problem[] => {
   try {
-    parsePolicyDocument(text, 'p.yaml');
+    parseStrictYaml({ text, file: 'p.yaml', maxKibibytes: 512 });
     return [];
   } catch (error) {
-    if (error instanceof ConfigurationError) return error.problems.map(({ where, what }) => `${where} ${what}`);
+    if (error instanceof ConfigurationError) return error.problems;
     throw error;
   }
 };
+const whatIsWrong = (text: string): readonly string[] => problemsOf(text).map(({ where, what }) => `${where} ${what}`);
 
 describe('the YAML of a policy', () => {
   it('is refused when it is larger than 512 KiB, before it is parsed', () => {
     expect(whatIsWrong(`#${'x'.repeat(512 * 1024 - 1)}`)).toEqual([]);
-    expect(whatIsWrong(`#${'x'.repeat(512 * 1024)}`)).toEqual(['p.yaml the policy is larger than 512 KiB']);
+    expect(whatIsWrong(`#${'x'.repeat(512 * 1024)}`)).toEqual(['p.yaml is larger than 512 KiB']);
   });
 
   it.each([
@@ -45,8 +46,8 @@ describe('the YAML of a policy', () => {
 
   it.each([
     ['a: [1,\n2]\n', /^p\.yaml:2:1 not valid YAML: /],
-    ['!!str a: 1\n', /YAML tags and anchors are not allowed$/],
-    ['&x a: 1\n', /YAML tags and anchors are not allowed$/],
+    ['!!str a: 1\n', /YAML tags and anchors are not allowed at keys$/],
+    ['&x a: 1\n', /YAML tags and anchors are not allowed at keys$/],
     ['? [a]\n: 1\n', /a key must be text$/],
     ['a: !!str 1\n', /YAML tags \(!…\) are not allowed$/],
     ['%YAML 1.2\n---\na: 1\n', /^p\.yaml:1:1 YAML directives/],
@@ -67,12 +68,39 @@ describe('the YAML of a policy', () => {
     expect(whatIsWrong('# 100 % of it\na: 5%\nb: "%"\nc: |\n  %d\n')).toEqual([]);
   });
 
-  it('is told in words of one line, without the text around', () => {
+  it('is told of one problem of syntax, for the parser only guesses after it, and of every key that stands twice', () => {
     expect(whatIsWrong('a: [1,\n2]\n')).toEqual([
       'p.yaml:2:1 not valid YAML: Flow sequence in block collection must be sufficiently indented and end with a ]',
-      'p.yaml:2:1 not valid YAML: Implicit map keys need to be followed by map values',
     ]);
-    expect(whatIsWrong('a: 1\na: 2\n')).toEqual(['p.yaml:2:1 not valid YAML: Map keys must be unique']);
+    expect(whatIsWrong('a: ${x ? "y" : "z"}\nb: {a: ${x}, c: d}\n')).toEqual([
+      'p.yaml:1:4 not valid YAML: Nested mappings are not allowed in compact mappings',
+    ]);
+    expect(whatIsWrong('a: 1\na: 2\nb: 1\nb: 2\n')).toEqual([
+      'p.yaml:2:1 not valid YAML: Map keys must be unique',
+      'p.yaml:4:1 not valid YAML: Map keys must be unique',
+    ]);
+  });
+
+  it.each(['a: "\\q-secret"\n', 'a: !secret 1\n', 'a: [secret, b\n} secret\n', 'a: "x" secret\n', '- a\nsecret: 1\n'])(
+    'is told without the text around, which may be a secret: %j',
+    (text) => {
+      const problems = whatIsWrong(text);
+      expect(problems.length).toBeGreaterThan(0);
+      expect(problems.join('\n')).not.toContain('secret');
+    },
+  );
+
+  it.each(['clientId: {{claims.org_id}}\n', 'clientId: {{ claims.org_id }}\n'])(
+    'is told what to write instead of the braces of other tools: %j',
+    (text) => {
+      expect(problemsOf(text)).toMatchObject([{ where: 'p.yaml:1:11', mend: 'Write ${claims.org_id}' }]);
+    },
+  );
+
+  it('may hold no half characters', () => {
+    expect(whatIsWrong('a: "\\ud83d"\n')).toEqual(['p.yaml:1:4 a text holds half a character (a lone surrogate)']);
+    expect(whatIsWrong('"\\ud83d": 1\n')).toEqual(['p.yaml:1:1 a key holds half a character (a lone surrogate)']);
+    expect(whatIsWrong('a: "\\U0001f600"\n')).toEqual([]);
   });
 
   it('does not expand aliases, however many', () => {
@@ -85,7 +113,11 @@ describe('the YAML of a policy', () => {
   });
 
   it('gives the position of values, of keys and of places inside texts', () => {
-    const document = parsePolicyDocument('a:\n  b: [x, "some text"]\n  c: |\n    folded\n', 'p.yaml');
+    const document = parseStrictYaml({
+      text: 'a:\n  b: [x, "some text"]\n  c: |\n    folded\n',
+      file: 'p.yaml',
+      maxKibibytes: 512,
+    });
     expect(document.value).toEqual({ a: { b: ['x', 'some text'], c: 'folded\n' } });
     expect(document.positionOf(['a', 'b', 1])).toBe('p.yaml:2:10');
     expect(document.positionOfKey(['a', 'b'])).toBe('p.yaml:2:3');
@@ -94,7 +126,7 @@ describe('the YAML of a policy', () => {
     expect(document.positionOf(['a', 'missing', 3])).toBe('p.yaml:2:3');
     expect(document.positionInText(['a', 'missing'], 2)).toBe('p.yaml:2:3');
     expect(document.positionInText(['a', 'b'], 2)).toBe('p.yaml:2:6');
-    const flow = parsePolicyDocument('{ a: 1, b, c: }', 'p.yaml');
+    const flow = parseStrictYaml({ text: '{ a: 1, b, c: }', file: 'p.yaml', maxKibibytes: 512 });
     expect(flow.value).toEqual({ a: 1, b: null, c: null });
     expect(flow.positionOf(['b'])).toBe('p.yaml:1:9');
     expect(flow.positionOf(['b', 'more'])).toBe('p.yaml:1:9');
