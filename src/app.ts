@@ -2,7 +2,6 @@
 // http/public-listener.ts from what is created here, and handed on as arguments; nothing reaches for anything else.
 import type { FastifyInstance } from 'fastify';
 import type { AddressInfo } from 'node:net';
-import type { Logger } from 'pino';
 import { createAuthenticator } from './authn/authenticate.ts';
 import { isSecretOf } from './authn/keys/verification-key.ts';
 import type { Clock } from './clock.ts';
@@ -29,6 +28,7 @@ import type { Secret } from './secrets/secret.ts';
 import type { SecretWatch } from './secrets/watch-secret.ts';
 import { createAudit } from './telemetry/audit.ts';
 import { observeEdge } from './telemetry/edge-events.ts';
+import type { Log } from './telemetry/logger.ts';
 import { createMetrics } from './telemetry/metrics.ts';
 import {
   countFromZero,
@@ -49,7 +49,7 @@ export interface AppOptions {
   readonly configuration: Configuration;
   /** The stores that secrets of the configuration came from; closed with the service. */
   readonly stored?: StoredSecrets;
-  readonly logger: Logger;
+  readonly log: Log;
   readonly clock: Clock;
   /** The text that GET /openapi.yaml answers with. */
   readonly openApiDocument: string;
@@ -74,8 +74,9 @@ const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout
 
 /** Creates the service. Opens no listener; a configured Redis is connected to in the background. */
 export async function buildApp(options: AppOptions): Promise<App> {
-  const { configuration, logger, clock, stored = noStoredSecrets, pollIntervalMs = defaultPollIntervalMs } = options;
+  const { configuration, log, clock, stored = noStoredSecrets, pollIntervalMs = defaultPollIntervalMs } = options;
   const { config } = configuration;
+  const { logger } = log;
   const random = Math.random;
   const metrics = createMetrics();
   const observeReload = observeSecretReload(metrics, logger);
@@ -182,6 +183,7 @@ export async function buildApp(options: AppOptions): Promise<App> {
     policy: policies.current,
     apiKeys,
     authenticator,
+    canRecord: log.audit.canRecord,
     isServing: () => phase === 'serving',
     ...(storedSecrets.length === 0 ? {} : { secretsAreCurrent: () => staleSecrets.size === 0 }),
   });
@@ -199,7 +201,7 @@ export async function buildApp(options: AppOptions): Promise<App> {
     clock,
     metrics,
     events: edgeEvents,
-    audit: createAudit(logger),
+    audit: createAudit(log.audit),
     authenticator,
     onRefusedToken: observeRefusedTokens(logger),
     decide: (principal, dataApp) => decide(policies.current(), principal, dataApp, clock.now()),
@@ -211,6 +213,7 @@ export async function buildApp(options: AppOptions): Promise<App> {
     openApiDocument: options.openApiDocument,
     browserHelper: options.browserHelper,
   });
+  let droppedLines = 0;
   const admin = createAdminListener({
     logger: httpLogger,
     clock,
@@ -222,6 +225,8 @@ export async function buildApp(options: AppOptions): Promise<App> {
       for (const { iss, ageMs } of authenticator.keySetState()) {
         if (ageMs !== undefined) metrics.keySetAge.set({ issuer: iss }, ageMs / 1000);
       }
+      metrics.logLinesDropped.inc(log.dropped() - droppedLines);
+      droppedLines = log.dropped();
       return metrics.expose();
     },
     version: () => ({ version, policyRevision: policies.current().revision }),

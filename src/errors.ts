@@ -31,6 +31,7 @@ export type ErrorCode =
   | 'UPSTREAM_INVALID_RESPONSE'
   | 'UPSTREAM_UNAVAILABLE'
   | 'AUTHENTICATION_UNAVAILABLE'
+  | 'AUDIT_UNAVAILABLE'
   | 'SHUTTING_DOWN'
   | 'UPSTREAM_TIMEOUT';
 
@@ -136,6 +137,12 @@ export const errorTable = {
     logLevel: 'warn',
     retryable: true,
   },
+  AUDIT_UNAVAILABLE: {
+    status: 503,
+    message: 'Guest tokens cannot be recorded at the moment, so none is given. Try again later.',
+    logLevel: 'error',
+    retryable: true,
+  },
   SHUTTING_DOWN: {
     status: 503,
     message: 'This instance is shutting down. Try again elsewhere.',
@@ -235,6 +242,7 @@ export const edgeReasons = [
   'caller_gone',
   'address_limit',
   'user_limit',
+  'audit_unavailable',
   'shutting_down',
   'bug',
 ] as const;

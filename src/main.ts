@@ -69,10 +69,14 @@ async function main(argv: readonly string[]): Promise<number> {
     stdin,
     out: (text) => void process.stdout.write(text),
     err: (text) => void process.stderr.write(text),
+    log: (text, done) => void process.stdout.write(text, done),
     isTerminal: process.stdout.isTTY,
     clock: systemClock,
     untilStopped,
   });
 }
+
+// A reader that goes away (`explain | head`) is no reason to end with a stack trace; the log's writer is told of it.
+for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
 
 process.exitCode = await main(process.argv.slice(2));

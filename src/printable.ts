@@ -12,3 +12,23 @@ export function printable(value: unknown): string {
   const safe = text.slice(0, maxLength + 1).replace(unprintable, '\uFFFD');
   return safe.length > maxLength ? `${safe.slice(0, maxLength)}…` : safe;
 }
+
+/** Control and format characters, line and paragraph separators, halves of surrogate pairs. */
+const changesLines = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu;
+const plain = /^[\n\x1b -~]*$/;
+
+/**
+ * Writes characters that change how a reader sees a line (bidirectional overrides, C1 controls, line separators) as
+ * `\uXXXX`, which JSON reads back as the same text. Line breaks and terminal escapes are left: give it whole lines.
+ */
+export function escapeUnprintable(text: string): string {
+  if (plain.test(text)) return text;
+  return text.replace(changesLines, (character) =>
+    character === '\n' || character === '\x1b'
+      ? character
+      : Array.from({ length: character.length }, (_, index) => {
+          const unit = character.charCodeAt(index).toString(16).padStart(4, '0');
+          return `\\u${unit}`;
+        }).join(''),
+  );
+}

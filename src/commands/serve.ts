@@ -1,21 +1,31 @@
 // serve: runs the service until it is asked to stop. All configuration problems are told before any socket opens.
-import type { DestinationStream } from 'pino';
 import { buildApp, type App } from '../app.ts';
 import { loadConfiguration, type Configuration } from '../config/load-configuration.ts';
 import { toLine } from '../problem.ts';
 import { readBrowserHelper, readOpenApiDocument } from '../shipped-files.ts';
-import { createLogger } from '../telemetry/logger.ts';
+import { createLog } from '../telemetry/logger.ts';
+import type { LogSink } from '../telemetry/log-writer.ts';
+import { escapeUnprintable } from '../printable.ts';
 import { exitCode, type Command, type CommandContext } from './command.ts';
 import { parseWords } from './parse-args.ts';
 import { exitCodeOf, readFileFor, storedSecretsFor } from './surroundings.ts';
 
+/** How long the last lines of the log may take. */
+const flushWithinMs = 2_000;
+
 /** What stopping may take beyond drain and grace before the process is ended regardless. */
 const stopMarginMs = 3_000;
 
-async function logDestination(context: CommandContext): Promise<DestinationStream> {
-  if (!context.isTerminal) return { write: context.out };
-  const { default: pretty } = await import('pino-pretty');
-  return pretty({ colorize: true, translateTime: 'SYS:HH:MM:ss.l', messageKey: 'message', sync: true });
+async function logSink(context: CommandContext): Promise<LogSink> {
+  if (!context.isTerminal) return { write: context.log };
+  const { prettyFactory } = await import('pino-pretty');
+  const toText = prettyFactory({ colorize: true, translateTime: 'SYS:HH:MM:ss.l', messageKey: 'message' });
+  return {
+    write: (lines, done) => {
+      const texts = lines.split('\n').filter((line) => line !== '');
+      context.log(escapeUnprintable(texts.map((line) => toText(line)).join('')), done);
+    },
+  };
 }
 
 async function listen(app: App, context: CommandContext): Promise<boolean> {
@@ -56,14 +66,15 @@ Signals: SIGTERM and SIGINT drain and exit 0, a second one exits at once; SIGHUP
     }
 
     const { config } = configuration;
-    const logger = createLogger(config.logLevel, await logDestination(context));
+    const log = createLog({ level: config.logLevel, sink: await logSink(context), clock: context.clock });
+    const { logger } = log;
     for (const name of config.insecure) logger.warn({ setting: name }, 'an insecure setting is enabled');
     for (const { where, what } of config.warnings) logger.warn({ setting: where }, `a setting ${what}`);
 
     const app = await buildApp({
       configuration,
       stored,
-      logger,
+      log,
       clock: context.clock,
       openApiDocument: readOpenApiDocument(),
       browserHelper: readBrowserHelper(),
@@ -76,6 +87,7 @@ Signals: SIGTERM and SIGINT drain and exit 0, a second one exits at once; SIGHUP
         else logger.info({ signal }, 'stopping');
         await app.stop();
         logger.info('stopped');
+        await log.flush(flushWithinMs);
       },
       reload: () => void app.reload(),
       stopWithinMs: (config.shutdown.drainSeconds + config.shutdown.graceSeconds) * 1000 + stopMarginMs,

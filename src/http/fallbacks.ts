@@ -6,13 +6,13 @@ import type { Audit } from '../telemetry/audit.ts';
 import { sendError, toServiceError } from './error-reply.ts';
 import type { DecisionRecords } from './decision-record.ts';
 
-export type Refuse = (request: FastifyRequest, reply: FastifyReply, thrown: unknown) => FastifyReply;
+export type Refuse = (request: FastifyRequest, reply: FastifyReply, thrown: unknown) => Promise<FastifyReply>;
 
 /** The path alone, without query and fragment. */
 export const pathOf = (url: string): string => url.split(/[?#]/, 1)[0] ?? '';
 
 /** Answers any thrown value with its row of the error table. */
-export const refusePlainly: Refuse = (request, reply, thrown) => {
+export const refusePlainly: Refuse = async (request, reply, thrown) => {
   const error = toServiceError(thrown);
   if (error.code === 'INTERNAL_ERROR')
     request.log.error({ err: thrown, requestId: request.id }, 'the request failed with an internal error');
@@ -29,14 +29,15 @@ interface RefuseOptions {
 
 /** The same, with one audit line if the request was for a guest token. */
 export function createAuditedRefuse({ decisionPath, progress, audit, onRefused }: RefuseOptions): Refuse {
-  return (request, reply, thrown) => {
+  return async (request, reply, thrown) => {
     const error = toServiceError(thrown);
     const known = progress.of(request);
+    onRefused(error, progress.secondsSince(known));
     // Both: a route is also found by other spellings of its path, and what no route has answers by its plain spelling.
     if (request.routeOptions.url === decisionPath || pathOf(request.url) === decisionPath) {
       const { iss, sub, claim, position, upstreamCode, address } = error.detail;
       const subject = progress.subjectOf(request);
-      audit.refused({
+      await audit.refused({
         ...subject,
         iss: subject.iss ?? iss,
         sub: subject.sub ?? sub,
@@ -48,7 +49,6 @@ export function createAuditedRefuse({ decisionPath, progress, audit, onRefused }
         address,
       });
     }
-    onRefused(error, progress.secondsSince(known));
     return refusePlainly(request, reply, error.code === 'INTERNAL_ERROR' ? thrown : error);
   };
 }

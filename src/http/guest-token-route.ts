@@ -65,9 +65,10 @@ export function registerGuestTokenRoute(app: FastifyInstance, options: GuestToke
       }
 
       const { grant } = decision;
+      audit.expectRecord();
       const { token, tokenSha256, grantTag, expiresInSeconds, reused } = await issue(grant, principal);
       const { requestSha256 } = grant;
-      audit.issued({ ...progress.subjectOf(request), requestSha256, tokenSha256, reused, expiresInSeconds });
+      await audit.issued({ ...progress.subjectOf(request), requestSha256, tokenSha256, reused, expiresInSeconds });
       onIssued(progress.secondsSince(known));
       reply
         .header('cache-control', 'no-store')

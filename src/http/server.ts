@@ -67,10 +67,10 @@ export function createServer({
     routerOptions: { caseSensitive: true, ignoreTrailingSlash: false },
     // A URL that cannot be read passes no hook, so the first step is taken here.
     frameworkErrors: (error, request, reply) => {
-      begin(request, reply).then(
-        () => refuse(request, reply, error),
-        (thrown: unknown) => refuse(request, reply, thrown),
-      );
+      begin(request, reply)
+        .catch((thrown: unknown) => thrown)
+        .then((thrown) => refuse(request, reply, thrown ?? error))
+        .catch(() => reply.raw.destroy());
     },
     // listener.ts answers these.
     clientErrorHandler: () => undefined,

@@ -1,7 +1,7 @@
 // The audit: exactly one line for every decision on a guest token, issued or refused, with nothing in it that opens
 // anything. The token's hash lets an operator trace a leaked token to the user it was issued to.
-import type { Logger } from 'pino';
-import { errorRow, type ErrorCode, type Reason } from '../errors.ts';
+import { errorRow, ServiceError, type ErrorCode, type Reason } from '../errors.ts';
+import type { AuditLog } from './logger.ts';
 
 /** Whom and what a decision was about, as far as it was verified when the decision fell. */
 export interface DecisionSubject {
@@ -34,28 +34,31 @@ export interface RefusedDecision extends DecisionSubject {
 }
 
 export interface Audit {
-  readonly issued: (decision: IssuedDecision) => void;
-  readonly refused: (decision: RefusedDecision) => void;
+  /** Throws AUDIT_UNAVAILABLE while no line can be written. Asked before anything is minted that could not be recorded. */
+  readonly expectRecord: () => void;
+  /** Resolves once the line is written. Throws AUDIT_UNAVAILABLE if it could not be: then the token must not be given. */
+  readonly issued: (decision: IssuedDecision) => Promise<void>;
+  /** Resolves once the line is written; while nobody reads the log it may be dropped, and is counted. */
+  readonly refused: (decision: RefusedDecision) => Promise<void>;
 }
 
-const milliseconds = (value: number): number => Math.round(value * 1000) / 1000;
+/** Durations in log lines have three decimals at most. */
+export const milliseconds = (value: number): number => Math.round(value * 1000) / 1000;
 
 /** Audit lines are written at every level but `silent`: they are the service's record, not its chatter. */
-export function createAudit(logger: Logger): Audit {
-  const record = logger.child({}, { level: logger.level === 'silent' ? 'silent' : 'info' });
+export function createAudit({ record, note, canRecord }: AuditLog): Audit {
   return {
-    issued: ({ durationMs, ...decision }) => {
-      record.info(
-        { event: 'guest_token.issued', ...decision, durationMs: milliseconds(durationMs) },
-        'guest token issued',
-      );
+    expectRecord: () => {
+      if (!canRecord()) throw new ServiceError('AUDIT_UNAVAILABLE', 'audit_unavailable');
     },
-    refused: ({ durationMs, ...decision }) => {
-      const { logLevel } = errorRow(decision.code);
-      record[logLevel](
-        { event: 'guest_token.refused', ...decision, durationMs: milliseconds(durationMs) },
-        'guest token refused',
-      );
+    issued: async ({ durationMs, ...decision }) => {
+      const fields = { event: 'guest_token.issued', ...decision, durationMs: milliseconds(durationMs) };
+      const isWritten = await record('info', fields, 'guest token issued');
+      if (!isWritten) throw new ServiceError('AUDIT_UNAVAILABLE', 'audit_unavailable');
+    },
+    refused: async ({ durationMs, ...decision }) => {
+      const fields = { event: 'guest_token.refused', ...decision, durationMs: milliseconds(durationMs) };
+      await note(errorRow(decision.code).logLevel, fields, 'guest token refused');
     },
   };
 }

@@ -214,6 +214,13 @@ export const metricTable = {
     action:
       '`address` or `total` in normal times: a proxy in front that `TRUST_PROXY` does not name, or more replicas are needed.',
   },
+  logLinesDropped: {
+    name: 'guest_token_log_lines_dropped_total',
+    kind: 'counter',
+    labels: {},
+    meaning: 'Lines of the log that were dropped because standard output was not read, or could not be written.',
+    action: 'Look at what reads the log. While it stands still no guest token is given: `AUDIT_UNAVAILABLE`.',
+  },
   unknownOrigins: {
     name: 'guest_token_unknown_origins_total',
     kind: 'counter',

@@ -95,6 +95,7 @@ export function createMetrics() {
     rateLimited: counter(metricTable.rateLimited),
     protocolErrors: plainCounter(metricTable.protocolErrors),
     connectionsClosed: counter(metricTable.connectionsClosed),
+    logLinesDropped: plainCounter(metricTable.logLinesDropped),
     unknownOrigins: plainCounter(metricTable.unknownOrigins),
     redisUp: plainGauge(metricTable.redisUp),
     redisTransitions: counter(metricTable.redisTransitions),

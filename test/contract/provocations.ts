@@ -161,6 +161,14 @@ export const provocations = {
     withService({ JWT_SECRET: '', JWT_JWKS_URL: 'http://127.0.0.1:1/jwks.json' }, ({ service }) =>
       service.ask({ headers: { authorization: `Bearer ${publicKeyToken}`, origin: allowedOrigin } }),
     ),
+  AUDIT_UNAVAILABLE: async () => {
+    const databrain = await startDatabrain();
+    const service = await startService({ databrainUrl: databrain.url, sink: { write: () => undefined } });
+    const observed = await service.ask({ headers: { ...bearer(), origin: allowedOrigin } });
+    await service.stop();
+    await databrain.close();
+    return observed;
+  },
   SHUTTING_DOWN: askWhileStopping,
   UPSTREAM_TIMEOUT: () => withUpstream(() => undefined, { DATABRAIN_TIMEOUT_MS: '200', DATABRAIN_DEADLINE_MS: '300' }),
 } as const satisfies Readonly<Record<ErrorCode, () => Promise<Observed>>>;

@@ -8,7 +8,8 @@ import { buildApp } from '../../src/app.ts';
 import { systemClock, type Clock } from '../../src/clock.ts';
 import { loadConfiguration } from '../../src/config/load-configuration.ts';
 import { readBrowserHelper, readOpenApiDocument } from '../../src/shipped-files.ts';
-import { createLogger } from '../../src/telemetry/logger.ts';
+import type { LogSink } from '../../src/telemetry/log-writer.ts';
+import { createLog } from '../../src/telemetry/logger.ts';
 import { signToken } from '../support/sign-token.ts';
 import type { Observed } from './conformance.ts';
 
@@ -64,6 +65,8 @@ interface ServiceOptions {
   readonly clock?: Clock;
   /** Takes every line of the log. Default: nothing is logged. */
   readonly log?: (line: string) => void;
+  /** Takes the text of the log in its place. */
+  readonly sink?: LogSink;
 }
 
 const freePort = (): Promise<number> =>
@@ -79,6 +82,7 @@ export async function startService({
   settings = {},
   clock = systemClock,
   log,
+  sink,
 }: ServiceOptions): Promise<RunningService> {
   const folder = mkdtempSync(join(tmpdir(), 'guest-token-contract-'));
   writeFileSync(join(folder, 'policy.yaml'), policy);
@@ -102,11 +106,16 @@ export async function startService({
     },
     (path) => readFileSync(path),
   );
-  const logger =
-    log === undefined ? createLogger('silent', { write: () => undefined }) : createLogger('info', { write: log });
+  const logSink = sink ?? {
+    write: (text: string, done: () => void) => {
+      for (const line of text.split('\n').filter((one) => one !== '')) log?.(line);
+      done();
+    },
+  };
+  const level = log === undefined && sink === undefined ? 'silent' : 'info';
   const app = await buildApp({
     configuration,
-    logger,
+    log: createLog({ level, sink: logSink, clock: systemClock }),
     clock,
     openApiDocument: readOpenApiDocument(),
     browserHelper: readBrowserHelper(),

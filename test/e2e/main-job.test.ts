@@ -114,7 +114,7 @@ describe('from the access token of a real OIDC provider to a guest token', () =>
     const ready = await program.ask({ method: 'GET', path: '/readyz' });
     expect(JSON.parse(ready.text)).toEqual({
       status: 'ok',
-      checks: { policy: 'ok', apiKeys: 'ok', issuerKeys: 'ok', accepting: 'ok' },
+      checks: { policy: 'ok', apiKeys: 'ok', issuerKeys: 'ok', audit: 'ok', accepting: 'ok' },
     });
   });
 

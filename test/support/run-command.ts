@@ -31,6 +31,10 @@ export async function runCommand(
     stdin: () => Promise.resolve(stdin),
     out: (text) => void (out += text),
     err: (text) => void (err += text),
+    log: (text, done) => {
+      out += text;
+      done();
+    },
     isTerminal: false,
     clock,
     untilStopped: () => Promise.reject(new Error('this command does not stay')),

@@ -1,0 +1,161 @@
+// A flood of pipelined requests whose answers nobody reads, while nobody reads standard output either: the service
+// stays alive in a small heap, answers probes meanwhile, gives no token that it cannot record, and recovers.
+import { connect, type Socket } from 'node:net';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { startSimulatedDatabrain, type SimulatedDatabrain } from '../../demo/databrain/start-simulated-databrain.ts';
+import { startProber } from '../support/livez-prober.ts';
+import { createProgramBuild, startProgram, type Program } from '../support/program.ts';
+import { signToken } from '../support/sign-token.ts';
+import { until } from '../support/until.ts';
+
+const secret = 'the secret of the test of the log: 32 bytes or more';
+const apiKey = '3a0e3c5e-90fe-4a9d-b9a1-11d2d6e0a5b7';
+const policy = `version: 1
+dataApps:
+  sales-dashboard:
+    default: true
+    expiresIn: 1h
+    request:
+      clientId: \${claims.org_id}
+      params:
+        allowedEmbeds: [sales-overview]
+`;
+const pipelined = 3_000;
+const post = 'POST /guest-token HTTP/1.1\r\nHost: proxy.example\r\nContent-Length: 0\r\n\r\n';
+
+const build = createProgramBuild();
+let databrain: SimulatedDatabrain;
+
+const start = async (env: Readonly<Record<string, string>> = {}): Promise<Program> =>
+  startProgram({
+    path: await build.path(),
+    nodeArgs: ['--max-old-space-size=128'],
+    env: {
+      JWT_ISSUER: 'https://issuer.example',
+      JWT_AUDIENCE: 'guest-token',
+      JWT_SECRET: secret,
+      DATABRAIN_API_URL: databrain.url,
+      DATABRAIN_API_KEY: apiKey,
+      RATE_LIMIT_ADDRESS_MAX: '10000000',
+      RATE_LIMIT_USER_MAX: '1000000',
+      TOKEN_REUSE: 'off',
+      ...env,
+    },
+    files: { 'policy.yaml': policy },
+  });
+
+beforeAll(async () => {
+  databrain = await startSimulatedDatabrain({
+    apiKeys: { 'sales-dashboard': apiKey },
+    embeds: 'any',
+    rateLimit: 'off',
+  });
+});
+afterAll(async () => {
+  await databrain.close();
+  build.remove();
+});
+
+const bearer = (sub: string): Record<string, string> => {
+  const now = Math.floor(Date.now() / 1000);
+  const claims = { iss: 'https://issuer.example', aud: 'guest-token', sub, org_id: 'acme', iat: now, exp: now + 600 };
+  return { authorization: `Bearer ${signToken('HS256', secret, claims)}` };
+};
+
+const metric = async ({ ask, adminPort }: Program, name: string): Promise<number> => {
+  const { text } = await ask({ method: 'GET', path: '/metrics', port: adminPort });
+  return Number(
+    text
+      .split('\n')
+      .find((line) => line.startsWith(`${name} `))
+      ?.split(' ')[1],
+  );
+};
+
+/** Opens connections, sends everything on each at once, and never reads. */
+async function flood({ port }: Program, connections: number): Promise<readonly Socket[]> {
+  const bytes = Buffer.from(post.repeat(pipelined));
+  const sockets = await Promise.all(
+    Array.from(
+      { length: connections },
+      () =>
+        new Promise<Socket>((resolve) => {
+          const socket = connect(port, '127.0.0.1', () => resolve(socket));
+          socket.on('error', () => resolve(socket));
+          socket.pause();
+        }),
+    ),
+  );
+  for (const socket of sockets) socket.write(bytes);
+  return sockets;
+}
+
+describe('a flood of pipelined requests while nobody reads the log', () => {
+  it.each([25, 100, 400])(
+    'from %i connections leaves the service alive, quick and small',
+    async (connections) => {
+      const program = await start();
+      for (let index = 0; index < 50; index += 1) await program.ask();
+      const baseline = await metric(program, 'process_resident_memory_bytes');
+      program.readOutput(false);
+
+      const cpuBefore = await metric(program, 'process_cpu_seconds_total');
+      const prober = startProber(program.port);
+      const sockets = await flood(program, connections);
+      await new Promise((resolve) => setTimeout(resolve, 3_000));
+      const times = await prober.stop();
+      expect(times.length).toBeGreaterThan(20);
+      expect(times[Math.floor(times.length * 0.99)]).toBeLessThan(500);
+      for (const socket of sockets) socket.destroy();
+
+      expect(await metric(program, 'guest_token_connections_closed_total{cause="pipelining"}')).toBe(connections);
+      // Of 3,000 requests on a connection eight are read and one is worked on.
+      expect((await metric(program, 'process_cpu_seconds_total')) - cpuBefore).toBeLessThan(2);
+      expect((await metric(program, 'process_resident_memory_bytes')) - baseline).toBeLessThan(64 * 1024 * 1024);
+      program.readOutput(true);
+      expect(await program.stop()).toBe(0);
+    },
+    60_000,
+  );
+});
+
+describe('standard output that nobody reads', () => {
+  it('costs refusals their lines, which are counted, and users their tokens, until it is read again', async () => {
+    const program = await start();
+    expect((await program.ask({ headers: bearer('before') })).status).toBe(200);
+    program.readOutput(false);
+    // Long request ids make long lines.
+    const refused = { 'x-request-id': 'r'.repeat(128), authorization: `Bearer ${'x'.repeat(20)}` };
+    const dropped = (): Promise<number> => metric(program, 'guest_token_log_lines_dropped_total');
+    while ((await dropped()) === 0) {
+      await Promise.all(Array.from({ length: 100 }, () => program.ask({ headers: refused })));
+    }
+    const minted = databrain.requests.length;
+    const answers = await Promise.all(
+      Array.from({ length: 5 }, (_, index) => program.ask({ headers: bearer(`during-${index}`) })),
+    );
+    expect(answers.map(({ status }) => status)).toEqual([503, 503, 503, 503, 503]);
+    expect(answers[0]?.text).toContain('"code":"AUDIT_UNAVAILABLE"');
+    expect(Number(answers[0]?.headers['retry-after'])).toBeGreaterThan(0);
+    expect((await program.ask({ method: 'GET', path: '/livez' })).status).toBe(200);
+    const ready = await program.ask({ method: 'GET', path: '/readyz' });
+    expect([ready.status, JSON.parse(ready.text)]).toMatchObject([503, { checks: { audit: 'failing' } }]);
+    // Known to be impossible by now: refused at once, and Databrain is not asked.
+    const again = await program.ask({ headers: bearer('again') });
+    expect([again.status, databrain.requests.length - minted]).toEqual([503, databrain.requests.length - minted]);
+
+    const counted = await dropped();
+    program.readOutput(true);
+    await until(() => program.lines().some(({ message }) => message.startsWith('log lines were dropped')));
+    const told = program.lines().filter(({ message }) => message.startsWith('log lines were dropped'));
+    expect(told.map((line) => line['lines'])).toEqual([await dropped()]);
+    expect(await dropped()).toBeGreaterThanOrEqual(counted);
+    await until(() => program.output().includes('"requestId":"rrrr'));
+    expect((await program.ask({ headers: bearer('after') })).status).toBe(200);
+    await until(() => program.lines().some(({ sub, event }) => sub === 'after' && event === 'guest_token.issued'));
+    expect((await program.ask({ method: 'GET', path: '/readyz' })).status).toBe(200);
+    expect(program.lines().filter(({ sub, event }) => sub === 'again' && event === 'guest_token.issued')).toEqual([]);
+    expect(await program.stop()).toBe(0);
+    expect(program.lines().at(-1)?.message).toBe('stopped');
+  }, 120_000);
+});

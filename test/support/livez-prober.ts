@@ -1,0 +1,45 @@
+// Asks /livez again and again from a thread of its own, so that what the test's own thread does is not measured.
+import { request } from 'node:http';
+import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
+
+const pauseMs = 10;
+
+function ask(port: number): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const startedAt = performance.now();
+    request({ host: '127.0.0.1', port, path: '/livez', agent: false }, (response) => {
+      response.resume();
+      response.on('end', () => {
+        if (response.statusCode === 200) resolve(performance.now() - startedAt);
+        else reject(new Error(`/livez answered ${response.statusCode}`));
+      });
+    })
+      .on('error', reject)
+      .end();
+  });
+}
+
+/** Starts asking; `stop` gives the milliseconds that each answer took, shortest first. */
+export function startProber(port: number): { readonly stop: () => Promise<readonly number[]> } {
+  const worker = new Worker(new URL(import.meta.url), { workerData: port });
+  const failed = new Promise<never>((_resolve, reject) => worker.once('error', reject));
+  failed.catch(() => undefined);
+  return {
+    stop: () => {
+      const times = new Promise<readonly number[]>((resolve) => worker.once('message', resolve));
+      worker.postMessage('stop');
+      return Promise.race([times, failed]);
+    },
+  };
+}
+
+if (!isMainThread && typeof workerData === 'number') {
+  const state = { isOver: false };
+  parentPort?.once('message', () => (state.isOver = true));
+  const times: number[] = [];
+  while (!state.isOver) {
+    times.push(await ask(workerData));
+    await new Promise((resolve) => setTimeout(resolve, pauseMs));
+  }
+  parentPort?.postMessage(times.sort((a, b) => a - b));
+}

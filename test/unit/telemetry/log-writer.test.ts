@@ -1,0 +1,179 @@
+import { describe, expect, it } from 'vitest';
+import { createLogWriter } from '../../../src/telemetry/log-writer.ts';
+import { createManualClock } from '../../support/manual-clock.ts';
+import { until } from '../../support/until.ts';
+
+type Done = (error?: Error | null) => void;
+
+/** A sink whose writes end when the test says so; at once, if it says nothing. */
+function start(bounds: Parameters<typeof createLogWriter>[0]['bounds'] = {}, isSlow = false) {
+  const writes: string[] = [];
+  const pending: Done[] = [];
+  const told: number[] = [];
+  const clock = createManualClock();
+  const state = { isSlow };
+  const writer = createLogWriter({
+    sink: {
+      write: (text, done) => {
+        writes.push(text);
+        if (state.isSlow) pending.push(done);
+        else done();
+      },
+    },
+    clock,
+    onDropped: (lines) => {
+      told.push(lines);
+      writer.write(`dropped ${lines}\n`);
+    },
+    bounds,
+  });
+  return { writer, writes, pending, told, clock, state };
+}
+
+const round = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
+describe('the writer of log lines', () => {
+  it('writes the lines of one round of the event loop at once, those that something depends on first', async () => {
+    const { writer, writes } = start();
+    writer.write('a\n');
+    const first = writer.record('b\n');
+    await Promise.resolve();
+    writer.write('c\n');
+    const second = writer.record('d\n');
+    expect(writes).toEqual([]);
+    expect(await Promise.all([first, second])).toEqual([true, true]);
+    expect(writes).toEqual(['b\nd\na\nc\n']);
+    writer.write('e\n');
+    await round();
+    expect(writes.slice(1)).toEqual(['e\n']);
+  });
+
+  it('says that a line is written only once the operating system has it', async () => {
+    const { writer, pending } = start({}, true);
+    let isWritten: boolean | undefined;
+    const recorded = writer.record('a\n').then((written) => (isWritten = written));
+    await round();
+    await round();
+    expect(isWritten).toBeUndefined();
+    pending[0]?.();
+    await recorded;
+    expect(isWritten).toBe(true);
+  });
+
+  it('says that a line is not written when the write fails, and tries again with the next one', async () => {
+    const { writer, pending, state } = start({}, true);
+    const refused = writer.record('a\n');
+    await round();
+    pending[0]?.(new Error('ENOSPC'));
+    expect(await refused).toBe(false);
+    expect(writer.isFlowing()).toBe(false);
+    state.isSlow = false;
+    writer.write('b\n');
+    await round();
+    expect(writer.isFlowing()).toBe(true);
+    expect(await writer.record('c\n')).toBe(true);
+  });
+
+  it('counts ordinary lines of a write that failed as dropped, and tells their number once a write succeeds', async () => {
+    const { writer, writes, pending, state, told } = start({}, true);
+    writer.write('a\n');
+    writer.write('b\n');
+    await round();
+    pending[0]?.(new Error('ENOSPC'));
+    state.isSlow = false;
+    expect(writer.dropped()).toBe(2);
+    writer.write('c\n');
+    await until(() => writes.includes('dropped 2\n'));
+    expect(told).toEqual([2]);
+  });
+
+  it('gives up on a reader that has stopped, takes back what waits, and goes on when it reads again', async () => {
+    const { writer, writes, pending, clock, state } = start({ stalledAfterMs: 1000 }, true);
+    const inFlight = writer.record('a\n');
+    await round();
+    const waiting = writer.record('b\n');
+    clock.advance(1000);
+    expect(await Promise.all([inFlight, waiting])).toEqual([false, false]);
+    expect(writer.isFlowing()).toBe(false);
+    expect(await writer.record('c\n')).toBe(false);
+    state.isSlow = false;
+    pending[0]?.();
+    await round();
+    expect(writer.isFlowing()).toBe(true);
+    expect(await writer.record('d\n')).toBe(true);
+    expect(writes).toEqual(['a\n', 'd\n']);
+  });
+
+  it('holds a bounded number of characters while the reader has stopped, and tells once how many lines it dropped', async () => {
+    const { writer, writes, pending, state, told } = start({ ordinary: 1000, write: 300 }, true);
+    writer.write('first\n');
+    await round();
+    for (let index = 0; index < 5000; index += 1) writer.write(`${String(index).padStart(9, '0')}\n`);
+    expect(writer.dropped()).toBe(4900);
+    state.isSlow = false;
+    pending[0]?.();
+    await until(() => writes.at(-1) === 'dropped 4900\n');
+    expect(told).toEqual([4900]);
+    expect(writes.join('').match(/^\d{9}$/gm)).toHaveLength(100);
+    expect(Math.max(...writes.map(({ length }) => length))).toBeLessThanOrEqual(300);
+    writer.write('z\n');
+    await round();
+    expect(told).toEqual([4900]);
+  });
+
+  it('lets no flood of ordinary lines keep out a line that something depends on', async () => {
+    const { writer, writes, pending } = start({ ordinary: 100 }, true);
+    writer.write('first\n');
+    await round();
+    for (let index = 0; index < 100; index += 1) writer.write('flood\n');
+    const recorded = writer.record('a\n');
+    pending[0]?.();
+    await round();
+    expect(writes[1]?.startsWith('a\n')).toBe(true);
+    pending[1]?.();
+    expect(await recorded).toBe(true);
+  });
+
+  it('bounds the lines that something depends on too', async () => {
+    const { writer, pending } = start({ required: 10 }, true);
+    writer.write('first\n');
+    await round();
+    const taken = writer.record('0123456789\n');
+    expect(await writer.record('a\n')).toBe(false);
+    expect(writer.isFlowing()).toBe(false);
+    pending[0]?.();
+    await round();
+    pending[1]?.();
+    expect(await taken).toBe(true);
+    expect(writer.isFlowing()).toBe(true);
+  });
+
+  it('does not let refusals wait for a slow reader', async () => {
+    const { writer, pending } = start({}, true);
+    let isSettled = false;
+    writer.write('a\n');
+    const settled = writer.settled().then(() => (isSettled = true));
+    await round();
+    expect(isSettled).toBe(false);
+    writer.write('b\n');
+    await writer.settled();
+    pending[0]?.();
+    await settled;
+    expect(isSettled).toBe(true);
+  });
+
+  it('flushes what is left, and not for longer than it may', async () => {
+    const { writer, writes, pending, state } = start({}, true);
+    await writer.flush(1);
+    writer.write('a\n');
+    const startedAt = performance.now();
+    await writer.flush(30);
+    expect(performance.now() - startedAt).toBeGreaterThanOrEqual(25);
+    state.isSlow = false;
+    writer.write('b\n');
+    const flushed = writer.flush(10_000);
+    pending[0]?.();
+    await flushed;
+    expect(writes).toEqual(['a\n', 'b\n']);
+  });
+});
