@@ -44,8 +44,11 @@ export const demoUsers: readonly DemoUser[] = [
   },
 ];
 
-/** `expired`: ended an hour ago. `tampered`: names the other tenant under the signature of the first. */
-export type TokenKind = 'valid' | 'expired' | 'tampered';
+/**
+ * `short`: ends in 40 seconds. `expired`: ended an hour ago. `tampered`: names the other tenant under the signature of the
+ * first.
+ */
+export type TokenKind = 'valid' | 'short' | 'expired' | 'tampered';
 
 export interface DemoLogin {
   readonly issuer: string;
@@ -56,6 +59,7 @@ export interface DemoLogin {
 }
 
 const hourSeconds = 3600;
+const shortSeconds = 40;
 const base64url = (value: object): string => Buffer.from(JSON.stringify(value)).toString('base64url');
 
 /** @param now milliseconds since the epoch */
@@ -79,7 +83,8 @@ export function createDemoLogin(now: () => number = Date.now): DemoLogin {
     signIn({ claims }, kind = 'valid') {
       const seconds = Math.floor(now() / 1000);
       const iat = kind === 'expired' ? seconds - 9 * hourSeconds : seconds;
-      const payload = { iss: issuer, aud: audience, iat, exp: iat + 8 * hourSeconds, ...claims };
+      const exp = iat + (kind === 'short' ? shortSeconds : 8 * hourSeconds);
+      const payload = { iss: issuer, aud: audience, iat, exp, ...claims };
       if (kind !== 'tampered') return sign(payload);
       return sign(payload, { ...payload, role: 'admin', org_id: claims['org_id'] === 'acme' ? 'globex' : 'acme' });
     },

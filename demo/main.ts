@@ -5,8 +5,10 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { salesEmbeds } from './databrain/catalogue.ts';
 import { startSimulatedDatabrain, type SimulatedDatabrain } from './databrain/start-simulated-databrain.ts';
+import type { ComponentCall } from './databrain/component-api.ts';
 import { createExplainer } from './explain-process.ts';
 import { freePort } from './free-port.ts';
+import { followLogLines, type LogLines } from './log-lines.ts';
 import { createDemoLogin, demoUsers } from './login.ts';
 import { startPageServer } from './page-server.ts';
 import { startProxyProcess } from './proxy-process.ts';
@@ -104,12 +106,15 @@ async function run(): Promise<void> {
   const proxyUrl = `http://${host}:${await freePort(ports.proxy, host)}`;
   const policy = (): string => readFileSync(resolve(root, policyFile), 'utf8');
   const explainOptions = { node: process.execPath, root, env: { ...inherited, POLICY_FILE: policyFile } };
+  let logLines: LogLines | undefined;
   const page = await startPageServer({
     port: await freePort(ports.page, host),
     proxyUrl,
     simulatedUrl: simulated?.url,
     realApiUrl,
     received: () => simulated?.requests ?? [],
+    ...(simulated && { componentCalls: (): readonly ComponentCall[] => simulated.componentCalls }),
+    auditOf: (requestId) => logLines?.auditOf(requestId),
     embedIds: salesEmbeds.map(({ embedId }) => embedId),
     login,
     explain: createExplainer(explainOptions, policy),
@@ -138,6 +143,7 @@ async function run(): Promise<void> {
     },
   });
   undo.push(proxy.stop);
+  logLines = followLogLines(proxy.log, process.stdout);
   await proxy.ready();
   void proxy.ended.then((how) => {
     if (stopping === undefined) void leave(1, `The proxy ended (${how}); its own message is above.`);

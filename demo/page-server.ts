@@ -4,7 +4,10 @@ import { readFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { json } from 'node:stream/consumers';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { ComponentCall } from './databrain/component-api.ts';
 import type { ReceivedRequest } from './databrain/start-simulated-databrain.ts';
+import { readVendorComponent } from './vendor-component.ts';
 import { demoUsers, type DemoLogin, type DemoUser, type TokenKind } from './login.ts';
 
 interface PageServerOptions {
@@ -15,6 +18,10 @@ interface PageServerOptions {
   /** The real API's address, to say it on the page. */
   readonly realApiUrl: string | undefined;
   readonly received: () => readonly ReceivedRequest[];
+  /** What the vendor's component asked the simulation for; without it there is no page for the component. */
+  readonly componentCalls?: () => readonly ComponentCall[];
+  /** What the proxy logged of a request, where its log can be seen. */
+  readonly auditOf?: (requestId: string) => object | undefined;
   /** The embeds that the page tries to open. */
   readonly embedIds: readonly string[];
   readonly login: Pick<DemoLogin, 'signIn'>;
@@ -33,15 +40,20 @@ export interface PageServer {
 }
 
 const loopback = '127.0.0.1';
+/** How many calls of the component the page lists. */
+const shownCalls = 30;
 const folder = new URL('./page/', import.meta.url);
+const html = 'text/html; charset=utf-8';
+const javascript = 'text/javascript; charset=utf-8';
 const files = new Map<string, { readonly name: string; readonly type: string }>([
-  ['/', { name: 'index.html', type: 'text/html; charset=utf-8' }],
+  ['/', { name: 'index.html', type: html }],
+  ['/component', { name: 'component.html', type: html }],
   ['/page.css', { name: 'page.css', type: 'text/css; charset=utf-8' }],
 ]);
-for (const name of ['page.js', 'steps.js', 'calls.js', 'body-view.js', 'dashboard-view.js', 'elements.js'])
-  files.set(`/${name}`, { name, type: 'text/javascript; charset=utf-8' });
+for (const name of ['page', 'steps', 'calls', 'body-view', 'policy-view', 'dashboard-view', 'elements', 'component'])
+  files.set(`/${name}.js`, { name: `${name}.js`, type: javascript });
 
-const tokenKinds: readonly TokenKind[] = ['valid', 'expired', 'tampered'];
+const tokenKinds: readonly TokenKind[] = ['valid', 'short', 'expired', 'tampered'];
 
 /** Only what a page of this demo may ask for; a page elsewhere that points its own name at loopback may not. */
 const isOwnHost = ({ headers }: IncomingMessage, publicUrl: string | undefined): boolean =>
@@ -66,30 +78,60 @@ const sendJson = (response: ServerResponse, body: unknown): void =>
   send(response, 200, 'application/json; charset=utf-8', JSON.stringify(body));
 
 export async function startPageServer(options: PageServerOptions): Promise<PageServer> {
-  const { proxyUrl, simulatedUrl, realApiUrl, embedIds, login, publicUrl, keySet } = options;
+  const { proxyUrl, simulatedUrl, realApiUrl, embedIds, login, publicUrl, keySet, componentCalls } = options;
   const userOf = (fields: ReadonlyMap<string, unknown>): DemoUser | undefined =>
     demoUsers.find(({ id }) => id === fields.get('user'));
-  const contentSecurityPolicy = [
-    "default-src 'none'",
-    "script-src 'self'",
-    "style-src 'self'",
-    'img-src data:',
-    `connect-src 'self' ${proxyUrl} ${simulatedUrl === undefined ? '' : new URL(simulatedUrl).origin}`,
-    "base-uri 'none'",
-    "form-action 'none'",
-    "frame-ancestors 'none'",
-  ].join('; ');
+  const policyOf = (styles: string, fonts: string): string =>
+    [
+      "default-src 'none'",
+      `script-src 'self' ${proxyUrl}`,
+      `style-src 'self' ${styles}`,
+      'img-src data:',
+      fonts,
+      `connect-src 'self' ${proxyUrl} ${simulatedUrl === undefined ? '' : new URL(simulatedUrl).origin}`,
+      "base-uri 'none'",
+      "form-action 'none'",
+      "frame-ancestors 'none'",
+    ].join('; ');
+  const ownPolicy = policyOf('', "font-src 'none'");
+  // What the vendor's component needs: it writes style elements, and brings fonts as data.
+  const componentPolicy = policyOf("'unsafe-inline'", 'font-src data:');
+  let vendorComponent: string | undefined;
+
+  /** The log comes from another process, a moment after its answer. */
+  async function auditOf(requestId: string): Promise<object | undefined> {
+    for (let left = 20; left > 0 && options.auditOf?.(requestId) === undefined; left -= 1) await delay(25);
+    return options.auditOf?.(requestId);
+  }
 
   async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const route = `${request.method} ${request.url}`;
     const file = request.method === 'GET' ? files.get(request.url ?? '') : undefined;
     if (file !== undefined) {
-      response.setHeader('content-security-policy', contentSecurityPolicy);
+      response.setHeader('content-security-policy', request.url === '/component' ? componentPolicy : ownPolicy);
       return send(response, 200, file.type, readFileSync(new URL(file.name, folder)));
     }
     if (route === 'GET /demo.json')
-      return sendJson(response, { proxyUrl, simulatedUrl, realApiUrl, embedIds, users: demoUsers });
+      return sendJson(response, {
+        proxyUrl,
+        simulatedUrl,
+        realApiUrl,
+        embedIds,
+        users: demoUsers,
+        hasComponent: componentCalls !== undefined,
+        hasLog: options.auditOf !== undefined,
+      });
     if (route === 'GET /jwks.json' && keySet !== undefined) return sendJson(response, keySet);
+    if (route === 'GET /vendor.js' && simulatedUrl !== undefined && componentCalls !== undefined) {
+      vendorComponent ??= readVendorComponent(simulatedUrl);
+      if (vendorComponent !== undefined) return send(response, 200, javascript, vendorComponent);
+    }
+    if (route === 'GET /component-calls.json' && componentCalls !== undefined)
+      return sendJson(response, componentCalls().slice(-shownCalls));
+    if (route === 'POST /audit' && options.auditOf !== undefined) {
+      const requestId = (await readFields(request)).get('requestId');
+      return sendJson(response, { line: (await auditOf(String(requestId))) ?? null });
+    }
     if (route === 'GET /policy.yaml') return send(response, 200, 'text/plain; charset=utf-8', options.policy());
     if (route === 'POST /login') {
       const fields = await readFields(request);

@@ -1,9 +1,12 @@
 // The proxy as the demo runs it: the real program as a child process, watched from its start to its end.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import type { Readable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 
 export interface ProxyProcess {
+  /** Its log, line by line JSON. */
+  readonly log: Readable;
   /** Resolves once `/readyz` is 200; rejects when the process ends before or the time is over. */
   readonly ready: () => Promise<void>;
   /** Resolves when the process has ended, whoever ended it. */
@@ -29,7 +32,7 @@ export function startProxyProcess({ node, root, env, url }: ProxyProcessOptions)
     cwd: root,
     env,
     // A pipe to its standard input that nobody writes to: it closes when this process dies, however it dies.
-    stdio: ['pipe', 'inherit', 'inherit'],
+    stdio: ['pipe', 'pipe', 'inherit'],
   });
   let failure: string | undefined;
   child.once('error', (error) => (failure = error.message));
@@ -50,6 +53,7 @@ export function startProxyProcess({ node, root, env, url }: ProxyProcessOptions)
   };
 
   return {
+    log: child.stdout,
     ended,
     async ready() {
       let how: string | undefined;

@@ -24,7 +24,7 @@ const drawings: Readonly<Record<string, Drawing>> = {
     name: 'Orders',
     chartType: 'table',
     xAxis: 'company',
-    yAxisList: ['country', 'product', 'revenue'],
+    yAxisList: ['company', 'country', 'product', 'revenue'],
     row: ({ client_id, country, product, revenue }) => ({ company: client_id, country, product, revenue }),
   },
   margin: {
@@ -43,7 +43,8 @@ const settings = {
   legendSettings: { show: false },
   labelSettings: {},
   customSettings: { barWidth: 40, axisLabels: 'none', fontSize: 14, hideSplitLines: 'none', hideAxisLines: 'none' },
-  margins: { marginTop: 10, marginBottom: 50, marginLeft: 60, marginRight: 10 },
+  /** In percent. */
+  margins: { marginTop: 8, marginBottom: 18, marginLeft: 12, marginRight: 4 },
   axisSettings: {},
   timeSeriesSettings: { groupBySettings: { value: '' } },
   tableSettings: {
@@ -89,7 +90,7 @@ export const dashboardAnswer = ({ embedId, metricIds }: Embed, { permissions }: 
     name: permissions?.['isShowDashboardName'] === true ? embedId : '',
     externalDashboardId: embedId,
     filters: [],
-    layout: metricIds.map((metricId, index) => ({ i: metricId, x: index * 6, y: 0, w: 6, h: 3 })),
+    layout: metricIds.map((metricId, index) => ({ i: metricId, x: index * 6, y: 0, w: 6, h: 12 })),
   },
   externalMetrics: metricIds.map(externalMetric),
   clientId: handle,

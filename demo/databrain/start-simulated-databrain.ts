@@ -158,6 +158,7 @@ export async function startSimulatedDatabrain(options: SimulatedDatabrainOptions
   ): Answer | 'preflight' | undefined {
     const embedId = /^\/simulated\/dashboards\/([\w-]+)$/.exec(path)?.[1];
     if (method === 'OPTIONS' && (embedId !== undefined || component.paths.has(path))) return 'preflight';
+    if (path === '/simulated/online') return { status: 200, body: {} };
     if (embedId !== undefined) return openDashboard(request.headers.authorization, embedId);
     return component.answer({ route: `${method} ${path}`, ...request });
   }

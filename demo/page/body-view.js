@@ -1,5 +1,7 @@
-// Shows JSON line by line and, behind a value that came from a claim, the claim's name.
+// Shows JSON line by line. Behind a value that came from a claim stands the claim's name, which leads to the line of the
+// policy that put it there; behind one that was changed, what it was before.
 import { element } from './elements.js';
+import { goToPolicyLine } from './policy-view.js';
 
 const isSmall = (value) =>
   Array.isArray(value) && value.every((item) => typeof item !== 'object') && JSON.stringify(value).length < 44;
@@ -11,16 +13,35 @@ function inline(value) {
   return ['[', ...value.flatMap((item, index) => (index === 0 ? [scalar(item)] : [', ', scalar(item)])), ']'];
 }
 
+function originMark({ claims, line }) {
+  const names = claims.join(', ');
+  if (line === undefined) return element('span', { class: 'claim' }, names);
+  return element(
+    'button',
+    { type: 'button', class: 'claim', 'aria-label': `${names}: line ${line} of the policy` },
+    names,
+  );
+}
+
 /**
  * @param value what to show
- * @param origins path → names of the claims that its value came from
+ * @param origins path → { claims: names of the claims that its value came from, line: of the policy }
+ * @param before path → the value that was there before
  */
-export function bodyView(value, origins = new Map()) {
+export function bodyView(value, origins = new Map(), before = new Map()) {
   const lines = [];
   const line = (depth, path, ...parts) => {
-    const claims = origins.get(path) ?? [];
-    const from = claims.length === 0 ? undefined : element('span', { class: 'claim' }, claims.join(', '));
-    const made = element('span', { class: from === undefined ? 'line' : 'line from-claim' }, ...parts, from);
+    const origin = origins.get(path);
+    const isFromClaim = origin !== undefined && origin.claims.length > 0;
+    const isChanged = before.has(path);
+    const made = element(
+      'span',
+      { class: `line${isFromClaim ? ' from-claim' : ''}${isChanged ? ' is-changed' : ''}` },
+      ...parts,
+      isFromClaim ? originMark(origin) : undefined,
+      isChanged ? element('span', { class: 'before' }, 'was ', ...inline(before.get(path))) : undefined,
+    );
+    if (isFromClaim && origin.line !== undefined) made.addEventListener('click', () => goToPolicyLine(origin.line));
     made.style.paddingInlineStart = `${depth * 0.9}rem`;
     lines.push(made);
   };
@@ -44,6 +65,14 @@ export function bodyView(value, origins = new Map()) {
   return element('pre', { class: 'json', tabindex: '0' }, ...lines);
 }
 
-/** From what the proxy's `explain` printed: path of a field → names of the claims it read. */
-export const claimsByPath = ({ fields = [] } = {}) =>
-  new Map(fields.map(({ path, claims = [] }) => [path, claims.map(({ name }) => `claims.${name}`)]));
+/** From what the proxy's `explain` printed: path of a field → the claims it read and the line of the policy. */
+export const originsByPath = ({ fields = [] } = {}) =>
+  new Map(
+    fields.map(({ path, position, claims = [] }) => {
+      const [, line] = /:(\d+):\d+$/.exec(position ?? '') ?? [];
+      return [
+        path,
+        { claims: claims.map(({ name }) => `claims.${name}`), line: line === undefined ? line : Number(line) },
+      ];
+    }),
+  );

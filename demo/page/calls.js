@@ -15,6 +15,8 @@ export const loadPolicy = async () => (await fetch('policy.yaml')).text();
 export const signIn = async (user, kind) => (await ask('login', { user, kind })).accessToken;
 export const received = (token) => ask('received', { token });
 export const explain = (user) => ask('explain', { user });
+export const auditLine = async (requestId) => (await ask('audit', { requestId })).line;
+export const componentCalls = async () => (await fetch('component-calls.json')).json();
 
 /** The one call that an app makes. `accessToken` or `body` may be undefined. */
 export async function askForGuestToken(proxyUrl, accessToken, body) {
@@ -29,6 +31,7 @@ export async function askForGuestToken(proxyUrl, accessToken, body) {
   return {
     status: response.status,
     expiresIn: response.headers.get('Guest-Token-Expires-In'),
+    requestId: response.headers.get('X-Request-Id'),
     body: await response.json(),
   };
 }

@@ -27,7 +27,7 @@ function table({ rows }) {
   const cells = (tag, texts) => texts.map((text) => element(tag, tag === 'th' ? { scope: 'col' } : {}, text));
   return element(
     'div',
-    { class: 'scroll', tabindex: '0' },
+    { class: 'scroll', tabindex: '0', role: 'region', 'aria-label': 'Orders' },
     element(
       'table',
       {},

@@ -9,4 +9,4 @@ export function element(tag, attributes = {}, ...children) {
 
 export const byId = (id) => document.getElementById(id);
 
-export const show = (id, ...children) => byId(id).replaceChildren(...children);
+export const show = (id, ...children) => byId(id).replaceChildren(...children.filter((child) => child !== undefined));

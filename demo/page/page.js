@@ -1,6 +1,7 @@
 // The page: for a chosen user one request through all four steps, honest or not, and how far it came.
 import * as calls from './calls.js';
 import { byId, element, show } from './elements.js';
+import { showPolicy } from './policy-view.js';
 import * as steps from './steps.js';
 
 const attacks = [
@@ -72,10 +73,25 @@ async function attempt(trial, user, isCurrent) {
   if (!isCurrent()) return;
   showStep('call', steps.askedStep(user, accessToken, trial.body));
   showStep('answer', steps.answeredStep(answer, isReal));
+  if (demo.hasLog)
+    void calls.auditLine(answer.requestId).then(
+      (line) => isCurrent() && showStep('answer', steps.answeredStep(answer, isReal, line)),
+      () => undefined,
+    );
   const { token } = answer.body;
+  byId('steps').toggleAttribute('data-refused', token === undefined);
   if (token === undefined) await stepsWithoutToken(answer.status, before, isCurrent);
   else await stepsAfterToken(user, token, before, isCurrent);
   if (isCurrent()) showVerdict(...judge(trial, answer));
+}
+
+/** On a small screen the result is below what was tapped. */
+function goToResult() {
+  const { top } = byId('route').getBoundingClientRect();
+  if (top > innerHeight * 0.6)
+    byId('route').scrollIntoView({
+      behavior: matchMedia('(prefers-reduced-motion: reduce)').matches ? 'auto' : 'smooth',
+    });
 }
 
 async function run(trial) {
@@ -99,7 +115,7 @@ async function run(trial) {
 function userChoice({ id, name, title, claims }, index) {
   const input = element('input', { type: 'radio', name: 'user', value: id });
   input.checked = index === 0;
-  input.addEventListener('change', () => void run(honest));
+  input.addEventListener('change', () => void run(honest).then(goToResult));
   const scope = claims.role === 'admin' ? 'every region' : `${claims.region}: ${claims.countries.join(', ')}`;
   const lines = [element('strong', {}, name), element('span', {}, title), element('small', {}, scope)];
   return element('label', {}, input, element('span', { class: 'user' }, ...lines));
@@ -107,7 +123,7 @@ function userChoice({ id, name, title, claims }, index) {
 
 function attackButton(attack) {
   const button = element('button', { type: 'button', 'data-try': attack.id }, attack.label);
-  button.addEventListener('click', () => void run(attack));
+  button.addEventListener('click', () => void run(attack).then(goToResult));
   return button;
 }
 
@@ -115,6 +131,7 @@ byId('mode').textContent = isReal ? `Real API: ${demo.realApiUrl}` : 'Simulated 
 if (isReal) byId('received-title').textContent = 'What the proxy sends';
 byId('users').append(...demo.users.map(userChoice));
 byId('attacks').append(...attacks.map(attackButton));
-document.querySelector('[data-try="honest"]').addEventListener('click', () => void run(honest));
+document.querySelector('[data-try="honest"]').addEventListener('click', () => void run(honest).then(goToResult));
+byId('component-link').hidden = !demo.hasComponent;
 await run(honest);
-byId('policy').textContent = await calls.loadPolicy();
+showPolicy(await calls.loadPolicy());

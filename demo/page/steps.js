@@ -1,5 +1,5 @@
 // The four steps of one request, each as { content, node }: what its card shows, and how its station on the route looks.
-import { bodyView, claimsByPath } from './body-view.js';
+import { bodyView, originsByPath } from './body-view.js';
 import * as calls from './calls.js';
 import { dashboardView } from './dashboard-view.js';
 import { element } from './elements.js';
@@ -17,6 +17,19 @@ function claimsOf(accessToken) {
   return JSON.parse(new TextDecoder().decode(bytes));
 }
 
+/** What the token says; what somebody has changed in it since it was signed stands beside what it was. */
+function claimsView(user, accessToken) {
+  const claims = claimsOf(accessToken);
+  const changed = Object.keys(user.claims).filter(
+    (name) => JSON.stringify(claims[name]) !== JSON.stringify(user.claims[name]),
+  );
+  const before = new Map(changed.map((name) => [name, user.claims[name]]));
+  const shown = bodyView(claims, new Map(), before);
+  if (changed.length > 0)
+    return [note('The claims were changed after the login signed them. The signature does not fit any more.'), shown];
+  return [element('details', {}, element('summary', {}, 'Claims in the access token'), shown)];
+}
+
 export function askedStep(user, accessToken, body) {
   const lines = ['POST /guest-token'];
   if (accessToken !== undefined) lines.push(`Authorization: Bearer ${short(accessToken)}`);
@@ -25,26 +38,53 @@ export function askedStep(user, accessToken, body) {
   if (body !== undefined) content.push(note('The body is what a dishonest page would add.'));
   else content.push(note('No body. The access token alone says who the user is.'));
   if (accessToken === undefined) content.splice(1, 1, note('No credentials at all.'));
-  else {
-    const claims = bodyView(claimsOf(accessToken));
-    content.push(element('details', {}, element('summary', {}, 'Claims in the access token'), claims));
-  }
+  else content.push(...claimsView(user, accessToken));
   return { content, node: ['browser', 'good', user.name] };
 }
 
-export function answeredStep({ status, expiresIn, body }, isReal) {
+/** What the operator reads, and nobody else. */
+function logView(line) {
+  const { reason, ...rest } = line;
+  const isRefusal = reason !== undefined;
+  const members = Object.entries({ ...(reason !== undefined && { reason }), ...rest });
+  const rows = members
+    .filter(([name]) => !['level', 'time', 'message', 'requestId', 'code'].includes(name))
+    .flatMap(([name, value]) => [element('dt', {}, name), element('dd', {}, String(value))]);
+  return element(
+    'div',
+    { class: 'log', id: 'log' },
+    isRefusal ? element('h3', {}, 'What the operator’s log says') : undefined,
+    element('dl', {}, ...rows),
+    note(isRefusal ? 'The browser is not told the reason.' : 'One line for every decision, without a token in it.'),
+  );
+}
+
+/** @param line the operator's audit line, where the log can be seen */
+export function answeredStep({ status, expiresIn, body }, isReal, line) {
   const isGood = status === 200;
   const shown = isReal && isGood ? { token: `${body.token.slice(0, 8)}… (the rest is hidden here)` } : body;
   const headers = expiresIn === null ? [] : [`Guest-Token-Expires-In: ${expiresIn}`];
   return {
     content: [
-      pill(isGood, String(status)),
-      http(...headers, JSON.stringify(shown, null, 2)),
-      note(
-        isGood
-          ? `A guest token, good for ${Math.round(expiresIn / 60)} minutes.`
-          : 'A code and a fixed sentence; no guest token.',
+      element(
+        'div',
+        { class: 'beside' },
+        element(
+          'div',
+          {},
+          pill(isGood, String(status)),
+          http(...headers, JSON.stringify(shown, null, 2)),
+          note(
+            isGood
+              ? `A guest token, good for ${Math.round(expiresIn / 60)} minutes.`
+              : 'A code and a fixed sentence; no guest token.',
+          ),
+        ),
+        line && !isGood ? logView(line) : undefined,
       ),
+      line && isGood
+        ? element('details', {}, element('summary', {}, 'The operator’s audit line'), logView(line))
+        : undefined,
     ],
     node: ['proxy', isGood ? 'good' : 'refused', isGood ? 'permits' : `refuses: ${status}`],
   };
@@ -71,8 +111,13 @@ export function receivedStep(request, isReused, explained) {
   const legend = element('span', { class: 'claim' }, '← claims.…');
   return {
     content: [
-      bodyView(request.body, claimsByPath(explained)),
-      explained === undefined ? note(waiting) : note(legend, ' came from the access token; the rest is in the policy.'),
+      bodyView(request.body, originsByPath(explained)),
+      explained === undefined
+        ? note(waiting)
+        : note(
+            legend,
+            ' came from the access token: click it for its line in the policy. Everything else is written there as it is.',
+          ),
       note(
         isReused
           ? `Received at ${at}. This time the proxy gave out the same token again without asking Databrain.`
@@ -87,7 +132,7 @@ export function receivedStep(request, isReused, explained) {
 export const sentToRealApiStep = (explained) => ({
   content: [
     note('The real Databrain does not show what it received. The proxy’s explain command says it sends this:'),
-    explained === undefined ? note(waiting) : bodyView(explained.body ?? {}, claimsByPath(explained)),
+    explained === undefined ? note(waiting) : bodyView(explained.body ?? {}, originsByPath(explained)),
   ],
   node: ['databrain', 'good', 'gave a token'],
 });

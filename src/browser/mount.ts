@@ -129,7 +129,7 @@ export function mount(parent: Element, initial: MountOptions): Mounted {
       const isOther = page.owner !== grant;
       if (isOther && !options.script)
         throw createError('COMPONENT_IN_USE', 'Reload the page to see this dashboard.', { terminal: true });
-      const entered = isOther ? openFrame(anchor, grant) : page;
+      const entered = isOther ? openFrame(anchor, grant, options.kind === 'dashboard') : page;
       await loadComponent(entered, `dbn-${options.kind}`, options.script);
       if (mine !== turn || !latest) return;
       realm = entered;

@@ -54,12 +54,13 @@ export async function loadComponent(realm: Realm, tag: string, script: Component
   const { customElements } = inner;
   if (customElements.get(tag)) return;
   if (!script) return void (await customElements.whenDefined(tag));
-  const { src, ...others } = typeof script === 'string' ? { src: script } : script;
   // The component reads it while it loads.
   inner.process ??= { env: { NODE_ENV: 'production' } };
   await (realm.loading ??= new Promise((resolve) => {
-    const element = inner.document.createElement('script');
-    Object.assign(element, others, { type: 'module', src: new URL(src, document.baseURI) });
+    const element = document.createElement('script');
+    Object.assign(element, { type: 'module' }, typeof script === 'string' ? { src: script } : script);
+    // Relative to the page, also where it runs in a frame.
+    element.src = String(element.src);
     element.onload = element.onerror = resolve;
     inner.document.head.append(element);
   }));
@@ -74,11 +75,14 @@ export async function loadComponent(realm: Realm, tag: string, script: Component
     if (!sheet.cssRules[index]?.cssText.startsWith('@font-face')) sheet.deleteRule(index);
 }
 
-/** A frame in `parent` with a window that no component has run in, as high as what it shows. */
-export function openFrame(parent: Element, owner: string): Realm {
+/**
+ * A frame in `parent` with a window that no component has run in. A dashboard is as high as its window, so its frame is as
+ * high as the page's; anything else has a height of its own, which its frame takes.
+ */
+export function openFrame(parent: Element, owner: string, isDashboard: boolean): Realm {
   const frame = Object.assign(document.createElement('iframe'), {
     title: 'Dashboard',
-    style: 'display:block;width:100%;border:0',
+    style: 'display:block;width:100%;height:100vh;border:0',
   });
   parent.append(frame);
   const inner = frame.contentWindow as RealmWindow;
@@ -88,6 +92,6 @@ export function openFrame(parent: Element, owner: string): Realm {
   inner.document.close();
   inner.dbn = (window as RealmWindow).dbn;
   const { body } = inner.document;
-  new inner.ResizeObserver(() => (frame.height = `${body.scrollHeight}`)).observe(body);
+  if (!isDashboard) new inner.ResizeObserver(() => (frame.style.height = `${body.scrollHeight}px`)).observe(body);
   return Object.assign(realmOf(inner), { owner });
 }

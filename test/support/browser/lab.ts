@@ -49,6 +49,12 @@ const html = `<!doctype html><html lang="en"><meta charset="utf-8"><title>Lab</t
 /** Shorter than the helper waits for an answer. */
 const stepMs = 10_000;
 
+/** The stand-in as a script of its own, which lies about its address like the real one. */
+const toComponent = (script: string): string =>
+  `${script.slice(script.indexOf('class StandIn'))}
+document.head.insertAdjacentHTML('beforeend', StandIn.styles);
+if (customElements.get('dbn-dashboard') === undefined) defineComponent();`;
+
 export async function startLab(): Promise<Lab> {
   const script = readFileSync(new URL('./lab-page.js', import.meta.url), 'utf8');
   const files = new Map<string, readonly [type: string, body: string]>([
@@ -63,7 +69,7 @@ export async function startLab(): Promise<Lab> {
     ['/report', ['text/plain', '']],
     ['/lab-page.js', ['text/javascript', script]],
     ['/guest-token.js', ['text/javascript', await buildBrowserHelper()]],
-    ['/component.js', ['text/javascript', `${script.slice(script.indexOf('class StandIn'))}`]],
+    ['/component.js', ['text/javascript', toComponent(script)]],
     ['/broken.js', ['text/javascript', 'export {};']],
   ]);
   const reports: string[] = [];
