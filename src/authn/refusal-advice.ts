@@ -1,5 +1,5 @@
 // What an operator does about a refused token: for every reason the usual cause and its fix, and what is known to go
-// wrong first with widely used providers. docs/authentication.md has the same table.
+// wrong first with widely used providers. The pages in docs/errors have the same texts.
 import type { AuthnReason } from '../errors.ts';
 import type { TokenRefusal } from './token-refusal.ts';
 
@@ -16,7 +16,7 @@ export const adviceByReason = {
   credentials_malformed: {
     cause:
       'The header has another scheme than `Bearer`, or what follows cannot be a token: quotes, spaces, `undefined`.',
-    fix: 'Send the token alone after `Bearer `, as the provider gave it.',
+    fix: 'Send the token alone after `Bearer `. Look at what the page sends: often the text `undefined` or `[object Promise]`.',
   },
   credentials_ambiguous: {
     cause: 'Two credentials in one request: two `Authorization` lines, or a header and a cookie.',
@@ -28,12 +28,12 @@ export const adviceByReason = {
   },
   token_too_large: {
     cause: 'The token is longer than 16 KiB, mostly because it lists every group of the user.',
-    fix: 'Have the provider put fewer groups or roles into the access token.',
+    fix: 'Have the provider put fewer groups or roles into the token: Entra sends up to 200 groups, application roles are shorter.',
   },
   token_malformed: {
     cause:
       'It is not three parts of base64url with JSON in them: an opaque or an encrypted token, an ID that is no JWT, or a cut one.',
-    fix: 'Have the provider issue a signed JWT as access token for your API; often the app must ask for an audience.',
+    fix: 'Have the provider issue a signed JWT for your API. Auth0 gives an opaque token when no `audience` is asked for; an encrypted one (JWE) has five segments and is not supported.',
   },
   token_header_refused: {
     cause: 'The header has `crit`, `b64`, `zip` or `enc`, or a `kid` that is not a string.',
@@ -50,15 +50,15 @@ export const adviceByReason = {
   issuer_refused: {
     cause:
       '`iss` is not exactly a configured issuer; mostly a slash at the end, http for https, another host name or realm.',
-    fix: 'Set `JWT_ISSUER` to the `iss` of the token, to the letter.',
+    fix: 'Set `JWT_ISSUER` to the `iss` of the token, to the letter: a slash at the end, `http` for `https`, another realm or tenant.',
   },
   audience_refused: {
     cause: '`aud` names somebody else: the token is for another API, or it is an ID token.',
-    fix: 'Ask the provider for a token for this API; set `JWT_AUDIENCE` to what such a token has in `aud`.',
+    fix: 'Ask for a token for this API, and set `JWT_AUDIENCE` to its `aud`. Keycloak: add an Audience mapper. Entra: the application id of the API, with or without `api://`.',
   },
   key_unknown: {
     cause: 'The issuer publishes no key of this `kid`: the key was withdrawn, or the token is of another environment.',
-    fix: 'Let the user log in again. If all are refused, compare the `kid` with the key set, and check which realm or tenant issued it.',
+    fix: 'Let the user log in again. If all are refused, look whether the key set belongs to the realm or tenant that signed the token.',
   },
   key_not_looked_up: {
     cause:
@@ -89,11 +89,11 @@ export const adviceByReason = {
   },
   token_not_yet_valid: {
     cause: '`nbf` is ahead.',
-    fix: 'Compare the clocks; `JWT_CLOCK_TOLERANCE_SECONDS` bridges up to two minutes.',
+    fix: 'Set the clocks by NTP; `JWT_CLOCK_TOLERANCE_SECONDS` bridges up to two minutes.',
   },
   token_issued_in_future: {
     cause: '`iat` is ahead.',
-    fix: 'Compare the clocks; `JWT_CLOCK_TOLERANCE_SECONDS` bridges up to two minutes.',
+    fix: 'Set the clocks by NTP; `JWT_CLOCK_TOLERANCE_SECONDS` bridges up to two minutes.',
   },
   token_lifetime_too_long: {
     cause: '`exp - iat` is longer than `JWT_MAX_LIFETIME_SECONDS`.',

@@ -1,18 +1,21 @@
 import { describe, expect, it } from 'vitest';
 import { adviceByReason, adviceOn } from '../../../src/authn/refusal-advice.ts';
 import { refuseToken } from '../../../src/authn/token-refusal.ts';
-import { authnReasons } from '../../../src/errors.ts';
+import { authnReasons, errorCodes } from '../../../src/errors.ts';
 import { readDocument } from '../../contract/settings-documents.ts';
 
 const keycloak = 'https://login.example/realms/acme';
 const cognito = 'https://cognito-idp.eu-central-1.amazonaws.com/eu-central-1_abc';
 
 describe('advice on a refused token', () => {
-  it('is the table of the documentation, reason by reason', () => {
-    const rows = [...readDocument('docs/authentication.md').matchAll(/^\| `(\w+)` \| (.*) \| (.*) \|$/gm)];
-    expect(rows.map(([, reason, cause, fix]) => [reason, { cause, fix }])).toEqual(
-      authnReasons.map((reason) => [reason, adviceByReason[reason]]),
-    );
+  it('is what the pages on error codes say, reason by reason', () => {
+    const pages = errorCodes.map((code) => readDocument(`docs/errors/${code}.md`)).join('\n');
+    const rows = [...pages.matchAll(/^\| `(\w+)` \| (.*) \| (.*) \|$/gm)];
+    for (const reason of authnReasons) {
+      const texts = rows.filter(([, name]) => name === reason).map(([, , cause, fix]) => ({ cause, fix }));
+      expect(texts.length).toBeGreaterThan(0);
+      expect(texts).toEqual(texts.map(() => adviceByReason[reason]));
+    }
   });
 
   it.each([

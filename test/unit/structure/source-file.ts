@@ -16,6 +16,10 @@ export interface SourceFile {
   readonly imports: readonly Import[];
   /** Names used as variables, not as members of something. */
   readonly freeNames: ReadonlySet<string>;
+  /** Names of the types that something is cast to, `const` aside. */
+  readonly casts: readonly string[];
+  /** Names of types with a member that is a `unique symbol` of the same file: values of theirs can only be cast. */
+  readonly brands: readonly string[];
   /** Names of top-level `let` and `var` variables. */
   readonly mutableState: readonly string[];
 }
@@ -34,15 +38,18 @@ export function parseSource(path: string, text: string): SourceFile {
   const file = ts.createSourceFile(path, text, ts.ScriptTarget.Latest, true, ts.ScriptKind.TS);
   const imports: Import[] = [];
   const freeNames = new Set<string>();
+  const casts: string[] = [];
 
   const visit = (node: ts.Node): void => {
     const found = importOf(node);
     if (found !== undefined) imports.push(found);
     if (ts.isIdentifier(node) && isFree(node)) freeNames.add(node.text);
+    const cast = castOf(node);
+    if (cast !== undefined) casts.push(cast);
     ts.forEachChild(node, visit);
   };
   visit(file);
-  return { path, text, imports, freeNames, mutableState: mutableStateOf(file) };
+  return { path, text, imports, freeNames, casts, brands: brandsOf(file), mutableState: mutableStateOf(file) };
 }
 
 /** The file that a relative import of `from` names, or undefined for packages. */
@@ -98,6 +105,21 @@ function isFree(node: ts.Identifier): boolean {
       ts.isMethodSignature(parent)) &&
     parent.name === node;
   return !isMemberName;
+}
+
+/** `value as Name`, also as part of a wider type. */
+function castOf(node: ts.Node): string | undefined {
+  if (!ts.isAsExpression(node) && !ts.isTypeAssertionExpression(node)) return undefined;
+  const { type } = node;
+  return ts.isTypeReferenceNode(type) && type.typeName.getText() !== 'const' ? type.typeName.getText() : undefined;
+}
+
+function brandsOf(file: ts.SourceFile): readonly string[] {
+  const symbols = [...file.text.matchAll(/^declare const (\w+): unique symbol;/gm)].map(([, name = '']) => `[${name}]`);
+  return file.statements
+    .filter((statement) => ts.isInterfaceDeclaration(statement) || ts.isTypeAliasDeclaration(statement))
+    .filter((statement) => symbols.some((symbol) => statement.getText().includes(symbol)))
+    .map(({ name }) => name.text);
 }
 
 const mutableStateOf = (file: ts.SourceFile): readonly string[] =>

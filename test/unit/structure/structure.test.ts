@@ -1,11 +1,14 @@
 // Holds the source to the architecture: direction of imports, one file that touches the process, shape of files.
 import { describe, expect, it } from 'vitest';
 import { importCircle, wrongWayImports } from './import-direction.ts';
-import { parseSource, readSources } from './source-file.ts';
+import { importedPath, parseSource, readSources } from './source-file.ts';
 
 const sources = readSources();
 
 const maxLines = 300;
+
+const unverified = 'src/policy/trial/unverified-principal.ts';
+const isTrial = (path: string): boolean => path.startsWith('src/policy/trial/');
 
 const isFastify = (specifier: string): boolean => specifier === 'fastify' || specifier.startsWith('@fastify/');
 const mayImportFastify = (path: string): boolean => path === 'src/app.ts' || path.startsWith('src/http/');
@@ -35,6 +38,34 @@ describe('the source', () => {
   it('imports only what it names in plain text', () => {
     const computed = sources.filter(({ imports }) => imports.some(({ specifier }) => specifier === '(computed)'));
     expect(computed.map(({ path }) => path)).toEqual([]);
+  });
+
+  it('makes each proof (principal, grant, guest token, key of a reusable token) in one file', () => {
+    const brands = sources.flatMap((source) => source.brands);
+    const makers = brands.map((brand) => [
+      brand,
+      sources.filter(({ casts }) => casts.includes(brand)).map(({ path }) => path),
+    ]);
+    expect(Object.fromEntries(makers)).toEqual({
+      Principal: ['src/authn/authenticate.ts', unverified],
+      Grant: ['src/policy/decide.ts'],
+      GuestToken: ['src/guest-token/issue.ts'],
+      ReuseKey: ['src/guest-token/reuse-key.ts'],
+    });
+  });
+
+  it('lets only trials make an unverified principal, and only commands and the tests of a policy make trials', () => {
+    const importersOf = (wanted: (path: string) => boolean): readonly string[] =>
+      sources
+        .filter(({ path, imports }) =>
+          imports.some(
+            ({ specifier, typeOnly }) => !typeOnly && wanted(importedPath(path, specifier) ?? '') && !wanted(path),
+          ),
+        )
+        .map(({ path }) => path);
+    expect(importersOf((path) => path === unverified).filter((path) => !isTrial(path))).toEqual([]);
+    const outside = importersOf(isTrial).filter((path) => !path.startsWith('src/commands/'));
+    expect(outside).toEqual(['src/config/policy-tests.ts']);
   });
 
   it('keeps no changing state in modules', () => {
@@ -99,6 +130,19 @@ describe('the reading of imports', () => {
     expect(parseSource('src/a.ts', 'const x = process.env;').freeNames.has('process')).toBe(true);
     expect(parseSource('src/a.ts', 'const { env } = process;').freeNames.has('process')).toBe(true);
     expect(parseSource('src/a.ts', 'const x = job.process;').freeNames.has('process')).toBe(false);
+  });
+
+  it('sees what is cast to what, and which types can only be cast to', () => {
+    const file = parseSource(
+      'src/a.ts',
+      `declare const proof: unique symbol;
+export interface Proven { readonly [proof]: true }
+export type Key = string & { readonly [proof]: true };
+export interface Plain { readonly proof: true }
+const a = {} as unknown as Proven; const b = [1] as const; const c = { k: '' as Key };`,
+    );
+    expect(file.brands).toEqual(['Proven', 'Key']);
+    expect(file.casts).toEqual(['Proven', 'Key']);
   });
 
   it('sees a variable of a module that can change', () => {
