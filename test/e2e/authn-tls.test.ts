@@ -84,7 +84,13 @@ describe.each([
     expect(answer.status).toBe(503);
     expect(answer.text).toContain('AUTHENTICATION_UNAVAILABLE');
     expect((await running.ask({ method: 'GET', path: '/readyz' })).status).toBe(503);
-    expect(running.lines().some(({ failure }) => failure === 'unreachable')).toBe(true);
+    expect(running.lines().find(({ failure }) => failure === 'unreachable')).toMatchObject({
+      level: 'warn',
+      message: 'could not fetch the keys of the issuer',
+      url: expect.stringMatching(/^https:\/\/localhost:\d+\/(jwks|\.well-known\/openid-configuration)$/) as string,
+      errorCode: 'DEPTH_ZERO_SELF_SIGNED_CERT',
+      fix: expect.stringContaining('NODE_EXTRA_CA_CERTS') as string,
+    });
     expect(asked).toBe(0);
   });
 });

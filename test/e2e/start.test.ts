@@ -1,5 +1,6 @@
 // Misconfigurations stop the start: every problem at once, one line each with the variable and the mend, exit code 78,
 // no secret printed, no socket opened.
+import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -43,6 +44,7 @@ beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'guest-token-start-'));
   writeFileSync(join(folder, 'policy.yaml'), policy);
   writeFileSync(join(folder, 'empty'), '\n');
+  execFileSync('mkfifo', [join(folder, 'fifo')]);
   writeFileSync(join(folder, 'two-lines'), `${apiKey}\n${apiKey}\n`);
   writeFileSync(join(folder, 'broken.yaml'), policy.replace('expiresIn: 1h', 'expiresin: 1h'));
 });
@@ -111,6 +113,29 @@ const cases: readonly (readonly [title: string, env: Record<string, string>, whe
   ['a negative number', { ...good, DATABRAIN_TIMEOUT_MS: '-1' }, 'DATABRAIN_TIMEOUT_MS'],
   ['a number that is not finite', { ...good, RATE_LIMIT_USER_MAX: 'Infinity' }, 'RATE_LIMIT_USER_MAX'],
   ['a limit of zero', { ...good, RATE_LIMIT_ADDRESS_MAX: '0' }, 'RATE_LIMIT_ADDRESS_MAX'],
+  ['no check of certificates', { ...good, NODE_TLS_REJECT_UNAUTHORIZED: '0' }, 'NODE_TLS_REJECT_UNAUTHORIZED'],
+  [
+    'a published example as HMAC secret',
+    { ...good, JWT_SECRET: 'a-string-secret-at-least-256-bits-long' },
+    'JWT_SECRET',
+  ],
+  ['one character repeated as HMAC secret', { ...good, JWT_SECRET: 'x'.repeat(40) }, 'JWT_SECRET'],
+  ['a secret that is not in its encoding', { ...good, JWT_SECRET_ENCODING: 'hex' }, 'JWT_SECRET'],
+  ['an unknown encoding of the secret', { ...good, JWT_SECRET_ENCODING: 'base32' }, 'JWT_SECRET_ENCODING'],
+  [
+    'an encoding without a secret',
+    { ...without('JWT_SECRET'), JWT_SECRET_ENCODING: 'base64', JWT_PUBLIC_KEY: publicKey },
+    'JWT_SECRET_ENCODING',
+  ],
+  ['the Authorization header under its name', { ...good, JWT_HEADER_NAME: 'Authorization' }, 'JWT_HEADER_NAME'],
+  ['a header that is no header', { ...good, JWT_HEADER_NAME: 'x y' }, 'JWT_HEADER_NAME'],
+  [
+    'a claim for the user beside an issuers file',
+    { ...good, JWT_ISSUERS_FILE: 'empty', JWT_USER_CLAIM: 'uid' },
+    'JWT_USER_CLAIM',
+  ],
+  ['a secret in a FIFO', { ...without('JWT_SECRET'), JWT_SECRET_FILE: 'fifo' }, 'JWT_SECRET_FILE'],
+  ['a policy in a FIFO', { ...good, POLICY_FILE: 'fifo' }, 'POLICY_FILE'],
   ['a tolerance that is too long', { ...good, JWT_CLOCK_TOLERANCE_SECONDS: '121' }, 'JWT_CLOCK_TOLERANCE_SECONDS'],
   ['a misspelt variable', { ...good, JWT_AUDIENCES: 'x' }, 'JWT_AUDIENCES'],
   ['an issuer in quotes', { ...good, JWT_ISSUER: '"https://issuer.example"' }, 'JWT_ISSUER'],

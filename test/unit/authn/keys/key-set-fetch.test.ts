@@ -1,7 +1,9 @@
 import { createServer, type IncomingHttpHeaders } from 'node:http';
+import { createSecureServer } from 'node:http2';
 import type { AddressInfo } from 'node:net';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { createDocumentFetcher, type FetchedDocument } from '../../../../src/authn/keys/key-set-fetch.ts';
+import { selfSigned } from '../../../support/self-signed.ts';
 
 const closing: (() => Promise<void>)[] = [];
 afterEach(async () => {
@@ -52,5 +54,51 @@ describe('a document fetched from an issuer', () => {
       'user-agent': 'guest-token-proxy',
     });
     expect(Object.keys(asked).sort()).toEqual(['accept', 'accept-encoding', 'connection', 'host', 'user-agent']);
+  });
+});
+
+describe('an issuer behind TLS', () => {
+  /** Speaks HTTP/2 and HTTP/1.1, and keeps what it was asked by. */
+  async function startTls(): Promise<{ url: string; versions: string[] }> {
+    const versions: string[] = [];
+    const server = createSecureServer({ ...selfSigned, allowHTTP1: true }, (request, response) => {
+      versions.push(request.httpVersion);
+      response.end('{"keys":[]}');
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    closing.push(async () => void server.close());
+    return { url: `https://localhost:${(server.address() as AddressInfo).port}/jwks`, versions };
+  }
+  const fetcher = () => {
+    const created = createDocumentFetcher({ connectTimeoutMs: 1_000, maxBytes: 1_000 });
+    closing.push(created.close);
+    return created;
+  };
+
+  it('is refused without a trusted certificate, even if Node was told to check none', async () => {
+    const { url, versions } = await startTls();
+    vi.stubEnv('NODE_TLS_REJECT_UNAUTHORIZED', '0');
+    try {
+      await expect(fetcher().fetch(url, AbortSignal.timeout(5_000))).rejects.toMatchObject({
+        failure: 'unreachable',
+        detail: { errorCode: 'DEPTH_ZERO_SELF_SIGNED_CERT' },
+      });
+    } finally {
+      vi.unstubAllEnvs();
+    }
+    expect(versions).toEqual([]);
+  });
+
+  it('is asked by HTTP/1.1, also if it offers HTTP/2', async () => {
+    const { url, versions } = await startTls();
+    const { setDefaultCACertificates, getCACertificates } = await import('node:tls');
+    const before = getCACertificates('default');
+    setDefaultCACertificates([...before, selfSigned.cert]);
+    try {
+      expect((await fetcher().fetch(url, AbortSignal.timeout(5_000))).document).toEqual({ keys: [] });
+    } finally {
+      setDefaultCACertificates(before);
+    }
+    expect(versions).toEqual(['1.1']);
   });
 });
