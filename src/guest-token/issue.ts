@@ -2,18 +2,16 @@
 // at the same moment cost one mint; a token is renewed before it becomes unusable; and while the upstream is down, slow
 // or limits us, whoever has a token with some life left keeps working and leaves the upstream to those who have none.
 import { LRUCache } from 'lru-cache';
-import type { Principal } from '../authn/principal.ts';
 import type { Clock } from '../clock.ts';
 import type { Mint } from '../databrain/mint.ts';
 import { ServiceError } from '../errors.ts';
 import type { Grant } from '../policy/decision.ts';
 import type { ApiKeys } from '../secrets/api-keys.ts';
-import type { Secret } from '../secrets/secret.ts';
 import { toGrantTag } from './grant-tag.ts';
 import { toTokenSha256, type GuestToken, type IssueGuestToken } from './guest-token.ts';
 import { createObtain, isOutage, patienceMs, type Obtained, type Wanted } from './mint-across-replicas.ts';
 import { isWithinGrant, secondsToShow, usabilityOf, type ReusableToken } from './reusable-token.ts';
-import { createReuseKeys, type ReuseKey } from './reuse-key.ts';
+import { createGrantNames, type ReuseKey } from './reuse-key.ts';
 import type { SharedTokens } from './shared-tokens.ts';
 import { createSingleFlight } from './single-flight.ts';
 
@@ -68,7 +66,7 @@ export function createIssue(options: IssueOptions): Issue {
   const entries = new LRUCache<ReuseKey, ReusableToken>({ max: options.maxEntries });
   const renewalNotBefore = new WeakMap<ReusableToken, number>();
   const flights = createSingleFlight<Obtained>();
-  const reuseKeyOf = createReuseKeys(options.baseUrl, clock);
+  const namesOf = createGrantNames(options.baseUrl, clock);
   /** API keys for which somebody waited in vain and nothing was minted since: nobody else with a spare token waits. */
   const unanswered = new Set<string>();
   let renewals = 0;
@@ -161,10 +159,8 @@ export function createIssue(options: IssueOptions): Issue {
     return handOut({ token, tokenSha256, sentAt, lifetimeMs, notAfterMs, renewAt: Infinity }, grant, 'minted');
   };
 
-  const find = async (grant: Grant, principal: Principal, apiKey: Secret | undefined): Promise<HandedOut> => {
-    // Without a key there is nothing to name a token by; mint says what is missing.
-    if (options.mode === 'off' || apiKey === undefined) return mintAlone(grant);
-    const wanted = { key: reuseKeyOf({ principal, grant, apiKey }), apiKey, grant };
+  const reuseOrObtain = async (wanted: Wanted): Promise<HandedOut> => {
+    const { grant } = wanted;
     const known = entries.get(wanted.key);
     const usability = known === undefined ? 'unusable' : usabilityOf(known, grant, minimumShare, clock);
     if (known === undefined || usability === 'unusable') return obtainFirst(wanted);
@@ -176,9 +172,12 @@ export function createIssue(options: IssueOptions): Issue {
   return {
     issue: async (grant, principal) => {
       const apiKey = apiKeys.get(grant.apiKeyName);
-      const handedOut = await find(grant, principal, apiKey);
-      const grantTag = apiKey === undefined ? '' : toGrantTag(principal, grant, apiKey);
-      return { ...handedOut, grantTag } as GuestToken;
+      if (apiKey === undefined) throw new ServiceError('INTERNAL_ERROR', 'api_key_missing');
+      if (options.mode === 'off') {
+        return { ...(await mintAlone(grant)), grantTag: toGrantTag(principal, grant, apiKey) } as GuestToken;
+      }
+      const { key, grantTag } = namesOf({ principal, grant, apiKey });
+      return { ...(await reuseOrObtain({ key, apiKey, grant })), grantTag } as GuestToken;
     },
     close: async () => {
       closed = true;

@@ -1,10 +1,12 @@
 // The name under which a token may be used again: a hash of everything that decides what the upstream would answer.
-// Two requests share a token only if every field of every part is the same, text by text.
+// Two requests share a token only if every field of every part is the same, text by text. Kept with the tag that the
+// browser is told, so that neither is made again for every request.
 import { hash } from 'node:crypto';
 import type { Principal } from '../authn/principal.ts';
 import type { Clock } from '../clock.ts';
 import type { Grant } from '../policy/decision.ts';
 import type { Secret } from '../secrets/secret.ts';
+import { toGrantTag } from './grant-tag.ts';
 import { isCutByAccessToken } from './reusable-token.ts';
 
 declare const hashed: unique symbol;
@@ -12,31 +14,35 @@ declare const hashed: unique symbol;
 /** SHA-256 in base64url. */
 export type ReuseKey = string & { readonly [hashed]: true };
 
-interface ReuseKeyParts {
+export interface GrantNames {
+  readonly key: ReuseKey;
+  readonly grantTag: string;
+}
+
+interface GrantParts {
   readonly principal: Principal;
   readonly grant: Grant;
   /** The API key that mints. */
   readonly apiKey: Secret;
 }
 
-/** What a key was made of besides the grant's request, by which it is remembered. */
-interface Remembered {
+/** What the names were made of besides the grant's request, by which they are remembered. */
+interface Remembered extends GrantNames {
   readonly principal: Principal;
   readonly apiKey: Secret;
   readonly lifetimeMs: number | undefined;
   readonly notAfterMs: number | undefined;
-  readonly key: ReuseKey;
 }
 
 /**
- * Gives the key for identity, upstream, API key, kind of lifetime and the whole body but `expiryTime`. It is remembered
- * beside the grant's request, so that a principal whose decision is remembered costs no hash; every part is compared
- * before a remembered key is used.
+ * Gives the key for identity, upstream, API key, kind of lifetime and the whole body but `expiryTime`, and the tag. Both
+ * are remembered beside the grant's request, so that a principal whose decision is remembered costs no hash; every part
+ * is compared before a remembered key is used.
  *
  * The lifetime counts in a form that stays the same from request to request: the policy's duration, or, once the access
  * token ends earlier, that end. Grants that differ in it never share a token.
  */
-export function createReuseKeys(baseUrl: string, clock: Clock): (parts: ReuseKeyParts) => ReuseKey {
+export function createGrantNames(baseUrl: string, clock: Clock): (parts: GrantParts) => GrantNames {
   const remembered = new WeakMap<Grant['request'], Remembered>();
 
   return ({ principal, grant, apiKey }) => {
@@ -49,12 +55,13 @@ export function createReuseKeys(baseUrl: string, clock: Clock): (parts: ReuseKey
       known.apiKey === apiKey &&
       known.lifetimeMs === lifetimeMs &&
       known.notAfterMs === notAfterMs;
-    if (isSame) return known.key;
+    if (isSame) return known;
 
     const lifetime = isCut ? `until ${notAfterMs}` : `for ${lifetimeMs}`;
     const parts = [principal.iss, principal.sub, apiKey.identity(), baseUrl, lifetime, grant.requestSha256];
     const key = hash('sha256', JSON.stringify(parts), 'base64url') as ReuseKey;
-    remembered.set(grant.request, { principal, apiKey, lifetimeMs, notAfterMs, key });
-    return key;
+    const names = { principal, apiKey, lifetimeMs, notAfterMs, key, grantTag: toGrantTag(principal, grant, apiKey) };
+    remembered.set(grant.request, names);
+    return names;
   };
 }

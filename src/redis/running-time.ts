@@ -13,16 +13,17 @@ const steps = 5;
  * clock in an idle process, and five turns of the event loop at least in a busy one. Does not end the work.
  */
 export function withinRunningTime<T>(work: Promise<T>, limitMs: number): Promise<T> {
+  const stepMs = Math.max(1, limitMs / steps);
   return new Promise((resolve, reject) => {
     let stepsLeft = steps;
     let timer: NodeJS.Timeout | undefined;
     const step = (): void => {
       stepsLeft -= 1;
-      if (stepsLeft > 0) timer = setTimeout(step, limitMs / steps);
+      if (stepsLeft > 0) timer = setTimeout(step, stepMs);
       // Timers come before what is read from sockets: let that come first.
       else setImmediate(() => reject(new TimeLimitReached()));
     };
-    timer = setTimeout(step, limitMs / steps);
+    timer = setTimeout(step, stepMs);
     work.then(resolve, reject).finally(() => clearTimeout(timer));
   });
 }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { createReuseKeys } from '../../../src/guest-token/reuse-key.ts';
+import { createGrantNames } from '../../../src/guest-token/reuse-key.ts';
 import type { Grant } from '../../../src/policy/decision.ts';
 import { Secret } from '../../../src/secrets/secret.ts';
 import { grantOf, hour, principalOf } from '../../support/issuing.ts';
@@ -10,7 +10,7 @@ describe('the name under which a token is reused', () => {
   const base = { principal: principalOf('alice'), grant: grantOf(), apiKey: new Secret('k1') };
   type Parts = typeof base & { readonly baseUrl?: string };
   const toReuseKey = ({ baseUrl = 'https://a.example', ...parts }: Parts): string =>
-    createReuseKeys(baseUrl, clock)(parts);
+    createGrantNames(baseUrl, clock)(parts).key;
   const request = base.grant.request;
   const withRequest = (part: object): { grant: Grant } => ({ grant: grantOf({ request: { ...request, ...part } }) });
 
@@ -56,7 +56,8 @@ describe('the name under which a token is reused', () => {
   });
 
   it('is remembered beside the request, and made anew for whatever else changes', () => {
-    const keyOf = createReuseKeys('https://a.example', clock);
+    const namesOf = createGrantNames('https://a.example', clock);
+    const keyOf = (parts: Parts): string => namesOf(parts).key;
     const keys = [
       base,
       { ...base, principal: principalOf('bob') },
