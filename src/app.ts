@@ -45,6 +45,9 @@ import { version } from './version.ts';
 /** How often watched files are compared with what is in use. */
 const defaultPollIntervalMs = 2_000;
 
+/** A load balancer may have sent a request when it could not know yet that its connection closes: it is still served. */
+const onTheirWayMs = 1_000;
+
 export interface AppOptions {
   readonly configuration: Configuration;
   /** The stores that secrets of the configuration came from; closed with the service. */
@@ -247,12 +250,14 @@ export async function buildApp(options: AppOptions): Promise<App> {
     stop: async () => {
       phase = 'draining';
       await pause(config.shutdown.drainSeconds * 1000);
-      phase = 'closing';
+      const refuseLater = setTimeout(() => (phase = 'closing'), onTheirWayMs);
       const cutOff = setTimeout(() => {
         logger.warn('the grace time is over; open connections are cut off');
         server.server.closeAllConnections();
       }, config.shutdown.graceSeconds * 1000);
       await server.close();
+      clearTimeout(refuseLater);
+      phase = 'closing';
       await issue.close();
       await upstream.close();
       policies.close();

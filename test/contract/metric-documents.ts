@@ -51,6 +51,10 @@ export const recordingRules = rules.filter((rule): rule is RecordingRule => 'rec
 interface Panel {
   readonly title: string;
   readonly type: string;
+  readonly gridPos: { readonly w: number };
+  readonly fieldConfig?: {
+    readonly defaults: { readonly unit: string; readonly custom?: { readonly stacking: { readonly mode: string } } };
+  };
   readonly description?: string;
   readonly panels?: readonly Panel[];
   readonly targets?: readonly { readonly expr: string; readonly legendFormat: string }[];

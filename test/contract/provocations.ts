@@ -73,7 +73,8 @@ async function askWhileStopping(): Promise<Observed> {
   socket.write('POST /guest-token HTTP/1.1\r\nHost: proxy\r\n');
   await new Promise((resolve) => setTimeout(resolve, 100));
   const stopped = service.stop();
-  await new Promise((resolve) => setTimeout(resolve, 100));
+  // Longer than requests are served that were on their way.
+  await new Promise((resolve) => setTimeout(resolve, 2_000));
   const head = { ...bearer(), origin: allowedOrigin, 'content-length': '0' };
   socket.write(
     `${Object.entries(head)

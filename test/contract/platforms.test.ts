@@ -1,0 +1,109 @@
+// The recipes for ECS, Cloud Run, Azure Container Apps and Fly: they parse, set what the program knows and accepts, give it
+// more time to stop than it takes, hold no secret, and name the image by digest. No account is at hand to deploy them.
+import { spawnSync } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { parse } from 'yaml';
+import { loadConfiguration } from '../../src/config/load-configuration.ts';
+import { unknownVariables } from '../../src/config/unknown-variables.ts';
+
+interface Recipe {
+  readonly env: Readonly<Record<string, string>>;
+  readonly image: string;
+  /** Seconds between SIGTERM and SIGKILL. */
+  readonly stopSeconds: number;
+  readonly text: string;
+}
+
+type Pairs = readonly { readonly name: string; readonly value: string }[];
+const toEnv = (pairs: Pairs): Readonly<Record<string, string>> =>
+  Object.fromEntries(pairs.map(({ name, value }) => [name, value]));
+const read = (path: string): string => readFileSync(path, 'utf8');
+
+function readEcs(): Recipe {
+  const text = read('deploy/ecs/task-definition.json');
+  const { containerDefinitions } = JSON.parse(text) as {
+    containerDefinitions: [{ environment: Pairs; image: string; stopTimeout: number; readonlyRootFilesystem: boolean }];
+  };
+  const [container] = containerDefinitions;
+  expect(container.readonlyRootFilesystem).toBe(true);
+  return { env: toEnv(container.environment), image: container.image, stopSeconds: container.stopTimeout, text };
+}
+
+function readCloudRun(): Recipe {
+  const text = read('deploy/cloud-run/service.yaml');
+  const { spec } = parse(text) as {
+    spec: { template: { spec: { containers: [{ env: Pairs; image: string }] } } };
+  };
+  const [container] = spec.template.spec.containers;
+  return { env: toEnv(container.env), image: container.image, stopSeconds: 10, text };
+}
+
+function readAzure(): Recipe {
+  const text = read('deploy/azure/container-app.yaml');
+  const { properties } = parse(text) as {
+    properties: { template: { terminationGracePeriodSeconds: number; containers: [{ env: Pairs; image: string }] } };
+  };
+  const [container] = properties.template.containers;
+  const { terminationGracePeriodSeconds: stopSeconds } = properties.template;
+  return { env: toEnv(container.env), image: container.image, stopSeconds, text };
+}
+
+const toJson = 'import json,sys,tomllib; print(json.dumps(tomllib.load(sys.stdin.buffer)))';
+const hasToml = spawnSync('python3', ['-c', 'import tomllib']).status === 0;
+
+function readFly(): Recipe {
+  const text = read('deploy/fly/fly.toml');
+  const { stdout } = spawnSync('python3', ['-c', toJson], { input: text, encoding: 'utf8' });
+  const { env, build, kill_timeout } = JSON.parse(stdout) as {
+    env: Record<string, string>;
+    build: { image: string };
+    kill_timeout: string;
+  };
+  return { env, image: build.image, stopSeconds: Number(kill_timeout.replace(/s$/, '')), text };
+}
+
+const recipes: readonly (readonly [string, () => Recipe, boolean])[] = [
+  ['ECS', readEcs, true],
+  ['Cloud Run', readCloudRun, true],
+  ['Azure Container Apps', readAzure, true],
+  ['Fly', readFly, hasToml],
+];
+
+describe.each(recipes)('the recipe for %s', (_name, recipe, canRead) => {
+  const title = (text: string): string => (canRead ? text : `${text} (needs python3 with tomllib)`);
+
+  it.skipIf(!canRead)(title('sets only what the program knows, and what it accepts'), () => {
+    const { env } = recipe();
+    expect(unknownVariables(env)).toEqual([]);
+    const isStored = Object.keys(env).some((name) => /_(AWS|GCP|AZURE)_SECRET$/.test(name));
+    // What a store or a platform's own secrets hold is put in its place.
+    const own = Object.fromEntries(Object.entries(env).filter(([name]) => !/_(AWS|GCP|AZURE)_SECRET$/.test(name)));
+    const key = isStored || env['DATABRAIN_API_KEY_FILE'] === undefined ? { DATABRAIN_API_KEY: randomUUID() } : {};
+    const { config, policy } = loadConfiguration({ ...own, ...key }, (path) =>
+      path === env['POLICY_FILE'] ? readFileSync('deploy/policy/policy.yaml') : Buffer.from(`${randomUUID()}\n`),
+    );
+    expect(config.insecure).toEqual([]);
+    expect(policy.policy.lint).toEqual([]);
+  });
+
+  it.skipIf(!canRead)(title('gives it more time to stop than drain and grace take'), () => {
+    const { env, stopSeconds } = recipe();
+    const needed = Number(env['SHUTDOWN_DRAIN_SECONDS']) + Number(env['SHUTDOWN_GRACE_SECONDS']);
+    expect(needed).toBeGreaterThan(0);
+    expect(stopSeconds).toBeGreaterThan(needed);
+  });
+
+  it.skipIf(!canRead)(title('names the image by digest, and holds no secret'), () => {
+    const { env, image, text } = recipe();
+    expect(image).toMatch(/@sha256:[0-9a-f]{64}$/);
+    for (const name of Object.keys(env))
+      expect(name).not.toMatch(/^(DATABRAIN_API_KEY(?!.*_(FILE|SECRET)$)\w*|JWT_SECRET|REDIS_URL)$/);
+    expect(text).not.toMatch(/BEGIN [A-Z ]*PRIVATE KEY/);
+  });
+
+  it.skipIf(!canRead)(title('asks /readyz or /livez about health'), () => {
+    expect(recipe().text).toMatch(/\/readyz|healthcheck/);
+  });
+});

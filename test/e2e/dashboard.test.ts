@@ -1,0 +1,63 @@
+// The dashboard and the alert rules in a real Prometheus that scrapes a real replica: every expression is understood, and
+// what a healthy service shows is shown.
+import { setTimeout as delay } from 'node:timers/promises';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { concrete } from '../../bench/dashboard/expression.ts';
+import { prometheusIsInstalled, startPrometheus, type Prometheus } from '../../bench/dashboard/prometheus.ts';
+import { jwtSecret, startFleet, type Fleet } from '../../bench/lifecycle/fleet.ts';
+import { startLoad, type Load } from '../../bench/lifecycle/load.ts';
+import { alertRules, panels, recordingRules } from '../contract/metric-documents.ts';
+import { createProgramBuild } from '../support/program.ts';
+import { redisIsInstalled, startRedisServer, type RedisServer } from '../support/redis-server.ts';
+
+const canRun = prometheusIsInstalled && redisIsInstalled;
+const reason = canRun ? '' : ' (needs prometheus and redis-server)';
+
+/** Empty unless something is configured or has gone wrong that this run has not. */
+const quiet = /^(Age|Downloads) of issuers’ keys|^Shadow policy|^Secrets in stores/;
+
+describe.skipIf(!canRun)(`in a real Prometheus${reason}`, () => {
+  const build = createProgramBuild();
+  let redis: RedisServer;
+  let fleet: Fleet;
+  let prometheus: Prometheus;
+  let load: Load;
+
+  beforeAll(async () => {
+    redis = await startRedisServer();
+    fleet = await startFleet({ program: await build.path(), redisUrl: redis.url });
+    prometheus = await startPrometheus([fleet.replica(0).adminPort, fleet.replica(1).adminPort]);
+    load = startLoad({ url: `http://127.0.0.1:${fleet.ports[0]}`, requestsPerSecond: 50, jwtSecret });
+    const seen = 'sum(rate(guest_token_requests_total{code="ISSUED"}[5s])) > 0 and sum(guest_token_redis_up) == 2';
+    while ((await prometheus.query(seen, 1)).length === 0) await delay(200);
+  });
+  afterAll(async () => {
+    await load.stop();
+    await prometheus[Symbol.asyncDispose]();
+    await fleet[Symbol.asyncDispose]();
+    await redis.stop();
+    build.remove();
+  });
+
+  it.each(panels.filter(({ targets }) => targets !== undefined).map((panel) => [panel.title, panel] as const))(
+    'the panel %s has data',
+    async (title, { targets = [] }) => {
+      const answers = await Promise.all(targets.map(({ expr }) => prometheus.query(concrete(expr), 10)));
+      if (!quiet.test(title)) expect(answers.flat().length).toBeGreaterThan(0);
+    },
+  );
+
+  it('every rule is evaluated, and none fires for a healthy service', async () => {
+    const rules = await prometheus.rules();
+    expect(rules.map(({ name }) => name).sort()).toEqual(
+      [...alertRules.map(({ alert }) => alert), ...recordingRules.map(({ record }) => record)].sort(),
+    );
+    expect(rules.filter(({ health }) => health !== 'ok')).toEqual([]);
+    expect(rules.filter(({ state }) => state === 'firing')).toEqual([]);
+  });
+
+  it('says that Redis is in use, once for each replica', async () => {
+    const series = await prometheus.query('guest_token_redis_up', 3);
+    expect(series.map(({ values }) => values.at(-1)?.[1])).toEqual(['1', '1']);
+  });
+});

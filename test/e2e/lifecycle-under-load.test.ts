@@ -1,0 +1,37 @@
+// Two replicas of the built program behind real gateways with the documented configurations, at 200 requests a second:
+// restarts, crashes, lost Redis, reloads and rotations cost no request. The long form, with numbers: bench/lifecycle.ts.
+import { afterAll, describe, expect, it } from 'vitest';
+import { isInstalled } from '../../bench/lifecycle/fronts.ts';
+import { runScenario, scenarios, type ScenarioName } from '../../bench/lifecycle/scenarios.ts';
+import { createProgramBuild } from '../support/program.ts';
+import { redisIsInstalled, redisReason } from '../support/redis-server.ts';
+
+const build = createProgramBuild();
+afterAll(() => build.remove());
+
+const fronts = { haproxy: isInstalled('haproxy'), nginx: isInstalled('nginx') };
+
+const costless: readonly (readonly [ScenarioName, string])[] = [
+  ['rollingHaproxy', 'a rolling restart behind HAProxy'],
+  ['rollingNginx', 'a rolling restart behind nginx'],
+  ['killReplica', 'a replica killed behind HAProxy'],
+  ['failover', 'a Redis failover by Sentinel'],
+  ['rotateWithGrace', 'a rotation of the API key with a grace period'],
+];
+
+describe.skipIf(!redisIsInstalled)(`under 200 requests a second${redisReason}`, () => {
+  for (const [name, title] of costless) {
+    const { front } = scenarios[name];
+    const isReady = fronts[front];
+    it.skipIf(!isReady)(
+      `${title} loses nothing${isReady ? '' : ` (${front} is not installed)`}`,
+      async () => {
+        const program = await build.path();
+        const { load } = await runScenario(name, { program, requestsPerSecond: 200, settleMs: 500, drainSeconds: 2 });
+        expect(Object.fromEntries(load.failures)).toEqual({});
+        expect(load.sent).toBeGreaterThan(150);
+      },
+      120_000,
+    );
+  }
+});
