@@ -14,7 +14,7 @@ const canRun = prometheusIsInstalled && redisIsInstalled;
 const reason = canRun ? '' : ' (needs prometheus and redis-server)';
 
 /** Empty unless something is configured or has gone wrong that this run has not. */
-const quiet = /^(Age|Downloads) of issuers’ keys|^Shadow policy|^Secrets in stores/;
+const quiet = /^(Age|Downloads) of issuers’ keys|^Shadow policy|^Secrets in stores|^Refusals by reason/;
 
 describe.skipIf(!canRun)(`in a real Prometheus${reason}`, () => {
   const build = createProgramBuild();
