@@ -2,7 +2,7 @@
 // into guest-token.js, which the service hands out, and into dist/browser/ for other people's bundlers.
 import { build, type BuildOptions } from 'esbuild';
 import { execFileSync } from 'node:child_process';
-import { writeFileSync } from 'node:fs';
+import { copyFileSync, writeFileSync } from 'node:fs';
 import packageJson from './package.json' with { type: 'json' };
 
 /** Bundles the program into `outfile`, which must lie in a folder beside openapi.yaml's, such as dist/. */
@@ -25,6 +25,24 @@ export async function buildProgram(outfile: string): Promise<void> {
       js: "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);",
     },
   });
+}
+
+/** The page of the policy playground, whole: no request leaves the admin listener. */
+export async function buildPlayground(outdir: string): Promise<void> {
+  await build({
+    absWorkingDir: import.meta.dirname,
+    entryPoints: ['src/playground/page/page.ts'],
+    outdir,
+    bundle: true,
+    platform: 'browser',
+    format: 'esm',
+    target: 'es2022',
+    legalComments: 'none',
+    logLevel: 'warning',
+    minify: true,
+  });
+  for (const name of ['index.html', 'page.css'])
+    copyFileSync(new URL(`src/playground/page/${name}`, import.meta.url), `${outdir}/${name}`);
 }
 
 const browserOptions = {
@@ -52,6 +70,7 @@ async function buildBrowserPackage(outdir: string): Promise<void> {
 
 if (import.meta.main) {
   await buildProgram('dist/main.js');
+  await buildPlayground('dist/playground');
   writeFileSync('guest-token.js', await buildBrowserHelper());
   await buildBrowserPackage('dist/browser');
 }

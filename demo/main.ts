@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { buildPlayground } from '../build.ts';
 import { salesEmbeds } from './databrain/catalogue.ts';
 import { startSimulatedDatabrain, type SimulatedDatabrain } from './databrain/start-simulated-databrain.ts';
 import type { ComponentCall } from './databrain/component-api.ts';
@@ -104,6 +105,8 @@ async function run(): Promise<void> {
   const { simulated, policyFile } = upstream;
 
   const proxyUrl = `http://${host}:${await freePort(ports.proxy, host)}`;
+  const adminUrl = `http://${host}:${await freePort(ports.admin, host)}`;
+  await buildPlayground(resolve(root, 'dist/playground'));
   const policy = (): string => readFileSync(resolve(root, policyFile), 'utf8');
   const explainOptions = { node: process.execPath, root, env: { ...inherited, POLICY_FILE: policyFile } };
   let logLines: LogLines | undefined;
@@ -131,8 +134,10 @@ async function run(): Promise<void> {
       ...upstream.settings,
       HOST: host,
       PORT: new URL(proxyUrl).port,
-      ADMIN_PORT: '0',
+      ADMIN_PORT: new URL(adminUrl).port,
+      ADMIN_PLAYGROUND: 'true',
       POLICY_FILE: policyFile,
+      ...(simulated && { POLICY_TEST_FILES: 'demo/sales.policy-test.yaml' }),
       JWT_ISSUER: login.issuer,
       JWT_AUDIENCE: login.audience,
       JWT_ALGORITHMS: 'HS256',
@@ -158,6 +163,7 @@ async function run(): Promise<void> {
       '',
       `Page       ${page.url}`,
       `Proxy      ${proxyUrl}/guest-token`,
+      `Playground ${adminUrl}/playground/  (what the policy gives whom)`,
       ...upstream.lines,
       '',
       `Or ask for a guest token as ${user?.name ?? 'a user'} (${user?.title ?? ''}) would:`,

@@ -8,7 +8,7 @@ export interface DemoSettings {
   readonly realApiUrl: string | undefined;
   /** The operator's own policy, for the real API only. */
   readonly policyFile: string | undefined;
-  readonly ports: { readonly page: number; readonly proxy: number; readonly databrain: number };
+  readonly ports: { readonly page: number; readonly proxy: number; readonly admin: number; readonly databrain: number };
   /** What the proxy's process inherits: the machine's environment without settings of the proxy, which the demo makes. */
   readonly inherited: Readonly<Record<string, string>>;
   /** Settings of the proxy that are taken from .env, for the real API only: keys and how to reach it. */
@@ -48,6 +48,7 @@ export function readDemoSettings(environment: Environment, envFile: string | und
     ports: {
       page: portFrom(all, 'DEMO_PAGE_PORT', 8000),
       proxy: portFrom(all, 'DEMO_PROXY_PORT', 8080),
+      admin: portFrom(all, 'DEMO_ADMIN_PORT', 9090),
       databrain: portFrom(all, 'DEMO_DATABRAIN_PORT', 8090),
     },
     inherited: pick(environment, (name) => !settingOfProxy.test(name)),

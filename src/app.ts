@@ -14,9 +14,11 @@ import { createUpstreamClient } from './databrain/client.ts';
 import { createIssue } from './guest-token/issue.ts';
 import { createRedisTokens } from './guest-token/redis-tokens.ts';
 import { createAdminListener } from './http/admin.ts';
+import type { PlaygroundFiles } from './http/playground.ts';
 import { createReadiness } from './http/readiness.ts';
 import { prepareVerifiers } from './http/jwt.ts';
 import { createPublicListener, type Phase } from './http/public-listener.ts';
+import { createEvaluate } from './playground/evaluate.ts';
 import { createDecide } from './policy/decide.ts';
 import { upstreamBodySchema } from './policy/upstream-request.ts';
 import { createKeyDerivation } from './redis/derived-keys.ts';
@@ -58,6 +60,8 @@ export interface AppOptions {
   readonly openApiDocument: string;
   /** The module that GET /guest-token.js answers with. */
   readonly browserHelper: string;
+  /** The files of the policy playground; absent: there is none. */
+  readonly playgroundFiles?: PlaygroundFiles | undefined;
   /** Only tests set it. */
   readonly pollIntervalMs?: number;
 }
@@ -87,6 +91,8 @@ export async function buildApp(options: AppOptions): Promise<App> {
   let secretChanges = 0;
   const staleSecrets = new Set<string>();
   const readFile = createFileReader();
+  const readText = async (path: string | undefined): Promise<string | undefined> =>
+    path === undefined ? undefined : (await readFile(path)).toString('utf8');
   const secretWatch: SecretWatch = {
     readFile,
     fileIntervalMs: pollIntervalMs,
@@ -233,6 +239,18 @@ export async function buildApp(options: AppOptions): Promise<App> {
       return metrics.expose();
     },
     version: () => ({ version, policyRevision: policies.current().revision }),
+    playground: options.playgroundFiles && {
+      files: options.playgroundFiles,
+      evaluate: createEvaluate({
+        maxLifetimeSeconds: config.maxLifetimeSeconds,
+        apiKeyNames: config.apiKeys.map(({ name }) => name),
+      }),
+      start: async () => {
+        const [policy, tests] = await Promise.all([config.policyFile, config.policyTestFiles[0]].map(readText));
+        return { policy: policy ?? '', tests: tests ?? '' };
+      },
+      now: clock.now,
+    },
   });
 
   const portOf = (listener: FastifyInstance): number => (listener.server.address() as AddressInfo).port;

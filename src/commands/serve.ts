@@ -1,8 +1,9 @@
 // serve: runs the service until it is asked to stop. All configuration problems are told before any socket opens.
 import { buildApp, type App } from '../app.ts';
 import { loadConfiguration, type Configuration } from '../config/load-configuration.ts';
-import { toLine } from '../problem.ts';
-import { readBrowserHelper, readOpenApiDocument } from '../shipped-files.ts';
+import type { PlaygroundFiles } from '../http/playground.ts';
+import { ConfigurationError, toLine } from '../problem.ts';
+import { readBrowserHelper, readOpenApiDocument, readPlaygroundFiles } from '../shipped-files.ts';
 import { createLog } from '../telemetry/logger.ts';
 import type { LogSink } from '../telemetry/log-writer.ts';
 import { escapeUnprintable } from '../printable.ts';
@@ -42,6 +43,15 @@ async function listen(app: App, context: CommandContext): Promise<boolean> {
   }
 }
 
+function builtPlayground(): PlaygroundFiles {
+  try {
+    return readPlaygroundFiles();
+  } catch {
+    const what = 'is true, and the page has not been built';
+    throw new ConfigurationError([{ where: 'ADMIN_PLAYGROUND', what, mend: 'Run npm run build, or unset it' }]);
+  }
+}
+
 export const serveCommand: Command = {
   name: 'serve',
   summary: 'runs the service (the default)',
@@ -58,8 +68,10 @@ Signals: SIGTERM and SIGINT drain and exit 0, a second one exits at once; SIGHUP
 
     const stored = await storedSecretsFor(context);
     let configuration: Configuration;
+    let playgroundFiles: PlaygroundFiles | undefined;
     try {
       configuration = loadConfiguration(context.env, readFileFor(context), stored);
+      playgroundFiles = configuration.config.hasPlayground ? builtPlayground() : undefined;
     } catch (error) {
       await stored.close();
       return exitCodeOf(error, context);
@@ -78,6 +90,7 @@ Signals: SIGTERM and SIGINT drain and exit 0, a second one exits at once; SIGHUP
       clock: context.clock,
       openApiDocument: readOpenApiDocument(),
       browserHelper: readBrowserHelper(),
+      playgroundFiles,
     });
     if (!(await listen(app, context))) return exitCode.configuration;
 

@@ -7,6 +7,8 @@ export interface Listeners {
   readonly admin?: { readonly host: string; readonly port: number };
   /** Host values that the admin listener answers beside loopback names and its own address; ADMIN_HOST is among them. */
   readonly adminHosts: readonly string[];
+  /** Whether the admin listener has the policy playground. */
+  readonly hasPlayground: boolean;
   /** Stands before every public path; empty, or begins with a slash and does not end in one. */
   readonly basePath: string;
   readonly keepAliveTimeoutSeconds: number;
@@ -54,6 +56,7 @@ export function readListeners(reader: Reader): Listeners {
     listen,
     ...(admin.port === 0 ? {} : { admin }),
     adminHosts: readAdminHosts(reader),
+    hasPlayground: reader.flag('ADMIN_PLAYGROUND'),
     basePath: readBasePath(reader),
     keepAliveTimeoutSeconds: reader.integer('KEEP_ALIVE_TIMEOUT_SECONDS', 1, 3_600) ?? 0,
   };

@@ -32,6 +32,11 @@ export const settings = [
     meaning: 'prefix of every public path, such as /bi, for load balancers that cannot strip one',
   },
   {
+    name: 'ADMIN_PLAYGROUND',
+    default: 'false',
+    meaning: 'true: the policy playground at /playground/ of the admin listener, which shows what a policy gives whom',
+  },
+  {
     name: 'ADMIN_HOSTS',
     form: 'list',
     meaning:

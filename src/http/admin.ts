@@ -7,6 +7,7 @@ import { adminConnectionBounds } from './connections.ts';
 import { createRouteCheck, refusePlainly } from './fallbacks.ts';
 import { probePaths, registerHealth, type Readiness } from './health.ts';
 import { createHostList, readHost } from './host.ts';
+import { playgroundPaths, registerPlayground, type PlaygroundOptions } from './playground.ts';
 import { createServer } from './server.ts';
 
 export interface AdminOptions {
@@ -20,9 +21,11 @@ export interface AdminOptions {
   readonly metrics: () => Promise<{ readonly contentType: string; readonly text: string }>;
   /** What runs: the program's version and the policy revision in use. */
   readonly version: () => Readonly<Record<string, string>>;
+  /** Undefined: there is no playground. */
+  readonly playground: PlaygroundOptions | undefined;
 }
 
-const paths = ['/metrics', '/version', ...probePaths];
+const paths = ['/metrics', '/version', ...probePaths].map((path) => [path, 'GET, HEAD'] as const);
 
 /** Creates the listener; it is opened only if ADMIN_PORT says so. */
 export function createAdminListener(options: AdminOptions): FastifyInstance {
@@ -47,10 +50,11 @@ export function createAdminListener(options: AdminOptions): FastifyInstance {
         throw new ServiceError('INVALID_REQUEST', 'host_refused');
       }
     },
-    checkRoute: createRouteCheck(new Map(paths.map((path) => [path, 'GET, HEAD']))),
+    checkRoute: createRouteCheck(new Map([...paths, ...(options.playground === undefined ? [] : playgroundPaths)])),
     refuse: refusePlainly,
   });
   registerHealth(app, readiness);
+  if (options.playground !== undefined) registerPlayground(app, options.playground);
 
   app.get('/metrics', async (_request, reply) => {
     const { contentType, text } = await metrics();

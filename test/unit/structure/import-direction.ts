@@ -56,14 +56,15 @@ const directions: Readonly<Record<string, Rule>> = {
   limits: { uses: [...ground, 'redis'], knows: [] },
   authn: { uses: ground, knows: [] },
   policy: { uses: ground, knows: ['authn'] },
+  playground: { uses: [...ground, 'policy'], knows: ['authn'] },
   databrain: { uses: ground, knows: ['policy'] },
   'guest-token': { uses: [...ground, 'redis'], knows: ['authn', 'policy', 'databrain'] },
   config: { uses: [...ground, 'authn', 'policy', 'redis'], knows: ['guest-token', 'http'] },
   /** What changes under the running service. */
   reload: { uses: [...ground, 'config', 'policy'], knows: ['authn', 'telemetry'] },
   telemetry: { uses: ground, knows: [...shared, ...stages, 'config'] },
-  http: { uses: [...ground, ...shared], knows: [...stages, 'config', 'telemetry'] },
-  app: { uses: [...everyPart, 'reload'], knows: [] },
+  http: { uses: [...ground, ...shared], knows: [...stages, 'config', 'playground', 'telemetry'] },
+  app: { uses: [...everyPart, 'playground', 'reload'], knows: [] },
   commands: { uses: [...everyPart, 'app', 'shipped-files'], knows: [] },
   /** Runs in a browser: knows nothing of the service. */
   browser: { uses: [], knows: [] },

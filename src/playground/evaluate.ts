@@ -1,0 +1,165 @@
+// What the policy playground shows for a policy, claims and tests: problems and lint by line, the explained decision, the
+// same for a second user or a second policy, and the policy tests' results. Pure; mints nothing, changes nothing, knows
+// no key. Everything that comes in was typed by an operator and is bounded here.
+import type { Claims } from '../authn/principal.ts';
+import { loadPolicy } from '../policy/compile/load-policy.ts';
+import type { Policy } from '../policy/policy.ts';
+import { coveredPercent } from '../policy/trial/coverage.ts';
+import { explain, type Explanation } from '../policy/trial/explain.ts';
+import { compareBodies } from '../policy/trial/policy-test-diff.ts';
+import { loadPolicyTests } from '../policy/trial/policy-test-document.ts';
+import { runPolicyTests, type PolicyTestRun } from '../policy/trial/policy-test-run.ts';
+import { ConfigurationError, type Problem } from '../problem.ts';
+
+export interface PlaygroundInput {
+  readonly policy: string;
+  readonly claims: Claims;
+  readonly dataApp?: string | undefined;
+  /** The user, the policy or both that the first are compared with. */
+  readonly otherClaims?: Claims | undefined;
+  readonly otherPolicy?: string | undefined;
+  readonly tests?: string | undefined;
+}
+
+/** A problem at its place; line and column count from 1. */
+export interface PlacedProblem {
+  readonly line: number;
+  readonly column: number;
+  readonly message: string;
+  readonly severity: 'error' | 'warning';
+}
+
+interface Trial {
+  readonly problems: readonly PlacedProblem[];
+  /** Absent: the policy does not load. */
+  readonly explanation?: Explanation;
+}
+
+export interface PlaygroundTest {
+  readonly name: string;
+  readonly line: number;
+  readonly passed: boolean;
+  /** What came instead of what the test expects, a line each. */
+  readonly differences: readonly string[];
+}
+
+export interface PlaygroundResult extends Trial {
+  readonly dataApps: readonly string[];
+  readonly other?: Trial & {
+    /** Paths of the body with both values; absent while one of the two gives no body. */
+    readonly differences?: readonly BodyDifference[];
+  };
+  readonly tests?: {
+    readonly problems: readonly PlacedProblem[];
+    readonly results: readonly PlaygroundTest[];
+    readonly coveredPercent: number;
+    readonly gaps: readonly PlacedProblem[];
+  };
+}
+
+export interface BodyDifference {
+  readonly path: string;
+  readonly left?: { readonly value: unknown };
+  readonly right?: { readonly value: unknown };
+}
+
+const policyName = 'policy.yaml';
+const testsName = 'tests.yaml';
+/** Decisions of one evaluation, which holds the process while it runs: some milliseconds each at worst. */
+const maxTests = 200;
+
+const place = (position: string): { readonly line: number; readonly column: number } => {
+  const [, line = '1', column = '1'] = /:(\d+):(\d+)$/.exec(position) ?? [];
+  return { line: Number(line), column: Number(column) };
+};
+
+const toPlaced =
+  (severity: PlacedProblem['severity']) =>
+  ({ where, what, mend }: Problem): PlacedProblem => ({ ...place(where), message: `${what}. ${mend}.`, severity });
+
+function tryLoading<T>(load: () => T): { readonly loaded?: T; readonly problems: readonly PlacedProblem[] } {
+  try {
+    return { loaded: load(), problems: [] };
+  } catch (error) {
+    if (!(error instanceof ConfigurationError)) throw error;
+    return { problems: error.problems.map(toPlaced('error')) };
+  }
+}
+
+const show = (side: { readonly value: unknown } | undefined): string =>
+  side === undefined ? 'nothing' : (JSON.stringify(side.value) ?? 'nothing');
+
+function testsOf(policy: Policy, text: string): NonNullable<PlaygroundResult['tests']> {
+  const { loaded, problems } = tryLoading(() => loadPolicyTests({ text, file: testsName }));
+  const empty = { results: [], coveredPercent: 0, gaps: [] };
+  if (loaded === undefined) return { problems, ...empty };
+  if (loaded.tests.length > maxTests) {
+    const message = `The playground runs ${maxTests} tests at most. Use the command test for more.`;
+    return { problems: [{ line: 1, column: 1, message, severity: 'error' }], ...empty };
+  }
+  const run: PolicyTestRun = runPolicyTests(policy, loaded.tests);
+  const results = run.results.map(({ test, passed, outcome, differences }): PlaygroundTest => {
+    const unlike =
+      passed || differences.length > 0
+        ? []
+        : [outcome.kind === 'denied' ? `was denied (${outcome.denial.reason}): ${outcome.what}` : 'was permitted'];
+    const lines = differences.map(
+      ({ path, expected, actual }) => `${path || 'body'}: expected ${show(expected)}, got ${show(actual)}`,
+    );
+    return { name: test.name, line: place(test.position).line, passed, differences: [...unlike, ...lines] };
+  });
+  const gaps = run.coverage.gaps.map(({ position, what }): PlacedProblem => ({
+    ...place(position),
+    message: what,
+    severity: 'warning',
+  }));
+  return { problems: [], results, coveredPercent: coveredPercent(run.coverage), gaps };
+}
+
+export interface PlaygroundLimits {
+  /** Upper bound for every `expiresIn`, as the service has it. */
+  readonly maxLifetimeSeconds: number;
+  /** Settings that hold an API key: their names only. */
+  readonly apiKeyNames: readonly string[];
+}
+
+/** @param nowMs wall time in milliseconds since the epoch */
+export type Evaluate = (input: PlaygroundInput, nowMs: number) => PlaygroundResult;
+
+/** Gives the playground's one question. It throws for nothing that can be typed. */
+export function createEvaluate(limits: PlaygroundLimits): Evaluate {
+  const load = (text: string) => tryLoading(() => loadPolicy({ text, file: policyName, ...limits }));
+
+  return (input, nowMs) => {
+    const { loaded: policy, problems } = load(input.policy);
+    if (policy === undefined) return { problems, dataApps: [] };
+    const explanation = explain(policy, input.claims, input.dataApp, nowMs);
+    const comparesAnything = input.otherClaims !== undefined || input.otherPolicy !== undefined;
+    const another = input.otherPolicy === undefined ? { loaded: policy, problems: [] } : load(input.otherPolicy);
+    const otherExplanation =
+      another.loaded && comparesAnything
+        ? explain(another.loaded, input.otherClaims ?? input.claims, input.dataApp, nowMs)
+        : undefined;
+    const differences =
+      explanation.body === undefined || otherExplanation?.body === undefined
+        ? undefined
+        : compareBodies(explanation.body, otherExplanation.body).map(({ path, expected, actual }) => ({
+            path,
+            ...(expected && { left: expected }),
+            ...(actual && { right: actual }),
+          }));
+    return {
+      problems: policy.lint.map(toPlaced('warning')),
+      dataApps: [...policy.dataApps.keys()],
+      explanation,
+      ...(comparesAnything && {
+        other: {
+          problems: another.problems,
+          ...(otherExplanation && { explanation: otherExplanation }),
+          ...(differences && { differences }),
+        },
+      }),
+      ...(input.tests !== undefined && input.tests.trim() !== '' && { tests: testsOf(policy, input.tests) }),
+    };
+  };
+}

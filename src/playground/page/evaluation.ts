@@ -1,0 +1,79 @@
+// The page's one question to the admin listener, and the answer's shape as far as the page shows it.
+import type { PlacedMessage } from './editor.ts';
+
+export interface Question {
+  readonly policy: string;
+  readonly claims: Readonly<Record<string, unknown>>;
+  readonly dataApp?: string;
+  readonly otherClaims?: Readonly<Record<string, unknown>>;
+  readonly otherPolicy?: string;
+  readonly tests?: string;
+}
+
+export interface ReadClaim {
+  readonly name: string;
+  readonly value?: unknown;
+}
+
+export interface Field {
+  readonly path: string;
+  readonly value: unknown;
+  readonly expression?: string;
+  readonly position?: string;
+  readonly claims?: readonly ReadClaim[];
+}
+
+export interface Explanation {
+  readonly decision: 'permit' | 'deny';
+  readonly dataApp?: string;
+  readonly apiKey?: string;
+  readonly requestSha256?: string;
+  readonly fields?: readonly Field[];
+  readonly denial?: {
+    readonly code: string;
+    readonly reason: string;
+    readonly what: string;
+    readonly message?: string;
+    readonly claim?: string;
+    readonly position?: string;
+    readonly rule?: { readonly path: string; readonly expression: string };
+  };
+}
+
+export interface Side {
+  readonly value: unknown;
+}
+
+export interface Answer {
+  readonly problems: readonly PlacedMessage[];
+  readonly dataApps: readonly string[];
+  readonly explanation?: Explanation;
+  readonly other?: {
+    readonly problems: readonly PlacedMessage[];
+    readonly explanation?: Explanation;
+    readonly differences?: readonly { readonly path: string; readonly left?: Side; readonly right?: Side }[];
+  };
+  readonly tests?: {
+    readonly problems: readonly PlacedMessage[];
+    readonly results: readonly {
+      readonly name: string;
+      readonly line: number;
+      readonly passed: boolean;
+      readonly differences: readonly string[];
+    }[];
+    readonly coveredPercent: number;
+    readonly gaps: readonly PlacedMessage[];
+  };
+}
+
+/** Throws an Error with a sentence for the page. */
+export async function ask(question: Question, signal: AbortSignal): Promise<Answer> {
+  const response = await fetch('evaluate', {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify(question),
+    signal,
+  });
+  if (!response.ok) throw new Error(`The service answered ${response.status}. Is the text larger than 256 KiB?`);
+  return (await response.json()) as Answer;
+}
