@@ -6,9 +6,9 @@ import { loadPolicy } from '../policy/compile/load-policy.ts';
 import type { Policy } from '../policy/policy.ts';
 import { coveredPercent } from '../policy/trial/coverage.ts';
 import { explain, type Explanation } from '../policy/trial/explain.ts';
-import { compareBodies } from '../policy/trial/policy-test-diff.ts';
 import { loadPolicyTests } from '../policy/trial/policy-test-document.ts';
 import { runPolicyTests, type PolicyTestRun } from '../policy/trial/policy-test-run.ts';
+import { treeDifferences, type TreeDifference } from '../policy/tree-difference.ts';
 import { ConfigurationError, type Problem } from '../problem.ts';
 
 export interface PlaygroundInput {
@@ -47,7 +47,7 @@ export interface PlaygroundResult extends Trial {
   readonly dataApps: readonly string[];
   readonly other?: Trial & {
     /** Paths of the body with both values; absent while one of the two gives no body. */
-    readonly differences?: readonly BodyDifference[];
+    readonly differences?: readonly TreeDifference[];
   };
   readonly tests?: {
     readonly problems: readonly PlacedProblem[];
@@ -55,12 +55,6 @@ export interface PlaygroundResult extends Trial {
     readonly coveredPercent: number;
     readonly gaps: readonly PlacedProblem[];
   };
-}
-
-export interface BodyDifference {
-  readonly path: string;
-  readonly left?: { readonly value: unknown };
-  readonly right?: { readonly value: unknown };
 }
 
 const policyName = 'policy.yaml';
@@ -104,7 +98,7 @@ function testsOf(policy: Policy, text: string): NonNullable<PlaygroundResult['te
         ? []
         : [outcome.kind === 'denied' ? `was denied (${outcome.denial.reason}): ${outcome.what}` : 'was permitted'];
     const lines = differences.map(
-      ({ path, expected, actual }) => `${path || 'body'}: expected ${show(expected)}, got ${show(actual)}`,
+      ({ path, left, right }) => `${path || 'body'}: expected ${show(left)}, got ${show(right)}`,
     );
     return { name: test.name, line: place(test.position).line, passed, differences: [...unlike, ...lines] };
   });
@@ -143,11 +137,7 @@ export function createEvaluate(limits: PlaygroundLimits): Evaluate {
     const differences =
       explanation.body === undefined || otherExplanation?.body === undefined
         ? undefined
-        : compareBodies(explanation.body, otherExplanation.body).map(({ path, expected, actual }) => ({
-            path,
-            ...(expected && { left: expected }),
-            ...(actual && { right: actual }),
-          }));
+        : [...treeDifferences(explanation.body, otherExplanation.body)];
     return {
       problems: policy.lint.map(toPlaced('warning')),
       dataApps: [...policy.dataApps.keys()],
