@@ -205,13 +205,13 @@ export const policyReasons = [
   'client_id_refused',
   'filter_value_refused',
   'value_refused',
-  'body_refused',
   'access_token_ends_too_soon',
 ] as const;
 export type PolicyReason = (typeof policyReasons)[number];
 
 /** Reasons of `guest-token/`: why no guest token could be had. */
 export const upstreamReasons = [
+  'body_refused',
   'upstream_rejected',
   'upstream_key_refused',
   'upstream_invalid_response',

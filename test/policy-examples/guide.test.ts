@@ -1,6 +1,7 @@
 // docs/policy.md promises that its policies and its table of expressions are run. This runs them.
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
+import { policyReasons } from '../../src/errors.ts';
 import { explain } from '../../src/policy/trial/explain.ts';
 import { loadPolicy } from '../../src/policy/compile/load-policy.ts';
 import { policySchema } from '../../src/policy/document/policy-schema.ts';
@@ -88,11 +89,7 @@ describe('the table of expressions in the guide', () => {
 
 describe('the guide', () => {
   it('names every reason for which a policy refuses', () => {
-    const source = readFileSync(new URL('../../src/errors.ts', import.meta.url), 'utf8');
-    const union = /export type PolicyReason =([^;]+);/.exec(source)?.[1] ?? '';
-    const reasons = [...union.matchAll(/'([a-z_]+)'/g)].map(([, reason]) => reason ?? '');
-    expect(reasons.length).toBeGreaterThanOrEqual(9);
-    expect(reasons.filter((reason) => !guide.includes(`\`${reason}\``))).toEqual([]);
+    expect(policyReasons.filter((reason) => !guide.includes(`\`${reason}\``))).toEqual([]);
   });
 
   it('names every key of a data app', () => {

@@ -1,7 +1,7 @@
 // From the policy file's text to a Policy, or every problem at once (contract section 5): YAML, structure, then
 // variables and each data app with its expressions, rules and lint.
 import { createHash } from 'node:crypto';
-import { ConfigurationError } from '../../problem.ts';
+import { ConfigurationError, type Problem } from '../../problem.ts';
 import { compileAnchoredPattern } from './anchored-pattern.ts';
 import { LoadProblem } from '../expression/load-problem.ts';
 import { compileDataApp, type DataAppDocument, type Pattern } from './compile-data-app.ts';
@@ -24,7 +24,6 @@ export interface LoadPolicyOptions {
 
 /** The structure that policy-schema.ts asserts. */
 interface PolicyFile {
-  readonly variables?: Readonly<Record<string, string>>;
   readonly dataApps: Readonly<Record<string, DataAppDocument>>;
 }
 
@@ -35,6 +34,13 @@ const memberAt = (value: unknown, key: string): unknown =>
   typeof value === 'object' && value !== null && Object.hasOwn(value, key)
     ? (value as Readonly<Record<string, unknown>>)[key]
     : undefined;
+
+/** In the order of the file. */
+function byPosition(a: Problem, b: Problem): number {
+  const [, aLine = 0, aColumn = 0] = (/:(\d+):(\d+)$/.exec(a.where) ?? []).map(Number);
+  const [, bLine = 0, bColumn = 0] = (/:(\d+):(\d+)$/.exec(b.where) ?? []).map(Number);
+  return aLine - bLine || aColumn - bColumn;
+}
 
 /** Each pattern is compiled once, however many data apps it is for. */
 function patternReader(root: unknown, compiler: PolicyCompiler): (path: readonly string[]) => Pattern | undefined {
@@ -60,12 +66,16 @@ function patternReader(root: unknown, compiler: PolicyCompiler): (path: readonly
 /** Throws ConfigurationError with all problems, each at `file:line:column`. */
 export function loadPolicy({ text, file, maxLifetimeSeconds, apiKeyNames }: LoadPolicyOptions): Policy {
   const document = parseStrictYaml({ text, file, maxKibibytes: 512 });
-  const structural = structureProblems(document);
-  if (structural.length > 0) throw new ConfigurationError(structural);
-  const { variables = {}, dataApps } = document.value as PolicyFile;
-
   const compiler = createPolicyCompiler(document);
+  const variables = memberAt(document.value, 'variables') ?? {};
   for (const [name, expression] of Object.entries(variables)) compiler.defineVariable(name, expression);
+
+  const structural = structureProblems(document);
+  if (structural.length > 0) {
+    compiler.checkExpressions(['dataApps'], memberAt(document.value, 'dataApps'));
+    throw new ConfigurationError([...structural, ...compiler.problems].sort(byPosition));
+  }
+  const { dataApps } = document.value as PolicyFile;
 
   const patternAt = patternReader(document.value, compiler);
   const timeZone = createTimeZoneRule();
@@ -86,7 +96,7 @@ export function loadPolicy({ text, file, maxLifetimeSeconds, apiKeyNames }: Load
       );
     defaultDataApp ??= dataApp;
   }
-  if (compiler.problems.length > 0) throw new ConfigurationError(compiler.problems);
+  if (compiler.problems.length > 0) throw new ConfigurationError(compiler.problems.sort(byPosition));
 
   return Object.freeze({
     file,

@@ -89,8 +89,9 @@ export function createPolicyCompiler(document: YamlDocument) {
       if (expected !== undefined && !typeFits(expression.type, expected))
         throw new LoadProblem(
           `the expression gives ${expression.type}, and ${pathText(path)} needs ${expected.join(' or ')}`,
-          `Write an expression that gives ${expected.join(' or ')}`,
-          0,
+          /^list<(?:int|double)>$/.test(expression.type)
+            ? 'Lists hold strings: write .map(x, string(x)) behind it'
+            : `Write an expression that gives ${expected.join(' or ')}`,
         );
       const compiled = compileSite(
         {
@@ -132,16 +133,31 @@ export function createPolicyCompiler(document: YamlDocument) {
     }
   };
 
+  /** Reads every expression below a path, whatever the structure there. */
+  const checkExpressions = (path: Path, value: unknown): void => {
+    const isCondition = typeof value === 'string' && (path.at(-1) === 'when' || path.at(-1) === 'expression');
+    if (isCondition || expressionIn(value)?.text.includes('${') === false)
+      compileAt(path, value, isCondition ? ['bool'] : undefined, { kind: 'value', path: '' });
+    else if (Array.isArray(value)) value.forEach((item, i) => checkExpressions([...path, i], item));
+    else if (typeof value === 'object' && value !== null)
+      for (const [name, member] of Object.entries(value)) checkExpressions([...path, name], member);
+  };
+
   return {
     problems,
     sites,
     problem,
+    checkExpressions,
     positionOf: document.positionOf,
 
     /** Defines a variable over those defined before it. It is evaluated when first used, once per decision. */
     defineVariable(name: string, value: unknown): void {
       const path = ['variables', name];
-      const compiled = compileAt(path, value, undefined, { kind: 'variable', path: `variables.${name}` });
+      // What is not text is a problem of the structure.
+      const compiled =
+        typeof value === 'string'
+          ? compileAt(path, value, undefined, { kind: 'variable', path: `variables.${name}` })
+          : undefined;
       if (compiled === undefined) {
         // Known from here on, so that its uses do not add problems of their own.
         variableTypes.set(name, 'dyn');

@@ -140,6 +140,8 @@ export const listRule =
     if (!Array.isArray(value)) return refuse('is not a list');
     if (value.length === 0 && !allowEmpty) return refuse('is an empty list');
     if (value.length > longestList) return refuse('has more than 1000 elements');
+    if (value.some((item) => typeof item === 'number' || typeof item === 'bigint'))
+      return refuse('holds numbers, and lists hold strings: write .map(x, string(x)) behind it');
     return Object.freeze((value as readonly unknown[]).map((item) => element(item, refuse, pay)));
   };
 

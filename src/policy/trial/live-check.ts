@@ -38,13 +38,20 @@ function checkReference({ kind, id, position }: Reference, listing: EmbedsListin
   };
 }
 
+/** Names from Databrain's answer, for one line of a terminal. */
+const named = (names: ReadonlySet<string>): string =>
+  [...names]
+    .slice(0, 3)
+    .map((name) => JSON.stringify(name.slice(0, 100)))
+    .join(' or ');
+
 /** What is wrong with a data app according to the listing of its own key. Metric ids are not listed, so not checked. */
 export function checkDataApp(dataApp: DataAppPolicy, listing: EmbedsListing): readonly Problem[] {
   if (listing.dataAppNames.size > 0 && !listing.dataAppNames.has(dataApp.name)) {
     return [
       {
         where: dataApp.position,
-        what: `the key in ${dataApp.apiKeyName} belongs to another data app than ${dataApp.name}`,
+        what: `the key in ${dataApp.apiKeyName} belongs to the data app ${named(listing.dataAppNames)}, not to "${dataApp.name}"`,
         mend: `Correct the data app's name, or its apiKey, or the key in ${dataApp.apiKeyName}`,
       },
     ];

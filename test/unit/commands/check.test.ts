@@ -204,7 +204,7 @@ describe('check --live', () => {
       'the key of another data app',
       { financeEmbeds: '[sales-overview]' },
       { DATABRAIN_API_KEY_FINANCE: salesKey },
-      /^policy\.yaml:14:3: the key in DATABRAIN_API_KEY_FINANCE belongs to another data app/,
+      /^policy\.yaml:14:3: the key in DATABRAIN_API_KEY_FINANCE belongs to the data app "[^"]+", not to "finance"/,
     ],
     [
       'an embed that is not there',
