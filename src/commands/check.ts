@@ -8,6 +8,7 @@ import { toLine, type Problem } from '../problem.ts';
 import { exitCode, type Command, type CommandContext } from './command.ts';
 import { fetchListing } from './embeds-listing.ts';
 import { parseWords } from './parse-args.ts';
+import { withPolicyFile } from './trial-policy.ts';
 import { exitCodeOf, readFileFor, storedSecretsFor } from './surroundings.ts';
 
 const count = (number: number, noun: string): string => `${number} ${noun}${number === 1 ? '' : 's'}`;
@@ -53,24 +54,27 @@ async function checkLive(policy: Policy, config: Config, context: CommandContext
 export const checkCommand: Command = {
   name: 'check',
   summary: 'validates settings and policy without starting',
-  help: `Usage: guest-token-proxy check [--strict] [--live]
+  help: `Usage: guest-token-proxy check [--policy <file>] [--strict] [--live]
 
 Validates all settings, the policy files and POLICY_TEST_FILES, and prints every problem at once, one line each:
 location, problem, fix. Prints what the policy's author should think about (lint), and where each secret comes from.
 Secrets in stores (X_VAULT and the like) are read, and never printed.
 
+  --policy  the policy file (default: the setting POLICY_FILE)
   --strict  lint warnings fail the check
   --live    also asks Databrain's embeds listing whether keys, data apps, embed ids and dashboard ids exist; mints nothing
 
 Exit code 78 if the service would not start, 1 if --strict or --live finds something, or if a store of secrets is away.
 `,
-  run: async (context) => {
-    const words = parseWords(checkCommand, context, {
+  run: async (commandContext) => {
+    const words = parseWords(checkCommand, commandContext, {
+      policy: { type: 'string' },
       strict: { type: 'boolean', default: false },
       live: { type: 'boolean', default: false },
     });
     if ('exit' in words) return words.exit;
     const { strict, live } = words.values;
+    const context = withPolicyFile(commandContext, words.values.policy);
     const stored = await storedSecretsFor(context);
     try {
       const { config, policy, shadow } = loadConfiguration(context.env, readFileFor(context), stored);

@@ -29,8 +29,8 @@ export function claimsOfToken(token: string): Readonly<Record<string, unknown>> 
 export const explainCommand: Command = {
   name: 'explain',
   summary: 'shows what the policy makes of given claims, and why',
-  help: `Usage: guest-token-proxy explain --claims <file, JSON or -> [--data-app <name>] [--json]
-       guest-token-proxy explain --token <JWT> [--data-app <name>] [--json]
+  help: `Usage: guest-token-proxy explain --claims <file, JSON or -> [--data-app <name>] [--policy <file>] [--json]
+       guest-token-proxy explain --token <JWT> [--data-app <name>] [--policy <file>] [--json]
 
 Shows the exact body that would be sent to Databrain and, for every field, the expression, the claims it read and the
 value; or the rule that refuses, its position and the claim. Needs the policy only: no keys, no secrets. Mints nothing.
@@ -38,6 +38,7 @@ value; or the rule that refuses, its position and the claim. Needs the policy on
   --claims    a JSON object, the name of a file that holds one, or - for standard input
   --token     a JWT whose claims to take; it is NOT verified
   --data-app  the data app that the browser would name (default: the policy's default)
+  --policy    the policy file (default: the setting POLICY_FILE)
   --json      for machines
 
 Settings: POLICY_FILE, TOKEN_MAX_LIFETIME_SECONDS. Exit code 0 for a permit and for a refusal: both are explained.
@@ -47,6 +48,7 @@ Settings: POLICY_FILE, TOKEN_MAX_LIFETIME_SECONDS. Exit code 0 for a permit and 
       claims: { type: 'string' },
       token: { type: 'string' },
       'data-app': { type: 'string' },
+      policy: { type: 'string' },
       json: { type: 'boolean', default: false },
     });
     if ('exit' in words) return words.exit;
@@ -54,14 +56,14 @@ Settings: POLICY_FILE, TOKEN_MAX_LIFETIME_SECONDS. Exit code 0 for a permit and 
       context.err(`explain: ${what}. Try --help.\n`);
       return exitCode.usage;
     };
-    const { claims: claimsArgument, token, 'data-app': dataApp, json } = words.values;
+    const { claims: claimsArgument, token, 'data-app': dataApp, policy: policyFile, json } = words.values;
     if (claimsArgument !== undefined && token !== undefined) return usage('give either --claims or --token');
     if (claimsArgument === undefined && token === undefined) return usage('--claims is missing');
     const claims = token === undefined ? await readClaims(claimsArgument ?? '', context) : claimsOfToken(token);
     if (typeof claims === 'string') return usage(claims);
 
     try {
-      const policy = loadTrialPolicy(context);
+      const policy = loadTrialPolicy(context, policyFile);
       const nowMs = context.clock.now();
       const explanation = explain(policy, claims, dataApp, nowMs);
       if (json) {

@@ -11,7 +11,7 @@ import type { Policy } from '../policy/policy.ts';
 import { ConfigurationError, type Problem } from '../problem.ts';
 import { exitCode, type Command, type CommandContext } from './command.ts';
 import { parseWords } from './parse-args.ts';
-import { loadTrialPolicy, policyFileSetting, readTextFile } from './trial-policy.ts';
+import { loadTrialPolicy, policyFileSetting, readTextFile, withPolicyFile } from './trial-policy.ts';
 
 const suffix = '.policy-test.yaml';
 
@@ -36,8 +36,12 @@ interface Group {
   readonly documents: PolicyTestDocument[];
 }
 
-/** Reads the files and the policies they are about. Throws ConfigurationError with the problems of all. */
-function loadGroups(files: readonly string[], context: CommandContext): readonly Group[] {
+/** Reads the files and the policies they are about, or the one that --policy names. Throws ConfigurationError with the problems of all. */
+function loadGroups(
+  files: readonly string[],
+  context: CommandContext,
+  policyFile: string | undefined,
+): readonly Group[] {
   const problems: Problem[] = [];
   const groups = new Map<string, Group | undefined>();
   const collect = <T>(step: () => T): T | undefined => {
@@ -52,7 +56,7 @@ function loadGroups(files: readonly string[], context: CommandContext): readonly
   for (const file of files) {
     const document = collect(() => loadPolicyTests({ text: readTextFile(file, context), file }));
     if (document === undefined) continue;
-    const named = document.policy === undefined ? undefined : join(dirname(file), document.policy);
+    const named = policyFile ?? (document.policy && join(dirname(file), document.policy));
     const path = resolve(context.cwd, named ?? policyFileSetting(context));
     if (!groups.has(path)) {
       const policy = collect(() => loadTrialPolicy(context, named));
@@ -110,22 +114,29 @@ function writeReport(path: string, runs: readonly GroupRun[], context: CommandCo
 export const testCommand: Command = {
   name: 'test',
   summary: 'runs policy tests (*.policy-test.yaml)',
-  help: `Usage: guest-token-proxy test [files…] [--junit <file>] [--coverage-min <percent>]
+  help: `Usage: guest-token-proxy test [files…] [--policy <file>] [--junit <file>] [--coverage-min <percent>]
 
 Runs policy tests: for given claims the whole body that would be sent, or the refusal, as the test expects it.
 Prints what differs and which expression made it so, and every rule and branch that no test exercised.
 Without files: every *${suffix} beside the policy file. Needs no keys, no secrets. Mints nothing.
 
+  --policy        the policy file, whatever the test files name (default: the setting POLICY_FILE)
   --junit         writes the results as JUnit XML, for CI
   --coverage-min  fails if less of a policy's rules and branches is exercised, 0 to 100
 
 Settings: POLICY_FILE (for test files that name no policy), TOKEN_MAX_LIFETIME_SECONDS.
 Exit code 1 if a test fails or there is none, 78 if a file does not load.
 `,
-  run: async (context) => {
-    const options = { junit: { type: 'string' }, 'coverage-min': { type: 'string', default: '0' } } as const;
-    const words = parseWords(testCommand, context, options, true);
+  run: async (commandContext) => {
+    const options = {
+      policy: { type: 'string' },
+      junit: { type: 'string' },
+      'coverage-min': { type: 'string', default: '0' },
+    } as const;
+    const words = parseWords(testCommand, commandContext, options, true);
     if ('exit' in words) return words.exit;
+    const { policy: policyFile } = words.values;
+    const context = withPolicyFile(commandContext, policyFile);
     const { junit, 'coverage-min': coverageMin } = words.values;
     const minPercent = /^\d{1,3}$/.test(coverageMin) ? Number(coverageMin) : Number.NaN;
     if (!(minPercent <= 100)) {
@@ -138,7 +149,7 @@ Exit code 1 if a test fails or there is none, 78 if a file does not load.
         context.err(`test: there is no *${suffix} beside ${policyFileSetting(context)}. Nothing was tested.\n`);
         return exitCode.checkFailed;
       }
-      const runs = loadGroups(files, context).map((group) => runGroup(group, context.clock));
+      const runs = loadGroups(files, context, policyFile).map((group) => runGroup(group, context.clock));
       for (const run of runs) printRun(run, context);
       if (junit !== undefined && !writeReport(junit, runs, context)) return exitCode.usage;
       const uncovered = runs.filter(({ run }) => coveredPercent(run.coverage) < minPercent);

@@ -10,6 +10,10 @@ import type { CommandContext } from './command.ts';
 
 type Surroundings = Pick<CommandContext, 'env' | 'cwd'>;
 
+/** The context with another policy file, if --policy names one. */
+export const withPolicyFile = (context: CommandContext, file: string | undefined): CommandContext =>
+  file === undefined ? context : { ...context, env: { ...context.env, POLICY_FILE: file } };
+
 /** The setting POLICY_FILE, or its default. */
 export const policyFileSetting = ({ env }: Surroundings): string =>
   createReader(env, () => Buffer.alloc(0), []).text('POLICY_FILE') ?? '';

@@ -50,6 +50,7 @@ function denialLines({ denial }: Explanation): readonly string[] {
     ['why', what],
     ['rule', rule === undefined ? '' : `${rule.path}: ${rule.expression}`],
     ['where', position ?? ''],
+    ['reads', rule === undefined ? '' : claimCell(rule.claims)],
     ['claim', claim ?? ''],
     ['message', message ?? ''],
   ];

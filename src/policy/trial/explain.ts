@@ -44,7 +44,7 @@ export interface ExplainedDenial extends Denial {
   /** Why, in words. */
   readonly what: string;
   /** The rule to blame, if an expression is. */
-  readonly rule?: { readonly path: string; readonly expression: string };
+  readonly rule?: Pick<ExplainedRule, 'path' | 'expression' | 'claims'>;
 }
 
 /** Stable: this is what `explain --json` prints. */
@@ -137,8 +137,9 @@ export function explain(policy: Policy, claims: Claims, dataApp: string | undefi
   const about = { file: policy.file, revision: policy.revision };
   if (decision.kind === 'deny') {
     const name = dataApp ?? policy.defaultDataApp?.name;
+    const { site } = refusal;
     const rule =
-      refusal.site === undefined ? {} : { rule: { path: refusal.site.path, expression: refusal.site.expression } };
+      site === undefined ? {} : { rule: { path: site.path, expression: site.expression, claims: readClaims(site) } };
     return {
       policy: about,
       decision: 'deny',

@@ -67,6 +67,13 @@ async function check(
 }
 
 describe('check', () => {
+  it('takes the policy from --policy too, which counts more than the setting', async () => {
+    const files = { 'other.yaml': policyText({ expiresIn: '2h' }) };
+    const { exitCode, out } = await check('broken', ['--policy', 'other.yaml'], {}, files);
+    expect(out).toMatch(/^ok: other\.yaml, revision /);
+    expect(exitCode).toBe(0);
+  });
+
   it('says that all is well, and where each secret comes from', async () => {
     const { exitCode, out, err } = await check(policyText());
     expect(err).toBe('');

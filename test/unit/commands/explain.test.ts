@@ -53,6 +53,22 @@ describe('explain', () => {
     expect(out).toContain('${claims.org}');
   });
 
+  it('takes the policy from --policy too, which counts more than the setting', async () => {
+    const { exitCode, out } = await run(['--claims', 'claims.json', '--policy', 'policy.yaml'], {
+      env: { POLICY_FILE: 'nowhere.yaml' },
+    });
+    expect(exitCode).toBe(0);
+    expect(out).toContain('decision  permit');
+    const other = await run(['--claims', '{}', '--policy', 'nowhere.yaml']);
+    expect(other.exitCode).toBe(78);
+    expect(other.err).toMatch(/^nowhere\.yaml: cannot be read \(ENOENT\)/);
+  });
+
+  it('shows the claims that the rule of a refusal read', async () => {
+    const { out } = await run(['--claims', '{"org":"a b"}']);
+    expect(out).toMatch(/reads {4}org = "a b"/);
+  });
+
   it('explains a refusal, which is an answer and no failure', async () => {
     const { exitCode, out } = await run(['--claims', '{}']);
     expect(exitCode).toBe(0);

@@ -55,6 +55,19 @@ describe('test', () => {
     expect(out).not.toContain('a wrong hope');
   });
 
+  it('tries the policy that --policy names, whatever the test files name', async () => {
+    const files = {
+      'policy.yaml': 'not a policy',
+      'new.yaml': policy,
+      'a.policy-test.yaml': `policy: policy.yaml\ntests:\n${permit}${refusal}`,
+    };
+    const { exitCode, out } = await run(files, ['--policy', 'new.yaml']);
+    expect(exitCode).toBe(0);
+    expect(out).toContain('(new.yaml, revision ');
+    expect(out).toContain('2 passed, 0 failed');
+    expect((await run(files)).exitCode).toBe(78);
+  });
+
   it('looks beside the policy that POLICY_FILE names', async () => {
     const files = { 'sub/policy.yaml': policy, 'sub/a.policy-test.yaml': `tests:\n${permit}${refusal}` };
     const { exitCode, out } = await run(files, [], { POLICY_FILE: 'sub/policy.yaml' });

@@ -109,6 +109,8 @@ Rules, in the order they were evaluated
       '  why      "in" does not apply to string and double',
       '  rule     params.appFilters[0].when: "admin" in variables.roles',
       '  where    p.yaml:16:19',
+      '  reads    verified = false',
+      '  reads    realm_access = {"roles":5}, realm_access.roles = 5',
     ]);
     expect(section(textOf({ realm_access: { roles: 5 } }), 'Rules, in the order they were evaluated').at(-1)).toBe(
       '  params.appFilters[0].when  failed  "admin" in variables.roles                                 p.yaml:16:19  realm_access = {"roles":5}, realm_access.roles = 5',

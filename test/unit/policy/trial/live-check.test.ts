@@ -64,7 +64,7 @@ describe('the live check', () => {
 
   it('tells that a key belongs to another data app, and nothing about its ids', () => {
     expect(lines(dataApp(reference('embed', 'gone')), { ...listing, dataAppNames: new Set(['finance']) })).toEqual([
-      "policy.yaml:4:3: the key in DATABRAIN_API_KEY_SALES belongs to the data app \"finance\", not to \"sales\". Correct the data app's name, or its apiKey, or the key in DATABRAIN_API_KEY_SALES.",
+      'policy.yaml:4:3: the key in DATABRAIN_API_KEY_SALES belongs to the data app "finance", not to "sales". Correct the data app\'s name, or its apiKey, or the key in DATABRAIN_API_KEY_SALES.',
     ]);
   });
 
