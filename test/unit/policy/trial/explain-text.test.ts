@@ -96,6 +96,7 @@ Refusal
   why      the validation did not hold: Verify first.
   rule     validations[0].expression: claims.verified == true
   where    p.yaml:8:21
+  reads    verified = false
   message  Verify first.
 
 Rules, in the order they were evaluated
@@ -109,7 +110,6 @@ Rules, in the order they were evaluated
       '  why      "in" does not apply to string and double',
       '  rule     params.appFilters[0].when: "admin" in variables.roles',
       '  where    p.yaml:16:19',
-      '  reads    verified = false',
       '  reads    realm_access = {"roles":5}, realm_access.roles = 5',
     ]);
     expect(section(textOf({ realm_access: { roles: 5 } }), 'Rules, in the order they were evaluated').at(-1)).toBe(
