@@ -115,6 +115,7 @@ export async function buildApp(options: AppOptions): Promise<App> {
   const authenticator = await createAuthenticator({
     issuers: config.issuers,
     prepareVerifiers,
+    createAgent: egress.createAgent,
     clock,
     events: observeKeySets(metrics, logger),
     explains: logger.isLevelEnabled('debug'),

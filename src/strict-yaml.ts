@@ -37,6 +37,8 @@ export interface YamlOptions {
   readonly maxKibibytes: number;
   /** For files that nothing is minted by: anchors and aliases, any key, numbers in any spelling. */
   readonly lenient?: boolean;
+  /** For files with secrets in them: no value is repeated in a problem. */
+  readonly hidesValues?: boolean;
 }
 
 const deepest = 24;
@@ -87,7 +89,8 @@ const keyText = (pair: Pair): string | undefined =>
   isScalar(pair.key) && typeof pair.key.value === 'string' ? pair.key.value : undefined;
 
 /** Throws ConfigurationError with every problem of the YAML itself. */
-export function parseStrictYaml({ text, file, maxKibibytes, lenient = false }: YamlOptions): YamlDocument {
+export function parseStrictYaml(options: YamlOptions): YamlDocument {
+  const { text, file, maxKibibytes, lenient = false, hidesValues = false } = options;
   const fail = (problems: readonly Problem[]): never => {
     throw new ConfigurationError(problems);
   };
@@ -135,6 +138,8 @@ export function parseStrictYaml({ text, file, maxKibibytes, lenient = false }: Y
     if (typeof value === 'string' && !lenient && !value.isWellFormed())
       return refuse(node, 'a text holds half a character (a lone surrogate)', 'Write the whole character');
     if (typeof value !== 'number' || lenient || String(value) === source) return value;
+    if (hidesValues)
+      return refuse(node, 'a number would be read as another one', 'Put quotes around it, if it is text');
     if (!Number.isFinite(value)) return refuse(node, `${source} is not a finite number`, 'Write a number');
     const instead = Number.isInteger(value) && !Number.isSafeInteger(value) ? 'Write another number' : `Write ${value}`;
     const mend = `${instead}, or put quotes around ${source} if it is meant as text`;

@@ -2,6 +2,7 @@
 // and claims by the verifier. Refuses by value. The only maker of Principals.
 import type { Clock } from '../clock.ts';
 import { deepFreeze } from '../deep-freeze.ts';
+import type { Egress } from '../egress/egress.ts';
 import type { Secret } from '../secrets/secret.ts';
 import { own, type JsonObject } from '../strict-json.ts';
 import { maxTokenBytes, parseCompactJws } from './compact-jws.ts';
@@ -24,6 +25,8 @@ export interface AuthenticatorOptions {
   /** Distinct `iss`; at least one. */
   readonly issuers: readonly IssuerConfig[];
   readonly prepareVerifiers: PrepareVerifiers;
+  /** How issuers are reached. */
+  readonly createAgent: Egress['createAgent'];
   readonly clock: Clock;
   readonly events: KeySetEvents;
   /** Whether a refused claim is worth a signature check, so that the refusal can say if the claim is the issuer's word. */
@@ -111,6 +114,7 @@ export async function createAuthenticator(options: AuthenticatorOptions): Promis
   const { prepareVerifiers, clock, events, explains = false } = options;
   const timings = { ...defaultTimings, ...options.timings };
   const fetcher = createDocumentFetcher({
+    createAgent: options.createAgent,
     connectTimeoutMs: timings.timeoutMs,
     maxBytes: options.maxKeySetBytes ?? 512 * 1024,
   });

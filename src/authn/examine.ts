@@ -7,7 +7,7 @@ import type { Principal } from './principal.ts';
 import { adviceOn } from './refusal-advice.ts';
 import { isRefusal, type TokenRefusal } from './token-refusal.ts';
 
-export type ExamineOptions = Pick<AuthenticatorOptions, 'issuers' | 'prepareVerifiers' | 'clock'>;
+export type ExamineOptions = Pick<AuthenticatorOptions, 'issuers' | 'prepareVerifiers' | 'createAgent' | 'clock'>;
 
 /** What an issuer answered; none for an issuer whose keys are configured. */
 export type KeySetReport = { readonly iss: string } & (

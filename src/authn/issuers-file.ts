@@ -7,7 +7,7 @@ import { Secret } from '../secrets/secret.ts';
 import { parseIssuer, type IssuerConfig, type RawIssuer, type RawKeySource } from './issuer.ts';
 import { secretEncodings, type SecretEncoding } from './keys/hmac-secret.ts';
 import { shareSecret } from './keys/verification-key.ts';
-import { readYamlList, type YamlEntry } from './yaml-list.ts';
+import { readIssuerEntries, type IssuerEntry } from './issuer-entries.ts';
 
 /** What all issuers of the file share unless they say otherwise. */
 export interface IssuersFileOptions {
@@ -53,7 +53,7 @@ interface ReadKey {
 }
 
 function readKeyFile(
-  entry: YamlEntry<IssuerMember>,
+  entry: IssuerEntry<IssuerMember>,
   member: 'secretFile' | 'publicKeyFile',
   file: string,
   options: IssuersFileOptions,
@@ -77,7 +77,7 @@ function readKeyFile(
 }
 
 /** How the entry's secret is encoded; only a secret has an encoding. */
-function readEncoding(entry: YamlEntry<IssuerMember>, source: string | undefined): SecretEncoding | undefined {
+function readEncoding(entry: IssuerEntry<IssuerMember>, source: string | undefined): SecretEncoding | undefined {
   const name = entry.text('secretEncoding');
   if (name === undefined) return entry.has('secretEncoding') ? undefined : 'text';
   if (source !== 'secret' && source !== 'secretFile') {
@@ -87,7 +87,7 @@ function readEncoding(entry: YamlEntry<IssuerMember>, source: string | undefined
   return encoding ?? entry.report('secretEncoding', 'is unknown', `Set one of ${secretEncodings.join(', ')}`);
 }
 
-function readKey(entry: YamlEntry<IssuerMember>, file: string, options: IssuersFileOptions): ReadKey | undefined {
+function readKey(entry: IssuerEntry<IssuerMember>, file: string, options: IssuersFileOptions): ReadKey | undefined {
   const [source, second] = keySources.filter((member) => entry.has(member));
   const encoding = readEncoding(entry, source);
   if (encoding === undefined) return undefined;
@@ -117,7 +117,7 @@ function readKey(entry: YamlEntry<IssuerMember>, file: string, options: IssuersF
 }
 
 function readEntry(
-  entry: YamlEntry<IssuerMember>,
+  entry: IssuerEntry<IssuerMember>,
   file: string,
   options: IssuersFileOptions,
 ): { raw: RawIssuer; keyFile?: IssuerKeyFile } | undefined {
@@ -164,7 +164,7 @@ const haveSecretInCommon = ({ keys: a }: IssuerConfig, { keys: b }: IssuerConfig
 
 /** All issuers of the file, or everything that is wrong with it. `file` is for messages and as base of relative paths. */
 export function loadIssuersFile(text: string, file: string, options: IssuersFileOptions): IssuersFile {
-  const { entries, problems } = readYamlList(text, file, members);
+  const { entries, problems } = readIssuerEntries(text, file, members);
   const issuers = new Map<string, IssuerConfig>();
   const keyFiles: IssuerKeyFile[] = [];
   for (const entry of entries) {

@@ -196,13 +196,6 @@ export function loadConfig(env: Environment, readFile: ReadFile, stored: StoredS
   const problems: Problem[] = [...unknownVariables(env), ...stored.problems];
   const reader = createReader(env, readFile, problems, stored);
 
-  if (env['NODE_TLS_REJECT_UNAUTHORIZED'] === '0') {
-    reader.report(
-      'NODE_TLS_REJECT_UNAUTHORIZED',
-      'is 0, which is meant to switch off the check of every certificate',
-      'Remove it; name the certificate of a private CA in NODE_EXTRA_CA_CERTS',
-    );
-  }
   const cookieName = readCookieName(reader);
   const headerName = readHeaderName(reader);
   const issuers = readIssuers(reader, readFile);

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { examineIssuers, examineToken } from '../../src/authn/examine.ts';
 import { systemClock } from '../../src/clock.ts';
 import { prepareVerifiers } from '../../src/http/jwt.ts';
-import { issuersFrom } from '../support/authn-server.ts';
+import { directly, issuersFrom } from '../support/authn-server.ts';
 import { json, startKeyServer, status, type KeyServer } from '../support/key-server.ts';
 import { signToken } from '../support/sign-token.ts';
 
@@ -29,6 +29,7 @@ const options = () => ({
 - { issuer: 'https://hmac.example', audience: me, secret: ${secret} }
 `),
   prepareVerifiers,
+  createAgent: directly.createAgent,
   clock: systemClock,
 });
 const token = (changes: object = {}, header: object = { kid: 'a' }, key = privateKey): string =>

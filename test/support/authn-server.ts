@@ -8,10 +8,14 @@ import type { IssuerConfig } from '../../src/authn/issuer.ts';
 import { loadIssuersFile } from '../../src/authn/issuers-file.ts';
 import type { KeySetEvents } from '../../src/authn/keys/key-set.ts';
 import { systemClock } from '../../src/clock.ts';
+import { createEgress } from '../../src/egress/egress.ts';
 import { errorRow, ServiceError } from '../../src/errors.ts';
 import { createAuthenticate } from '../../src/http/authentication-step.ts';
 import { prepareVerifiers } from '../../src/http/jwt.ts';
 import { toLine } from '../../src/problem.ts';
+
+/** Without an egress proxy. */
+export const directly = createEgress({ https: undefined, http: undefined, noProxy: '' });
 
 export type RecordedEvent = { readonly event: keyof KeySetEvents } & Record<string, unknown>;
 
@@ -59,6 +63,7 @@ export async function startAuthnServer(
   const authenticator = await createAuthenticator({
     issuers,
     prepareVerifiers,
+    createAgent: directly.createAgent,
     clock: systemClock,
     events: { fetched: record('fetched'), failed: record('failed') },
     ...authenticatorOptions,

@@ -60,6 +60,8 @@ const unknownAuthority: ReadonlySet<string> = new Set([
 ]);
 
 const fixes: ReadonlyMap<string, string> = new Map([
+  ['EGRESS_PROXY_407', 'Correct the user and password in HTTPS_PROXY or HTTP_PROXY'],
+  ['EGRESS_PROXY_403', 'Have the egress proxy allow this address, or name it in NO_PROXY'],
   ['ENOTFOUND', 'Check the spelling of the host; inside a cluster, whether its DNS knows it'],
   ['EAI_AGAIN', 'Check that name look-ups work where the service runs'],
   ['ECONNREFUSED', 'Check the port, and whether the issuer runs'],

@@ -1,6 +1,7 @@
 // One GET of a JSON document from an issuer, trusting nothing: no redirects, no compression, a size limit, and the
 // caller's signal over connect, headers and body together.
-import { Agent, request } from 'undici';
+import { request } from 'undici';
+import type { Egress } from '../../egress/egress.ts';
 import { printable } from '../../printable.ts';
 import { parseJsonObject, type JsonObject } from '../../strict-json.ts';
 import {
@@ -62,15 +63,16 @@ const requestHeaders = {
   'user-agent': 'guest-token-proxy',
 };
 
-/** `connectTimeoutMs` ends the attempt to connect, which the signal alone would leave running behind. */
-export function createDocumentFetcher(options: { connectTimeoutMs: number; maxBytes: number }): DocumentFetcher {
-  // No bound on connections: issuers fetch one document at a time each, and of several on one host none waits for
-  // others. The certificate is checked whatever NODE_TLS_REJECT_UNAUTHORIZED says.
-  const agent = new Agent({
-    allowH2: false,
-    connect: { timeout: options.connectTimeoutMs, rejectUnauthorized: true },
-    keepAliveTimeout: 4_000,
-  });
+interface DocumentFetcherOptions {
+  readonly createAgent: Egress['createAgent'];
+  /** Ends the attempt to connect, which the signal alone would leave running behind. */
+  readonly connectTimeoutMs: number;
+  readonly maxBytes: number;
+}
+
+export function createDocumentFetcher(options: DocumentFetcherOptions): DocumentFetcher {
+  // No bound on connections: issuers fetch one document at a time each, and of several on one host none waits for others.
+  const agent = options.createAgent({ connectTimeoutMs: options.connectTimeoutMs });
 
   async function attempt(address: string, signal: AbortSignal): Promise<FetchedDocument> {
     const url = addressOf(address);

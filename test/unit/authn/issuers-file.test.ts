@@ -101,17 +101,17 @@ describe('JWT_ISSUERS_FILE', () => {
     ['no issuer', '- audience: me\n', [`${at}:1:3 issuer is missing`]],
     ['no audience', '- issuer: https://one.example\n', [`${at}:1:3 audience is missing`]],
     ['an empty audience', '- issuer: https://one.example\n  audience: []\n', [`${at}:2:13 is empty`]],
-    ['a number as issuer', '- issuer: 1\n  audience: me\n', [`${at}:1:11 issuer is not text`]],
-    ['a blank issuer', '- issuer: " "\n  audience: me\n', [`${at}:1:11 issuer is not text`]],
+    ['a number as issuer', '- issuer: 1\n  audience: me\n', [`${at}:1:11 issuer is not a string`]],
+    ['a blank issuer', '- issuer: " "\n  audience: me\n', [`${at}:1:11 issuer is not a string`]],
     [
       'a number as audience',
       '- issuer: https://one.example\n  audience: 1\n',
-      [`${at}:2:13 audience is neither text nor a list of texts`],
+      [`${at}:2:13 audience must be a string or a list of strings`],
     ],
     [
       'a map as audience',
       '- issuer: https://one.example\n  audience: { a: b }\n',
-      [`${at}:2:13 audience is neither text nor a list of texts`],
+      [`${at}:2:13 audience must be a string or a list of strings`],
     ],
     ['alg none', `${one}  algorithms: [none]\n`, [`${at}:3:15 names an algorithm that is not supported`]],
     [
@@ -123,7 +123,7 @@ describe('JWT_ISSUERS_FILE', () => {
     [
       'a secret that is a number',
       `${one}  secret: 12345678901234567890123456789012\n`,
-      [`${at}:3:11 secret is not text`],
+      [`${at}:3:11 a number would be read as another one`],
     ],
     [
       'an issuer that cannot be asked for keys',
@@ -168,14 +168,14 @@ describe('JWT_ISSUERS_FILE', () => {
     ],
     ['no lifetime', `${one}  maxLifetimeSeconds: 0\n`, [`${at}:3:23 maxLifetimeSeconds is not a number in range`]],
     ['an issuer twice', `${one}${one}`, [`${at}:3:11 issuer is the issuer of an earlier entry`]],
-    ['a key twice', `${one}  audience: you\n`, [`${at}:3:3 is not strict YAML (DUPLICATE_KEY)`]],
+    ['a key twice', `${one}  audience: you\n`, [`${at}:3:3 not valid YAML: Map keys must be unique`]],
     [
       'an alias',
       `- issuer: &a https://one.example\n  audience: *a\n`,
-      [`${at}:1:14 uses an anchor or alias`, `${at}:2:13 uses an anchor or alias`],
+      [`${at}:1:14 YAML anchors (&name) are not allowed`, `${at}:2:13 YAML aliases (*name) are not allowed`],
     ],
-    ['a tag', `- issuer: !!str https://one.example\n  audience: me\n`, [`${at}:1:17 uses a tag`]],
-    ['broken YAML', '- issuer: "x\n', [`${at}:2:1 is not strict YAML (MISSING_CHAR)`]],
+    ['a tag', `- issuer: !!str https://one.example\n  audience: me\n`, [`${at}:1:17 YAML tags (!…) are not allowed`]],
+    ['broken YAML', '- issuer: "x\n', [`${at}:2:1 not valid YAML: Missing closing "quote`]],
     ['too much', `#${'x'.repeat(262_144)}`, [`${at} is larger than 256 KiB`]],
   ])('with %s is refused by file, line and column', (_title, text, problems) => {
     expect(problemsOf(text)).toEqual(problems);
@@ -193,11 +193,11 @@ describe('JWT_ISSUERS_FILE', () => {
     };
     expect(mendOf('audiense')).toBe('Did you mean audience');
     expect(mendOf('something')).toMatch(/^Use some of issuer, audience, /);
-    expect(problemsOf(`${one}  1: x\n`)).toEqual([`${at}:3:3 is not a key that an issuer has`]);
+    expect(problemsOf(`${one}  1: x\n`)).toEqual([`${at}:3:3 a key must be text`]);
   });
 
-  it('tells a key file that is not text', () => {
-    expect(problemsOf(`${one}  secretFile: [a]\n`)).toEqual([`${at}:3:15 secretFile is not text`]);
+  it('refuses a name of a key file that is not a string', () => {
+    expect(problemsOf(`${one}  secretFile: [a]\n`)).toEqual([`${at}:3:15 secretFile is not a string`]);
   });
 
   it('tells all problems of all issuers at once, and never a secret', () => {
@@ -207,6 +207,42 @@ describe('JWT_ISSUERS_FILE', () => {
     expect(problems.length).toBeGreaterThanOrEqual(3);
     expect(problems.join('\n')).not.toContain('hunter2');
     expect(JSON.stringify(load('- secret: "hunter2\n'))).not.toContain('hunter2');
+  });
+
+  it('binds the claim of the user, the encoding of the secret and a missing audience to each issuer', () => {
+    const encoded = Buffer.from(secret).toString('base64');
+    const { issuers } = loaded(`
+- { issuer: one, audience: me, secret: ${encoded}, secretEncoding: base64, userClaim: uid }
+- { issuer: two, audience: me, secret: ${secret.toUpperCase()}, allowMissingAudience: true }
+`);
+    expect(issuers).toMatchObject([
+      { userClaim: 'uid', allowMissingAudience: false, keys: { kind: 'secret', encoding: 'base64' } },
+      { userClaim: 'sub', allowMissingAudience: true, keys: { kind: 'secret', encoding: 'text' } },
+    ]);
+    const [first] = issuers;
+    const key = first !== undefined && 'configured' in first.keys ? first.keys.configured[0] : undefined;
+    expect(key?.material.export().toString()).toBe(secret);
+    expect(
+      loaded(`${one}  secret: ${secret}\n  allowMissingAudience: false\n`, { allowMissingAudience: true }).issuers,
+    ).toMatchObject([{ allowMissingAudience: false }]);
+  });
+
+  it.each([
+    ['secretEncoding: base32', 'secretEncoding is unknown'],
+    ['secretEncoding: 1', 'secretEncoding is not a string'],
+    ['userClaim: ""', 'userClaim is not a string'],
+    ['userClaim: [sub]', 'userClaim is not a string'],
+    ['allowMissingAudience: yes', 'allowMissingAudience is neither true nor false'],
+  ])('refuses %s', (line, problem) => {
+    const problems = problemsOf(`${one}  secret: ${secret}\n  ${line}\n`);
+    expect(problems).toEqual([expect.stringContaining(problem)]);
+    expect(problems.join()).not.toContain(secret);
+  });
+
+  it('refuses an encoding beside a key that is no secret', () => {
+    expect(problemsOf(`${one}  jwksUrl: https://keys.example/\n  secretEncoding: hex\n`)).toEqual([
+      `${at}:4:19 secretEncoding is set, but the key is not a secret`,
+    ]);
   });
 
   it('takes lifetimes from a second to a year', () => {

@@ -1,15 +1,18 @@
+import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { adviceByReason, adviceOn } from '../../../src/authn/refusal-advice.ts';
 import { refuseToken } from '../../../src/authn/token-refusal.ts';
-import { authnReasons, errorCodes } from '../../../src/errors.ts';
-import { readDocument } from '../../contract/settings-documents.ts';
+import { authnReasons } from '../../../src/errors.ts';
 
 const keycloak = 'https://login.example/realms/acme';
 const cognito = 'https://cognito-idp.eu-central-1.amazonaws.com/eu-central-1_abc';
 
 describe('advice on a refused token', () => {
   it('is what the pages on error codes say, reason by reason', () => {
-    const pages = errorCodes.map((code) => readDocument(`docs/errors/${code}.md`)).join('\n');
+    const folder = new URL('../../../docs/errors/', import.meta.url);
+    const pages = readdirSync(folder)
+      .map((name) => readFileSync(new URL(name, folder), 'utf8'))
+      .join('\n');
     const rows = [...pages.matchAll(/^\| `(\w+)` \| (.*) \| (.*) \|$/gm)];
     for (const reason of authnReasons) {
       const texts = rows.filter(([, name]) => name === reason).map(([, , cause, fix]) => ({ cause, fix }));

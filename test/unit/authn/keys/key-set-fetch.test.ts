@@ -3,6 +3,7 @@ import { createSecureServer } from 'node:http2';
 import type { AddressInfo } from 'node:net';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { createDocumentFetcher, type FetchedDocument } from '../../../../src/authn/keys/key-set-fetch.ts';
+import { directly } from '../../../support/authn-server.ts';
 import { selfSigned } from '../../../support/self-signed.ts';
 
 const closing: (() => Promise<void>)[] = [];
@@ -20,7 +21,11 @@ async function fetchWith(
     response.writeHead(200, headers).end('{"keys":[]}');
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const fetcher = createDocumentFetcher({ connectTimeoutMs: 1_000, maxBytes: 1_000 });
+  const fetcher = createDocumentFetcher({
+    createAgent: directly.createAgent,
+    connectTimeoutMs: 1_000,
+    maxBytes: 1_000,
+  });
   closing.push(async () => {
     await fetcher.close();
     server.close();
@@ -70,7 +75,11 @@ describe('an issuer behind TLS', () => {
     return { url: `https://localhost:${(server.address() as AddressInfo).port}/jwks`, versions };
   }
   const fetcher = () => {
-    const created = createDocumentFetcher({ connectTimeoutMs: 1_000, maxBytes: 1_000 });
+    const created = createDocumentFetcher({
+      createAgent: directly.createAgent,
+      connectTimeoutMs: 1_000,
+      maxBytes: 1_000,
+    });
     closing.push(created.close);
     return created;
   };

@@ -1,0 +1,104 @@
+// The entries of a list of issuers, read member by member: known names only, right types only, every problem at its
+// place in the file. Values are never printed: some are secrets.
+import { closest } from '../closest.ts';
+import { ConfigurationError, type Problem } from '../problem.ts';
+import { parseStrictYaml } from '../strict-yaml.ts';
+
+export interface IssuerEntry<Member extends string> {
+  readonly has: (member: Member) => boolean;
+  /** `file:line:column` of the member's value, or of the entry if it has none. */
+  readonly where: (member: Member) => string;
+  /** The value if present and right; a problem, and undefined, if present and wrong. */
+  readonly text: (member: Member) => string | undefined;
+  /** One string or a list of strings. */
+  readonly texts: (member: Member) => readonly string[] | undefined;
+  readonly integer: (member: Member, min: number, max: number) => number | undefined;
+  readonly flag: (member: Member) => boolean | undefined;
+  readonly report: (member: Member, what: string, mend: string) => undefined;
+  readonly missing: (member: Member, meaning: string) => undefined;
+}
+
+type Members = Readonly<Record<string, unknown>>;
+
+const isMembers = (value: unknown): value is Members =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+const isText = (value: unknown): value is string => typeof value === 'string' && value.trim() !== '';
+const isString = (value: unknown): value is string => typeof value === 'string';
+
+function createEntry<Member extends string>(
+  values: Members,
+  positionOf: (member: string) => string,
+  problems: Problem[],
+): IssuerEntry<Member> {
+  const report = (member: Member, what: string, mend: string): undefined => {
+    problems.push({ where: positionOf(member), what: `${member} ${what}`, mend });
+    return undefined;
+  };
+  const has = (member: Member): boolean => Object.hasOwn(values, member);
+  /** What `read` makes of a member that is there, or the problem that it cannot. */
+  const read = <T>(member: Member, value: T | undefined, what: string, mend: string): T | undefined =>
+    value !== undefined || !has(member) ? value : report(member, what, mend);
+  const valueOf = (member: Member): unknown => (has(member) ? values[member] : undefined);
+
+  return {
+    has,
+    where: positionOf,
+    report,
+    missing: (member, meaning) => report(member, 'is missing', `Set ${member} to ${meaning}`),
+    text: (member) => {
+      const value = valueOf(member);
+      const mend = 'Set a string; put quotes around it if it looks like a number';
+      return read(member, isText(value) ? value : undefined, 'is not a string', mend);
+    },
+    texts: (member) => {
+      const value = valueOf(member);
+      const items: readonly unknown[] = Array.isArray(value) ? value : [value];
+      const what = 'must be a string or a list of strings';
+      return read(member, items.every(isString) ? items : undefined, what, 'Put quotes where needed');
+    },
+    flag: (member) => {
+      const value = valueOf(member);
+      const flag = typeof value === 'boolean' ? value : undefined;
+      return read(member, flag, 'is neither true nor false', 'Set true or false');
+    },
+    integer: (member, min, max) => {
+      const value = valueOf(member);
+      const isWhole = typeof value === 'number' && Number.isInteger(value) && value >= min && value <= max;
+      const mend = `Set a whole number from ${min} to ${max}`;
+      return read(member, isWhole ? value : undefined, 'is not a number in range', mend);
+    },
+  };
+}
+
+/** The entries, and all that is wrong with the file so far; reading members adds to the problems. */
+export function readIssuerEntries<const Member extends string>(
+  text: string,
+  file: string,
+  members: readonly Member[],
+): { entries: readonly IssuerEntry<Member>[]; problems: Problem[] } {
+  const problems: Problem[] = [];
+  try {
+    const { value, positionOf, positionOfKey } = parseStrictYaml({ text, file, maxKibibytes: 256, hidesValues: true });
+    if (!Array.isArray(value) || value.length === 0) {
+      problems.push({ where: file, what: 'is not a list of issuers', mend: 'Start it with "- issuer:"' });
+      return { entries: [], problems };
+    }
+    const entries = (value as readonly unknown[]).flatMap((item, index) => {
+      if (!isMembers(item)) {
+        problems.push({ where: positionOf([index]), what: 'is not an issuer', mend: 'Write "issuer: …" and so on' });
+        return [];
+      }
+      for (const name of Object.keys(item)) {
+        if (members.some((member) => member === name)) continue;
+        const near = closest(name, members);
+        const mend = near === undefined ? `Use some of ${members.join(', ')}` : `Did you mean ${near}`;
+        problems.push({ where: positionOfKey([index, name]), what: 'is not a key that an issuer has', mend });
+      }
+      return [createEntry<Member>(item, (member) => positionOf([index, member]), problems)];
+    });
+    return { entries, problems };
+  } catch (error) {
+    if (!(error instanceof ConfigurationError)) throw error;
+    return { entries: [], problems: [...error.problems] };
+  }
+}
