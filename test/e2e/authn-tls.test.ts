@@ -1,9 +1,11 @@
-// Keys fetched over TLS, on the built program: an issuer that proves itself is believed, any other one is not even asked.
+// Keys fetched over TLS, on the built program: an issuer that proves itself is believed, any other one is not even
+// asked; and all of it through an egress proxy.
 import { generateKeyPairSync } from 'node:crypto';
 import { createServer, type Server } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { startSimulatedDatabrain, type SimulatedDatabrain } from '../../demo/databrain/start-simulated-databrain.ts';
+import { startTinyproxy, tinyproxyIsInstalled, tinyproxyReason } from '../support/forward-proxy.ts';
 import { createProgramBuild, startProgram, type Program } from '../support/program.ts';
 import { selfSigned } from '../support/self-signed.ts';
 import { signToken } from '../support/sign-token.ts';
@@ -92,5 +94,36 @@ describe.each([
       fix: expect.stringContaining('NODE_EXTRA_CA_CERTS') as string,
     });
     expect(asked).toBe(0);
+  });
+});
+
+describe(`an issuer behind an egress proxy${tinyproxyReason}`, () => {
+  const env = (proxy: string) => ({ HTTPS_PROXY: proxy, NO_PROXY: '127.0.0.1', NODE_EXTRA_CA_CERTS: 'ca.pem' });
+
+  it.skipIf(!tinyproxyIsInstalled)('is asked for metadata and keys through its tunnel', async () => {
+    const proxy = await startTinyproxy({ name: 'proxyuser', password: 'proxypassword' });
+    try {
+      const running = await start(env(proxy.url));
+      expect((await running.ask({ headers: bearer() })).status).toBe(200);
+      expect(new Set(proxy.requests())).toEqual(new Set([`CONNECT ${url.replace('https://', '')}`]));
+      expect(running.output()).not.toMatch(/proxypassword|cHJveHl1c2Vy/);
+    } finally {
+      proxy.stop();
+    }
+  });
+
+  it.skipIf(!tinyproxyIsInstalled)('whose credentials are missing is told so', async () => {
+    const proxy = await startTinyproxy({ name: 'proxyuser', password: 'proxypassword' });
+    try {
+      const running = await start(env(proxy.url.replace('proxyuser:proxypassword@', '')));
+      expect((await running.ask({ headers: bearer() })).status).toBe(503);
+      expect(running.lines().find(({ failure }) => failure === 'unreachable')).toMatchObject({
+        errorCode: 'EGRESS_PROXY_407',
+        fix: expect.stringContaining('HTTPS_PROXY') as string,
+      });
+      expect(asked).toBe(0);
+    } finally {
+      proxy.stop();
+    }
   });
 });
