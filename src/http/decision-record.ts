@@ -42,7 +42,7 @@ export function createDecisionRecords(clock: Clock): DecisionRecords {
         requestId: request.id,
         iss: principal?.iss,
         sub: principal?.sub,
-        dataApp: grant?.request.dataAppName,
+        dataApp: decision?.kind === 'deny' ? decision.dataApp : grant?.request.dataAppName,
         clientId: grant?.request.clientId,
         policyRevision: decision?.kind === 'deny' ? decision.policyRevision : grant?.policyRevision,
         durationMs: clock.monotonic() - startedAt,

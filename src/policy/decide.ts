@@ -11,8 +11,11 @@ import type { UpstreamRequest } from './upstream-request.ts';
 /** With `withinAccessToken`: the way upstream takes up to a second, and a guest token should live for one more. */
 const shortestLifetimeMs = 2000;
 
+const namedDataApp = (policy: Policy, name: string | undefined): DataAppPolicy | undefined =>
+  name === undefined ? policy.defaultDataApp : policy.dataApps.get(name);
+
 function findDataApp(policy: Policy, name: string | undefined): DataAppPolicy {
-  const dataApp = name === undefined ? policy.defaultDataApp : policy.dataApps.get(name);
+  const dataApp = namedDataApp(policy, name);
   if (dataApp !== undefined) return dataApp;
   throw name === undefined
     ? new Denied(
@@ -100,13 +103,14 @@ const toGrant = (policy: Policy, dataApp: DataAppPolicy, principal: Principal, t
   }) as Grant;
 };
 
-function permitOrDeny(policy: Policy, makeGrant: () => Grant, trace?: Trace): Decision {
+function permitOrDeny(policy: Policy, name: string | undefined, makeGrant: () => Grant, trace?: Trace): Decision {
   try {
     return { kind: 'permit', grant: makeGrant() };
   } catch (error) {
     if (!(error instanceof Denied)) throw error;
     trace?.refused(error.what, error.site);
-    return { kind: 'deny', denial: error.denial, policyRevision: policy.revision };
+    const dataApp = namedDataApp(policy, name)?.name;
+    return { kind: 'deny', denial: error.denial, dataApp, policyRevision: policy.revision };
   }
 }
 
@@ -125,7 +129,7 @@ export function decide(
     const dataApp = findDataApp(policy, dataAppName);
     return toGrant(policy, dataApp, principal, termsOf(policy, dataApp, principal, trace), nowMs);
   };
-  return permitOrDeny(policy, makeGrant, trace);
+  return permitOrDeny(policy, dataAppName, makeGrant, trace);
 }
 
 /** What was permitted to a principal. A list, because most ask for one data app only: a Map takes five times the memory. */
@@ -166,9 +170,9 @@ export function createDecide(): (
     if (known !== undefined) {
       const { dataApp, permit } = known;
       if (!dataApp.withinAccessToken) return permit;
-      return permitOrDeny(policy, () => toGrant(policy, dataApp, principal, permit.grant, nowMs));
+      return permitOrDeny(policy, name, () => toGrant(policy, dataApp, principal, permit.grant, nowMs));
     }
-    return permitOrDeny(policy, () => {
+    return permitOrDeny(policy, name, () => {
       const dataApp = findDataApp(policy, name);
       const grant = toGrant(policy, dataApp, principal, termsOf(policy, dataApp, principal), nowMs);
       const next = first?.policy === policy ? first : undefined;

@@ -39,7 +39,13 @@ export interface Denial {
 
 export type Decision =
   | { readonly kind: 'permit'; readonly grant: Grant }
-  | { readonly kind: 'deny'; readonly denial: Denial; readonly policyRevision: string };
+  | {
+      readonly kind: 'deny';
+      readonly denial: Denial;
+      /** The data app that was asked for, if the policy has it. */
+      readonly dataApp: string | undefined;
+      readonly policyRevision: string;
+    };
 
 /** A rule says no. Only decide.ts catches it. */
 export class Denied extends Error {

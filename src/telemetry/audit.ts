@@ -1,7 +1,7 @@
 // The audit: exactly one line for every decision on a guest token, issued or refused, with nothing in it that opens
 // anything. The token's hash lets an operator trace a leaked token to the user it was issued to.
 import { errorRow, ServiceError, type ErrorCode, type Reason } from '../errors.ts';
-import type { AuditLog } from './logger.ts';
+import { milliseconds, type AuditLog } from './logger.ts';
 
 /** Whom and what a decision was about, as far as it was verified when the decision fell. */
 export interface DecisionSubject {
@@ -41,9 +41,6 @@ export interface Audit {
   /** Resolves once the line is written; while nobody reads the log it may be dropped, and is counted. */
   readonly refused: (decision: RefusedDecision) => Promise<void>;
 }
-
-/** Durations in log lines have three decimals at most. */
-export const milliseconds = (value: number): number => Math.round(value * 1000) / 1000;
 
 /** Audit lines are written at every level but `silent`: they are the service's record, not its chatter. */
 export function createAudit({ record, note, canRecord }: AuditLog): Audit {

@@ -25,6 +25,9 @@ export function toLoggableError(error: unknown): Record<string, unknown> {
   };
 }
 
+/** A duration as log lines have it: three decimals at most. */
+export const milliseconds = (value: number): number => Math.round(value * 1000) / 1000;
+
 export interface Log {
   readonly logger: Logger;
   /** Where the audit's lines go: the same output, at every level but `silent`. */

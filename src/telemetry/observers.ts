@@ -11,6 +11,7 @@ import type { RedisEvents } from '../redis/redis-link.ts';
 import { metricTable } from './metric-table.ts';
 import type { StoreEvent } from '../secrets/secret-store.ts';
 import type { SecretWatch } from '../secrets/watch-secret.ts';
+import { milliseconds } from './logger.ts';
 import type { Metrics } from './metrics.ts';
 
 /**
@@ -40,7 +41,10 @@ export function observeUpstream(metrics: Metrics, logger: Logger): UpstreamEvent
       metrics.upstreamCalls.inc({ result });
       metrics.upstreamSeconds.observe(durationMs / 1000);
       if (result !== 'token')
-        logger.warn({ result, upstreamCode, errorCode, durationMs }, 'a call to Databrain failed');
+        logger.warn(
+          { result, upstreamCode, errorCode, durationMs: milliseconds(durationMs) },
+          'a call to Databrain failed',
+        );
     },
     retry: () => metrics.upstreamRetries.inc(),
     circuit: (state, setting, worst) => {
@@ -83,13 +87,16 @@ export function observeKeySets(metrics: Metrics, logger: Logger): KeySetEvents {
       metrics.keySetFetches.inc({ issuer: iss, result: 'fetched' });
       if (!changed && !recovered) return;
       const level = leftOut.some(({ isBad }) => isBad) ? 'warn' : 'info';
-      logger[level]({ iss, keys, ...describeLeftOut(leftOut), durationMs }, 'the keys of the issuer were fetched');
+      logger[level](
+        { iss, keys, ...describeLeftOut(leftOut), durationMs: milliseconds(durationMs) },
+        'the keys of the issuer were fetched',
+      );
     },
     failed: ({ iss, failure, detail: { leftOut = [], ...detail }, durationMs, keysInUse, repeated }) => {
       metrics.keySetFetches.inc({ issuer: iss, result: failure });
       if (repeated) return;
       logger.warn(
-        { iss, failure, ...detail, ...describeLeftOut(leftOut), durationMs, keysInUse },
+        { iss, failure, ...detail, ...describeLeftOut(leftOut), durationMs: milliseconds(durationMs), keysInUse },
         'could not fetch the keys of the issuer',
       );
     },

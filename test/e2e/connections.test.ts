@@ -1,4 +1,7 @@
 // What one client can take of the listeners: connections, unanswered requests, answers that it does not read, time.
+import { generateKeyPairSync } from 'node:crypto';
+import { createServer, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startSimulatedDatabrain, type SimulatedDatabrain } from '../../demo/databrain/start-simulated-databrain.ts';
 import { createProgramBuild, startProgram, type Program } from '../support/program.ts';
@@ -165,6 +168,45 @@ describe('a connection whose client never closes', () => {
     await until(() => statuses(probe).length === 2);
     probe.socket.destroy();
   }, 30_000);
+});
+
+describe('a caller who hangs up while authentication waits', () => {
+  it.each([
+    ['without a body', ''],
+    ['with a body', '{"dataApp":"sales-dashboard"}'],
+  ])('leaves one audit line, and nothing is minted: %s', async (_title, body) => {
+    const asked: ServerResponse[] = [];
+    const keyServer = createServer((_request, response) => void asked.push(response));
+    await new Promise<void>((resolve) => void keyServer.listen(0, '127.0.0.1', resolve));
+    const { port } = keyServer.address() as AddressInfo;
+    const waiting = await start({ JWT_SECRET: '', JWT_JWKS_URL: `http://127.0.0.1:${port}/keys` });
+    const minted = databrain.requests.length;
+    const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+    const now = Math.floor(Date.now() / 1000);
+    const claims = { iss: 'https://issuer.example', aud: 'guest-token', sub: 'u1', org_id: 'acme', exp: now + 600 };
+    const jwt = signToken('ES256', privateKey, claims, { kid: 'k1' });
+
+    const probe = await openProbe(
+      waiting.port,
+      `POST /guest-token HTTP/1.1\r\n${host}X-Request-Id: hung-up\r\nAuthorization: Bearer ${jwt}\r\n` +
+        `Content-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}`,
+    );
+    await until(() => asked.length > 0);
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    probe.socket.resetAndDestroy();
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    const keys = { keys: [{ ...publicKey.export({ format: 'jwk' }), kid: 'k1', alg: 'ES256', use: 'sig' }] };
+    for (const response of asked) response.setHeader('content-type', 'application/json').end(JSON.stringify(keys));
+
+    const lines = () => waiting.lines().filter(({ requestId }) => requestId === 'hung-up');
+    await until(() => lines().length > 0);
+    expect(lines()).toMatchObject([
+      { event: 'guest_token.refused', code: 'INVALID_REQUEST', reason: 'caller_gone', sub: 'u1' },
+    ]);
+    expect(databrain.requests.length).toBe(minted);
+    expect(await waiting.stop()).toBe(0);
+    await new Promise((resolve) => keyServer.close(resolve));
+  });
 });
 
 describe('connections', () => {

@@ -301,6 +301,8 @@ describe('a user who may not', () => {
       reason,
     );
     expect(line).toMatchObject({ iss: 'https://hmac.example', sub: 'user-1' });
+    // Which data app it was about, if the policy has it; never the text that the caller sent.
+    expect(line['dataApp']).toBe(dataApp === undefined ? 'sales-dashboard' : undefined);
     if (claim !== undefined) expect(line['claim']).toBe(claim);
   });
 
@@ -317,6 +319,17 @@ describe('a hostile token', () => {
     .filter((hostile) => hostile !== undefined);
   it.each(sendable)('$title', async ({ token, code, reason }) => {
     await expectRefusal({ headers: bearer(token) }, code, reason);
+  });
+});
+
+describe('a number in the log that is a duration', () => {
+  it('has three decimals at most', () => {
+    const durations = program
+      .lines()
+      .flatMap((line) => Object.entries(line))
+      .filter(([name]) => name.endsWith('Ms'));
+    expect(durations.length).toBeGreaterThan(50);
+    expect(durations.filter(([, value]) => !/^\d+(\.\d{1,3})?$/.test(String(value)))).toEqual([]);
   });
 });
 

@@ -45,7 +45,8 @@ describe.each(readCases())('%s', (_file, cases) => {
     const exp = expiresIn === undefined ? undefined : caseTime / 1000 + expiresIn;
     const decision = decide(policy, principalOf(claimsOf(policyCase), exp), dataApp, caseTime);
     if (denied !== undefined) {
-      expect(decision).toEqual({ kind: 'deny', denial: denied, policyRevision: policy.revision });
+      expect(decision).toMatchObject({ kind: 'deny', denial: denied, policyRevision: policy.revision });
+      expect(decision.kind === 'deny' && decision.denial).toEqual(denied);
       return;
     }
     if (decision.kind !== 'permit') expect.unreachable(`denied: ${JSON.stringify(decision.denial)}`);

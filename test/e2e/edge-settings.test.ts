@@ -1,0 +1,226 @@
+// The edge under settings that real set-ups need: a path prefix, origins of apps and of tenants' subdomains, Host values
+// of the admin listener; and what an operator is told about a proxy or an origin that was forgotten.
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { startSimulatedDatabrain, type SimulatedDatabrain } from '../../demo/databrain/start-simulated-databrain.ts';
+import { createProgramBuild, runProgram, startProgram, type Answer, type Program } from '../support/program.ts';
+import { signToken } from '../support/sign-token.ts';
+import { until } from '../support/until.ts';
+
+const secret = 'the secret of the test of settings: 32 bytes or more';
+const apiKey = '3a0e3c5e-90fe-4a9d-b9a1-11d2d6e0a5b7';
+const policy = `version: 1
+dataApps:
+  sales-dashboard:
+    default: true
+    expiresIn: 1h
+    request:
+      clientId: \${claims.org_id}
+      params:
+        allowedEmbeds: [sales-overview]
+`;
+
+const build = createProgramBuild();
+let databrain: SimulatedDatabrain;
+let program: Program;
+
+const env = (): Record<string, string> => ({
+  JWT_ISSUER: 'https://issuer.example',
+  JWT_AUDIENCE: 'guest-token',
+  JWT_SECRET: secret,
+  DATABRAIN_API_URL: databrain.url,
+  DATABRAIN_API_KEY: apiKey,
+  BASE_PATH: '/bi',
+  ADMIN_HOSTS: 'metrics.internal',
+  CORS_ORIGINS: 'https://app.example.com,https://*.tenants.example.com,capacitor://localhost',
+});
+
+beforeAll(async () => {
+  databrain = await startSimulatedDatabrain({ apiKeys: { 'sales-dashboard': apiKey }, embeds: 'any' });
+  program = await startProgram({ path: await build.path(), env: env(), files: { 'policy.yaml': policy } });
+});
+afterAll(async () => {
+  expect(await program.stop()).toBe(0);
+  await databrain.close();
+  build.remove();
+});
+
+const bearer = (): Record<string, string> => {
+  const now = Math.floor(Date.now() / 1000);
+  const claims = {
+    iss: 'https://issuer.example',
+    aud: 'guest-token',
+    sub: 'u1',
+    org_id: 'acme',
+    iat: now,
+    exp: now + 600,
+  };
+  return { authorization: `Bearer ${signToken('HS256', secret, claims)}` };
+};
+
+describe('a path prefix', () => {
+  it('stands before every public path', async () => {
+    expect((await program.ask({ path: '/bi/guest-token', headers: bearer() })).status).toBe(200);
+    for (const path of ['/bi/livez', '/bi/readyz', '/bi/healthz', '/bi/openapi.yaml', '/bi/guest-token.js']) {
+      expect((await program.ask({ method: 'GET', path })).status, path).toBe(200);
+    }
+    const wrong = await program.ask({ method: 'GET', path: '/bi/guest-token' });
+    expect([wrong.status, wrong.headers['allow']]).toEqual([405, 'POST, OPTIONS']);
+  });
+
+  it('leaves nothing at the paths without it, and limits them', async () => {
+    for (const path of ['/guest-token', '/livez', '/readyz', '/openapi.yaml', '/bi', '/bi/', '/bi/bi/guest-token']) {
+      const answer = await program.ask({ method: 'GET', path });
+      expect(answer.status, path).toBe(404);
+      expect(answer.headers['ratelimit'], path).toBeDefined();
+    }
+    expect((await program.ask({ path: '/guest-token', headers: bearer() })).status).toBe(404);
+  });
+
+  it('is audited as the path of decisions, and known to healthcheck', async () => {
+    await program.ask({ path: '/bi/guest-token', headers: { 'x-request-id': 'prefixed' } });
+    await until(() => program.lines().some(({ requestId }) => requestId === 'prefixed'));
+    const settings = { ...env(), HOST: '127.0.0.1', PORT: String(program.port) };
+    expect(await runProgram(await build.path(), ['healthcheck'], settings)).toMatchObject({ exitCode: 0 });
+    const without = await runProgram(await build.path(), ['healthcheck'], { ...settings, BASE_PATH: '' });
+    expect(without.exitCode).toBe(1);
+  });
+
+  it('is not on the admin listener', async () => {
+    const paths = ['/metrics', '/livez', '/readyz', '/version'];
+    for (const path of paths) {
+      expect((await program.ask({ method: 'GET', path, port: program.adminPort })).status, path).toBe(200);
+    }
+  });
+});
+
+describe('CORS', () => {
+  const preflight = (origin: string, names = 'authorization'): Promise<Answer> =>
+    program.ask({
+      method: 'OPTIONS',
+      path: '/bi/guest-token',
+      headers: { origin, 'access-control-request-method': 'POST', 'access-control-request-headers': names },
+    });
+
+  it.each([
+    'https://app.example.com',
+    'https://acme.tenants.example.com',
+    'https://xn--bcher-kva.tenants.example.com',
+    'capacitor://localhost',
+  ])('allows %s', async (origin) => {
+    expect((await preflight(origin)).headers['access-control-allow-origin']).toBe(origin);
+    const refused = await program.ask({ path: '/bi/guest-token', headers: { origin } });
+    expect([refused.status, refused.headers['access-control-allow-origin']]).toEqual([401, origin]);
+  });
+
+  it.each([
+    'https://tenants.example.com',
+    'https://a.b.tenants.example.com',
+    'http://acme.tenants.example.com',
+    'https://acme.tenants.example.com:8443',
+    'https://acme.tenants.example.com.evil.example',
+    'https://eviltenants.example.com',
+    'https://evil.example/.tenants.example.com',
+    'https://evil@acme.tenants.example.com',
+    'https://.tenants.example.com',
+    'https://-.tenants.example.com',
+    'https://ACME.tenants.example.com',
+    'https://*.tenants.example.com',
+    'ionic://localhost',
+    'capacitor://localhost.evil.example',
+  ])('does not allow %s', async (origin) => {
+    const { headers } = await preflight(origin);
+    expect(Object.keys(headers).filter((name) => name.startsWith('access-control-'))).toEqual([]);
+  });
+
+  it('lets an allowed origin send any header that it asks for, and none that is malformed', async () => {
+    const tracing = 'authorization,baggage,content-type,sentry-trace,traceparent,tracestate,x-requested-with';
+    const allowed = (await preflight('https://app.example.com', tracing)).headers['access-control-allow-headers'];
+    expect(String(allowed).toLowerCase().split(', ').sort()).toEqual([...tracing.split(','), 'x-request-id'].sort());
+    for (const malformed of ['x y', 'x\u00e9', 'x,,y', 'a'.repeat(3000)]) {
+      const answer = await preflight('https://app.example.com', malformed);
+      expect(answer.headers['access-control-allow-headers']).toBe('Authorization, Content-Type, X-Request-Id');
+    }
+  });
+});
+
+describe('the admin listener', () => {
+  const statusFor = async (host: string): Promise<number> =>
+    (await program.ask({ method: 'GET', path: '/metrics', port: program.adminPort, headers: { host } })).status;
+
+  it.each([
+    'localhost',
+    'LOCALHOST:9090',
+    '127.0.0.1',
+    '127.0.0.1:1234',
+    '[::1]:9090',
+    'metrics.internal',
+    'metrics.internal:80',
+  ])('answers under the name %s', async (host) => expect(await statusFor(host)).toBe(200));
+
+  it.each([
+    'evil.example',
+    'localhost.evil.example',
+    'evil.example:9090',
+    '10.0.0.1',
+    'internal',
+    'metrics.internal.evil',
+  ])('does not answer under the name %s', async (host) => expect(await statusFor(host)).toBe(400));
+
+  it('says once which name it refused, and how to allow it', async () => {
+    for (let count = 0; count < 3; count += 1) await statusFor('rebound.example');
+    const told = () => program.lines().filter((line) => line['host'] === 'rebound.example');
+    await until(() => told().length > 0);
+    expect(told()).toMatchObject([{ level: 'warn', message: expect.stringContaining('ADMIN_HOSTS') as string }]);
+  });
+});
+
+describe('what an operator forgot', () => {
+  it('is told once per unknown origin, counted every time, and not for the own origin', async () => {
+    const origins = ['https://forgotten.example', 'https://forgotten.example', `http://localhost:${program.port}`];
+    const before = await program.ask({ method: 'GET', path: '/metrics', port: program.adminPort });
+    for (const origin of origins) {
+      await program.ask({ path: '/bi/guest-token', headers: { origin, host: `localhost:${program.port}` } });
+    }
+    await until(() => program.lines().some((line) => line['origin'] === 'https://forgotten.example'));
+    expect(program.lines().filter((line) => line['origin'] === 'https://forgotten.example')).toHaveLength(1);
+    expect(program.lines().filter((line) => line['origin'] === origins[2])).toEqual([]);
+    const counted = (text: string): number => Number(/^guest_token_unknown_origins_total (\d+)$/m.exec(text)?.[1]);
+    const after = await program.ask({ method: 'GET', path: '/metrics', port: program.adminPort });
+    expect(counted(after.text) - counted(before.text)).toBe(2);
+  });
+
+  it('is told for a hundred unknown origins at most', async () => {
+    for (let index = 0; index < 150; index += 1) {
+      await program.ask({ path: '/bi/guest-token', headers: { origin: `https://flood-${index}.example` } });
+    }
+    expect(program.lines().filter((line) => 'origin' in line).length).toBeLessThanOrEqual(100);
+  });
+
+  it('is told once of a proxy that TRUST_PROXY does not name, without a client’s address', async () => {
+    const headers = { 'x-forwarded-for': '203.0.113.9' };
+    for (let count = 0; count < 3; count += 1) await program.ask({ path: '/bi/guest-token', headers });
+    await until(() => program.lines().some(({ message }) => message.includes('TRUST_PROXY')));
+    const told = program.lines().filter(({ message }) => message.includes('TRUST_PROXY'));
+    expect(told).toMatchObject([{ level: 'warn', peer: '127.0.0.0/24' }]);
+    expect(program.output()).not.toContain('203.0.113.9');
+
+    const behind = await startProgram({
+      path: await build.path(),
+      env: { ...env(), TRUST_PROXY: '127.0.0.1' },
+      files: { 'policy.yaml': policy },
+    });
+    await behind.ask({ path: '/bi/guest-token', headers });
+    expect(await behind.stop()).toBe(0);
+    expect(behind.output()).not.toContain('TRUST_PROXY');
+  });
+
+  it('is warned of subdomains that can use a cookie, at the start and by check --strict', async () => {
+    const settings = { ...env(), JWT_COOKIE_NAME: 'access' };
+    const cookies = await startProgram({ path: await build.path(), env: settings, files: { 'policy.yaml': policy } });
+    const warnings = cookies.lines().filter((line) => line['setting'] === 'CORS_ORIGINS');
+    expect(warnings).toMatchObject([{ level: 'warn' }]);
+    const checked = await runProgram(await build.path(), ['check', '--strict'], settings, cookies.folder);
+    expect([checked.exitCode, checked.output]).toEqual([1, expect.stringContaining('CORS_ORIGINS')]);
+    expect(await cookies.stop()).toBe(0);
+  });
+});
