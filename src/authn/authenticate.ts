@@ -43,6 +43,8 @@ export interface Authenticator {
    * the token names a key that may not be looked up yet. Does not throw or reject but for bugs.
    */
   readonly authenticate: (token: string) => Principal | TokenRefusal | Promise<Principal | TokenRefusal>;
+  /** The caller, if this very token was verified before and is still good. Verifies nothing. */
+  readonly recall: (token: string) => Principal | undefined;
   /** Whether the keys of at least one issuer are at hand. */
   readonly ready: () => boolean;
   /**
@@ -234,6 +236,10 @@ export async function createAuthenticator(options: AuthenticatorOptions): Promis
       if (token.length > maxTokenBytes) return refuseLongToken();
       const digest = digestOf(token);
       return recall(digest) ?? verifyNew(token, digest);
+    },
+    recall: (token) => {
+      const known = token.length > maxTokenBytes ? undefined : recall(digestOf(token));
+      return known === undefined || isRefusal(known) ? undefined : known;
     },
     ready: () => [...issuers.values()].some(({ keys }) => keys.ring() !== undefined),
     replaceKeys: async (iss, text, accept) => {

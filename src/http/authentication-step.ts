@@ -28,6 +28,17 @@ const serviceErrorOf = ({ code, reason, claim, iss, sub, retryAfterSeconds }: To
     ...(retryAfterSeconds !== undefined && { retryAfterSeconds }),
   });
 
+/**
+ * Gives the principal of a request whose token was verified before, or undefined; for what may be prepared while
+ * others wait. It refuses nobody and proves nothing: the authentication step does.
+ */
+export const createRecall =
+  ({ authenticator, credentials }: Omit<AuthenticationStepOptions, 'onRefusedToken'>) =>
+  (request: FastifyRequest): Principal | undefined => {
+    const token = readCredential({ rawHeaders: request.raw.rawHeaders, ownOrigin: ownOrigin(request) }, credentials);
+    return typeof token === 'string' ? authenticator.recall(token) : undefined;
+  };
+
 /** Gives the route's authentication step. It throws ServiceError for every request without a principal. */
 export function createAuthenticate({
   authenticator,

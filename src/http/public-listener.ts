@@ -1,5 +1,5 @@
 // The public listener, assembled: the steps that every request meets, in their order, then the routes.
-import type { FastifyBaseLogger, FastifyInstance } from 'fastify';
+import type { FastifyBaseLogger, FastifyInstance, FastifyRequest } from 'fastify';
 import type { Authenticator } from '../authn/authenticate.ts';
 import type { Principal } from '../authn/principal.ts';
 import type { Clock } from '../clock.ts';
@@ -15,7 +15,7 @@ import type { EdgeEvents } from '../telemetry/edge-events.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import { browserHelperPath, registerBrowserHelper } from './browser-helper.ts';
 import type { TokenRefusal } from '../authn/token-refusal.ts';
-import { createAuthenticate, ownOrigin } from './authentication-step.ts';
+import { createAuthenticate, createRecall, ownOrigin } from './authentication-step.ts';
 import { publicConnectionBounds } from './connections.ts';
 import { createCors } from './cors.ts';
 import { createDecisionRecords } from './decision-record.ts';
@@ -66,6 +66,17 @@ export async function createPublicListener(options: PublicListenerOptions): Prom
   const cors = createCors({ origins: config.corsOrigins, credentials: isAmbient });
   const isTrustedProxy = createTrustedProxies(config.trustProxy);
   const isProbe = createProbeCheck(basePath);
+  const credentials = {
+    ...(config.cookieName === undefined ? {} : { cookieName: config.cookieName }),
+    ...(config.headerName === undefined ? {} : { headerName: config.headerName }),
+    isAllowedOrigin: cors.isAllowed,
+  };
+  const recall = createRecall({ authenticator: options.authenticator, credentials });
+  /** Only worth a look where it saves a way to Redis. */
+  const expectedPrincipal = (request: FastifyRequest): Principal | undefined =>
+    options.redis?.link.isUp() === true && isTokenRequest(request) ? recall(request) : undefined;
+  const isTokenRequest = ({ method, routeOptions }: FastifyRequest): boolean =>
+    method === 'POST' && routeOptions.url === basePath + guestTokenPath;
 
   const server = createServer({
     logger,
@@ -87,7 +98,7 @@ export async function createPublicListener(options: PublicListenerOptions): Prom
       reply.headers(cors.headersFor(origin));
       if (phase() !== 'serving') reply.header('connection', 'close');
       // Before anything that can refuse, and before the route's own onRequest, which authenticates.
-      if (!isProbe(request)) await limits.limitAddress(request, reply);
+      if (!isProbe(request)) await limits.limitAddress(request, reply, expectedPrincipal(request));
       if (origin !== undefined && !cors.isAllowed(origin) && origin !== ownOrigin(request)) {
         events.onUnknownOrigin(origin);
       }
@@ -126,11 +137,7 @@ export async function createPublicListener(options: PublicListenerOptions): Prom
     basePath,
     authenticate: createAuthenticate({
       authenticator: options.authenticator,
-      credentials: {
-        ...(config.cookieName === undefined ? {} : { cookieName: config.cookieName }),
-        ...(config.headerName === undefined ? {} : { headerName: config.headerName }),
-        isAllowedOrigin: cors.isAllowed,
-      },
+      credentials,
       onRefusedToken: options.onRefusedToken,
     }),
     limitUser: limits.limitUser,

@@ -34,8 +34,11 @@ interface LimitsOptions {
 }
 
 export interface Limits {
-  /** Counts the request for its client address (`request.ip`: the peer, or what named proxies say). Throws RATE_LIMITED. */
-  readonly limitAddress: (request: FastifyRequest, reply: FastifyReply) => Promise<void>;
+  /**
+   * Counts the request for its client address (`request.ip`: the peer, or what named proxies say). Throws RATE_LIMITED.
+   * `expected`: whom `limitUser` will be asked for, if that is known already; then both counts go to Redis together.
+   */
+  readonly limitAddress: (request: FastifyRequest, reply: FastifyReply, expected?: Principal) => Promise<void>;
   /** Counts what a peer sent that was no request, in this process only. False: the limit is reached. */
   readonly countProtocolError: (addressKey: string) => boolean;
   /** Counts the request for its issuer and subject, once these are verified. Throws RATE_LIMITED. */
@@ -88,20 +91,21 @@ export async function registerLimits(app: FastifyInstance, options: LimitsOption
       redis === undefined
         ? key
         : createHmac('sha256', deriveKey(redis.secret(), 'limit index 1')).update(`${name} ${key}`).digest('base64url');
-    const limiter: CreateRateLimitOptions & LimiterOptions = {
-      max,
-      timeWindow: windowSeconds * 1000,
-      keyGenerator: (request) => bounded(keyOf(request)),
-      take: createSharedCounter({
-        local,
-        ...(redis && { shared: { link: redis.link, counter: createRedisCounter(redis.link, redisPrefix), nameOf } }),
-      }),
-    };
+    const { take, look } = createSharedCounter({
+      local,
+      clock,
+      ...(redis && { shared: { link: redis.link, counter: createRedisCounter(redis.link, redisPrefix), nameOf } }),
+    });
+    const limit = toLimit({ max, windowSeconds });
+    const keyGenerator = (request: FastifyRequest): string => bounded(keyOf(request));
+    const limiter: CreateRateLimitOptions & LimiterOptions = { max, timeWindow: limit.windowMs, keyGenerator, take };
     const count = app.createRateLimit(limiter);
     return {
       local,
-      limit: async (request: FastifyRequest, reply: FastifyReply): Promise<void> => {
-        const counted = await count(request);
+      count,
+      mayPass: (request: FastifyRequest): boolean => look(keyGenerator(request), limit).allowed,
+      conclude: async (counting: ReturnType<typeof count>, request: FastifyRequest, reply: FastifyReply) => {
+        const counted = await counting;
         // The plugin's word for "on the allow list", which there is none of.
         if (counted.isAllowed) return;
         const resetSeconds = Math.max(1, counted.ttlInSeconds);
@@ -129,9 +133,23 @@ export async function registerLimits(app: FastifyInstance, options: LimitsOption
     return JSON.stringify([principal.iss, principal.sub]);
   });
 
+  const early = new WeakMap<FastifyRequest, { principal: Principal; counting: ReturnType<typeof user.count> }>();
+
+  const countUser = (request: FastifyRequest, principal: Principal): ReturnType<typeof user.count> => {
+    principals.set(request, principal);
+    return user.count(request);
+  };
+
   return {
-    limitAddress: async (request, reply) => {
-      await address.limit(request, reply);
+    limitAddress: async (request, reply, expected) => {
+      const mayPass = expected !== undefined && address.mayPass(request);
+      const countingAddress = address.count(request);
+      if (mayPass) {
+        const counting = countUser(request, expected);
+        counting.catch(() => undefined);
+        early.set(request, { principal: expected, counting });
+      }
+      await address.conclude(countingAddress, request, reply);
       const { site } = toAddressKeys(request.ip);
       if (site === undefined) return;
       const { allowed, freesInMs } = sites.take(site, siteLimit);
@@ -139,8 +157,9 @@ export async function registerLimits(app: FastifyInstance, options: LimitsOption
     },
     countProtocolError: (key) => address.local.take(key, toLimit(options.address)).allowed,
     limitUser: async (request, reply, principal) => {
-      principals.set(request, principal);
-      await user.limit(request, reply);
+      const counted = early.get(request);
+      const counting = counted?.principal === principal ? counted.counting : countUser(request, principal);
+      await user.conclude(counting, request, reply);
     },
   };
 }

@@ -53,7 +53,8 @@ describe.skipIf(!redisIsInstalled)(`limits shared through Redis${redisReason}`, 
       limitMs,
     });
     links.push(link);
-    const take = createSharedCounter({
+    const { take } = createSharedCounter({
+      clock: systemClock,
       local: createMemoryCounter({ clock: systemClock, maxKeys: 1000, sharedCounters: 16, maxFurtherSteps: 1000 }),
       shared: { link, counter: createRedisCounter(link, 'test:limit:'), nameOf: (key) => `hashed ${key}` },
     });
@@ -69,6 +70,22 @@ describe.skipIf(!redisIsInstalled)(`limits shared through Redis${redisReason}`, 
     );
     expect(replies.filter(({ current }) => current <= 60)).toHaveLength(60);
     expect(replies.filter(({ current }) => current === 61)).toHaveLength(40);
+  });
+
+  it('refuse here whom Redis has refused, until there is room, without asking again', async () => {
+    const [other, here] = [await startReplica(), await startReplica()];
+    const commands = async (): Promise<number> =>
+      Number(/cmdstat_eval(?:sha)?:calls=(\d+)/.exec(String(await server.ask('INFO', 'commandstats')))?.[1] ?? 0);
+    await count(other.store, 'user', 1, 600);
+    const refused = await count(here.store, 'user', 1, 600);
+    expect(refused.current).toBe(2);
+    const before = await commands();
+    const again = await count(here.store, 'user', 1, 600);
+    expect(again.current).toBe(2);
+    expect(again.ttl).toBeLessThanOrEqual(refused.ttl);
+    expect(await commands()).toBe(before);
+    await new Promise((resolve) => setTimeout(resolve, again.ttl + 5));
+    expect((await count(here.store, 'user', 1, 600)).current).toBe(1);
   });
 
   it('slide: whoever waits as long as told is let in, and not before', async () => {
@@ -145,7 +162,10 @@ describe.skipIf(!redisIsInstalled)(`limits shared through Redis${redisReason}`, 
         redis: { link, secret: () => secret },
       });
       app.setErrorHandler((_error, _request, reply) => reply.code(429).send());
-      app.get('/address', { onRequest: limits.limitAddress }, () => 'ok');
+      app.get('/address', async (request, reply) => {
+        await limits.limitAddress(request, reply);
+        return 'ok';
+      });
       app.get('/user', async (request, reply) => {
         await limits.limitUser(request, reply, principalOf('alice@example.com'));
         return 'ok';
