@@ -109,7 +109,8 @@ async function run(): Promise<void> {
   await buildPlayground(resolve(root, 'dist/playground'));
   const policy = (): string => readFileSync(resolve(root, policyFile), 'utf8');
   const explainOptions = { node: process.execPath, root, env: { ...inherited, POLICY_FILE: policyFile } };
-  let logLines: LogLines | undefined;
+  /** Of the proxy, which starts after the page. */
+  const log: { lines?: LogLines } = {};
   const page = await startPageServer({
     port: await freePort(ports.page, host),
     proxyUrl,
@@ -117,7 +118,7 @@ async function run(): Promise<void> {
     realApiUrl,
     received: () => simulated?.requests ?? [],
     ...(simulated && { componentCalls: (): readonly ComponentCall[] => simulated.componentCalls }),
-    auditOf: (requestId) => logLines?.auditOf(requestId),
+    auditOf: (requestId) => log.lines?.auditOf(requestId),
     embedIds: salesEmbeds.map(({ embedId }) => embedId),
     login,
     explain: createExplainer(explainOptions, policy),
@@ -148,7 +149,7 @@ async function run(): Promise<void> {
     },
   });
   undo.push(proxy.stop);
-  logLines = followLogLines(proxy.log, process.stdout);
+  log.lines = followLogLines(proxy.log, process.stdout);
   await proxy.ready();
   void proxy.ended.then((how) => {
     if (stopping === undefined) void leave(1, `The proxy ended (${how}); its own message is above.`);

@@ -102,10 +102,10 @@ function embedChoice(embed) {
 
 byId('users').append(...demo.users.map(userChoice));
 byId('embeds').append(...embeds.map(embedChoice));
-// The component fetches again when its window gets the focus.
+// The component fetches again when its window hears that the network is back.
 byId('again').addEventListener('click', () => {
   const view = vendorElement()?.ownerDocument.defaultView;
-  view?.dispatchEvent(new view.Event('focus'));
+  view?.dispatchEvent(new view.Event('online'));
 });
 signInAs(demo.users[0]);
 showEmbed(embeds[0]);

@@ -3,6 +3,7 @@ import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { chromiumReason, hasChromium, launchChromium } from '../support/chromium.ts';
 import { startDemo, type DemoProcess } from '../support/demo-process.ts';
+import { until } from '../support/until.ts';
 
 describe.skipIf(!hasChromium)(`the demo's page ${chromiumReason}`, () => {
   let demo: DemoProcess;
@@ -14,7 +15,7 @@ describe.skipIf(!hasChromium)(`the demo's page ${chromiumReason}`, () => {
   beforeAll(async () => {
     demo = startDemo();
     browser = await launchChromium();
-    page = await browser.newPage({ viewport: { width: 400, height: 800 } });
+    page = await browser.newPage({ viewport: { width: 400, height: 800 }, reducedMotion: 'reduce' });
     page.on('pageerror', ({ message }) => complaints.push(message));
     page.on('console', (message) => {
       if (message.type() === 'error' && !/status of 40[013]/.test(message.text())) complaints.push(message.text());
@@ -34,7 +35,7 @@ describe.skipIf(!hasChromium)(`the demo's page ${chromiumReason}`, () => {
     return textOf('#verdict');
   };
   const choose = async (user: string): Promise<void> => {
-    await page.getByRole('radio', { name: user }).check({ force: true });
+    await page.locator('#users label', { hasText: user }).click();
     await page.getByRole('button', { name: 'Get a guest token' }).click();
     expect(await settled()).toBe('A guest token that shows what the policy allows.');
   };
@@ -121,6 +122,63 @@ describe.skipIf(!hasChromium)(`the demo's page ${chromiumReason}`, () => {
     expect(await textOf('#received')).toBe('Nothing. The request ended at the proxy.');
     expect(await textOf('#dashboard')).toBe('There is no token to open a dashboard with.');
     expect(await page.getAttribute('[data-node="dashboard"]', 'data-state')).toBe('unreached');
+  });
+
+  it('says in one sentence what the words mean', async () => {
+    const words = await textOf('.words');
+    for (const word of ['Databrain', 'data app', 'embed', 'guest token']) expect(words).toContain(word);
+    expect(words.match(/\./g)).toHaveLength(1);
+  });
+
+  it('scrolls the result into view on a small screen', async () => {
+    await page.evaluate('scrollTo(0, 0)');
+    await page.getByRole('button', { name: 'Use an expired token' }).click();
+    expect(await settled()).toContain('TOKEN_EXPIRED');
+    await until(() =>
+      page.evaluate<boolean>(
+        `document.getElementById('verdict').getBoundingClientRect().bottom < innerHeight && scrollY > 0`,
+      ),
+    );
+  });
+
+  it('shows beside a refusal the reason that the browser is not told', async () => {
+    await page.getByRole('button', { name: 'Change the token’s claims' }).click();
+    expect(await settled()).toContain('INVALID_TOKEN');
+    await page.waitForSelector('#log');
+    expect(await textOf('#log')).toMatch(/^What the operator’s log says\nreason\s+signature_invalid\s/);
+    expect(await textOf('#answer .http')).not.toContain('signature');
+  });
+
+  it('shows which claims of a token were changed, before and after', async () => {
+    await page.locator('#users label', { hasText: 'Ada' }).click();
+    await page.getByRole('button', { name: 'Change the token’s claims' }).click();
+    expect(await settled()).toContain('INVALID_TOKEN');
+    const changed = (await page.locator('#call .is-changed').allInnerTexts()).map((line) =>
+      line.replace(/\s+/g, ' ').trim(),
+    );
+    expect(changed).toEqual(['"org_id": "globex",was "acme"', '"role": "admin",was "viewer"']);
+  });
+
+  it('leads from a value that came from a claim to its line of the policy', async () => {
+    await choose('Ada');
+    await page.waitForSelector('#received .line.from-claim');
+    await page.getByRole('button', { name: /^claims\.countries: line \d+ of the policy$/ }).press('Enter');
+    const marked = page.locator('.policy-line.is-marked');
+    expect((await marked.innerText()).trim()).toBe("values: { country: '${claims.countries}', paid_orders: true }");
+    await until(() => page.evaluate<boolean>(`document.activeElement.classList.contains('is-marked')`));
+    await page.locator('#received .line.from-claim', { hasText: 'clientId' }).click();
+    expect((await marked.innerText()).trim()).toBe('clientId: ${claims.org_id}');
+  });
+
+  it('shows the audit line of a token that was given', async () => {
+    await choose('Hedy');
+    await page.getByText('The operator’s audit line').click();
+    expect(await textOf('#log')).toMatch(/event\s+guest_token.issued\s[^]*sub\s+hedy\s[^]*clientId\s+globex/);
+  });
+
+  it('has a page for the real component', async () => {
+    expect(await page.locator('#component-link').getAttribute('href')).toBe('component');
+    expect(await page.locator('#component-link').isVisible()).toBe(true);
   });
 
   it('can be used by keyboard alone', async () => {
