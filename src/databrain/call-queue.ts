@@ -52,7 +52,8 @@ interface Waiter {
 
 interface Lane {
   readonly rate: CallRate;
-  readonly waiters: Set<Waiter>;
+  /** In the order in which they came. */
+  readonly waiters: Waiter[];
   running: number;
 }
 
@@ -74,7 +75,7 @@ export function createCallQueue(options: CallQueueOptions): CallQueue {
 
   /** When the turn of one more would come, in milliseconds from now, with `ahead` waiting before it in its lane. */
   const projectedWaitMs = (lane: Lane, ahead: number): number => {
-    const aheadOfAll = lanes.reduce((sum, other) => sum + Math.min(other.waiters.size, ahead), 0);
+    const aheadOfAll = lanes.reduce((sum, other) => sum + Math.min(other.waiters.length, ahead), 0);
     const turns = aheadOfAll + 1 + serviceTime.running() - maxConcurrent;
     return Math.max(
       lane.rate.projectedWaitMs(ahead),
@@ -103,24 +104,28 @@ export function createCallQueue(options: CallQueueOptions): CallQueue {
 
   /** The first lane in turn that has somebody waiting, a place and the rate for it. */
   const nextLane = (): Lane | undefined =>
-    lanes.find((lane) => lane.waiters.size > 0 && hasPlace(lane) && rateWaitMs(lane) === 0);
+    lanes.find((lane) => lane.waiters.length > 0 && hasPlace(lane) && rateWaitMs(lane) === 0);
 
   const admitWaiting = (): void => {
     clearTimeout(nextTurn);
     for (let lane = nextLane(); lane !== undefined; lane = nextLane()) {
       if (lanes.length > 1) lanes = [...lanes.filter((other) => other !== lane), lane];
-      for (const waiter of lane.waiters) {
-        remove(lane, waiter);
-        waiter.admit();
-        break;
-      }
+      const first = lane.waiters[0];
+      if (first === undefined) break;
+      remove(lane, first);
+      first.admit();
     }
-    const waits = lanes.filter((lane) => lane.waiters.size > 0 && hasPlace(lane)).map(rateWaitMs);
+    if (waiting === 0 || serviceTime.running() >= maxConcurrent) return;
+    const waits = lanes.filter((lane) => lane.waiters.length > 0 && hasPlace(lane)).map(rateWaitMs);
     if (waits.length > 0) nextTurn = setTimeout(admitWaiting, Math.max(1, Math.ceil(Math.min(...waits))));
   };
 
   const remove = (lane: Lane, waiter: Waiter): void => {
-    if (!lane.waiters.delete(waiter)) return;
+    const at = lane.waiters.indexOf(waiter);
+    if (at < 0) return;
+    // Nearly always the first one.
+    if (at === 0) lane.waiters.shift();
+    else lane.waiters.splice(at, 1);
     waiting -= 1;
     expiries.remove(waiter.deadline);
   };
@@ -129,14 +134,14 @@ export function createCallQueue(options: CallQueueOptions): CallQueue {
     new Promise((resolve, reject) => {
       const waiter: Waiter = {
         until: clock.monotonic() + maxWaitMs,
-        deadline: expiries.set(maxWaitMs, () => waiter.refuse(tooLate(projectedWaitMs(lane, lane.waiters.size)))),
+        deadline: expiries.set(maxWaitMs, () => waiter.refuse(tooLate(projectedWaitMs(lane, lane.waiters.length)))),
         admit: () => resolve(start(lane)),
         refuse: (error) => {
           remove(lane, waiter);
           reject(error);
         },
       };
-      lane.waiters.add(waiter);
+      lane.waiters.push(waiter);
       waiting += 1;
       admitWaiting();
     });
@@ -145,7 +150,7 @@ export function createCallQueue(options: CallQueueOptions): CallQueue {
     callMsConsidered = serviceTime.callMs();
     for (const lane of lanes) {
       let ahead = 0;
-      for (const waiter of lane.waiters) {
+      for (const waiter of [...lane.waiters]) {
         const waitMs = projectedWaitMs(lane, ahead);
         if (clock.monotonic() + waitMs > waiter.until) waiter.refuse(tooLate(waitMs));
         else ahead += 1;
@@ -155,15 +160,15 @@ export function createCallQueue(options: CallQueueOptions): CallQueue {
   };
 
   const createLane = (rate: CallRate): QueueLane => {
-    const lane: Lane = { rate, waiters: new Set(), running: 0 };
+    const lane: Lane = { rate, waiters: [], running: 0 };
     lanes.push(lane);
-    const hasRoom = (): boolean => lane.waiters.size === 0 && hasPlace(lane) && rateWaitMs(lane) === 0;
+    const hasRoom = (): boolean => lane.waiters.length === 0 && hasPlace(lane) && rateWaitMs(lane) === 0;
     return {
       hasRoom,
       enter: (remainingMs) => {
         if (hasRoom() && remainingMs >= 0) return start(lane);
         const maxWaitMs = remainingMs - Math.max(worthwhileMs, serviceTime.callMs());
-        const waitMs = projectedWaitMs(lane, lane.waiters.size);
+        const waitMs = projectedWaitMs(lane, lane.waiters.length);
         if (waiting >= options.maxWaiting || waitMs > maxWaitMs) return Promise.reject(tooLate(waitMs));
         return wait(lane, maxWaitMs);
       },
@@ -177,7 +182,7 @@ export function createCallQueue(options: CallQueueOptions): CallQueue {
     close: () => {
       clearTimeout(nextTurn);
       for (const lane of lanes) {
-        for (const waiter of lane.waiters) waiter.refuse(new ServiceError('SHUTTING_DOWN', 'shutting_down'));
+        for (const waiter of [...lane.waiters]) waiter.refuse(new ServiceError('SHUTTING_DOWN', 'shutting_down'));
       }
       expiries.close();
     },

@@ -61,7 +61,7 @@ export function createConnections(options: ConnectionsOptions): Connections {
   const { clock, most, spread, longRestMs } = options;
   const open = new Set<Connection>();
   /** In the order in which they began to rest. */
-  const resting = new Set<Connection>();
+  const resting: Connection[] = [];
   const waiting = new Set<UseConnection>();
   let distrustedUntil = -Infinity;
   let shrinkAt = 0;
@@ -76,7 +76,8 @@ export function createConnections(options: ConnectionsOptions): Connections {
 
   const end = (connection: Connection): void => {
     open.delete(connection);
-    resting.delete(connection);
+    const at = resting.indexOf(connection);
+    if (at >= 0) resting.splice(at, 1);
     void connection.client.destroy();
   };
 
@@ -106,7 +107,7 @@ export function createConnections(options: ConnectionsOptions): Connections {
     const connection: Connection = { client, answers: 0, restingSince: 0 };
     client.on('disconnect', (_origin, _targets, error) => {
       connection.answers = 0;
-      if (!resting.has(connection)) return;
+      if (!resting.includes(connection)) return;
       if (isProtocolViolation(error, false)) distrust();
       discard(connection);
     });
@@ -114,15 +115,10 @@ export function createConnections(options: ConnectionsOptions): Connections {
     return connection;
   };
 
-  const oldestResting = (): Connection | undefined => {
-    for (const connection of resting) return connection;
-    return undefined;
-  };
-
   const restNeededMs = (now: number): number => (now < distrustedUntil ? longRestMs : options.shortRestMs);
 
   const shrink = (now: number): void => {
-    const next = oldestResting();
+    const next = resting[0];
     if (next === undefined || now < shrinkAt || now - next.restingSince < unneededMs) return;
     shrinkAt = now + shrinkEveryMs;
     end(next);
@@ -130,17 +126,17 @@ export function createConnections(options: ConnectionsOptions): Connections {
 
   /** A new connection, in the place of one at rest if there are as many as there may be. */
   const startInPlace = (): Connection | undefined => {
-    const oldest = open.size < most ? undefined : oldestResting();
+    const oldest = open.size < most ? undefined : resting[0];
     if (oldest !== undefined) end(oldest);
     return open.size < most ? start() : undefined;
   };
 
   const available = (): Connection | undefined => {
     const now = clock.monotonic();
-    const oldest = oldestResting();
+    const oldest = resting[0];
     const restedMs = oldest === undefined ? -1 : heardUntil - oldest.restingSince;
     if (oldest !== undefined && restedMs >= (open.size < spread ? longRestMs : restNeededMs(now))) {
-      resting.delete(oldest);
+      resting.shift();
       shrink(now);
       return oldest;
     }
@@ -167,7 +163,7 @@ export function createConnections(options: ConnectionsOptions): Connections {
         timer = undefined;
         heardUntil = clock.monotonic();
         serveWaiting();
-        if (resting.size > 0 && heardUntil < lastRestedAt + longRestMs) listen();
+        if (resting.length > 0 && heardUntil < lastRestedAt + longRestMs) listen();
       },
       isShort ? options.shortRestMs : longRestMs / 5,
     );
@@ -188,7 +184,7 @@ export function createConnections(options: ConnectionsOptions): Connections {
     giveBack: (connection) => {
       connection.answers += 1;
       connection.restingSince = lastRestedAt = clock.monotonic();
-      resting.add(connection);
+      resting.push(connection);
       listen();
     },
     close: async () => {
@@ -196,7 +192,7 @@ export function createConnections(options: ConnectionsOptions): Connections {
       clearTimeout(timer);
       const clients = [...open].map(({ client }) => client);
       open.clear();
-      resting.clear();
+      resting.length = 0;
       for (const use of waiting) use(undefined);
       waiting.clear();
       await Promise.all(clients.map((client) => client.destroy()));

@@ -134,8 +134,8 @@ export function createExchanges(options: ExchangesOptions): Exchanges {
         onResponseEnd: () => {
           if (isDone || connection === undefined) return;
           connections.giveBack(connection);
-          // RFC 9110 §15.5.8: only a proxy says that.
-          if (status === 407) {
+          // Said by the egress proxy (RFC 9110 §15.5.8), which speaks in the upstream's place where there is no tunnel.
+          if (status === 407 && route.pathPrefix !== '') {
             finish({ kind: 'lost', how: 'unreachable', errorCode: 'EGRESS_PROXY_407' });
             return;
           }

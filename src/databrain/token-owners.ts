@@ -9,17 +9,19 @@ export interface TokenOwners {
 /** @param max how many tokens are remembered; the oldest are forgotten first */
 export function createTokenOwners(max: number): TokenOwners {
   const owners = new Map<string, string>();
+  /** In the order in which they came, written round and round. A Map would search for its oldest entry. */
+  const names: string[] = [];
+  let next = 0;
+
   return {
     claim: (token, owner) => {
       const name = token.toLowerCase();
       const known = owners.get(name);
       if (known !== undefined) return known === owner;
-      if (owners.size >= max) {
-        for (const oldest of owners.keys()) {
-          owners.delete(oldest);
-          break;
-        }
-      }
+      const oldest = names[next];
+      if (oldest !== undefined) owners.delete(oldest);
+      names[next] = name;
+      next = (next + 1) % max;
       owners.set(name, owner);
       return true;
     },

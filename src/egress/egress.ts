@@ -1,8 +1,10 @@
 // How this service reaches others: directly, or through the egress proxy of HTTPS_PROXY and HTTP_PROXY. The one place
 // that decides it, for Databrain, issuers and secret stores. TLS is always verified, and HTTP/2 is never spoken.
+import { createSecureContext } from 'node:tls';
 import { Agent, buildConnector, Pool, type Dispatcher } from 'undici';
 import type { Secret } from '../secrets/secret.ts';
 import { createBypass } from './no-proxy.ts';
+import { createSharedLookup } from './shared-lookup.ts';
 import { createTunnel } from './tunnel.ts';
 
 export interface EgressProxy {
@@ -52,12 +54,11 @@ export function createEgress({ https, http, noProxy }: EgressSettings): Egress {
 
   const routeTo: Egress['routeTo'] = (target, { connectTimeoutMs: timeout, ca }) => {
     const proxy = target.protocol === 'https:' ? https : http;
-    const secure = { timeout, allowH2: false, rejectUnauthorized: true };
-    const toTarget = buildConnector(ca === undefined ? secure : { ...secure, ca });
+    const toTarget = createConnector(timeout, ca);
     if (proxy === undefined || bypasses(target)) {
       return { origin: target.origin, pathPrefix: '', headers: {}, connect: toTarget };
     }
-    const toProxy = buildConnector(secure);
+    const toProxy = createConnector(timeout);
     if (target.protocol === 'https:') {
       const connect = createTunnel(proxy, { timeoutMs: timeout, toProxy, toTarget });
       return { origin: target.origin, pathPrefix: '', headers: {}, connect };
@@ -87,6 +88,24 @@ export function createEgress({ https, http, noProxy }: EgressSettings): Egress {
     });
 
   return { routeTo, createAgent };
+}
+
+/** Connects to one host. What is the same for all connections (certificates, addresses) is made once, at the first one. */
+function createConnector(timeout: number, ca?: RouteOptions['ca']): buildConnector.connector {
+  const lookup = createSharedLookup();
+  const plain = buildConnector({ timeout, lookup });
+  let secure: buildConnector.connector | undefined;
+  return (target, callback) => {
+    if (target.protocol !== 'https:') return plain(target, callback);
+    secure ??= buildConnector({
+      timeout,
+      lookup,
+      allowH2: false,
+      rejectUnauthorized: true,
+      secureContext: createSecureContext({ ca }),
+    });
+    secure(target, callback);
+  };
 }
 
 /** Sends each request to the proxy, which is told the whole address. */

@@ -1,0 +1,48 @@
+// Looks up the addresses of one host once for all connections that are opened at about the same time. Each look-up takes
+// one of Node's four worker threads, which read files too: a burst of connections would make everything wait for them.
+import { lookup as lookupHost, type LookupAddress } from 'node:dns';
+import type { LookupFunction } from 'node:net';
+
+/** Long enough for a burst, and far shorter than what any resolver remembers. */
+const sharedForMs = 1000;
+
+type Answer = (error: NodeJS.ErrnoException | null, addresses: LookupAddress[]) => void;
+
+/**
+ * A `lookup` for the connections to one host. A failure is shared by those who wait for it, and not remembered.
+ * @param now monotonic milliseconds
+ */
+export function createSharedLookup(
+  now: () => number = () => performance.now(),
+  lookup: typeof lookupHost = lookupHost,
+): LookupFunction {
+  const known = new Map<string, { readonly until: number; readonly addresses: LookupAddress[] }>();
+  const waiting = new Map<string, Answer[]>();
+
+  return (hostname, { all, ...options }, callback) => {
+    const answer: Answer = (error, addresses) => {
+      const first = error === null ? addresses[0] : undefined;
+      if (first === undefined) callback(error, []);
+      else if (all === true) callback(null, addresses);
+      else callback(null, first.address, first.family);
+    };
+    const key = JSON.stringify([hostname, options.family, options.hints, options.order]);
+    const found = known.get(key);
+    if (found !== undefined && now() < found.until) {
+      queueMicrotask(() => answer(null, found.addresses));
+      return;
+    }
+    const others = waiting.get(key);
+    if (others !== undefined) {
+      others.push(answer);
+      return;
+    }
+    const asking = [answer];
+    waiting.set(key, asking);
+    lookup(hostname, { ...options, all: true }, (error, addresses) => {
+      waiting.delete(key);
+      if (error === null) known.set(key, { until: now() + sharedForMs, addresses });
+      for (const one of asking) one(error, addresses);
+    });
+  };
+}

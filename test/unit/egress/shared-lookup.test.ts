@@ -1,0 +1,85 @@
+import type { lookup, LookupAddress } from 'node:dns';
+import type { LookupFunction } from 'node:net';
+import { describe, expect, it } from 'vitest';
+import { createSharedLookup } from '../../../src/egress/shared-lookup.ts';
+
+const addresses: LookupAddress[] = [
+  { address: '192.0.2.1', family: 4 },
+  { address: '2001:db8::1', family: 6 },
+];
+
+/** A look-up that answers when the test says so. */
+function start() {
+  const asked: {
+    readonly hostname: string;
+    readonly answer: (error: Error | null, found?: LookupAddress[]) => void;
+  }[] = [];
+  let now = 1000;
+  const slow = (
+    hostname: string,
+    _options: unknown,
+    callback: (error: Error | null, found?: LookupAddress[]) => void,
+  ) => {
+    asked.push({ hostname, answer: callback });
+  };
+  const shared = createSharedLookup(() => now, slow as unknown as typeof lookup);
+  return { asked, shared, advance: (ms: number) => (now += ms) };
+}
+
+const find = (shared: LookupFunction, options: Parameters<LookupFunction>[1] = { all: true }, hostname = 'a.test') =>
+  new Promise<unknown>((resolve, reject) => {
+    shared(hostname, options, (error, found, family) => {
+      if (error === null) resolve(family === undefined ? found : [found, family]);
+      else reject(error);
+    });
+  });
+
+describe('The look-up that connections share', () => {
+  it('is one for all who ask at the same time, and for those who ask shortly after', async () => {
+    const { asked, shared, advance } = start();
+    const all = Array.from({ length: 128 }, () => find(shared));
+    expect(asked).toHaveLength(1);
+    asked[0]?.answer(null, addresses);
+    expect(await Promise.all(all)).toEqual(Array(128).fill(addresses));
+    advance(999);
+    expect(await find(shared)).toEqual(addresses);
+    expect(asked).toHaveLength(1);
+  });
+
+  it('is made again when the answer is a second old', async () => {
+    const { asked, shared, advance } = start();
+    const first = find(shared);
+    asked[0]?.answer(null, addresses);
+    await first;
+    advance(1000);
+    const second = find(shared);
+    expect(asked).toHaveLength(2);
+    asked[1]?.answer(null, [{ address: '192.0.2.2', family: 4 }]);
+    expect(await second).toEqual([{ address: '192.0.2.2', family: 4 }]);
+  });
+
+  it('fails for all who wait, and is made again by the next', async () => {
+    const { asked, shared } = start();
+    const all = [find(shared), find(shared)];
+    asked[0]?.answer(Object.assign(new Error('no such host'), { code: 'ENOTFOUND' }));
+    for (const one of all) await expect(one).rejects.toMatchObject({ code: 'ENOTFOUND' });
+    const next = find(shared);
+    expect(asked).toHaveLength(2);
+    asked[1]?.answer(null, addresses);
+    expect(await next).toEqual(addresses);
+  });
+
+  it('gives one address to who asks for one, and does not mix up hosts and families', async () => {
+    const { asked, shared } = start();
+    const one = find(shared, {});
+    const other = find(shared, {}, 'b.test');
+    const six = find(shared, { family: 6 });
+    expect(asked.map(({ hostname }) => hostname)).toEqual(['a.test', 'b.test', 'a.test']);
+    asked[0]?.answer(null, addresses);
+    asked[1]?.answer(null, [{ address: '192.0.2.9', family: 4 }]);
+    asked[2]?.answer(null, [{ address: '2001:db8::1', family: 6 }]);
+    expect(await one).toEqual(['192.0.2.1', 4]);
+    expect(await other).toEqual(['192.0.2.9', 4]);
+    expect(await six).toEqual(['2001:db8::1', 6]);
+  });
+});
