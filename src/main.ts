@@ -5,6 +5,7 @@ import { systemClock } from './clock.ts';
 import { checkCommand } from './commands/check.ts';
 import { exitCode, type Command, type LongRunning } from './commands/command.ts';
 import { devTokenCommand } from './commands/dev-token.ts';
+import { diffCommand } from './commands/diff.ts';
 import { explainCommand } from './commands/explain.ts';
 import { healthcheckCommand } from './commands/healthcheck.ts';
 import { serveCommand } from './commands/serve.ts';
@@ -16,6 +17,7 @@ const commands: readonly Command[] = [
   checkCommand,
   explainCommand,
   testCommand,
+  diffCommand,
   healthcheckCommand,
   devTokenCommand,
 ];

@@ -42,7 +42,7 @@ const settings = {
 };
 
 describe('the program', () => {
-  it.each(['check', 'explain', 'test', 'healthcheck', 'dev-token', 'serve'])(
+  it.each(['check', 'explain', 'test', 'diff', 'healthcheck', 'dev-token', 'serve'])(
     'explains %s with --help',
     async (name) => {
       const { exitCode, out, err } = await program([name, '--help']);

@@ -1,0 +1,135 @@
+// diff: what a change of policy changes for given claims, and whether it gives more or less.
+import { readdirSync, statSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { diffPolicies, type DiffSample, type FieldChange, type SampleDiff } from '../policy/trial/policy-diff.ts';
+import { loadPolicyTests } from '../policy/trial/policy-test-document.ts';
+import { ConfigurationError } from '../problem.ts';
+import { exitCode, type Command, type CommandContext } from './command.ts';
+import { parseWords } from './parse-args.ts';
+import { loadTrialPolicy, readTextFile } from './trial-policy.ts';
+
+const isClaims = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+/** One claims set or a list of them. Throws ConfigurationError that repeats nothing of the text. */
+function samplesOfJson(text: string, name: string): readonly DiffSample[] {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    value = undefined;
+  }
+  if (isClaims(value)) return [{ name, claims: value }];
+  if (Array.isArray(value) && value.length > 0 && value.every(isClaims))
+    return value.map((claims, i) => ({ name: `${name} #${i + 1}`, claims }));
+  const fix = 'Write a JSON object with the claims, or a list of them';
+  throw new ConfigurationError([{ where: name, what: 'holds no claims', mend: fix }]);
+}
+
+function samplesOfFile(path: string, context: CommandContext): readonly DiffSample[] {
+  const text = readTextFile(path, context);
+  if (!/\.ya?ml$/.test(path)) return samplesOfJson(text, path);
+  const { tests } = loadPolicyTests({ text, file: path });
+  return tests.map(({ name, claims, dataApp }) => ({ name, claims, dataApp }));
+}
+
+async function samplesOf(argument: string, context: CommandContext): Promise<readonly DiffSample[]> {
+  if (argument === '-') return samplesOfJson(await context.stdin(), 'standard input');
+  if (argument.trimStart().startsWith('{')) return samplesOfJson(argument, 'the claims');
+  const isFolder = statSync(resolve(context.cwd, argument), { throwIfNoEntry: false })?.isDirectory() === true;
+  if (!isFolder) return samplesOfFile(argument, context);
+  const files = readdirSync(resolve(context.cwd, argument)).filter((name) =>
+    /\.(?:json|policy-test\.yaml)$/.test(name),
+  );
+  return files.sort().flatMap((name) => samplesOfFile(join(argument, name), context));
+}
+
+const shown = (change: FieldChange, side: 'before' | 'after'): string =>
+  side in change ? JSON.stringify(change[side]) : 'absent';
+
+const textLines = (diffs: readonly SampleDiff[]): readonly string[] =>
+  diffs.flatMap(({ name, dataApp, changes }) => [
+    `${name} (${dataApp})`,
+    ...changes.map(
+      (change) =>
+        `  ${change.direction.padEnd(8)}  ${change.path}: ${shown(change, 'before')} → ${shown(change, 'after')}`,
+    ),
+  ]);
+
+const cell = (text: string): string =>
+  text
+    .replace(/[\r\n]+/g, ' ')
+    .replaceAll('|', '\\|')
+    .replaceAll('`', "'");
+
+const markdownLines = (diffs: readonly SampleDiff[]): readonly string[] => [
+  '| claims | data app | field | before | after | direction |',
+  '|---|---|---|---|---|---|',
+  ...diffs.flatMap(({ name, dataApp, changes }) =>
+    changes.map((change) => {
+      const values = [shown(change, 'before'), shown(change, 'after')].map((value) => `\`${cell(value)}\``).join(' | ');
+      const direction = change.direction === 'wider' ? '**wider**' : change.direction;
+      return `| ${cell(name)} | ${cell(dataApp)} | \`${cell(change.path)}\` | ${values} | ${direction} |`;
+    }),
+  ),
+];
+
+export const diffCommand: Command = {
+  name: 'diff',
+  summary: 'shows what a change of policy changes for given claims',
+  help: `Usage: guest-token-proxy diff --policy <old> --with <new> --claims <file, folder, JSON or ->… [--data-app <name>]
+                                [--json | --markdown] [--fail-on wider]
+
+Decides by both policies for every set of claims and shows each field of the body that differs, and whether the new
+policy gives more (wider), less (narrower) or something else (changed). Needs no keys, no secrets. Mints nothing.
+
+  --policy    the policy as it is
+  --with      the policy as it would be
+  --claims    a JSON object or list of them, a file with one, a file of policy tests, a folder of both, or - for
+              standard input; may be given several times
+  --data-app  only this data app (default: all, or the one that a policy test names)
+  --json      for machines
+  --markdown  a table for a pull request
+  --fail-on   wider: exit code 1 if anything is wider
+
+Settings: TOKEN_MAX_LIFETIME_SECONDS. Exit code 0 otherwise, also when something differs; 78 if a file does not load.
+`,
+  run: async (context) => {
+    const words = parseWords(diffCommand, context, {
+      policy: { type: 'string' },
+      with: { type: 'string' },
+      claims: { type: 'string', multiple: true },
+      'data-app': { type: 'string' },
+      json: { type: 'boolean', default: false },
+      markdown: { type: 'boolean', default: false },
+      'fail-on': { type: 'string' },
+    });
+    if ('exit' in words) return words.exit;
+    const { policy, with: other, claims, 'data-app': dataApp, json, markdown, 'fail-on': failOn } = words.values;
+    const usage = (what: string): number => {
+      context.err(`diff: ${what}. Try --help.\n`);
+      return exitCode.usage;
+    };
+    if (policy === undefined || other === undefined) return usage('--policy and --with are needed');
+    if (claims === undefined) return usage('--claims is missing');
+    if (json && markdown) return usage('give either --json or --markdown');
+    if (failOn !== undefined && failOn !== 'wider') return usage('--fail-on takes wider only');
+
+    try {
+      const samples = (await Promise.all(claims.map((argument) => samplesOf(argument, context)))).flat();
+      if (samples.length === 0) return usage('--claims names no claims');
+      const asked = dataApp === undefined ? samples : samples.map((sample) => ({ ...sample, dataApp }));
+      const diffs = diffPolicies(loadTrialPolicy(context, policy), loadTrialPolicy(context, other), asked);
+      const nothing = `No difference for ${samples.length} set${samples.length === 1 ? '' : 's'} of claims.`;
+      if (json) context.out(`${JSON.stringify(diffs, null, 2)}\n`);
+      else if (diffs.length === 0) context.out(`${nothing}\n`);
+      else context.out(`${(markdown ? markdownLines(diffs) : textLines(diffs)).join('\n')}\n`);
+      const isWider = diffs.some(({ changes }) => changes.some(({ direction }) => direction === 'wider'));
+      return failOn === 'wider' && isWider ? exitCode.checkFailed : exitCode.ok;
+    } catch (error) {
+      if (!(error instanceof ConfigurationError)) throw error;
+      context.err(`${error.message}\n`);
+      return exitCode.configuration;
+    }
+  },
+};

@@ -1,0 +1,67 @@
+import { mkdtempSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { diffCommand } from '../../../src/commands/diff.ts';
+import { runCommand } from '../../support/run-command.ts';
+
+const policy = (embeds: string): string =>
+  `version: 1\ndataApps: { s: { default: true, expiresIn: 1h, request: { clientId: "\${claims.org}", params: { allowedEmbeds: ${embeds} } } } }\n`;
+
+const cwd = mkdtempSync(join(tmpdir(), 'diff-'));
+const files = {
+  'old.yaml': policy('[a]'),
+  'new.yaml': policy('[a, b]'),
+  'claims.json': '[{"org":"acme"},{"org":"globex"}]',
+  'a.policy-test.yaml': 'tests: [{ name: a user of Acme, claims: { org: acme }, expect: denied }]\n',
+};
+for (const [name, text] of Object.entries(files)) writeFileSync(join(cwd, name), text);
+
+const run = (args: readonly string[], stdin = '') => runCommand(diffCommand, args, { cwd, stdin });
+const both = ['--policy', 'old.yaml', '--with', 'new.yaml'];
+
+describe('diff', () => {
+  it('shows each field that differs, for each set of claims', async () => {
+    const { exitCode, out, err } = await run([...both, '--claims', 'claims.json']);
+    expect([exitCode, err]).toEqual([0, '']);
+    expect(out).toContain('claims.json #2 (s)\n  wider     params.allowedEmbeds: ["a"] → ["a","b"]\n');
+  });
+
+  it.each([
+    ['a file of policy tests', ['--claims', 'a.policy-test.yaml'], 1],
+    ['a folder', ['--claims', '.'], 3],
+    ['JSON', ['--claims', '{"org":"acme"}'], 1],
+    ['standard input', ['--claims', '-'], 1],
+    ['several', ['--claims', 'claims.json', '--claims', '{"org":"x"}'], 3],
+  ])('takes claims from %s', async (_title, args, sets) => {
+    const { out } = await run([...both, ...args, '--json'], '{"org":"acme"}');
+    expect(JSON.parse(out)).toHaveLength(sets);
+  });
+
+  it('writes a table for a pull request', async () => {
+    const { out } = await run([...both, '--claims', '{"org":"acme"}', '--markdown']);
+    expect(out).toContain('| the claims | s | `params.allowedEmbeds` | `["a"]` | `["a","b"]` | **wider** |');
+  });
+
+  it('fails on wider when asked to', async () => {
+    const wider = [...both, '--claims', 'claims.json', '--fail-on', 'wider'];
+    expect((await run(wider)).exitCode).toBe(1);
+    const narrower = ['--policy', 'new.yaml', '--with', 'old.yaml', '--claims', 'claims.json', '--fail-on', 'wider'];
+    expect((await run(narrower)).exitCode).toBe(0);
+    const same = await run(['--policy', 'old.yaml', '--with', 'old.yaml', '--claims', 'claims.json']);
+    expect(same.out).toBe('No difference for 2 sets of claims.\n');
+  });
+
+  it.each([
+    ['no policies', ['--claims', '{}'], 64],
+    ['no claims', both, 64],
+    ['two forms', [...both, '--claims', '{}', '--json', '--markdown'], 64],
+    ['another condition', [...both, '--claims', '{}', '--fail-on', 'changed'], 64],
+    ['claims that are none', [...both, '--claims', '-'], 78],
+    ['a policy that is not there', ['--policy', 'old.yaml', '--with', 'gone.yaml', '--claims', '{}'], 78],
+  ])('refuses %s', async (_title, args, code) => {
+    const { exitCode, out, err } = await run(args, 'oops-secret');
+    expect([exitCode, out]).toEqual([code, '']);
+    expect(err).not.toContain('oops-secret');
+  });
+});
