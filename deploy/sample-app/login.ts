@@ -9,6 +9,7 @@ export interface SampleLogin extends Pick<DemoLogin, 'signIn'> {
 }
 
 const lifetimeSeconds = 600;
+const shortSeconds = 40;
 const encode = (value: object): string => Buffer.from(JSON.stringify(value)).toString('base64url');
 
 export function createSampleLogin(issuer: string, audience: string): SampleLogin {
@@ -28,7 +29,8 @@ export function createSampleLogin(issuer: string, audience: string): SampleLogin
     signIn({ claims }, kind = 'valid') {
       const now = Math.floor(Date.now() / 1000);
       const iat = kind === 'expired' ? now - 2 * lifetimeSeconds : now;
-      const payload = { ...claims, iss: issuer, aud: audience, iat, exp: iat + lifetimeSeconds };
+      const exp = iat + (kind === 'short' ? shortSeconds : lifetimeSeconds);
+      const payload = { ...claims, iss: issuer, aud: audience, iat, exp };
       const forged = { role: 'admin', org_id: claims['org_id'] === 'acme' ? 'globex' : 'acme' };
       return signToken(payload, kind === 'tampered' ? { ...payload, ...forged } : payload);
     },

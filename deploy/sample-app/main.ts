@@ -32,6 +32,7 @@ const page = await startPageServer({
   simulatedUrl: PUBLIC_URL,
   realApiUrl: undefined,
   received: () => databrain.requests,
+  componentCalls: () => databrain.componentCalls,
   embedIds: salesEmbeds.map(({ embedId }) => embedId),
   login,
   keySet: login.keySet,
