@@ -189,7 +189,7 @@ export function loadIssuersFile(text: string, file: string, options: IssuersFile
   if (options.allowMissingIssuer && entries.length > 1) {
     problems.push({
       where: 'INSECURE_JWT_ALLOW_MISSING_ISSUER',
-      what: 'is true, but there are several issuers, so nothing tells whose token it is',
+      what: 'is true, but there are several issuers, so nothing says whose token it is',
       mend: 'Remove it',
     });
   }

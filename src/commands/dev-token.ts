@@ -1,7 +1,10 @@
 // dev-token: signs a JWT with the configured HMAC secret, for trying things out. Refuses when there is no such secret:
 // a proxy that trusts a real identity provider has no key to sign with, and should not.
 import { createSigner } from 'fast-jwt';
-import { createReader } from '../config/environment.ts';
+import type { Algorithm } from '../authn/keys/algorithms.ts';
+import { loadHmacSecrets, secretEncodings, type SecretEncoding } from '../authn/keys/hmac-secret.ts';
+import { KeyRefused } from '../authn/keys/verification-key.ts';
+import { createReader, type Reader } from '../config/environment.ts';
 import { toLine, type Problem } from '../problem.ts';
 import { exitCode, type Command } from './command.ts';
 import { readClaims } from './claims-argument.ts';
@@ -11,6 +14,16 @@ import { readFileFor, storedSecretsFor } from './surroundings.ts';
 const hmacAlgorithms = ['HS256', 'HS384', 'HS512'] as const;
 const defaultLifetimeSeconds = 3_600;
 const maxLifetimeSeconds = 86_400;
+
+/** The first key of the secret, as the service itself would take it; a problem if it would not. */
+function signingKey(text: string, algorithm: Algorithm, encoding: SecretEncoding, reader: Reader): Buffer | undefined {
+  try {
+    return loadHmacSecrets(text, [algorithm], encoding)[0]?.material.export();
+  } catch (error) {
+    if (!(error instanceof KeyRefused)) throw error;
+    return reader.report('JWT_SECRET', error.message, 'Set it as the service needs it; `check` says the same');
+  }
+}
 
 export const devTokenCommand: Command = {
   name: 'dev-token',
@@ -60,12 +73,13 @@ iss and aud come from JWT_ISSUER and JWT_AUDIENCE, iat and exp from the clock, u
         'dev-token signs with HS256, HS384 or HS512 only',
       );
     }
-    if (secret === undefined || algorithm === undefined || problems.length > 0) {
+    const encoding = reader.oneOf('JWT_SECRET_ENCODING', secretEncodings) ?? 'text';
+    const key = secret && algorithm && signingKey(secret.value.reveal(), algorithm, encoding, reader);
+    if (key === undefined || algorithm === undefined || problems.length > 0) {
       context.err(`${problems.map(toLine).join('\n')}\n`);
       return stored.isTemporary ? exitCode.checkFailed : exitCode.configuration;
     }
     const iat = Math.floor(context.clock.now() / 1000);
-    const key = secret.value.reveal().split(/\r?\n/, 1)[0] ?? '';
     const sign = createSigner({ key, algorithm });
     context.out(
       `${sign({ ...(iss === undefined ? {} : { iss }), ...(aud === undefined ? {} : { aud }), iat, exp: iat + lifetime, ...claims })}\n`,

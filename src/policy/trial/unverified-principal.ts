@@ -22,7 +22,7 @@ export function unverifiedPrincipal(claims: Claims, nowMs: number): Principal {
   const { iss, sub, exp } = claims as { readonly iss?: unknown; readonly sub?: unknown; readonly exp?: unknown };
   return {
     iss: typeof iss === 'string' ? iss : '',
-    sub: typeof sub === 'string' ? sub : '',
+    sub: typeof sub === 'string' || typeof sub === 'number' ? sub : '',
     exp: isTime(exp) ? exp : nowMs / 1_000 + trialLifetimeSeconds,
     claims: deepFreeze(claims),
   } as Principal;

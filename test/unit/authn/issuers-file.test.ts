@@ -265,7 +265,7 @@ describe('JWT_ISSUERS_FILE', () => {
     expect(loaded(one + key, { allowMissingIssuer: true }).issuers[0]?.allowMissingIssuer).toBe(true);
     const two = `${one}${key}- issuer: two\n  audience: me\n  secret: ${secret.toUpperCase()}\n`;
     expect(problemsOf(two, { allowMissingIssuer: true })).toEqual([
-      'INSECURE_JWT_ALLOW_MISSING_ISSUER is true, but there are several issuers, so nothing tells whose token it is',
+      'INSECURE_JWT_ALLOW_MISSING_ISSUER is true, but there are several issuers, so nothing says whose token it is',
     ]);
   });
 });

@@ -23,7 +23,17 @@ describe('dev-token', () => {
     expect(decodeJwt(out.trim())).toEqual({ sub: 'ada', iat: 7, exp: 8, iss: 'i', aud: 'a' });
   });
 
+  it('signs with the bytes that the service decodes the secret to', async () => {
+    const bytes = Buffer.from(secret);
+    const { out } = await run('{"sub":"ada"}', {
+      JWT_SECRET: bytes.toString('base64'),
+      JWT_SECRET_ENCODING: 'base64',
+    });
+    await expect(jwtVerify(out.trim(), bytes, { currentDate: new Date(nowMs) })).resolves.toBeDefined();
+  });
+
   it.each([
+    ['a secret that the service would not take', { JWT_SECRET: 'short' }, 'JWT_SECRET: is shorter than'],
     ['an algorithm that no secret signs', { JWT_ALGORITHMS: 'RS256' }, 'JWT_ALGORITHMS: '],
     ['no secret', { JWT_SECRET: '' }, 'JWT_SECRET: '],
   ])('says what is wrong with %s', async (_title, more, line) => {
