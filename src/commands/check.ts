@@ -7,6 +7,7 @@ import type { DataAppPolicy, Policy } from '../policy/policy.ts';
 import { toLine, type Problem } from '../problem.ts';
 import { exitCode, type Command, type CommandContext } from './command.ts';
 import { fetchListing } from './embeds-listing.ts';
+import { checkIssuers } from './live-issuers.ts';
 import { parseWords } from './parse-args.ts';
 import { withPolicyFile } from './trial-policy.ts';
 import { exitCodeOf, readFileFor, storedSecretsFor } from './surroundings.ts';
@@ -51,6 +52,13 @@ async function checkLive(policy: Policy, config: Config, context: CommandContext
   return told.size === 0;
 }
 
+async function checkIssuersLive(config: Config, context: CommandContext): Promise<boolean> {
+  const { lines, problems } = await checkIssuers(config, context.clock);
+  for (const line of lines) context.out(`${line}\n`);
+  for (const problem of problems) context.err(`${toLine(problem)}\n`);
+  return problems.length === 0;
+}
+
 export const checkCommand: Command = {
   name: 'check',
   summary: 'validates settings and policy without starting',
@@ -62,7 +70,8 @@ Secrets in stores (X_VAULT and the like) are read, and never printed.
 
   --policy  the policy file (default: the setting POLICY_FILE)
   --strict  lint warnings fail the check
-  --live    also asks Databrain's embeds listing whether keys, data apps, embed ids and dashboard ids exist; mints nothing
+  --live    also asks Databrain's embeds listing whether keys, data apps, embed ids and dashboard ids exist, and every
+            issuer for its metadata and keys; mints nothing
 
 Exit code 78 if the service would not start, 1 if --strict or --live finds something, or if a store of secrets is away.
 `,
@@ -80,8 +89,13 @@ Exit code 78 if the service would not start, 1 if --strict or --live finds somet
       const { config, policy, shadow } = loadConfiguration(context.env, readFileFor(context), stored);
       const warnings = [...config.warnings, ...policy.policy.lint, ...(shadow?.policy.lint ?? [])];
       for (const warning of warnings) context.err(`${strict ? '' : 'warning: '}${toLine(warning)}\n`);
-      for (const name of config.insecure) context.err(`warning: ${name}: lowers the guard. Remove it in production.\n`);
-      const liveFine = !live || (await checkLive(policy.policy, config, context));
+      for (const name of config.insecure)
+        context.err(`warning: ${name}: is an insecure setting. Remove it in production.\n`);
+      const liveFine =
+        !live ||
+        (await Promise.all([checkLive(policy.policy, config, context), checkIssuersLive(config, context)])).every(
+          Boolean,
+        );
       if ((strict && warnings.length > 0) || !liveFine) return exitCode.checkFailed;
       context.out(`${okLine(policy)}\n`);
       if (shadow !== undefined) context.out(`${okLine(shadow)} (shadow)\n`);

@@ -2,10 +2,18 @@
 import { explain } from '../policy/trial/explain.ts';
 import { explanationLines } from '../policy/trial/explain-text.ts';
 import { ConfigurationError } from '../problem.ts';
+import { examineToken, type TokenExamination } from '../authn/examine.ts';
+import { isRefusal } from '../authn/token-refusal.ts';
+import { loadConfiguration } from '../config/load-configuration.ts';
+import { printable } from '../printable.ts';
+import { toLine } from '../problem.ts';
 import { readClaims } from './claims-argument.ts';
-import { exitCode, type Command } from './command.ts';
+import { exitCode, type Command, type CommandContext } from './command.ts';
+import { examineOptions, keySetProblem } from './live-issuers.ts';
 import { parseWords } from './parse-args.ts';
-import { loadTrialPolicy } from './trial-policy.ts';
+import { exitCodeOf, readFileFor, storedSecretsFor } from './surroundings.ts';
+import { readToken } from './token-argument.ts';
+import { loadTrialPolicy, withPolicyFile } from './trial-policy.ts';
 
 /** The claims set of a compact JWS (RFC 7515 §3.1), unverified, or a sentence without anything of the token. */
 export function claimsOfToken(token: string): Readonly<Record<string, unknown>> | string {
@@ -26,27 +34,66 @@ export function claimsOfToken(token: string): Readonly<Record<string, unknown>> 
   return 'the token is not a JWT';
 }
 
+/** What came of a token's examination, for a person: only public values of it, cut and printable. */
+function examinationLines({ keySets, result, advice }: TokenExamination): readonly string[] {
+  const failed = keySets.flatMap((report) => (report.kind === 'failed' ? [toLine(keySetProblem(report))] : []));
+  if (!isRefusal(result))
+    return [...failed, `Verified: the token of ${printable(result.sub)} from ${result.iss} passes every check.`];
+  const { code, reason, claim, received, expected } = result;
+  const lines = [`Refused: ${code} (${reason})`];
+  if (claim !== undefined) lines.push(`Claim: ${claim}`);
+  if (received !== undefined) lines.push(`The token has: ${printable(received)}`);
+  if (expected !== undefined) lines.push(`Accepted: ${expected.map(printable).join(', ')}`);
+  if (advice !== undefined) lines.push(`Cause: ${advice.cause}`, `Fix: ${advice.fix}`);
+  if (advice?.hint !== undefined) lines.push(`Hint: ${advice.hint}`);
+  return [...failed, ...lines];
+}
+
+/** Prints what the real checks say. Gives an exit code where there is nothing more to explain. */
+async function verifyFirst(token: string, context: CommandContext, json: boolean): Promise<number | undefined> {
+  const stored = await storedSecretsFor(context);
+  try {
+    const { config } = loadConfiguration(context.env, readFileFor(context), stored);
+    const examination = await examineToken(examineOptions(config, context.clock), token);
+    const isRefused = isRefusal(examination.result);
+    const lines = examinationLines(examination);
+    if (json && isRefused) {
+      const { code, reason, claim } = examination.result;
+      const { advice } = examination;
+      context.out(`${JSON.stringify({ verified: false, refusal: { code, reason, claim, ...advice } }, null, 2)}\n`);
+    } else if (!json) context.out(`${lines.join('\n')}\n${isRefused ? '' : '\n'}`);
+    return isRefused ? exitCode.checkFailed : undefined;
+  } catch (error) {
+    return exitCodeOf(error, context);
+  } finally {
+    await stored.close();
+  }
+}
+
 export const explainCommand: Command = {
   name: 'explain',
   summary: 'shows what the policy makes of given claims, and why',
   help: `Usage: guest-token-proxy explain --claims <file, JSON or -> [--data-app <name>] [--policy <file>] [--json]
-       guest-token-proxy explain --token <JWT> [--data-app <name>] [--policy <file>] [--json]
+       guest-token-proxy explain --token <file or -> [--verify] [--data-app <name>] [--policy <file>] [--json]
 
 Shows the exact body that would be sent to Databrain and, for every field, the expression, the claims it read and the
 value; or the rule that refuses, its position and the claim. Needs the policy only: no keys, no secrets. Mints nothing.
 
   --claims    a JSON object, the name of a file that holds one, or - for standard input
-  --token     a JWT whose claims to take; it is NOT verified
+  --token     the name of a file that holds a JWT, or - for standard input; without --verify it is NOT verified
+  --verify    first takes the token through the real checks, with all settings and the issuers' keys, and says what
+              differs and what to do about it; exit code 1 if the token is refused
   --data-app  the data app that the browser would name (default: the policy's default)
   --policy    the policy file (default: the setting POLICY_FILE)
   --json      for machines
 
-Settings: POLICY_FILE, TOKEN_MAX_LIFETIME_SECONDS. Exit code 0 for a permit and for a refusal: both are explained.
+Settings: POLICY_FILE, TOKEN_MAX_LIFETIME_SECONDS; with --verify those of serve. Exit code 0 for a permit and for a refusal: both are explained.
 `,
   run: async (context) => {
     const words = parseWords(explainCommand, context, {
       claims: { type: 'string' },
       token: { type: 'string' },
+      verify: { type: 'boolean', default: false },
       'data-app': { type: 'string' },
       policy: { type: 'string' },
       json: { type: 'boolean', default: false },
@@ -56,19 +103,33 @@ Settings: POLICY_FILE, TOKEN_MAX_LIFETIME_SECONDS. Exit code 0 for a permit and 
       context.err(`explain: ${what}. Try --help.\n`);
       return exitCode.usage;
     };
-    const { claims: claimsArgument, token, 'data-app': dataApp, policy: policyFile, json } = words.values;
-    if (claimsArgument !== undefined && token !== undefined) return usage('give either --claims or --token');
-    if (claimsArgument === undefined && token === undefined) return usage('--claims is missing');
+    const { claims: claimsArgument, token: tokenArgument, 'data-app': dataApp, json, verify } = words.values;
+    const chosen = withPolicyFile(context, words.values.policy);
+    if (claimsArgument !== undefined && tokenArgument !== undefined) return usage('give either --claims or --token');
+    if (claimsArgument === undefined && tokenArgument === undefined) return usage('--claims is missing');
+    if (verify && tokenArgument === undefined) return usage('--verify needs --token');
+    const token = tokenArgument === undefined ? undefined : await readToken(tokenArgument, context);
+    if (tokenArgument !== undefined && token === undefined) return usage('the file that --token names cannot be read');
+    if (verify && token !== undefined) {
+      const exit = await verifyFirst(token, chosen, json);
+      if (exit !== undefined) return exit;
+    }
     const claims = token === undefined ? await readClaims(claimsArgument ?? '', context) : claimsOfToken(token);
     if (typeof claims === 'string') return usage(claims);
 
     try {
-      const policy = loadTrialPolicy(context, policyFile);
+      const policy = loadTrialPolicy(context, words.values.policy);
       const nowMs = context.clock.now();
       const explanation = explain(policy, claims, dataApp, nowMs);
       if (json) {
-        context.out(`${JSON.stringify(explanation, null, 2)}\n`);
+        const isVerified = token === undefined ? {} : { verified: verify };
+        context.out(`${JSON.stringify({ ...isVerified, ...explanation }, null, 2)}\n`);
         return exitCode.ok;
+      }
+      if (token !== undefined && !verify) {
+        context.out(
+          'NOT VERIFIED: signature, issuer, audience and times of this token were not checked. Add --verify.\n\n',
+        );
       }
       context.out(`${explanationLines(explanation).join('\n')}\n`);
       const { exp } = claims as { readonly exp?: unknown };

@@ -1,0 +1,171 @@
+// explain --verify and check --live against a real issuer: what differs, both values, and what to do about it.
+import { generateKeyPairSync } from 'node:crypto';
+import { mkdtempSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { startSimulatedDatabrain, type SimulatedDatabrain } from '../../../demo/databrain/start-simulated-databrain.ts';
+import { checkCommand } from '../../../src/commands/check.ts';
+import { explainCommand } from '../../../src/commands/explain.ts';
+import { json, startKeyServer, status, type KeyServer } from '../../support/key-server.ts';
+import { runCommand } from '../../support/run-command.ts';
+import { signToken } from '../../support/sign-token.ts';
+
+const apiKey = '5d0b1d5e-77aa-4d0c-9a39-7f3c1f4f2f13';
+const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+const other = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+const cwd = mkdtempSync(join(tmpdir(), 'verify-'));
+const policy = `version: 1
+dataApps:
+  sales-dashboard:
+    default: true
+    expiresIn: 1h
+    request:
+      clientId: \${claims.org}
+      params: { allowedEmbeds: [sales-overview] }
+`;
+writeFileSync(join(cwd, 'policy.yaml'), policy);
+writeFileSync(join(cwd, 'other.yaml'), policy.replace('claims.org', 'claims.tenant'));
+
+let issuer: KeyServer;
+let databrain: SimulatedDatabrain;
+let env: Record<string, string>;
+
+beforeAll(async () => {
+  issuer = await startKeyServer();
+  databrain = await startSimulatedDatabrain({
+    apiKeys: { 'sales-dashboard': apiKey },
+    embeds: { 'sales-dashboard': [{ embedId: 'sales-overview', dashboardId: 'd', metricIds: [] }] },
+  });
+  const realm = `${issuer.url}/realms/main`;
+  issuer.on(
+    '/realms/main/.well-known/openid-configuration',
+    json({ issuer: realm, jwks_uri: `${issuer.url}/realms/main/keys` }),
+  );
+  issuer.on('/realms/main/keys', json({ keys: [{ ...publicKey.export({ format: 'jwk' }), kid: 'a', alg: 'ES256' }] }));
+  env = {
+    JWT_ISSUER: realm,
+    JWT_AUDIENCE: 'reports',
+    DATABRAIN_API_KEY: apiKey,
+    DATABRAIN_API_URL: databrain.url,
+  };
+});
+afterAll(async () => {
+  await issuer.close();
+  await databrain.close();
+});
+
+const now = Math.floor(Date.now() / 1000);
+const tokenOf = (claims: Record<string, unknown> = {}, key = privateKey): string =>
+  signToken(
+    'ES256',
+    key,
+    { iss: env['JWT_ISSUER'], aud: 'reports', sub: 'ada', org: 'acme', iat: now, exp: now + 600, ...claims },
+    { kid: 'a' },
+  );
+const verify = (token: string, args: readonly string[] = []) =>
+  runCommand(explainCommand, ['--token', '-', '--verify', ...args], { cwd, env, stdin: token, nowMs: Date.now() });
+
+describe('explain --verify', () => {
+  it('says that a good token passes every check, then explains', async () => {
+    const { exitCode, out, err } = await verify(tokenOf());
+    expect(err).toBe('');
+    expect(out).toMatch(/^Verified: the token of ada from /);
+    expect(out).toContain('decision  permit');
+    expect(exitCode).toBe(0);
+    expect(databrain.requests.filter(({ method }) => method === 'POST')).toEqual([]);
+  });
+
+  it('says what differs, both values, and what is known of the provider', async () => {
+    const { exitCode, out } = await verify(tokenOf({ aud: 'account' }));
+    expect(exitCode).toBe(1);
+    expect(out).toContain('Refused: INVALID_TOKEN (audience_refused)');
+    expect(out).toMatch(/^The token has: account$/m);
+    expect(out).toMatch(/^Accepted: reports$/m);
+    expect(out).toContain('Hint: Keycloak: add an Audience mapper');
+    expect(out).not.toContain('decision');
+  });
+
+  it.each([
+    ['another key', () => tokenOf({}, other.privateKey), 'signature_invalid'],
+    ['another issuer', () => tokenOf({ iss: `${env['JWT_ISSUER'] ?? ''}/` }), 'issuer_refused'],
+    ['an opaque token', () => 'eyJhbGciOiJkaXIiLCJlbmMiOiJBMjU2R0NNIn0', 'token_malformed'],
+    ['an expired token', () => tokenOf({ iat: now - 7200, exp: now - 3600 }), 'token_expired'],
+  ])('refuses %s, with cause and fix', async (_title, token, reason) => {
+    const { exitCode, out } = await verify(token());
+    expect(exitCode).toBe(1);
+    expect(out).toContain(`(${reason})`);
+    expect(out).toMatch(/^Cause: .+$/m);
+    expect(out).toMatch(/^Fix: .+$/m);
+  });
+
+  it('gives the same to machines', async () => {
+    const refused = await verify(tokenOf({ aud: 'account' }), ['--json']);
+    expect(JSON.parse(refused.out)).toMatchObject({ verified: false, refusal: { reason: 'audience_refused' } });
+    expect(JSON.parse((await verify(tokenOf(), ['--json'])).out)).toMatchObject({ verified: true, decision: 'permit' });
+  });
+
+  it('needs a token, and the settings of the service', async () => {
+    const args = ['--claims', '{}', '--verify'];
+    expect(await runCommand(explainCommand, args, { cwd, env })).toMatchObject({ exitCode: 64 });
+    const without = await runCommand(explainCommand, ['--token', '-', '--verify'], { cwd, stdin: tokenOf() });
+    expect(without.exitCode).toBe(78);
+    expect(without.err).toContain('JWT_ISSUER: ');
+  });
+});
+
+describe('explain --token', () => {
+  it('says in its first line that nothing was verified', async () => {
+    writeFileSync(join(cwd, 'token'), `${tokenOf({}, other.privateKey)}\n`);
+    const { exitCode, out } = await runCommand(explainCommand, ['--token', 'token'], { cwd });
+    expect(exitCode).toBe(0);
+    expect(out.split('\n')[0]).toMatch(/^NOT VERIFIED: /);
+  });
+
+  it('takes the policy that --policy names', async () => {
+    const { out } = await runCommand(
+      explainCommand,
+      ['--claims', '{"tenant":"globex"}', '--policy', 'other.yaml', '--json'],
+      { cwd },
+    );
+    expect(JSON.parse(out)).toMatchObject({ body: { clientId: 'globex' } });
+  });
+});
+
+describe('check --live', () => {
+  const check = (more: Record<string, string> = {}) =>
+    runCommand(checkCommand, ['--live'], { cwd, env: { ...env, ...more } });
+
+  it('asks the issuer for its metadata and keys', async () => {
+    const { exitCode, out, err } = await check();
+    expect(err).toBe('');
+    expect(out).toContain(`live: ${env['JWT_ISSUER'] ?? ''}: 1 key fetched`);
+    expect(exitCode).toBe(0);
+  });
+
+  it('shows both issuers where they differ by a slash', async () => {
+    const realm = env['JWT_ISSUER'] ?? '';
+    const { exitCode, err } = await check({ JWT_ISSUER: `${realm}/` });
+    expect(exitCode).toBe(1);
+    expect(err).toContain('issuer_mismatch');
+    expect(err).toContain(`received ${realm}, expected ${realm}/`);
+  });
+
+  it.each([
+    ['a misspelt realm', () => ({ JWT_ISSUER: `${issuer.url}/realms/mian` }), 'HTTP status 404'],
+    ['nobody there', () => ({ JWT_ISSUER: 'http://127.0.0.1:1' }), 'ECONNREFUSED'],
+    ['an address of keys that is none', () => ({ JWT_JWKS_URL: `${issuer.url}/gone` }), 'HTTP status 410'],
+  ])('says what came from %s', async (_title, more, text) => {
+    issuer.on('/gone', status(410));
+    const { exitCode, err } = await check(more());
+    expect(exitCode).toBe(1);
+    expect(err).toContain('its keys could not be fetched');
+    expect(err).toContain(text);
+  });
+
+  it('takes the policy that --policy names', async () => {
+    const { exitCode, err } = await runCommand(checkCommand, ['--policy', 'nowhere.yaml'], { cwd, env });
+    expect(exitCode).toBe(78);
+    expect(err).toContain('POLICY_FILE: ');
+  });
+});
