@@ -69,6 +69,8 @@ export function createIssue(options: IssueOptions): Issue {
   const namesOf = createGrantNames(options.baseUrl, clock);
   /** API keys for which somebody waited in vain and nothing was minted since: nobody else with a spare token waits. */
   const unanswered = new Set<string>();
+  /** Those who wait although they have a token, by API key. */
+  const patient = new Map<string, Set<() => void>>();
   let renewals = 0;
   let closed = false;
 
@@ -112,16 +114,25 @@ export function createIssue(options: IssueOptions): Issue {
       .finally(() => (renewals -= 1));
   };
 
-  const orLosePatience = (result: Promise<Obtained>, apiKeyName: string): Promise<Obtained> => {
-    let isSettled = false;
-    const settle = (): void => void (isSettled = true);
-    result.then(settle, settle);
-    const losePatience = async (): Promise<never> => {
-      await options.pause(patienceMs);
-      if (!isSettled) unanswered.add(apiKeyName);
-      throw new ServiceError('UPSTREAM_TIMEOUT', 'upstream_timeout');
-    };
-    return Promise.race([result, losePatience()]);
+  /** The result, or UPSTREAM_TIMEOUT once this or another caller with this API key has waited in vain. */
+  const withinPatience = async (result: Promise<Obtained>, apiKeyName: string): Promise<Obtained> => {
+    const waiting = patient.get(apiKeyName) ?? new Set();
+    patient.set(apiKeyName, waiting);
+    let stopWaiting: () => void = () => undefined;
+    const inVain = new Promise<never>((_, reject) => {
+      stopWaiting = () => reject(new ServiceError('UPSTREAM_TIMEOUT', 'upstream_timeout'));
+    });
+    waiting.add(stopWaiting);
+    void options.pause(patienceMs).then(() => {
+      if (!waiting.has(stopWaiting)) return;
+      unanswered.add(apiKeyName);
+      for (const stop of waiting) stop();
+    });
+    try {
+      return await Promise.race([result, inVain]);
+    } finally {
+      waiting.delete(stopWaiting);
+    }
   };
 
   /** For somebody whose token has too little life left, but enough to go on with if no fresh one comes soon. */
@@ -134,7 +145,7 @@ export function createIssue(options: IssueOptions): Issue {
     }
     const { joined, result } = fly(wanted, spare);
     try {
-      const { token, source } = await orLosePatience(result, grant.apiKeyName);
+      const { token, source } = await withinPatience(result, grant.apiKeyName);
       return handOut(token, grant, joined ? 'joined' : source === 'shared' ? 'shared' : 'minted');
     } catch (error) {
       if (!isOutage(error)) throw error;

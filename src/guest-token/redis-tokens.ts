@@ -1,6 +1,6 @@
-// Reusable tokens shared through Redis, encrypted, under hashed names. What is left of a token's life is told twice,
-// by Redis's countdown and by the writer's clock, and the shorter one counts: neither a clock that is off nor a write
-// that Redis carried out late can make a token look younger than it is.
+// Reusable tokens shared through Redis, encrypted, under hashed names. The life that a token has left is measured twice,
+// by the expiry in Redis and by the writer's clock, and the shorter one counts: neither a clock that is off nor a write
+// that Redis carried out late makes a token look younger than it is.
 import { createHmac } from 'node:crypto';
 import type { Clock } from '../clock.ts';
 import type { DeriveKey } from '../redis/derived-keys.ts';

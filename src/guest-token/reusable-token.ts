@@ -60,7 +60,7 @@ export function usabilityOf(token: ReusableToken, grant: Grant, minimumShare: nu
   return left >= spareMinimumMs ? 'spare' : 'unusable';
 }
 
-/** Whole seconds of life to tell the caller; never beyond the access token's end if that bounds the grant. */
+/** Whole seconds of life, as the caller is shown; never beyond the access token's end if that bounds the grant. */
 export function secondsToShow(token: ReusableToken, { notAfterMs = Infinity }: Grant, clock: Clock): number {
   return Math.floor(Math.min(remainingMs(token, clock), notAfterMs - clock.now()) / 1000);
 }

@@ -1,6 +1,6 @@
 // The name under which a token may be used again: a hash of everything that decides what the upstream would answer.
-// Two requests share a token only if every field of every part is the same, text by text. Kept with the tag that the
-// browser is told, so that neither is made again for every request.
+// Two requests share a token only if every field of every part is the same, text by text. Kept with the tag for the
+// browser, so that neither is made again for every request.
 import { hash } from 'node:crypto';
 import type { Principal } from '../authn/principal.ts';
 import type { Clock } from '../clock.ts';

@@ -4,7 +4,7 @@ import type { LockAnswer } from '../redis/redis-lock.ts';
 import type { Secret } from '../secrets/secret.ts';
 import type { ReuseKey } from './reuse-key.ts';
 
-/** A token as another replica stored it; its life is told as what is left of it now, never more. */
+/** A token as another replica stored it; with the life that it has left now, never more. */
 export interface SharedToken {
   readonly token: string;
   readonly lifetimeMs: number;

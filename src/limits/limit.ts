@@ -14,7 +14,7 @@ export interface Taken {
   readonly freesInMs: number;
 }
 
-/** Counts per key. A refused request is not counted: who waits as long as told is let in, however long they hammered. */
+/** Counts per key. A refused request is not counted: who waits for `freesInMs` is let in, however long they hammered. */
 export interface LimitCounter {
   /** Counts one request of `key`, if the limit allows it. */
   readonly take: (key: string, limit: Limit) => Taken;

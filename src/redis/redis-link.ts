@@ -77,7 +77,7 @@ export async function connectRedis(options: RedisLinkOptions): Promise<RedisLink
   let isPinging = false;
   /** When the first ping was sent that has no answer yet. */
   let silentSince: number | undefined;
-  /** An answer did not come in time: nobody else waits for Redis until a ping has told whether it is there. */
+  /** An answer did not come in time: whether Redis is there is not known until a ping is answered or not. */
   let isDoubted = false;
   let doubtedAt = 0;
   let isKnown: Promise<void> = Promise.resolve();

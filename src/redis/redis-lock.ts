@@ -4,7 +4,7 @@ import { randomBytes } from 'node:crypto';
 import type { RedisScript } from './redis-client.ts';
 import type { RedisLink } from './redis-link.ts';
 
-/** `held`: somebody else has it. `unavailable`: nobody can tell. */
+/** `held`: somebody else has it. `unavailable`: Redis does not answer. */
 export type LockAnswer = { readonly release: () => void } | 'held' | 'unavailable';
 
 const lastsMs = 800;

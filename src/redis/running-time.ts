@@ -1,4 +1,4 @@
-// A time limit that a busy process does not hold against others: only time in which the event loop turned counts. An
+// A time limit that a busy process does not hold against others: only time in which the event loop ran counts. An
 // answer that lies unread in the socket because this process was busy is read before it is called late.
 
 export class TimeLimitReached extends Error {
@@ -10,7 +10,7 @@ const steps = 5;
 
 /**
  * Settles as `work` does, or rejects with TimeLimitReached after `limitMs` milliseconds of running time: as much on the
- * clock in an idle process, and five turns of the event loop at least in a busy one. Does not end the work.
+ * clock in an idle process, and five rounds of the event loop at least in a busy one. Does not end the work.
  */
 export function withinRunningTime<T>(work: Promise<T>, limitMs: number): Promise<T> {
   const stepMs = Math.max(1, limitMs / steps);

@@ -88,7 +88,7 @@ describe.skipIf(!redisIsInstalled)(`limits shared through Redis${redisReason}`, 
     expect((await count(here.store, 'user', 1, 600)).current).toBe(1);
   });
 
-  it('slide: whoever waits as long as told is let in, and not before', async () => {
+  it('slide: whoever waits until there is room is let in, and not before', async () => {
     const { link } = await startReplica();
     const take = createRedisCounter(link, 'test:');
     const limit = { max: 2, windowMs: 400 };

@@ -39,7 +39,7 @@ describe.skipIf(!redisIsInstalled)(`other ways to reach Redis${redisReason}`, ()
   const folder = mkdtempSync(join(tmpdir(), 'redis-topologies-'));
   const servers: RedisServer[] = [];
   const links: RedisLink[] = [];
-  const told: string[] = [];
+  const reported: string[] = [];
 
   const start = async (extra: readonly string[], port?: number): Promise<RedisServer> => {
     const server = await startRedisServer(extra, port);
@@ -47,14 +47,14 @@ describe.skipIf(!redisIsInstalled)(`other ways to reach Redis${redisReason}`, ()
     return server;
   };
   const connect = async (url: string): Promise<RedisLink> => {
-    told.length = 0;
+    reported.length = 0;
     const link = await connectRedis({
       address: parseRedisUrl(url),
       clock: systemClock,
       random: Math.random,
       events: {
-        onRedisState: (state, cause) => told.push(`${state}: ${cause}`),
-        onRedisCause: (cause) => told.push(`still down: ${cause}`),
+        onRedisState: (state, cause) => reported.push(`${state}: ${cause}`),
+        onRedisCause: (cause) => reported.push(`still down: ${cause}`),
       },
       limitMs: 1_000,
     });
@@ -115,13 +115,13 @@ describe.skipIf(!redisIsInstalled)(`other ways to reach Redis${redisReason}`, ()
         import { connectRedis } from './src/redis/redis-link.ts';
         import { parseRedisUrl } from './src/redis/redis-address.ts';
         import { systemClock } from './src/clock.ts';
-        const told = [];
-        const events = { onRedisState: (state, cause) => told.push(state + ': ' + cause), onRedisCause: () => undefined };
+        const reported = [];
+        const events = { onRedisState: (state, cause) => reported.push(state + ': ' + cause), onRedisCause: () => undefined };
         const options = { address: parseRedisUrl('${url}'), clock: systemClock, random: Math.random, events, limitMs: 1000 };
         const link = await connectRedis(options);
         const tries = process.env.NODE_EXTRA_CA_CERTS === undefined ? 5 : 100;
         for (let i = 0; i < tries && !link.isUp(); i += 1) await new Promise((resolve) => setTimeout(resolve, 100));
-        console.log(told.at(-1));
+        console.log(reported.at(-1));
         link.close();
       `;
       const { stdout } = await promisify(execFile)(

@@ -133,6 +133,21 @@ describe('whoever has a spare token', () => {
     expect(pauses, 'the wait is worth it again').toEqual([1_500, 1_500]);
   });
 
+  it('waits no longer than whoever waited first', async () => {
+    const ends: (() => void)[] = [];
+    const { issue, clock, behave } = start({ pause: () => new Promise((resolve) => ends.push(resolve)) });
+    const users = ['alice', 'bob', 'carol'].map((sub) => principalOf(sub));
+    const tokens = [];
+    for (const user of users) tokens.push((await issue(grantOf(), user)).token);
+    clock.advance(40 * minute);
+    behave(hangs);
+    const waiting = users.map((user) => issue(grantOf(), user));
+    await settled();
+    expect(ends).toHaveLength(3);
+    ends[0]?.();
+    expect((await Promise.all(waiting)).map(({ token }) => token)).toEqual(tokens);
+  });
+
   it('does not wait for the data app of another API key to answer', async () => {
     const { issue, clock, behave, apiKeys } = start({ pause: async () => undefined });
     apiKeys.set('DATABRAIN_API_KEY_OTHER', 'c1946ac9-2ee6-4ab1-9d5a-6f0a3f1c2d3e');
