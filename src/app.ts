@@ -25,15 +25,18 @@ import { createKeyDerivation } from './redis/derived-keys.ts';
 import { connectRedis } from './redis/redis-link.ts';
 import { watchIssuerKeyFiles } from './reload/issuer-key-files.ts';
 import { createPolicies } from './reload/policies.ts';
+import { createSecretWatch } from './reload/secret-watch.ts';
 import { createApiKeys } from './secrets/api-keys.ts';
 import type { Secret } from './secrets/secret.ts';
-import type { SecretWatch } from './secrets/watch-secret.ts';
 import { createAudit } from './telemetry/audit.ts';
 import { observeEdge } from './telemetry/edge-events.ts';
 import type { Log } from './telemetry/logger.ts';
 import { createMetrics } from './telemetry/metrics.ts';
+import { traceMint, traceStore } from './telemetry/traced-steps.ts';
+import { createTracing } from './telemetry/tracing.ts';
 import {
   countFromZero,
+  observeExport,
   observeIssue,
   observeKeySets,
   observeRedis,
@@ -86,27 +89,16 @@ export async function buildApp(options: AppOptions): Promise<App> {
   const { logger } = log;
   const random = Math.random;
   const metrics = createMetrics();
-  const observeReload = observeSecretReload(metrics, logger);
-  // Secrets are held against each other, so a change of one may make a refused one acceptable.
-  let secretChanges = 0;
-  const staleSecrets = new Set<string>();
   const readFile = createFileReader();
   const readText = async (path: string | undefined): Promise<string | undefined> =>
     path === undefined ? undefined : (await readFile(path)).toString('utf8');
-  const secretWatch: SecretWatch = {
+  const secretWatch = createSecretWatch({
     readFile,
     fileIntervalMs: pollIntervalMs,
     storeIntervalMs: config.secretsRefreshSeconds * 1000,
     random,
-    judgedBy: () => String(secretChanges),
-    onReload: (setting, outcome, store) => {
-      if (outcome.kind === 'changed') secretChanges += 1;
-      if (store !== undefined && (outcome.kind === 'failed' || outcome.kind === 'unreadable'))
-        staleSecrets.add(setting);
-      else staleSecrets.delete(setting);
-      observeReload(setting, outcome, store);
-    },
-  };
+    observe: observeSecretReload(metrics, logger),
+  });
   stored.onEvent(observeSecretStores(metrics, logger));
   const egress = createEgress(config.egress);
   let phase: Phase = 'serving';
@@ -124,7 +116,7 @@ export async function buildApp(options: AppOptions): Promise<App> {
   // Secrets: API keys by setting, each watched if it came from a file or a store.
   const apiKeys = createApiKeys({
     settings: config.apiKeys,
-    watch: secretWatch,
+    watch: secretWatch.watch,
     accept: (_name, value) => {
       if (authenticator.isSigningSecret(value)) throw new Error('is the same as the JWT secret');
     },
@@ -140,7 +132,7 @@ export async function buildApp(options: AppOptions): Promise<App> {
         if (isTaken) throw new Error('is the same as an API key');
       }
     },
-    watch: secretWatch,
+    watch: secretWatch.watch,
   });
 
   const secrets = [...config.apiKeys, ...config.issuerKeyFiles.map(({ setting }) => setting)];
@@ -151,6 +143,10 @@ export async function buildApp(options: AppOptions): Promise<App> {
     storedSecrets: storedSecrets.map(({ name }) => name),
   });
 
+  // Traces, only where an exporter is set.
+  const tracing =
+    config.tracing && (await createTracing({ config: config.tracing, onExport: observeExport(metrics, logger) }));
+
   // What they may have.
   const policies = createPolicies({ configuration, metrics, logger, clock, readFile, pollIntervalMs });
   const decide = createDecide();
@@ -160,6 +156,7 @@ export async function buildApp(options: AppOptions): Promise<App> {
     config.redis === undefined
       ? undefined
       : await connectRedis({ address: config.redis, clock, random, events: observeRedis(metrics, logger) });
+  const shared = redis && createRedisTokens({ link: redis, deriveKey: createKeyDerivation(), clock });
   const upstream = createUpstreamClient({
     egress,
     baseUrl: config.databrain.url,
@@ -171,9 +168,10 @@ export async function buildApp(options: AppOptions): Promise<App> {
     clock,
     random,
     events: observeUpstream(metrics, logger),
+    traceparent: tracing?.traceparent,
   });
   const issue = createIssue({
-    mint: upstream.mint,
+    mint: tracing === undefined ? upstream.mint : traceMint(upstream.mint, tracing.step),
     apiKeys,
     baseUrl: config.databrain.url,
     mode: config.reuse.mode,
@@ -185,7 +183,7 @@ export async function buildApp(options: AppOptions): Promise<App> {
     pause,
     events: observeIssue(metrics, logger),
     upstreamHasRoom: upstream.hasRoom,
-    shared: redis && createRedisTokens({ link: redis, deriveKey: createKeyDerivation(), clock }),
+    shared: tracing === undefined ? shared : shared && traceStore(shared, tracing.step),
   });
 
   // Talking to callers and to operators.
@@ -195,7 +193,7 @@ export async function buildApp(options: AppOptions): Promise<App> {
     authenticator,
     canRecord: log.audit.canRecord,
     isServing: () => phase === 'serving',
-    ...(storedSecrets.length === 0 ? {} : { secretsAreCurrent: () => staleSecrets.size === 0 }),
+    ...(storedSecrets.length === 0 ? {} : { secretsAreCurrent: secretWatch.storedSecretsAreCurrent }),
   });
   const limitSecret = (): Secret => {
     const key = apiKeys.get('DATABRAIN_API_KEY');
@@ -220,6 +218,7 @@ export async function buildApp(options: AppOptions): Promise<App> {
     readiness,
     phase: () => phase,
     ...(redis && { redis: { link: redis, secret: limitSecret } }),
+    tracing,
     openApiDocument: options.openApiDocument,
     browserHelper: options.browserHelper,
   });
@@ -282,7 +281,7 @@ export async function buildApp(options: AppOptions): Promise<App> {
       policies.close();
       apiKeys.close();
       for (const file of issuerKeyFiles) file.close();
-      await stored.close();
+      await Promise.all([stored.close(), tracing?.close()]);
       await authenticator.close();
       redis?.close();
       await admin.close();

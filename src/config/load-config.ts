@@ -14,6 +14,7 @@ import type { Secret } from '../secrets/secret.ts';
 import { sourceVariables } from '../secrets/secret-stores.ts';
 import { readListeners, type Listeners } from './listeners.ts';
 import { readIssuers, type Issuers } from './read-issuers.ts';
+import { readTracing, type TracingConfig } from './read-tracing.ts';
 import { settings } from './settings.ts';
 import { noStoredSecrets, type StoredSecrets } from './stored-secrets.ts';
 import { readTrustProxy } from './trust-proxy.ts';
@@ -53,6 +54,8 @@ export interface Config extends Issuers, Listeners {
   readonly userLimit: RateLimit;
   readonly addressLimit: RateLimit;
   readonly redis?: RedisAddress;
+  /** Undefined: tracing is off. */
+  readonly tracing?: TracingConfig;
   readonly shutdown: { readonly drainSeconds: number; readonly graceSeconds: number };
   /** Names of the settings in force that lower the guard. */
   readonly insecure: readonly string[];
@@ -208,6 +211,7 @@ export function loadConfig(env: Environment, readFile: ReadFile, stored: StoredS
   refuseUncheckedTls(reader);
   const policyShadowFile = reader.text('POLICY_SHADOW_FILE');
   const corsOrigins = readCorsOrigins(reader);
+  const tracing = readTracing(reader, readFile);
 
   const config: Config = {
     ...readListeners(reader),
@@ -228,6 +232,7 @@ export function loadConfig(env: Environment, readFile: ReadFile, stored: StoredS
     ...readReuse(reader),
     ...readLimits(reader),
     ...(redis === undefined ? {} : { redis }),
+    ...(tracing === undefined ? {} : { tracing }),
     shutdown: {
       drainSeconds: reader.integer('SHUTDOWN_DRAIN_SECONDS', 0, 600) ?? 0,
       graceSeconds: reader.integer('SHUTDOWN_GRACE_SECONDS', 1, 600) ?? 0,
@@ -243,7 +248,9 @@ export function loadConfig(env: Environment, readFile: ReadFile, stored: StoredS
   // What else is wrong with a variable whose value can never be right follows from that.
   const unusable = unusableValues(env);
   const followUps = new Set(unusable.map(({ where }) => where));
-  const others = problems.filter(({ where }) => !followUps.has(where));
+  const isFirst = ({ where, what }: Problem, index: number): boolean =>
+    problems.findIndex((other) => other.where === where && other.what === what) === index;
+  const others = problems.filter((problem, index) => !followUps.has(problem.where) && isFirst(problem, index));
   if (unusable.length + others.length > 0) throw new ConfigurationError([...unusable, ...others]);
   return Object.freeze(config);
 }

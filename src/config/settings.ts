@@ -152,6 +152,10 @@ export const settings = [
   { name: 'VAULT_JWT_ROLE', meaning: 'logs in to Vault by JWT, with this role' },
   { name: 'VAULT_JWT_FILE', meaning: 'file of the JWT for the JWT login; for Kubernetes instead of the usual file' },
   { name: 'VAULT_AUTH_PATH', meaning: 'where the login method is mounted; default approle, kubernetes or jwt' },
+  {
+    name: 'OTEL_EXPORTER_OTLP_ENDPOINT',
+    meaning: 'where traces are sent (OTLP over HTTP); with the other OTEL_ variables of OpenTelemetry',
+  },
   { name: 'SHUTDOWN_DRAIN_SECONDS', default: '5', meaning: 'not ready but still serving, after SIGTERM' },
   { name: 'SHUTDOWN_GRACE_SECONDS', default: '15', meaning: 'time to finish what runs, after that' },
   { name: 'INSECURE_DATABRAIN_HTTP', default: 'false', meaning: 'allows http to a Databrain beyond loopback' },

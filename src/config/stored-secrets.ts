@@ -2,11 +2,13 @@
 // function of what was read. A store that is away is waited for, for a bounded time; what asking again cannot change
 // (a wrong path, a missing permission) is a problem at once.
 import type { Clock } from '../clock.ts';
+import { createEgress } from '../egress/egress.ts';
 import type { ReadFileAsync } from '../file-reader.ts';
 import type { Problem } from '../problem.ts';
 import type { SecretSetting } from '../secrets/secret-setting.ts';
 import type { SecretRead, SecretStore, SecretStoreKind, StoreEvent } from '../secrets/secret-store.ts';
 import { secretStoreKinds, settingOf, sourceVariables } from '../secrets/secret-stores.ts';
+import { readEgress } from './egress.ts';
 import { createReader, type Environment, type ReadFile } from './environment.ts';
 import { isSecretSetting } from './settings.ts';
 
@@ -102,7 +104,8 @@ export async function readStoredSecrets(
   const problems: Problem[] = [];
   const reader = createReader(env, readFile, problems);
   const waitMs = (reader.integer('SECRETS_START_WAIT_SECONDS', 0, 600) ?? 0) * 1000;
-  problems.length = 0; // The settings report a wrong number.
+  const egress = createEgress(readEgress(reader));
+  problems.length = 0; // The settings report what is wrong with these.
 
   const readStoreFile = shared(options.readFileAsync);
   let listener: (event: StoreEvent) => void = () => undefined;
@@ -111,6 +114,7 @@ export async function readStoredSecrets(
     await kind.open({
       settings: reader,
       readFile: readStoreFile,
+      egress,
       clock: options.clock,
       random: options.random,
       onEvent: (event) => listener(event),

@@ -10,7 +10,7 @@ import { namedApiKey, ownPrefixes, settings, type Setting } from './settings.ts'
 const shortestNearName = 8;
 /** Variables of other programs that look like ours: proxies of curl, npm's own settings, Kubernetes service links. */
 const foreign =
-  /^(npm_|(https?|no|ftp)_proxy$|all_proxy$|rsync_proxy$|kubernetes_)|_(service_(host|port)|port(_.+)?)$/i;
+  /^(npm_|otel_|(https?|no|ftp)_proxy$|all_proxy$|rsync_proxy$|kubernetes_)|_(service_(host|port)|port(_.+)?)$/i;
 const units = /_(SECONDS|MS|FILE|PERCENT|MAX)$/;
 
 const lowered = (name: string): string => name.toLowerCase().replaceAll('_', '');

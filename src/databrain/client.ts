@@ -28,6 +28,8 @@ export interface UpstreamClientOptions {
   /** A number from 0 (inclusive) to 1 (exclusive), for jitter. */
   readonly random: () => number;
   readonly events: UpstreamEvents;
+  /** The trace that a call belongs to (W3C Trace Context), asked where the call is made. */
+  readonly traceparent?: (() => string | undefined) | undefined;
   readonly limits?: Partial<UpstreamLimits>;
 }
 
@@ -91,6 +93,7 @@ export function createUpstreamClient(options: UpstreamClientOptions): UpstreamCl
     route: options.egress.routeTo(baseUrl, { connectTimeoutMs: timeoutMs }),
     basePath: baseUrl.pathname.replace(/\/+$/, ''),
     onSurplus: events.surplus,
+    traceparent: options.traceparent,
   });
   const lanes = createLanes({ ...limits, clock, worthwhileMs, events });
   const mint = createMint({

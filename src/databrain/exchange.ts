@@ -59,6 +59,8 @@ interface ExchangesOptions extends ConnectionLimits {
   /** The path of the upstream's address, without a slash at its end. */
   readonly basePath: string;
   readonly onSurplus: () => void;
+  /** The trace that a call belongs to (W3C Trace Context), asked where the call is made. */
+  readonly traceparent?: (() => string | undefined) | undefined;
 }
 
 const maxAnswerBytes = 64 * 1024;
@@ -74,7 +76,7 @@ export function createExchanges(options: ExchangesOptions): Exchanges {
   const connections = createConnections({ ...options, ...route, maxAnswerBytes });
   const deadlines = createDeadlines(clock);
 
-  const headersFor = (apiKey: Secret): string[] => [
+  const headersFor = (apiKey: Secret, traceparent: string | undefined): string[] => [
     'authorization',
     `Bearer ${apiKey.reveal()}`,
     'content-type',
@@ -85,11 +87,14 @@ export function createExchanges(options: ExchangesOptions): Exchanges {
     'identity',
     'user-agent',
     'guest-token-proxy',
+    ...(traceparent === undefined ? [] : ['traceparent', traceparent]),
     ...routeHeaders,
   ];
 
   const send = (request: ExchangeRequest): Promise<Exchange> =>
     new Promise((resolve) => {
+      // Asked now: a connection may be given later, out of another request's step.
+      const traceparent = options.traceparent?.();
       let connection: Connection | undefined;
       let isDone = false;
       let sentAt: number | undefined;
@@ -169,7 +174,7 @@ export function createExchanges(options: ExchangesOptions): Exchanges {
         if (given === undefined) finish({ kind: 'closed' });
         else
           given.client.dispatch(
-            { method: 'POST', path, headers: headersFor(request.apiKey), body: request.body },
+            { method: 'POST', path, headers: headersFor(request.apiKey, traceparent), body: request.body },
             handler,
           );
       };

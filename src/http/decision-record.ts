@@ -5,8 +5,10 @@ import type { Principal } from '../authn/principal.ts';
 import type { Clock } from '../clock.ts';
 import type { Decision } from '../policy/decision.ts';
 import type { DecisionSubject } from '../telemetry/audit.ts';
+import type { RequestTrace } from '../telemetry/tracing.ts';
 
 export interface DecisionRecord {
+  readonly trace: RequestTrace | undefined;
   /** Monotonic milliseconds. */
   readonly startedAt: number;
   principal?: Principal;
@@ -21,11 +23,15 @@ export interface DecisionRecords {
   readonly subjectOf: (request: FastifyRequest) => DecisionSubject;
 }
 
-export function createDecisionRecords(clock: Clock): DecisionRecords {
+/** @param beginTrace only where tracing is on; undefined for a request that is not traced */
+export function createDecisionRecords(
+  clock: Clock,
+  beginTrace?: (request: FastifyRequest) => RequestTrace | undefined,
+): DecisionRecords {
   const book = new WeakMap<FastifyRequest, DecisionRecord>();
 
   const begin = (request: FastifyRequest): DecisionRecord => {
-    const progress: DecisionRecord = { startedAt: clock.monotonic() };
+    const progress: DecisionRecord = { startedAt: clock.monotonic(), trace: beginTrace?.(request) };
     book.set(request, progress);
     return progress;
   };
@@ -36,10 +42,11 @@ export function createDecisionRecords(clock: Clock): DecisionRecords {
     of,
     secondsSince: ({ startedAt }) => (clock.monotonic() - startedAt) / 1000,
     subjectOf: (request) => {
-      const { startedAt, principal, decision } = of(request);
+      const { startedAt, principal, decision, trace } = of(request);
       const grant = decision?.kind === 'permit' ? decision.grant : undefined;
       return {
         requestId: request.id,
+        trace_id: trace?.traceId,
         iss: principal?.iss,
         sub: principal?.sub,
         dataApp: decision?.kind === 'deny' ? decision.dataApp : grant?.request.dataAppName,

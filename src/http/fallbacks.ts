@@ -1,7 +1,7 @@
 // What no route answers: 405 with Allow where the path exists, else 404; and the refusals of everything, with one audit
 // line where the request was for a guest token.
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { ServiceError } from '../errors.ts';
+import { errorRow, ServiceError } from '../errors.ts';
 import type { Audit } from '../telemetry/audit.ts';
 import { sendError, toServiceError } from './error-reply.ts';
 import type { DecisionRecords } from './decision-record.ts';
@@ -48,6 +48,7 @@ export function createAuditedRefuse({ decisionPath, progress, audit, onRefused }
         upstreamCode,
         address,
       });
+      known.trace?.end(error.code, error.detail.status ?? errorRow(error.code).status);
     }
     return refusePlainly(request, reply, error.code === 'INTERNAL_ERROR' ? thrown : error);
   };

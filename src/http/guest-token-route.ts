@@ -7,7 +7,8 @@ import type { IssueGuestToken } from '../guest-token/guest-token.ts';
 import type { Decision } from '../policy/decision.ts';
 import type { Audit } from '../telemetry/audit.ts';
 import type { Cors } from './cors.ts';
-import type { DecisionRecords } from './decision-record.ts';
+import type { StepName } from '../telemetry/tracing.ts';
+import type { DecisionRecord, DecisionRecords } from './decision-record.ts';
 import { refuseIfGone } from './server.ts';
 
 export interface GuestTokenRouteOptions {
@@ -33,6 +34,11 @@ const bodySchema = {
   properties: { dataApp: { type: 'string', minLength: 1, maxLength: 256 } },
 } as const;
 
+const stepOf = <T>({ trace }: DecisionRecord, name: StepName, run: () => T): T =>
+  trace === undefined ? run() : trace.step(name, run);
+
+const within = <T>({ trace }: DecisionRecord, run: () => T): T => (trace === undefined ? run() : trace.within(run));
+
 const dataAppOf = (body: unknown): string | undefined => (body as { dataApp?: string } | null | undefined)?.dataApp;
 
 export function registerGuestTokenRoute(app: FastifyInstance, options: GuestTokenRouteOptions): void {
@@ -46,7 +52,7 @@ export function registerGuestTokenRoute(app: FastifyInstance, options: GuestToke
     onRequest: async (request) => {
       const known = progress.of(request);
       if (isShuttingDown()) throw new ServiceError('SHUTTING_DOWN', 'shutting_down');
-      known.principal = await authenticate(request);
+      known.principal = await stepOf(known, 'verify', () => authenticate(request));
       refuseIfGone(request);
     },
     handler: async (request, reply) => {
@@ -56,7 +62,7 @@ export function registerGuestTokenRoute(app: FastifyInstance, options: GuestToke
       await limitUser(request, reply, principal);
 
       const dataApp = dataAppOf(request.body);
-      const decision = decide(principal, dataApp);
+      const decision = stepOf(known, 'decide', () => decide(principal, dataApp));
       known.decision = decision;
       if (afterDecision !== undefined) reply.raw.once('finish', () => afterDecision(principal, dataApp, decision));
       if (decision.kind === 'deny') {
@@ -66,10 +72,13 @@ export function registerGuestTokenRoute(app: FastifyInstance, options: GuestToke
 
       const { grant } = decision;
       audit.expectRecord();
-      const { token, tokenSha256, grantTag, expiresInSeconds, reused } = await issue(grant, principal);
+      const { token, tokenSha256, grantTag, expiresInSeconds, reused } = await within(known, () =>
+        issue(grant, principal),
+      );
       const { requestSha256 } = grant;
       await audit.issued({ ...progress.subjectOf(request), requestSha256, tokenSha256, reused, expiresInSeconds });
       onIssued(progress.secondsSince(known));
+      known.trace?.end('ISSUED', 200);
       reply
         .header('cache-control', 'no-store')
         .header('guest-token-expires-in', String(expiresInSeconds))

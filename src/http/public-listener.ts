@@ -13,13 +13,14 @@ import type { Secret } from '../secrets/secret.ts';
 import type { Audit } from '../telemetry/audit.ts';
 import type { EdgeEvents } from '../telemetry/edge-events.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
+import type { Tracing } from '../telemetry/tracing.ts';
 import { browserHelperPath, registerBrowserHelper } from './browser-helper.ts';
 import type { TokenRefusal } from '../authn/token-refusal.ts';
 import { createAuthenticate, createRecall, ownOrigin } from './authentication-step.ts';
 import { publicConnectionBounds } from './connections.ts';
 import { createCors } from './cors.ts';
 import { createDecisionRecords } from './decision-record.ts';
-import { createAuditedRefuse, createRouteCheck } from './fallbacks.ts';
+import { createAuditedRefuse, createRouteCheck, pathOf } from './fallbacks.ts';
 import { guestTokenPath, registerGuestTokenRoute } from './guest-token-route.ts';
 import { createProbeCheck, probePaths, registerHealth, type Readiness } from './health.ts';
 import { readHost } from './host.ts';
@@ -49,6 +50,7 @@ export interface PublicListenerOptions {
   readonly phase: () => Phase;
   /** Shares the rate limits; `secret` keys the hashes under which callers are counted there. */
   readonly redis?: { readonly link: RedisLink; readonly secret: () => Secret };
+  readonly tracing?: Pick<Tracing, 'begin'> | undefined;
   readonly openApiDocument: string;
   readonly browserHelper: string;
 }
@@ -56,7 +58,6 @@ export interface PublicListenerOptions {
 export async function createPublicListener(options: PublicListenerOptions): Promise<FastifyInstance> {
   const { config, logger, clock, metrics, events, audit, phase } = options;
   const { basePath } = config;
-  const progress = createDecisionRecords(clock);
   const observe = (code: ErrorCode | 'ISSUED', seconds: number): void => {
     metrics.requests.inc({ code });
     metrics.requestSeconds.observe(seconds);
@@ -65,6 +66,23 @@ export async function createPublicListener(options: PublicListenerOptions): Prom
   const isAmbient = config.cookieName !== undefined || config.headerName !== undefined;
   const cors = createCors({ origins: config.corsOrigins, credentials: isAmbient });
   const isTrustedProxy = createTrustedProxies(config.trustProxy);
+  const { tracing } = options;
+  const decisionPath = basePath + guestTokenPath;
+  const progress = createDecisionRecords(
+    clock,
+    tracing &&
+      ((request) =>
+        request.method === 'POST' && pathOf(request.url) === decisionPath
+          ? tracing.begin({
+              method: request.method,
+              route: decisionPath,
+              requestId: request.id,
+              traceparent: request.headers['traceparent'],
+              tracestate: request.headers['tracestate'],
+              isTrusted: isTrustedProxy?.(request.socket.remoteAddress) === true,
+            })
+          : undefined),
+  );
   const isProbe = createProbeCheck(basePath);
   const credentials = {
     ...(config.cookieName === undefined ? {} : { cookieName: config.cookieName }),
@@ -110,12 +128,12 @@ export async function createPublicListener(options: PublicListenerOptions): Prom
     },
     checkRoute: createRouteCheck(
       new Map([
-        [basePath + guestTokenPath, 'POST, OPTIONS'],
+        [decisionPath, 'POST, OPTIONS'],
         ...[openApiPath, browserHelperPath, ...probePaths].map((path) => [basePath + path, 'GET, HEAD'] as const),
       ]),
     ),
     refuse: createAuditedRefuse({
-      decisionPath: basePath + guestTokenPath,
+      decisionPath,
       progress,
       audit,
       onRefused: ({ code, reason }, seconds) => {

@@ -36,14 +36,18 @@ export const awsStoreKind: SecretStoreKind = {
     if (!namePattern.test(name) && !arnPattern.test(name)) return { what: 'is neither a name nor an ARN', mend };
     return field === '' ? { what: 'names no field behind the #', mend } : undefined;
   },
-  open: async ({ settings, report }) => {
+  open: async (surroundings) => {
     for (const variable of ['AWS_ENDPOINT_URL_SECRETS_MANAGER', 'AWS_ENDPOINT_URL']) {
-      const endpoint = URL.parse(settings.raw(variable) ?? 'https://unset');
+      const endpoint = URL.parse(surroundings.settings.raw(variable) ?? 'https://unset');
       if (endpoint?.protocol === 'https:' || (endpoint !== null && isLoopback(endpoint))) continue;
-      return settings.report(variable, 'is not https, which would show every secret to the network', 'Use https');
+      return surroundings.settings.report(
+        variable,
+        'is not https, which would show every secret to the network',
+        'Use https',
+      );
     }
     const name = '@aws-sdk/client-secrets-manager';
-    const library = await loadLibrary(name, () => import('@aws-sdk/client-secrets-manager'), report);
+    const library = await loadLibrary(name, () => import('@aws-sdk/client-secrets-manager'), surroundings);
     if (library === undefined) return undefined;
     /** By region; the empty one is the library's choice. */
     const clients = new Map<string, SecretsManagerClient>();

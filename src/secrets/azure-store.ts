@@ -39,9 +39,9 @@ export const createAzureStoreKind = (clientOptions: object = {}): SecretStoreKin
     if (locate(name) === undefined) return { what: 'is not the identifier of a secret', mend };
     return field === '' ? { what: 'names no field behind the #', mend } : undefined;
   },
-  open: async ({ report }) => {
-    const secrets = await loadLibrary('@azure/keyvault-secrets', () => import('@azure/keyvault-secrets'), report);
-    const identity = await loadLibrary('@azure/identity', () => import('@azure/identity'), report);
+  open: async (surroundings) => {
+    const secrets = await loadLibrary('@azure/keyvault-secrets', () => import('@azure/keyvault-secrets'), surroundings);
+    const identity = await loadLibrary('@azure/identity', () => import('@azure/identity'), surroundings);
     if (secrets === undefined || identity === undefined) return undefined;
     const credential = new identity.DefaultAzureCredential();
     const clients = new Map<string, SecretClient>();

@@ -1,6 +1,6 @@
 // One call of a cloud provider's own library, bounded in time and with its errors sorted. Messages of libraries are not
 // passed on, because they repeat what they were given; names and codes of errors are.
-import type { ReadFailure } from './secret-store.ts';
+import type { ReadFailure, StoreSurroundings } from './secret-store.ts';
 
 const timeoutMs = 10_000;
 
@@ -71,14 +71,23 @@ export async function callCloud<T>(
 }
 
 /**
- * Loads a library that is installed only where it is used; undefined after reporting that it is absent.
+ * Loads a library that is installed only where it is used; undefined after reporting that it is absent, or that the
+ * environment would make it trust anybody: these libraries take Node's default for certificates.
  * @param load an `import()` of the package, written out so that bundlers and type checkers see it
  */
 export async function loadLibrary<T>(
   name: string,
   load: () => Promise<T>,
-  report: (what: string, mend: string) => undefined,
+  { settings, report }: Pick<StoreSurroundings, 'settings' | 'report'>,
 ): Promise<T | undefined> {
+  if (settings.raw('NODE_TLS_REJECT_UNAUTHORIZED') === '0') {
+    const what = 'would switch off the check of certificates';
+    return settings.report(
+      'NODE_TLS_REJECT_UNAUTHORIZED',
+      what,
+      'Remove it; name the CA of a private certificate in NODE_EXTRA_CA_CERTS',
+    );
+  }
   try {
     return await load();
   } catch (error) {

@@ -32,9 +32,9 @@ export const createGcpStoreKind = (clientOptions: ClientOptions = {}): SecretSto
     if (!pattern.test(name)) return { what: 'is not the name of a secret', mend };
     return field === '' ? { what: 'names no field behind the #', mend } : undefined;
   },
-  open: async ({ report }) => {
+  open: async (surroundings) => {
     const name = '@google-cloud/secret-manager';
-    const library = await loadLibrary(name, () => import('@google-cloud/secret-manager'), report);
+    const library = await loadLibrary(name, () => import('@google-cloud/secret-manager'), surroundings);
     if (library === undefined) return undefined;
     const client = new library.SecretManagerServiceClient(clientOptions);
     return {

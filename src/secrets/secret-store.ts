@@ -1,6 +1,7 @@
 // What a place that keeps secrets must offer: one file implements it for one product. Results are values, because a
 // store that is away and a secret that is missing are expected, and because an error object might hold what it read.
 import type { Clock } from '../clock.ts';
+import type { Egress } from '../egress/egress.ts';
 import type { ReadFileAsync } from '../file-reader.ts';
 import type { Problem } from '../problem.ts';
 import type { SecretSetting } from './secret-setting.ts';
@@ -38,6 +39,8 @@ export interface StoreSettings {
 export interface StoreSurroundings {
   readonly settings: StoreSettings;
   readonly readFile: ReadFileAsync;
+  /** How other machines are reached. */
+  readonly egress: Pick<Egress, 'routeTo'>;
   readonly clock: Clock;
   /** A number from 0 (inclusive) to 1 (exclusive), for jitter. */
   readonly random: () => number;

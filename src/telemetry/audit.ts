@@ -6,6 +6,8 @@ import { milliseconds, type AuditLog } from './logger.ts';
 /** Whom and what a decision was about, as far as it was verified when the decision fell. */
 export interface DecisionSubject {
   readonly requestId: string;
+  /** Where tracing is on, in OpenTelemetry's spelling. */
+  readonly trace_id?: string | undefined;
   readonly iss?: string | undefined;
   /** A number stays one: 17 and "17" are two users. */
   readonly sub?: string | number | undefined;

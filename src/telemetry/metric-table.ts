@@ -191,6 +191,14 @@ export const metricTable = {
     meaning: 'Logins to a store of secrets.',
     action: '`failed`: the secrets in use stay in use until the store can be read again. The log has the problem.',
   },
+  spans: {
+    name: 'guest_token_spans_total',
+    kind: 'counter',
+    labels: { result: ['exported', 'failed'] },
+    meaning: 'Spans of traces that were sent to the collector, or could not be.',
+    action:
+      '`failed`: traces have gaps; nothing else suffers. Look at `OTEL_EXPORTER_OTLP_ENDPOINT` and the collector.',
+  },
   rateLimited: {
     name: 'guest_token_rate_limited_total',
     kind: 'counter',

@@ -92,6 +92,7 @@ export function createMetrics() {
     secretReloads: counter(metricTable.secretReloads),
     secretReadable: gauge(metricTable.secretReadable),
     secretStoreLogins: counter(metricTable.secretStoreLogins),
+    spans: counter(metricTable.spans),
     rateLimited: counter(metricTable.rateLimited),
     protocolErrors: plainCounter(metricTable.protocolErrors),
     connectionsClosed: counter(metricTable.connectionsClosed),

@@ -61,6 +61,18 @@ export function observeUpstream(metrics: Metrics, logger: Logger): UpstreamEvent
   };
 }
 
+/** One count per batch of spans, and one line when exporting stops working or works again. */
+export function observeExport(metrics: Metrics, logger: Logger): (spans: number, errorCode?: string) => void {
+  let failing = false;
+  return (spans, errorCode) => {
+    metrics.spans.inc({ result: errorCode === undefined ? 'exported' : 'failed' }, spans);
+    if (failing === (errorCode !== undefined)) return;
+    failing = !failing;
+    if (failing) logger.warn({ errorCode }, 'traces cannot be exported; they are lost while this lasts');
+    else logger.info('traces are exported again');
+  };
+}
+
 export function observeIssue(metrics: Metrics, logger: Logger): IssueEvents {
   return {
     onReuse: (result) => metrics.reuse.inc({ result }),

@@ -8,6 +8,7 @@ import {
 import { spawn, type ChildProcess } from 'node:child_process';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { systemClock } from '../../src/clock.ts';
+import { createEgress } from '../../src/egress/egress.ts';
 import { createReader } from '../../src/config/environment.ts';
 import { awsStoreKind } from '../../src/secrets/aws-store.ts';
 import type { SecretRead, SecretStore } from '../../src/secrets/secret-store.ts';
@@ -36,6 +37,7 @@ describe.skipIf(moto.path === undefined)(`AWS Secrets Manager, by moto${moto.rea
     const opened = await awsStoreKind.open({
       settings: createReader({}, () => Buffer.alloc(0), []),
       readFile: () => Promise.reject(new Error('no files')),
+      egress: createEgress({ https: undefined, http: undefined, noProxy: '' }),
       clock: systemClock,
       random: Math.random,
       onEvent: () => undefined,

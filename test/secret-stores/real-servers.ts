@@ -57,7 +57,18 @@ function toVault({ address, token: rootToken, key }: Vitals, child: ChildProcess
     rootToken,
     api,
     seal: async () => void (await api('PUT', 'sys/seal')),
-    unseal: async () => void (await api('PUT', 'sys/unseal', { key })),
+    unseal: async () => {
+      // RustyVault's own timers now and then refuse to start again so soon.
+      for (let attempt = 1; ; attempt += 1) {
+        try {
+          await api('PUT', 'sys/unseal', { key });
+          return;
+        } catch (error) {
+          if (attempt === 20) throw error;
+          await new Promise((resolve) => setTimeout(resolve, 500));
+        }
+      }
+    },
     close: async () => {
       const exited = once(child, 'exit');
       child.kill('SIGKILL');

@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { systemClock } from '../../src/clock.ts';
 import { createReader } from '../../src/config/environment.ts';
+import { createEgress } from '../../src/egress/egress.ts';
 import { createFileReader } from '../../src/file-reader.ts';
 import type { SecretRead, SecretStore, StoreEvent } from '../../src/secrets/secret-store.ts';
 import { vaultStoreKind } from '../../src/secrets/vault/vault-store.ts';
@@ -28,6 +29,7 @@ async function open(env: Record<string, string>): Promise<SecretStore> {
   const store = await vaultStoreKind.open({
     settings: createReader({ VAULT_ADDR: vault.address, ...env }, readFileSync, []),
     readFile: createFileReader(),
+    egress: createEgress({ https: undefined, http: undefined, noProxy: '' }),
     clock: systemClock,
     random: Math.random,
     onEvent: (event) => events.push(event),

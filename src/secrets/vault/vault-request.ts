@@ -2,6 +2,7 @@
 // bounded in size and the whole exchange in time. Every request has a connection of its own: there are a few a minute,
 // and so a replaced certificate, a changed CA file or a new active node behind the same name is used at once.
 import { Client } from 'undici';
+import { createEgress, type Egress } from '../../egress/egress.ts';
 import type { ReadFileAsync } from '../../file-reader.ts';
 import { own, parseJsonObject, type JsonObject } from '../../strict-json.ts';
 import type { ReadFailure } from '../secret-store.ts';
@@ -28,6 +29,8 @@ export type VaultAnswer = { readonly kind: 'ok'; readonly body: JsonObject } | V
 
 /** Never throws. */
 export type AskVault = (request: VaultRequest) => Promise<VaultAnswer>;
+
+const direct = createEgress({ https: undefined, http: undefined, noProxy: '' });
 
 const maxBytes = 1_048_576;
 const nothing: JsonObject = {};
@@ -120,11 +123,16 @@ const toJson = (body: NonNullable<VaultRequest['body']>): string =>
 interface AskVaultOptions {
   readonly address: VaultAddress;
   readonly readFile: ReadFileAsync;
+  readonly egress: Pick<Egress, 'routeTo'>;
   /** For one exchange: connect, headers and body together. */
   readonly timeoutMs: number;
 }
 
-export function createAskVault({ address, readFile, timeoutMs }: AskVaultOptions): AskVault {
+export function createAskVault({ address, readFile, egress, timeoutMs }: AskVaultOptions): AskVault {
+  const target = new URL(address.origin);
+  // http is for this machine only, and its secrets must not pass a proxy in the clear.
+  const { routeTo } = target.protocol === 'http:' ? direct : egress;
+
   const headersFor = ({ token, body }: VaultRequest): Record<string, string> => ({
     accept: 'application/json',
     'user-agent': 'guest-token-proxy',
@@ -136,13 +144,13 @@ export function createAskVault({ address, readFile, timeoutMs }: AskVaultOptions
   });
 
   async function exchange(request: VaultRequest, ca: string | undefined, signal: AbortSignal): Promise<VaultAnswer> {
-    const connect = { timeout: timeoutMs, rejectUnauthorized: true, ...(ca === undefined ? {} : { ca }) };
-    const client = new Client(address.origin, { connect });
+    const route = routeTo(target, { connectTimeoutMs: timeoutMs, ca });
+    const client = new Client(route.origin, { connect: route.connect, allowH2: false });
     try {
       const { statusCode, body } = await client.request({
         method: request.method,
-        path: `${address.pathPrefix}/v1/${request.path}`,
-        headers: headersFor(request),
+        path: `${route.pathPrefix}${address.pathPrefix}/v1/${request.path}`,
+        headers: { ...headersFor(request), ...route.headers },
         ...(request.body === undefined ? {} : { body: toJson(request.body) }),
         signal,
       });

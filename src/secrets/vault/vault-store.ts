@@ -79,10 +79,10 @@ export const vaultStoreKind: SecretStoreKind = {
     const parsed = parseVaultReference(reference);
     return 'what' in parsed ? parsed : undefined;
   },
-  open: ({ settings, readFile, clock, random, onEvent }) => {
+  open: ({ settings, readFile, egress, clock, random, onEvent }) => {
     const address = readVaultAddress(settings);
     if (address === undefined) return Promise.resolve(undefined);
-    const ask = createAskVault({ address, readFile, timeoutMs });
+    const ask = createAskVault({ address, readFile, egress, timeoutMs });
     const login = readVaultLogin({ ask, settings, readFile });
     if (login === undefined) return Promise.resolve(undefined);
     return Promise.resolve(createVaultStore(ask, createVaultSession({ ask, login, clock, random, onEvent })));

@@ -6,6 +6,7 @@ import { createServer as createHttpsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { systemClock } from '../../../src/clock.ts';
+import { createEgress } from '../../../src/egress/egress.ts';
 import { createReader } from '../../../src/config/environment.ts';
 import type { Problem } from '../../../src/problem.ts';
 import { awsStoreKind } from '../../../src/secrets/aws-store.ts';
@@ -72,6 +73,7 @@ async function read(kind: SecretStoreKind, reference: string, env: Record<string
     store = await kind.open({
       settings: createReader(env, () => Buffer.alloc(0), problems),
       readFile: () => Promise.reject(new Error('no files')),
+      egress: createEgress({ https: undefined, http: undefined, noProxy: '' }),
       clock: systemClock,
       random: Math.random,
       onEvent: () => undefined,
@@ -254,17 +256,30 @@ describe('a reference', () => {
   });
 });
 
-it('a library that is not installed is reported with the command that installs it', async () => {
-  const reported: string[] = [];
-  const missing = Object.assign(new Error('no'), { code: 'ERR_MODULE_NOT_FOUND' });
-  const library = await loadLibrary(
-    '@cloud/secrets',
-    () => Promise.reject(missing),
-    (what, mend) => void reported.push(what, mend),
-  );
-  expect(library).toBeUndefined();
-  expect(reported).toEqual([
-    'needs the package @cloud/secrets, which is not installed',
-    'Run npm install @cloud/secrets beside the service',
-  ]);
+describe('a library of a provider', () => {
+  const load = async (library: Promise<object>, env: Record<string, string> = {}): Promise<readonly Problem[]> => {
+    const problems: Problem[] = [];
+    const loaded = await loadLibrary('@cloud/secrets', () => library, {
+      settings: createReader(env, () => Buffer.alloc(0), problems),
+      report: (what, mend) => void problems.push({ where: 'DATABRAIN_API_KEY_AWS_SECRET', what, mend }),
+    });
+    expect(loaded === undefined).toBe(problems.length > 0);
+    return problems;
+  };
+
+  it('that is not installed is reported with the command that installs it', async () => {
+    const missing = Object.assign(new Error('no'), { code: 'ERR_MODULE_NOT_FOUND' });
+    expect(await load(Promise.reject(missing))).toEqual([
+      {
+        where: 'DATABRAIN_API_KEY_AWS_SECRET',
+        what: 'needs the package @cloud/secrets, which is not installed',
+        mend: 'Run npm install @cloud/secrets beside the service',
+      },
+    ]);
+  });
+
+  it('is not used where the environment switches the check of certificates off', async () => {
+    const problems = await load(Promise.resolve({}), { NODE_TLS_REJECT_UNAUTHORIZED: '0' });
+    expect(problems.map(({ where }) => where)).toEqual(['NODE_TLS_REJECT_UNAUTHORIZED']);
+  });
 });

@@ -6,10 +6,12 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { systemClock } from '../../../src/clock.ts';
 import { createReader } from '../../../src/config/environment.ts';
+import { createEgress, type EgressProxy } from '../../../src/egress/egress.ts';
 import { createFileReader } from '../../../src/file-reader.ts';
 import type { Problem } from '../../../src/problem.ts';
 import type { SecretRead, SecretStore, StoreEvent } from '../../../src/secrets/secret-store.ts';
 import { vaultStoreKind } from '../../../src/secrets/vault/vault-store.ts';
+import { startScriptedProxy } from '../../support/forward-proxy.ts';
 import { selfSigned } from '../../support/self-signed.ts';
 import { startVaultStandIn, type VaultStandIn } from '../../support/vault-stand-in.ts';
 import { until } from '../../support/until.ts';
@@ -22,12 +24,15 @@ let folder: string;
 const stores: SecretStore[] = [];
 const events: StoreEvent[] = [];
 
+let egressProxy: EgressProxy | undefined;
+
 async function open(env: Record<string, string>): Promise<{ store: SecretStore; problems: Problem[] }> {
   const problems: Problem[] = [];
   const reader = createReader({ VAULT_ADDR: vault.address, ...env }, readFileSync, problems);
   const store = await vaultStoreKind.open({
     settings: reader,
     readFile: createFileReader(),
+    egress: createEgress({ https: egressProxy, http: egressProxy, noProxy: '' }),
     clock: systemClock,
     random: () => 0.5,
     onEvent: (event) => events.push(event),
@@ -396,6 +401,28 @@ describe('TLS to Vault', () => {
     writeFileSync(ca, selfSigned.cert);
     // A failed login answers for a second.
     await expect.poll(async () => revealed(await store.read('secret/app#key')), { timeout: 5_000 }).toBe(apiKey);
+  });
+
+  it('goes through the egress proxy, which sees nothing of it; http to this machine never does', async () => {
+    const proxy = await startScriptedProxy();
+    egressProxy = { origin: proxy.url, authorization: undefined };
+    try {
+      const { store } = await open({ ...tokenEnv(), VAULT_CACERT: file('ca.pem', selfSigned.cert) });
+      expect(revealed(await store.read('secret/app#key'))).toBe(apiKey);
+      expect(new Set(proxy.requests)).toEqual(new Set([`CONNECT ${vault.address.replace('https://', '')}`]));
+      proxy.behave(403);
+      expect((await store.read('secret/app#key')).kind).toBe('unavailable');
+
+      await vault.close();
+      await prepare();
+      const asked = proxy.requests.length;
+      const local = await open(tokenEnv());
+      expect(revealed(await local.store.read('secret/app#key'))).toBe(apiKey);
+      expect(proxy.requests).toHaveLength(asked);
+    } finally {
+      egressProxy = undefined;
+      await proxy.close();
+    }
   });
 
   it('is refused without them, whatever the environment says about certificates', async () => {

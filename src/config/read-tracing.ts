@@ -1,0 +1,163 @@
+// Where traces go and which requests are traced, from OpenTelemetry's own variables (its "Environment Variable
+// Specification" and "OTLP Exporter Configuration"). Tracing is off unless an exporter is set. Values that the
+// specification tells a library to ignore with a warning stop the start here, like those of every other setting.
+import { Secret } from '../secrets/secret.ts';
+import type { Reader } from './environment.ts';
+
+export interface TracingConfig {
+  /** Of the traces, as OTLP over HTTP. */
+  readonly url: string;
+  readonly headers: Readonly<Record<string, Secret>>;
+  /** For one export. */
+  readonly timeoutMs: number;
+  /** PEM; without it, the authorities that Node trusts. */
+  readonly ca?: Buffer;
+  readonly sampler: {
+    readonly kind: 'always_on' | 'always_off' | 'traceidratio';
+    readonly ratio: number;
+    /** Whether a trusted caller's decision counts. */
+    readonly parentBased: boolean;
+  };
+  readonly serviceName: string;
+  readonly resourceAttributes: Readonly<Record<string, string>>;
+  readonly batch: {
+    readonly delayMs: number;
+    readonly exportTimeoutMs: number;
+    readonly maxQueueSize: number;
+    readonly maxBatchSize: number;
+  };
+}
+
+const samplers = ['always_on', 'always_off', 'traceidratio'] as const;
+const defaultEndpoint = 'http://localhost:4318';
+/** RFC 9110 §5.6.2 and §5.5: a name, and a value without line breaks. */
+const headerName = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,128}$/;
+const headerValue = /^[\x20-\x7E]{1,4096}$/;
+
+function number(reader: Reader, name: string, min: number, max: number, fallback: number): number {
+  const text = reader.raw(name);
+  if (text === undefined) return fallback;
+  const value = /^\d{1,10}(\.\d{1,10})?$/.test(text) ? Number(text) : Number.NaN;
+  if (value >= min && value <= max) return value;
+  reader.report(name, 'is not a number in range', `Set a number from ${min} to ${max}`);
+  return fallback;
+}
+
+/** `key=value` pairs, comma-separated and percent-encoded, as the specification writes headers and attributes. */
+function pairs(reader: Reader, name: string, text: string): readonly (readonly [string, string])[] {
+  const found: [string, string][] = [];
+  for (const pair of text.split(',')) {
+    const [key = '', value] = pair.split(/=(.*)/s);
+    if (pair.trim() === '') continue;
+    try {
+      if (key.trim() === '' || value === undefined) throw new Error('no pair');
+      found.push([decodeURIComponent(key.trim()), decodeURIComponent(value.trim())]);
+    } catch {
+      reader.report(
+        name,
+        'is not a list of key=value',
+        'Write it as key=value,key2=value2 with percent-encoded values',
+      );
+      return [];
+    }
+  }
+  return found;
+}
+
+function readUrl(reader: Reader): string {
+  const [name, path] =
+    reader.raw('OTEL_EXPORTER_OTLP_TRACES_ENDPOINT') === undefined
+      ? (['OTEL_EXPORTER_OTLP_ENDPOINT', 'v1/traces'] as const)
+      : (['OTEL_EXPORTER_OTLP_TRACES_ENDPOINT', ''] as const);
+  const url = URL.parse(reader.raw(name) ?? defaultEndpoint);
+  if (url === null || !/^https?:$/.test(url.protocol) || url.username !== '') {
+    reader.report(name, 'is not an http or https URL', `Write it as ${defaultEndpoint}`);
+    return defaultEndpoint;
+  }
+  if (path !== '') url.pathname = `${url.pathname.replace(/\/+$/, '')}/${path}`;
+  return url.href;
+}
+
+function readHeaders(reader: Reader): Readonly<Record<string, Secret>> {
+  const headers: Record<string, Secret> = {};
+  for (const name of ['OTEL_EXPORTER_OTLP_HEADERS', 'OTEL_EXPORTER_OTLP_TRACES_HEADERS']) {
+    for (const [key, value] of pairs(reader, name, reader.fromFile(name)?.value.reveal() ?? '')) {
+      if (headerName.test(key) && headerValue.test(value)) headers[key.toLowerCase()] = new Secret(value);
+      else reader.report(name, 'holds a header that cannot be sent', 'Check names and values of the headers');
+    }
+  }
+  return headers;
+}
+
+function readSampler(reader: Reader): TracingConfig['sampler'] {
+  const name = reader.raw('OTEL_TRACES_SAMPLER') ?? 'parentbased_always_on';
+  const kind = samplers.find((candidate) => candidate === name.replace(/^parentbased_/, ''));
+  if (kind === undefined) {
+    const names = samplers.flatMap((sampler) => [sampler, `parentbased_${sampler}`]).join(', ');
+    reader.report('OTEL_TRACES_SAMPLER', 'has an unknown value', `Set one of ${names}`);
+  }
+  return {
+    kind: kind ?? 'always_off',
+    ratio: number(reader, 'OTEL_TRACES_SAMPLER_ARG', 0, 1, 1),
+    parentBased: name.startsWith('parentbased_'),
+  };
+}
+
+function readCa(reader: Reader, readFile: (path: string) => Buffer): Buffer | undefined {
+  const specific = reader.raw('OTEL_EXPORTER_OTLP_TRACES_CERTIFICATE');
+  const name = specific === undefined ? 'OTEL_EXPORTER_OTLP_CERTIFICATE' : 'OTEL_EXPORTER_OTLP_TRACES_CERTIFICATE';
+  const path = reader.raw(name);
+  if (path === undefined) return undefined;
+  try {
+    return readFile(path);
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code ?? 'unknown error';
+    return reader.report(name, `names a file that cannot be read (${code})`, 'Check the path and its permissions');
+  }
+}
+
+function refuseOtherProtocols(reader: Reader): void {
+  const specific = reader.raw('OTEL_EXPORTER_OTLP_TRACES_PROTOCOL');
+  const name = specific === undefined ? 'OTEL_EXPORTER_OTLP_PROTOCOL' : 'OTEL_EXPORTER_OTLP_TRACES_PROTOCOL';
+  const protocol = reader.raw(name) ?? 'http/json';
+  if (protocol === 'http/json') return;
+  const fix = 'Set OTEL_EXPORTER_OTLP_TRACES_PROTOCOL=http/json and an endpoint for HTTP, mostly port 4318';
+  reader.report(name, 'is a protocol that is not supported', fix);
+}
+
+/** Undefined: tracing is off. Problems are reported to the reader. */
+export function readTracing(reader: Reader, readFile: (path: string) => Buffer): TracingConfig | undefined {
+  const { raw, report } = reader;
+  const exporter = raw('OTEL_TRACES_EXPORTER');
+  const endpoint = raw('OTEL_EXPORTER_OTLP_TRACES_ENDPOINT') ?? raw('OTEL_EXPORTER_OTLP_ENDPOINT');
+  if (raw('OTEL_SDK_DISABLED')?.toLowerCase() === 'true' || exporter === 'none') return undefined;
+  if (exporter === undefined && endpoint === undefined) return undefined;
+  if (exporter !== undefined && exporter !== 'otlp') {
+    return report('OTEL_TRACES_EXPORTER', 'is an exporter that is not supported', 'Set otlp, or none');
+  }
+  refuseOtherProtocols(reader);
+  const compression = raw('OTEL_EXPORTER_OTLP_TRACES_COMPRESSION') ?? raw('OTEL_EXPORTER_OTLP_COMPRESSION') ?? 'none';
+  // The exporter reads it itself.
+  if (compression !== 'none' && compression !== 'gzip') {
+    return report('OTEL_EXPORTER_OTLP_COMPRESSION', 'has an unknown value', 'Set none or gzip');
+  }
+  const timeout = raw('OTEL_EXPORTER_OTLP_TRACES_TIMEOUT') === undefined ? 'TIMEOUT' : 'TRACES_TIMEOUT';
+  const ca = readCa(reader, readFile);
+  const attributes = pairs(reader, 'OTEL_RESOURCE_ATTRIBUTES', raw('OTEL_RESOURCE_ATTRIBUTES') ?? '');
+  const maxQueueSize = number(reader, 'OTEL_BSP_MAX_QUEUE_SIZE', 1, 65_536, 2_048);
+  return {
+    url: readUrl(reader),
+    headers: readHeaders(reader),
+    timeoutMs: number(reader, `OTEL_EXPORTER_OTLP_${timeout}`, 1, 60_000, 10_000),
+    ...(ca === undefined ? {} : { ca }),
+    sampler: readSampler(reader),
+    serviceName: raw('OTEL_SERVICE_NAME') ?? Object.fromEntries(attributes)['service.name'] ?? 'guest-token-proxy',
+    resourceAttributes: Object.fromEntries(attributes),
+    batch: {
+      delayMs: number(reader, 'OTEL_BSP_SCHEDULE_DELAY', 1, 60_000, 5_000),
+      exportTimeoutMs: number(reader, 'OTEL_BSP_EXPORT_TIMEOUT', 1, 60_000, 30_000),
+      maxQueueSize,
+      maxBatchSize: Math.min(maxQueueSize, number(reader, 'OTEL_BSP_MAX_EXPORT_BATCH_SIZE', 1, 8_192, 512)),
+    },
+  };
+}

@@ -1,0 +1,18 @@
+// The steps below issuing, each as a span of the request that takes it: asking the store that replicas share, and
+// minting. Used only where tracing is on.
+import type { Mint } from '../databrain/mint.ts';
+import type { SharedTokens } from '../guest-token/shared-tokens.ts';
+import type { Step } from './tracing.ts';
+
+export const traceMint =
+  (mint: Mint, step: Step): Mint =>
+  (...request) =>
+    step('mint', () => mint(...request));
+
+export const traceStore = (store: SharedTokens, step: Step): SharedTokens => ({
+  ...store,
+  get: (...request) => step('store', () => store.get(...request)),
+  getAnyway: (...request) => step('store', () => store.getAnyway(...request)),
+  put: (...request) => step('store', () => store.put(...request)),
+  lock: (...request) => step('store', () => store.lock(...request)),
+});

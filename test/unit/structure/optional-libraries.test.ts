@@ -1,0 +1,27 @@
+// Libraries that most deployments do not use are loaded only when they are: the source names them by `import()` or by
+// type, never by an import that runs at the start.
+import { describe, expect, it } from 'vitest';
+import packageJson from '../../../package.json' with { type: 'json' };
+import { readSources } from './source-file.ts';
+
+const optional = [
+  ...Object.keys(packageJson.peerDependencies),
+  ...Object.keys(packageJson.dependencies).filter((name) => name.startsWith('@opentelemetry/')),
+  'ioredis',
+  'pino-pretty',
+];
+
+describe.each(optional)('%s', (name) => {
+  const users = readSources().filter(({ text }) => text.includes(`'${name}'`));
+
+  it('is used', () => {
+    expect(users.map(({ text }) => text.includes(`import('${name}')`))).toContain(true);
+  });
+
+  it('is loaded only when it is needed', () => {
+    const early = users.filter(({ text }) =>
+      new RegExp(`^(import|export) (?!type )[^;]*from '${name}'`, 'm').test(text),
+    );
+    expect(early.map(({ path }) => path)).toEqual([]);
+  });
+});
