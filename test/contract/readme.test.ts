@@ -1,13 +1,16 @@
 // What the README shows is tried: the two commands, the policies, the settings, the browser's code, the audit line.
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { pathToFileURL } from 'node:url';
 import { afterAll, describe, expect, it } from 'vitest';
 import packageJson from '../../package.json' with { type: 'json' };
 import { explainCommand } from '../../src/commands/explain.ts';
 import { loadConfiguration } from '../../src/config/load-configuration.ts';
+import { chromiumReason, hasChromium, launchChromium } from '../support/chromium.ts';
 import { runCommand } from '../support/run-command.ts';
+import { until } from '../support/until.ts';
 import { startDatabrain } from './provocations.ts';
 import { accessToken, startService } from './running-service.ts';
 import { readDocument } from './settings-documents.ts';
@@ -71,36 +74,35 @@ describe('the policy by example', () => {
   });
 });
 
-interface BrowserCode {
-  readonly fetchGuestToken: (
-    url: string,
-    getAccessToken: (fresh: boolean) => Promise<string>,
-    dataApp?: string,
-  ) => Promise<{ readonly token: string; readonly expiresIn: number }>;
-}
-
-describe('the code for the browser', () => {
-  it('gets a token, also after its JWT has expired or Databrain was busy, and says why it gets none', async () => {
-    const file = join(folder, 'browser.mjs');
-    writeFileSync(file, block('js', 'export async function fetchGuestToken'));
-    const { fetchGuestToken } = (await import(pathToFileURL(file).href)) as BrowserCode;
+describe.skipIf(!hasChromium)(`the code for the browser ${chromiumReason}`, () => {
+  it('shows a dashboard with a token of the service', async () => {
     const databrain = await startDatabrain();
-    const service = await startService({ databrainUrl: databrain.url, settings: { DATABRAIN_MAX_RETRIES: '0' } });
-    const url = `http://127.0.0.1:${service.port}/guest-token`;
+    let html = '';
+    const component = `customElements.define('dbn-dashboard', class extends HTMLElement {
+      connectedCallback() { this.textContent = this.getAttribute('dashboard-id') + ' ' + this.getAttribute('token'); }
+    });`;
+    const pages = createServer(({ url }, response) => {
+      const isScript = url === '/vendor/webcomponents.es.js';
+      response.setHeader('content-type', isScript ? 'text/javascript' : 'text/html').end(isScript ? component : html);
+    });
+    await new Promise<void>((resolve) => pages.listen(0, '127.0.0.1', resolve));
+    const pageUrl = `http://127.0.0.1:${(pages.address() as AddressInfo).port}`;
+    const service = await startService({ databrainUrl: databrain.url, settings: { CORS_ORIGINS: pageUrl } });
+    const code = block('js', 'createGuestTokens').replaceAll(
+      'https://tokens.example.com',
+      `http://127.0.0.1:${service.port}`,
+    );
+    expect(code.split('\n').filter((line) => line !== '').length).toBeLessThanOrEqual(5);
+    html = `<!doctype html><link rel="icon" href="data:,"><div id="dashboard"></div>
+      <script>const getAccessToken = async () => '${accessToken()}'</script><script type="module">${code}</script>`;
 
-    const asked: boolean[] = [];
-    const expiredAtFirst = (fresh: boolean): Promise<string> => {
-      asked.push(fresh);
-      return Promise.resolve(fresh ? accessToken() : accessToken({ iat: 1, exp: 2 }));
-    };
-    databrain.refuseNext('INTERNAL_SERVER_ERROR');
-    const given = await fetchGuestToken(url, expiredAtFirst, 'sales-dashboard');
-    expect(given.token).toMatch(/^[0-9a-f-]{36}$/);
-    expect(given.expiresIn).toBeGreaterThan(3500);
-    expect(asked).toEqual([false, true, true]);
-
-    const denied = fetchGuestToken(url, () => Promise.resolve(accessToken({ email_verified: false })));
-    await expect(denied).rejects.toMatchObject({ code: 'ACCESS_DENIED', message: 'Verify your e-mail address first.' });
+    const browser = await launchChromium();
+    const page = await browser.newPage();
+    await page.goto(pageUrl);
+    await until(async () => (await page.innerText('body')).includes('sales-overview '));
+    expect(await page.innerText('#dashboard')).toBe(`sales-overview ${databrain.requests[0]?.token}`);
+    await browser.close();
+    pages.close();
     await service.stop();
     await databrain.close();
   });

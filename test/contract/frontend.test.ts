@@ -1,0 +1,144 @@
+// docs/frontend.md: every example is short, passes the type check with the helper's own types, and names what exists. What an
+// example expects of its app and its framework is declared below; React's types are the real ones.
+import ts from 'typescript';
+import { describe, expect, it } from 'vitest';
+import { readBrowserHelper } from '../../src/shipped-files.ts';
+import { readDocument } from './settings-documents.ts';
+
+const page = readDocument('docs/frontend.md');
+const root = new URL('../../', import.meta.url).pathname;
+
+/** The part of other people's code that the examples use. */
+const surroundings = `
+declare function getAccessToken(fresh: boolean): Promise<string>;
+declare const script: string;
+declare const tokens: import('guest-token-proxy/browser').GuestTokens;
+declare const createGuestTokens: (typeof import('guest-token-proxy/browser'))['createGuestTokens'];
+declare const mounted: import('guest-token-proxy/browser').Mounted;
+declare function defineProps<T>(): T;
+declare function $props<T>(): T;
+declare module '@angular/core' {
+  export class ElementRef<T> { nativeElement: T }
+  export function Directive(metadata: { selector: string }): (directive: new () => unknown, context: ClassDecoratorContext) => void;
+  export function inject<T>(token: new () => T): T;
+  export function effect(run: (onCleanup: (cleanup: () => void) => void) => void): unknown;
+  export const input: { required<T>(): () => T };
+}
+declare module 'https://tokens.example.com/guest-token.js' { export * from 'guest-token-proxy/browser'; }
+`;
+
+interface Example {
+  readonly title: string;
+  readonly language: string;
+  readonly code: string;
+}
+
+const examples: readonly Example[] = page.split(/^## /m).flatMap((section) =>
+  [...section.matchAll(/^\`\`\`(\w+)\n(.*?)^\`\`\`/gms)].map(([, language = '', code = ''], index) => ({
+    title: `${section.split('\n', 1)[0] ?? ''} ${index + 1}`,
+    language,
+    code,
+  })),
+);
+
+/** The code of an example, out of the template around it. */
+function scriptOf({ language, code }: Example): string {
+  if (language === 'ts' || language === 'tsx') return code;
+  return [...code.matchAll(/<script[^>]*>\n?(.*?)<\/script>/gs)].map(([, script = '']) => script).join('\n');
+}
+
+/** For each example what the compiler says of it; they are modules of one program. */
+function problemsOf(codes: readonly Example[], isTypeScript: boolean): readonly (readonly string[])[] {
+  const names = codes.map(({ language }, index) => `${root}docs/example-${index}.${language === 'tsx' ? 'tsx' : 'ts'}`);
+  const declarations = `${root}docs/surroundings.d.ts`;
+  const files = new Map([
+    ...codes.map((example, index) => [names[index] ?? '', `${scriptOf(example)}\nexport {};`] as const),
+    [declarations, surroundings] as const,
+  ]);
+  const options: ts.CompilerOptions = {
+    strict: true,
+    // In a page that is plain JavaScript nobody asserts that an element is there.
+    strictNullChecks: isTypeScript,
+    noEmit: true,
+    target: ts.ScriptTarget.ES2024,
+    lib: ['lib.es2024.d.ts', 'lib.dom.d.ts', 'lib.dom.iterable.d.ts'],
+    module: ts.ModuleKind.ESNext,
+    moduleResolution: ts.ModuleResolutionKind.Bundler,
+    allowImportingTsExtensions: true,
+    jsx: ts.JsxEmit.ReactJSX,
+    skipLibCheck: true,
+    types: [],
+    paths: { 'guest-token-proxy/browser': [`${root}src/browser/index.ts`] },
+  };
+  const host = ts.createCompilerHost(options);
+  const program = ts.createProgram([...files.keys()], options, {
+    ...host,
+    fileExists: (path) => files.has(path) || host.fileExists(path),
+    readFile: (path) => files.get(path) ?? host.readFile(path),
+    getSourceFile: (path, language) => {
+      const text = files.get(path);
+      return text === undefined ? host.getSourceFile(path, language) : ts.createSourceFile(path, text, language);
+    },
+  });
+  const textsOf = (name: string): readonly string[] =>
+    ts
+      .getPreEmitDiagnostics(program, program.getSourceFile(name))
+      .map(({ messageText }) => ts.flattenDiagnosticMessageText(messageText, '\n'));
+  expect(textsOf(declarations)).toEqual([]);
+  return names.map(textsOf);
+}
+
+describe('the examples for frontends', () => {
+  it('are there for everybody', () => {
+    for (const heading of ['Plain', 'React', 'Vue', 'Svelte', 'Angular']) expect(page).toContain(`\n## ${heading}\n`);
+    expect(examples.length).toBeGreaterThanOrEqual(7);
+  });
+
+  it.each(examples.map((example) => [example.title, example] as const))('%s: at most 20 lines', (_title, { code }) => {
+    expect(code.trim().split('\n').length).toBeLessThanOrEqual(20);
+  });
+
+  describe.each([
+    ['TypeScript', true],
+    ['plain JavaScript', false],
+  ])('in %s', { timeout: 60_000 }, (_title, isTypeScript) => {
+    const chosen = examples.filter(({ language }) => (language !== 'html') === isTypeScript);
+
+    it('pass the type check', () => {
+      const problems = problemsOf(chosen, isTypeScript);
+      expect(chosen.flatMap(({ title }, at) => (problems[at] ?? []).map((text) => `${title}: ${text}`))).toEqual([]);
+    });
+
+    it('would not pass if they were wrong', () => {
+      const wrong = chosen
+        .map((example) => ({
+          ...example,
+          code: example.code.replace('createGuestTokens({ url', 'createGuestTokens({ uri'),
+        }))
+        .filter(({ code }) => code.includes('uri'));
+      expect(wrong.length).toBeGreaterThanOrEqual(isTypeScript ? 5 : 1);
+      expect(problemsOf(wrong, isTypeScript).filter((problems) => problems.length === 0)).toEqual([]);
+    });
+  });
+});
+
+describe('the tables of the page', () => {
+  it('name every option and code that there is', () => {
+    for (const name of [
+      'url',
+      'getAccessToken',
+      'dataApp',
+      'fetch',
+      'signal',
+      'onIdle',
+      'script',
+      'onReady',
+      'onRenewed',
+      'onError',
+    ])
+      expect(page).toMatch(new RegExp(`\\| \`[^|]*${name}`));
+    const codes = [...readBrowserHelper().matchAll(/"([A-Z]+(?:_[A-Z]+)+)"/g)].map(([, code = '']) => code);
+    for (const code of codes.filter((one) => one !== 'TOKEN_EXPIRED')) expect(page).toContain(code);
+    expect(codes).toContain('COMPONENT_IN_USE');
+  });
+});
