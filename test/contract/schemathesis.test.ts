@@ -1,8 +1,11 @@
 // An independent judge of openapi.yaml: schemathesis (PyPI) makes requests out of the description, good and bad ones, and
 // holds every answer of the running service against it.
 import { spawn, spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { describe, expect, it } from 'vitest';
+import { afterAll, describe, expect, it } from 'vitest';
 import { startDatabrain } from './provocations.ts';
 import { accessToken, startService } from './running-service.ts';
 
@@ -11,8 +14,16 @@ const isInstalled = spawnSync(program, ['--version']).status === 0;
 const reason = isInstalled ? '' : ` (skipped: ${program} is not installed)`;
 const description = fileURLToPath(new URL('../../openapi.yaml', import.meta.url));
 
+/** It keeps a cache where it runs. */
+const scratch = mkdtempSync(join(tmpdir(), 'schemathesis-'));
+afterAll(() => rmSync(scratch, { recursive: true, force: true }));
+
 function judge(args: readonly string[]): Promise<{ readonly exitCode: number | null; readonly output: string }> {
-  const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, NO_COLOR: '1' } });
+  const child = spawn(program, args, {
+    cwd: scratch,
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: { ...process.env, NO_COLOR: '1' },
+  });
   let output = '';
   child.stdout.on('data', (chunk: Buffer) => (output += chunk.toString('utf8')));
   child.stderr.on('data', (chunk: Buffer) => (output += chunk.toString('utf8')));
