@@ -12,6 +12,9 @@ import { stepsPerWindow, type Limit, type LimitCounter, type Taken } from './lim
 type Steps = number[];
 const stepLength = 3;
 
+/** How often keys that have run out are looked for. */
+const forgettingsPerWindow = 64;
+
 interface MemoryCounterOptions {
   readonly clock: Clock;
   /** Keys counted one by one. Their texts should be short: they are kept as they are. */
@@ -48,6 +51,7 @@ export function createMemoryCounter(options: MemoryCounterOptions): LimitCounter
   const shared = new Map<number, Steps>();
   const salt = randomBytes(16);
   let furtherSteps = 0;
+  let forgottenAt = Number.NEGATIVE_INFINITY;
 
   const further = (steps: Steps): number => Math.max(0, steps.length / stepLength - 1);
 
@@ -63,7 +67,11 @@ export function createMemoryCounter(options: MemoryCounterOptions): LimitCounter
     furtherSteps -= before - further(steps);
   }
 
-  function forgetPassed(since: number): void {
+  /** Not on every call: a Map that is deleted from and added to all the time takes long to show its first entry. */
+  function forgetPassed(now: number, windowMs: number): void {
+    if (now - forgottenAt < windowMs / forgettingsPerWindow) return;
+    forgottenAt = now;
+    const since = now - windowMs;
     for (const [key, steps] of table) {
       if (latestAt(steps) > since) return;
       furtherSteps -= further(steps);
@@ -114,7 +122,7 @@ export function createMemoryCounter(options: MemoryCounterOptions): LimitCounter
 
     take: (key, limit) => {
       const now = clock.monotonic();
-      forgetPassed(now - limit.windowMs);
+      forgetPassed(now, limit.windowMs);
       const { steps, slot } = rowOf(key, now - limit.windowMs);
       const before = judge(steps, limit, now);
       if (!before.allowed) return before;

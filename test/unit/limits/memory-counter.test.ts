@@ -1,4 +1,6 @@
 import fc from 'fast-check';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { describe, expect, it } from 'vitest';
 import { createMemoryCounter } from '../../../src/limits/memory-counter.ts';
 import { createManualClock } from '../../support/manual-clock.ts';
@@ -111,5 +113,58 @@ describe('a limit counted in the process', () => {
       for (let key = 0; key < 10; key += 1) expect(counter.take(`${round} ${key}`, limit).allowed).toBe(true);
       clock.advance(1000);
     }
+  });
+
+  it('joins the latest step rather than take more memory, which only counts for longer', () => {
+    const { clock, counter } = startCounter({ maxFurtherSteps: 1 });
+    const limit = { max: 3, windowMs: 1600 };
+    for (let count = 0; count < 3; count += 1) {
+      expect(counter.take('user', limit).allowed).toBe(true);
+      clock.advance(200);
+    }
+    clock.advance(1000);
+    expect(counter.take('user', limit)).toMatchObject({ allowed: true, used: 3 });
+    clock.advance(250);
+    expect(
+      counter.take('user', limit).allowed,
+      'the second counts for as long as the third, which it was joined by',
+    ).toBe(false);
+    clock.advance(150);
+    expect(counter.take('user', limit)).toMatchObject({ allowed: true, used: 2 });
+  });
+
+  it('takes at most 500 bytes for a key, with the longest names and as many steps as there may be', () => {
+    setFlagsFromString('--expose-gc');
+    const collect = runInNewContext('gc') as () => void;
+    const used = (): number => {
+      collect();
+      return process.memoryUsage().heapUsed;
+    };
+    const keys = 20_000;
+    const { clock, counter } = startCounter({ maxKeys: keys, sharedCounters: 3_000, maxFurtherSteps: keys });
+    const limit = { max: 1_000_000, windowMs: minute };
+    const before = used();
+    for (let round = 0; round < 15; round += 1) {
+      for (let key = 0; key < keys; key += 1) counter.take(String(key).padStart(128, 'x'), limit);
+      clock.advance(3_900);
+    }
+    for (let key = keys; key < 2 * keys; key += 1) counter.take(String(key).padStart(128, 'x'), limit);
+    expect((used() - before) / keys).toBeLessThan(500);
+    expect(counter.look('x'.repeat(128), limit).used).toBeGreaterThanOrEqual(0);
+  });
+
+  it('does not get slower with the number of keys', () => {
+    const fastest = (keys: number): number => {
+      const { counter } = startCounter({ maxKeys: 100_000 });
+      const limit = { max: 1_000_000, windowMs: minute };
+      const names = Array.from({ length: keys }, (_, index) => `user ${index}`);
+      const rounds = Array.from({ length: 5 }, () => {
+        const startedAt = performance.now();
+        for (let index = 0; index < 40_000; index += 1) counter.take(names[index % keys] ?? '', limit);
+        return performance.now() - startedAt;
+      });
+      return Math.min(...rounds);
+    };
+    expect(fastest(40_000) / fastest(400)).toBeLessThan(12);
   });
 });
