@@ -31,6 +31,7 @@ export function startDemo(
       DEMO_ENV_FILE: 'there-is-no-such.env',
       DEMO_PAGE_PORT: '0',
       DEMO_PROXY_PORT: '0',
+      DEMO_ADMIN_PORT: '0',
       DEMO_DATABRAIN_PORT: '0',
       ...env,
     },

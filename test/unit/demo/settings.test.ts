@@ -7,7 +7,7 @@ describe('the demo without an API key', () => {
     expect(readDemoSettings({}, undefined)).toEqual({
       realApiUrl: undefined,
       policyFile: undefined,
-      ports: { page: 8000, proxy: 8080, databrain: 8090 },
+      ports: { page: 8000, proxy: 8080, admin: 9090, databrain: 8090 },
       inherited: {},
       upstream: {},
     });
