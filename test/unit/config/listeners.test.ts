@@ -17,6 +17,7 @@ describe('the settings of the listeners', () => {
         admin: { host: '127.0.0.1', port: 9090 },
         adminHosts: ['127.0.0.1'],
         basePath: '',
+        hasPlayground: false,
         keepAliveTimeoutSeconds: 75,
       },
       problems: [],

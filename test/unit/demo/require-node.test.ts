@@ -29,6 +29,6 @@ describe('the check of the Node.js version', () => {
   });
 
   it('is not needed where npm runs the install scripts that package.json allows', () => {
-    expect(packageJson.allowScripts).toEqual({ node: true, esbuild: true });
+    expect(packageJson.allowScripts).toMatchObject({ node: true, esbuild: true });
   });
 });
