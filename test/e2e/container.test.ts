@@ -192,6 +192,7 @@ describe.skipIf(noEngine !== undefined)(engineTitle('the container image'), () =
     const own = names.filter((name) => name.startsWith('app/'));
     expect(own.filter((name) => !name.startsWith('app/dist/'))).toEqual([
       'app/LICENSE',
+      'app/guest-token.js',
       'app/openapi.yaml',
       'app/policy.schema.json',
     ]);
