@@ -19,7 +19,7 @@ export interface Connection {
 export type UseConnection = (connection: Connection | undefined) => void;
 
 export interface Connections {
-  /** Calls `use` at once or as soon as a connection has rested. With `fresh` it is a new one. */
+  /** Calls `use` at once or as soon as a connection has rested. With `fresh` it is a new one, if one more may be open. */
   readonly take: (fresh: boolean, use: UseConnection) => void;
   /** Withdraws a `take` whose `use` was not called yet. */
   readonly withdraw: (use: UseConnection) => void;
@@ -124,13 +124,6 @@ export function createConnections(options: ConnectionsOptions): Connections {
     end(next);
   };
 
-  /** A new connection, in the place of one at rest if there are as many as there may be. */
-  const startInPlace = (): Connection | undefined => {
-    const oldest = open.size < most ? undefined : resting[0];
-    if (oldest !== undefined) end(oldest);
-    return open.size < most ? start() : undefined;
-  };
-
   const available = (): Connection | undefined => {
     const now = clock.monotonic();
     const oldest = resting[0];
@@ -175,7 +168,7 @@ export function createConnections(options: ConnectionsOptions): Connections {
     distrust,
     take: (fresh, use) => {
       if (isClosed) return use(undefined);
-      const connection = fresh ? startInPlace() : available();
+      const connection = fresh && open.size < most ? start() : available();
       if (connection !== undefined) return use(connection);
       waiting.add(use);
       timer?.ref();

@@ -50,12 +50,25 @@ describe('The connections', () => {
       limits: { longRestMs: 600 },
     });
     await mintOnce(client, 'a');
+    await sleep(200);
     await mintOnce(client, 'b');
     await mintOnce(client, 'c');
     expect(upstream.seen.map(({ connection }) => connection)).toEqual([0, 1, 2]);
     await sleep(610);
     await mintOnce(client, 'd');
     expect(upstream.seen[3]?.connection).toBe(0);
+  });
+
+  it('do not rest while this process stands still', async () => {
+    const { client } = await start((request, socket) => {
+      socket.write(tokenAnswer(request.index));
+      setTimeout(() => socket.write(tokenAnswer(666)), 20);
+    });
+    for (let user = 0; user < 5; user += 1) {
+      const before = performance.now();
+      expect(gist(await mintOnce(client, `user-${user}`))).toBe(uuidOf(user));
+      while (performance.now() - before < 120);
+    }
   });
 
   it('all rest for long once something surplus came, and it is told once', async () => {
@@ -180,6 +193,19 @@ describe('When the client is closed', () => {
     expect(client.circuitState()).toBe('closed');
     expect(client.told).toEqual([]);
     expect(client.attempts).toEqual([]);
+  });
+
+  it('a call that waits until a connection has rested is refused', async () => {
+    const { client } = await start((request, socket) => void socket.write(tokenAnswer(request.index)), {
+      limits: { spread: 1, shortRestMs: 60_000, longRestMs: 60_000 },
+    });
+    await mintOnce(client, 'first');
+    const waiting = mintOnce(client, 'second');
+    await sleep(30);
+    await client.close();
+    const settled = await waiting;
+    expect(gist(settled)).toBe('SHUTTING_DOWN shutting_down');
+    expect(settled.ms).toBeLessThan(2000);
   });
 
   it('calls that wait for a turn, for a connection or to be made are refused, and no connection is opened', async () => {

@@ -132,6 +132,13 @@ describe('The queue of calls', () => {
     expect(asked.state).toBe('queue_full');
   });
 
+  it('refuses whoever has no time left also when nobody waits', async () => {
+    const { lane } = start(1, 100);
+    const asked = ask(lane, -5);
+    await settle();
+    expect(asked.state).toBe('queue_full');
+  });
+
   it('refuses at once whoever cannot be served in time, as it learns how long calls take', async () => {
     const { lane } = start(1, 1000);
     await learn(lane, 1, 200, 100);
@@ -233,6 +240,28 @@ describe('The queues of several API keys', () => {
     expect(states(asked)).toEqual(['in', 'waiting']);
     await settle(600);
     expect(states(asked)).toEqual(['in', 'in']);
+  });
+
+  it('refuse at once whose turn would come too late at the rate of the address', async () => {
+    const { lane, shared, queue } = start(10, 100);
+    const other = queue.createLane(newRate());
+    shared.limited(clock.monotonic(), undefined);
+    // Half a second apart, in turn: of the second lane the second one would begin after a second and a half.
+    const asked = [ask(lane, 1100), ask(lane, 1100), ask(other, 1100), ask(other, 1100)];
+    await settle();
+    expect(states(asked)).toEqual(['in', 'waiting', 'waiting', 'queue_full']);
+  });
+
+  it('are not given more places when a call of one leaves twice', async () => {
+    const { lane, queue } = start(4, 100, 2);
+    queue.createLane(newRate());
+    const asked = times(2, () => ask(lane));
+    await settle();
+    asked[0]?.leave();
+    asked[0]?.leave();
+    const next = times(3, () => ask(lane));
+    await settle();
+    expect(states(next)).toEqual(['in', 'waiting', 'waiting']);
   });
 
   it('leave places for the others when the calls of one hang', async () => {

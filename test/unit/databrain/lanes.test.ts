@@ -61,11 +61,22 @@ describe('What is kept apart by API key', () => {
   });
 
   it('is the limit again when the second key is limited much later', () => {
-    const { clock, lanes } = start();
+    const { clock, lanes, told } = start();
     lanes.of('A').limited(clock.monotonic(), undefined);
     clock.advance(10_000);
     lanes.of('B').limited(clock.monotonic(), undefined);
-    expect(lanes.of('C').queue.hasRoom()).toBe(true);
+    expect(told).toEqual(['A at 2', 'B at 2']);
+  });
+
+  it('turns those away at once who wait for a turn that now comes too late', async () => {
+    const { clock, lanes } = start();
+    const { queue, limited } = lanes.of('A');
+    limited(clock.monotonic(), undefined);
+    const leave = await queue.enter(3000);
+    leave();
+    const waiting = Promise.resolve(queue.enter(3000));
+    limited(clock.monotonic(), 60_000);
+    await expect(waiting).rejects.toMatchObject({ reason: 'queue_full' });
   });
 
   it('is the circuit, and the worst of all is told', () => {
