@@ -19,10 +19,10 @@ interface WatchedFileOptions {
   readonly initial: Buffer;
   readonly intervalMs: number;
   /**
-   * What `accept` judges by beside the content, as text that changes with it (a revision, a hash). Refused content is
+   * What `accept` depends on beside the content, as text that changes with it (a revision, a hash). Refused content is
    * examined again only when this has changed; without it, only when the content has.
    */
-  readonly judgedBy?: () => string | Promise<string>;
+  readonly dependsOn?: () => string | Promise<string>;
   /** Takes the new content into use, or throws to keep the old. Awaited. */
   readonly accept: (content: Buffer) => void | Promise<void>;
   /** Called once per change or new failure, not on every poll of a file that stays bad. */
@@ -33,7 +33,7 @@ const digest = (content: Buffer): string => hash('sha256', content, 'base64url')
 
 /** Starts polling. The timer does not keep the process alive. */
 export function watchFile(options: WatchedFileOptions): WatchedFile {
-  const { path, readFile, intervalMs, judgedBy = () => '', accept, onOutcome } = options;
+  const { path, readFile, intervalMs, dependsOn = () => '', accept, onOutcome } = options;
   let inUse = digest(options.initial);
   let refused: { readonly content: string; readonly basis: string; readonly problem: string } | undefined;
   /** The failure that was last reported, with the content that it concerned. */
@@ -63,7 +63,7 @@ export function watchFile(options: WatchedFileOptions): WatchedFile {
     }
     let basis = '';
     try {
-      basis = await judgedBy();
+      basis = await dependsOn();
       if (!force && seen === refused?.content && basis === refused.basis) return fail(refused.problem, seen);
       await accept(content);
     } catch (error) {

@@ -17,7 +17,14 @@ import { isSecretOf, KeyRefused, shareSecret, type VerificationKey } from './key
 import type { Principal } from './principal.ts';
 import { readRegisteredClaims, timeRefusal, type RegisteredClaims } from './registered-claims.ts';
 import { createRememberedTokens, digestOf, type TokenDigest } from './remembered-tokens.ts';
-import { isRefusal, refuseForNow, refuseLongToken, refuseToken, type TokenRefusal } from './token-refusal.ts';
+import {
+  isRefusal,
+  refuseExpired,
+  refuseForNow,
+  refuseLongToken,
+  refuseToken,
+  type TokenRefusal,
+} from './token-refusal.ts';
 import { createTurns } from './verification-turns.ts';
 import type { PrepareVerifiers } from './verify-token.ts';
 
@@ -168,8 +175,10 @@ export async function createAuthenticator(options: AuthenticatorOptions): Promis
       if (reason === 'signature_invalid') continue;
       // The verifier looks at times after the signature; ours says whom it concerns and puts `exp` last.
       const refusal = timeRefusal(registered, issuer.config, clock.now());
-      if (reason !== undefined) return refusal ?? refuseToken(reason, { isSigned: true });
       if (refusal !== undefined) return refusal;
+      if (reason === 'token_expired')
+        return refuseExpired({ iss: issuer.config.iss, sub: registered.sub, isSigned: true });
+      if (reason !== undefined) return refuseToken(reason, { isSigned: true });
       const principal = toPrincipal(unverified);
       remembered.add(digest, token.length, { principal, registered, key });
       return principal;

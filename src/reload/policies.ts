@@ -71,7 +71,7 @@ export function createPolicies(options: PoliciesOptions): Policies {
       initial: loaded.content,
       intervalMs: pollIntervalMs,
       // Its tests are files of their own and may come later.
-      judgedBy: async () => fingerprint(await readAll(testFiles, readFile)),
+      dependsOn: async () => fingerprint(await readAll(testFiles, readFile)),
       accept: async (content) => {
         const tests = await readAll(testFiles, readFile);
         const next = loadPolicy({

@@ -2,7 +2,7 @@
 // whether every secret in a store is the one that the store holds.
 import type { SecretWatch } from '../secrets/watch-secret.ts';
 
-interface SecretWatchOptions extends Omit<SecretWatch, 'judgedBy' | 'onReload'> {
+interface SecretWatchOptions extends Omit<SecretWatch, 'dependsOn' | 'onReload'> {
   readonly observe: SecretWatch['onReload'];
 }
 
@@ -19,7 +19,7 @@ export function createSecretWatch({ observe, ...intervals }: SecretWatchOptions)
   return {
     watch: {
       ...intervals,
-      judgedBy: () => String(changes),
+      dependsOn: () => String(changes),
       onReload: (setting, outcome, store) => {
         if (outcome.kind === 'changed') changes += 1;
         const isStale = store !== undefined && (outcome.kind === 'failed' || outcome.kind === 'unreadable');

@@ -24,7 +24,7 @@ export interface SecretWatch {
   /** A number from 0 (inclusive) to 1 (exclusive), for jitter. */
   readonly random: () => number;
   /** Changes whenever a new value may be judged differently; a refused one is examined again only then. */
-  readonly judgedBy: () => string;
+  readonly dependsOn: () => string;
   /** Called once per change, new failure or recovery; `store` unless the secret is in a file. */
   readonly onReload: (setting: string, outcome: SecretOutcome, store?: string) => void;
 }
@@ -85,7 +85,7 @@ function watchStored(stored: StoredSecret, { setting, watch, accept }: WatchSecr
   /** Why the value cannot be used, or undefined once it is in use. */
   async function take({ value }: Extract<SecretRead, { kind: 'read' }>): Promise<string | undefined> {
     const identity = value.identity();
-    const basis = watch.judgedBy();
+    const basis = watch.dependsOn();
     if (refused?.identity === identity && refused.basis === basis) return refused.problem;
     try {
       await accept(value.reveal());
@@ -150,7 +150,7 @@ export function watchSecret(options: WatchSecretOptions): WatchedSecret | undefi
     readFile: watch.readFile,
     initial: setting.file.content,
     intervalMs: watch.fileIntervalMs,
-    judgedBy: watch.judgedBy,
+    dependsOn: watch.dependsOn,
     accept: (content) => accept(secretText(content)),
     onOutcome: (outcome) => watch.onReload(setting.name, outcome),
   });

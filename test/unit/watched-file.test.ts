@@ -77,7 +77,7 @@ describe('a watched file', () => {
       readFile: createFileReader(),
       initial: Buffer.from('one'),
       intervalMs: 3_600_000,
-      judgedBy: async () => taken,
+      dependsOn: async () => taken,
       accept: (content) => {
         examined += 1;
         if (content.toString() === taken) throw new Error('is taken');
