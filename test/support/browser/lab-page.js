@@ -67,15 +67,22 @@ window.lab = {
 
 {
   const { setTimeout: start, clearTimeout: stop, addEventListener: listen, fetch: ask } = window;
-  window.fetch = (...args) => {
-    const asked = ask(...args);
-    lab.requests.add(asked);
-    asked.then(
-      () => lab.requests.delete(asked),
-      () => lab.requests.delete(asked),
+  const track = (running) => {
+    lab.requests.add(running);
+    running.then(
+      () => lab.requests.delete(running),
+      () => lab.requests.delete(running),
     );
-    return asked;
+    return running;
   };
+  window.fetch = (...args) => track(ask(...args));
+  // A body that has not been read to its end is a request that runs.
+  for (const read of ['text', 'json']) {
+    const original = Response.prototype[read];
+    Response.prototype[read] = function () {
+      return track(original.call(this));
+    };
+  }
   window.setTimeout = (callback, ms, ...args) => {
     const id = start(() => {
       lab.timers.delete(id);
