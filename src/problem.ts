@@ -2,16 +2,16 @@
 
 export interface Problem {
   /** A variable's name or `file:line:column`. */
-  readonly where: string;
+  readonly location: string;
   /** What is wrong, without a full stop. */
-  readonly what: string;
+  readonly problem: string;
   /** What to do about it, without a full stop. */
-  readonly mend: string;
+  readonly fix: string;
 }
 
 /** One line, whatever the parts contain. */
-export const toLine = ({ where, what, mend }: Problem): string =>
-  `${where}: ${what}. ${mend}.`.replace(/[\r\n\u2028\u2029]+/g, ' ');
+export const toLine = ({ location, problem, fix }: Problem): string =>
+  `${location}: ${problem}. ${fix}.`.replace(/[\r\n\u2028\u2029]+/g, ' ');
 
 /** Everything that is wrong, at once. The service does not start with one of these. */
 export class ConfigurationError extends Error {

@@ -95,7 +95,9 @@ export function parseStrictYaml(options: YamlOptions): YamlDocument {
     throw new ConfigurationError(problems);
   };
   if (text.length > maxKibibytes * 1024)
-    fail([{ where: file, what: `is larger than ${maxKibibytes} KiB`, mend: 'Make it smaller, or name another file' }]);
+    fail([
+      { location: file, problem: `is larger than ${maxKibibytes} KiB`, fix: 'Make it smaller, or name another file' },
+    ]);
 
   const lines = new LineCounter();
   const at = (offset: number): string => {
@@ -106,7 +108,7 @@ export function parseStrictYaml(options: YamlOptions): YamlDocument {
   if (deepAt !== undefined) {
     lines.addNewLine(0);
     for (let i = text.indexOf('\n'); i >= 0; i = text.indexOf('\n', i + 1)) lines.addNewLine(i + 1);
-    fail([{ where: at(deepAt), what: `nested more than ${deepest} levels deep`, mend: 'Write it flatter' }]);
+    fail([{ location: at(deepAt), problem: `nested more than ${deepest} levels deep`, fix: 'Write it flatter' }]);
   }
 
   const document = parseDocument(text, {
@@ -121,15 +123,15 @@ export function parseStrictYaml(options: YamlOptions): YamlDocument {
   });
   const errors = [...document.errors, ...document.warnings].sort((a, b) => a.pos[0] - b.pos[0]);
   const problems: Problem[] = realErrors(errors).map((error) => ({
-    where: at(error.pos[0]),
-    what: `not valid YAML: ${said(error)}`,
-    mend: fixes[error.code] ?? 'Correct the YAML; put quotes around ${ … } inside { } and [ ]',
+    location: at(error.pos[0]),
+    problem: `not valid YAML: ${said(error)}`,
+    fix: fixes[error.code] ?? 'Correct the YAML; put quotes around ${ … } inside { } and [ ]',
   }));
   if (/^\ufeff?%/m.test(text.slice(0, document.contents?.range?.[0] ?? 0)))
-    problems.push({ where: at(0), what: 'YAML directives (%…) are not allowed', mend: 'Remove them' });
+    problems.push({ location: at(0), problem: 'YAML directives (%…) are not allowed', fix: 'Remove them' });
 
-  const refuse = (node: Node, what: string, mend: string): undefined => {
-    problems.push({ where: at(node.range?.[0] ?? 0), what, mend });
+  const refuse = (node: Node, problem: string, fix: string): undefined => {
+    problems.push({ location: at(node.range?.[0] ?? 0), problem, fix });
     return undefined;
   };
 
@@ -142,8 +144,8 @@ export function parseStrictYaml(options: YamlOptions): YamlDocument {
       return refuse(node, 'a number would be read as another one', 'Put quotes around it, if it is text');
     if (!Number.isFinite(value)) return refuse(node, `${source} is not a finite number`, 'Write a number');
     const instead = Number.isInteger(value) && !Number.isSafeInteger(value) ? 'Write another number' : `Write ${value}`;
-    const mend = `${instead}, or put quotes around ${source} if it is meant as text`;
-    return refuse(node, `${source} would be read as the number ${value}`, mend);
+    const fix = `${instead}, or put quotes around ${source} if it is meant as text`;
+    return refuse(node, `${source} would be read as the number ${value}`, fix);
   };
 
   const refuseKey = (node: YAMLMap, pair: Pair): undefined => {

@@ -7,14 +7,14 @@ import { parseStrictYaml } from '../strict-yaml.ts';
 export interface IssuerEntry<Member extends string> {
   readonly has: (member: Member) => boolean;
   /** `file:line:column` of the member's value, or of the entry if it has none. */
-  readonly where: (member: Member) => string;
+  readonly location: (member: Member) => string;
   /** The value if present and right; a problem, and undefined, if present and wrong. */
   readonly text: (member: Member) => string | undefined;
   /** One string or a list of strings. */
   readonly texts: (member: Member) => readonly string[] | undefined;
   readonly integer: (member: Member, min: number, max: number) => number | undefined;
   readonly flag: (member: Member) => boolean | undefined;
-  readonly report: (member: Member, what: string, mend: string) => undefined;
+  readonly report: (member: Member, problem: string, fix: string) => undefined;
   readonly missing: (member: Member, meaning: string) => undefined;
 }
 
@@ -30,31 +30,31 @@ function createEntry<Member extends string>(
   positionOf: (member: string) => string,
   problems: Problem[],
 ): IssuerEntry<Member> {
-  const report = (member: Member, what: string, mend: string): undefined => {
-    problems.push({ where: positionOf(member), what: `${member} ${what}`, mend });
+  const report = (member: Member, problem: string, fix: string): undefined => {
+    problems.push({ location: positionOf(member), problem: `${member} ${problem}`, fix });
     return undefined;
   };
   const has = (member: Member): boolean => Object.hasOwn(values, member);
   /** What `read` makes of a member that is there, or the problem that it cannot. */
-  const read = <T>(member: Member, value: T | undefined, what: string, mend: string): T | undefined =>
-    value !== undefined || !has(member) ? value : report(member, what, mend);
+  const read = <T>(member: Member, value: T | undefined, problem: string, fix: string): T | undefined =>
+    value !== undefined || !has(member) ? value : report(member, problem, fix);
   const valueOf = (member: Member): unknown => (has(member) ? values[member] : undefined);
 
   return {
     has,
-    where: positionOf,
+    location: positionOf,
     report,
     missing: (member, meaning) => report(member, 'is missing', `Set ${member} to ${meaning}`),
     text: (member) => {
       const value = valueOf(member);
-      const mend = 'Set a string; put quotes around it if it looks like a number';
-      return read(member, isText(value) ? value : undefined, 'is not a string', mend);
+      const fix = 'Set a string; put quotes around it if it looks like a number';
+      return read(member, isText(value) ? value : undefined, 'is not a string', fix);
     },
     texts: (member) => {
       const value = valueOf(member);
       const items: readonly unknown[] = Array.isArray(value) ? value : [value];
-      const what = 'must be a string or a list of strings';
-      return read(member, items.every(isString) ? items : undefined, what, 'Put quotes where needed');
+      const problem = 'must be a string or a list of strings';
+      return read(member, items.every(isString) ? items : undefined, problem, 'Put quotes where needed');
     },
     flag: (member) => {
       const value = valueOf(member);
@@ -64,8 +64,8 @@ function createEntry<Member extends string>(
     integer: (member, min, max) => {
       const value = valueOf(member);
       const isWhole = typeof value === 'number' && Number.isInteger(value) && value >= min && value <= max;
-      const mend = `Set a whole number from ${min} to ${max}`;
-      return read(member, isWhole ? value : undefined, 'is not a number in range', mend);
+      const fix = `Set a whole number from ${min} to ${max}`;
+      return read(member, isWhole ? value : undefined, 'is not a number in range', fix);
     },
   };
 }
@@ -80,19 +80,23 @@ export function readIssuerEntries<const Member extends string>(
   try {
     const { value, positionOf, positionOfKey } = parseStrictYaml({ text, file, maxKibibytes: 256, hidesValues: true });
     if (!Array.isArray(value) || value.length === 0) {
-      problems.push({ where: file, what: 'is not a list of issuers', mend: 'Start it with "- issuer:"' });
+      problems.push({ location: file, problem: 'is not a list of issuers', fix: 'Start it with "- issuer:"' });
       return { entries: [], problems };
     }
     const entries = (value as readonly unknown[]).flatMap((item, index) => {
       if (!isMembers(item)) {
-        problems.push({ where: positionOf([index]), what: 'is not an issuer', mend: 'Write "issuer: …" and so on' });
+        problems.push({
+          location: positionOf([index]),
+          problem: 'is not an issuer',
+          fix: 'Write "issuer: …" and so on',
+        });
         return [];
       }
       for (const name of Object.keys(item)) {
         if (members.some((member) => member === name)) continue;
         const near = closest(name, members);
-        const mend = near === undefined ? `Use some of ${members.join(', ')}` : `Did you mean ${near}`;
-        problems.push({ where: positionOfKey([index, name]), what: 'is not a key that an issuer has', mend });
+        const fix = near === undefined ? `Use some of ${members.join(', ')}` : `Did you mean ${near}`;
+        problems.push({ location: positionOfKey([index, name]), problem: 'is not a key that an issuer has', fix });
       }
       return [createEntry<Member>(item, (member) => positionOf([index, member]), problems)];
     });

@@ -27,7 +27,7 @@ export type RawKeySource =
 
 export interface RawIssuer {
   /** Names of the variables, or `file:line:column`, for the messages. */
-  readonly where: {
+  readonly location: {
     readonly issuer: string;
     readonly audience: string;
     readonly algorithms: string;
@@ -87,29 +87,29 @@ export const loadKeyText = (
 ): readonly VerificationKey[] =>
   format.kind === 'secret' ? loadHmacSecrets(text, wanted, format.encoding) : loadPublicKeys(text, wanted);
 
-type Report = (where: string, what: string, mend: string) => undefined;
+type Report = (location: string, problem: string, fix: string) => undefined;
 
 function readAlgorithms(raw: RawIssuer, report: Report): readonly Algorithm[] | undefined {
   const isSecret = raw.key.kind === 'secret';
   if (raw.algorithms === undefined) return isSecret ? defaultHmacAlgorithms : defaultPublicKeyAlgorithms;
-  const where = raw.where.algorithms;
+  const location = raw.location.algorithms;
   const found = new Set<Algorithm>();
   for (const name of raw.algorithms) {
     const algorithm = algorithmNamed(name);
     if (algorithm === undefined) {
-      return report(where, 'names an algorithm that is not supported', `Use some of ${knownAlgorithms.join(', ')}`);
+      return report(location, 'names an algorithm that is not supported', `Use some of ${knownAlgorithms.join(', ')}`);
     }
     found.add(algorithm);
   }
   const wanted = [...found];
-  if (wanted.length === 0) return report(where, 'names no algorithm', 'Name at least one, such as RS256');
+  if (wanted.length === 0) return report(location, 'names no algorithm', 'Name at least one, such as RS256');
   if (wanted.some(isHmac) && !wanted.every(isHmac)) {
-    return report(where, 'mixes HMAC (HS…) with public-key algorithms', 'Keep one of the two kinds for an issuer');
+    return report(location, 'mixes HMAC (HS…) with public-key algorithms', 'Keep one of the two kinds for an issuer');
   }
   if (isSecret !== wanted.every(isHmac)) {
     return isSecret
-      ? report(where, 'names public-key algorithms, but the key is an HMAC secret', 'Use HS256, HS384 or HS512')
-      : report(where, 'names HMAC algorithms, but the key is public', 'Use RS…, PS…, ES… or EdDSA, or set a secret');
+      ? report(location, 'names public-key algorithms, but the key is an HMAC secret', 'Use HS256, HS384 or HS512')
+      : report(location, 'names HMAC algorithms, but the key is public', 'Use RS…, PS…, ES… or EdDSA, or set a secret');
   }
   return wanted;
 }
@@ -117,7 +117,7 @@ function readAlgorithms(raw: RawIssuer, report: Report): readonly Algorithm[] | 
 const httpFix = 'http is for loopback, or inside a cluster with INSECURE_JWT_HTTP=true';
 
 function readKeys(raw: RawIssuer, wanted: readonly Algorithm[], report: Report): KeySource | undefined {
-  const { key, where } = raw;
+  const { key, location } = raw;
   switch (key.kind) {
     case 'secret':
     case 'publicKey':
@@ -130,16 +130,16 @@ function readKeys(raw: RawIssuer, wanted: readonly Algorithm[], report: Report):
         };
       } catch (error) {
         if (!(error instanceof KeyRefused)) throw error;
-        const mend =
+        const fix =
           key.kind === 'secret'
             ? 'Use random text of enough length, one key a line, as `openssl rand -base64 48` gives it'
             : 'Set the public key in PEM as it was issued (from a file, if it has several lines), or the JWK set document';
-        return report(where.key, error.message, mend);
+        return report(location.key, error.message, fix);
       }
     case 'jwksUrl': {
       const url = trustedUrl(key.url, raw.allowHttp);
       if (url === undefined) {
-        return report(where.key, 'is not an https address', `Use https, without a user name; ${httpFix}`);
+        return report(location.key, 'is not an https address', `Use https, without a user name; ${httpFix}`);
       }
       return { kind: 'jwksUrl', url: url.href };
     }
@@ -147,7 +147,7 @@ function readKeys(raw: RawIssuer, wanted: readonly Algorithm[], report: Report):
       const url = discoveryUrl(raw.issuer, raw.allowHttp);
       if (url === undefined) {
         return report(
-          where.issuer,
+          location.issuer,
           'is not an https address, and no key source is set',
           `Set a secret, a public key or the address of a JWK set, or an issuer that can be asked for its keys; ${httpFix}`,
         );
@@ -160,18 +160,18 @@ function readKeys(raw: RawIssuer, wanted: readonly Algorithm[], report: Report):
 /** All that is wrong with the settings at once, or the issuer, frozen. No message holds a key. */
 export function parseIssuer(raw: RawIssuer): { issuer: IssuerConfig } | { problems: Problem[] } {
   const problems: Problem[] = [];
-  const report: Report = (where, what, mend) => {
-    problems.push({ where, what, mend });
+  const report: Report = (location, problem, fix) => {
+    problems.push({ location, problem, fix });
     return undefined;
   };
 
-  if (raw.issuer.trim() === '') report(raw.where.issuer, 'is empty', 'Set the exact iss of the access tokens');
+  if (raw.issuer.trim() === '') report(raw.location.issuer, 'is empty', 'Set the exact iss of the access tokens');
   // An empty list, or an empty name, would switch the verifier's check off.
   if (raw.audience.length === 0 || raw.audience.some((aud) => aud.trim() === '')) {
-    report(raw.where.audience, 'is empty', 'Set the aud that the access tokens for this service carry');
+    report(raw.location.audience, 'is empty', 'Set the aud that the access tokens for this service carry');
   }
   if (raw.userClaim.trim() === '') {
-    report(raw.where.userClaim, 'is empty', 'Name the claim that names the user, such as sub');
+    report(raw.location.userClaim, 'is empty', 'Name the claim that names the user, such as sub');
   }
   const algorithms = readAlgorithms(raw, report);
   const keys = algorithms === undefined ? undefined : readKeys(raw, algorithms, report);

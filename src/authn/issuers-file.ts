@@ -48,7 +48,7 @@ export type IssuerMember = (typeof members)[number];
 
 interface ReadKey {
   readonly key: RawKeySource;
-  readonly where: string;
+  readonly location: string;
   readonly file?: { readonly path: string; readonly content: Buffer };
 }
 
@@ -71,8 +71,8 @@ function readKeyFile(
   try {
     return { text: secretText(content), path, content };
   } catch (error) {
-    const what = error instanceof Error ? error.message : 'cannot be used';
-    return entry.report(member, `names a file that ${what}`, 'Put the key, and nothing else, into the file');
+    const problem = error instanceof Error ? error.message : 'cannot be used';
+    return entry.report(member, `names a file that ${problem}`, 'Put the key, and nothing else, into the file');
   }
 }
 
@@ -94,25 +94,25 @@ function readKey(entry: IssuerEntry<IssuerMember>, file: string, options: Issuer
   if (second !== undefined) {
     return entry.report(second, `is set beside ${source ?? ''}`, 'Keep one key source for an issuer');
   }
-  if (source === undefined) return { key: { kind: 'discovery' }, where: entry.where('issuer') };
-  const where = entry.where(source);
+  if (source === undefined) return { key: { kind: 'discovery' }, location: entry.location('issuer') };
+  const location = entry.location(source);
   if (source === 'secretFile' || source === 'publicKeyFile') {
     const found = readKeyFile(entry, source, file, options);
     if (found === undefined) return undefined;
     const { text, path, content } = found;
     const key: RawKeySource =
       source === 'secretFile' ? { kind: 'secret', text: new Secret(text), encoding } : { kind: 'publicKey', text };
-    return { key, where, file: { path, content } };
+    return { key, location, file: { path, content } };
   }
   const text = entry.text(source);
   if (text === undefined) return undefined;
   // A block scalar ends in a newline that nobody meant.
   const value = text.replace(/\r?\n$/, '');
-  if (source === 'jwksUrl') return { key: { kind: 'jwksUrl', url: value }, where };
+  if (source === 'jwksUrl') return { key: { kind: 'jwksUrl', url: value }, location };
   return {
     key:
       source === 'secret' ? { kind: 'secret', text: new Secret(value), encoding } : { kind: 'publicKey', text: value },
-    where,
+    location,
   };
 }
 
@@ -134,12 +134,12 @@ function readEntry(
   if (issuer === undefined || audience === undefined || found === undefined) return undefined;
 
   const raw: RawIssuer = {
-    where: {
-      issuer: entry.where('issuer'),
-      audience: entry.where('audience'),
-      algorithms: entry.where('algorithms'),
-      key: found.where,
-      userClaim: entry.where('userClaim'),
+    location: {
+      issuer: entry.location('issuer'),
+      audience: entry.location('audience'),
+      algorithms: entry.location('algorithms'),
+      key: found.location,
+      userClaim: entry.location('userClaim'),
     },
     issuer,
     audience,
@@ -177,9 +177,9 @@ export function loadIssuersFile(text: string, file: string, options: IssuersFile
       entry.report('issuer', 'is the issuer of an earlier entry', 'Give each issuer one entry');
     } else if ([...issuers.values()].some((other) => haveSecretInCommon(other, parsed.issuer))) {
       problems.push({
-        where: read.raw.where.key,
-        what: 'has a secret of an earlier entry',
-        mend: 'Give each issuer a secret of its own: whoever signs for one could sign for the other',
+        location: read.raw.location.key,
+        problem: 'has a secret of an earlier entry',
+        fix: 'Give each issuer a secret of its own: whoever signs for one could sign for the other',
       });
     } else {
       issuers.set(parsed.issuer.iss, parsed.issuer);
@@ -188,9 +188,9 @@ export function loadIssuersFile(text: string, file: string, options: IssuersFile
   }
   if (options.allowMissingIssuer && entries.length > 1) {
     problems.push({
-      where: 'INSECURE_JWT_ALLOW_MISSING_ISSUER',
-      what: 'is true, but there are several issuers, so nothing says whose token it is',
-      mend: 'Remove it',
+      location: 'INSECURE_JWT_ALLOW_MISSING_ISSUER',
+      problem: 'is true, but there are several issuers, so nothing says whose token it is',
+      fix: 'Remove it',
     });
   }
   if (problems.length > 0) return { problems };

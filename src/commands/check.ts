@@ -22,12 +22,12 @@ function okLine({ policy, path }: LoadedPolicy): string {
 async function checkOneLive(dataApp: DataAppPolicy, config: Config): Promise<readonly Problem[] | string> {
   const key = config.apiKeys.find(({ name }) => name === dataApp.apiKeyName)?.value;
   if (key === undefined)
-    return [{ where: dataApp.apiKeyName, what: 'is not set', mend: 'Set the key of the data app' }];
+    return [{ location: dataApp.apiKeyName, problem: 'is not set', fix: 'Set the key of the data app' }];
   const { url, deadlineMs } = config.databrain;
   const result = await fetchListing(createEgress(config.egress), url, key, deadlineMs);
   if ('failure' in result) {
-    const { at, what, mend } = result.failure;
-    return [{ where: at === 'key' ? dataApp.apiKeyName : 'DATABRAIN_API_URL', what, mend }];
+    const { at, problem, fix } = result.failure;
+    return [{ location: at === 'key' ? dataApp.apiKeyName : 'DATABRAIN_API_URL', problem, fix }];
   }
   const problems = checkDataApp(dataApp, result.listing);
   if (problems.length > 0) return problems;

@@ -42,8 +42,8 @@ iss and aud come from JWT_ISSUER and JWT_AUDIENCE, iat and exp from the clock, u
       'expires-in': { type: 'string', default: String(defaultLifetimeSeconds) },
     });
     if ('exit' in words) return words.exit;
-    const usage = (what: string): number => {
-      context.err(`dev-token: ${what}. Try --help.\n`);
+    const usage = (problem: string): number => {
+      context.err(`dev-token: ${problem}. Try --help.\n`);
       return exitCode.usage;
     };
     const lifetime = Number(words.values['expires-in']);

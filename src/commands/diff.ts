@@ -23,7 +23,7 @@ function samplesOfJson(text: string, name: string): readonly DiffSample[] {
   if (Array.isArray(value) && value.length > 0 && value.every(isClaims))
     return value.map((claims, i) => ({ name: `${name} #${i + 1}`, claims }));
   const fix = 'Write a JSON object with the claims, or a list of them';
-  throw new ConfigurationError([{ where: name, what: 'holds no claims', mend: fix }]);
+  throw new ConfigurationError([{ location: name, problem: 'holds no claims', fix }]);
 }
 
 function samplesOfFile(path: string, context: CommandContext): readonly DiffSample[] {
@@ -106,8 +106,8 @@ Settings: TOKEN_MAX_LIFETIME_SECONDS. Exit code 0 otherwise, also when something
     });
     if ('exit' in words) return words.exit;
     const { policy, with: other, claims, 'data-app': dataApp, json, markdown, 'fail-on': failOn } = words.values;
-    const usage = (what: string): number => {
-      context.err(`diff: ${what}. Try --help.\n`);
+    const usage = (problem: string): number => {
+      context.err(`diff: ${problem}. Try --help.\n`);
       return exitCode.usage;
     };
     if (policy === undefined || other === undefined) return usage('--policy and --with are needed');

@@ -10,13 +10,15 @@ const maxBytes = 4 * 1024 * 1024;
 /** Why there is no listing: what is wrong with which setting, and the mend. */
 export interface ListingFailure {
   readonly at: 'url' | 'key';
-  readonly what: string;
-  readonly mend: string;
+  readonly problem: string;
+  readonly fix: string;
 }
 
 export type ListingResult = { readonly listing: EmbedsListing } | { readonly failure: ListingFailure };
 
-const fail = (at: ListingFailure['at'], what: string, mend: string): ListingResult => ({ failure: { at, what, mend } });
+const fail = (at: ListingFailure['at'], problem: string, fix: string): ListingResult => ({
+  failure: { at, problem, fix },
+});
 
 const member = (value: unknown, name: string): unknown =>
   typeof value === 'object' && value !== null && Object.hasOwn(value, name)

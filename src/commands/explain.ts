@@ -99,8 +99,8 @@ Settings: POLICY_FILE, TOKEN_MAX_LIFETIME_SECONDS; with --verify those of serve.
       json: { type: 'boolean', default: false },
     });
     if ('exit' in words) return words.exit;
-    const usage = (what: string): number => {
-      context.err(`explain: ${what}. Try --help.\n`);
+    const usage = (problem: string): number => {
+      context.err(`explain: ${problem}. Try --help.\n`);
       return exitCode.usage;
     };
     const { claims: claimsArgument, token: tokenArgument, 'data-app': dataApp, json, verify } = words.values;

@@ -31,9 +31,9 @@ export function keySetProblem(report: KeySetReport & { readonly kind: 'failed' }
     leftOutText(leftOut),
   ].filter((fact) => fact !== '');
   return {
-    where: iss,
-    what: `its keys could not be fetched (${failure}): ${facts.join(', ')}`,
-    mend: fix ?? 'Compare JWT_ISSUER and JWT_JWKS_URL with what the identity provider documents',
+    location: iss,
+    problem: `its keys could not be fetched (${failure}): ${facts.join(', ')}`,
+    fix: fix ?? 'Compare JWT_ISSUER and JWT_JWKS_URL with what the identity provider documents',
   };
 }
 

@@ -18,8 +18,8 @@ export function parseWords<const O extends ParseArgsOptionsConfig>(
     }
     return parsed;
   } catch (error) {
-    const what = error instanceof Error ? (error.message.split('\n', 1)[0] ?? '') : 'cannot be understood';
-    context.err(`${command.name}: ${what}\nTry --help.\n`);
+    const problem = error instanceof Error ? (error.message.split('\n', 1)[0] ?? '') : 'cannot be understood';
+    context.err(`${command.name}: ${problem}\nTry --help.\n`);
     return { exit: exitCode.usage };
   }
 }

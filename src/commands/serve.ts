@@ -35,9 +35,9 @@ async function listen(app: App, context: CommandContext): Promise<boolean> {
     return true;
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code ?? 'unknown error';
-    const mend =
+    const fix =
       code === 'EADDRINUSE' ? 'Choose a free port or stop what uses it' : 'Check HOST, PORT, ADMIN_HOST and ADMIN_PORT';
-    context.err(`${toLine({ where: 'PORT', what: `cannot be listened on (${code})`, mend })}\n`);
+    context.err(`${toLine({ location: 'PORT', problem: `cannot be listened on (${code})`, fix })}\n`);
     await app.stop();
     return false;
   }
@@ -47,8 +47,8 @@ function builtPlayground(): PlaygroundFiles {
   try {
     return readPlaygroundFiles();
   } catch {
-    const what = 'is true, and the page has not been built';
-    throw new ConfigurationError([{ where: 'ADMIN_PLAYGROUND', what, mend: 'Run npm run build, or unset it' }]);
+    const problem = 'is true, and the page has not been built';
+    throw new ConfigurationError([{ location: 'ADMIN_PLAYGROUND', problem, fix: 'Run npm run build, or unset it' }]);
   }
 }
 
@@ -81,7 +81,7 @@ Signals: SIGTERM and SIGINT drain and exit 0, a second one exits at once; SIGHUP
     const log = createLog({ level: config.logLevel, sink: await logSink(context), clock: context.clock });
     const { logger } = log;
     for (const name of config.insecure) logger.warn({ setting: name }, 'an insecure setting is enabled');
-    for (const { where, what } of config.warnings) logger.warn({ setting: where }, `a setting ${what}`);
+    for (const { location, problem } of config.warnings) logger.warn({ setting: location }, `a setting ${problem}`);
 
     const app = await buildApp({
       configuration,

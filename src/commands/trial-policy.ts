@@ -24,8 +24,8 @@ export function readTextFile(path: string, { cwd }: Surroundings, setting?: stri
     return readFileSync(resolve(cwd, path), 'utf8');
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code ?? 'unknown error';
-    const what = `${setting === undefined ? '' : 'names a file that '}cannot be read (${code})`;
-    throw new ConfigurationError([{ where: setting ?? path, what, mend: 'Check the path and its permissions' }]);
+    const problem = `${setting === undefined ? '' : 'names a file that '}cannot be read (${code})`;
+    throw new ConfigurationError([{ location: setting ?? path, problem, fix: 'Check the path and its permissions' }]);
   }
 }
 

@@ -5,8 +5,8 @@ import type { Reader } from './environment.ts';
 /** The upstream's base address, which may carry a path prefix; without a slash at its end. */
 export function readDatabrainUrl(reader: Reader, insecureHttp: boolean): string {
   const text = reader.text('DATABRAIN_API_URL') ?? '';
-  const fail = (what: string, mend: string): string => {
-    reader.report('DATABRAIN_API_URL', what, mend);
+  const fail = (problem: string, fix: string): string => {
+    reader.report('DATABRAIN_API_URL', problem, fix);
     return '';
   };
   if (!URL.canParse(text)) return fail('is not a URL', 'Write it as https://databrain.example.com');

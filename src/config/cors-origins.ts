@@ -19,7 +19,7 @@ function isWildcardOrigin(text: string): boolean {
   return parent !== undefined && /^[^.]+\.[^.]/.test(parent) && isExactWebOrigin(`https://${parent}`);
 }
 
-function problemOf(origin: string): readonly [what: string, mend: string] | undefined {
+function problemOf(origin: string): readonly [problem: string, fix: string] | undefined {
   if (origin === '*' || origin === 'null') {
     return [`holds ${origin}, which is everybody`, 'List the exact origins of your own pages'];
   }

@@ -23,8 +23,8 @@ export function createReader(
   const secretOrigins: SecretOrigin[] = [];
   const raw = (name: string): string | undefined => (env[name] === '' ? undefined : env[name]);
 
-  const report = (where: string, what: string, mend: string): undefined => {
-    problems.push({ where, what, mend });
+  const report = (location: string, problem: string, fix: string): undefined => {
+    problems.push({ location, problem, fix });
     return undefined;
   };
 
@@ -36,10 +36,10 @@ export function createReader(
     if (value === undefined) return undefined;
     const number = /^\d{1,15}$/.test(value) ? Number(value) : Number.NaN;
     if (number >= min && number <= max) return number;
-    const mend = /^[a-z]+:\/\//.test(value)
+    const fix = /^[a-z]+:\/\//.test(value)
       ? `Set a whole number from ${min} to ${max}; if Kubernetes set it for a Service of that name, use enableServiceLinks: false`
       : `Set a whole number from ${min} to ${max}`;
-    report(name, 'is not a number in range', mend);
+    report(name, 'is not a number in range', fix);
     return undefined;
   }
 
@@ -88,8 +88,8 @@ export function createReader(
     try {
       return { name, value: new Secret(secretText(content)), file: { path, content } };
     } catch (error) {
-      const what = error instanceof Error ? error.message : 'cannot be used';
-      return report(`${name}_FILE`, `names a file that ${what}`, 'Put the value, and nothing else, into the file');
+      const problem = error instanceof Error ? error.message : 'cannot be used';
+      return report(`${name}_FILE`, `names a file that ${problem}`, 'Put the value, and nothing else, into the file');
     }
   }
 

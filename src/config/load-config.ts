@@ -105,7 +105,7 @@ function readApiKeys(reader: Reader): readonly SecretSetting[] {
     const key = reader.secret(name);
     if (key === undefined) {
       const places = [name, ...sourceVariables(name)];
-      const reported = reader.problems.some((problem) => places.includes(problem.where));
+      const reported = reader.problems.some((problem) => places.includes(problem.location));
       if (!reported) reader.report(name, 'is not set', `Set ${name} or ${name}_FILE to the API key of the data app`);
     } else if (key.value.reveal().length < minApiKeyLength) {
       reader.report(name, `has fewer than ${minApiKeyLength} characters`, 'Set the whole key, as Databrain shows it');
@@ -187,9 +187,10 @@ function readWarnings(corsOrigins: readonly string[], cookieName: string | undef
   if (cookieName === undefined || !corsOrigins.some(standsForSubdomains)) return [];
   return [
     {
-      where: 'CORS_ORIGINS',
-      what: 'has a star while JWT_COOKIE_NAME or JWT_HEADER_NAME is set: a page on any of these subdomains can use a user’s login',
-      mend: 'List the subdomains one by one, unless every one of them is your own',
+      location: 'CORS_ORIGINS',
+      problem:
+        'has a star while JWT_COOKIE_NAME or JWT_HEADER_NAME is set: a page on any of these subdomains can use a user’s login',
+      fix: 'List the subdomains one by one, unless every one of them is your own',
     },
   ];
 }
@@ -247,10 +248,10 @@ export function loadConfig(env: Environment, readFile: ReadFile, stored: StoredS
   };
   // What else is wrong with a variable whose value can never be right follows from that.
   const unusable = unusableValues(env);
-  const followUps = new Set(unusable.map(({ where }) => where));
-  const isFirst = ({ where, what }: Problem, index: number): boolean =>
-    problems.findIndex((other) => other.where === where && other.what === what) === index;
-  const others = problems.filter((problem, index) => !followUps.has(problem.where) && isFirst(problem, index));
+  const followUps = new Set(unusable.map(({ location }) => location));
+  const isFirst = ({ location, problem }: Problem, index: number): boolean =>
+    problems.findIndex((other) => other.location === location && other.problem === problem) === index;
+  const others = problems.filter((problem, index) => !followUps.has(problem.location) && isFirst(problem, index));
   if (unusable.length + others.length > 0) throw new ConfigurationError([...unusable, ...others]);
   return Object.freeze(config);
 }

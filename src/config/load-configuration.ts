@@ -37,7 +37,11 @@ function readPolicyFile(setting: string, path: string, readFile: ReadFile): Buff
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code ?? 'unknown error';
     throw new ConfigurationError([
-      { where: setting, what: `names a file that cannot be read (${code})`, mend: 'Set it to the path of your policy' },
+      {
+        location: setting,
+        problem: `names a file that cannot be read (${code})`,
+        fix: 'Set it to the path of your policy',
+      },
     ]);
   }
 }

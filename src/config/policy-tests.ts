@@ -13,9 +13,9 @@ function testsOf(path: string, readFile: ReadFile) {
     const code = (error as NodeJS.ErrnoException).code ?? 'unknown error';
     throw new ConfigurationError([
       {
-        where: 'POLICY_TEST_FILES',
-        what: `names a file that cannot be read (${code})`,
-        mend: 'Check the path and its permissions',
+        location: 'POLICY_TEST_FILES',
+        problem: `names a file that cannot be read (${code})`,
+        fix: 'Check the path and its permissions',
       },
     ]);
   }
@@ -28,8 +28,8 @@ export function requirePolicyTests(policy: Policy, files: readonly string[], rea
   for (const file of files) {
     for (const { passed, test } of runPolicyTests(policy, testsOf(file, readFile)).results) {
       if (passed) continue;
-      const what = `the policy fails the test "${test.name}"`;
-      problems.push({ where: test.position, what, mend: 'Run `guest-token-proxy test` to see the difference' });
+      const problem = `the policy fails the test "${test.name}"`;
+      problems.push({ location: test.position, problem, fix: 'Run `guest-token-proxy test` to see the difference' });
     }
   }
   if (problems.length > 0) throw new ConfigurationError(problems);

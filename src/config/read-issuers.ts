@@ -52,7 +52,7 @@ function readSharedJwtSettings(reader: Reader): SharedJwtSettings {
 }
 
 /** The key source of the single issuer; two of them are a problem, none means OIDC discovery. */
-function readKeySource(reader: Reader): { key: RawKeySource; where: string; setting?: SecretSetting } | undefined {
+function readKeySource(reader: Reader): { key: RawKeySource; location: string; setting?: SecretSetting } | undefined {
   const secret = reader.secret('JWT_SECRET');
   const publicKey = reader.secret('JWT_PUBLIC_KEY');
   const url = reader.text('JWT_JWKS_URL');
@@ -61,17 +61,17 @@ function readKeySource(reader: Reader): { key: RawKeySource; where: string; sett
   if (!reader.isSet('JWT_SECRET') && reader.raw('JWT_SECRET_ENCODING') !== undefined) {
     reader.report('JWT_SECRET_ENCODING', 'is set, but JWT_SECRET is not', 'Remove it, or set the secret');
   }
-  const [where = 'JWT_ISSUER', other] = sources;
+  const [location = 'JWT_ISSUER', other] = sources;
   if (other !== undefined) {
-    return reader.report(other, `is set, and ${where} too`, 'Keep exactly one source of keys');
+    return reader.report(other, `is set, and ${location} too`, 'Keep exactly one source of keys');
   }
-  if (secret !== undefined) return { key: { kind: 'secret', text: secret.value, encoding }, where, setting: secret };
+  if (secret !== undefined) return { key: { kind: 'secret', text: secret.value, encoding }, location, setting: secret };
   if (publicKey !== undefined) {
-    return { key: { kind: 'publicKey', text: publicKey.value.reveal() }, where, setting: publicKey };
+    return { key: { kind: 'publicKey', text: publicKey.value.reveal() }, location, setting: publicKey };
   }
   // Set, but not readable, which is reported.
-  if (where === 'JWT_SECRET' || where === 'JWT_PUBLIC_KEY') return undefined;
-  return { key: url === undefined ? { kind: 'discovery' } : { kind: 'jwksUrl', url }, where };
+  if (location === 'JWT_SECRET' || location === 'JWT_PUBLIC_KEY') return undefined;
+  return { key: url === undefined ? { kind: 'discovery' } : { kind: 'jwksUrl', url }, location };
 }
 
 function readSingleIssuer(reader: Reader, shared: SharedJwtSettings): Issuers {
@@ -88,11 +88,11 @@ function readSingleIssuer(reader: Reader, shared: SharedJwtSettings): Issuers {
   // Placeholders let the rest be checked when iss or aud is missing, which is reported above.
   const parsed = parseIssuer({
     ...shared,
-    where: {
+    location: {
       issuer: 'JWT_ISSUER',
       audience: 'JWT_AUDIENCE',
       algorithms: 'JWT_ALGORITHMS',
-      key: source.where,
+      key: source.location,
       userClaim: 'JWT_USER_CLAIM',
     },
     issuer: iss ?? 'https://issuer.invalid',

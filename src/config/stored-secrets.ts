@@ -118,7 +118,7 @@ export async function readStoredSecrets(
       clock: options.clock,
       random: options.random,
       onEvent: (event) => listener(event),
-      report: (what, mend) => reader.report(named.find((one) => one.kind === kind)?.variable ?? '', what, mend),
+      report: (problem, fix) => reader.report(named.find((one) => one.kind === kind)?.variable ?? '', problem, fix),
     }),
   ];
   const used = [...new Set(named.map(({ kind }) => kind))];
@@ -131,18 +131,18 @@ export async function readStoredSecrets(
     const wrong = kind.problemOf(reference);
     if (wrong !== undefined) {
       isTemporary = false;
-      problems.push({ where: variable, ...wrong });
+      problems.push({ location: variable, ...wrong });
       return;
     }
     const store = stores.get(kind);
     if (store === undefined) return;
     const ask = (): Promise<SecretRead> => store.read(reference);
     const result = await readPatiently(ask, waitMs, options, (waiting) => {
-      if (waiting.kind !== 'read') options.onWait({ where: variable, what: waiting.problem, mend: waiting.fix });
+      if (waiting.kind !== 'read') options.onWait({ location: variable, problem: waiting.problem, fix: waiting.fix });
     });
     if (result.kind !== 'read') {
       isTemporary &&= result.kind === 'unavailable';
-      problems.push({ where: variable, what: result.problem, mend: result.fix });
+      problems.push({ location: variable, problem: result.problem, fix: result.fix });
       return;
     }
     const { value, freshForMs } = result;
@@ -160,7 +160,7 @@ export async function readStoredSecrets(
   }
 
   await Promise.all(named.map(readOne));
-  problems.sort((a, b) => (a.where < b.where ? -1 : 1));
+  problems.sort((a, b) => (a.location < b.location ? -1 : 1));
   return {
     get: (name) => found.get(name),
     problems,

@@ -43,11 +43,11 @@ function problemOf(entry: string): string | undefined {
 export function readTrustProxy(reader: Reader): readonly string[] {
   const entries = reader.list('TRUST_PROXY') ?? [];
   for (const entry of entries) {
-    const what = problemOf(entry);
-    if (what !== undefined) {
+    const problem = problemOf(entry);
+    if (problem !== undefined) {
       reader.report(
         'TRUST_PROXY',
-        what,
+        problem,
         'List the addresses or private CIDRs of your own proxies, such as 10.1.2.0/24',
       );
     }

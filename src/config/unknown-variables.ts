@@ -44,19 +44,19 @@ function problemOf(variable: string, known: ReadonlySet<string>): Problem | unde
     return near === undefined
       ? undefined
       : {
-          where: variable,
-          what: `is not a setting of this program, but nearly ${near}`,
-          mend: `Write ${near}, or unset ${variable} for this program`,
+          location: variable,
+          problem: `is not a setting of this program, but nearly ${near}`,
+          fix: `Write ${near}, or unset ${variable} for this program`,
         };
   }
   if (namedApiKey.test(settingOf(variable))) return undefined;
   const near = closest(variable, known);
-  const mend = near === undefined ? 'Remove it or look its name up in the settings table' : `Did you mean ${near}`;
+  const fix = near === undefined ? 'Remove it or look its name up in the settings table' : `Did you mean ${near}`;
   const isServiceLink = /_(SERVICE_(HOST|PORT)|PORT(_.+)?)$/.test(variable);
   return {
-    where: variable,
-    what: 'is not a setting of this program',
-    mend: isServiceLink ? `${mend}; if Kubernetes set it for a Service, use enableServiceLinks: false` : mend,
+    location: variable,
+    problem: 'is not a setting of this program',
+    fix: isServiceLink ? `${fix}; if Kubernetes set it for a Service, use enableServiceLinks: false` : fix,
   };
 }
 

@@ -8,8 +8,8 @@ import { namedApiKey, settings, type Setting } from './settings.ts';
 
 interface UnusableValue {
   /** What is wrong, as the rest of a sentence that begins with the variable's name. */
-  readonly what: string;
-  readonly mend: string;
+  readonly problem: string;
+  readonly fix: string;
 }
 
 const isQuoted = (text: string): boolean => /^(["'`])[\s\S]*\1$/.test(text) && text.length > 1;
@@ -36,12 +36,12 @@ export function whyUnusable(value: string, kind: Kind): UnusableValue | undefine
   const parts = kind === 'list' ? value.split(',').map((part) => part.trim()) : [value];
   if (isQuoted(value.trim()) || parts.some(isQuoted)) {
     return {
-      what: 'has quotes around its value, and they count as part of it',
-      mend: 'Remove the quotes: docker run --env-file and Kubernetes keep them',
+      problem: 'has quotes around its value, and they count as part of it',
+      fix: 'Remove the quotes: docker run --env-file and Kubernetes keep them',
     };
   }
   if (kind !== 'keys' && kind !== 'list' && value.trim() !== value) {
-    return { what: 'begins or ends with white space', mend: 'Remove the white space' };
+    return { problem: 'begins or ends with white space', fix: 'Remove the white space' };
   }
   const isAddress = kind === 'list' || /^[a-z]+:\/\//i.test(value);
   const isTemplate =
@@ -49,7 +49,7 @@ export function whyUnusable(value: string, kind: Kind): UnusableValue | undefine
       ? stockSecret.test(value) || cutShort.test(value) || /^(<.*>|\$\{.*\}|\{\{.*\}\})$/.test(value)
       : kind !== 'keys' && (unfilled.test(value) || cutShort.test(value) || (isAddress && yourOwn.test(value)));
   return isTemplate
-    ? { what: 'holds a placeholder from an example', mend: 'Replace it with the real value' }
+    ? { problem: 'holds a placeholder from an example', fix: 'Replace it with the real value' }
     : undefined;
 }
 
@@ -69,6 +69,6 @@ export function unusableValues(env: Environment): readonly Problem[] {
   return Object.entries(env).flatMap(([variable, value]) => {
     const kind = value === undefined || value === '' ? undefined : kindOf(variable);
     const unusable = kind === undefined ? undefined : whyUnusable(value ?? '', kind);
-    return unusable === undefined ? [] : [{ where: variable, ...unusable }];
+    return unusable === undefined ? [] : [{ location: variable, ...unusable }];
   });
 }

@@ -69,7 +69,11 @@ const place = (position: string): { readonly line: number; readonly column: numb
 
 const toPlaced =
   (severity: PlacedProblem['severity']) =>
-  ({ where, what, mend }: Problem): PlacedProblem => ({ ...place(where), message: `${what}. ${mend}.`, severity });
+  ({ location, problem, fix }: Problem): PlacedProblem => ({
+    ...place(location),
+    message: `${problem}. ${fix}.`,
+    severity,
+  });
 
 function tryLoading<T>(load: () => T): { readonly loaded?: T; readonly problems: readonly PlacedProblem[] } {
   try {
@@ -96,15 +100,15 @@ function testsOf(policy: Policy, text: string): NonNullable<PlaygroundResult['te
     const unlike =
       passed || differences.length > 0
         ? []
-        : [outcome.kind === 'denied' ? `was denied (${outcome.denial.reason}): ${outcome.what}` : 'was permitted'];
+        : [outcome.kind === 'denied' ? `was denied (${outcome.denial.reason}): ${outcome.problem}` : 'was permitted'];
     const lines = differences.map(
       ({ path, left, right }) => `${path || 'body'}: expected ${show(left)}, got ${show(right)}`,
     );
     return { name: test.name, line: place(test.position).line, passed, differences: [...unlike, ...lines] };
   });
-  const gaps = run.coverage.gaps.map(({ position, what }): PlacedProblem => ({
+  const gaps = run.coverage.gaps.map(({ position, problem }): PlacedProblem => ({
     ...place(position),
-    message: what,
+    message: problem,
     severity: 'warning',
   }));
   return { problems: [], results, coveredPercent: coveredPercent(run.coverage), gaps };

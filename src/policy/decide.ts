@@ -108,7 +108,7 @@ function permitOrDeny(policy: Policy, name: string | undefined, makeGrant: () =>
     return { kind: 'permit', grant: makeGrant() };
   } catch (error) {
     if (!(error instanceof Denied)) throw error;
-    trace?.refused(error.what, error.site);
+    trace?.refused(error.problem, error.site);
     const dataApp = namedDataApp(policy, name)?.name;
     return { kind: 'deny', denial: error.denial, dataApp, policyRevision: policy.revision };
   }

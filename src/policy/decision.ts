@@ -52,14 +52,14 @@ export class Denied extends Error {
   override readonly name = 'Denied';
   readonly denial: Denial;
   /** Why, in words for the operator, without any claim's value. */
-  readonly what: string;
+  readonly problem: string;
   /** The expression to blame, if there is one. */
   readonly site: ExpressionSite | undefined;
 
-  constructor(denial: Denial, what: string, site?: ExpressionSite) {
+  constructor(denial: Denial, problem: string, site?: ExpressionSite) {
     super(denial.reason);
     this.denial = denial;
-    this.what = what;
+    this.problem = problem;
     this.site = site;
   }
 }

@@ -30,8 +30,8 @@ const forms =
   'Write redis://[user:password@]host[:port][/db], redis+sentinel://[user:password@]host[:port],…/master[/db] or ' +
   'redis+cluster://[user:password@]host[:port],…; rediss for TLS';
 
-const refuse = (what: string): never => {
-  throw new ConfigurationError([{ where: 'REDIS_URL', what, mend: forms }]);
+const refuse = (problem: string): never => {
+  throw new ConfigurationError([{ location: 'REDIS_URL', problem, fix: forms }]);
 };
 
 const shape = /^(rediss?)(?:\+(sentinel|cluster))?:\/\/(?:([^@/?#]*)@)?([^@/?#]+)(\/[^?#]*)?(?:\?([^#]*))?$/;

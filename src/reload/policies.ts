@@ -96,7 +96,7 @@ export function createPolicies(options: PoliciesOptions): Policies {
     metrics.policyInfo.reset();
     metrics.policyInfo.set({ revision: policy.revision }, 1);
     metrics.policyLastSuccess.set(clock.now() / 1000);
-    for (const { where, what } of policy.lint) logger.warn({ where, what }, 'the policy has a weak spot');
+    for (const { location, problem } of policy.lint) logger.warn({ location, problem }, 'the policy has a weak spot');
   };
 
   const main = watch(configuration.policy, config.policyTestFiles, (policy, outcome) => {

@@ -32,9 +32,9 @@ export const awsStoreKind: SecretStoreKind = {
   example,
   problemOf: (reference) => {
     const { name, field } = parseFieldReference(reference);
-    const mend = `Write it as a name or ARN with an optional #field, such as ${example}`;
-    if (!namePattern.test(name) && !arnPattern.test(name)) return { what: 'is neither a name nor an ARN', mend };
-    return field === '' ? { what: 'names no field behind the #', mend } : undefined;
+    const fix = `Write it as a name or ARN with an optional #field, such as ${example}`;
+    if (!namePattern.test(name) && !arnPattern.test(name)) return { problem: 'is neither a name nor an ARN', fix };
+    return field === '' ? { problem: 'names no field behind the #', fix } : undefined;
   },
   open: async (surroundings) => {
     for (const variable of ['AWS_ENDPOINT_URL_SECRETS_MANAGER', 'AWS_ENDPOINT_URL']) {

@@ -35,9 +35,9 @@ export const createAzureStoreKind = (clientOptions: object = {}): SecretStoreKin
   example,
   problemOf: (reference) => {
     const { name, field } = parseFieldReference(reference);
-    const mend = `Write it as ${example}, with an optional version and an optional #field`;
-    if (locate(name) === undefined) return { what: 'is not the identifier of a secret', mend };
-    return field === '' ? { what: 'names no field behind the #', mend } : undefined;
+    const fix = `Write it as ${example}, with an optional version and an optional #field`;
+    if (locate(name) === undefined) return { problem: 'is not the identifier of a secret', fix };
+    return field === '' ? { problem: 'names no field behind the #', fix } : undefined;
   },
   open: async (surroundings) => {
     const secrets = await loadLibrary('@azure/keyvault-secrets', () => import('@azure/keyvault-secrets'), surroundings);

@@ -81,10 +81,10 @@ export async function loadLibrary<T>(
   { settings, report }: Pick<StoreSurroundings, 'settings' | 'report'>,
 ): Promise<T | undefined> {
   if (settings.raw('NODE_TLS_REJECT_UNAUTHORIZED') === '0') {
-    const what = 'would switch off the check of certificates';
+    const problem = 'would switch off the check of certificates';
     return settings.report(
       'NODE_TLS_REJECT_UNAUTHORIZED',
-      what,
+      problem,
       'Remove it; name the CA of a private certificate in NODE_EXTRA_CA_CERTS',
     );
   }

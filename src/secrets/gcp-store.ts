@@ -28,9 +28,9 @@ export const createGcpStoreKind = (clientOptions: ClientOptions = {}): SecretSto
   example,
   problemOf: (reference) => {
     const { name, field } = parseFieldReference(reference);
-    const mend = `Write it as ${example}, with an optional /versions/<version> and an optional #field`;
-    if (!pattern.test(name)) return { what: 'is not the name of a secret', mend };
-    return field === '' ? { what: 'names no field behind the #', mend } : undefined;
+    const fix = `Write it as ${example}, with an optional /versions/<version> and an optional #field`;
+    if (!pattern.test(name)) return { problem: 'is not the name of a secret', fix };
+    return field === '' ? { problem: 'names no field behind the #', fix } : undefined;
   },
   open: async (surroundings) => {
     const name = '@google-cloud/secret-manager';

@@ -33,7 +33,7 @@ export interface StoreSettings {
   readonly raw: (name: string) => string | undefined;
   /** `NAME` or the content of the file that `NAME_FILE` names. */
   readonly fromFile: (name: string) => SecretSetting | undefined;
-  readonly report: (where: string, what: string, mend: string) => undefined;
+  readonly report: (location: string, problem: string, fix: string) => undefined;
 }
 
 export interface StoreSurroundings {
@@ -46,7 +46,7 @@ export interface StoreSurroundings {
   readonly random: () => number;
   readonly onEvent: (event: StoreEvent) => void;
   /** Reports a problem of the store as a whole, in the name of a variable that needs it. */
-  readonly report: (what: string, mend: string) => undefined;
+  readonly report: (problem: string, fix: string) => undefined;
 }
 
 /** What an operator wants to know of a store beside the secrets it gives. */
@@ -62,7 +62,7 @@ export interface SecretStoreKind {
   /** An example of a reference, for messages and help. */
   readonly example: string;
   /** What is wrong with the way a reference is written, as `where` is not known here; undefined when nothing is. */
-  readonly problemOf: (reference: string) => Omit<Problem, 'where'> | undefined;
+  readonly problemOf: (reference: string) => Omit<Problem, 'location'> | undefined;
   /** Undefined after reporting what is wrong with the store's settings. Opens no connection. */
   readonly open: (surroundings: StoreSurroundings) => Promise<SecretStore | undefined>;
 }

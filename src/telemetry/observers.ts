@@ -165,8 +165,8 @@ export function observeSecretReload(metrics: Metrics, logger: Logger): SecretWat
       logger.info({ setting, ...from }, `a secret was reloaded from its ${store === undefined ? 'file' : 'store'}`);
       return;
     }
-    const what = store === undefined ? 'a secret file was refused' : 'a secret from a store was refused';
-    logger.error({ setting, ...from, problem: outcome.problem }, `${what}; the old value stays in use`);
+    const problem = store === undefined ? 'a secret file was refused' : 'a secret from a store was refused';
+    logger.error({ setting, ...from, problem: outcome.problem }, `${problem}; the old value stays in use`);
   };
 }
 

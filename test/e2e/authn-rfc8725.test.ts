@@ -24,7 +24,7 @@ async function refusedFor(hostile: string): Promise<unknown> {
 
 const problemsOf = (changes: Partial<RawIssuer>): number => {
   const parsed = parseIssuer({
-    where: { issuer: 'i', audience: 'a', algorithms: 'l', key: 'k', userClaim: 'u' },
+    location: { issuer: 'i', audience: 'a', algorithms: 'l', key: 'k', userClaim: 'u' },
     issuer: 'https://issuer.example',
     audience: ['me'],
     key: {

@@ -26,7 +26,7 @@ const statusOf = async (hostile: string): Promise<number> => (await server.send(
 
 function startsWith(key: RawKeySource, algorithms?: readonly (Algorithm | 'none')[]): boolean {
   const parsed = parseIssuer({
-    where: { issuer: 'i', audience: 'a', algorithms: 'l', key: 'k', userClaim: 'u' },
+    location: { issuer: 'i', audience: 'a', algorithms: 'l', key: 'k', userClaim: 'u' },
     issuer: 'https://issuer.example',
     audience: ['me'],
     key,

@@ -60,9 +60,9 @@ function replaceFile(program: Program, name: string, text: string): void {
   renameSync(join(program.folder, `${name}.next`), join(program.folder, name));
 }
 
-async function eventually(what: () => Promise<boolean> | boolean, withinMs = 8_000): Promise<void> {
+async function eventually(problem: () => Promise<boolean> | boolean, withinMs = 8_000): Promise<void> {
   const end = Date.now() + withinMs;
-  while (!(await what())) {
+  while (!(await problem())) {
     if (Date.now() > end) throw new Error('it did not happen in time');
     await new Promise((resolve) => setTimeout(resolve, 20));
   }

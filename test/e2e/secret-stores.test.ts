@@ -239,9 +239,9 @@ describe('the start with secrets in Vault', () => {
     ['a secret in two places', { JWT_SECRET: 'x'.repeat(40) }, 'JWT_SECRET'],
     ['a store for a setting that is no secret', { JWT_ISSUER_VAULT: 'secret/proxy#x' }, 'JWT_ISSUER_VAULT'],
     ['one value for two secrets', { DATABRAIN_API_KEY_VAULT: 'secret/proxy#signing' }, 'DATABRAIN_API_KEY'],
-  ])('ends at once with exit code 78 for %s', async (_what, env, where) => {
+  ])('ends at once with exit code 78 for %s', async (_what, env, location) => {
     const { exitCode, output } = await run('serve', env);
-    expect(output).toMatch(new RegExp(`^${where}: .+\\. .+\\.$`, 'm'));
+    expect(output).toMatch(new RegExp(`^${location}: .+\\. .+\\.$`, 'm'));
     expect(output).not.toMatch(/^waiting/m);
     expect(exitCode).toBe(78);
     expectNoSecrets(output);

@@ -56,7 +56,7 @@ afterAll(() => {
 const without = (name: keyof typeof good): Record<string, string> =>
   Object.fromEntries(Object.entries(good).filter(([key]) => key !== name));
 
-const cases: readonly (readonly [title: string, env: Record<string, string>, where: string])[] = [
+const cases: readonly (readonly [title: string, env: Record<string, string>, location: string])[] = [
   ['no issuer', without('JWT_ISSUER'), 'JWT_ISSUER'],
   ['no audience', without('JWT_AUDIENCE'), 'JWT_AUDIENCE'],
   ['no API key', without('DATABRAIN_API_KEY'), 'DATABRAIN_API_KEY'],
@@ -174,11 +174,11 @@ const cases: readonly (readonly [title: string, env: Record<string, string>, whe
 ];
 
 describe('a start with', () => {
-  it.each(cases)('%s is refused', async (_title, env, where) => {
+  it.each(cases)('%s is refused', async (_title, env, location) => {
     const { exitCode, output } = await runProgram(path, ['serve'], { PORT: '0', ADMIN_PORT: '0', ...env }, folder);
     expect(exitCode).toBe(78);
     const lines = output.trim().split('\n');
-    expect(lines.some((line) => line.startsWith(`${where}: `))).toBe(true);
+    expect(lines.some((line) => line.startsWith(`${location}: `))).toBe(true);
     for (const line of lines) expect(line).toMatch(/^[^ ]+: .+\. .+\.$/);
     const publicText = publicKey.split('\n')[2] ?? '';
     for (const word of [secret, apiKey, 'hunter2secret', publicText]) expect(output).not.toContain(word);

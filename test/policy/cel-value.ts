@@ -35,7 +35,7 @@ export function celProblem(text: string): string {
     read(text);
     return '';
   } catch (error) {
-    if (error instanceof LoadProblem) return error.what;
+    if (error instanceof LoadProblem) return error.problem;
     throw error;
   }
 }

@@ -11,7 +11,8 @@ const problemsOf = (text: string): readonly Problem[] => {
     throw error;
   }
 };
-const whatIsWrong = (text: string): readonly string[] => problemsOf(text).map(({ where, what }) => `${where} ${what}`);
+const whatIsWrong = (text: string): readonly string[] =>
+  problemsOf(text).map(({ location, problem }) => `${location} ${problem}`);
 
 describe('the YAML of a policy', () => {
   it('is refused when it is larger than 512 KiB, before it is parsed', () => {
@@ -93,7 +94,7 @@ describe('the YAML of a policy', () => {
   it.each(['clientId: {{claims.org_id}}\n', 'clientId: {{ claims.org_id }}\n'])(
     'is told what to write instead of the braces of other tools: %j',
     (text) => {
-      expect(problemsOf(text)).toMatchObject([{ where: 'p.yaml:1:11', mend: 'Write ${claims.org_id}' }]);
+      expect(problemsOf(text)).toMatchObject([{ location: 'p.yaml:1:11', fix: 'Write ${claims.org_id}' }]);
     },
   );
 

@@ -32,7 +32,7 @@ export interface Explanation {
   readonly denial?: {
     readonly code: string;
     readonly reason: string;
-    readonly what: string;
+    readonly problem: string;
     readonly message?: string;
     readonly claim?: string;
     readonly position?: string;

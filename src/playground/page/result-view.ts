@@ -43,7 +43,7 @@ function verdict(explanation: Explanation): HTMLElement {
 
 function denialRows({ denial }: Explanation, goToPolicy: ResultActions['goToPolicy']): readonly Node[] {
   if (denial === undefined) return [];
-  const rows: Node[] = [element('p', {}, `${denial.what}.`)];
+  const rows: Node[] = [element('p', {}, `${denial.problem}.`)];
   if (denial.message !== undefined) rows.push(element('p', {}, `The user reads: “${denial.message}”`));
   if (denial.claim !== undefined) rows.push(element('p', {}, 'Claim: ', element('code', {}, denial.claim)));
   if (denial.rule !== undefined) {

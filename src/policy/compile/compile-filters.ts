@@ -60,8 +60,8 @@ export interface FilterScope {
 
 const filterValue = { kind: 'filterValue', reason: 'filter_value_refused' } as const;
 
-const deniedFilter = (site: ExpressionSite, what: string): Denied =>
-  new Denied({ code: 'ACCESS_DENIED', reason: 'filter_value_refused', position: site.position }, what, site);
+const deniedFilter = (site: ExpressionSite, problem: string): Denied =>
+  new Denied({ code: 'ACCESS_DENIED', reason: 'filter_value_refused', position: site.position }, problem, site);
 
 /** A list of texts as the file writes it: every element a literal or an expression that gives a text or a list. */
 export function textListField(
@@ -111,7 +111,7 @@ function rangeField<T extends string | number>(
   compiler: PolicyCompiler,
   place: Place,
   names: readonly [string, string],
-  options: { readonly rule: Rule<T>; readonly expected: readonly ExpectedType[]; readonly mend: string },
+  options: { readonly rule: Rule<T>; readonly expected: readonly ExpectedType[]; readonly fix: string },
 ): Field<unknown> | undefined {
   const firstSite = compiler.sites.length;
   const range = completeObjectField(
@@ -123,9 +123,9 @@ function rangeField<T extends string | number>(
   );
   if (range === undefined) return undefined;
   const inOrder = (ends: YamlMap): boolean => (ends[names[0]] as T) <= (ends[names[1]] as T);
-  const what = `${place.sitePath}.${names[0]} is after ${names[1]}`;
+  const problem = `${place.sitePath}.${names[0]} is after ${names[1]}`;
   if (range.known) {
-    if (!inOrder(range.value)) compiler.problem(place.path, what, 'Swap the two');
+    if (!inOrder(range.value)) compiler.problem(place.path, problem, 'Swap the two');
     return range;
   }
   const site = compiler.sites[firstSite];
@@ -133,7 +133,7 @@ function rangeField<T extends string | number>(
     known: false,
     compute: (evaluation, index) => {
       const ends = range.compute(evaluation, index);
-      if (!inOrder(ends) && site !== undefined) throw deniedFilter(site, what);
+      if (!inOrder(ends) && site !== undefined) throw deniedFilter(site, problem);
       return ends;
     },
   };
@@ -154,13 +154,13 @@ function filterValueField(scope: FilterScope, isMetric: boolean, place: Place): 
       return rangeField(compiler, place, ['startDate', 'endDate'], {
         rule: dateRule,
         expected: ['string'],
-        mend: 'Write a day as YYYY-MM-DD',
+        fix: 'Write a day as YYYY-MM-DD',
       });
     if ('min' in value)
       return rangeField(compiler, place, ['min', 'max'], {
         rule: numberRule,
         expected: ['number'],
-        mend: 'Write a finite number',
+        fix: 'Write a finite number',
       });
     return known(Object.freeze({ ...value }));
   }

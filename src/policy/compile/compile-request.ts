@@ -26,17 +26,17 @@ interface ScalarKind<T> {
   readonly rule: Rule<T>;
   readonly expected: ExpectedType;
   /** What to write instead of a literal that is refused. */
-  readonly mend?: ScalarOptions<T>['mend'];
+  readonly fix?: ScalarOptions<T>['fix'];
 }
 
-const scalar = <T>({ compiler }: RequestScope, place: Place, { rule, expected, mend }: ScalarKind<T>) =>
+const scalar = <T>({ compiler }: RequestScope, place: Place, { rule, expected, fix }: ScalarKind<T>) =>
   compiler.scalar(place.path, place.value, place.sitePath, {
     kind: 'value',
     reason: 'value_refused',
     expected: [expected],
     rule,
     literalRule: rule,
-    mend: mend ?? 'Write a text that is not blank, of at most 256 characters',
+    fix: fix ?? 'Write a text that is not blank, of at most 256 characters',
     bodyPath: place.bodyPath,
   });
 
@@ -68,12 +68,12 @@ const byKind: Readonly<Record<FieldKind, CompileField>> = {
       expected: ['string'],
       rule,
       literalRule: (literal, refuse, pay) => (literal === noTenancy ? noTenancy : rule(literal, refuse, pay)),
-      mend: `Write an id that matches ${pattern}, or None, spelt so, for no tenancy`,
+      fix: `Write an id that matches ${pattern}, or None, spelt so, for no tenancy`,
       bodyPath,
     });
   },
   name: (scope, place) => scalar(scope, place, { rule: nameRule, expected: 'string' }),
-  timeZone: (scope, place) => scalar(scope, place, { rule: scope.timeZone, expected: 'string', mend: nearestZone }),
+  timeZone: (scope, place) => scalar(scope, place, { rule: scope.timeZone, expected: 'string', fix: nearestZone }),
   embedIds: names(false, ({ compiler, references }, id, path) =>
     references.push({ kind: 'embed', id, position: compiler.positionOf(path) }),
   ),

@@ -59,8 +59,8 @@ function observed(site: ExpressionSite, evaluate: Evaluate): Evaluate {
       return value;
     } catch (error) {
       if (error instanceof ExpressionFailure) {
-        const { what, claim } = error;
-        evaluation.trace?.evaluated(site, { kind: 'failed', what, claim });
+        const { problem, claim } = error;
+        evaluation.trace?.evaluated(site, { kind: 'failed', problem, claim });
       }
       throw error;
     }

@@ -27,8 +27,8 @@ const holdsExpression = (value: unknown): boolean =>
 function lintDataApp(name: string, app: DataAppDocument, document: YamlDocument): Problem[] {
   const found: Problem[] = [];
   const path = ['dataApps', name];
-  const warn = (at: Path, what: string, mend: string): void =>
-    void found.push({ where: document.positionOf(at), what, mend });
+  const warn = (at: Path, problem: string, fix: string): void =>
+    void found.push({ location: document.positionOf(at), problem, fix });
 
   const params = (app.request['params'] ?? {}) as Parameters;
   const inParams = (...below: Path): Path => [...path, 'request', 'params', ...below];
@@ -42,9 +42,9 @@ function lintDataApp(name: string, app: DataAppDocument, document: YamlDocument)
       );
     else
       found.push({
-        where: document.positionOfKey([...path, 'request']),
-        what: `no allowedEmbeds: a token of "${name}" opens every embed of the data app`,
-        mend: 'Name the embeds under params.allowedEmbeds',
+        location: document.positionOfKey([...path, 'request']),
+        problem: `no allowedEmbeds: a token of "${name}" opens every embed of the data app`,
+        fix: 'Name the embeds under params.allowedEmbeds',
       });
   }
 
@@ -81,9 +81,9 @@ export function lintPolicy(
   const unused = sites.filter(({ kind, path }) => kind === 'variable' && !used.has(path.slice('variables.'.length)));
   return [
     ...unused.map(({ path, position }) => ({
-      where: position,
-      what: `${path} is never used`,
-      mend: 'Remove it or use it',
+      location: position,
+      problem: `${path} is never used`,
+      fix: 'Remove it or use it',
     })),
     ...Object.entries(dataApps).flatMap(([name, app]) => lintDataApp(name, app, document)),
   ];

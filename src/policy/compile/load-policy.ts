@@ -37,8 +37,8 @@ const memberAt = (value: unknown, key: string): unknown =>
 
 /** In the order of the file. */
 function byPosition(a: Problem, b: Problem): number {
-  const [, aLine = 0, aColumn = 0] = (/:(\d+):(\d+)$/.exec(a.where) ?? []).map(Number);
-  const [, bLine = 0, bColumn = 0] = (/:(\d+):(\d+)$/.exec(b.where) ?? []).map(Number);
+  const [, aLine = 0, aColumn = 0] = (/:(\d+):(\d+)$/.exec(a.location) ?? []).map(Number);
+  const [, bLine = 0, bColumn = 0] = (/:(\d+):(\d+)$/.exec(b.location) ?? []).map(Number);
   return aLine - bLine || aColumn - bColumn;
 }
 
@@ -52,7 +52,7 @@ function patternReader(root: unknown, compiler: PolicyCompiler): (path: readonly
       return { pattern: source, matches: compileAnchoredPattern(source) };
     } catch (error) {
       if (!(error instanceof LoadProblem)) throw error;
-      compiler.problem(path, error.what, error.mend);
+      compiler.problem(path, error.problem, error.fix);
       return undefined;
     }
   };

@@ -31,7 +31,7 @@ export interface ScalarOptions<T> {
   /** For what the file says. */
   readonly literalRule: Rule<T>;
   /** What to do about a literal that its rule refuses. */
-  readonly mend?: string | ((literal: unknown) => string);
+  readonly fix?: string | ((literal: unknown) => string);
   /** Where the value stands in the body; `index` is the place of its entry in a filter list. Absent: its list tells. */
   readonly bodyPath?: (index: number) => string;
 }
@@ -46,12 +46,12 @@ const blamedClaim = (site: ExpressionSite): string | undefined =>
 const deniedAt = (
   site: ExpressionSite,
   reason: PolicyReason,
-  what: string,
+  problem: string,
   claim: string | undefined,
   message?: string,
 ): Denied => {
   const code = site.kind === 'availability' ? 'DATA_APP_NOT_ALLOWED' : 'ACCESS_DENIED';
-  return new Denied({ code, reason, position: site.position, claim, message }, what, site);
+  return new Denied({ code, reason, position: site.position, claim, message }, problem, site);
 };
 
 /** What one unit of fuel pays for of a pattern's work: some 0.3 µs at worst. */
@@ -65,8 +65,8 @@ export function createPolicyCompiler(document: YamlDocument) {
   let slots = 0;
   let read = createExpressionReader(variableTypes);
 
-  const problem = (path: Path, what: string, mend: string): void =>
-    void problems.push({ where: document.positionOf(path), what, mend });
+  const problem = (path: Path, problem: string, fix: string): void =>
+    void problems.push({ location: document.positionOf(path), problem, fix });
 
   const variable = (name: string): Evaluate => {
     const defined = variables.get(name);
@@ -109,9 +109,9 @@ export function createPolicyCompiler(document: YamlDocument) {
     } catch (error) {
       if (!(error instanceof LoadProblem)) throw error;
       problems.push({
-        where: document.positionInText(path, offset + error.offset),
-        what: `${error.what}, in "${text.length > 100 ? `${text.slice(0, 97)}…` : text}"`,
-        mend: error.mend,
+        location: document.positionInText(path, offset + error.offset),
+        problem: `${error.problem}, in "${text.length > 100 ? `${text.slice(0, 97)}…` : text}"`,
+        fix: error.fix,
       });
       return undefined;
     }
@@ -128,7 +128,7 @@ export function createPolicyCompiler(document: YamlDocument) {
       return take(evaluate(evaluation));
     } catch (error) {
       if (error instanceof ExpressionFailure)
-        throw deniedAt(site, 'expression_failed', error.what, error.claim ?? blamedClaim(site), message);
+        throw deniedAt(site, 'expression_failed', error.problem, error.claim ?? blamedClaim(site), message);
       throw error;
     }
   };
@@ -199,11 +199,11 @@ export function createPolicyCompiler(document: YamlDocument) {
           return known(checkLiteral(value, options.literalRule));
         } catch (error) {
           if (!(error instanceof LoadProblem)) throw error;
-          const mend = typeof options.mend === 'function' ? options.mend(value) : options.mend;
+          const fix = typeof options.fix === 'function' ? options.fix(value) : options.fix;
           problem(
             path,
-            `${pathText(path)} ${shown(value)} ${error.what}`,
-            error.mend || (mend ?? 'Write another value'),
+            `${pathText(path)} ${shown(value)} ${error.problem}`,
+            error.fix || (fix ?? 'Write another value'),
           );
           return undefined;
         }
@@ -213,8 +213,8 @@ export function createPolicyCompiler(document: YamlDocument) {
       const { site } = compiled;
       const { rule, reason, bodyPath } = options;
       const claim = blamedClaim(site);
-      const refuse: Refuse = (what) => {
-        throw deniedAt(site, reason, `${sitePath} ${what}`, claim);
+      const refuse: Refuse = (problem) => {
+        throw deniedAt(site, reason, `${sitePath} ${problem}`, claim);
       };
       return {
         known: false,

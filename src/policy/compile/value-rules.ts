@@ -6,7 +6,7 @@ import { invisible, visibleText } from '../../visible-text.ts';
 import { LoadProblem } from '../expression/load-problem.ts';
 
 /** Says no. `what` names the kind of fault, never the value. */
-export type Refuse = (what: string) => never;
+export type Refuse = (problem: string) => never;
 
 /** Called with the steps that a pattern may take over a text, before it is tried. Throws when they cannot be paid. */
 export type Pay = (steps: number) => void;
@@ -184,8 +184,8 @@ export function checkLiteral<T>(value: unknown, rule: Rule<T>): T {
       `Write \${${meant}}, or \${${JSON.stringify(value)}} if that very text is meant`,
     );
   }
-  const refuse: Refuse = (what) => {
-    throw new LoadProblem(what, '');
+  const refuse: Refuse = (problem) => {
+    throw new LoadProblem(problem, '');
   };
   return rule(value, refuse, () => undefined);
 }

@@ -73,34 +73,34 @@ function toProblem(error: ErrorObject, document: YamlDocument): Problem | undefi
     const known = Object.keys(parent.properties ?? {});
     const nearest = closest(name, known);
     return {
-      where: document.positionOfKey([...path, name]),
-      what: `unknown key "${name}" in ${pathText(path)}`,
-      mend: nearest === undefined ? `Known here: ${known.join(', ')}` : `Did you mean ${nearest}`,
+      location: document.positionOfKey([...path, name]),
+      problem: `unknown key "${name}" in ${pathText(path)}`,
+      fix: nearest === undefined ? `Known here: ${known.join(', ')}` : `Did you mean ${nearest}`,
     };
   }
   if (error.keyword === 'required' || error.keyword === 'dependencies') {
     const name = parameters.missingProperty ?? '';
     return {
-      where: document.positionOfKey(path),
-      what: `"${name}" is missing in ${pathText(path)}`,
-      mend: `Add ${name}: ${parent.properties?.[name]?.description ?? description}`,
+      location: document.positionOfKey(path),
+      problem: `"${name}" is missing in ${pathText(path)}`,
+      fix: `Add ${name}: ${parent.properties?.[name]?.description ?? description}`,
     };
   }
   if (error.propertyName !== undefined) {
     return {
-      where: document.positionOfKey([...path, error.propertyName]),
-      what: `the key ${shown(error.propertyName)} in ${pathText(path)} is not ${description}`,
-      mend: `Write ${description}`,
+      location: document.positionOfKey([...path, error.propertyName]),
+      problem: `the key ${shown(error.propertyName)} in ${pathText(path)} is not ${description}`,
+      fix: `Write ${description}`,
     };
   }
   if (error.keyword === 'propertyNames') return undefined;
   return {
-    where: document.positionOf(path),
-    what:
+    location: document.positionOf(path),
+    problem:
       error.keyword === 'not'
         ? `${pathText(path)} must be constant: SQL is never built from an expression`
         : `${pathText(path)} must be ${description}, not ${shown((error as { data?: unknown }).data)}`,
-    mend: error.keyword === 'not' ? 'Write a constant, or rename the filter' : mendFor(error, description),
+    fix: error.keyword === 'not' ? 'Write a constant, or rename the filter' : mendFor(error, description),
   };
 }
 
@@ -112,8 +112,8 @@ export function structureProblems(document: YamlDocument): readonly Problem[] {
   if (validate(document.value)) return [];
   const found = (validate.errors ?? []).flatMap((error) => toProblem(error, document) ?? []);
   const seen = new Set<string>();
-  return found.filter(({ where, what }) => {
-    const key = JSON.stringify([where, what]);
+  return found.filter(({ location, problem }) => {
+    const key = JSON.stringify([location, problem]);
     return seen.has(key) ? false : seen.add(key) !== undefined;
   });
 }

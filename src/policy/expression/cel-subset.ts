@@ -36,8 +36,8 @@ export function createSubsetWalker(variables: ReadonlyMap<string, string>) {
   const used = new Set<string>();
   const ternaries: ASTNode[] = [];
 
-  const refuse = (node: ASTNode, what: string, mend: string): never => {
-    throw new LoadProblem(what, mend, node.start);
+  const refuse = (node: ASTNode, problem: string, fix: string): never => {
+    throw new LoadProblem(problem, fix, node.start);
   };
 
   const checkArity = (node: ASTNode, name: string, allowed: readonly number[] | undefined, count: number): void => {

@@ -19,15 +19,15 @@ export interface Evaluation {
 /** An expression gave no value. `what` names types and claims, never values. */
 export class ExpressionFailure extends Error {
   override readonly name = 'ExpressionFailure';
-  readonly what: string;
+  readonly problem: string;
   /** Dotted path of the claim to blame, as far as the file tells it. */
   readonly claim: string | undefined;
   /** Fuel is gone: `||`, `&&`, `exists` and `all` must not go on as if this were an ordinary error. */
   readonly final: boolean;
 
-  constructor(what: string, claim?: string, final = false) {
-    super(what);
-    this.what = what;
+  constructor(problem: string, claim?: string, final = false) {
+    super(problem);
+    this.problem = problem;
     this.claim = claim;
     this.final = final;
   }

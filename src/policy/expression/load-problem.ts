@@ -3,15 +3,15 @@
 
 export class LoadProblem extends Error {
   override readonly name = 'LoadProblem';
-  readonly what: string;
-  readonly mend: string;
+  readonly problem: string;
+  readonly fix: string;
   /** In characters from the beginning of the part. */
   readonly offset: number;
 
-  constructor(what: string, mend: string, offset = 0) {
-    super(what);
-    this.what = what;
-    this.mend = mend;
+  constructor(problem: string, fix: string, offset = 0) {
+    super(problem);
+    this.problem = problem;
+    this.fix = fix;
     this.offset = offset;
   }
 }

@@ -33,24 +33,24 @@ const mends: ReadonlyMap<unknown, string> = new Map([
 ]);
 
 /** What can be told from the words alone, which the library's code of a fault does not say. */
-function mendFromText(text: string, what: string): string | undefined {
-  if (/\boptional\b/.test(what)) return 'Add .orValue("…") to the optional value';
-  if (what !== "Unexpected character: ':'") return undefined;
+function mendFromText(text: string, problem: string): string | undefined {
+  if (/\boptional\b/.test(problem)) return 'Add .orValue("…") to the optional value';
+  if (problem !== "Unexpected character: ':'") return undefined;
   const [, name] = /\bclaims\.([\w:./-]*:[\w:./-]*)/.exec(text) ?? [];
   return name === undefined ? undefined : `Write claims["${name}"]`;
 }
 
 const fromLibrary = (error: unknown, text: string): LoadProblem => {
   const { code, summary, range } = error as LibraryError;
-  const what = typeof summary === 'string' ? summary : '';
+  const problem = typeof summary === 'string' ? summary : '';
   // The parser's checker knows no type for the elements of a literal without elements.
-  if (what === '' || what.includes('undefined'))
+  if (problem === '' || problem.includes('undefined'))
     return new LoadProblem(
       'the expression uses the elements of an empty list or map, which have no type',
       'Write the elements, or dyn([]) and dyn({})',
     );
-  const mend = mendFromText(text, what) ?? mends.get(code) ?? 'Look at its brackets, quotes and operators';
-  return new LoadProblem(`the expression is not valid: ${what}`, mend, range?.start ?? 0);
+  const fix = mendFromText(text, problem) ?? mends.get(code) ?? 'Look at its brackets, quotes and operators';
+  return new LoadProblem(`the expression is not valid: ${problem}`, fix, range?.start ?? 0);
 };
 
 /** Creates a reader for expressions over `claims` and these variables (name → CEL type). */

@@ -52,7 +52,7 @@ export type ExpressionSiteOutcome =
   /** What the expression gave, before the rules of its field are applied. */
   | { readonly kind: 'value'; readonly value: unknown }
   /** Why it gave nothing; `what` holds no claim's value. */
-  | { readonly kind: 'failed'; readonly what: string; readonly claim: string | undefined };
+  | { readonly kind: 'failed'; readonly problem: string; readonly claim: string | undefined };
 
 export interface Trace {
   /** An expression was evaluated. A variable is told once per decision, when it is first used. */
@@ -62,5 +62,5 @@ export interface Trace {
   /** The value of a site now stands in the body at `path`, with the body's own indexes (`params.appFilters[0].values.country`). */
   readonly placed: (site: ExpressionSite, path: string) => void;
   /** The decision is a denial; `what` says why in words, without any claim's value. `site` is absent if no expression is to blame. */
-  readonly refused: (what: string, site: ExpressionSite | undefined) => void;
+  readonly refused: (problem: string, site: ExpressionSite | undefined) => void;
 }

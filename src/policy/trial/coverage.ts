@@ -7,7 +7,7 @@ export interface CoverageGap {
   /** `file:line:column`. */
   readonly position: string;
   /** What no test did, in words; holds the expression, no claim's value. */
-  readonly what: string;
+  readonly problem: string;
 }
 
 export interface Coverage {
@@ -50,14 +50,14 @@ function targetsOf(site: ExpressionSite): readonly Target[] {
     words === undefined
       ? []
       : [
-          { key: conditionKey(site, true), position, what: `${words[0]} — ${expression}` },
-          { key: conditionKey(site, false), position, what: `${words[1]} — ${expression}` },
+          { key: conditionKey(site, true), position, problem: `${words[0]} — ${expression}` },
+          { key: conditionKey(site, false), position, problem: `${words[1]} — ${expression}` },
         ];
   const ternaries = site.ternaries.flatMap((ternary, index) =>
     [true, false].map((taken) => ({
       key: ternaryKey(site, index, taken),
       position: ternary.position,
-      what: `condition of "?:" was never ${taken} — ${ternary.condition}`,
+      problem: `condition of "?:" was never ${taken} — ${ternary.condition}`,
     })),
   );
   return [...condition, ...ternaries];
@@ -68,7 +68,7 @@ export function createCoverage(policy: Policy): CoverageRecorder {
   const reached = new Set<string>();
   const targets: Target[] = policy.sites.flatMap(targetsOf);
   for (const { name, position } of policy.dataApps.values()) {
-    targets.push({ key: dataAppKey(name), position, what: `no test gets a token for ${name}` });
+    targets.push({ key: dataAppKey(name), position, problem: `no test gets a token for ${name}` });
   }
   return {
     evaluated: (site, outcome) => {
@@ -78,7 +78,9 @@ export function createCoverage(policy: Policy): CoverageRecorder {
     branch: (site, ternary, taken) => reached.add(ternaryKey(site, ternary, taken)),
     permitted: (dataApp) => reached.add(dataAppKey(dataApp)),
     result: () => {
-      const gaps = targets.filter(({ key }) => !reached.has(key)).map(({ position, what }) => ({ position, what }));
+      const gaps = targets
+        .filter(({ key }) => !reached.has(key))
+        .map(({ position, problem }) => ({ position, problem }));
       return { total: targets.length, covered: targets.length - gaps.length, gaps };
     },
   };

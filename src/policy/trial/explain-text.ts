@@ -44,10 +44,10 @@ const ruleRow = ({ path, value, failed, expression, position, claims }: Explaine
 
 function denialLines({ denial }: Explanation): readonly string[] {
   if (denial === undefined) return [];
-  const { code, reason, what, position, claim, rule, message } = denial;
+  const { code, reason, problem, position, claim, rule, message } = denial;
   const rows = [
     ['refused', `${code} (${reason})`],
-    ['why', what],
+    ['why', problem],
     ['rule', rule === undefined ? '' : `${rule.path}: ${rule.expression}`],
     ['where', position ?? ''],
     ['reads', rule === undefined ? '' : claimCell(rule.claims)],

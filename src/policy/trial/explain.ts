@@ -42,7 +42,7 @@ export interface ExplainedRule {
 
 export interface ExplainedDenial extends Denial {
   /** Why, in words. */
-  readonly what: string;
+  readonly problem: string;
   /** The rule to blame, if an expression is. */
   readonly rule?: Pick<ExplainedRule, 'path' | 'expression' | 'claims'>;
 }
@@ -120,18 +120,21 @@ export function explain(policy: Policy, claims: Claims, dataApp: string | undefi
   const readClaims = claimReader(policy, claims);
   const rules: ExplainedRule[] = [];
   const placed = new Map<string, ExpressionSite>();
-  let refusal: { readonly what: string; readonly site: ExpressionSite | undefined } = { what: '', site: undefined };
+  let refusal: { readonly problem: string; readonly site: ExpressionSite | undefined } = {
+    problem: '',
+    site: undefined,
+  };
   const decision = decide(policy, unverifiedPrincipal(claims, nowMs), dataApp, nowMs, {
     evaluated: (site, outcome) => {
       if (!['variable', 'availability', 'validation', 'when'].includes(site.kind)) return;
       const { kind, path, position, expression } = site;
-      const result = outcome.kind === 'value' ? { value: plain(outcome.value) } : { failed: outcome.what };
+      const result = outcome.kind === 'value' ? { value: plain(outcome.value) } : { failed: outcome.problem };
       rules.push({ kind, path, position, expression, claims: readClaims(site), ...result });
     },
     branch: () => undefined,
     placed: (site, path) => placed.set(path, site),
-    refused: (what, site) => {
-      refusal = { what, site };
+    refused: (problem, site) => {
+      refusal = { problem, site };
     },
   });
   const about = { file: policy.file, revision: policy.revision };
@@ -144,7 +147,7 @@ export function explain(policy: Policy, claims: Claims, dataApp: string | undefi
       policy: about,
       decision: 'deny',
       ...(name === undefined ? {} : { dataApp: name }),
-      denial: { ...decision.denial, what: refusal.what, ...rule },
+      denial: { ...decision.denial, problem: refusal.problem, ...rule },
       rules,
     };
   }

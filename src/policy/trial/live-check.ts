@@ -20,21 +20,21 @@ function checkReference({ kind, id, position }: Reference, listing: EmbedsListin
   if (other.has(id)) {
     return kind === 'embed'
       ? {
-          where: position,
-          what: `"${id}" is a dashboard id, but allowedEmbeds takes embed ids`,
-          mend: 'Put the id of the embed that shows this dashboard here',
+          location: position,
+          problem: `"${id}" is a dashboard id, but allowedEmbeds takes embed ids`,
+          fix: 'Put the id of the embed that shows this dashboard here',
         }
       : {
-          where: position,
-          what: `"${id}" is an embed id, but dashboardId takes a dashboard id`,
-          mend: 'Put the id of the dashboard that this embed shows here',
+          location: position,
+          problem: `"${id}" is an embed id, but dashboardId takes a dashboard id`,
+          fix: 'Put the id of the dashboard that this embed shows here',
         };
   }
   const near = closest(id, own);
   return {
-    where: position,
-    what: `the data app has no ${kind} "${id}"`,
-    mend: near === undefined ? 'Create it in Databrain or correct the id' : `Did you mean ${near}`,
+    location: position,
+    problem: `the data app has no ${kind} "${id}"`,
+    fix: near === undefined ? 'Create it in Databrain or correct the id' : `Did you mean ${near}`,
   };
 }
 
@@ -50,9 +50,9 @@ export function checkDataApp(dataApp: DataAppPolicy, listing: EmbedsListing): re
   if (listing.dataAppNames.size > 0 && !listing.dataAppNames.has(dataApp.name)) {
     return [
       {
-        where: dataApp.position,
-        what: `the key in ${dataApp.apiKeyName} belongs to the data app ${named(listing.dataAppNames)}, not to "${dataApp.name}"`,
-        mend: `Correct the data app's name, or its apiKey, or the key in ${dataApp.apiKeyName}`,
+        location: dataApp.position,
+        problem: `the key in ${dataApp.apiKeyName} belongs to the data app ${named(listing.dataAppNames)}, not to "${dataApp.name}"`,
+        fix: `Correct the data app's name, or its apiKey, or the key in ${dataApp.apiKeyName}`,
       },
     ];
   }

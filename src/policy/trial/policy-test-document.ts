@@ -42,8 +42,8 @@ const isMap = (value: unknown): value is YamlMap =>
 function createReader(document: YamlDocument) {
   const problems: Problem[] = [];
 
-  const report = (path: Path, what: string, mend: string): undefined => {
-    problems.push({ where: document.positionOf(path), what, mend });
+  const report = (path: Path, problem: string, fix: string): undefined => {
+    problems.push({ location: document.positionOf(path), problem, fix });
     return undefined;
   };
   const text = (map: YamlMap, path: Path, name: string): string | undefined => {
@@ -57,8 +57,8 @@ function createReader(document: YamlDocument) {
     for (const name of Object.keys(map)) {
       if (known.includes(name)) continue;
       const near = closest(name, known);
-      const mend = near === undefined ? `Use ${known.join(', ')}` : `Did you mean ${near}`;
-      problems.push({ where: document.positionOfKey([...path, name]), what: `"${name}" is not a key here`, mend });
+      const fix = near === undefined ? `Use ${known.join(', ')}` : `Did you mean ${near}`;
+      problems.push({ location: document.positionOfKey([...path, name]), problem: `"${name}" is not a key here`, fix });
     }
   };
   /** A claims set; empty when absent. */

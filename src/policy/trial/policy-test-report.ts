@@ -17,7 +17,7 @@ function denialLines({ outcome }: PolicyTestResult): readonly string[] {
   if (outcome.kind !== 'denied') return [];
   const { reason, position, claim, message } = outcome.denial;
   return [
-    `refused: ${reason}${outcome.what === '' ? '' : ` (${outcome.what})`}`,
+    `refused: ${reason}${outcome.problem === '' ? '' : ` (${outcome.problem})`}`,
     ...(position === undefined ? [] : [`  at ${position}`]),
     ...(claim === undefined ? [] : [`  claim ${claim}`]),
     ...(message === undefined ? [] : [`  message ${json(message)}`]),
@@ -45,5 +45,5 @@ export const resultLines = (result: PolicyTestResult): readonly string[] => [
 /** The coverage of a policy as lines, with every gap. */
 export const coverageLines = (coverage: Coverage): readonly string[] => [
   `Coverage ${coveredPercent(coverage)} % (${coverage.covered} of ${coverage.total} outcomes)`,
-  ...coverage.gaps.map(({ position, what }) => `  ${position}: ${what}`),
+  ...coverage.gaps.map(({ position, problem }) => `  ${position}: ${problem}`),
 ];

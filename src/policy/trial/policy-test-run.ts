@@ -14,7 +14,7 @@ import { trialTimeMs, unverifiedPrincipal } from './unverified-principal.ts';
 export type TrialOutcome =
   | { readonly kind: 'request'; readonly body: Readonly<Record<string, unknown>> }
   /** `what` says why in words, without any claim's value. */
-  | { readonly kind: 'denied'; readonly denial: Denial; readonly what: string };
+  | { readonly kind: 'denied'; readonly denial: Denial; readonly problem: string };
 
 /** A difference between what is expected (left) and what the policy gives (right), with the expression that gave it. */
 export interface ExplainedDifference extends TreeDifference {
@@ -75,15 +75,15 @@ export function runPolicyTests(policy: Policy, tests: readonly PolicyTest[]): Po
       evaluated: coverage.evaluated,
       branch: coverage.branch,
       placed: (site, path) => placed.set(path, site),
-      refused: (what) => {
-        refusal = what;
+      refused: (problem) => {
+        refusal = problem;
       },
     });
     let outcome: TrialOutcome;
     if (decision.kind === 'permit') {
       coverage.permitted(decision.grant.request.dataAppName);
       outcome = { kind: 'request', body: bodyOf(decision.grant) };
-    } else outcome = { kind: 'denied', denial: decision.denial, what: refusal };
+    } else outcome = { kind: 'denied', denial: decision.denial, problem: refusal };
 
     const differences = compareOutcome(test, outcome)?.map((difference): ExplainedDifference => {
       const source = outcome.kind === 'request' ? sourceOf(difference.path, placed) : undefined;

@@ -14,15 +14,15 @@ export interface VaultReference {
 export const vaultExample = 'secret/guest-token-proxy#api-key';
 
 /** The reference, or what is wrong with it. */
-export function parseVaultReference(text: string): VaultReference | Omit<Problem, 'where'> {
-  const mend = `Write it as <mount>/<path>#<field>, such as ${vaultExample}`;
+export function parseVaultReference(text: string): VaultReference | Omit<Problem, 'location'> {
+  const fix = `Write it as <mount>/<path>#<field>, such as ${vaultExample}`;
   const at = text.indexOf('#');
   const field = text.slice(at + 1);
-  if (at === -1 || field === '') return { what: 'names no field', mend };
+  if (at === -1 || field === '') return { problem: 'names no field', fix };
   const segments = text.slice(0, at).split('/');
-  if (segments.length < 2) return { what: 'names no path below a mount', mend };
+  if (segments.length < 2) return { problem: 'names no path below a mount', fix };
   const isWrong = (segment: string): boolean => /^\.{0,2}$|[\p{C}?#\\]/u.test(segment);
-  if (segments.some(isWrong) || /\p{C}/u.test(field)) return { what: 'is not a path in Vault', mend };
+  if (segments.some(isWrong) || /\p{C}/u.test(field)) return { problem: 'is not a path in Vault', fix };
   return { segments, field };
 }
 

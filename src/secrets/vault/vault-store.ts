@@ -50,7 +50,7 @@ function createVaultStore(ask: AskVault, session: VaultSession): SecretStore {
   return {
     read: async (reference, { anew = false } = {}) => {
       const parsed = parseVaultReference(reference);
-      if ('what' in parsed) return { kind: 'refused', problem: parsed.what, fix: parsed.mend };
+      if ('problem' in parsed) return { kind: 'refused', problem: parsed.problem, fix: parsed.fix };
       const login = await session.token();
       if (login.kind !== 'ok') return login;
       const held = leased.get(reference);
@@ -77,7 +77,7 @@ export const vaultStoreKind: SecretStoreKind = {
   example: vaultExample,
   problemOf: (reference) => {
     const parsed = parseVaultReference(reference);
-    return 'what' in parsed ? parsed : undefined;
+    return 'problem' in parsed ? parsed : undefined;
   },
   open: ({ settings, readFile, egress, clock, random, onEvent }) => {
     const address = readVaultAddress(settings);

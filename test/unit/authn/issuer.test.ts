@@ -13,7 +13,7 @@ const secret = {
 } as const;
 
 const raw = (changes: Partial<RawIssuer> = {}): RawIssuer => ({
-  where: {
+  location: {
     issuer: 'JWT_ISSUER',
     audience: 'JWT_AUDIENCE',
     algorithms: 'JWT_ALGORITHMS',
@@ -33,11 +33,11 @@ const raw = (changes: Partial<RawIssuer> = {}): RawIssuer => ({
 
 function problemsOf(changes: Partial<RawIssuer>): readonly string[] {
   const parsed = parseIssuer(raw(changes));
-  return 'problems' in parsed ? parsed.problems.map(({ where, what }) => `${where} ${what}`) : [];
+  return 'problems' in parsed ? parsed.problems.map(({ location, problem }) => `${location} ${problem}`) : [];
 }
 function issuerOf(changes: Partial<RawIssuer>): IssuerConfig {
   const parsed = parseIssuer(raw(changes));
-  if ('problems' in parsed) throw new Error(parsed.problems[0]?.what);
+  if ('problems' in parsed) throw new Error(parsed.problems[0]?.problem);
   return parsed.issuer;
 }
 
@@ -154,7 +154,7 @@ describe('an issuer', () => {
   it('says how each kind of key is mended', () => {
     const mendOf = (changes: Partial<RawIssuer>): string => {
       const parsed = parseIssuer(raw(changes));
-      return 'problems' in parsed ? (parsed.problems[0]?.mend ?? '') : '';
+      return 'problems' in parsed ? (parsed.problems[0]?.fix ?? '') : '';
     };
     expect(mendOf({ key: { kind: 'secret', text: new Secret('short'), encoding: 'text' } })).toContain('openssl rand');
     expect(mendOf({ key: { kind: 'publicKey', text: 'x' } })).toContain('PEM');

@@ -22,7 +22,7 @@ const load = (text: string, changes: Partial<IssuersFileOptions> = {}) =>
   loadIssuersFile(text, '/etc/proxy/issuers.yaml', { ...options, ...changes });
 function problemsOf(text: string, changes: Partial<IssuersFileOptions> = {}): readonly string[] {
   const loaded = load(text, changes);
-  return 'problems' in loaded ? loaded.problems.map(({ where, what }) => `${where} ${what}`) : [];
+  return 'problems' in loaded ? loaded.problems.map(({ location, problem }) => `${location} ${problem}`) : [];
 }
 function loaded(text: string, changes: Partial<IssuersFileOptions> = {}) {
   const result = load(text, changes);
@@ -189,7 +189,7 @@ describe('JWT_ISSUERS_FILE', () => {
   it('says what an unknown key may have meant', () => {
     const mendOf = (key: string): string => {
       const result = load(`${one}  ${key}: x\n`);
-      return 'problems' in result ? (result.problems[0]?.mend ?? '') : '';
+      return 'problems' in result ? (result.problems[0]?.fix ?? '') : '';
     };
     expect(mendOf('audiense')).toBe('Did you mean audience');
     expect(mendOf('something')).toMatch(/^Use some of issuer, audience, /);

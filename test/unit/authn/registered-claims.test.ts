@@ -9,7 +9,7 @@ const now = 1_800_000_000;
 
 function issuer(changes: Partial<IssuerConfig> = {}): IssuerConfig {
   const parsed = parseIssuer({
-    where: { issuer: 'i', audience: 'a', algorithms: 'l', key: 'k', userClaim: 'u' },
+    location: { issuer: 'i', audience: 'a', algorithms: 'l', key: 'k', userClaim: 'u' },
     issuer: 'https://issuer.example',
     audience: ['me', 'us'],
     key: { kind: 'secret', text: new Secret('a-secret-of-the-registered-claims'), encoding: 'text' },

@@ -97,8 +97,8 @@ describe('check', () => {
     expect(out).toBe('');
     const lines = err.trimEnd().split('\n');
     expect(lines.every((line) => /^\S+: .+\. .+\.$/.test(line))).toBe(true);
-    for (const where of ['JWT_SECRET', 'PORT', 'DATABRAIN_TIMEOUT', 'policy.yaml:5:16']) {
-      expect(lines.filter((line) => line.startsWith(`${where}: `))).toHaveLength(1);
+    for (const location of ['JWT_SECRET', 'PORT', 'DATABRAIN_TIMEOUT', 'policy.yaml:5:16']) {
+      expect(lines.filter((line) => line.startsWith(`${location}: `))).toHaveLength(1);
     }
     expect(err).toContain('Did you mean DATABRAIN_TIMEOUT_MS');
   });

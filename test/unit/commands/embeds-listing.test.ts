@@ -62,7 +62,7 @@ describe('asking for the embeds of a key', () => {
 
   it.each([400, 401, 403])('blames the key for %i', async (status) => {
     const url = await answer(status, JSON.stringify({ error: { message: `bad key ${key}` } }));
-    expect(await failureAt(url)).toMatchObject({ at: 'key', what: `is refused by Databrain (${status})` });
+    expect(await failureAt(url)).toMatchObject({ at: 'key', problem: `is refused by Databrain (${status})` });
   });
 
   it('does not follow a redirect, which would carry the key elsewhere', async () => {
@@ -72,7 +72,7 @@ describe('asking for the embeds of a key', () => {
       response.end('{"data":[]}');
     });
     const url = await answer(302, '', { location: other });
-    expect(await failureAt(url)).toMatchObject({ at: 'url', what: 'redirects (302), which is not followed' });
+    expect(await failureAt(url)).toMatchObject({ at: 'url', problem: 'redirects (302), which is not followed' });
     expect(followed).toBe(false);
   });
 
@@ -84,7 +84,7 @@ describe('asking for the embeds of a key', () => {
   ])('blames the address for %s with status 200', async (_title, body) => {
     expect(await failureAt(await answer(200, body))).toMatchObject({
       at: 'url',
-      what: 'answers, but not as Databrain does',
+      problem: 'answers, but not as Databrain does',
     });
   });
 
@@ -92,8 +92,8 @@ describe('asking for the embeds of a key', () => {
     [404, 'answers, but not as Databrain does'],
     [429, 'limits our requests (429)'],
     [503, 'is out of order (503)'],
-  ])('tells %i', async (status, what) => {
-    expect(await failureAt(await answer(status, 'x'))).toMatchObject({ at: 'url', what });
+  ])('tells %i', async (status, problem) => {
+    expect(await failureAt(await answer(status, 'x'))).toMatchObject({ at: 'url', problem });
   });
 
   it('stops reading an endless answer', async () => {
@@ -106,23 +106,23 @@ describe('asking for the embeds of a key', () => {
       response.on('drain', more);
       more();
     });
-    expect(await failureAt(url, 10_000)).toMatchObject({ at: 'url', what: 'answers with more than 4 MiB' });
+    expect(await failureAt(url, 10_000)).toMatchObject({ at: 'url', problem: 'answers with more than 4 MiB' });
   });
 
   it('stops waiting for a silent server and for a dripping one', async () => {
     const silent = await serve(() => undefined);
-    expect(await failureAt(silent, 200)).toMatchObject({ at: 'url', what: 'does not answer in time' });
+    expect(await failureAt(silent, 200)).toMatchObject({ at: 'url', problem: 'does not answer in time' });
     const dripping = await serve((_request, response) => {
       const timer = setInterval(() => response.write(' '), 20);
       response.on('close', () => clearInterval(timer));
     });
-    expect(await failureAt(dripping, 300)).toMatchObject({ at: 'url', what: 'does not answer in time' });
+    expect(await failureAt(dripping, 300)).toMatchObject({ at: 'url', problem: 'does not answer in time' });
   });
 
   it('tells that nothing listens', async () => {
     const url = await answer(200, '');
     for (const server of servers.splice(0)) await new Promise((resolve) => server.close(resolve));
-    expect(await failureAt(url)).toMatchObject({ at: 'url', what: 'cannot be reached (ECONNREFUSED)' });
+    expect(await failureAt(url)).toMatchObject({ at: 'url', problem: 'cannot be reached (ECONNREFUSED)' });
   });
 
   it('ignores members that are not text or not own', () => {

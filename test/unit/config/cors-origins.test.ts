@@ -55,7 +55,7 @@ describe('CORS_ORIGINS', () => {
   ])('refuses %s', (value) => {
     const { problems } = read(value);
     expect(problems.length).toBeGreaterThan(0);
-    expect(problems.every(({ where }) => where === 'CORS_ORIGINS')).toBe(true);
+    expect(problems.every(({ location }) => location === 'CORS_ORIGINS')).toBe(true);
   });
 
   it('knows which entries stand for subdomains', () => {

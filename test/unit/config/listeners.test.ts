@@ -6,7 +6,7 @@ import type { Problem } from '../../../src/problem.ts';
 function read(env: Readonly<Record<string, string>>) {
   const problems: Problem[] = [];
   const listeners = readListeners(createReader(env, () => Buffer.alloc(0), problems));
-  return { listeners, problems: problems.map(({ where }) => where) };
+  return { listeners, problems: problems.map(({ location }) => location) };
 }
 
 describe('the settings of the listeners', () => {

@@ -11,7 +11,7 @@ function read(env: Record<string, string>) {
     throw Object.assign(new Error('no'), { code: 'ENOENT' });
   };
   const config = readTracing(createReader(env, readFile, problems), readFile);
-  return { config, wrong: problems.map(({ where }) => where) };
+  return { config, wrong: problems.map(({ location }) => location) };
 }
 
 const endpoint = { OTEL_EXPORTER_OTLP_ENDPOINT: 'http://collector:4318' };

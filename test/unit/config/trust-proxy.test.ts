@@ -63,6 +63,6 @@ describe('TRUST_PROXY', () => {
   ])('refuses %s', (value) => {
     const problems = problemsOf(value);
     expect(problems).toHaveLength(1);
-    expect(problems[0]).toMatchObject({ where: 'TRUST_PROXY' });
+    expect(problems[0]).toMatchObject({ location: 'TRUST_PROXY' });
   });
 });

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { unknownVariables } from '../../../src/config/unknown-variables.ts';
 
 const refused = (...names: string[]): readonly string[] =>
-  unknownVariables(Object.fromEntries(names.map((name) => [name, 'x']))).map(({ where }) => where);
+  unknownVariables(Object.fromEntries(names.map((name) => [name, 'x']))).map(({ location }) => location);
 
 describe('a variable that is nearly a setting', () => {
   it.each([
@@ -43,7 +43,7 @@ describe('a variable that is nearly a setting', () => {
 
   it('names the setting that was meant', () => {
     expect(unknownVariables({ REDIS_URI: 'redis://:hunter2@x' })).toEqual([
-      expect.objectContaining({ what: expect.stringContaining('REDIS_URL') as unknown }),
+      expect.objectContaining({ problem: expect.stringContaining('REDIS_URL') as unknown }),
     ]);
   });
 

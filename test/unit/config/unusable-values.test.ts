@@ -46,7 +46,7 @@ describe('the variables looked at', () => {
       OTHER_PROGRAM: quoted,
       JWT_AUDIENCE: '',
     });
-    expect(problems.map(({ where }) => where)).toEqual([
+    expect(problems.map(({ location }) => location)).toEqual([
       'JWT_ISSUER',
       'DATABRAIN_API_KEY_SALES',
       'DATABRAIN_API_KEY_SALES_FILE',

@@ -77,7 +77,7 @@ async function read(kind: SecretStoreKind, reference: string, env: Record<string
       clock: systemClock,
       random: Math.random,
       onEvent: () => undefined,
-      report: (what, mend) => void problems.push({ where: '', what, mend }),
+      report: (problem, fix) => void problems.push({ location: '', problem, fix }),
     });
     if (store === undefined) throw new Error(JSON.stringify(problems));
     const result = await store.read(reference);
@@ -261,7 +261,7 @@ describe('a library of a provider', () => {
     const problems: Problem[] = [];
     const loaded = await loadLibrary('@cloud/secrets', () => library, {
       settings: createReader(env, () => Buffer.alloc(0), problems),
-      report: (what, mend) => void problems.push({ where: 'DATABRAIN_API_KEY_AWS_SECRET', what, mend }),
+      report: (problem, fix) => void problems.push({ location: 'DATABRAIN_API_KEY_AWS_SECRET', problem, fix }),
     });
     expect(loaded === undefined).toBe(problems.length > 0);
     return problems;
@@ -271,15 +271,15 @@ describe('a library of a provider', () => {
     const missing = Object.assign(new Error('no'), { code: 'ERR_MODULE_NOT_FOUND' });
     expect(await load(Promise.reject(missing))).toEqual([
       {
-        where: 'DATABRAIN_API_KEY_AWS_SECRET',
-        what: 'needs the package @cloud/secrets, which is not installed',
-        mend: 'Run npm install @cloud/secrets beside the service',
+        location: 'DATABRAIN_API_KEY_AWS_SECRET',
+        problem: 'needs the package @cloud/secrets, which is not installed',
+        fix: 'Run npm install @cloud/secrets beside the service',
       },
     ]);
   });
 
   it('is not used where the environment switches the check of certificates off', async () => {
     const problems = await load(Promise.resolve({}), { NODE_TLS_REJECT_UNAUTHORIZED: '0' });
-    expect(problems.map(({ where }) => where)).toEqual(['NODE_TLS_REJECT_UNAUTHORIZED']);
+    expect(problems.map(({ location }) => location)).toEqual(['NODE_TLS_REJECT_UNAUTHORIZED']);
   });
 });

@@ -215,9 +215,9 @@ describe('a login', () => {
     ['http to another machine', { VAULT_TOKEN: 'x', VAULT_ADDR: 'http://vault.internal:8200' }, 'VAULT_ADDR'],
     ['an address that ends in /v1', { VAULT_TOKEN: 'x', VAULT_ADDR: 'https://vault.internal/v1' }, 'VAULT_ADDR'],
     ['no check of certificates', { VAULT_TOKEN: 'x', VAULT_SKIP_VERIFY: 'true' }, 'VAULT_SKIP_VERIFY'],
-  ])('is a misconfiguration with %s', async (_what, env, where) => {
+  ])('is a misconfiguration with %s', async (_what, env, location) => {
     const { problems } = await open(env);
-    expect(problems.map((problem) => problem.where)).toEqual([where]);
+    expect(problems.map((problem) => problem.location)).toEqual([location]);
   });
 });
 
@@ -306,7 +306,7 @@ describe('a secret that is lent', () => {
 
 describe('a Vault that gives no secret', () => {
   const cases: readonly (readonly [
-    what: string,
+    problem: string,
     status: number,
     headers: Record<string, string>,
     body: string,

@@ -82,7 +82,8 @@ describe('an expression of a policy', () => {
       loadLines(...lines);
       return [];
     } catch (error) {
-      if (error instanceof ConfigurationError) return error.problems.map(({ where, what }) => `${where} ${what}`);
+      if (error instanceof ConfigurationError)
+        return error.problems.map(({ location, problem }) => `${location} ${problem}`);
       throw error;
     }
   };

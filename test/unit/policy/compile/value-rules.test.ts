@@ -19,8 +19,8 @@ class Refused extends Error {}
 
 const outcome = <T>(rule: Rule<T>, value: unknown): unknown => {
   try {
-    const refuse = (what: string): never => {
-      throw new Refused(what);
+    const refuse = (problem: string): never => {
+      throw new Refused(problem);
     };
     return rule(value, refuse, () => undefined);
   } catch (error) {

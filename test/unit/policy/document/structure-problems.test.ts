@@ -4,7 +4,7 @@ import { pathText, structureProblems } from '../../../../src/policy/document/str
 
 const problemsOf = (text: string): readonly string[] =>
   structureProblems(parseStrictYaml({ text: text, file: 'p.yaml', maxKibibytes: 512 })).map(
-    ({ where, what, mend }) => `${where} ${what}. ${mend}`,
+    ({ location, problem, fix }) => `${location} ${problem}. ${fix}`,
   );
 
 const inDataApp = (line: string, name = 'sales'): readonly string[] =>
@@ -14,8 +14,8 @@ const inRequest = (members: string): readonly string[] =>
 
 const duration = 'a duration such as 30s, 15m, 1h or 7d';
 const anyText = 'a text that is not empty, or exactly one ${ … } (there is no string interpolation)';
-const mustBe = (path: string, description: string, shown: string, mend = `Write ${description}`): string =>
-  `${path} must be ${description}, not ${shown}. ${mend}`;
+const mustBe = (path: string, description: string, shown: string, fix = `Write ${description}`): string =>
+  `${path} must be ${description}, not ${shown}. ${fix}`;
 
 describe('what is wrong with the structure, where, and its mend', () => {
   it.each([
@@ -97,12 +97,12 @@ describe('what is wrong with the structure, where, and its mend', () => {
   it.each(['a ${claims.b}', '${a}${b}', '${a} ', ' ${a}', '${a', '${a}\n'])(
     'says that there is no string interpolation: %j',
     (text) => {
-      const mend =
+      const fix =
         'There is no string interpolation: write exactly one ${ … } and nothing around it; join texts inside it with +';
       const [first, ...others] = inRequest(`datasourceName: ${JSON.stringify(text)}`);
       expect(others).toEqual([]);
       expect(first).toMatch(/, not ".*"\. /s);
-      expect(first?.endsWith(mend)).toBe(true);
+      expect(first?.endsWith(fix)).toBe(true);
     },
   );
 

@@ -208,15 +208,15 @@ describe('an expression fails, and says why without any value, for', () => {
     ['claims.t.exists(x, true)', 'exists() goes over a list or a map, not a string'],
     ['{claims.n: 1}["a"]', 'the keys of a map are strings here'],
     ['{"a": 1, claims.l[0]: 2}["a"]', 'a map has the same key twice'],
-  ])('%s', (text, what) => {
+  ])('%s', (text, problem) => {
     let message = 'it did not fail';
     try {
       evaluate(text, claims);
     } catch (error) {
       if (!(error instanceof ExpressionFailure)) throw error;
-      message = error.what;
+      message = error.problem;
     }
-    expect(message).toBe(what);
+    expect(message).toBe(problem);
   });
 
   const small = { text: 'x', list: ['a'] };

@@ -44,27 +44,27 @@ describe('an expression is refused, with the mend,', () => {
     ...['size()', 'size(claims.a, 1)', 'claims.a.size(1)', 'claims.t.startsWith("a", "b")', 'claims.?a.orValue()'].map(
       (text) => {
         const name = /(size|startsWith|orValue)/.exec(text)?.[0] ?? '';
-        const what = `"${text}" does not call ${name}() as it is defined`;
-        return [text, what, 'See the list of functions in the policy guide', 0] as const;
+        const problem = `"${text}" does not call ${name}() as it is defined`;
+        return [text, problem, 'See the list of functions in the policy guide', 0] as const;
       },
     ),
     ...['all(x)', 'exists_one(x, true, true)', 'map(x, 1, 2, 3)', 'filter(x)'].map((call) => {
-      const what = `"claims.l.${call}" does not call ${call.split('(', 1)[0] ?? ''}() as it is defined`;
-      return [`claims.l.${call}`, what, 'See the list of functions in the policy guide', 0] as const;
+      const problem = `"claims.l.${call}" does not call ${call.split('(', 1)[0] ?? ''}() as it is defined`;
+      return [`claims.l.${call}`, problem, 'See the list of functions in the policy guide', 0] as const;
     }),
     ['has(claims)', memberOnly, 'For other names write "name" in claims', 0],
     ['has(claims.a, claims.b)', memberOnly, 'For other names write "name" in claims', 0],
     ['has("x")', memberOnly, 'For other names write "name" in claims', 0],
     ['has(variables.isAdmin)', memberOnly, 'For other names write "name" in claims', 0],
-  ])('%s', (text, what, mend, offset) => {
-    let problem: unknown;
+  ])('%s', (text, problem, fix, offset) => {
+    let thrown: unknown;
     try {
       read(text);
     } catch (error) {
-      problem = error;
+      thrown = error;
     }
-    expect(problem).toBeInstanceOf(LoadProblem);
-    expect(problem).toMatchObject({ message: what, mend, offset });
+    expect(thrown).toBeInstanceOf(LoadProblem);
+    expect(thrown).toMatchObject({ message: problem, fix, offset });
   });
 
   it.each([
@@ -99,7 +99,7 @@ describe('an expression is refused, with the mend,', () => {
   it('with all functions when none is near', () => {
     expect(() => read('zzzzzzzz(1)')).toThrow(
       expect.objectContaining({
-        mend: expect.stringMatching(/^Use one of has, size, startsWith, .*, value$/) as string,
+        fix: expect.stringMatching(/^Use one of has, size, startsWith, .*, value$/) as string,
       }) as Error,
     );
   });

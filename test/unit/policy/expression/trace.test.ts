@@ -38,11 +38,11 @@ function observe(claims: Readonly<Record<string, unknown>>) {
   const trace: Trace = {
     evaluated: (site, outcome) =>
       events.push(
-        `${site.path} ${outcome.kind === 'value' ? `= ${JSON.stringify(outcome.value)}` : `failed: ${outcome.what} (${outcome.claim})`}`,
+        `${site.path} ${outcome.kind === 'value' ? `= ${JSON.stringify(outcome.value)}` : `failed: ${outcome.problem} (${outcome.claim})`}`,
       ),
     branch: (site, ternary, taken) => events.push(`${site.path} branch ${ternary} ${taken}`),
     placed: (site, path) => events.push(`${site.path} → ${path}`),
-    refused: (what, site) => events.push(`refused ${site?.path}: ${what}`),
+    refused: (problem, site) => events.push(`refused ${site?.path}: ${problem}`),
   };
   const decision = decide(policy, principalOf(claims), undefined, caseTime, trace);
   return { events, decision };

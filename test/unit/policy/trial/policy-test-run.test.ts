@@ -218,7 +218,7 @@ describe('coverage', () => {
 
   it('does not count a rule whose expression failed', () => {
     const { coverage } = run(admin, member, { without: ['verified'], expect: 'denied' }, finance, otherFinance);
-    expect(coverage.gaps.map(({ what }) => what)).toEqual(['validation never refused — claims.verified == true']);
+    expect(coverage.gaps.map(({ problem }) => problem)).toEqual(['validation never refused — claims.verified == true']);
   });
 
   it('is never rounded up to complete', () => {
