@@ -1,18 +1,13 @@
-// What a release stands on: workflows that the linters accept, with every action pinned; one version everywhere with notes
-// in the changelog; a build that gives the same bytes wherever it is made.
+// What a release stands on: workflows that the linters accept, with every action pinned, and one version everywhere with
+// notes in the changelog.
 import { spawnSync } from 'node:child_process';
-import { createHash } from 'node:crypto';
-import { cpSync, existsSync, mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import { releaseNotes } from '../../.ci/release-notes.ts';
 import packageJson from '../../package.json' with { type: 'json' };
 import { readDocument } from './settings-documents.ts';
-
-const scratch = mkdtempSync(join(tmpdir(), 'guest-token-release-'));
-afterAll(() => rmSync(scratch, { recursive: true }));
 
 interface Job {
   readonly permissions?: Readonly<Record<string, string>>;
@@ -98,50 +93,5 @@ describe('the version', () => {
   it('is the one that the newest supported line of SECURITY.md covers', () => {
     const [, line = ''] = /^\| (\d+\.\d+)\.x \| yes/m.exec(readDocument('SECURITY.md')) ?? [];
     expect(packageJson.version.startsWith(`${line}.`)).toBe(true);
-  });
-});
-
-/** Name → SHA-256 of every file in a folder. */
-const digests = (folder: string): Readonly<Record<string, string>> =>
-  Object.fromEntries(
-    readdirSync(folder, { recursive: true, encoding: 'utf8', withFileTypes: true })
-      .filter((entry) => entry.isFile())
-      .map((entry) => join(entry.parentPath, entry.name))
-      .sort()
-      .map((path) => [path.slice(folder.length), createHash('sha256').update(readFileSync(path)).digest('hex')]),
-  );
-
-describe('the build', () => {
-  it('gives the same bytes in another folder, at another time, and so does the package', () => {
-    const made = ['one', 'another'].map((name) => {
-      const folder = join(scratch, name, ...(name === 'one' ? [] : ['somewhere', 'deeper']));
-      const files = [
-        'src',
-        'build.ts',
-        'tsconfig.json',
-        'package.json',
-        ...packageJson.files.filter((file) => !file.startsWith('dist')),
-      ];
-      for (const file of files) cpSync(file, join(folder, file), { recursive: true });
-      // Hard links where that is possible: a symbolic link would put the packages at another path.
-      for (const how of ['-al', '-a'])
-        if (!existsSync(join(folder, 'node_modules/esbuild'))) spawnSync('cp', [how, 'node_modules', folder]);
-      const build = spawnSync(process.execPath, ['build.ts'], { cwd: folder, encoding: 'utf8' });
-      expect(build.status, build.stderr).toBe(0);
-      const packed = spawnSync('npm', ['pack', '--ignore-scripts', '--pack-destination', folder], {
-        cwd: folder,
-        encoding: 'utf8',
-      });
-      expect(packed.status, packed.stderr).toBe(0);
-      const archive = `guest-token-proxy-${packageJson.version}.tgz`;
-      return {
-        dist: digests(join(folder, 'dist')),
-        archive: createHash('sha256')
-          .update(readFileSync(join(folder, archive)))
-          .digest('hex'),
-      };
-    });
-    expect(Object.keys(made[0]?.dist ?? {})).toContain('/main.js');
-    expect(made[1]).toEqual(made[0]);
   });
 });

@@ -132,13 +132,21 @@ interface ProgramOptions {
   readonly files?: Readonly<Record<string, string>>;
   /** Options of Node itself. */
   readonly nodeArgs?: readonly string[];
+  /** Default: the Node that runs the tests. */
+  readonly node?: string;
 }
 
 /** Starts `serve` and waits until it listens. Throws with its output when it ends instead. */
-export async function startProgram({ path, env, files = {}, nodeArgs = [] }: ProgramOptions): Promise<Program> {
+export async function startProgram({
+  path,
+  env,
+  files = {},
+  nodeArgs = [],
+  node = process.execPath,
+}: ProgramOptions): Promise<Program> {
   const folder = mkdtempSync(join(tmpdir(), 'guest-token-program-'));
   for (const [name, text] of Object.entries(files)) writeFileSync(join(folder, name), text);
-  const child = spawn(process.execPath, [...nodeArgs, path, 'serve'], {
+  const child = spawn(node, [...nodeArgs, path, 'serve'], {
     cwd: folder,
     env: { HOST: '127.0.0.1', PORT: '0', ADMIN_PORT: String(await freePort()), SHUTDOWN_DRAIN_SECONDS: '0', ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
