@@ -45,8 +45,9 @@ STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=10s --timeout=5s --start-period=20s --retries=3 \
   CMD ["node", "/app/dist/main.js", "healthcheck"]
 # Exec form: node is process 1 and gets the signals. The flags take from it what the service never uses:
-# writing files, child processes, workers, native add-ons, and Object.prototype.__proto__.
-ENTRYPOINT ["node", "--permission", "--allow-fs-read=*", "--disable-proto=delete", "/app/dist/main.js"]
+# writing files (but for the archive of policies), child processes, workers, native add-ons, and
+# Object.prototype.__proto__.
+ENTRYPOINT ["node", "--permission", "--allow-fs-read=*", "--allow-fs-write=/var/lib/guest-token-proxy/policies/*", "--disable-proto=delete", "/app/dist/main.js"]
 CMD ["serve"]
 ARG VERSION=0.0.0-dev
 ARG REVISION=unknown

@@ -1,7 +1,7 @@
 // check: everything that would stop the start, and everything the policy's author should know, without starting.
 import type { Config } from '../config/load-config.ts';
 import { createEgress } from '../egress/egress.ts';
-import { loadConfiguration, type LoadedPolicy } from '../config/load-configuration.ts';
+import type { LoadedPolicy } from '../config/load-configuration.ts';
 import { checkDataApp } from '../policy/trial/live-check.ts';
 import type { DataAppPolicy, Policy } from '../policy/policy.ts';
 import { toLine, type Problem } from '../problem.ts';
@@ -10,7 +10,7 @@ import { fetchListing } from './embeds-listing.ts';
 import { checkIssuers } from './live-issuers.ts';
 import { parseWords } from './parse-args.ts';
 import { withPolicyFile } from './trial-policy.ts';
-import { exitCodeOf, readFileFor, storedSecretsFor } from './surroundings.ts';
+import { exitCodeOf, loadConfigurationFor, storedSecretsFor } from './surroundings.ts';
 
 const count = (number: number, noun: string): string => `${number} ${noun}${number === 1 ? '' : 's'}`;
 
@@ -64,9 +64,9 @@ export const checkCommand: Command = {
   summary: 'validates settings and policy without starting',
   help: `Usage: guest-token-proxy check [--policy <file>] [--strict] [--live]
 
-Validates all settings, the policy files and POLICY_TEST_FILES, and prints every problem at once, one line each:
-location, problem, fix. Prints what the policy's author should think about (lint), and where each secret comes from.
-Secrets in stores (X_VAULT and the like) are read, and never printed.
+Validates all settings, the policy files and POLICY_TEST_FILES, tries whether POLICY_ARCHIVE_DIR can be written, and
+prints every problem at once, one line each: location, problem, fix. Prints what the policy's author should think about
+(lint), and where each secret comes from. Secrets in stores (X_VAULT and the like) are read, and never printed.
 
   --policy  the policy file (default: the setting POLICY_FILE)
   --strict  lint warnings fail the check
@@ -86,7 +86,7 @@ Exit code 78 if the service would not start, 1 if --strict or --live finds somet
     const context = withPolicyFile(commandContext, words.values.policy);
     const stored = await storedSecretsFor(context);
     try {
-      const { config, policy, shadow } = loadConfiguration(context.env, readFileFor(context), stored);
+      const { config, policy, shadow } = await loadConfigurationFor(context, stored);
       const warnings = [...config.warnings, ...policy.policy.lint, ...(shadow?.policy.lint ?? [])];
       for (const warning of warnings) context.err(`${strict ? '' : 'warning: '}${toLine(warning)}\n`);
       for (const name of config.insecure)

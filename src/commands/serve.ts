@@ -1,6 +1,6 @@
 // serve: runs the service until it is asked to stop. All configuration problems are told before any socket opens.
 import { buildApp, type App } from '../app.ts';
-import { loadConfiguration, type Configuration } from '../config/load-configuration.ts';
+import type { Configuration } from '../config/load-configuration.ts';
 import type { PlaygroundFiles } from '../http/playground.ts';
 import { ConfigurationError, toLine } from '../problem.ts';
 import { readBrowserHelper, readOpenApiDocument, readPlaygroundFiles } from '../shipped-files.ts';
@@ -9,7 +9,7 @@ import type { LogSink } from '../telemetry/log-writer.ts';
 import { escapeUnprintable } from '../printable.ts';
 import { exitCode, type Command, type CommandContext } from './command.ts';
 import { parseWords } from './parse-args.ts';
-import { exitCodeOf, readFileFor, storedSecretsFor } from './surroundings.ts';
+import { archiveFirstPolicy, exitCodeOf, loadConfigurationFor, storedSecretsFor } from './surroundings.ts';
 
 /** How long the last lines of the log may take. */
 const flushWithinMs = 2_000;
@@ -70,8 +70,9 @@ Signals: SIGTERM and SIGINT drain and exit 0, a second one exits at once; SIGHUP
     let configuration: Configuration;
     let playgroundFiles: PlaygroundFiles | undefined;
     try {
-      configuration = loadConfiguration(context.env, readFileFor(context), stored);
+      configuration = await loadConfigurationFor(context, stored);
       playgroundFiles = configuration.config.hasPlayground ? builtPlayground() : undefined;
+      await archiveFirstPolicy(context, configuration);
     } catch (error) {
       await stored.close();
       return exitCodeOf(error, context);

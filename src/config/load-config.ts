@@ -45,6 +45,7 @@ export interface Config extends Issuers, Listeners {
   readonly policyFile: string;
   readonly policyShadowFile?: string;
   readonly policyTestFiles: readonly string[];
+  readonly policyArchiveDir?: string;
   readonly reuse: {
     readonly mode: 'user' | 'off';
     readonly minRemainingPercent: number;
@@ -211,6 +212,7 @@ export function loadConfig(env: Environment, readFile: ReadFile, stored: StoredS
   }
   refuseUncheckedTls(reader);
   const policyShadowFile = reader.text('POLICY_SHADOW_FILE');
+  const policyArchiveDir = reader.text('POLICY_ARCHIVE_DIR');
   const corsOrigins = readCorsOrigins(reader);
   const tracing = readTracing(reader, readFile);
 
@@ -230,6 +232,7 @@ export function loadConfig(env: Environment, readFile: ReadFile, stored: StoredS
     policyFile: reader.text('POLICY_FILE') ?? '',
     ...(policyShadowFile === undefined ? {} : { policyShadowFile }),
     policyTestFiles: reader.list('POLICY_TEST_FILES') ?? [],
+    ...(policyArchiveDir === undefined ? {} : { policyArchiveDir }),
     ...readReuse(reader),
     ...readLimits(reader),
     ...(redis === undefined ? {} : { redis }),

@@ -107,6 +107,10 @@ export const settings = [
     meaning: 'policy tests, comma-separated, that must pass before a policy is taken into use',
   },
   {
+    name: 'POLICY_ARCHIVE_DIR',
+    meaning: 'folder where every policy is kept by its SHA-256 before it is used, as evidence for the audit log',
+  },
+  {
     name: 'TOKEN_REUSE',
     default: 'user',
     meaning: 'user: same user and same request get the same token; off: always a new one',

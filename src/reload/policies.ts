@@ -11,9 +11,11 @@ import { watchFile, type ReloadOutcome, type WatchedFile } from '../watched-file
 import { decide } from '../policy/decide.ts';
 import type { Decision } from '../policy/decision.ts';
 import { loadPolicy } from '../policy/compile/load-policy.ts';
+import { ConfigurationError } from '../problem.ts';
 import type { Policy } from '../policy/policy.ts';
 import { compareShadow } from '../policy/shadow.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
+import { archiveProblem, createPolicyArchive, type PolicyArchive } from './policy-archive.ts';
 
 interface PoliciesOptions {
   readonly configuration: Configuration;
@@ -55,13 +57,37 @@ async function readAll(
 const fingerprint = (files: ReadonlyMap<string, Buffer | Error>): string =>
   [...files.values()].map((file) => (Buffer.isBuffer(file) ? hash('sha256', file) : file.message)).join(' ');
 
+/** Keeps each policy before it is used. One that cannot be kept is refused, and tried again at every poll. */
+function createArchiving(folder: string, options: Pick<PoliciesOptions, 'clock' | 'logger'>) {
+  const { clock, logger } = options;
+  const archive: PolicyArchive = createPolicyArchive({ folder, now: clock.now });
+  let failures = 0;
+  return {
+    keep: async (text: string): Promise<void> => {
+      try {
+        const removed = await archive.keep(text);
+        failures = 0;
+        if (removed > 0) logger.warn({ removed }, 'the archive of policies is full; the oldest were removed');
+      } catch (error) {
+        failures += 1;
+        throw new ConfigurationError([archiveProblem(error)]);
+      }
+    },
+    /** Changes with every failure, so that the same policy is looked at again. */
+    state: (): string => `${failures} failures`,
+  };
+}
+
 export function createPolicies(options: PoliciesOptions): Policies {
   const { configuration, metrics, logger, clock, readFile, pollIntervalMs } = options;
   const { config } = configuration;
+  const archiving =
+    config.policyArchiveDir === undefined ? undefined : createArchiving(config.policyArchiveDir, options);
 
   function watch(
     loaded: LoadedPolicy,
     testFiles: readonly string[],
+    archiveOf: typeof archiving,
     onOutcome: (policy: Policy, outcome: Exclude<ReloadOutcome, { kind: 'unchanged' }>) => void,
   ): WatchedPolicy {
     let policy = loaded.policy;
@@ -71,11 +97,12 @@ export function createPolicies(options: PoliciesOptions): Policies {
       initial: loaded.content,
       intervalMs: pollIntervalMs,
       // Its tests are files of their own and may come later.
-      dependsOn: async () => fingerprint(await readAll(testFiles, readFile)),
+      dependsOn: async () => `${fingerprint(await readAll(testFiles, readFile))} ${archiveOf?.state() ?? ''}`,
       accept: async (content) => {
         const tests = await readAll(testFiles, readFile);
+        const text = content.toString('utf8');
         const next = loadPolicy({
-          text: content.toString('utf8'),
+          text,
           file: loaded.path,
           maxLifetimeSeconds: config.maxLifetimeSeconds,
           apiKeyNames: config.apiKeys.map(({ name }) => name),
@@ -85,6 +112,7 @@ export function createPolicies(options: PoliciesOptions): Policies {
           if (Buffer.isBuffer(test)) return test;
           throw test ?? new Error('was not read');
         });
+        await archiveOf?.keep(text);
         policy = next;
       },
       onOutcome: (outcome) => onOutcome(policy, outcome),
@@ -99,7 +127,7 @@ export function createPolicies(options: PoliciesOptions): Policies {
     for (const { location, problem } of policy.lint) logger.warn({ location, problem }, 'the policy has a weak spot');
   };
 
-  const main = watch(configuration.policy, config.policyTestFiles, (policy, outcome) => {
+  const main = watch(configuration.policy, config.policyTestFiles, archiving, (policy, outcome) => {
     metrics.policyReloads.inc({ result: outcome.kind });
     if (outcome.kind === 'failed') {
       logger.error(
@@ -116,7 +144,7 @@ export function createPolicies(options: PoliciesOptions): Policies {
   const shadow =
     configuration.shadow === undefined
       ? undefined
-      : watch(configuration.shadow, [], (policy, outcome) => {
+      : watch(configuration.shadow, [], undefined, (policy, outcome) => {
           if (outcome.kind === 'changed')
             logger.info({ shadowRevision: policy.revision }, 'the shadow policy was reloaded');
           else logger.warn({ problem: outcome.problem }, 'the changed shadow policy was refused; the old one stays');

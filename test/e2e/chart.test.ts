@@ -30,6 +30,9 @@ const [minimal = '', everything = '', vault = ''] = ['minimal', 'everything', 'v
   (name) => variants.find(([one]) => one === name)?.[1],
 );
 
+/** The only folder that the image may write to. */
+const archiveFolder = '/var/lib/guest-token-proxy/policies';
+
 const scratch = mkdtempSync(join(tmpdir(), 'guest-token-chart-'));
 afterAll(() => rmSync(scratch, { recursive: true }));
 
@@ -169,7 +172,8 @@ describe.skipIf(!hasChartTools)(`what helm makes of the chart ${chartReason}`, (
           });
           expect(container.resources.limits).toHaveProperty('memory');
           for (const mount of container.volumeMounts ?? []) {
-            expect(mount.readOnly).toBe(true);
+            const isArchive = container.name === 'proxy' && mount.mountPath === archiveFolder;
+            expect(mount.readOnly).toBe(isArchive ? undefined : true);
             expect(mount.subPath).toBeUndefined();
           }
         }
@@ -239,12 +243,24 @@ describe.skipIf(!hasChartTools)(`what helm makes of the chart ${chartReason}`, (
     ]);
     for (const step of steps) {
       expect(step.image).toBe(deployment?.containers[0]?.image);
-      expect(envOf(step)).toEqual(envOf(deployment?.containers[0]));
+      expect({ ...envOf(step), POLICY_ARCHIVE_DIR: archiveFolder }).toEqual(envOf(deployment?.containers[0]));
     }
     const ownPolicy = one(resources, 'ConfigMap', 'release-guest-token-proxy-preflight');
     expect(ownPolicy.data).toEqual(one(resources, 'ConfigMap', 'release-guest-token-proxy-policy').data);
     const weight = (resource: Resource): number => Number(resource.metadata.annotations?.['helm.sh/hook-weight']);
     expect(weight(ownPolicy)).toBeLessThan(weight(job));
+  });
+
+  it('keeps the policies that were in use in the one folder that the image may write to', () => {
+    const pod = podSpecOf(one(resourcesIn(render([everything])), 'Deployment'));
+    const mount = pod?.containers[0]?.volumeMounts?.find(({ mountPath }) => mountPath === archiveFolder);
+    expect(mount).toEqual({ name: 'policy-archive', mountPath: archiveFolder });
+    expect(pod?.volumes).toContainEqual({
+      name: 'policy-archive',
+      persistentVolumeClaim: { claimName: 'guest-token-policies' },
+    });
+    expect(readFileSync('Dockerfile', 'utf8')).toContain(`"--allow-fs-write=${archiveFolder}/*"`);
+    expect(render([minimal])).not.toContain(archiveFolder);
   });
 
   it('names the image by digest where one is given, else by the version', () => {

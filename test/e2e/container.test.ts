@@ -176,7 +176,8 @@ describe.skipIf(noEngine !== undefined)(engineTitle('the container image'), () =
 
     expect(Config.User).toMatch(/^[1-9]\d*:[1-9]\d*$/);
     expect(Config.Entrypoint).toEqual([
-      ...['node', '--permission', '--allow-fs-read=*', '--disable-proto=delete'],
+      ...['node', '--permission', '--allow-fs-read=*'],
+      ...['--allow-fs-write=/var/lib/guest-token-proxy/policies/*', '--disable-proto=delete'],
       '/app/dist/main.js',
     ]);
     expect(Config.Cmd).toEqual(['serve']);

@@ -1,9 +1,11 @@
-// Policy tests as a gate before a policy is used, and a shadow policy beside it, on the built program.
-import { writeFileSync } from 'node:fs';
+// Policy tests as a gate before a policy is used, an archive of those that were, and a shadow policy, on the built program.
+import { spawnSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { startSimulatedDatabrain, type SimulatedDatabrain } from '../../demo/databrain/start-simulated-databrain.ts';
-import { createProgramBuild, startProgram, type LogLine, type Program } from '../support/program.ts';
+import { createProgramBuild, runProgram, startProgram, type LogLine, type Program } from '../support/program.ts';
 import { signToken } from '../support/sign-token.ts';
 
 const secret = 'the secret of the policy file tests, at least 32 bytes'.replace(',', '');
@@ -121,6 +123,82 @@ describe('POLICY_TEST_FILES', () => {
   it('stops the start too', async () => {
     const failing = start(env, { ...files, 'policy.yaml': policyFor('someone-else') });
     await expect(failing).rejects.toThrow(/ended with 78: sales\.policy-test\.yaml:2:\d+: the policy fails the test/);
+  });
+});
+
+describe('POLICY_ARCHIVE_DIR', () => {
+  let archive = '';
+  beforeEach(() => {
+    archive = mkdtempSync(join(tmpdir(), 'guest-token-archive-'));
+  });
+  afterEach(() => rmSync(archive, { recursive: true, force: true }));
+
+  const env = () => ({ POLICY_ARCHIVE_DIR: archive });
+  const claims = { sub: 'u1', org_id: 'acme', note };
+  const archivedAs = (revision: unknown): string =>
+    join(archive, readdirSync(archive).find((name) => name.startsWith(String(revision))) ?? 'nothing');
+
+  it('proves by log line, archived policy and claims which rights a token had, also after the policy changed', async () => {
+    const running = await start(env(), { 'policy.yaml': policyFor('${claims.sub}') });
+    expect((await askAs(running)).status).toBe(200);
+    const line = await logged(running, 'guest token issued');
+
+    writeFileSync(join(running.folder, 'policy.yaml'), policyFor('${claims.org_id}'));
+    await logged(running, 'the policy was reloaded');
+    expect((await askAs(running)).status).toBe(200);
+    await running.stop();
+    const last = running.lines().findLast(({ event }) => event === 'guest_token.issued');
+
+    expect(last?.['policyRevision']).not.toBe(line['policyRevision']);
+    for (const { policyRevision, requestSha256 } of [line, last ?? {}] as readonly Record<string, unknown>[]) {
+      const args = ['explain', '--policy', archivedAs(policyRevision), '--claims', JSON.stringify(claims)];
+      const explained = await runProgram(await build.path(), args, {});
+      expect(explained.output).toContain(String(requestSha256));
+      const { policy } = JSON.parse((await runProgram(await build.path(), [...args, '--json'], {})).output) as {
+        policy: { revision: string };
+      };
+      expect(policy.revision).toBe(policyRevision);
+    }
+  });
+
+  it('takes no policy into use that it cannot keep, says so, and takes it as soon as it can', async () => {
+    const running = await start(env(), { 'policy.yaml': policyFor('${claims.sub}') });
+    rmSync(archive, { recursive: true });
+    writeFileSync(join(running.folder, 'policy.yaml'), policyFor('${claims.org_id}'));
+    const { problem } = await logged(running, 'policy was refused');
+    expect(problem).toMatch(/^POLICY_ARCHIVE_DIR: .*\(ENOENT\)/);
+    expect((await askAs(running)).status).toBe(200);
+    expect(databrain.requests.at(-1)?.body).toMatchObject({ params: { userIdentifier: 'u1' } });
+    expect(await metricsOf(running)).toContain('guest_token_policy_reloads_total{result="failed"} 1');
+
+    mkdirSync(archive);
+    const { policyRevision } = await logged(running, 'the policy was reloaded');
+    expect(readFileSync(archivedAs(policyRevision), 'utf8')).toBe(policyFor('${claims.org_id}'));
+    expect(running.lines().filter(({ message }) => message.includes('policy was refused'))).toHaveLength(1);
+  });
+
+  it('stops the start with all other problems when it cannot be written', async () => {
+    const failing = start({ POLICY_ARCHIVE_DIR: join(archive, 'missing'), JWT_AUDIENCE: '' }, {});
+    await expect(failing).rejects.toThrow(/ended with 78: [^]*POLICY_ARCHIVE_DIR: .*ENOENT.*\n/);
+    await expect(failing).rejects.toThrow(/JWT_AUDIENCE/);
+  });
+
+  it('needs one permission of Node.js, for its folder alone', async () => {
+    const path = await build.path();
+    const settings = { JWT_SECRET: secret, JWT_ISSUER: 'https://issuer.example', JWT_AUDIENCE: 'guest-token' };
+    writeFileSync(join(archive, 'policy.yaml'), policyFor('${claims.sub}'));
+    const check = (...flags: readonly string[]) =>
+      spawnSync(process.execPath, ['--permission', '--allow-fs-read=*', ...flags, path, 'check'], {
+        cwd: archive,
+        env: { ...settings, DATABRAIN_API_KEY: apiKey, ...env() },
+        encoding: 'utf8',
+      });
+    const refused = check();
+    expect(refused.stderr).toMatch(/^POLICY_ARCHIVE_DIR: .*ERR_ACCESS_DENIED.*--allow-fs-write/m);
+    expect(refused.status).toBe(78);
+    const allowed = check(`--allow-fs-write=${archive}/*`);
+    expect(`${allowed.stdout}${allowed.stderr}`).toContain('ok: policy.yaml');
+    expect(readdirSync(archive)).toEqual(['policy.yaml']);
   });
 });
 

@@ -58,13 +58,15 @@ function toVault({ address, token: rootToken, key }: Vitals, child: ChildProcess
     api,
     seal: async () => void (await api('PUT', 'sys/seal')),
     unseal: async () => {
-      // RustyVault's own timers now and then refuse to start again so soon.
+      // RustyVault's own timers now and then refuse to start again so soon, and leave it half open: it counts as
+      // unsealed then, and only sealing it once more helps.
       for (let attempt = 1; ; attempt += 1) {
         try {
           await api('PUT', 'sys/unseal', { key });
           return;
         } catch (error) {
           if (attempt === 20) throw error;
+          await api('PUT', 'sys/seal').catch(() => undefined);
           await new Promise((resolve) => setTimeout(resolve, 500));
         }
       }

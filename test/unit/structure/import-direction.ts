@@ -65,7 +65,7 @@ const directions: Readonly<Record<string, Rule>> = {
   telemetry: { uses: ground, knows: [...shared, ...stages, 'config'] },
   http: { uses: [...ground, ...shared], knows: [...stages, 'config', 'playground', 'telemetry'] },
   app: { uses: [...everyPart, 'playground', 'reload'], knows: [] },
-  commands: { uses: [...everyPart, 'app', 'shipped-files'], knows: [] },
+  commands: { uses: [...everyPart, 'app', 'reload', 'shipped-files'], knows: [] },
   /** Runs in a browser: knows nothing of the service. */
   browser: { uses: [], knows: [] },
   main: { uses: [...ground, 'commands'], knows: [] },
