@@ -162,7 +162,7 @@ function filterValueField(scope: FilterScope, isMetric: boolean, place: Place): 
         expected: ['number'],
         fix: 'Write a finite number',
       });
-    return known(Object.freeze({ ...value }));
+    return completeObjectField(Object.entries(value).map(([name, member]) => [name, known(member)]));
   }
   const expected: readonly ExpectedType[] = isMetric ? ['string', 'list', 'bool', 'number'] : ['string', 'list'];
   const rule = isMetric ? metricFilterRule : dashboardFilterRule;

@@ -12,7 +12,7 @@ export const known = <T>(value: T): Field<T> => ({ known: true, value });
 const computer = <T>(field: Field<T>): ((evaluation: Evaluation, index: number) => T) =>
   field.known ? () => field.value : field.compute;
 
-/** A map with these keys, in this order; undefined if one of its members had a problem. */
+/** A map with these keys; undefined if one of its members had a problem. */
 export function completeObjectField(
   entries: readonly (readonly [string, Field<unknown> | undefined])[],
 ): Field<Readonly<Record<string, unknown>>> | undefined {
@@ -20,12 +20,16 @@ export function completeObjectField(
   return complete.length === entries.length ? objectField(complete) : undefined;
 }
 
-/** A map with these keys, in this order. */
+/**
+ * A map with these keys. They are computed in the order given, and stand in the order of canonical JSON (RFC 8785 §3.2.3),
+ * so that the text of a body is the canonical one without sorting it again for every decision.
+ */
 export function objectField(
   entries: readonly (readonly [string, Field<unknown>])[],
 ): Field<Readonly<Record<string, unknown>>> {
   const skeleton: Record<string, unknown> = {};
-  for (const [key, field] of entries) skeleton[key] = field.known ? field.value : undefined;
+  const inOrder = entries.toSorted(([a], [b]) => (a < b ? -1 : 1));
+  for (const [key, field] of inOrder) skeleton[key] = field.known ? field.value : undefined;
   const computed = entries.flatMap(([key, field]) => (field.known ? [] : [{ key, compute: field.compute }]));
   if (computed.length === 0) return known(Object.freeze(skeleton));
   return {

@@ -126,6 +126,15 @@ describe('the hash of a request', () => {
     expect(hashOf(policy, { sub: 'ü € 😀' })).toBe(createHash('sha256').update(canonical).digest('hex'));
   });
 
+  it('is the same for names that JavaScript keeps in an order of its own', () => {
+    const policy = load(
+      '{ clientId: a, params: { appFilters: [{ metricId: m, values: { "9": x, "10": "${claims.y}" } }] } }',
+    );
+    const canonical =
+      '{"clientId":"a","dataAppName":"s","params":{"appFilters":[{"metricId":"m","values":{"10":"null","9":"x"}}]}}';
+    expect(hashOf(policy, { y: 'null' })).toBe(createHash('sha256').update(canonical).digest('hex'));
+  });
+
   it('does not depend on the order of members in the file or in claims, but on every value', () => {
     const one = load('{ clientId: a, datasourceName: d }');
     const other = load('{ datasourceName: d, clientId: a }');

@@ -48,8 +48,8 @@ request   SHA-256 ${requestSha256}
 
 Body
 {
-  "dataAppName": "sales",
   "clientId": "acme",
+  "dataAppName": "sales",
   "params": {
     "allowedEmbeds": [
       "overview",
@@ -68,8 +68,8 @@ Body
 }
 
 Where each field comes from
-  dataAppName                       "sales"     literal
   clientId                          "acme"      \${claims.org}         p.yaml:12:17  org = "acme"
+  dataAppName                       "sales"     literal
   params.allowedEmbeds[0]           "overview"  literal
   params.allowedEmbeds[1]           "costs"     \${claims.embed}       p.yaml:14:35  embed = "costs"
   params.appFilters[0].metricId     "revenue"   literal

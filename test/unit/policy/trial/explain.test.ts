@@ -302,8 +302,8 @@ dataApps:
       permissions: {}
 `);
     expect(fields?.slice(2)).toEqual([
-      { path: 'params.hideDashboardFilters', value: ['f', 'g'] },
       { path: 'params.appFilters', value: [] },
+      { path: 'params.hideDashboardFilters', value: ['f', 'g'] },
       { path: 'params.timezone', value: 'UTC' },
       { path: 'permissions', value: {} },
       { path: 'expiryTime', value: 3_600_000 },

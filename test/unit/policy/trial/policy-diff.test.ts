@@ -54,8 +54,8 @@ describe('a change of policy', () => {
     const old = permissions('isShowSideBar: false, isDisableMetricCreation: false');
     const now = permissions('isShowSideBar: true, isDisableMetricCreation: true');
     expect(changesOf(old, now)).toEqual([
-      'wider permissions.isShowSideBar',
       'narrower permissions.isDisableMetricCreation',
+      'wider permissions.isShowSideBar',
     ]);
     expect(changesOf(load('{ clientId: a }'), load('{ clientId: None }'))).toEqual(['wider clientId']);
     expect(changesOf(load('{ clientId: a }'), load('{ clientId: "${claims.missing}" }'))).toEqual([

@@ -131,7 +131,7 @@ describe('a policy test fails', () => {
     const shown = lines({ expect: 'denied' });
     expect(shown[1]).toBe('    expected a refusal, but this would be sent:');
     expect(JSON.parse(shown.slice(2).join(''))).toEqual(sent);
-    expect(shown.slice(2, 5)).toEqual(['    {', '      "dataAppName": "sales",', '      "clientId": "acme",']);
+    expect(shown.slice(2, 5)).toEqual(['    {', '      "clientId": "acme",', '      "dataAppName": "sales",']);
   });
 
   it('when something is refused that should be sent, and says why', () => {
