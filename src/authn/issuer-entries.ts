@@ -3,13 +3,14 @@
 import { closest } from '../closest.ts';
 import { ConfigurationError, type Problem } from '../problem.ts';
 import { parseStrictYaml } from '../strict-yaml.ts';
+import { whyUnusable, type TextKind } from '../unusable-text.ts';
 
 export interface IssuerEntry<Member extends string> {
   readonly has: (member: Member) => boolean;
   /** `file:line:column` of the member's value, or of the entry if it has none. */
   readonly location: (member: Member) => string;
   /** The value if present and right; a problem, and undefined, if present and wrong. */
-  readonly text: (member: Member) => string | undefined;
+  readonly text: (member: Member, kind?: TextKind) => string | undefined;
   /** One string or a list of strings. */
   readonly texts: (member: Member) => readonly string[] | undefined;
   readonly integer: (member: Member, min: number, max: number) => number | undefined;
@@ -38,6 +39,11 @@ function createEntry<Member extends string>(
   /** What `read` makes of a member that is there, or the problem that it cannot. */
   const read = <T>(member: Member, value: T | undefined, problem: string, fix: string): T | undefined =>
     value !== undefined || !has(member) ? value : report(member, problem, fix);
+  /** What was read, or the problem that one of its texts can never be right. */
+  function usable<T>(member: Member, value: T, texts: readonly string[], kind: TextKind): T | undefined {
+    const unusable = texts.map((text) => whyUnusable(text, kind)).find((found) => found !== undefined);
+    return unusable === undefined ? value : report(member, unusable.problem, unusable.fix);
+  }
   const valueOf = (member: Member): unknown => (has(member) ? values[member] : undefined);
 
   return {
@@ -45,16 +51,18 @@ function createEntry<Member extends string>(
     location: positionOf,
     report,
     missing: (member, meaning) => report(member, 'is missing', `Set ${member} to ${meaning}`),
-    text: (member) => {
+    text: (member, kind = 'text') => {
       const value = valueOf(member);
       const fix = 'Set a string; put quotes around it if it looks like a number';
-      return read(member, isText(value) ? value : undefined, 'is not a string', fix);
+      const text = read(member, isText(value) ? value : undefined, 'is not a string', fix);
+      return text === undefined ? undefined : usable(member, text, [text.replace(/\r?\n$/, '')], kind);
     },
     texts: (member) => {
       const value = valueOf(member);
       const items: readonly unknown[] = Array.isArray(value) ? value : [value];
       const problem = 'must be a string or a list of strings';
-      return read(member, items.every(isString) ? items : undefined, problem, 'Put quotes where needed');
+      const texts = read(member, items.every(isString) ? items : undefined, problem, 'Put quotes where needed');
+      return texts === undefined ? undefined : usable(member, texts, texts, 'list');
     },
     flag: (member) => {
       const value = valueOf(member);

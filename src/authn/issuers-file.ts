@@ -104,7 +104,7 @@ function readKey(entry: IssuerEntry<IssuerMember>, file: string, options: Issuer
       source === 'secretFile' ? { kind: 'secret', text: new Secret(text), encoding } : { kind: 'publicKey', text };
     return { key, location, file: { path, content } };
   }
-  const text = entry.text(source);
+  const text = entry.text(source, source === 'jwksUrl' ? 'text' : 'keys');
   if (text === undefined) return undefined;
   // A block scalar ends in a newline that nobody meant.
   const value = text.replace(/\r?\n$/, '');

@@ -4,6 +4,8 @@ import type { Problem } from '../problem.ts';
 import { originOf, secretText, type SecretOrigin, type SecretSetting } from '../secrets/secret-setting.ts';
 import { settingOf, sourceVariables } from '../secrets/secret-stores.ts';
 import { Secret } from '../secrets/secret.ts';
+import { whyUnusable } from '../unusable-text.ts';
+import { kindOfSetting } from './unusable-values.ts';
 import { namedApiKey, settings, type Setting, type SettingName } from './settings.ts';
 import type { StoredSecrets } from './stored-secrets.ts';
 
@@ -86,7 +88,12 @@ export function createReader(
       return report(`${name}_FILE`, `names a file that cannot be read (${code})`, 'Check the path and its permissions');
     }
     try {
-      return { name, value: new Secret(secretText(content)), file: { path, content } };
+      const text = secretText(content);
+      const unusable = whyUnusable(text, kindOfSetting(name) ?? 'keys');
+      if (unusable !== undefined) {
+        return report(`${name}_FILE`, `names a file whose content ${unusable.problem}`, unusable.fix);
+      }
+      return { name, value: new Secret(text), file: { path, content } };
     } catch (error) {
       const problem = error instanceof Error ? error.message : 'cannot be used';
       return report(`${name}_FILE`, `names a file that ${problem}`, 'Put the value, and nothing else, into the file');
@@ -103,6 +110,11 @@ export function createReader(
     const [first = name, second] = [name, ...sourceVariables(name)].filter((source) => raw(source) !== undefined);
     if (second !== undefined) return report(first, `is set, and ${second} too`, 'Keep exactly one of the two');
     const found = stored?.get(name) ?? fromFile(name);
+    const unusable =
+      found?.stored === undefined ? undefined : whyUnusable(found.value.reveal(), kindOfSetting(name) ?? 'keys');
+    if (found !== undefined && unusable !== undefined) {
+      return report(first, `names a value in ${originOf(found)} that ${unusable.problem}`, unusable.fix);
+    }
     if (found !== undefined) secretOrigins.push({ name, origin: originOf(found) });
     return found;
   }

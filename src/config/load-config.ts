@@ -7,7 +7,7 @@ import { readDatabrainUrl } from './addresses.ts';
 import { readCorsOrigins, standsForSubdomains } from './cors-origins.ts';
 import { readEgress, refuseUncheckedTls } from './egress.ts';
 import { createReader, type Environment, type ReadFile, type Reader } from './environment.ts';
-import { isUsableApiKey, type SecretOrigin, type SecretSetting } from '../secrets/secret-setting.ts';
+import { whyNoApiKey, type SecretOrigin, type SecretSetting } from '../secrets/secret-setting.ts';
 import type { IssuerConfig } from '../authn/issuer.ts';
 import { isSecretOf } from '../authn/keys/verification-key.ts';
 import type { Secret } from '../secrets/secret.ts';
@@ -97,9 +97,6 @@ function readCookieName(reader: Reader): string | undefined {
   return reader.report('JWT_COOKIE_NAME', 'is not a cookie name', 'Use letters, digits, - and _');
 }
 
-/** Databrain's keys are UUIDs today; anything this short is a slip, not a key. */
-const minApiKeyLength = 8;
-
 function readApiKeys(reader: Reader): readonly SecretSetting[] {
   const keys: SecretSetting[] = [];
   for (const name of ['DATABRAIN_API_KEY', ...reader.namedApiKeys()]) {
@@ -108,17 +105,11 @@ function readApiKeys(reader: Reader): readonly SecretSetting[] {
       const places = [name, ...sourceVariables(name)];
       const reported = reader.problems.some((problem) => places.includes(problem.location));
       if (!reported) reader.report(name, 'is not set', `Set ${name} or ${name}_FILE to the API key of the data app`);
-    } else if (key.value.reveal().length < minApiKeyLength) {
-      reader.report(name, `has fewer than ${minApiKeyLength} characters`, 'Set the whole key, as Databrain shows it');
-    } else if (isUsableApiKey(key.value.reveal())) {
-      keys.push(key);
-    } else {
-      reader.report(
-        name,
-        'has spaces, line breaks or other characters that no API key has',
-        'Set the key alone, on one line',
-      );
+      continue;
     }
+    const unusable = whyNoApiKey(key.value.reveal());
+    if (unusable === undefined) keys.push(key);
+    else reader.report(name, unusable.problem, unusable.fix);
   }
   return keys;
 }

@@ -1,6 +1,6 @@
 // The API keys of the data apps, by the name of the setting that holds each. Where a key comes from (environment, file,
 // store) is known here only; whoever calls the upstream asks by name at the moment of the call.
-import { isUsableApiKey, type SecretSetting } from './secret-setting.ts';
+import { whyNoApiKey, type SecretSetting } from './secret-setting.ts';
 import { Secret } from './secret.ts';
 import { watchSecret, type SecretWatch, type WatchedSecret } from './watch-secret.ts';
 
@@ -32,7 +32,8 @@ export function createApiKeys({ settings, watch, accept }: ApiKeysOptions): ApiK
       setting,
       watch,
       accept: (text) => {
-        if (!isUsableApiKey(text)) throw new Error('holds characters that no API key has');
+        const unusable = whyNoApiKey(text);
+        if (unusable !== undefined) throw new Error(unusable.problem);
         const key = new Secret(text);
         accept(name, key);
         keys.set(name, key);

@@ -1,4 +1,5 @@
 // A secret as the configuration found it: its value, and where it came from if it may change there.
+import { whyUnusable, type UnusableText } from '../unusable-text.ts';
 import type { SecretRead } from './secret-store.ts';
 import { Secret } from './secret.ts';
 
@@ -38,8 +39,24 @@ export function secretText(content: Buffer): string {
   return value;
 }
 
-/** Sent in a header as it is: visible ASCII without spaces. A key of several lines is several keys by mistake. */
-export const isUsableApiKey = (value: string): boolean => /^[\x21-\x7E]{1,512}$/.test(value);
+/** Databrain's keys are UUIDs today; anything this short is a slip, not a key. */
+const minApiKeyLength = 8;
+
+/**
+ * Why a text cannot be an API key, or undefined. It is sent in a header as it is: visible ASCII without spaces. A key of
+ * several lines is several keys by mistake.
+ */
+export function whyNoApiKey(value: string): UnusableText | undefined {
+  if (value.length < minApiKeyLength) {
+    return { problem: `has fewer than ${minApiKeyLength} characters`, fix: 'Set the whole key, as Databrain shows it' };
+  }
+  const unusable = whyUnusable(value, 'secret');
+  if (unusable !== undefined || /^[\x21-\x7E]{1,512}$/.test(value)) return unusable;
+  return {
+    problem: 'has spaces, line breaks or other characters that no API key has',
+    fix: 'Set the key alone, on one line',
+  };
+}
 
 export interface SecretOrigin {
   readonly name: string;

@@ -3,6 +3,7 @@
 // short and linear in its length: it finds mistakes, it does not prove that a secret is random.
 import { createPrivateKey, createPublicKey, createSecretKey, X509Certificate } from 'node:crypto';
 import { Secret } from '../../secrets/secret.ts';
+import { whyUnusable } from '../../unusable-text.ts';
 import { hmacKeyBytesFor, type Algorithm } from './algorithms.ts';
 import { maxCandidateKeys } from './key-ring.ts';
 import { KeyRefused, type VerificationKey } from './verification-key.ts';
@@ -73,6 +74,8 @@ function decode(line: string, encoding: SecretEncoding): Buffer | undefined {
 function loadLine(line: string, wanted: readonly Algorithm[], encoding: SecretEncoding): VerificationKey {
   if (line === '') throw new KeyRefused('has an empty line');
   if (line.trim() !== line) throw new KeyRefused('has white space at the start or end of a key');
+  const unusable = whyUnusable(line, 'secret');
+  if (unusable !== undefined) throw new KeyRefused(unusable.problem);
   if (line.includes(',')) throw new KeyRefused('has a comma; several keys are written one a line');
   // Text that is not what was written would be another key.
   if (line.includes('\uFFFD') || !line.isWellFormed()) throw new KeyRefused('is not UTF-8 text');

@@ -1,39 +1,10 @@
+import { generateKeyPairSync } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
-import { unusableValues, whyUnusable } from '../../../src/config/unusable-values.ts';
-
-describe('a text that can never be right', () => {
-  it.each([
-    ['double quotes', '"https://issuer.example"', 'text'],
-    ['single quotes', "'guest-token'", 'text'],
-    ['quotes around an entry of a list', 'a,"b"', 'list'],
-    ['quotes around a random secret', '"kJ8s+0dGwq/3h1pXvC4nT7yL9mB2eR5a"', 'secret'],
-    ['a blank at the end', 'https://issuer.example ', 'text'],
-    ['a tab at the beginning', '\tpolicy.yaml', 'text'],
-    ['a newline at the end of a secret', 'kJ8s+0dGwq/3h1pXvC4nT7yL9mB2eR5a\n', 'secret'],
-    ['angle brackets', 'https://<tenant>.eu.auth0.com/', 'text'],
-    ['a variable that nobody replaced', 'https://${TENANT}.example.com', 'text'],
-    ['a template that nobody rendered', '{{ .Values.issuer }}', 'text'],
-    ['the words of an example', 'https://your-tenant.eu.auth0.com/', 'text'],
-    ['dots for the rest', 'dbn_live_abc123...', 'secret'],
-    ['changeme', 'changeme', 'secret'],
-    ['your-api-key', 'your-api-key', 'secret'],
-    ['YOUR_DATABRAIN_API_KEY', 'YOUR_DATABRAIN_API_KEY', 'secret'],
-    ['a secret called secret', 'secret', 'secret'],
-    ['a variable as a secret', '${API_KEY}', 'secret'],
-  ] as const)('is one with %s', (_title, value, kind) => expect(whyUnusable(value, kind)).toBeDefined());
-
-  it.each([
-    ['an issuer', 'https://login.example.com/realms/main/', 'text'],
-    ['a folder of an app called that', '/srv/your-app/policy.yaml', 'text'],
-    ['a list with blanks between', 'a, b', 'list'],
-    ['a wildcard origin', 'https://*.app.example.com', 'list'],
-    ['a UUID', '5d0b1d5e-77aa-4d0c-9a39-7f3c1f4f2f13', 'secret'],
-    ['a random secret with brackets and braces', 'a<b>c${d}e{{f}}g-kJ8s0dGwq3h1pXvC4nT7', 'secret'],
-    ['one quote', '"', 'text'],
-    ['PEM that ends in a newline', '-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n', 'keys'],
-    ['an expression about a secret', 'my secret is longer than this', 'secret'],
-  ] as const)('is not %s', (_title, value, kind) => expect(whyUnusable(value, kind)).toBeUndefined());
-});
+import { loadConfig } from '../../../src/config/load-config.ts';
+import { noStoredSecrets } from '../../../src/config/stored-secrets.ts';
+import { unusableValues } from '../../../src/config/unusable-values.ts';
+import { ConfigurationError, type Problem } from '../../../src/problem.ts';
+import { Secret } from '../../../src/secrets/secret.ts';
 
 describe('the variables looked at', () => {
   it('are the settings, further API keys and the names of files, and nobody repeats their values', () => {
@@ -53,5 +24,91 @@ describe('the variables looked at', () => {
       'JWT_SECRET_FILE',
     ]);
     expect(JSON.stringify(problems)).not.toContain('0f0e7d2b');
+  });
+});
+
+const good = {
+  JWT_ISSUER: 'https://login.example.com/',
+  JWT_AUDIENCE: 'reports',
+  DATABRAIN_API_KEY: '5d0b1d5e-77aa-4d0c-9a39-7f3c1f4f2f13',
+};
+const { publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+
+/** What is wrong with settings, of which some are in files or in a store. */
+function problemsOf(
+  env: Record<string, string>,
+  { files = {}, stored = {} }: { files?: Record<string, string>; stored?: Record<string, string> } = {},
+): readonly Problem[] {
+  const get = (name: string) => {
+    const text = stored[name];
+    const source = { store: 'Vault', reference: 'secret/app#key', read: () => Promise.reject(new Error('unused')) };
+    return text === undefined ? undefined : { name, value: new Secret(text), stored: source };
+  };
+  try {
+    loadConfig(env, (path) => Buffer.from(files[path] ?? ''), { ...noStoredSecrets, get });
+    return [];
+  } catch (error) {
+    if (error instanceof ConfigurationError) return error.problems;
+    throw error;
+  }
+}
+
+describe('values that are not in variables', () => {
+  const { DATABRAIN_API_KEY: apiKey, ...others } = good;
+
+  it.each([
+    ['quotes', `"${apiKey}"`],
+    ['a blank at the end', `${apiKey} `],
+    ['a placeholder', 'your-databrain-api-key'],
+    ['one character', 'x'],
+  ])('are refused with %s, in a file and in a store', (_title, text) => {
+    const inFile = problemsOf({ ...others, DATABRAIN_API_KEY_FILE: '/key' }, { files: { '/key': `${text}\n` } });
+    const inStore = problemsOf(
+      { ...others, DATABRAIN_API_KEY_VAULT: 'secret/app#key' },
+      { stored: { DATABRAIN_API_KEY: text } },
+    );
+    for (const problems of [inFile, inStore]) {
+      expect(problems).toHaveLength(1);
+      expect(problems[0]?.location).toMatch(/^DATABRAIN_API_KEY(_FILE|_VAULT)?$/);
+      expect(JSON.stringify(problems)).not.toContain(apiKey);
+    }
+  });
+
+  it('are refused in each line of a secret, and in addresses of Redis', () => {
+    const files = {
+      '/secret': `kJ8s0dGwq3h1pXvC4nT7yL9mB2eR5aQ1\n"pXvC4nT7yL9mB2eR5aQ1kJ8s0dGwq3h1"\n`,
+      '/redis': "'redis://a'",
+    };
+    const problems = problemsOf({ ...good, JWT_SECRET_FILE: '/secret', REDIS_URL_FILE: '/redis' }, { files });
+    expect(problems.map(({ location }) => location).sort()).toEqual(['JWT_SECRET', 'REDIS_URL_FILE']);
+    expect(JSON.stringify(problems)).not.toContain('pXvC4nT7');
+  });
+
+  it('are keys in PEM, which may end in empty lines', () => {
+    const pem = `${publicKey.export({ format: 'pem', type: 'spki' }).toString()}\n\n`;
+    expect(problemsOf({ ...good, JWT_PUBLIC_KEY_FILE: '/pem' }, { files: { '/pem': pem } })).toEqual([]);
+  });
+
+  it('are refused in the issuers file, at their place', () => {
+    const { DATABRAIN_API_KEY } = good;
+    const file = `- issuer: "'https://login.example.com/'"
+  audience: reports
+- issuer: https://your-tenant.eu.auth0.com/
+  audience: [reports, changeme]
+- issuer: https://two.example.com/
+  audience: reports
+  jwksUrl: https://<tenant>.example.com/keys
+- issuer: https://three.example.com/
+  audience: reports
+  secret: '"kJ8s0dGwq3h1pXvC4nT7yL9mB2eR5aQ1"'
+`;
+    const problems = problemsOf({ DATABRAIN_API_KEY, JWT_ISSUERS_FILE: '/issuers' }, { files: { '/issuers': file } });
+    expect(problems.map(({ location }) => location)).toEqual([
+      '/issuers:1:11',
+      '/issuers:3:11',
+      '/issuers:4:13',
+      '/issuers:7:12',
+      '/issuers:10:11',
+    ]);
   });
 });

@@ -134,7 +134,7 @@ describe('HMAC secrets', () => {
   });
 
   it('may hold brackets and quotes, if they are no JSON object or list', () => {
-    for (const text of [`"${filler(32)}["`, `[${filler(32)}`, `${filler(32)}{}`]) expect(load(text)).toHaveLength(1);
+    for (const text of [`"${filler(32)}[`, `[${filler(32)}`, `${filler(32)}{}`]) expect(load(text)).toHaveLength(1);
   });
 
   it('are decoded as the signer decodes them', () => {

@@ -1,0 +1,56 @@
+// Texts that can never be right, whatever they are for: quotes that an env file kept, white space at the ends, words
+// copied from an example. Later each of them looks like a token that never matches or a key that is refused.
+
+export interface UnusableText {
+  /** What is wrong, as the rest of a sentence that begins with what holds the text. */
+  readonly problem: string;
+  readonly fix: string;
+}
+
+const isQuoted = (text: string): boolean => /^(["'`])[\s\S]*\1$/.test(text) && text.length > 1;
+
+/** Templates that nobody filled in: `<tenant>`, `${VAR}`, `{{ value }}`, `%NAME%`. */
+const unfilled = /<[a-z][a-z0-9 _.-]*>|\$\{[^}]*\}|\{\{[^}]*\}\}|%[A-Z_]{3,}%/i;
+const cutShort = /(\.{3}|…)$/;
+/** In addresses and audiences only: a folder may well be called like that, and an expression has braces. */
+const inAddress =
+  /\{[a-z][a-z0-9 _.-]*\}|\byour[-_ ](own|tenant|domain|realm|project|region|pool|org|organi[sz]ation|company|app|application|api|issuer|audience|client|auth0|host)\b|\byour(tenant|domain|company)\b/i;
+
+/** Whole texts that nobody means: words of examples, a variable that was not replaced, what a script makes of nothing. */
+const neverMeant =
+  /^(change[-_ ]?(me|it|this)|replace[-_ ]?(me|it|this)|to[-_ ]?do|tbd|fixme|placeholder|x{3,}|\*{3,}|undefined|null|nil|\[object \w+\])$/i;
+const unreplacedVariable = /^\$[A-Z_][A-Z0-9_]*$/;
+/** Whole texts that stand for a secret in documentation. */
+const stockSecret =
+  /^(dummy|example|your[-_ ].*|(my[-_ ]|the[-_ ]|an?[-_ ])?(databrain[-_ ])?(api[-_ ]?key|secret|token|password)|dbn_(live|test)_(abc|xxx|123|\.|your).*)$/i;
+
+/**
+ * `secret`: a random text, in which only what nobody generates is refused; `keys`: PEM or JSON, which may end in white
+ * space; `list`: comma-separated; `text`: everything else.
+ */
+export type TextKind = 'secret' | 'keys' | 'list' | 'text';
+
+function isPlaceholder(value: string, parts: readonly string[], kind: TextKind): boolean {
+  if (kind === 'keys') return false;
+  if (parts.some((part) => [neverMeant, unreplacedVariable, cutShort].some((form) => form.test(part)))) return true;
+  if (kind === 'secret') return stockSecret.test(value) || /^(<.*>|\$\{.*\}|\{\{.*\}\})$/.test(value);
+  const isAddress = kind === 'list' || /^[a-z]+:\/\//i.test(value);
+  return unfilled.test(value) || (isAddress && inAddress.test(value));
+}
+
+/** Why a text can never be right, or undefined. Looks at the text only; whether it fits its setting is for others to say. */
+export function whyUnusable(value: string, kind: TextKind): UnusableText | undefined {
+  const parts = kind === 'list' ? value.split(',').map((part) => part.trim()) : [value];
+  if (isQuoted(value.trim()) || parts.some(isQuoted)) {
+    return {
+      problem: 'has quotes around its value, and they count as part of it',
+      fix: 'Remove the quotes: docker run --env-file and Kubernetes keep them',
+    };
+  }
+  if (kind !== 'keys' && kind !== 'list' && value.trim() !== value) {
+    return { problem: 'begins or ends with white space', fix: 'Remove the white space' };
+  }
+  return isPlaceholder(value, parts, kind)
+    ? { problem: 'holds a placeholder from an example', fix: 'Replace it with the real value' }
+    : undefined;
+}

@@ -1,0 +1,43 @@
+import { describe, expect, it } from 'vitest';
+import { whyUnusable } from '../../src/unusable-text.ts';
+
+describe('a text that can never be right', () => {
+  it.each([
+    ['double quotes', '"https://issuer.example"', 'text'],
+    ['single quotes', "'guest-token'", 'text'],
+    ['quotes around an entry of a list', 'a,"b"', 'list'],
+    ['quotes around a random secret', '"kJ8s+0dGwq/3h1pXvC4nT7yL9mB2eR5a"', 'secret'],
+    ['a blank at the end', 'https://issuer.example ', 'text'],
+    ['a tab at the beginning', '\tpolicy.yaml', 'text'],
+    ['a newline at the end of a secret', 'kJ8s+0dGwq/3h1pXvC4nT7yL9mB2eR5a\n', 'secret'],
+    ['angle brackets', 'https://<tenant>.eu.auth0.com/', 'text'],
+    ['a variable that nobody replaced', 'https://${TENANT}.example.com', 'text'],
+    ['a template that nobody rendered', '{{ .Values.issuer }}', 'text'],
+    ['the words of an example', 'https://your-tenant.eu.auth0.com/', 'text'],
+    ['dots for the rest', 'dbn_live_abc123...', 'secret'],
+    ['changeme', 'changeme', 'secret'],
+    ['your-api-key', 'your-api-key', 'secret'],
+    ['YOUR_DATABRAIN_API_KEY', 'YOUR_DATABRAIN_API_KEY', 'secret'],
+    ['a secret called secret', 'secret', 'secret'],
+    ['a variable as a secret', '${API_KEY}', 'secret'],
+    ['a variable that no shell replaced', '$DATABRAIN_API_KEY', 'secret'],
+    ['what a script makes of nothing', 'undefined', 'secret'],
+    ['changeme for an audience', 'changeme', 'list'],
+    ['null beside a good audience', 'reports,null', 'list'],
+    ['an object that was printed', '[object Object]', 'text'],
+    ['the template of an issuer', 'https://login.microsoftonline.com/{tenantid}/v2.0', 'text'],
+  ] as const)('is one with %s', (_title, value, kind) => expect(whyUnusable(value, kind)).toBeDefined());
+
+  it.each([
+    ['an issuer', 'https://login.example.com/realms/main/', 'text'],
+    ['a folder of an app called that', '/srv/your-app/policy.yaml', 'text'],
+    ['a list with blanks between', 'a, b', 'list'],
+    ['a wildcard origin', 'https://*.app.example.com', 'list'],
+    ['a UUID', '5d0b1d5e-77aa-4d0c-9a39-7f3c1f4f2f13', 'secret'],
+    ['a random secret with brackets and braces', 'a<b>c${d}e{{f}}g-kJ8s0dGwq3h1pXvC4nT7', 'secret'],
+    ['a random secret that begins with a dollar', '$aB3kJ8s0dGwq3h1pXvC4nT7yL9mB2eR5', 'secret'],
+    ['one quote', '"', 'text'],
+    ['PEM that ends in a newline', '-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n', 'keys'],
+    ['an expression about a secret', 'my secret is longer than this', 'secret'],
+  ] as const)('is not %s', (_title, value, kind) => expect(whyUnusable(value, kind)).toBeUndefined());
+});
