@@ -110,7 +110,7 @@ function candidateKeys(
   if (able.length === 0) {
     return kid !== undefined && ring.names(kid)
       ? refuseToken('algorithm_refused', { received: algorithm, expected: config.algorithms })
-      : refuseToken('key_unknown', { received: kid });
+      : refuseToken('key_unknown', { received: kid, expected: ring.kids });
   }
   // RFC 8017 §8.1.2 step 1. OpenSSL takes a PSS signature whose leading zeros were cut off, and a token that can be
   // written in two ways gets past whatever knows tokens by their text.

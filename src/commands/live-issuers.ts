@@ -13,7 +13,7 @@ const maxLeftOut = 10;
 const leftOutText = (leftOut: readonly { readonly which: string; readonly why: string }[]): string =>
   leftOut
     .slice(0, maxLeftOut)
-    .map(({ which, why }) => `key ${which} ${why}`)
+    .map(({ which, why }) => `${which} ${why}`)
     .join('; ');
 
 /** What went wrong with an issuer's keys, with both values where two differ. */
@@ -33,7 +33,7 @@ export function keySetProblem(report: KeySetReport & { readonly kind: 'failed' }
   return {
     location: iss,
     problem: `its keys could not be fetched (${failure}): ${facts.join(', ')}`,
-    fix: fix ?? 'Compare JWT_ISSUER and JWT_JWKS_URL with what the identity provider documents',
+    fix,
   };
 }
 

@@ -71,7 +71,7 @@ describe('an examination', () => {
     );
     expect(forged.result).toMatchObject({ reason: 'audience_refused', isSigned: false });
     const unknown = await examineToken(options(), token({}, { kid: 'b' }));
-    expect(unknown.result).toMatchObject({ reason: 'key_unknown', received: 'b' });
+    expect(unknown.result).toMatchObject({ reason: 'key_unknown', received: 'b', expected: ['a'] });
     const other = await examineToken(options(), token({ iss: 'https://other.example' }));
     expect(other.result).toMatchObject({ reason: 'issuer_refused', received: 'https://other.example' });
     const opaque = await examineToken(options(), 'an-opaque-token');

@@ -379,8 +379,12 @@ describe('a fetched key set', () => {
 describe('why keys could not be fetched', () => {
   const detailOf = async (answer: Answer): Promise<unknown> => {
     const { server } = await setUp({ answer, maxKeySetBytes: 10_000 });
-    const { failure, detail } = server.events[0] as unknown as { failure: string; detail: { url?: string } };
-    const { url, ...rest } = detail;
+    const { failure, detail } = server.events[0] as unknown as {
+      failure: string;
+      detail: { url?: string; fix?: string };
+    };
+    const { url, fix, ...rest } = detail;
+    expect(fix).toMatch(/^[A-Z].{20}/);
     expect(url).toMatch(/^http:\/\/127\.0\.0\.1:\d+\/jwks$/);
     return [failure, rest];
   };
@@ -400,7 +404,7 @@ describe('why keys could not be fetched', () => {
     [
       'that it is a single key',
       json(key.jwk),
-      ['set_refused', { problem: 'is not a JWK set: it is a single JWK, without list of "keys"' }],
+      ['set_refused', { problem: 'is not a JWK set: it is a single JWK, without a list of "keys"' }],
     ],
     [
       'why each key was left out',

@@ -46,7 +46,7 @@ export function loadJwkSet(document: JsonObject, wanted: readonly Algorithm[]): 
   const entries = own(document, 'keys');
   if (!Array.isArray(entries)) {
     const isKey = Object.hasOwn(document, 'kty');
-    throw new KeyRefused(`is not a JWK set: it ${isKey ? 'is a single JWK, without' : 'has no'} list of "keys"`);
+    throw new KeyRefused(`is not a JWK set: it ${isKey ? 'is a single JWK, without a' : 'has no'} list of "keys"`);
   }
   if (entries.length > maxKeysInSet) throw new KeyRefused(`holds more than ${maxKeysInSet} keys`);
 

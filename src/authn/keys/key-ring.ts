@@ -11,6 +11,8 @@ export interface KeyInForce extends VerificationKey {
 
 export interface KeyRing {
   readonly keys: readonly KeyInForce[];
+  /** The names of the keys, without repetition. */
+  readonly kids: readonly string[];
   /** Whether one of the keys has this `kid`. */
   readonly names: (kid: string) => boolean;
   /**
@@ -27,10 +29,11 @@ export const maxCandidateKeys = 8;
 
 export function createKeyRing(keys: readonly KeyInForce[]): KeyRing {
   const held = new Set(keys);
-  const kids = new Set(keys.map(({ kid }) => kid));
+  const kids = new Set(keys.flatMap(({ kid }) => (kid === undefined ? [] : [kid])));
 
   return {
     keys,
+    kids: [...kids],
     names: (kid) => kids.has(kid),
     candidates: (kid, algorithm) => {
       const able = keys.filter((key) => key.algorithms.includes(algorithm));

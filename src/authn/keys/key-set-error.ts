@@ -18,7 +18,8 @@ export type KeySetFailure =
   /** Ours, not the issuer's. */
   | 'bug';
 
-export interface KeySetFailureDetail {
+/** What is known of a failure. */
+export interface KeySetFailureFacts {
   /** The address that was asked, without its query. */
   readonly url?: string;
   readonly httpStatus?: number;
@@ -31,7 +32,12 @@ export interface KeySetFailureDetail {
   readonly expected?: string;
   readonly problem?: string;
   readonly leftOut?: readonly LeftOutKey[];
+  /** Only where something better is known than what the kind of failure says. */
   readonly fix?: string;
+}
+
+export interface KeySetFailureDetail extends KeySetFailureFacts {
+  readonly fix: string;
 }
 
 export class KeySetError extends Error {
@@ -39,10 +45,10 @@ export class KeySetError extends Error {
   readonly failure: KeySetFailure;
   readonly detail: KeySetFailureDetail;
 
-  constructor(failure: KeySetFailure, detail: KeySetFailureDetail = {}) {
+  constructor(failure: KeySetFailure, facts: KeySetFailureFacts = {}) {
     super(`the key set could not be fetched (${failure})`);
     this.failure = failure;
-    this.detail = detail;
+    this.detail = { ...facts, fix: facts.fix ?? fixByFailure[failure] };
   }
 }
 
@@ -73,6 +79,23 @@ const fixes: ReadonlyMap<string, string> = new Map([
     'Check that the port speaks TLS; for http inside a cluster there is INSECURE_JWT_HTTP',
   ],
 ]);
+
+/** What to do about a failure of which nothing more is known. */
+export const fixByFailure = {
+  timeout: 'Check the network, and whether the issuer is overloaded',
+  unreachable: 'Check the address, the network and its firewalls',
+  redirect: 'Redirects are not followed: set the address that it leads to, if that is the issuer’s own',
+  status: 'Check realm, tenant and path of the address; with a browser it must show JSON',
+  encoded: 'Have the issuer, or what stands before it, send the document uncompressed',
+  too_large: 'Check that the address is that of a JWK set',
+  not_json: 'Check that the address is that of a JWK set, and no login page stands before it',
+  issuer_mismatch: 'Set the issuer to exactly what its metadata and its tokens say, the slash at the end included',
+  address_refused:
+    'Set the address of the keys yourself, in JWT_JWKS_URL or jwksUrl; for http inside a cluster there is INSECURE_JWT_HTTP',
+  set_refused: 'Set the address of a JWK set: an object with a list "keys" of public keys',
+  no_usable_key: 'Set the algorithms that the issuer signs with (JWT_ALGORITHMS), or correct its keys',
+  bug: 'Report it, with this line',
+} as const satisfies Readonly<Record<KeySetFailure, string>>;
 
 /** The `code` of whatever a request failed with, and what to do about it, where that is known. */
 export function explainNetworkError(error: unknown): { errorCode?: string; fix?: string } {

@@ -9,7 +9,7 @@ import {
   explainNetworkError,
   KeySetError,
   type KeySetFailure,
-  type KeySetFailureDetail,
+  type KeySetFailureFacts,
 } from './key-set-error.ts';
 
 export interface FetchedDocument {
@@ -83,7 +83,7 @@ export function createDocumentFetcher(options: DocumentFetcherOptions): Document
     });
     // A body that fails after we stopped listening would otherwise end the process.
     body.on('error', () => undefined);
-    const refuse = (failure: KeySetFailure, detail: KeySetFailureDetail = {}): never => {
+    const refuse = (failure: KeySetFailure, detail: KeySetFailureFacts = {}): never => {
       body.destroy();
       throw new KeySetError(failure, { url, httpStatus: statusCode, ...detail });
     };

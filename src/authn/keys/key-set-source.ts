@@ -43,8 +43,7 @@ export function jwksUriOf(document: JsonObject, issuer: IssuerConfig, metadataUr
   // RFC 8414 §3.3: without this, whoever serves the document could speak for another issuer.
   const named = own(document, 'issuer');
   if (named !== issuer.iss) {
-    const fix = 'Set the issuer to exactly what its metadata and its tokens say, the slash at the end included';
-    throw new KeySetError('issuer_mismatch', { url, received: printable(named), expected: issuer.iss, fix });
+    throw new KeySetError('issuer_mismatch', { url, received: printable(named), expected: issuer.iss });
   }
   const uri = own(document, 'jwks_uri');
   const keysUrl = typeof uri === 'string' ? trustedUrl(uri, issuer.allowHttp) : undefined;

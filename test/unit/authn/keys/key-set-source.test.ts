@@ -84,6 +84,7 @@ describe('metadata that cannot be used', () => {
       url: there,
       received: 'http://keys.example/k',
       problem: 'jwks_uri is not an https address',
+      fix: expect.stringContaining('JWT_JWKS_URL') as string,
     });
     expect(detailOf(() => uriOf('https://127.0.0.1/k'))).toMatchObject({
       problem: 'jwks_uri is on this machine, and the issuer is not',

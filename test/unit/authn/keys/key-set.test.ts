@@ -1,7 +1,7 @@
 // The life of a key set in time that the test moves: what is scheduled when, and with which bounds.
 import { generateKeyPairSync } from 'node:crypto';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { KeySetError } from '../../../../src/authn/keys/key-set-error.ts';
+import { fixByFailure, KeySetError } from '../../../../src/authn/keys/key-set-error.ts';
 import { maxAgeMs } from '../../../../src/authn/keys/key-set-fetch.ts';
 import type { FetchedKeySet } from '../../../../src/authn/keys/key-set-source.ts';
 import { createKeySet, defaultTimings, type KeySet } from '../../../../src/authn/keys/key-set.ts';
@@ -264,9 +264,9 @@ describe('events', () => {
     expect(events).toEqual([
       { ...fetched, changed: true, recovered: false },
       { ...fetched, changed: false, recovered: false },
-      { ...failed, detail: {}, repeated: false },
-      { ...failed, detail: {}, repeated: true },
-      { ...failed, detail: { httpStatus: 404 }, repeated: false },
+      { ...failed, detail: { fix: fixByFailure.status }, repeated: false },
+      { ...failed, detail: { fix: fixByFailure.status }, repeated: true },
+      { ...failed, detail: { httpStatus: 404, fix: fixByFailure.status }, repeated: false },
       { ...fetched, changed: false, recovered: true },
     ]);
   });
