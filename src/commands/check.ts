@@ -9,7 +9,6 @@ import { exitCode, type Command, type CommandContext } from './command.ts';
 import { fetchListing } from './embeds-listing.ts';
 import { checkIssuers } from './live-issuers.ts';
 import { parseWords } from './parse-args.ts';
-import { withPolicyFile } from './trial-policy.ts';
 import { exitCodeOf, loadConfigurationFor, storedSecretsFor } from './surroundings.ts';
 
 const count = (number: number, noun: string): string => `${number} ${noun}${number === 1 ? '' : 's'}`;
@@ -75,18 +74,17 @@ prints every problem at once, one line each: location, problem, fix. Prints what
 
 Exit code 78 if the service would not start, 1 if --strict or --live finds something, or if a store of secrets is away.
 `,
-  run: async (commandContext) => {
-    const words = parseWords(checkCommand, commandContext, {
+  run: async (context) => {
+    const words = parseWords(checkCommand, context, {
       policy: { type: 'string' },
       strict: { type: 'boolean', default: false },
       live: { type: 'boolean', default: false },
     });
     if ('exit' in words) return words.exit;
-    const { strict, live } = words.values;
-    const context = withPolicyFile(commandContext, words.values.policy);
+    const { strict, live, policy: policyFile } = words.values;
     const stored = await storedSecretsFor(context);
     try {
-      const { config, policy, shadow } = await loadConfigurationFor(context, stored);
+      const { config, policy, shadow } = await loadConfigurationFor(context, stored, policyFile);
       const warnings = [...config.warnings, ...policy.policy.lint, ...(shadow?.policy.lint ?? [])];
       for (const warning of warnings) context.err(`${strict ? '' : 'warning: '}${toLine(warning)}\n`);
       for (const name of config.insecure)

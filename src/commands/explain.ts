@@ -13,7 +13,7 @@ import { examineOptions, keySetProblem } from './live-issuers.ts';
 import { parseWords } from './parse-args.ts';
 import { exitCodeOf, readFileFor, storedSecretsFor } from './surroundings.ts';
 import { readToken } from './token-argument.ts';
-import { loadTrialPolicy, withPolicyFile } from './trial-policy.ts';
+import { loadTrialPolicy } from './trial-policy.ts';
 
 /** The claims set of a compact JWS (RFC 7515 §3.1), unverified, or a sentence without anything of the token. */
 export function claimsOfToken(token: string): Readonly<Record<string, unknown>> | string {
@@ -34,8 +34,36 @@ export function claimsOfToken(token: string): Readonly<Record<string, unknown>> 
   return 'the token is not a JWT';
 }
 
+const maxShown = 10;
+
+/** Seconds since 1970 (RFC 7519 §2, NumericDate), for people; as they came if they are no time. */
+const timeText = (seconds: unknown): string => {
+  const date = new Date(typeof seconds === 'number' ? seconds * 1_000 : Number.NaN);
+  return Number.isNaN(date.getTime()) ? printable(seconds) : date.toISOString();
+};
+
+const timeReasons: ReadonlySet<string> = new Set([
+  'token_expired',
+  'token_not_yet_valid',
+  'token_issued_in_future',
+  'token_lifetime_too_long',
+]);
+
+/** The times of a token that was refused for them, beside the clock that refused it. */
+function timeLines(token: string, nowMs: number): readonly string[] {
+  const claims = claimsOfToken(token);
+  if (typeof claims === 'string') return [];
+  const times = ['iat', 'nbf', 'exp'].filter((name) => claims[name] !== undefined);
+  const shown = times.map((name) => `${name} ${timeText(claims[name])}`).join(', ');
+  return [`The token has: ${shown}`, `The clock here says: ${new Date(nowMs).toISOString()}`];
+}
+
 /** What came of a token's examination, for a person: only public values of it, cut and printable. */
-function examinationLines({ keySets, result, advice }: TokenExamination): readonly string[] {
+function examinationLines(
+  { keySets, result, advice }: TokenExamination,
+  token: string,
+  nowMs: number,
+): readonly string[] {
   const failed = keySets.flatMap((report) => (report.kind === 'failed' ? [toLine(keySetProblem(report))] : []));
   if (!isRefusal(result))
     return [...failed, `Verified: the token of ${printable(result.sub)} from ${result.iss} passes every check.`];
@@ -43,20 +71,29 @@ function examinationLines({ keySets, result, advice }: TokenExamination): readon
   const lines = [`Refused: ${code} (${reason})`];
   if (claim !== undefined) lines.push(`Claim: ${claim}`);
   if (received !== undefined) lines.push(`The token has: ${printable(received)}`);
-  if (expected !== undefined) lines.push(`Accepted: ${expected.map(printable).join(', ')}`);
+  if (timeReasons.has(reason)) lines.push(...timeLines(token, nowMs));
+  if (expected !== undefined && expected.length > 0) {
+    lines.push(
+      `Accepted: ${expected.slice(0, maxShown).map(printable).join(', ')}${expected.length > maxShown ? ', …' : ''}`,
+    );
+  }
   if (advice !== undefined) lines.push(`Cause: ${advice.cause}`, `Fix: ${advice.fix}`);
   if (advice?.hint !== undefined) lines.push(`Hint: ${advice.hint}`);
   return [...failed, ...lines];
 }
 
 /** Prints what the real checks say. Gives an exit code where there is nothing more to explain. */
-async function verifyFirst(token: string, context: CommandContext, json: boolean): Promise<number | undefined> {
+async function verifyFirst(
+  token: string,
+  context: CommandContext,
+  { json, policyFile }: { readonly json: boolean; readonly policyFile: string | undefined },
+): Promise<number | undefined> {
   const stored = await storedSecretsFor(context);
   try {
-    const { config } = loadConfiguration(context.env, readFileFor(context), stored);
+    const { config } = loadConfiguration(context.env, readFileFor(context), stored, policyFile);
     const examination = await examineToken(examineOptions(config, context.clock), token);
     const isRefused = isRefusal(examination.result);
-    const lines = examinationLines(examination);
+    const lines = examinationLines(examination, token, context.clock.now());
     if (json && isRefused) {
       const { code, reason, claim } = examination.result;
       const { advice } = examination;
@@ -103,22 +140,28 @@ Settings: POLICY_FILE, TOKEN_MAX_LIFETIME_SECONDS; with --verify those of serve.
       context.err(`explain: ${problem}. Try --help.\n`);
       return exitCode.usage;
     };
-    const { claims: claimsArgument, token: tokenArgument, 'data-app': dataApp, json, verify } = words.values;
-    const chosen = withPolicyFile(context, words.values.policy);
+    const {
+      claims: claimsArgument,
+      token: tokenArgument,
+      'data-app': dataApp,
+      json,
+      verify,
+      policy: policyFile,
+    } = words.values;
     if (claimsArgument !== undefined && tokenArgument !== undefined) return usage('give either --claims or --token');
     if (claimsArgument === undefined && tokenArgument === undefined) return usage('--claims is missing');
     if (verify && tokenArgument === undefined) return usage('--verify needs --token');
     const token = tokenArgument === undefined ? undefined : await readToken(tokenArgument, context);
     if (tokenArgument !== undefined && token === undefined) return usage('the file that --token names cannot be read');
     if (verify && token !== undefined) {
-      const exit = await verifyFirst(token, chosen, json);
+      const exit = await verifyFirst(token, context, { json, policyFile });
       if (exit !== undefined) return exit;
     }
     const claims = token === undefined ? await readClaims(claimsArgument ?? '', context) : claimsOfToken(token);
     if (typeof claims === 'string') return usage(claims);
 
     try {
-      const policy = loadTrialPolicy(context, words.values.policy);
+      const policy = loadTrialPolicy(context, policyFile);
       const nowMs = context.clock.now();
       const explanation = explain(policy, claims, dataApp, nowMs);
       if (json) {

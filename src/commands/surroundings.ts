@@ -42,10 +42,14 @@ async function problemOf(work: Promise<unknown> | undefined): Promise<readonly P
 }
 
 /** All that would stop the start, at once: settings, policies, and an archive of policies that cannot be written. */
-export async function loadConfigurationFor(context: CommandContext, stored: StoredSecrets): Promise<Configuration> {
+export async function loadConfigurationFor(
+  context: CommandContext,
+  stored: StoredSecrets,
+  policyFile?: string,
+): Promise<Configuration> {
   const problems = await problemOf(policyArchiveFor(context)?.probe());
   try {
-    const configuration = loadConfiguration(context.env, readFileFor(context), stored);
+    const configuration = loadConfiguration(context.env, readFileFor(context), stored, policyFile);
     if (problems.length === 0) return configuration;
   } catch (error) {
     if (!(error instanceof ConfigurationError)) throw error;

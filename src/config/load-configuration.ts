@@ -31,23 +31,31 @@ function collect<T>(problems: Problem[], step: () => T): T | undefined {
   }
 }
 
-function readPolicyFile(setting: string, path: string, readFile: ReadFile): Buffer {
+/** `setting`: which setting names the file; undefined if no setting does. */
+function readPolicyFile(setting: string | undefined, path: string, readFile: ReadFile): Buffer {
   try {
     return readFile(path);
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code ?? 'unknown error';
+    const problem = `cannot be read (${code})`;
     throw new ConfigurationError([
-      {
-        location: setting,
-        problem: `names a file that cannot be read (${code})`,
-        fix: 'Set it to the path of your policy',
-      },
+      setting === undefined
+        ? { location: path, problem, fix: 'Check the path and its permissions' }
+        : { location: setting, problem: `names a file that ${problem}`, fix: 'Set it to the path of your policy' },
     ]);
   }
 }
 
-/** Loads settings and policies. Throws ConfigurationError with the problems of all of them. */
-export function loadConfiguration(env: Environment, readFile: ReadFile, stored = noStoredSecrets): Configuration {
+/**
+ * Loads settings and policies. Throws ConfigurationError with the problems of all of them.
+ * @param policyFile the policy to load instead of the one that POLICY_FILE names
+ */
+export function loadConfiguration(
+  env: Environment,
+  readFile: ReadFile,
+  stored = noStoredSecrets,
+  policyFile?: string,
+): Configuration {
   const problems: Problem[] = [];
   const config = collect(problems, () => loadConfig(env, readFile, stored));
 
@@ -56,7 +64,7 @@ export function loadConfiguration(env: Environment, readFile: ReadFile, stored =
   const maxLifetimeSeconds =
     config?.maxLifetimeSeconds ?? reader.integer('TOKEN_MAX_LIFETIME_SECONDS', 1, 31_536_000) ?? 86_400;
   const apiKeyNames = config?.apiKeys.map(({ name }) => name);
-  const load = (setting: string, path: string): LoadedPolicy => {
+  const load = (setting: string | undefined, path: string): LoadedPolicy => {
     const content = readPolicyFile(setting, path, readFile);
     const policy = loadPolicy({
       text: content.toString('utf8'),
@@ -66,7 +74,9 @@ export function loadConfiguration(env: Environment, readFile: ReadFile, stored =
     });
     return { path, content, policy };
   };
-  const policy = collect(problems, () => load('POLICY_FILE', reader.text('POLICY_FILE') ?? ''));
+  const policy = collect(problems, () =>
+    policyFile === undefined ? load('POLICY_FILE', reader.text('POLICY_FILE') ?? '') : load(undefined, policyFile),
+  );
   const shadowPath = reader.text('POLICY_SHADOW_FILE');
   const shadow = shadowPath === undefined ? undefined : collect(problems, () => load('POLICY_SHADOW_FILE', shadowPath));
 

@@ -99,6 +99,25 @@ describe('explain --verify', () => {
     expect(out).toMatch(/^Fix: .+$/m);
   });
 
+  it('shows the times of a token beside the clock that refused it', async () => {
+    const { out } = await verify(tokenOf({ iat: now - 7200, exp: now - 3600 }));
+    const iso = (seconds: number): string => new Date(seconds * 1000).toISOString();
+    expect(out).toContain(`The token has: iat ${iso(now - 7200)}, exp ${iso(now - 3600)}\n`);
+    expect(out).toMatch(/^The clock here says: \d{4}-\d\d-\d\dT/m);
+  });
+
+  it('names the keys that there are when a token names another', async () => {
+    const { out } = await verify(
+      signToken(
+        'ES256',
+        privateKey,
+        { iss: env['JWT_ISSUER'], aud: 'reports', sub: 'ada', exp: now + 600 },
+        { kid: 'b' },
+      ),
+    );
+    expect(out).toContain('The token has: b\nAccepted: a\n');
+  });
+
   it('gives the same to machines', async () => {
     const refused = await verify(tokenOf({ aud: 'account' }), ['--json']);
     expect(JSON.parse(refused.out)).toMatchObject({ verified: false, refusal: { reason: 'audience_refused' } });
@@ -159,13 +178,15 @@ describe('check --live', () => {
     issuer.on('/gone', status(410));
     const { exitCode, err } = await check(more());
     expect(exitCode).toBe(1);
-    expect(err).toContain('its keys could not be fetched');
+    expect(err).toMatch(/its keys could not be fetched \(\w+\): .+\. (Check|Compare) .+\.\n$/);
     expect(err).toContain(text);
   });
 
   it('takes the policy that --policy names', async () => {
     const { exitCode, err } = await runCommand(checkCommand, ['--policy', 'nowhere.yaml'], { cwd, env });
     expect(exitCode).toBe(78);
-    expect(err).toContain('POLICY_FILE: ');
+    expect(err).toBe('nowhere.yaml: cannot be read (ENOENT). Check the path and its permissions.\n');
+    const verified = await verify(tokenOf(), ['--policy', 'nowhere.yaml']);
+    expect([verified.exitCode, verified.err]).toEqual([78, err]);
   });
 });
