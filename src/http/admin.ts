@@ -8,6 +8,7 @@ import { createRouteCheck, refusePlainly } from './fallbacks.ts';
 import { probePaths, registerHealth, type Readiness } from './health.ts';
 import { createHostList, readHost } from './host.ts';
 import { playgroundPaths, registerPlayground, type PlaygroundOptions } from './playground.ts';
+import { otherProtocolOf } from './raw-refusal.ts';
 import { createServer } from './server.ts';
 
 export interface AdminOptions {
@@ -41,7 +42,11 @@ export function createAdminListener(options: AdminOptions): FastifyInstance {
     addressKeyOf: () => undefined,
     onConnectionClosed: events.onConnectionClosed,
     onServerError: events.onServerError,
-    onProtocolError: () => true,
+    onProtocolError: (_connection, received) => {
+      const protocol = otherProtocolOf(received);
+      if (protocol !== undefined) events.onOtherProtocol('ADMIN_PORT', protocol);
+      return true;
+    },
     refusalHeaders: () => ({}),
     admit: async (request) => {
       const host = readHost(request.raw);

@@ -17,7 +17,7 @@ interface AuthenticationStepOptions {
   readonly authenticator: Authenticator;
   readonly credentials: CredentialOptions;
   /** Called with every token that is refused. */
-  readonly onRefusedToken: (refusal: TokenRefusal) => void;
+  readonly onRefusedToken: (refusal: TokenRefusal, requestId: string) => void;
 }
 
 const serviceErrorOf = ({ code, reason, claim, iss, sub, retryAfterSeconds }: TokenRefusal): ServiceError =>
@@ -50,7 +50,7 @@ export function createAuthenticate({
     if (typeof token !== 'string') throw serviceErrorOf(token);
     const result = await authenticator.authenticate(token);
     if (!('refused' in result)) return result;
-    onRefusedToken(result);
+    onRefusedToken(result, request.id);
     throw serviceErrorOf(result);
   };
 }

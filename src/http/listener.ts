@@ -20,9 +20,12 @@ export interface ListenerOptions {
   readonly addressKeyOf: (peer: string | undefined) => string | undefined;
   /** Called for every connection that was closed because of a bound. */
   readonly onConnectionClosed: (cause: ConnectionCause) => void;
-  /** Called for what was refused before it was a request. False: this address gets no answer any more. */
-  readonly onProtocolError: (connection: Connection) => boolean;
-  /** Further headers of such an answer; `received` is the piece of the request that the parser was given last. */
+  /**
+   * Called for what was refused before it was a request. False: this address gets no answer any more. `received` is the
+   * piece of input that the parser was given last.
+   */
+  readonly onProtocolError: (connection: Connection, received: Buffer | undefined) => boolean;
+  /** Further headers of such an answer. */
   readonly refusalHeaders: (received: Buffer | undefined) => Readonly<Record<string, string>>;
   /** Called with the code of an error of the listening socket itself; it goes on listening. */
   readonly onServerError: (code: string) => void;
@@ -109,7 +112,7 @@ export function createListener(options: ListenerOptions, handle: RequestListener
     }
     if (connection.refuse !== undefined) return;
     const { current, waiting } = connection;
-    const mayAnswer = onProtocolError(connection) && current?.headersSent !== true;
+    const mayAnswer = onProtocolError(connection, received) && current?.headersSent !== true;
     connection.refuse = () => (mayAnswer ? refuseRaw(socket, refusal, refusalHeaders(received)) : socket.destroy());
     // Whole requests that came before the error are answered first; the broken one is the last.
     if (waiting.at(-1)?.request.complete === false) waiting.pop();

@@ -27,9 +27,12 @@ import { readHost } from './host.ts';
 import { registerJsonBody } from './json-body.ts';
 import { openApiPath, registerOpenApi } from './openapi.ts';
 import { registerLimits } from './rate-limits.ts';
-import { originOf } from './raw-refusal.ts';
+import { originOf, otherProtocolOf } from './raw-refusal.ts';
 import { createServer } from './server.ts';
 import { createTrustedProxies } from './trusted-proxies.ts';
+
+/** What proxies say of the client in. Only the first is believed, and only of proxies in TRUST_PROXY. */
+const forwardingHeaders = ['x-forwarded-for', 'forwarded', 'x-real-ip'] as const;
 
 /** `draining`: not ready, but serving. `closing`: new work is refused. */
 export type Phase = 'serving' | 'draining' | 'closing';
@@ -42,7 +45,7 @@ export interface PublicListenerOptions {
   readonly events: EdgeEvents;
   readonly audit: Audit;
   readonly authenticator: Authenticator;
-  readonly onRefusedToken: (refusal: TokenRefusal) => void;
+  readonly onRefusedToken: (refusal: TokenRefusal, requestId: string) => void;
   readonly decide: (principal: Principal, dataApp: string | undefined) => Decision;
   readonly afterDecision?: (principal: Principal, dataApp: string | undefined, decision: Decision) => void;
   readonly issue: IssueGuestToken;
@@ -105,14 +108,16 @@ export async function createPublicListener(options: PublicListenerOptions): Prom
     addressKeyOf: (peer) => (isTrustedProxy?.(peer) === true ? undefined : toAddressKeys(peer).key),
     onConnectionClosed: events.onConnectionClosed,
     onServerError: events.onServerError,
-    onProtocolError: ({ addressKey }) => {
+    onProtocolError: ({ addressKey }, received) => {
       metrics.protocolErrors.inc();
+      const protocol = otherProtocolOf(received);
+      if (protocol !== undefined) events.onOtherProtocol('PORT', protocol);
       return addressKey === undefined || limits.countProtocolError(addressKey);
     },
     refusalHeaders: (received) => cors.headersForUnread(originOf(received)),
     admit: async (request, reply) => {
       progress.begin(request);
-      const { origin, 'x-forwarded-for': forwardedFor } = request.headers;
+      const { origin } = request.headers;
       reply.headers(cors.headersFor(origin));
       if (phase() !== 'serving') reply.header('connection', 'close');
       // Before anything that can refuse, and before the route's own onRequest, which authenticates.
@@ -121,8 +126,9 @@ export async function createPublicListener(options: PublicListenerOptions): Prom
         events.onUnknownOrigin(origin);
       }
       const { remoteAddress } = request.socket;
-      if (forwardedFor !== undefined && isTrustedProxy?.(remoteAddress) !== true) {
-        events.onUntrustedForwarding(toShortAddress(toAddressKeys(remoteAddress)));
+      const forwarding = forwardingHeaders.find((name) => request.headers[name] !== undefined);
+      if (forwarding !== undefined && isTrustedProxy?.(remoteAddress) !== true) {
+        events.onUntrustedForwarding(forwarding, toShortAddress(toAddressKeys(remoteAddress)));
       }
       readHost(request.raw);
     },

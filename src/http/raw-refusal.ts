@@ -48,6 +48,18 @@ export function originOf(received: Buffer | undefined): string | undefined {
   return lines.length === 1 ? lines[0]?.[1] : undefined;
 }
 
+/** Set by the first bytes of what is often sent to the wrong port or by a load balancer that is set up for it. */
+export type OtherProtocol = 'TLS' | 'PROXY protocol' | 'HTTP/2';
+
+/** Which other protocol a piece of input is in, if it is one that a wrong setting in front of us speaks. */
+export function otherProtocolOf(received: Buffer | undefined): OtherProtocol | undefined {
+  // RFC 8446 §5.1: a handshake record of version 3.x.
+  if (received?.[0] === 0x16 && received[1] === 0x03) return 'TLS';
+  const start = received?.toString('latin1', 0, 14) ?? '';
+  if (/^PROXY (TCP[46]|UNKNOWN)/.test(start) || start.startsWith('\r\n\r\n\0\r\nQUIT\n')) return 'PROXY protocol';
+  return start === 'PRI * HTTP/2.0' ? 'HTTP/2' : undefined;
+}
+
 export const connectRefusal = badRequest;
 
 /** Writes the answer and ends the connection. The descriptor is free after half a second at the latest. */

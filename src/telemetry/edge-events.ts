@@ -10,8 +10,10 @@ export interface EdgeEvents {
   readonly onServerError: (code: string) => void;
   /** A page whose origin is not in CORS_ORIGINS called. */
   readonly onUnknownOrigin: (origin: string) => void;
-  /** A peer that TRUST_PROXY does not name sent X-Forwarded-For. `peer` is a network, not one machine. */
-  readonly onUntrustedForwarding: (peer: string) => void;
+  /** A peer that TRUST_PROXY does not name sent a header about its client. `peer` is a network, not one machine. */
+  readonly onUntrustedForwarding: (header: string, peer: string) => void;
+  /** Something else than HTTP/1.1 came to a port. */
+  readonly onOtherProtocol: (port: 'PORT' | 'ADMIN_PORT', protocol: string) => void;
   /** The admin listener was reached under a name that is not in its list. */
   readonly onUnknownAdminHost: (host: string) => void;
 }
@@ -21,10 +23,10 @@ const forgetAfterMs = 3_600_000;
 const maxLength = 256;
 
 /** Calls `tell` once per value within an hour, and for so many values at most. */
-function oncePerValue(now: () => number, tell: (value: string) => void): (value: string) => void {
+function oncePerValue(now: () => number): (value: string, tell: (short: string) => void) => void {
   const told = new Set<string>();
   let since = now();
-  return (value) => {
+  return (value, tell) => {
     if (now() - since > forgetAfterMs) {
       told.clear();
       since = now();
@@ -38,12 +40,9 @@ function oncePerValue(now: () => number, tell: (value: string) => void): (value:
 
 /** `now`: monotonic milliseconds. */
 export function observeEdge(metrics: Metrics, logger: Logger, now: () => number): EdgeEvents {
-  const logOrigin = oncePerValue(now, (origin) =>
-    logger.warn({ origin }, 'a page called whose origin is not in CORS_ORIGINS; its browser blocks the answer'),
-  );
-  const logHost = oncePerValue(now, (host) =>
-    logger.warn({ host }, 'the admin listener refused a Host; add it to ADMIN_HOSTS if it is yours'),
-  );
+  const oncePerOrigin = oncePerValue(now);
+  const oncePerHost = oncePerValue(now);
+  const oncePerProtocol = oncePerValue(now);
   let forwardingIsLogged = false;
 
   return {
@@ -51,16 +50,28 @@ export function observeEdge(metrics: Metrics, logger: Logger, now: () => number)
     onServerError: (code) => logger.error({ errorCode: code }, 'the listening socket reported an error'),
     onUnknownOrigin: (origin) => {
       metrics.unknownOrigins.inc();
-      logOrigin(origin);
+      oncePerOrigin(origin, (short) =>
+        logger.warn(
+          { origin: short },
+          'a page called whose origin is not in CORS_ORIGINS; its browser blocks the answer',
+        ),
+      );
     },
-    onUntrustedForwarding: (peer) => {
+    onUntrustedForwarding: (header, peer) => {
       if (forwardingIsLogged) return;
       forwardingIsLogged = true;
       logger.warn(
-        { peer },
-        'X-Forwarded-For came from a peer that TRUST_PROXY does not name; behind a proxy all users then share one address limit',
+        { header, peer },
+        'a header about the client came from a peer that TRUST_PROXY does not name; behind a proxy all users then share one address limit',
       );
     },
-    onUnknownAdminHost: logHost,
+    onOtherProtocol: (port, protocol) =>
+      oncePerProtocol(`${port} ${protocol}`, () =>
+        logger.warn({ port, protocol }, 'a client spoke another protocol to a port that takes HTTP/1.1 without TLS'),
+      ),
+    onUnknownAdminHost: (host) =>
+      oncePerHost(host, (short) =>
+        logger.warn({ host: short }, 'the admin listener refused a Host; add it to ADMIN_HOSTS if it is yours'),
+      ),
   };
 }

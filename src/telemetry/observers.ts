@@ -119,12 +119,12 @@ export function observeKeySets(metrics: Metrics, logger: Logger): KeySetEvents {
  * At `debug`, one line per refused token with the public value that was refused. What a token says of its own in its
  * claims is shown only if its signature is good; its `iss` is shown as it came, for without it there is no key.
  */
-export function observeRefusedTokens(logger: Logger): (refusal: TokenRefusal) => void {
+export function observeRefusedTokens(logger: Logger): (refusal: TokenRefusal, requestId: string) => void {
   if (!logger.isLevelEnabled('debug')) return () => undefined;
-  return ({ reason, claim, received, expected, isSigned }) => {
+  return ({ reason, claim, received, expected, isSigned }, requestId) => {
     const isShown = received !== undefined && (claim === undefined || claim === 'iss' || isSigned === true);
     logger.debug(
-      { reason, claim, ...(isShown && { received: printable(received) }), expected, isSigned },
+      { requestId, reason, claim, ...(isShown && { received: printable(received) }), expected, isSigned },
       'an access token was refused',
     );
   };

@@ -178,6 +178,8 @@ describe('a refused token', () => {
       { reason: 'algorithm_refused', received: 'HS384', expected: ['HS256'] },
       { reason: 'signature_invalid', isSigned: false },
     ]);
+    const refused = running.lines().filter((line) => line['event'] === 'guest_token.refused');
+    expect(explanations(running).map((line) => line['requestId'])).toEqual(refused.map((line) => line['requestId']));
     for (const hidden of ['forged-audience', 'hidden-user', 'hidden-date', secret]) {
       expect(running.output()).not.toContain(hidden);
     }

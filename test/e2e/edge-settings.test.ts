@@ -1,5 +1,6 @@
 // The edge under settings that real set-ups need: a path prefix, origins of apps and of tenants' subdomains, Host values
 // of the admin listener; and what an operator is told about a proxy or an origin that was forgotten.
+import { connect } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startSimulatedDatabrain, type SimulatedDatabrain } from '../../demo/databrain/start-simulated-databrain.ts';
 import { createProgramBuild, runProgram, startProgram, type Answer, type Program } from '../support/program.ts';
@@ -56,6 +57,15 @@ const bearer = (): Record<string, string> => {
   };
   return { authorization: `Bearer ${signToken('HS256', secret, claims)}` };
 };
+
+/** What comes back for bytes that are no request. */
+const sendRaw = (port: number, bytes: string | Buffer): Promise<string> =>
+  new Promise((resolve, reject) => {
+    const socket = connect(port, '127.0.0.1', () => socket.write(bytes));
+    let text = '';
+    socket.on('data', (chunk: Buffer) => (text += chunk.toString('latin1')));
+    socket.on('close', () => resolve(text)).on('error', reject);
+  });
 
 describe('a path prefix', () => {
   it('stands before every public path', async () => {
@@ -201,7 +211,7 @@ describe('what an operator forgot', () => {
     for (let count = 0; count < 3; count += 1) await program.ask({ path: '/bi/guest-token', headers });
     await until(() => program.lines().some(({ message }) => message.includes('TRUST_PROXY')));
     const told = program.lines().filter(({ message }) => message.includes('TRUST_PROXY'));
-    expect(told).toMatchObject([{ level: 'warn', peer: '127.0.0.0/24' }]);
+    expect(told).toMatchObject([{ level: 'warn', header: 'x-forwarded-for', peer: '127.0.0.0/24' }]);
     expect(program.output()).not.toContain('203.0.113.9');
 
     const behind = await startProgram({
@@ -214,8 +224,28 @@ describe('what an operator forgot', () => {
     expect(behind.output()).not.toContain('TRUST_PROXY');
   });
 
-  it('is warned of subdomains that can use a cookie, at the start and by check --strict', async () => {
-    const settings = { ...env(), JWT_COOKIE_NAME: 'access' };
+  it('is told once of a load balancer that speaks another protocol, for each port', async () => {
+    const hello = Buffer.from([0x16, 0x03, 0x01, 0x02, 0x00, 0x01, 0x00, 0x01, 0xfc, 0x03, 0x03]);
+    const proxyV1 = 'PROXY TCP4 203.0.113.9 10.0.0.1 4711 8080\r\nPOST /bi/guest-token HTTP/1.1\r\nHost: a\r\n\r\n';
+    const proxyV2 = Buffer.concat([Buffer.from('\r\n\r\n\0\r\nQUIT\n', 'latin1'), Buffer.from([0x21, 0x11, 0, 12])]);
+    const http2 = 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n';
+    for (const bytes of [hello, hello, proxyV1, proxyV2, http2]) {
+      expect(await sendRaw(program.port, bytes)).toMatch(/^HTTP\/1\.1 [45]\d\d /);
+    }
+    await sendRaw(program.adminPort, hello);
+    const told = () => program.lines().filter((line) => 'protocol' in line);
+    await until(() => told().length === 4);
+    expect(told().map(({ level, port, protocol }) => [level, port, protocol])).toEqual([
+      ['warn', 'PORT', 'TLS'],
+      ['warn', 'PORT', 'PROXY protocol'],
+      ['warn', 'PORT', 'HTTP/2'],
+      ['warn', 'ADMIN_PORT', 'TLS'],
+    ]);
+    expect(program.output()).not.toContain('203.0.113.9');
+  });
+
+  it.each(['JWT_COOKIE_NAME', 'JWT_HEADER_NAME'])('is warned of subdomains that can use %s', async (name) => {
+    const settings = { ...env(), [name]: 'x-access' };
     const cookies = await startProgram({ path: await build.path(), env: settings, files: { 'policy.yaml': policy } });
     const warnings = cookies.lines().filter((line) => line['setting'] === 'CORS_ORIGINS');
     expect(warnings).toMatchObject([{ level: 'warn' }]);
