@@ -77,7 +77,7 @@ export const errorTable = {
   },
   ORIGIN_NOT_ALLOWED: {
     status: 403,
-    message: 'Requests with cookie credentials must come from an allowed origin.',
+    message: 'A token that the browser or a gateway adds by itself counts only in requests from an allowed origin.',
     logLevel: 'info',
     retryable: false,
   },

@@ -1,0 +1,32 @@
+// Every error code has its page, and every reason of an audit line a cause and a fix on one of them.
+import { describe, expect, it } from 'vitest';
+import { readdirSync } from 'node:fs';
+import { errorCodes, errorRow, reasons } from '../../src/errors.ts';
+import { readDocument } from './settings-documents.ts';
+
+const page = (code: string): string => readDocument(`docs/errors/${code}.md`);
+const table = readDocument('docs/errors/README.md');
+
+describe('docs/errors', () => {
+  it('has a page for each error code and for nothing else', () => {
+    const names = readdirSync(new URL('../../docs/errors/', import.meta.url)).filter((name) => name !== 'README.md');
+    expect(names.sort()).toEqual(errorCodes.map((code) => `${code}.md`).sort());
+  });
+
+  it.each(errorCodes)('says of %s what happened, who fixes it and what a client does', (code) => {
+    const { status } = errorRow(code);
+    expect(page(code).startsWith(`# \`${code}\` (${status})\n`)).toBe(true);
+    for (const heading of ['What happened', 'Who fixes it', 'What a client does', 'Reasons in the audit line']) {
+      expect(page(code)).toContain(`\n## ${heading}\n`);
+    }
+    expect(table).toContain(`| ${status} | [\`${code}\`](${code}.md) |\n`);
+  });
+
+  it('has a cause and a fix for each reason', () => {
+    const rows = errorCodes.flatMap((code) => [...page(code).matchAll(/^\| `(\w+)` \| (.+) \| (.+) \|$/gm)]);
+    // Beside the head of each table.
+    expect([...new Set(rows.map(([, reason]) => reason))].filter((name) => name !== 'reason').sort()).toEqual(
+      [...reasons].sort(),
+    );
+  });
+});
