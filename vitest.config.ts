@@ -1,10 +1,53 @@
+// The parts of a test run, in their order: a part begins when the one before it is done, so that cheap checks fail first.
+// Tests of a part that mostly waits (for sockets, processes, time) run in more workers than there are cores.
 import { defineConfig } from 'vitest/config';
 
 export default defineConfig({
   test: {
-    include: ['test/**/*.test.ts'],
-    testTimeout: 30_000,
-    hookTimeout: 60_000,
     reporters: ['default', './test/support/count-reporter.ts'],
+    projects: [
+      {
+        // One process for all files: nothing here changes what files share.
+        test: {
+          name: 'quick',
+          include: ['test/{unit,policy,policy-examples}/**/*.test.ts'],
+          pool: 'threads',
+          isolate: false,
+          maxWorkers: 2,
+          sequence: { groupOrder: 1 },
+        },
+      },
+      {
+        test: {
+          name: 'contract',
+          include: ['test/contract/**/*.test.ts'],
+          maxWorkers: 3,
+          sequence: { groupOrder: 2 },
+          testTimeout: 30_000,
+          hookTimeout: 60_000,
+        },
+      },
+      {
+        test: {
+          name: 'fault',
+          include: ['test/fault/**/*.test.ts'],
+          maxWorkers: 3,
+          sequence: { groupOrder: 3 },
+          testTimeout: 30_000,
+          hookTimeout: 60_000,
+        },
+      },
+      {
+        test: {
+          name: 'e2e',
+          include: ['test/e2e/**/*.test.ts'],
+          globalSetup: './test/support/build-program.ts',
+          maxWorkers: 5,
+          sequence: { groupOrder: 4 },
+          testTimeout: 30_000,
+          hookTimeout: 60_000,
+        },
+      },
+    ],
   },
 });

@@ -2,10 +2,10 @@
 import { connect } from 'node:net';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { startSimulatedDatabrain, type SimulatedDatabrain } from '../../demo/databrain/start-simulated-databrain.ts';
-import { createProgramBuild, startProgram, type Program } from '../support/program.ts';
+import { programPath } from '../support/program-path.ts';
+import { startProgram, type Program } from '../support/program.ts';
 import { signToken } from '../support/sign-token.ts';
 
-const build = createProgramBuild();
 const apiKey = '5d0b1d5e-77aa-4d0c-9a39-7f3c1f4f2f12';
 const secret = 'the secret that signs in the tests of cookies';
 const policy = `version: 1
@@ -34,12 +34,11 @@ beforeAll(async () => {
 afterEach(() => program.stop());
 afterAll(async () => {
   await databrain.close();
-  build.remove();
 });
 
 const start = async (env: Record<string, string> = {}): Promise<void> => {
   program = await startProgram({
-    path: await build.path(),
+    path: programPath(),
     env: {
       JWT_ISSUER: claims.iss,
       JWT_AUDIENCE: claims.aud,

@@ -6,11 +6,11 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { startSimulatedDatabrain, type SimulatedDatabrain } from '../../demo/databrain/start-simulated-databrain.ts';
 import { json, startKeyServer, type KeyServer } from '../support/key-server.ts';
-import { createProgramBuild, startProgram, type Program } from '../support/program.ts';
+import { programPath } from '../support/program-path.ts';
+import { startProgram, type Program } from '../support/program.ts';
 import { signToken } from '../support/sign-token.ts';
 import { until } from '../support/until.ts';
 
-const build = createProgramBuild();
 const apiKey = '5d0b1d5e-77aa-4d0c-9a39-7f3c1f4f2f13';
 const policy = `version: 1
 dataApps:
@@ -38,7 +38,6 @@ afterEach(async () => {
 });
 afterAll(async () => {
   await databrain.close();
-  build.remove();
 });
 
 async function start(
@@ -47,7 +46,7 @@ async function start(
   env: Readonly<Record<string, string>> = {},
 ): Promise<Program> {
   program = await startProgram({
-    path: await build.path(),
+    path: programPath(),
     env: {
       JWT_ISSUERS_FILE: 'issuers.yaml',
       DATABRAIN_API_URL: databrain.url,

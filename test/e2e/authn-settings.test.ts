@@ -4,7 +4,8 @@ import { generateKeyPairSync, randomBytes } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { startSimulatedDatabrain, type SimulatedDatabrain } from '../../demo/databrain/start-simulated-databrain.ts';
 import { json, startKeyServer, type KeyServer } from '../support/key-server.ts';
-import { createProgramBuild, startProgram, type Program } from '../support/program.ts';
+import { programPath } from '../support/program-path.ts';
+import { startProgram, type Program } from '../support/program.ts';
 import { signToken } from '../support/sign-token.ts';
 
 const iss = 'https://issuer.example';
@@ -19,7 +20,6 @@ dataApps:
     request: { clientId: acme, params: { allowedEmbeds: [sales-overview] } }
 `;
 
-const build = createProgramBuild();
 let databrain: SimulatedDatabrain;
 let keyServer: KeyServer | undefined;
 let program: Program | undefined;
@@ -35,14 +35,13 @@ afterEach(async () => {
 });
 afterAll(async () => {
   await databrain.close();
-  build.remove();
 });
 
 const bySecret = { JWT_ISSUER: iss, JWT_AUDIENCE: 'me', JWT_SECRET: secret };
 
 async function start(env: Record<string, string>, files: Record<string, string> = {}): Promise<Program> {
   program = await startProgram({
-    path: await build.path(),
+    path: programPath(),
     env: { DATABRAIN_API_URL: databrain.url, DATABRAIN_API_KEY: apiKey, CORS_ORIGINS: origin, ...env },
     files: { 'policy.yaml': policy, ...files },
   });

@@ -6,11 +6,11 @@ import type { AddressInfo } from 'node:net';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { startSimulatedDatabrain, type SimulatedDatabrain } from '../../demo/databrain/start-simulated-databrain.ts';
 import { startTinyproxy, tinyproxyIsInstalled, tinyproxyReason } from '../support/forward-proxy.ts';
-import { createProgramBuild, startProgram, type Program } from '../support/program.ts';
+import { programPath } from '../support/program-path.ts';
+import { startProgram, type Program } from '../support/program.ts';
 import { selfSigned } from '../support/self-signed.ts';
 import { signToken } from '../support/sign-token.ts';
 
-const build = createProgramBuild();
 const apiKey = '5d0b1d5e-77aa-4d0c-9a39-7f3c1f4f2f11';
 const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
 const policy = `version: 1
@@ -44,13 +44,12 @@ afterAll(async () => {
   issuer.closeAllConnections();
   issuer.close();
   await databrain.close();
-  build.remove();
 });
 
 const start = async (env: Record<string, string>): Promise<Program> => {
   asked = 0;
   program = await startProgram({
-    path: await build.path(),
+    path: programPath(),
     env: {
       JWT_ISSUER: url,
       JWT_AUDIENCE: 'me',

@@ -4,7 +4,8 @@ import fc from 'fast-check';
 import { connect } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startSimulatedDatabrain, type SimulatedDatabrain } from '../../demo/databrain/start-simulated-databrain.ts';
-import { createProgramBuild, startProgram, type Program } from '../support/program.ts';
+import { programPath } from '../support/program-path.ts';
+import { startProgram, type Program } from '../support/program.ts';
 import { signToken } from '../support/sign-token.ts';
 import { descriptorsOf } from '../support/socket-probe.ts';
 import { until } from '../support/until.ts';
@@ -24,7 +25,6 @@ dataApps:
         allowedEmbeds: [sales-overview]
 `;
 
-const build = createProgramBuild();
 let databrain: SimulatedDatabrain;
 let program: Program;
 
@@ -35,7 +35,7 @@ beforeAll(async () => {
     rateLimit: 'off',
   });
   program = await startProgram({
-    path: await build.path(),
+    path: programPath(),
     env: {
       JWT_ISSUER: 'https://issuer.example',
       JWT_AUDIENCE: 'guest-token',
@@ -52,7 +52,6 @@ beforeAll(async () => {
 afterAll(async () => {
   expect(await program.stop()).toBe(0);
   await databrain.close();
-  build.remove();
 });
 
 function requests(): readonly string[] {

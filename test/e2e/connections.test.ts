@@ -4,7 +4,8 @@ import { createServer, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startSimulatedDatabrain, type SimulatedDatabrain } from '../../demo/databrain/start-simulated-databrain.ts';
-import { createProgramBuild, startProgram, type Program } from '../support/program.ts';
+import { programPath } from '../support/program-path.ts';
+import { startProgram, type Program } from '../support/program.ts';
 import { signToken } from '../support/sign-token.ts';
 import { descriptorsOf, openProbe, type Probe } from '../support/socket-probe.ts';
 import { until } from '../support/until.ts';
@@ -25,13 +26,12 @@ const host = 'Host: localhost\r\n';
 const livez = `GET /livez HTTP/1.1\r\n${host}\r\n`;
 const post = `POST /guest-token HTTP/1.1\r\n${host}Content-Length: 0\r\n\r\n`;
 
-const build = createProgramBuild();
 let databrain: SimulatedDatabrain;
 let program: Program;
 
 const start = async (env: Readonly<Record<string, string>> = {}): Promise<Program> =>
   startProgram({
-    path: await build.path(),
+    path: programPath(),
     env: {
       JWT_ISSUER: 'https://issuer.example',
       JWT_AUDIENCE: 'guest-token',
@@ -51,7 +51,6 @@ beforeAll(async () => {
 afterAll(async () => {
   expect(await program.stop()).toBe(0);
   await databrain.close();
-  build.remove();
 });
 
 const token = (): string => {

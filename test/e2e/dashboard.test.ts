@@ -7,8 +7,8 @@ import { prometheusIsInstalled, startPrometheus, type Prometheus } from '../../b
 import { jwtSecret, startFleet, type Fleet } from '../../bench/lifecycle/fleet.ts';
 import { startLoad, type Load } from '../../bench/lifecycle/load.ts';
 import { alertRules, panels, recordingRules } from '../contract/metric-documents.ts';
-import { createProgramBuild } from '../support/program.ts';
 import { redisIsInstalled, startRedisServer, type RedisServer } from '../support/redis-server.ts';
+import { programPath } from '../support/program-path.ts';
 
 const canRun = prometheusIsInstalled && redisIsInstalled;
 const reason = canRun ? '' : ' (needs prometheus and redis-server)';
@@ -17,7 +17,6 @@ const reason = canRun ? '' : ' (needs prometheus and redis-server)';
 const quiet = /^(Age|Downloads) of issuers’ keys|^Shadow policy|^Secrets in stores|^Refusals by reason/;
 
 describe.skipIf(!canRun)(`in a real Prometheus${reason}`, () => {
-  const build = createProgramBuild();
   let redis: RedisServer;
   let fleet: Fleet;
   let prometheus: Prometheus;
@@ -25,7 +24,7 @@ describe.skipIf(!canRun)(`in a real Prometheus${reason}`, () => {
 
   beforeAll(async () => {
     redis = await startRedisServer();
-    fleet = await startFleet({ program: await build.path(), redisUrl: redis.url });
+    fleet = await startFleet({ program: programPath(), redisUrl: redis.url });
     prometheus = await startPrometheus([fleet.replica(0).adminPort, fleet.replica(1).adminPort]);
     load = startLoad({ url: `http://127.0.0.1:${fleet.ports[0]}`, requestsPerSecond: 50, jwtSecret });
     const seen = 'sum(rate(guest_token_requests_total{code="ISSUED"}[5s])) > 0 and sum(guest_token_redis_up) == 2';
@@ -36,7 +35,6 @@ describe.skipIf(!canRun)(`in a real Prometheus${reason}`, () => {
     await prometheus[Symbol.asyncDispose]();
     await fleet[Symbol.asyncDispose]();
     await redis.stop();
-    build.remove();
   });
 
   it.each(panels.filter(({ targets }) => targets !== undefined).map((panel) => [panel.title, panel] as const))(

@@ -3,7 +3,8 @@
 import { connect } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startSimulatedDatabrain, type SimulatedDatabrain } from '../../demo/databrain/start-simulated-databrain.ts';
-import { createProgramBuild, runProgram, startProgram, type Answer, type Program } from '../support/program.ts';
+import { programPath } from '../support/program-path.ts';
+import { runProgram, startProgram, type Answer, type Program } from '../support/program.ts';
 import { signToken } from '../support/sign-token.ts';
 import { until } from '../support/until.ts';
 
@@ -20,7 +21,6 @@ dataApps:
         allowedEmbeds: [sales-overview]
 `;
 
-const build = createProgramBuild();
 let databrain: SimulatedDatabrain;
 let program: Program;
 
@@ -37,12 +37,11 @@ const env = (): Record<string, string> => ({
 
 beforeAll(async () => {
   databrain = await startSimulatedDatabrain({ apiKeys: { 'sales-dashboard': apiKey }, embeds: 'any' });
-  program = await startProgram({ path: await build.path(), env: env(), files: { 'policy.yaml': policy } });
+  program = await startProgram({ path: programPath(), env: env(), files: { 'policy.yaml': policy } });
 });
 afterAll(async () => {
   expect(await program.stop()).toBe(0);
   await databrain.close();
-  build.remove();
 });
 
 const bearer = (): Record<string, string> => {
@@ -90,8 +89,8 @@ describe('a path prefix', () => {
     await program.ask({ path: '/bi/guest-token', headers: { 'x-request-id': 'prefixed' } });
     await until(() => program.lines().some(({ requestId }) => requestId === 'prefixed'));
     const settings = { ...env(), HOST: '127.0.0.1', PORT: String(program.port) };
-    expect(await runProgram(await build.path(), ['healthcheck'], settings)).toMatchObject({ exitCode: 0 });
-    const without = await runProgram(await build.path(), ['healthcheck'], { ...settings, BASE_PATH: '' });
+    expect(await runProgram(programPath(), ['healthcheck'], settings)).toMatchObject({ exitCode: 0 });
+    const without = await runProgram(programPath(), ['healthcheck'], { ...settings, BASE_PATH: '' });
     expect(without.exitCode).toBe(1);
   });
 
@@ -215,7 +214,7 @@ describe('what an operator forgot', () => {
     expect(program.output()).not.toContain('203.0.113.9');
 
     const behind = await startProgram({
-      path: await build.path(),
+      path: programPath(),
       env: { ...env(), TRUST_PROXY: '127.0.0.1' },
       files: { 'policy.yaml': policy },
     });
@@ -246,10 +245,10 @@ describe('what an operator forgot', () => {
 
   it.each(['JWT_COOKIE_NAME', 'JWT_HEADER_NAME'])('is warned of subdomains that can use %s', async (name) => {
     const settings = { ...env(), [name]: 'x-access' };
-    const cookies = await startProgram({ path: await build.path(), env: settings, files: { 'policy.yaml': policy } });
+    const cookies = await startProgram({ path: programPath(), env: settings, files: { 'policy.yaml': policy } });
     const warnings = cookies.lines().filter((line) => line['setting'] === 'CORS_ORIGINS');
     expect(warnings).toMatchObject([{ level: 'warn' }]);
-    const checked = await runProgram(await build.path(), ['check', '--strict'], settings, cookies.folder);
+    const checked = await runProgram(programPath(), ['check', '--strict'], settings, cookies.folder);
     expect([checked.exitCode, checked.output]).toEqual([1, expect.stringContaining('CORS_ORIGINS')]);
     expect(await cookies.stop()).toBe(0);
   });

@@ -2,7 +2,8 @@
 import { connect } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startSimulatedDatabrain, type SimulatedDatabrain } from '../../demo/databrain/start-simulated-databrain.ts';
-import { createProgramBuild, startProgram, type Asked, type Program } from '../support/program.ts';
+import { programPath } from '../support/program-path.ts';
+import { startProgram, type Asked, type Program } from '../support/program.ts';
 import { signToken } from '../support/sign-token.ts';
 import { until } from '../support/until.ts';
 
@@ -20,7 +21,6 @@ dataApps:
         allowedEmbeds: [sales-overview]
 `;
 
-const build = createProgramBuild();
 let databrain: SimulatedDatabrain;
 let program: Program;
 
@@ -49,7 +49,7 @@ const env = (): Record<string, string> => ({
 beforeAll(async () => {
   databrain = await startSimulatedDatabrain({ apiKeys: { 'sales-dashboard': apiKey }, embeds: 'any' });
   program = await startProgram({
-    path: await build.path(),
+    path: programPath(),
     env: { ...env(), RATE_LIMIT_ADDRESS_MAX: '100000', KEEP_ALIVE_TIMEOUT_SECONDS: '5' },
     files: { 'policy.yaml': policy },
   });
@@ -57,7 +57,6 @@ beforeAll(async () => {
 afterAll(async () => {
   expect(await program.stop()).toBe(0);
   await databrain.close();
-  build.remove();
 });
 
 interface Raw {
@@ -273,7 +272,7 @@ describe('CORS', () => {
 describe('the limit by address', () => {
   it('counts bad tokens too, before they are looked at, and no forwarded header gets round it', async () => {
     const limited = await startProgram({
-      path: await build.path(),
+      path: programPath(),
       env: { ...env(), RATE_LIMIT_ADDRESS_MAX: '5' },
       files: { 'policy.yaml': policy },
     });
@@ -303,7 +302,7 @@ describe('the limit by address', () => {
     ];
     for (const asked of bad) {
       const limited = await startProgram({
-        path: await build.path(),
+        path: programPath(),
         env: { ...env(), RATE_LIMIT_ADDRESS_MAX: '3' },
         files: { 'policy.yaml': policy },
       });
@@ -316,7 +315,7 @@ describe('the limit by address', () => {
 
   it('counts what is no request at all, and answers it no more once the limit is reached', async () => {
     const limited = await startProgram({
-      path: await build.path(),
+      path: programPath(),
       env: { ...env(), RATE_LIMIT_ADDRESS_MAX: '3' },
       files: { 'policy.yaml': policy },
     });
@@ -330,7 +329,7 @@ describe('the limit by address', () => {
 
   it('names the network of a limited address in the audit line', async () => {
     const limited = await startProgram({
-      path: await build.path(),
+      path: programPath(),
       env: { ...env(), RATE_LIMIT_ADDRESS_MAX: '1', TRUST_PROXY: '127.0.0.1' },
       files: { 'policy.yaml': policy },
     });
@@ -346,7 +345,7 @@ describe('the limit by address', () => {
 
   it('believes a named proxy, and counts IPv6 clients by /64', async () => {
     const behind = await startProgram({
-      path: await build.path(),
+      path: programPath(),
       env: { ...env(), RATE_LIMIT_ADDRESS_MAX: '2', TRUST_PROXY: '127.0.0.1' },
       files: { 'policy.yaml': policy },
     });
@@ -366,7 +365,7 @@ describe('the limit by address', () => {
 
   it('limits each user apart from others', async () => {
     const limited = await startProgram({
-      path: await build.path(),
+      path: programPath(),
       env: { ...env(), RATE_LIMIT_USER_MAX: '2' },
       files: { 'policy.yaml': policy },
     });

@@ -4,19 +4,18 @@ import { randomUUID } from 'node:crypto';
 import { createServer, type RequestListener } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo, Server } from 'node:net';
-import { afterAll, afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it } from 'vitest';
 import { startTinyproxy, tinyproxyIsInstalled, tinyproxyReason } from '../support/forward-proxy.ts';
-import { createProgramBuild, freePort, runProgram, startProgram, type Program } from '../support/program.ts';
+import { programPath } from '../support/program-path.ts';
+import { freePort, runProgram, startProgram, type Program } from '../support/program.ts';
 import { selfSigned } from '../support/self-signed.ts';
 import { signToken } from '../support/sign-token.ts';
 
-const build = createProgramBuild();
 const closing: (() => unknown)[] = [];
 
 afterEach(async () => {
   for (const close of closing.splice(0).reverse()) await close();
 });
-afterAll(build.remove);
 
 const secret = 'a-secret-for-this-test-only-0123456789';
 const apiKey = '5bd4e6a2-8f5e-4d39-9a6b-3c2f1e0d9b8a';
@@ -53,7 +52,7 @@ const settings = {
 
 async function start(env: Readonly<Record<string, string>>): Promise<Program> {
   const program = await startProgram({
-    path: await build.path(),
+    path: programPath(),
     env: { ...settings, PORT: String(await freePort()), ADMIN_PORT: String(await freePort()), ...env },
     files: { 'policy.yaml': policy, 'ca.pem': selfSigned.cert },
   });
@@ -133,7 +132,7 @@ describe(`Behind a forward proxy${tinyproxyReason}`, () => {
     const databrain = await startDatabrain(false);
     const program = await start({ DATABRAIN_API_URL: databrain.url });
     await runProgram(
-      await build.path(),
+      programPath(),
       ['check', '--live'],
       { ...settings, DATABRAIN_API_URL: databrain.url, HTTP_PROXY: proxy.url },
       program.folder,
@@ -144,7 +143,7 @@ describe(`Behind a forward proxy${tinyproxyReason}`, () => {
 
 describe('The start is refused', () => {
   const refusedBy = async (env: Readonly<Record<string, string>>): Promise<string> => {
-    const { exitCode, output } = await runProgram(await build.path(), ['check'], { ...settings, ...env });
+    const { exitCode, output } = await runProgram(programPath(), ['check'], { ...settings, ...env });
     expect(exitCode).toBe(78);
     return output;
   };

@@ -1,13 +1,10 @@
 // Two replicas of the built program behind real gateways with the documented configurations, at 200 requests a second:
 // restarts, crashes, lost Redis, reloads and rotations cost no request. The long form, with numbers: bench/lifecycle.ts.
-import { afterAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { isInstalled } from '../../bench/lifecycle/fronts.ts';
 import { runScenario, scenarios, type ScenarioName } from '../../bench/lifecycle/scenarios.ts';
-import { createProgramBuild } from '../support/program.ts';
 import { redisIsInstalled, redisReason } from '../support/redis-server.ts';
-
-const build = createProgramBuild();
-afterAll(() => build.remove());
+import { programPath } from '../support/program-path.ts';
 
 const fronts = { haproxy: isInstalled('haproxy'), nginx: isInstalled('nginx') };
 
@@ -26,7 +23,7 @@ describe.skipIf(!redisIsInstalled)(`under 200 requests a second${redisReason}`, 
     it.skipIf(!isReady)(
       `${title} loses nothing${isReady ? '' : ` (${front} is not installed)`}`,
       async () => {
-        const program = await build.path();
+        const program = programPath();
         const { load } = await runScenario(name, { program, requestsPerSecond: 200, settleMs: 500, drainSeconds: 2 });
         expect(Object.fromEntries(load.failures)).toEqual({});
         expect(load.sent).toBeGreaterThan(150);

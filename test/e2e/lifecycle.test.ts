@@ -6,10 +6,10 @@ import { connect } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { startSimulatedDatabrain, type SimulatedDatabrain } from '../../demo/databrain/start-simulated-databrain.ts';
-import { createProgramBuild, startProgram, type Answer, type Program } from '../support/program.ts';
+import { programPath } from '../support/program-path.ts';
+import { startProgram, type Answer, type Program } from '../support/program.ts';
 import { signToken } from '../support/sign-token.ts';
 
-const build = createProgramBuild();
 const oldSecret = 'the first secret of this test, 32 bytes or more'.replace(',', '');
 const newSecret = 'the second secret of this test 32 bytes or more';
 const apiKey = '7c8f6e0e-1f0a-4f25-92f4-25a6e7a1f001';
@@ -87,11 +87,10 @@ afterEach(async () => {
 afterAll(async () => {
   await databrain.close();
   await slow.close();
-  build.remove();
 });
 
 const start = async (upstream: SimulatedDatabrain, env: Record<string, string> = {}): Promise<Program> => {
-  program = await startProgram({ path: await build.path(), env: { ...settings(upstream), ...env }, files: files() });
+  program = await startProgram({ path: programPath(), env: { ...settings(upstream), ...env }, files: files() });
   return program;
 };
 
@@ -309,7 +308,7 @@ describe('a changed secret file', () => {
       `- { issuer: 'https://issuer.example', audience: guest-token, secret: ${word} }`;
     const [before, after] = ['the-secret-before-of-the-lifecycle-tests', 'the-secret-after-of-the-lifecycle-tests-'];
     program = await startProgram({
-      path: await build.path(),
+      path: programPath(),
       env: {
         ...settings(databrain),
         JWT_ISSUER: '',

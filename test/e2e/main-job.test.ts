@@ -5,7 +5,8 @@ import { createHash, generateKeyPairSync } from 'node:crypto';
 import Provider from 'oidc-provider';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startSimulatedDatabrain, type SimulatedDatabrain } from '../../demo/databrain/start-simulated-databrain.ts';
-import { createProgramBuild, freePort, runProgram, startProgram, type Program } from '../support/program.ts';
+import { programPath } from '../support/program-path.ts';
+import { freePort, runProgram, startProgram, type Program } from '../support/program.ts';
 
 const apiKey = '5d0b1d5e-77aa-4d0c-9a39-7f3c1f4f2f10';
 const audience = 'https://guest-token.example';
@@ -79,7 +80,6 @@ async function accessToken(issuer: string): Promise<string> {
   return ((await response.json()) as { access_token: string }).access_token;
 }
 
-const build = createProgramBuild();
 let databrain: SimulatedDatabrain;
 let provider: { issuer: string; server: Server };
 let program: Program;
@@ -88,7 +88,7 @@ beforeAll(async () => {
   databrain = await startSimulatedDatabrain({ apiKeys: { 'sales-dashboard': apiKey }, embeds: 'any' });
   provider = await startProvider();
   program = await startProgram({
-    path: await build.path(),
+    path: programPath(),
     env: {
       JWT_ISSUER: provider.issuer,
       JWT_AUDIENCE: audience,
@@ -103,7 +103,6 @@ afterAll(async () => {
   provider.server.closeAllConnections();
   await new Promise((resolve) => provider.server.close(resolve));
   await databrain.close();
-  build.remove();
 });
 
 describe('from the access token of a real OIDC provider to a guest token', () => {
@@ -176,7 +175,7 @@ describe('from the access token of a real OIDC provider to a guest token', () =>
 
     const claims = { sub: 'reporting-app', org_id: 'acme', role: 'viewer', countries: ['DE', 'FR'] };
     const args = ['explain', '--json', '--claims', JSON.stringify(claims)];
-    const { output } = await runProgram(await build.path(), args, {}, program.folder);
+    const { output } = await runProgram(programPath(), args, {}, program.folder);
     expect(JSON.parse(output)).toMatchObject({ requestSha256: sha256(canonical) });
   });
 

@@ -7,9 +7,9 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { buildPlayground } from '../../build.ts';
 import { startDatabrain } from '../contract/provocations.ts';
 import { chromiumReason, hasChromium, launchChromium } from '../support/chromium.ts';
-import { createProgramBuild, freePort, startProgram, type Program } from '../support/program.ts';
+import { programPath } from '../support/program-path.ts';
+import { freePort, startProgram, type Program } from '../support/program.ts';
 
-const build = createProgramBuild();
 const apiKey = '0f0e7d2b-9c3a-4c6f-8a8a-3f5a9d1b7c21';
 const secret = 'the secret of the playground test is a long one';
 const policy = `version: 1
@@ -46,7 +46,7 @@ let adminUrl: string;
 
 const start = async (env: Readonly<Record<string, string>>): Promise<Program> =>
   startProgram({
-    path: await build.path(),
+    path: programPath(),
     env: {
       JWT_ISSUER: 'https://issuer.example',
       JWT_AUDIENCE: 'guest-token',
@@ -70,7 +70,6 @@ beforeAll(async () => {
 afterAll(async () => {
   await program.stop();
   await databrain.close();
-  build.remove();
 });
 
 interface Asked {

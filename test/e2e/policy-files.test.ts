@@ -5,7 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { startSimulatedDatabrain, type SimulatedDatabrain } from '../../demo/databrain/start-simulated-databrain.ts';
-import { createProgramBuild, runProgram, startProgram, type LogLine, type Program } from '../support/program.ts';
+import { programPath } from '../support/program-path.ts';
+import { runProgram, startProgram, type LogLine, type Program } from '../support/program.ts';
 import { signToken } from '../support/sign-token.ts';
 
 const secret = 'the secret of the policy file tests, at least 32 bytes'.replace(',', '');
@@ -34,7 +35,6 @@ const policyTests = `tests:
         expiryTime: 3600000
 `;
 
-const build = createProgramBuild();
 let databrain: SimulatedDatabrain;
 let program: Program | undefined;
 
@@ -47,12 +47,11 @@ afterEach(async () => {
 });
 afterAll(async () => {
   await databrain.close();
-  build.remove();
 });
 
 async function start(env: Record<string, string>, files: Record<string, string>): Promise<Program> {
   program = await startProgram({
-    path: await build.path(),
+    path: programPath(),
     env: {
       JWT_ISSUER: 'https://issuer.example',
       JWT_AUDIENCE: 'guest-token',
@@ -152,9 +151,9 @@ describe('POLICY_ARCHIVE_DIR', () => {
     expect(last?.['policyRevision']).not.toBe(line['policyRevision']);
     for (const { policyRevision, requestSha256 } of [line, last ?? {}] as readonly Record<string, unknown>[]) {
       const args = ['explain', '--policy', archivedAs(policyRevision), '--claims', JSON.stringify(claims)];
-      const explained = await runProgram(await build.path(), args, {});
+      const explained = await runProgram(programPath(), args, {});
       expect(explained.output).toContain(String(requestSha256));
-      const { policy } = JSON.parse((await runProgram(await build.path(), [...args, '--json'], {})).output) as {
+      const { policy } = JSON.parse((await runProgram(programPath(), [...args, '--json'], {})).output) as {
         policy: { revision: string };
       };
       expect(policy.revision).toBe(policyRevision);
@@ -184,7 +183,7 @@ describe('POLICY_ARCHIVE_DIR', () => {
   });
 
   it('needs one permission of Node.js, for its folder alone', async () => {
-    const path = await build.path();
+    const path = programPath();
     const settings = { JWT_SECRET: secret, JWT_ISSUER: 'https://issuer.example', JWT_AUDIENCE: 'guest-token' };
     writeFileSync(join(archive, 'policy.yaml'), policyFor('${claims.sub}'));
     const check = (...flags: readonly string[]) =>

@@ -2,7 +2,8 @@
 import { createServer, connect, type AddressInfo, type Server, type Socket } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startSimulatedDatabrain, type SimulatedDatabrain } from '../../demo/databrain/start-simulated-databrain.ts';
-import { createProgramBuild, startProgram, type Program } from '../support/program.ts';
+import { programPath } from '../support/program-path.ts';
+import { startProgram, type Program } from '../support/program.ts';
 import { redisIsInstalled, redisReason, startRedisServer, type RedisServer } from '../support/redis-server.ts';
 import { signToken } from '../support/sign-token.ts';
 import { until } from '../support/until.ts';
@@ -65,7 +66,6 @@ async function startHoldingProxy(redisPort: number): Promise<HoldingProxy> {
 }
 
 describe.skipIf(!redisIsInstalled)(`a request of a known user${redisReason}`, () => {
-  const build = createProgramBuild();
   let redis: RedisServer;
   let proxy: HoldingProxy;
   let databrain: SimulatedDatabrain;
@@ -76,7 +76,7 @@ describe.skipIf(!redisIsInstalled)(`a request of a known user${redisReason}`, ()
     proxy = await startHoldingProxy(redis.port);
     databrain = await startSimulatedDatabrain({ apiKeys: { sales: apiKey }, embeds: 'any' });
     program = await startProgram({
-      path: await build.path(),
+      path: programPath(),
       env: {
         JWT_ISSUER: 'https://login.example',
         JWT_AUDIENCE: 'guest-token',
@@ -97,7 +97,6 @@ describe.skipIf(!redisIsInstalled)(`a request of a known user${redisReason}`, ()
     await proxy.close();
     await redis.stop();
     await databrain.close();
-    build.remove();
   });
 
   it('asks Redis for both its counts before either is answered', async () => {

@@ -4,14 +4,8 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { startSimulatedDatabrain, type SimulatedDatabrain } from '../../demo/databrain/start-simulated-databrain.ts';
 import { errorRow, type ErrorCode, type Reason } from '../../src/errors.ts';
 import { hostileTokens, overHttp } from '../support/hostile-tokens.ts';
-import {
-  createProgramBuild,
-  startProgram,
-  type Answer,
-  type Asked,
-  type LogLine,
-  type Program,
-} from '../support/program.ts';
+import { programPath } from '../support/program-path.ts';
+import { startProgram, type Answer, type Asked, type LogLine, type Program } from '../support/program.ts';
 import { createTokenIssuers } from '../support/token-issuers.ts';
 
 const apiKey = 'c2d4e8a0-3f61-4b7d-8a55-0d9c7e1f2b34';
@@ -42,7 +36,6 @@ const bearer = (token: string) => ({ authorization: `Bearer ${token}` });
 const json = { 'content-type': 'application/json' };
 const allowedOrigin = 'https://app.example.com';
 
-const build = createProgramBuild();
 let databrain: SimulatedDatabrain;
 let program: Program;
 let seen: number;
@@ -51,7 +44,7 @@ let written: number;
 beforeAll(async () => {
   databrain = await startSimulatedDatabrain({ apiKeys: { 'sales-dashboard': apiKey }, embeds: 'any' });
   program = await startProgram({
-    path: await build.path(),
+    path: programPath(),
     env: {
       JWT_ISSUERS_FILE: 'issuers.yaml',
       JWT_COOKIE_NAME: 'access',
@@ -68,7 +61,6 @@ beforeAll(async () => {
 afterAll(async () => {
   expect(await program.stop()).toBe(0);
   await databrain.close();
-  build.remove();
 });
 
 beforeEach(() => {

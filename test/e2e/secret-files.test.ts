@@ -4,7 +4,8 @@ import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { startSimulatedDatabrain, type SimulatedDatabrain } from '../../demo/databrain/start-simulated-databrain.ts';
-import { createProgramBuild, startProgram, type Program } from '../support/program.ts';
+import { programPath } from '../support/program-path.ts';
+import { startProgram, type Program } from '../support/program.ts';
 import { signToken } from '../support/sign-token.ts';
 
 const jwtSecret = 'q8Zt-first-signing-secret-of-the-secret-file-tests';
@@ -20,7 +21,6 @@ dataApps:
       params: { allowedEmbeds: [sales-overview] }
 `;
 
-const build = createProgramBuild();
 let databrain: SimulatedDatabrain;
 let program: Program | undefined;
 
@@ -33,12 +33,11 @@ afterEach(async () => {
 });
 afterAll(async () => {
   await databrain.close();
-  build.remove();
 });
 
 async function start(): Promise<Program> {
   program = await startProgram({
-    path: await build.path(),
+    path: programPath(),
     env: {
       JWT_ISSUER: 'https://issuer.example',
       JWT_AUDIENCE: 'guest-token',

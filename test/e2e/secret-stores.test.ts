@@ -4,9 +4,10 @@ import { randomUUID } from 'node:crypto';
 import { copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { startSimulatedDatabrain, type SimulatedDatabrain } from '../../demo/databrain/start-simulated-databrain.ts';
-import { createProgramBuild, runProgram, startProgram, type Answer, type Program } from '../support/program.ts';
+import { programPath } from '../support/program-path.ts';
+import { runProgram, startProgram, type Answer, type Program } from '../support/program.ts';
 import { otherSelfSigned, selfSigned } from '../support/self-signed.ts';
 import { signToken } from '../support/sign-token.ts';
 import { until } from '../support/until.ts';
@@ -23,7 +24,6 @@ dataApps:
 `;
 const secretId = 'the-secret-id-that-must-never-be-printed';
 
-const build = createProgramBuild();
 let path: string;
 let folder: string;
 let databrain: SimulatedDatabrain;
@@ -35,9 +35,8 @@ let apiKey: string;
 let secrets: string[];
 
 beforeAll(async () => {
-  path = await build.path();
+  path = programPath();
 });
-afterAll(() => build.remove());
 
 beforeEach(async () => {
   folder = mkdtempSync(join(tmpdir(), 'guest-token-stores-'));

@@ -6,9 +6,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { generateKeyPairSync } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { createProgramBuild, freePort, runProgram, startProgram } from '../support/program.ts';
+import { programPath } from '../support/program-path.ts';
+import { freePort, runProgram, startProgram } from '../support/program.ts';
 
-const build = createProgramBuild();
 const secret = 'the secret that must never be printed and is long';
 const apiKey = '0f0e7d2b-9c3a-4c6f-8a8a-3f5a9d1b7c21';
 let folder: string;
@@ -40,7 +40,7 @@ const weakKey = generateKeyPairSync('rsa', { modulusLength: 1024 })
   .toString();
 
 beforeAll(async () => {
-  path = await build.path();
+  path = programPath();
   folder = mkdtempSync(join(tmpdir(), 'guest-token-start-'));
   writeFileSync(join(folder, 'policy.yaml'), policy);
   writeFileSync(join(folder, 'empty'), '\n');
@@ -50,7 +50,6 @@ beforeAll(async () => {
 });
 afterAll(() => {
   rmSync(folder, { recursive: true, force: true });
-  build.remove();
 });
 
 const without = (name: keyof typeof good): Record<string, string> =>

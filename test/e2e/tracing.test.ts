@@ -5,7 +5,8 @@ import { createServer, type IncomingHttpHeaders } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { startOtlpCollector, type CollectedSpan, type OtlpCollector } from '../support/otlp-collector.ts';
-import { createProgramBuild, runProgram, startProgram, type Answer, type Program } from '../support/program.ts';
+import { programPath } from '../support/program-path.ts';
+import { runProgram, startProgram, type Answer, type Program } from '../support/program.ts';
 import { redisIsInstalled, redisReason, startRedisServer } from '../support/redis-server.ts';
 import { signToken } from '../support/sign-token.ts';
 import { until } from '../support/until.ts';
@@ -26,7 +27,6 @@ const remoteTrace = '0af7651916cd43dd8448eb211c80319c';
 const remoteSpan = 'b7ad6b7169203331';
 const sampled = `00-${remoteTrace}-${remoteSpan}-01`;
 
-const build = createProgramBuild();
 let path: string;
 let collector: OtlpCollector;
 let program: Program | undefined;
@@ -43,12 +43,11 @@ const databrain = createServer((request, response) => {
 });
 
 beforeAll(async () => {
-  path = await build.path();
+  path = programPath();
   await new Promise<void>((resolve) => databrain.listen(0, '127.0.0.1', () => resolve()));
 });
 afterAll(() => {
   databrain.close();
-  build.remove();
 });
 beforeEach(async () => {
   collector = await startOtlpCollector();

@@ -4,7 +4,8 @@ import { connect, type Socket } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startSimulatedDatabrain, type SimulatedDatabrain } from '../../demo/databrain/start-simulated-databrain.ts';
 import { startProber } from '../support/livez-prober.ts';
-import { createProgramBuild, startProgram, type Program } from '../support/program.ts';
+import { programPath } from '../support/program-path.ts';
+import { startProgram, type Program } from '../support/program.ts';
 import { signToken } from '../support/sign-token.ts';
 import { until } from '../support/until.ts';
 
@@ -23,12 +24,11 @@ dataApps:
 const pipelined = 3_000;
 const post = 'POST /guest-token HTTP/1.1\r\nHost: proxy.example\r\nContent-Length: 0\r\n\r\n';
 
-const build = createProgramBuild();
 let databrain: SimulatedDatabrain;
 
 const start = async (env: Readonly<Record<string, string>> = {}): Promise<Program> =>
   startProgram({
-    path: await build.path(),
+    path: programPath(),
     nodeArgs: ['--max-old-space-size=128'],
     env: {
       JWT_ISSUER: 'https://issuer.example',
@@ -53,7 +53,6 @@ beforeAll(async () => {
 });
 afterAll(async () => {
   await databrain.close();
-  build.remove();
 });
 
 const bearer = (sub: string): Record<string, string> => {

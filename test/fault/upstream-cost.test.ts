@@ -1,21 +1,12 @@
 // What a new guest token costs besides the vendor's own work: counts, which a busy machine does not change.
-import { afterEach, describe, expect, it, vi } from 'vitest';
+import { afterAll, afterEach, describe, expect, it, vi } from 'vitest';
 import { systemClock } from '../../src/clock.ts';
+import { countHashes } from '../support/count-hashes.ts';
 import { startFaultyUpstream, tokenAnswer, type FaultyUpstream } from '../support/faulty-upstream.ts';
 import { mintOnce, startClient, type ClientRecord } from '../support/faulty-upstream-client.ts';
 
-const counts = vi.hoisted(() => ({ hashes: 0 }));
-
-vi.mock('node:crypto', async (importOriginal) => {
-  const crypto = await importOriginal<typeof import('node:crypto')>();
-  const counted =
-    <A extends unknown[], R>(work: (...args: A) => R) =>
-    (...args: A): R => {
-      counts.hashes += 1;
-      return work(...args);
-    };
-  return { ...crypto, hash: counted(crypto.hash), createHash: counted(crypto.createHash) };
-});
+const hashes = countHashes();
+afterAll(hashes.stop);
 
 let upstream: FaultyUpstream | undefined;
 let client: ClientRecord | undefined;
@@ -53,7 +44,8 @@ describe('A new guest token', () => {
     await mintAll(client);
 
     const opened = upstream.connections();
-    chunks = counts.hashes = 0;
+    chunks = 0;
+    hashes.reset();
     clock.now.mockClear();
     clock.monotonic.mockClear();
     const timers = vi.spyOn(globalThis, 'setTimeout');
@@ -61,7 +53,7 @@ describe('A new guest token', () => {
 
     expect(opened).toBeLessThanOrEqual(128 + atATime);
     expect(upstream.connections() - opened).toBeLessThanOrEqual(calls / 100);
-    expect(counts.hashes).toBe(0);
+    expect(hashes.count()).toBe(0);
     expect(chunks / calls).toBeLessThan(1.05);
     expect(timers.mock.calls.length / calls).toBeLessThan(1.5);
     expect(clock.now.mock.calls.length / calls).toBeLessThan(1.5);

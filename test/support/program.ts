@@ -85,7 +85,7 @@ export function ask(
   });
 }
 
-/** Builds the program once for a test file. */
+/** A build of the program under a name of its own, so that runs side by side do not meet. */
 export function createProgramBuild(): { readonly path: () => Promise<string>; readonly remove: () => void } {
   const outfile = `dist/test-${process.pid}-${Math.random().toString(36).slice(2)}.js`;
   let built: Promise<void> | undefined;

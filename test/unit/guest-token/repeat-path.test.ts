@@ -2,30 +2,16 @@
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { randomUUID } from 'node:crypto';
-import { describe, expect, it, vi } from 'vitest';
+import { afterAll, describe, expect, it } from 'vitest';
 import { systemClock } from '../../../src/clock.ts';
 import { loadPolicy } from '../../../src/policy/compile/load-policy.ts';
 import { createDecide } from '../../../src/policy/decide.ts';
 import type { Grant } from '../../../src/policy/decision.ts';
+import { countHashes } from '../../support/count-hashes.ts';
 import { createApiKeys, principalOf, startIssue } from '../../support/issuing.ts';
 
-const counts = vi.hoisted(() => ({ hashes: 0 }));
-
-vi.mock('node:crypto', async (importOriginal) => {
-  const crypto = await importOriginal<typeof import('node:crypto')>();
-  const counted =
-    <A extends unknown[], R>(work: (...args: A) => R) =>
-    (...args: A): R => {
-      counts.hashes += 1;
-      return work(...args);
-    };
-  return {
-    ...crypto,
-    hash: counted(crypto.hash),
-    createHash: counted(crypto.createHash),
-    createHmac: counted(crypto.createHmac),
-  };
-});
+const hashes = countHashes();
+afterAll(hashes.stop);
 
 const policy = loadPolicy({
   text: `
@@ -68,18 +54,18 @@ describe('a repeated request', () => {
     const user = userOf(1);
     const first = await ask(user);
     const grant = grantOf(user);
-    counts.hashes = 0;
+    hashes.reset();
     for (let count = 0; count < 100; count += 1) expect((await ask(user)).token).toBe(first.token);
-    expect(counts.hashes).toBe(0);
+    expect(hashes.count()).toBe(0);
     expect(grantOf(user)).toBe(grant);
   });
 
   it('costs four hashes the first time: request, reuse key, tag, token', async () => {
     const { ask } = start(10);
     await ask(userOf(1));
-    counts.hashes = 0;
+    hashes.reset();
     await ask(userOf(2));
-    expect(counts.hashes).toBe(4);
+    expect(hashes.count()).toBe(4);
   });
 });
 

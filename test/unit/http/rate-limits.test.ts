@@ -5,6 +5,7 @@ import { ServiceError } from '../../../src/errors.ts';
 import { createProbeCheck } from '../../../src/http/health.ts';
 import { registerLimits } from '../../../src/http/rate-limits.ts';
 import { principalOf } from '../../support/issuing.ts';
+import { createManualClock } from '../../support/manual-clock.ts';
 
 const apps: FastifyInstance[] = [];
 afterEach(async () => {
@@ -74,7 +75,7 @@ describe('the limit of a client address', () => {
   });
 
   it('says how long to wait and what is left', async () => {
-    const { post } = await start({ address: 2 });
+    const { post } = await start({ address: 2, clock: createManualClock() });
     expect((await post(alice)).headers).toMatchObject({
       'ratelimit-policy': '"address";q=2;w=60, "user";q=1000;w=60',
       ratelimit: '"address";r=1;t=60, "user";r=999;t=60',

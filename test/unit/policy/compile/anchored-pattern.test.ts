@@ -26,19 +26,22 @@ const body: fc.Arbitrary<string> = fc.letrec<{ node: string; atom: string }>((ti
     .chain((parts) => fc.constantFrom(parts.join(''), parts.join('|'))),
 })).node;
 
-const text = fc.string({ unit: fc.constantFrom('a', 'b', 'c', '1', '-', '.', 'A', 'é', '😀', '\n'), maxLength: 8 });
+const text = fc.string({ unit: fc.constantFrom('a', 'b', 'c', '1', '-', '.', 'A', 'é', '😀', '\n'), maxLength: 5 });
+
+const countsIn = (pattern: string): number => (pattern.match(/[*+}]|(?<!\()\?/g) ?? []).length;
 
 describe('an anchored pattern', () => {
   it('matches what JavaScript matches with every alternative between the anchors', () => {
     fc.assert(
       fc.property(body, fc.array(text, { minLength: 1, maxLength: 10 }), (pattern, texts) => {
-        fc.pre(pattern.length < 60);
+        // JavaScript tries alternatives one after the other: with more counts in each other it takes minutes.
+        fc.pre(pattern.length < 60 && countsIn(pattern) <= 5);
         const matches = compileForFree(`^${pattern}$`);
         const expected = new RegExp(`^(?:${pattern})$`, 'u');
         for (const candidate of texts)
           expect([candidate, matches(candidate)]).toEqual([candidate, expected.test(candidate)]);
       }),
-      { numRuns: 500 },
+      { numRuns: 1_000 },
     );
   });
 

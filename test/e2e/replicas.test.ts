@@ -4,7 +4,8 @@ import { randomUUID } from 'node:crypto';
 import { createServer, request, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { createProgramBuild, startProgram, type Program } from '../support/program.ts';
+import { programPath } from '../support/program-path.ts';
+import { startProgram, type Program } from '../support/program.ts';
 import { redisIsInstalled, redisReason, startRedisServer, type RedisServer } from '../support/redis-server.ts';
 import { signToken } from '../support/sign-token.ts';
 import { until } from '../support/until.ts';
@@ -63,7 +64,6 @@ async function startUpstream(): Promise<Upstream> {
 }
 
 describe.skipIf(!redisIsInstalled)(`two replicas with Redis${redisReason}`, () => {
-  const build = createProgramBuild();
   let redis: RedisServer;
   let upstream: Upstream;
   const replicas: Program[] = [];
@@ -73,7 +73,7 @@ describe.skipIf(!redisIsInstalled)(`two replicas with Redis${redisReason}`, () =
 
   const startReplica = async (): Promise<Program> => {
     const program = await startProgram({
-      path: await build.path(),
+      path: programPath(),
       env: {
         JWT_ISSUER: 'https://login.example',
         JWT_AUDIENCE: 'guest-token',
@@ -114,7 +114,6 @@ describe.skipIf(!redisIsInstalled)(`two replicas with Redis${redisReason}`, () =
     await Promise.all(replicas.map((replica) => replica.stop()));
     await redis.stop();
     await upstream.close();
-    build.remove();
   });
 
   it('hand out the other replica’s token after a moment while the upstream hangs, and then at once', async () => {
