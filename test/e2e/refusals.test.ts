@@ -3,6 +3,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { startSimulatedDatabrain, type SimulatedDatabrain } from '../../demo/databrain/start-simulated-databrain.ts';
 import { errorRow, type ErrorCode, type Reason } from '../../src/errors.ts';
+import { auditLineProblems } from '../support/audit-lines.ts';
 import { hostileTokens, overHttp } from '../support/hostile-tokens.ts';
 import { programPath } from '../support/program-path.ts';
 import { startProgram, type Answer, type Asked, type LogLine, type Program } from '../support/program.ts';
@@ -102,6 +103,7 @@ async function expectRefusal(
   expect(lines).toHaveLength(1);
   const [line] = lines;
   expect(line).toMatchObject({ event: 'guest_token.refused', code, reason });
+  expect(auditLineProblems(line ?? {})).toEqual([]);
 
   const visible = program.output().slice(written) + answer.text + JSON.stringify(answer.headers);
   for (const secret of secretsOf(asked)) expect(visible).not.toContain(secret);
