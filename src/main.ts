@@ -30,7 +30,7 @@ Usage: guest-token-proxy [command] [options]
 Commands:
 ${commands.map(({ name, summary }) => `  ${name.padEnd(12)} ${summary}`).join('\n')}
 
-Every command explains itself with --help. Settings are environment variables; see the README's table.
+Every command explains itself with --help. Settings are environment variables; see docs/settings.md.
 Exit codes: 0 fine, 1 a check failed, 64 wrong usage, 78 wrong configuration.
 `;
 

@@ -1,5 +1,5 @@
 // Every setting of the service in one table: name, default, meaning. load-config.ts reads the environment by it,
-// and tests hold .env.example and the README against it.
+// and tests hold .env.example and docs/settings.md against it.
 
 export interface Setting {
   readonly name: string;
@@ -11,6 +11,8 @@ export interface Setting {
    */
   readonly fromFile?: true | 'only';
   readonly required?: true;
+  /** What holds while it is absent, in words, where that is neither nothing nor a default. */
+  readonly absent?: string;
   /** `list`: comma-separated values; `keys`: PEM or JSON. */
   readonly form?: 'list' | 'keys';
   readonly meaning: string;
@@ -52,11 +54,21 @@ export const settings = [
     form: 'list',
     meaning: 'origins of the pages that may call, comma-separated; https://*.app.example.com stands for one label',
   },
-  { name: 'JWT_ISSUER', meaning: 'exact iss of the access tokens; base for OIDC discovery if no key source is given' },
-  { name: 'JWT_AUDIENCE', form: 'list', meaning: 'accepted aud values, comma-separated' },
+  {
+    name: 'JWT_ISSUER',
+    absent: 'required, or JWT_ISSUERS_FILE',
+    meaning: 'exact iss of the access tokens; base for OIDC discovery if no key source is given',
+  },
+  {
+    name: 'JWT_AUDIENCE',
+    form: 'list',
+    absent: 'required, or JWT_ISSUERS_FILE',
+    meaning: 'accepted aud values, comma-separated',
+  },
   {
     name: 'JWT_ALGORITHMS',
     form: 'list',
+    absent: 'HS256 for JWT_SECRET, else RS256, ES256, ES384, ES512 and EdDSA',
     meaning: 'accepted alg values, comma-separated: HS256/384/512, RS*, PS*, ES256/384/512, EdDSA; HMAC never mixed in',
   },
   { name: 'JWT_SECRET', fromFile: true, meaning: 'HMAC key; in a file one key a line, all valid (rotation)' },

@@ -4,7 +4,6 @@ import packageJson from '../../package.json' with { type: 'json' };
 import { errorRow, errorTable, type ErrorCode } from '../../src/errors.ts';
 import { conformanceProblems, type Observed } from './conformance.ts';
 import { readDescription, type DescribedResponse } from './description.ts';
-import { readDocument, tableRowsBelow } from './settings-documents.ts';
 
 const description = readDescription();
 const codes = Object.keys(errorTable) as ErrorCode[];
@@ -63,17 +62,6 @@ describe('openapi.yaml', () => {
     const described = [...description.operations.flatMap(({ responses }) => responses), ...elsewhere];
     const contents = described.flatMap(({ content }) => (content === undefined ? [] : [content]));
     expect(contents.flatMap(({ accepts, examples }) => examples.filter((example) => !accepts(example)))).toEqual([]);
-  });
-});
-
-describe("the README's table of errors", () => {
-  it('is the error table', () => {
-    const rows = tableRowsBelow(readDocument('README.md'), '## Errors, and what a client does').map((row) =>
-      row.split('|').map((cell) => cell.trim().replaceAll('`', '')),
-    );
-    expect(rows.map(([, status, code]) => [status, code])).toEqual(
-      codes.map((code) => [String(errorRow(code).status), code]),
-    );
   });
 });
 

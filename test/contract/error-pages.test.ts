@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { readdirSync } from 'node:fs';
 import { errorCodes, errorRow, reasons } from '../../src/errors.ts';
-import { readDocument } from './settings-documents.ts';
+import { readDocument, tableRowsBelow } from './settings-documents.ts';
 
 const page = (code: string): string => readDocument(`docs/errors/${code}.md`);
 const table = readDocument('docs/errors/README.md');
@@ -19,7 +19,14 @@ describe('docs/errors', () => {
     for (const heading of ['What happened', 'Who fixes it', 'What a client does', 'Reasons in the audit line']) {
       expect(page(code)).toContain(`\n## ${heading}\n`);
     }
-    expect(table).toContain(`| ${status} | [\`${code}\`](${code}.md) |\n`);
+  });
+
+  it('lists them in the order of src/errors.ts, each with its status and what a client should do', () => {
+    const rows = tableRowsBelow(table, '## Codes').map((row) => row.split('|').map((cell) => cell.trim()));
+    expect(rows.map(([, status, code]) => [status, code])).toEqual(
+      errorCodes.map((code) => [String(errorRow(code).status), `[\`${code}\`](${code}.md)`]),
+    );
+    expect(rows.map(([, , , action]) => action)).not.toContain('');
   });
 
   it('has a cause and a fix for each reason', () => {

@@ -47,7 +47,7 @@ describe('the links', () => {
       ['nowhere.md', '#no-such-heading', 'SECURITY.md#no-such-heading'].map((one) => isBroken('README.md', one)),
     ).toEqual([true, true, true]);
     expect(
-      ['SECURITY.md#reporting', '#settings', 'https://example.com'].map((one) => isBroken('README.md', one)),
+      ['SECURITY.md#reporting', '#commands', 'https://example.com'].map((one) => isBroken('README.md', one)),
     ).toEqual([false, false, false]);
   });
 });

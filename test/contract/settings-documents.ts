@@ -1,4 +1,4 @@
-// What .env.example and the README say of the settings, read back as data.
+// What .env.example and docs/settings.md say of the settings, read back as data.
 import { readFileSync } from 'node:fs';
 import type { Setting } from '../../src/config/settings.ts';
 
@@ -32,10 +32,10 @@ export function parseEnvExample(text: string): readonly EnvExampleEntry[] {
 
 const code = (text: string): string => `\`${text}\``;
 
-/** The README's row of a setting. */
-export function toTableRow({ name, default: fallback, fromFile, required, meaning }: Setting): string {
+/** The row of a setting in docs/settings.md. */
+export function toTableRow({ name, default: fallback, fromFile, required, absent, meaning }: Setting): string {
   const names = fromFile ? `${code(name)}, ${code(`${name}_FILE`)}` : code(name);
-  const value = required ? 'required' : fallback === undefined ? 'none' : code(fallback);
+  const value = required ? 'required' : (absent ?? (fallback === undefined ? 'none' : code(fallback)));
   return `| ${names} | ${value} | ${meaning} |`;
 }
 
