@@ -171,7 +171,17 @@ const providers: readonly Provider[] = [
   {
     name: 'Supabase',
     iss: /\.supabase\.co\//,
-    hints: { audience_refused: 'aud is `authenticated` for users who have logged in' },
+    hints: {
+      audience_refused: 'aud is `authenticated` for users who have logged in',
+      algorithm_refused: 'HS256 is the legacy secret: move the project to JWT signing keys',
+    },
+  },
+  {
+    name: 'Clerk',
+    iss: /^https:\/\/(clerk\.|[^/]+\.clerk\.accounts\.dev$)/,
+    hints: {
+      'claim_missing aud': 'session tokens have no aud: make a JWT template that sets it, and ask for its token',
+    },
   },
 ];
 

@@ -1,4 +1,5 @@
-// docs/policy.md promises that its policies and its table of expressions are run. This runs them.
+// docs/policy.md promises that its policies and its table of expressions are run. This runs them, and the policies of the
+// other pages for whoever writes one.
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { policyReasons } from '../../src/errors.ts';
@@ -9,7 +10,8 @@ import { loadPolicyTests } from '../../src/policy/trial/policy-test-document.ts'
 import { resultLines } from '../../src/policy/trial/policy-test-report.ts';
 import { runPolicyTests } from '../../src/policy/trial/policy-test-run.ts';
 
-const guide = readFileSync(new URL('../../docs/policy.md', import.meta.url), 'utf8');
+const readPage = (name: string): string => readFileSync(new URL(`../../docs/${name}`, import.meta.url), 'utf8');
+const guide = readPage('policy.md');
 const maxLifetimeSeconds = 86_400;
 
 interface Snippet {
@@ -19,12 +21,12 @@ interface Snippet {
 }
 
 /** Each fenced `yaml policy` with the `yaml policy-test` that follows it. */
-function snippets(): readonly Snippet[] {
-  const fences = [...guide.matchAll(/^```yaml (policy|policy-test)\n([\s\S]*?)^```$/gm)];
+function snippets(page: string): readonly Snippet[] {
+  const fences = [...page.matchAll(/^```yaml (policy|policy-test)\n([\s\S]*?)^```$/gm)];
   return fences.flatMap((fence, index) => {
     if (fence[1] !== 'policy') return [];
     const next = fences[index + 1];
-    const line = guide.slice(0, fence.index).split('\n').length;
+    const line = page.slice(0, fence.index).split('\n').length;
     return [{ line, policy: fence[2] ?? '', tests: next?.[1] === 'policy-test' ? (next[2] ?? '') : '' }];
   });
 }
@@ -43,18 +45,25 @@ function rows(): readonly Row[] {
   });
 }
 
-describe('the policies of the guide', () => {
+describe.each([
+  ['policy.md', 5],
+  ['cookbook.md', 10],
+  ['blocking-a-user.md', 1],
+  ['migrating.md', 1],
+])('the policies of %s', (name, atLeast) => {
+  const found = snippets(readPage(name));
+
   it('are there, each with tests', () => {
-    expect(snippets().length).toBeGreaterThanOrEqual(5);
-    expect(snippets().filter(({ tests }) => tests === '')).toEqual([]);
+    expect(found.length).toBeGreaterThanOrEqual(atLeast);
+    expect(found.filter(({ tests }) => tests === '')).toEqual([]);
   });
 
-  it.each(snippets().map((snippet) => [snippet.line, snippet] as const))(
-    'line %i loads without a warning and gives what the guide says',
+  it.each(found.map((snippet) => [snippet.line, snippet] as const))(
+    'line %i loads without a warning and gives what the page says',
     (line, snippet) => {
-      const policy = loadPolicy({ text: snippet.policy, file: `policy.md+${line}`, maxLifetimeSeconds });
+      const policy = loadPolicy({ text: snippet.policy, file: `${name}+${line}`, maxLifetimeSeconds });
       expect(policy.lint).toEqual([]);
-      const { tests } = loadPolicyTests({ text: snippet.tests, file: 'policy.md' });
+      const { tests } = loadPolicyTests({ text: snippet.tests, file: name });
       const { results } = runPolicyTests(policy, tests);
       expect(results.filter(({ passed }) => !passed).flatMap(resultLines)).toEqual([]);
     },
