@@ -9,7 +9,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startSimulatedDatabrain, type SimulatedDatabrain } from '../../demo/databrain/start-simulated-databrain.ts';
 import { errorCodes, reasons } from '../../src/errors.ts';
 import { auditLineProblems, auditLineSchema } from '../support/audit-lines.ts';
-import { createProgramBuild, startProgram, type LogLine } from '../support/program.ts';
+import { programPath } from '../support/program-path.ts';
+import { startProgram, type LogLine } from '../support/program.ts';
 import { signToken } from '../support/sign-token.ts';
 
 const apiKey = '0d4b1c5a-91f7-4e0e-a8f4-0c4f5b6d7e81';
@@ -27,7 +28,6 @@ dataApps:
 const hasJq = spawnSync('jq', ['--version']).status === 0;
 if (!hasJq && process.env['TEST_REQUIRE_ALL'] === '1') throw new Error('jq is not installed');
 
-const build = createProgramBuild();
 const folder = mkdtempSync(join(tmpdir(), 'guest-token-evidence-'));
 let databrain: SimulatedDatabrain;
 let lines: readonly LogLine[] = [];
@@ -36,7 +36,7 @@ let adasToken = '';
 beforeAll(async () => {
   databrain = await startSimulatedDatabrain({ apiKeys: { 'sales-dashboard': apiKey }, embeds: 'any' });
   const program = await startProgram({
-    path: await build.path(),
+    path: programPath(),
     env: {
       JWT_ISSUER: 'https://issuer.example',
       JWT_AUDIENCE: 'guest-token',
@@ -65,7 +65,6 @@ beforeAll(async () => {
 });
 afterAll(async () => {
   await databrain.close();
-  build.remove();
   rmSync(folder, { recursive: true });
 });
 
