@@ -1,5 +1,5 @@
-// The whole service, wired top to bottom. Start reading here: everything a request meets is created in this file, or in
-// http/public-listener.ts from what is created here, and handed on as arguments; nothing reaches for anything else.
+// Wires the whole service, top to bottom. Start reading here: every part that handles a request is created in this file,
+// or in http/public-listener.ts, and passed on as an argument. There is no global state.
 import type { FastifyInstance } from 'fastify';
 import type { AddressInfo } from 'node:net';
 import { createAuthenticator } from './authn/authenticate.ts';
@@ -50,20 +50,20 @@ import { version } from './version.ts';
 /** How often watched files are compared with what is in use. */
 const defaultPollIntervalMs = 2_000;
 
-/** A load balancer may have sent a request when it could not know yet that its connection closes: it is still served. */
-const onTheirWayMs = 1_000;
+/** A load balancer may send a request before it notices that the connection closes. Such requests are still served. */
+const lateRequestsMs = 1_000;
 
 export interface AppOptions {
   readonly configuration: Configuration;
-  /** The stores that secrets of the configuration came from; closed with the service. */
+  /** The stores that the secrets of the configuration were read from. Closed with the service. */
   readonly stored?: StoredSecrets;
   readonly log: Log;
   readonly clock: Clock;
-  /** The text that GET /openapi.yaml answers with. */
+  /** The text that GET /openapi.yaml returns. */
   readonly openApiDocument: string;
-  /** The module that GET /guest-token.js answers with. */
+  /** The module that GET /guest-token.js returns. */
   readonly browserHelper: string;
-  /** The files of the policy playground; absent: there is none. */
+  /** The files of the policy playground. Absent: it is disabled. */
   readonly playgroundFiles?: PlaygroundFiles | undefined;
   /** Only tests set it. */
   readonly pollIntervalMs?: number;
@@ -72,17 +72,17 @@ export interface AppOptions {
 export interface App {
   /** The public listener's instance, for injection beside real sockets. */
   readonly server: FastifyInstance;
-  /** Opens the listeners and starts what works in the background. Gives the ports, the admin one if it is on. */
+  /** Opens the listeners and starts the background work. Returns the ports; `adminPort` only if that listener is enabled. */
   readonly listen: () => Promise<{ readonly port: number; readonly adminPort?: number }>;
-  /** Not ready first, then no new connections, then what runs is finished; cut off after the grace time. */
+  /** Reports not ready, then refuses new connections, then finishes the running requests. Cuts them off after the grace time. */
   readonly stop: () => Promise<void>;
-  /** Reads policy and secrets again now, as SIGHUP asks. */
+  /** Reads the policy and the secrets again now (SIGHUP). */
   readonly reload: () => Promise<void>;
 }
 
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
-/** Creates the service. Opens no listener; a configured Redis is connected to in the background. */
+/** Creates the service. Opens no listener. Connects to a configured Redis in the background. */
 export async function buildApp(options: AppOptions): Promise<App> {
   const { configuration, log, clock, stored = noStoredSecrets, pollIntervalMs = defaultPollIntervalMs } = options;
   const { config } = configuration;
@@ -113,7 +113,7 @@ export async function buildApp(options: AppOptions): Promise<App> {
     explains: logger.isLevelEnabled('debug'),
   });
 
-  // Secrets: API keys by setting, each watched if it came from a file or a store.
+  // API keys by setting name. Those from a file or a store are watched for changes.
   const apiKeys = createApiKeys({
     settings: config.apiKeys,
     watch: secretWatch.watch,
@@ -147,11 +147,11 @@ export async function buildApp(options: AppOptions): Promise<App> {
   const tracing =
     config.tracing && (await createTracing({ config: config.tracing, onExport: observeExport(metrics, logger) }));
 
-  // What they may have.
+  // What the caller may have.
   const policies = createPolicies({ configuration, metrics, logger, clock, readFile, pollIntervalMs });
   const decide = createDecide();
 
-  // Getting it.
+  // Fetching the guest token.
   const redis =
     config.redis === undefined
       ? undefined
@@ -186,7 +186,7 @@ export async function buildApp(options: AppOptions): Promise<App> {
     shared: tracing === undefined ? shared : shared && traceStore(shared, tracing.step),
   });
 
-  // Talking to callers and to operators.
+  // The listeners for callers and for operators.
   const readiness = createReadiness({
     policy: policies.current,
     apiKeys,
@@ -200,7 +200,7 @@ export async function buildApp(options: AppOptions): Promise<App> {
     if (key === undefined) throw new ServiceError('INTERNAL_ERROR', 'bug');
     return key;
   };
-  // Fastify tells every address it listens on; the line below says it once.
+  // Fastify logs one line per address; the `listening` line below replaces them.
   const httpLogger = logger.child({}, { level: logger.isLevelEnabled('info') ? 'warn' : logger.level });
   const edgeEvents = observeEdge(metrics, logger, clock.monotonic);
   const server = await createPublicListener({
@@ -268,9 +268,9 @@ export async function buildApp(options: AppOptions): Promise<App> {
     stop: async () => {
       phase = 'draining';
       await pause(config.shutdown.drainSeconds * 1000);
-      const refuseLater = setTimeout(() => (phase = 'closing'), onTheirWayMs);
+      const refuseLater = setTimeout(() => (phase = 'closing'), lateRequestsMs);
       const cutOff = setTimeout(() => {
-        logger.warn('the grace time is over; open connections are cut off');
+        logger.warn('the shutdown grace time is over; closing the open connections');
         server.server.closeAllConnections();
       }, config.shutdown.graceSeconds * 1000);
       await server.close();

@@ -1,6 +1,6 @@
-// The two clocks of the service. Tests replace this one object instead of patching globals.
+// The two clocks of the service. Tests pass their own object instead of patching globals.
 
-/** Wall time for what the world stamps (`exp`, `Retry-After` dates), monotonic time for durations and deadlines. */
+/** Wall time for timestamps of others (`exp`, `Retry-After` dates), monotonic time for durations and deadlines. */
 export interface Clock {
   /** Milliseconds since the epoch; may jump when the machine's clock is set. */
   readonly now: () => number;

@@ -1,9 +1,9 @@
-// What the service refuses and how it says so: public codes with their fixed sentences, internal reasons for the
-// operator's log, and the one exception class. Turning an error into bytes is http/error-reply.ts's work.
+// The error codes of the HTTP interface with their fixed messages, and the one exception class that carries them.
+// Internal reasons are in reasons.ts; http/error-reply.ts writes the response.
 
 interface ErrorRow {
   readonly status: number;
-  /** Fixed sentence for the caller; never built from input. */
+  /** Fixed message for the caller; never built from input. */
   readonly message: string;
   readonly logLevel: 'info' | 'warn' | 'error';
   /** RFC 6750 §3 challenge: `bare` names no error (no credentials were sent). */
@@ -81,7 +81,7 @@ export const errorTable = {
     logLevel: 'info',
     retryable: false,
   },
-  NOT_FOUND: { status: 404, message: 'There is nothing at this address.', logLevel: 'info', retryable: false },
+  NOT_FOUND: { status: 404, message: 'Nothing exists at this path.', logLevel: 'info', retryable: false },
   METHOD_NOT_ALLOWED: {
     status: 405,
     message: 'This method is not supported here. Use POST /guest-token to get a guest token.',
@@ -109,7 +109,7 @@ export const errorTable = {
   },
   INTERNAL_ERROR: {
     status: 500,
-    message: 'Something went wrong here. Report the request id to the operator.',
+    message: 'The request failed with an internal error. Report the request id to the operator.',
     logLevel: 'error',
     retryable: false,
   },
@@ -121,7 +121,7 @@ export const errorTable = {
   },
   UPSTREAM_INVALID_RESPONSE: {
     status: 502,
-    message: 'The dashboard service gave an unusable answer. Report the request id to the operator.',
+    message: 'The dashboard service returned an invalid response. Report the request id to the operator.',
     logLevel: 'error',
     retryable: false,
   },
@@ -139,7 +139,7 @@ export const errorTable = {
   },
   AUDIT_UNAVAILABLE: {
     status: 503,
-    message: 'Guest tokens cannot be recorded at the moment, so none is given. Try again later.',
+    message: 'The audit log is not available, so no guest token is issued. Try again later.',
     logLevel: 'error',
     retryable: true,
   },
@@ -162,10 +162,10 @@ const isErrorCode = (text: string): text is ErrorCode => Object.hasOwn(errorTabl
 /** Every code, in the order of the table. */
 export const errorCodes: readonly ErrorCode[] = Object.keys(errorTable).filter(isErrorCode);
 
-/** The row of a code, widened so that optional columns can be asked of every code. */
+/** The row of a code, with the optional columns. */
 export const errorRow = (code: ErrorCode): ErrorRow => errorTable[code];
 
-/** Why a request was refused, for the operator only: audit line and metrics, never the answer. */
+/** Why a request was refused, for the operator only: in the audit line and in metrics, never in a response. */
 export type Reason = AuthnReason | PolicyReason | UpstreamReason | EdgeReason;
 
 /** Reasons of `authn/`: what was wrong with the credentials. */
@@ -209,7 +209,7 @@ export const policyReasons = [
 ] as const;
 export type PolicyReason = (typeof policyReasons)[number];
 
-/** Reasons of `guest-token/`: why no guest token could be had. */
+/** Reasons of `databrain/`: why no guest token was minted. */
 export const upstreamReasons = [
   'body_refused',
   'upstream_rejected',
@@ -258,7 +258,7 @@ interface ServiceErrorDetail {
   readonly status?: 505;
   /** Name of the claim that was missing or unusable; never its value. */
   readonly claim?: string | undefined;
-  /** Where in the policy file, `file:line:column`. */
+  /** Position in the policy file, `file:line:column`. */
   readonly position?: string | undefined;
   /** The upstream's error code, already matched against the known list. */
   readonly upstreamCode?: string;
@@ -266,14 +266,14 @@ interface ServiceErrorDetail {
   readonly address?: string;
   /** Whole seconds for `Retry-After`. */
   readonly retryAfterSeconds?: number;
-  /** Whom the refusal concerns, once that is verified; for the audit line. */
+  /** The verified caller, if there is one; for the audit line. */
   readonly iss?: string;
   readonly sub?: string | number;
 }
 
 /**
- * A refusal on its way to the edge. Its `message` is a code and a reason, so that logging it leaks nothing. It has a
- * stack only for a bug: for all else nobody reads it, and collecting it costs more than most requests.
+ * A refusal, thrown to the HTTP layer. Its `message` holds only code and reason, so logging it leaks nothing. Only an
+ * INTERNAL_ERROR has a stack: collecting one costs more than most requests.
  */
 export class ServiceError extends Error {
   override readonly name = 'ServiceError';

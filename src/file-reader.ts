@@ -1,5 +1,5 @@
-// Reads files that may hang, as files on a network mount do. A hanging read holds one of the few threads that name
-// look-ups need too, so there are two reads at a time at most, and one of the same file. Does not follow changes.
+// Reads files that may hang, for example on a network mount. A hanging read holds one of the few threads that DNS
+// look-ups use too, so at most two reads run at a time, and one per file. Does not watch for changes.
 import { closeSync, constants, fstatSync, openSync, readFileSync, type Stats } from 'node:fs';
 import { open } from 'node:fs/promises';
 
@@ -7,7 +7,7 @@ import { open } from 'node:fs/promises';
 export type ReadFileAsync = (path: string) => Promise<Buffer>;
 
 interface FileReaderOptions {
-  /** From the call to the content, waiting for other reads included. */
+  /** From the call to the content, including the wait for other reads. */
   readonly timeLimitMs?: number;
   /** Only tests set it. */
   readonly read?: ReadFileAsync;
@@ -18,7 +18,7 @@ const maxBytes = 4_194_304;
 
 const unreadable = (code: string): Error => Object.assign(new Error(`cannot be read (${code})`), { code });
 
-/** Opening a FIFO waits for a writer; with O_NONBLOCK it does not, and the look at its type comes first. */
+/** Without O_NONBLOCK, opening a FIFO would wait for a writer before its type can be checked. */
 const readOnly = constants.O_RDONLY | constants.O_NONBLOCK;
 
 function refuseOddFile(stats: Stats): void {
@@ -36,7 +36,7 @@ async function readRegularFile(path: string): Promise<Buffer> {
   }
 }
 
-/** For the start, where nothing else has to go on. Throws an Error with a `code`; regular files up to 4 MiB only. */
+/** Blocking read for the start of the program. Throws an Error with a `code`; regular files up to 4 MiB only. */
 export function readRegularFileSync(path: string): Buffer {
   const file = openSync(path, readOnly);
   try {
@@ -47,12 +47,12 @@ export function readRegularFileSync(path: string): Buffer {
   }
 }
 
-/** Creates the one reader of a service: regular files up to 4 MiB, each read within the time limit or given up. */
+/** Creates the file reader of the service: regular files up to 4 MiB, each within the time limit. */
 export function createFileReader({
   timeLimitMs = 5_000,
   read = readRegularFile,
 }: FileReaderOptions = {}): ReadFileAsync {
-  /** Reads that hold a thread, also those that nobody waits for any more. */
+  /** Reads that hold a thread, including those that timed out. */
   const running = new Set<string>();
   const waiting = new Set<() => void>();
   const timedOut = `no answer within ${timeLimitMs / 1000} s`;

@@ -23,7 +23,7 @@ const commands: readonly Command[] = [
 ];
 
 const help = `guest-token-proxy ${version}
-Turns your users' access tokens into Databrain guest tokens, by a policy.
+Exchanges your users' access tokens for Databrain guest tokens, by a policy.
 
 Usage: guest-token-proxy [command] [options]
 
@@ -31,7 +31,7 @@ Commands:
 ${commands.map(({ name, summary }) => `  ${name.padEnd(12)} ${summary}`).join('\n')}
 
 Every command explains itself with --help. Settings are environment variables; see docs/settings.md.
-Exit codes: 0 fine, 1 a check failed, 64 wrong usage, 78 wrong configuration.
+Exit codes: 0 success, 1 a check failed, 64 wrong usage, 78 wrong configuration.
 `;
 
 async function stdin(): Promise<string> {
@@ -61,7 +61,7 @@ async function main(argv: readonly string[]): Promise<number> {
   const isOption = first.startsWith('-');
   const command = commands.find(({ name }) => name === (isOption ? 'serve' : first));
   if (command === undefined) {
-    process.stderr.write(`guest-token-proxy: there is no command of that name. Try --help.\n`);
+    process.stderr.write(`guest-token-proxy: unknown command. Try --help.\n`);
     return exitCode.usage;
   }
   return command.run({
@@ -78,7 +78,7 @@ async function main(argv: readonly string[]): Promise<number> {
   });
 }
 
-// A reader that goes away (`explain | head`) is no reason to end with a stack trace; the log's writer is told of it.
+// A reader that exits early (`explain | head`) must not cause a stack trace. The log writer handles its own errors.
 for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
 
 process.exitCode = await main(process.argv.slice(2));

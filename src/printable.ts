@@ -1,12 +1,12 @@
-// Text of others, such as an issuer's or a token's, as it may stand in a log line or a message: short, on one line, and
-// without anything that a terminal or a log viewer would act on.
+// Makes untrusted text, such as an issuer's or a token's, safe for a log line or a message: short, on one line, and
+// without characters that a terminal or a log viewer interprets.
 
 const maxLength = 120;
 
 /** Control, format, private and unassigned characters, lone surrogates, and separators other than the space. */
 const unprintable = /[\p{C}\p{Zl}\p{Zp}]/gu;
 
-/** Strings as they are, other values as JSON, both cut to 120 characters. */
+/** Strings unchanged, other values as JSON; both cut to 120 characters. */
 export function printable(value: unknown): string {
   const text = typeof value === 'string' ? value : (JSON.stringify(value) ?? 'nothing');
   const safe = text.slice(0, maxLength + 1).replace(unprintable, '\uFFFD');
@@ -18,8 +18,8 @@ const changesLines = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu;
 const plain = /^[\n\x1b -~]*$/;
 
 /**
- * Writes characters that change how a reader sees a line (bidirectional overrides, C1 controls, line separators) as
- * `\uXXXX`, which JSON reads back as the same text. Line breaks and terminal escapes are left: give it whole lines.
+ * Escapes characters that change how a line is displayed (bidirectional overrides, C1 controls, line separators) as
+ * `\uXXXX`, which JSON reads back as the same text. Keeps line breaks and terminal escapes: pass whole lines.
  */
 export function escapeUnprintable(text: string): string {
   if (plain.test(text)) return text;

@@ -1,4 +1,4 @@
-// A misconfiguration, told so that it can be mended: where it is, what is wrong, what to do. Never holds a secret.
+// A misconfiguration: its location, the problem and the fix. Never holds a secret.
 
 export interface Problem {
   /** A variable's name or `file:line:column`. */
@@ -13,11 +13,11 @@ export interface Problem {
 export const toLine = ({ location, problem, fix }: Problem): string =>
   `${location}: ${problem}. ${fix}.`.replace(/[\r\n\u2028\u2029]+/g, ' ');
 
-/** Everything that is wrong, at once. The service does not start with one of these. */
+/** All problems found, in one error. The service does not start when it is thrown. */
 export class ConfigurationError extends Error {
   override readonly name = 'ConfigurationError';
   readonly problems: readonly Problem[];
-  /** Nothing is wrong with the settings, but something that they name is away; starting again later may help. */
+  /** The settings are valid, but something that they name is unavailable: a restart may succeed. */
   readonly isTemporary: boolean;
 
   constructor(problems: readonly Problem[], isTemporary = false) {

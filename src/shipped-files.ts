@@ -1,10 +1,10 @@
-// Files that ship beside the program. This module lies one folder below them in the sources and in the bundle alike.
+// Files shipped with the program. They are one folder above this module, in the sources and in the bundle.
 import { readFileSync } from 'node:fs';
 
 /** The text of openapi.yaml. */
 export const readOpenApiDocument = (): string => readFileSync(new URL('../openapi.yaml', import.meta.url), 'utf8');
 
-/** The page of the policy playground, which `npm run build` makes of src/playground/page/. Throws if it was not built. */
+/** The page of the policy playground, built from src/playground/page/ by `npm run build`. Throws if it was not built. */
 export function readPlaygroundFiles() {
   const read = (path: string): string => readFileSync(new URL(path, import.meta.url), 'utf8');
   return {
@@ -15,5 +15,5 @@ export function readPlaygroundFiles() {
   };
 }
 
-/** The text of guest-token.js, which `npm run build` makes of src/browser/. */
+/** The text of guest-token.js, built from src/browser/ by `npm run build`. */
 export const readBrowserHelper = (): string => readFileSync(new URL('../guest-token.js', import.meta.url), 'utf8');

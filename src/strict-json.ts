@@ -1,8 +1,8 @@
-// JSON whose reading cannot differ between two parsers: fatal UTF-8, no byte order mark, no duplicate members, no
-// lone surrogates, only finite numbers, bounded depth (RFC 8259 §4, §8; RFC 8725 §2.6; RFC 7515 §4).
+// JSON that no two parsers read differently: valid UTF-8, no byte order mark, no duplicate members, no lone surrogates,
+// only finite numbers, bounded depth (RFC 8259 §4, §8; RFC 8725 §2.6; RFC 7515 §4).
 import { isUtf8 } from 'node:buffer';
 
-/** Members by name, as JSON gave them; ask for one by `own`. */
+/** Members by name, as parsed. Read them with `own`. */
 export type JsonObject = Readonly<Record<string, unknown>>;
 
 const maxDepth = 32;
@@ -11,11 +11,11 @@ const stringLiteral = /"(?:[^"\\]|\\.)*"/g;
 const isObject = (value: unknown): value is JsonObject =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
-/** A member of the object itself, never of a prototype. */
+/** The object's own member, never one of a prototype. */
 export const own = (object: JsonObject, name: string): unknown =>
   Object.hasOwn(object, name) ? object[name] : undefined;
 
-/** Members in the whole value. Throws at what JSON can write but two readers take differently. */
+/** Counts the members of the whole value. Throws SyntaxError for values that parsers read differently. */
 function countMembers(value: unknown): number {
   if (typeof value === 'string' && !value.isWellFormed()) throw new SyntaxError('holds a lone surrogate');
   if (typeof value === 'number' && !Number.isFinite(value)) throw new SyntaxError('holds a number that is too large');
@@ -37,8 +37,8 @@ function refuseDeepNesting(value: JsonObject | readonly unknown[], depth: number
 }
 
 /**
- * What most writers of JSON write. Text that is equal to the value written again has lost nothing in the reading: no
- * member twice, no number out of range; and without escapes of this kind it holds no lone surrogate either.
+ * Fast path for the usual form of JSON. If serialising the value gives the same text, nothing was lost in parsing: no
+ * duplicate member, no number out of range. Without `\\u` escapes there is no lone surrogate either.
  */
 const isWrittenAlike = (value: JsonObject, text: string): boolean =>
   !text.includes('\\u') && JSON.stringify(value) === text;
@@ -54,11 +54,11 @@ export function parseJsonObject(bytes: Uint8Array): JsonObject {
     throw new SyntaxError('is not JSON in UTF-8');
   }
   if (!isObject(value)) throw new SyntaxError('is not a JSON object');
-  // First, so that nothing below can exhaust the stack.
+  // First, so that the recursion below is bounded.
   refuseDeepNesting(value, 0);
   if (isWrittenAlike(value, text)) return value;
-  // In valid JSON each member has one colon outside strings, so a colon too many is a member that another replaced.
+  // In valid JSON each member has one colon outside strings: an extra colon shows a duplicate member.
   const colons = text.replace(stringLiteral, '').split(':').length - 1;
-  if (countMembers(value) !== colons) throw new SyntaxError('has a member twice');
+  if (countMembers(value) !== colons) throw new SyntaxError('has a duplicate member');
   return value;
 }

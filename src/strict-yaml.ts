@@ -1,6 +1,6 @@
-// YAML 1.2 as plain data with the position of every node: policies, policy tests and lists of issuers. Refuses what
-// YAML can do and such files have no use for: merge keys, tags, directives, several documents, keys that are not text,
-// numbers that are read otherwise than they are written, and sizes and depths beyond need.
+// Parses YAML 1.2 into plain data with the position of every node: policies, policy tests and lists of issuers. Refuses
+// features that such files do not need: merge keys, tags, directives, several documents, keys that are not strings,
+// numbers that change when parsed, and too large or too deeply nested files.
 import {
   type CST,
   isAlias,
@@ -35,19 +35,19 @@ export interface YamlOptions {
   /** The file's name, for positions. */
   readonly file: string;
   readonly maxKibibytes: number;
-  /** For files that nothing is minted by: anchors and aliases, any key, numbers in any spelling. */
+  /** For policy tests, which grant nothing: allows anchors and aliases, any key, numbers in any spelling. */
   readonly lenient?: boolean;
-  /** For files with secrets in them: no value is repeated in a problem. */
+  /** For files that hold secrets: no problem quotes a value. */
   readonly hidesValues?: boolean;
 }
 
 const deepest = 24;
-/** What aliases may multiply a lenient file to. */
+/** Bound on a lenient file after its aliases are expanded. */
 const mostNodes = 100_000;
-/** Not usable as names: on a plain object they would mean something else. */
+/** Refused as keys: they have a special meaning on plain objects or in YAML. */
 const forbiddenNames = new Set(['__proto__', 'constructor', 'prototype', '<<']);
 
-/** Depth of nesting, measured without recursion so that no input can exhaust the stack. */
+/** The offset of the first node that is nested too deeply. Not recursive, so no input can exhaust the stack. */
 function tooDeepAt(text: string): number | undefined {
   const pending: { token: CST.Token | null | undefined; depth: number }[] = [];
   for (const token of new Parser().parse(text)) pending.push({ token, depth: 0 });
@@ -73,13 +73,13 @@ const fixes: Readonly<Partial<Record<YAMLError['code'], string>>> = {
   TAB_AS_INDENT: 'Indent with spaces',
 };
 
-/** What the parser says, without what it quotes from the file, which may be a secret. */
-const said = ({ code, message }: YAMLError): string =>
+/** The parser's message without its quotes from the file, which may hold a secret. */
+const messageOf = ({ code, message }: YAMLError): string =>
   code === 'UNEXPECTED_TOKEN' || code === 'BAD_DQ_ESCAPE' || code === 'TAG_RESOLVE_FAILED'
     ? message.replace(/ ?[:\\"].*$/s, '')
     : message;
 
-/** Syntax errors up to the first one after which the parser only guesses. */
+/** The errors up to the first syntax error: later ones are mostly consequences of it. */
 function realErrors(errors: readonly YAMLError[]): readonly YAMLError[] {
   const first = errors.findIndex(({ code }) => code !== 'DUPLICATE_KEY');
   return first < 0 ? errors : errors.slice(0, first + 1);
@@ -108,7 +108,7 @@ export function parseStrictYaml(options: YamlOptions): YamlDocument {
   if (deepAt !== undefined) {
     lines.addNewLine(0);
     for (let i = text.indexOf('\n'); i >= 0; i = text.indexOf('\n', i + 1)) lines.addNewLine(i + 1);
-    fail([{ location: at(deepAt), problem: `nested more than ${deepest} levels deep`, fix: 'Write it flatter' }]);
+    fail([{ location: at(deepAt), problem: `is nested more than ${deepest} levels deep`, fix: 'Reduce the nesting' }]);
   }
 
   const document = parseDocument(text, {
@@ -124,7 +124,7 @@ export function parseStrictYaml(options: YamlOptions): YamlDocument {
   const errors = [...document.errors, ...document.warnings].sort((a, b) => a.pos[0] - b.pos[0]);
   const problems: Problem[] = realErrors(errors).map((error) => ({
     location: at(error.pos[0]),
-    problem: `not valid YAML: ${said(error)}`,
+    problem: `not valid YAML: ${messageOf(error)}`,
     fix: fixes[error.code] ?? 'Correct the YAML; put quotes around ${ … } inside { } and [ ]',
   }));
   if (/^\ufeff?%/m.test(text.slice(0, document.contents?.range?.[0] ?? 0)))
@@ -138,13 +138,13 @@ export function parseStrictYaml(options: YamlOptions): YamlDocument {
   const scalarValue = (node: Scalar): unknown => {
     const { value, source = '' } = node;
     if (typeof value === 'string' && !lenient && !value.isWellFormed())
-      return refuse(node, 'a text holds half a character (a lone surrogate)', 'Write the whole character');
+      return refuse(node, 'a string has half a character (a lone surrogate)', 'Write the whole character');
     if (typeof value !== 'number' || lenient || String(value) === source) return value;
     if (hidesValues)
-      return refuse(node, 'a number would be read as another one', 'Put quotes around it, if it is text');
+      return refuse(node, 'a number would be read as a different number', 'Put quotes around it if it is a string');
     if (!Number.isFinite(value)) return refuse(node, `${source} is not a finite number`, 'Write a number');
     const instead = Number.isInteger(value) && !Number.isSafeInteger(value) ? 'Write another number' : `Write ${value}`;
-    const fix = `${instead}, or put quotes around ${source} if it is meant as text`;
+    const fix = `${instead}, or put quotes around ${source} if it is a string`;
     return refuse(node, `${source} would be read as the number ${value}`, fix);
   };
 
@@ -152,8 +152,8 @@ export function parseStrictYaml(options: YamlOptions): YamlDocument {
     const start = node.range?.[0] ?? 0;
     const [, braced] = /^\{\s*\{([^{}]*)\}/.exec(text.slice(start, node.range?.[1])) ?? [];
     return braced === undefined
-      ? refuse(pair.key as Node, 'a key must be text', 'Put quotes around it')
-      : refuse(node, '{{ … }} means nothing in YAML and nothing here', `Write \${${braced.trim()}}`);
+      ? refuse(pair.key as Node, 'a key must be a string', 'Put quotes around it')
+      : refuse(node, '{{ … }} has no meaning in a policy', `Write \${${braced.trim()}}`);
   };
 
   let nodes = 0;
@@ -182,7 +182,7 @@ export function parseStrictYaml(options: YamlOptions): YamlDocument {
       else if (isScalar(keyNode) && (keyNode.tag !== undefined || keyNode.anchor !== undefined))
         refuse(keyNode, 'YAML tags and anchors are not allowed at keys', 'Remove them');
       else if (!key.isWellFormed() && !lenient)
-        refuse(keyNode, 'a key holds half a character (a lone surrogate)', 'Write the whole character');
+        refuse(keyNode, 'a key has half a character (a lone surrogate)', 'Write the whole character');
       else entries.push([key, toValue(pair.value, depth + 1)]);
     }
     return Object.fromEntries(entries);
@@ -222,7 +222,7 @@ export function parseStrictYaml(options: YamlOptions): YamlDocument {
       if (!isScalar(node) || !node.range) return positionOf(path);
       const quote = node.type === 'QUOTE_DOUBLE' || node.type === 'QUOTE_SINGLE' ? 1 : 0;
       const start = node.range[0] + quote;
-      // Escapes, folding and block indentation move the text: then the scalar's start must do.
+      // Escapes, folding and block indentation shift the text: then report the start of the scalar.
       const verbatim = text.startsWith((node as Scalar<string>).value, start);
       return at(verbatim ? start + offset : node.range[0]);
     },

@@ -1,6 +1,6 @@
-// What counts as text that says something.
+// Whether text has anything visible.
 
-/** White space, control and other invisible characters, empty Braille: nothing that a reader would see. */
+/** White space, control and other invisible characters, and the empty Braille pattern. */
 const hidden = String.raw`\s\p{C}\p{Z}\p{Default_Ignorable_Code_Point}\u2800`;
 
 export const visibleText = new RegExp(`[^${hidden}]`, 'u');

@@ -1,5 +1,5 @@
-// A file whose content may change under the running service. Polls and compares hashes: watch APIs see only the
-// first of several Kubernetes symlink swaps. Content that is refused leaves the old value in use.
+// Watches a file whose content may change while the service runs. Polls and compares hashes: file-system watchers see
+// only the first of several Kubernetes symlink swaps. If new content is refused, the old value stays in use.
 import { hash } from 'node:crypto';
 import type { ReadFileAsync } from './file-reader.ts';
 
@@ -7,7 +7,7 @@ export type ReloadOutcome =
   { readonly kind: 'unchanged' } | { readonly kind: 'changed' } | { readonly kind: 'failed'; readonly problem: string };
 
 export interface WatchedFile {
-  /** Reads the file now and, if its content differs from the last one seen, hands it to `accept`. Calls never overlap. */
+  /** Reads the file now and, if its content has changed, passes it to `accept`. Calls never overlap. */
   readonly reload: (options?: { readonly force?: boolean }) => Promise<ReloadOutcome>;
   readonly close: () => void;
 }
@@ -15,17 +15,17 @@ export interface WatchedFile {
 interface WatchedFileOptions {
   readonly path: string;
   readonly readFile: ReadFileAsync;
-  /** Content that is in use already, so that the first poll does not load it again. */
+  /** The content in use, so that the first poll does not load it again. */
   readonly initial: Buffer;
   readonly intervalMs: number;
   /**
    * What `accept` depends on beside the content, as text that changes with it (a revision, a hash). Refused content is
-   * examined again only when this has changed; without it, only when the content has.
+   * tried again only when this has changed; without it, only when the content has.
    */
   readonly dependsOn?: () => string | Promise<string>;
-  /** Takes the new content into use, or throws to keep the old. Awaited. */
+  /** Applies the new content, or throws to keep the old. Awaited. */
   readonly accept: (content: Buffer) => void | Promise<void>;
-  /** Called once per change or new failure, not on every poll of a file that stays bad. */
+  /** Called once per change or new failure, not for every poll of a file that stays bad. */
   readonly onOutcome: (outcome: Exclude<ReloadOutcome, { kind: 'unchanged' }>) => void;
 }
 
@@ -36,7 +36,7 @@ export function watchFile(options: WatchedFileOptions): WatchedFile {
   const { path, readFile, intervalMs, dependsOn = () => '', accept, onOutcome } = options;
   let inUse = digest(options.initial);
   let refused: { readonly content: string; readonly basis: string; readonly problem: string } | undefined;
-  /** The failure that was last reported, with the content that it concerned. */
+  /** The failure reported last, with the hash of its content. */
   let reported: string | undefined;
   let queue: Promise<unknown> = Promise.resolve();
   let waiting = 0;
@@ -84,7 +84,7 @@ export function watchFile(options: WatchedFileOptions): WatchedFile {
     return next;
   };
 
-  // A poll is skipped while one runs: a file that hangs gathers no readers.
+  // Skip a poll while one is running, so that a hanging file does not collect reads.
   const timer = setInterval(() => {
     if (waiting === 0) void reload();
   }, intervalMs);

@@ -1,5 +1,5 @@
-// From a token to a Principal (RFC 7519 §7.2, RFC 8725 §3): the form, then the issuer, then its key, then signature
-// and claims by the verifier. Refuses by value. The only maker of Principals.
+// Verifies a token and makes the Principal (RFC 7519 §7.2, RFC 8725 §3): checks the form, finds the issuer and its key,
+// then has the verifier check signature and claims. Returns refusals as values. Only this file creates a Principal.
 import type { Clock } from '../clock.ts';
 import { deepFreeze } from '../deep-freeze.ts';
 import type { Egress } from '../egress/egress.ts';
@@ -10,7 +10,7 @@ import type { IssuerConfig } from './issuer.ts';
 import { readJoseHeader, type JoseHeader } from './jose-header.ts';
 import { signatureBytesOf } from './keys/algorithms.ts';
 import { createIssuerKeys, type IssuerKeys } from './keys/issuer-keys.ts';
-import type { KeyInForce } from './keys/key-ring.ts';
+import type { ActiveKey } from './keys/key-ring.ts';
 import { createDocumentFetcher } from './keys/key-set-fetch.ts';
 import { defaultTimings, type KeySetEvents, type KeySetState, type KeySetTimings } from './keys/key-set.ts';
 import { isSecretOf, KeyRefused, shareSecret, type VerificationKey } from './keys/verification-key.ts';
@@ -25,7 +25,7 @@ import {
   refuseToken,
   type TokenRefusal,
 } from './token-refusal.ts';
-import { createTurns } from './verification-turns.ts';
+import { createTimeBudget } from './time-budget.ts';
 import type { PrepareVerifiers } from './verify-token.ts';
 
 export interface AuthenticatorOptions {
@@ -36,7 +36,7 @@ export interface AuthenticatorOptions {
   readonly createAgent: Egress['createAgent'];
   readonly clock: Clock;
   readonly events: KeySetEvents;
-  /** Whether a refused claim is worth a signature check, so that the refusal can say if the claim is the issuer's word. */
+  /** Whether to check the signature even if a claim is refused, so that the refusal can say who wrote the claim. */
   readonly explains?: boolean;
   /** Only tests set these. */
   readonly timings?: Partial<KeySetTimings>;
@@ -46,28 +46,28 @@ export interface AuthenticatorOptions {
 
 export interface Authenticator {
   /**
-   * The caller, or why not: 401, 431 for a token beyond 16 KiB, or 503 when the issuer's keys could not be fetched or
-   * the token names a key that may not be looked up yet. Does not throw or reject but for bugs.
+   * The principal, or a refusal: 401, 431 for a token over 16 KiB, or 503 if the issuer's keys could not be fetched or
+   * the token names a key that may not be looked up yet. Throws or rejects only for bugs.
    */
   readonly authenticate: (token: string) => Principal | TokenRefusal | Promise<Principal | TokenRefusal>;
-  /** The caller, if this very token was verified before and is still good. Verifies nothing. */
+  /** The principal, if this exact token was verified before and is still valid. Verifies nothing. */
   readonly recall: (token: string) => Principal | undefined;
-  /** Whether the keys of at least one issuer are at hand. */
+  /** Whether the keys of at least one issuer are loaded. */
   readonly ready: () => boolean;
   /**
-   * Takes a changed JWT_SECRET_FILE or JWT_PUBLIC_KEY_FILE into use. Rejects, without the text, and keeps the old keys.
-   * `accept` may refuse by throwing, right before the change.
+   * Applies a changed JWT_SECRET_FILE or JWT_PUBLIC_KEY_FILE. On a bad text it rejects, without quoting it, and keeps
+   * the old keys. `accept` is called right before the change and may throw to prevent it.
    */
   readonly replaceKeys: (
     iss: string,
     text: string,
     accept: (next: readonly VerificationKey[]) => void,
   ) => Promise<void>;
-  /** Whether tokens are verified with this very text as HMAC secret now. */
+  /** Whether this text is an HMAC secret that tokens are verified with. */
   readonly isSigningSecret: (text: Secret) => boolean;
-  /** Begins to fetch keys; does not wait for them. */
+  /** Starts to fetch keys, without waiting for them. */
   readonly start: () => void;
-  /** Resolves when the fetches that are under way have ended. */
+  /** Resolves when the running fetches have ended. */
   readonly settled: () => Promise<void>;
   readonly close: () => Promise<void>;
   /** One entry per issuer whose keys are fetched. */
@@ -81,7 +81,7 @@ interface Issuer {
   readonly keys: IssuerKeys;
 }
 
-/** A token that was read and is worth looking for its key. */
+/** A token whose form and claims are valid, and whose signature is not checked yet. */
 interface UnverifiedToken {
   readonly token: string;
   readonly digest: TokenDigest;
@@ -98,12 +98,12 @@ function toPrincipal({ issuer, registered, claims }: UnverifiedToken): Principal
   return Object.freeze(principal) as Principal;
 }
 
-/** The keys in force that may have signed the token, at least one, or why there is none. */
+/** The active keys that may have signed the token, at least one; or the refusal. */
 function candidateKeys(
   { config, keys }: Issuer,
   { kid, algorithm }: JoseHeader,
   signatureLength: number,
-): readonly KeyInForce[] | TokenRefusal {
+): readonly ActiveKey[] | TokenRefusal {
   const ring = keys.ring();
   if (ring === undefined) return refuseForNow('keys_unavailable', keys.nextFetchSeconds());
   const able = ring.candidates(kid, algorithm);
@@ -112,13 +112,13 @@ function candidateKeys(
       ? refuseToken('algorithm_refused', { received: algorithm, expected: config.algorithms })
       : refuseToken('key_unknown', { received: kid, expected: ring.kids });
   }
-  // RFC 8017 §8.1.2 step 1. OpenSSL takes a PSS signature whose leading zeros were cut off, and a token that can be
-  // written in two ways gets past whatever knows tokens by their text.
+  // RFC 8017 §8.1.2 step 1. OpenSSL accepts a PSS signature without its leading zeros. A token with two valid spellings
+  // could bypass whatever identifies tokens by their text.
   const fitting = able.filter(({ modulusBytes }) => signatureBytesOf(algorithm, modulusBytes) === signatureLength);
   return fitting.length === 0 ? refuseToken('signature_invalid', { isSigned: false }) : fitting;
 }
 
-/** Opens nothing before `start`. Rejects only for bugs: the configuration was checked. */
+/** Opens no connection before `start`. Rejects only for bugs: the configuration is already checked. */
 export async function createAuthenticator(options: AuthenticatorOptions): Promise<Authenticator> {
   const { prepareVerifiers, clock, events, explains = false } = options;
   const timings = { ...defaultTimings, ...options.timings };
@@ -133,11 +133,11 @@ export async function createAuthenticator(options: AuthenticatorOptions): Promis
     issuers.set(config.iss, { config, keys });
   }
   const remembered = createRememberedTokens(options.maxRememberedTokens ?? 10_000, maxRememberedBytes);
-  const takeTurn = createTurns(clock.monotonic);
+  const runWithinBudget = createTimeBudget(clock.monotonic);
 
-  const keysOf = ({ keys }: Issuer): readonly KeyInForce[] => keys.ring()?.keys ?? [];
+  const keysOf = ({ keys }: Issuer): readonly ActiveKey[] => keys.ring()?.keys ?? [];
 
-  /** The issuer that the token names, exactly; or the only one there is, if tokens may name none. */
+  /** The issuer that the token names exactly; or the only issuer, if it may be omitted. */
   function issuerOf(payload: JsonObject): Issuer | TokenRefusal {
     if (!Object.hasOwn(payload, 'iss')) {
       const [only, ...others] = issuers.values();
@@ -149,23 +149,23 @@ export async function createAuthenticator(options: AuthenticatorOptions): Promis
     return issuer ?? refuseToken('issuer_refused', { claim: 'iss', received: iss, expected: [...issuers.keys()] });
   }
 
-  /** A remembered token is good as long as the key that verified it is in force and its times are. */
+  /** A remembered token is valid while the key that verified it is active and its time claims hold. */
   function recall(digest: TokenDigest): Principal | TokenRefusal | undefined {
     const known = remembered.get(digest);
     if (known === undefined) return undefined;
     const { principal, registered, key } = known;
     const issuer = issuers.get(principal.iss);
-    const inForce = issuer?.keys.ring()?.holds(key) === true;
-    const refusal = issuer && inForce ? timeRefusal(registered, issuer.config, clock.now()) : undefined;
-    if (inForce && refusal === undefined) return principal;
+    const isActive = issuer?.keys.ring()?.holds(key) === true;
+    const refusal = issuer && isActive ? timeRefusal(registered, issuer.config, clock.now()) : undefined;
+    if (isActive && refusal === undefined) return principal;
     remembered.forget(digest);
     return refusal;
   }
 
-  /** Tries the keys of now. Synchronous: this is what holds the event loop. */
+  /** Tries the current keys. Synchronous: this blocks the event loop. */
   function verifyNow(unverified: UnverifiedToken): Principal | TokenRefusal {
     const { token, digest, issuer, header, registered, signatureLength } = unverified;
-    // While it waited its turn, keys may have changed, and a page with many embeds sends its token many times at once.
+    // While the token waited, keys may have changed; and a page with many embeds sends the same token many times at once.
     const known = recall(digest);
     if (known !== undefined) return known;
     const candidates = candidateKeys(issuer, header, signatureLength);
@@ -173,7 +173,7 @@ export async function createAuthenticator(options: AuthenticatorOptions): Promis
     for (const key of candidates) {
       const reason = key.verify(token);
       if (reason === 'signature_invalid') continue;
-      // The verifier looks at times after the signature; ours says whom it concerns and puts `exp` last.
+      // The verifier checks times too, but this refusal names the user and checks `exp` last.
       const refusal = timeRefusal(registered, issuer.config, clock.now());
       if (refusal !== undefined) return refusal;
       if (reason === 'token_expired')
@@ -186,38 +186,38 @@ export async function createAuthenticator(options: AuthenticatorOptions): Promis
     return refuseToken('signature_invalid', { isSigned: false });
   }
 
-  /** Waits for what may bring the key, and for a turn: the first fetch, or one on behalf of a `kid` that is unknown. */
-  async function verifyInTurn(unverified: UnverifiedToken): Promise<Principal | TokenRefusal> {
+  /** Waits for the first fetch of keys, or for one that an unknown `kid` causes, and for the time budget. */
+  async function verifyWhenReady(unverified: UnverifiedToken): Promise<Principal | TokenRefusal> {
     const { issuer, header, registered, signatureLength } = unverified;
     if (issuer.keys.ring() === undefined) await issuer.keys.settled();
     const attempt = (): Principal | TokenRefusal | Promise<Principal | TokenRefusal> => {
-      // What no key can have signed is refused without a turn.
+      // If no key can have signed it, refuse at once.
       const candidates = candidateKeys(issuer, header, signatureLength);
-      return isRefusal(candidates) ? candidates : takeTurn(() => verifyNow(unverified));
+      return isRefusal(candidates) ? candidates : runWithinBudget(() => verifyNow(unverified));
     };
     const first = await attempt();
     if (!isRefusal(first) || first.isSigned === true) return first;
     const lookUp = header.kid === undefined ? undefined : issuer.keys.lookUpOf?.(header.kid);
     if (lookUp === undefined) return first;
-    // No key makes a token good whose time is over: it is not worth a question.
+    // An expired token stays expired with any key: don't ask the issuer.
     if (timeRefusal(registered, issuer.config, clock.now()) !== undefined) return first;
     const waitSeconds = await lookUp();
     if (waitSeconds !== undefined) return refuseForNow('key_not_looked_up', waitSeconds, { received: header.kid });
     return attempt();
   }
 
-  /** Says whether the refused claim is at least its issuer's word, where somebody wants to know. */
-  async function withProof(
+  /** Adds to a refused claim whether the token's signature is valid. */
+  async function withSignatureCheck(
     refusal: TokenRefusal,
     { token, issuer, header, signatureLength }: Omit<UnverifiedToken, 'claims' | 'registered' | 'digest'>,
   ): Promise<TokenRefusal> {
     const candidates = candidateKeys(issuer, header, signatureLength);
     if (isRefusal(candidates)) return refusal;
     try {
-      const reasons = await takeTurn(() => candidates.map(({ verify }) => verify(token)));
+      const reasons = await runWithinBudget(() => candidates.map(({ verify }) => verify(token)));
       return { ...refusal, isSigned: reasons.some((reason) => reason !== 'signature_invalid') };
     } catch {
-      // What else is wrong with it may be more than the verifier has a word for.
+      // The verifier may throw for other faults of the token.
       return refusal;
     }
   }
@@ -230,13 +230,13 @@ export async function createAuthenticator(options: AuthenticatorOptions): Promis
     if (isRefusal(issuer)) return issuer;
     const header = readJoseHeader(parsed.header, issuer.config);
     if (isRefusal(header)) return header;
-    // Before the verifier too: it answers odd types and dates with exceptions that are not refusals.
+    // Before the verifier, which throws for unexpected types and dates.
     const registered = readRegisteredClaims(claims, issuer.config);
     if (!isRefusal(registered)) {
-      return verifyInTurn({ token, digest, issuer, header, claims, registered, signatureLength });
+      return verifyWhenReady({ token, digest, issuer, header, claims, registered, signatureLength });
     }
     return explains && registered.received !== undefined
-      ? withProof(registered, { token, issuer, header, signatureLength })
+      ? withSignatureCheck(registered, { token, issuer, header, signatureLength })
       : registered;
   }
 
@@ -257,7 +257,7 @@ export async function createAuthenticator(options: AuthenticatorOptions): Promis
       await issuer.keys.replace(text, (next) => {
         for (const other of issuers.values()) {
           if (other !== issuer && shareSecret(next, keysOf(other)))
-            throw new KeyRefused('is the secret of another issuer too');
+            throw new KeyRefused('is also the secret of another issuer');
         }
         accept(next);
       });

@@ -1,9 +1,9 @@
-// The compact form of a JWS (RFC 7515 §7.1), taken apart strictly before any library sees it: what one parser takes
-// and another leaves is how tokens get past a gate. Checks no signature; nothing in here is trusted yet.
+// Parses the compact form of a JWS strictly (RFC 7515 §7.1), before any library sees it: differences between parsers
+// let tokens bypass checks. Checks no signature; nothing in the result is trusted yet.
 import { parseJsonObject, type JsonObject } from '../strict-json.ts';
 import { refuseToken, type TokenRefusal } from './token-refusal.ts';
 
-/** In bytes; the text is ASCII or refused. */
+/** In bytes. Tokens are ASCII, so also in characters. */
 export const maxTokenBytes = 16_384;
 
 export interface CompactJws {
@@ -16,11 +16,11 @@ export interface CompactJws {
 /** The bytes, or undefined unless the text is their one canonical encoding without padding (RFC 7515 §2). */
 function decodeSegment(segment: string): Buffer | undefined {
   const bytes = Buffer.from(segment, 'base64url');
-  // Node's decoder skips what it does not know and takes stray bits; writing the bytes again shows either.
+  // Node's decoder skips unknown characters and ignores stray bits. Encoding the bytes again detects both.
   return segment !== '' && bytes.toString('base64url') === segment ? bytes : undefined;
 }
 
-/** Its parts, or a refusal unless the text is three canonical segments, the first two of them JSON objects. */
+/** The parts of the token. Refuses anything but three canonical segments, the first two of them JSON objects. */
 export function parseCompactJws(token: string): CompactJws | TokenRefusal {
   const segments = token.split('.', 6);
   if (segments.length !== 3) return refuseToken('token_malformed', { received: `${segments.length} segments` });

@@ -1,5 +1,5 @@
-// The real checks, once and outside the service: what every issuer answers when it is asked for its keys, and what
-// becomes of one token. For commands; mints nothing, remembers nothing.
+// Runs the real authentication once, for commands: fetches every issuer's keys, and verifies one token. Mints nothing
+// and remembers nothing.
 import { createAuthenticator, type AuthenticatorOptions } from './authenticate.ts';
 import type { LeftOutKey } from './keys/jwk-set.ts';
 import type { KeySetFailure, KeySetFailureDetail } from './keys/key-set-error.ts';
@@ -9,7 +9,7 @@ import { isRefusal, type TokenRefusal } from './token-refusal.ts';
 
 export type ExamineOptions = Pick<AuthenticatorOptions, 'issuers' | 'prepareVerifiers' | 'createAgent' | 'clock'>;
 
-/** What an issuer answered; none for an issuer whose keys are configured. */
+/** The result of fetching an issuer's keys. There is none for an issuer whose keys are configured. */
 export type KeySetReport = { readonly iss: string } & (
   | { readonly kind: 'fetched'; readonly keys: number; readonly leftOut: readonly LeftOutKey[] }
   | { readonly kind: 'failed'; readonly failure: KeySetFailure; readonly detail: KeySetFailureDetail }
@@ -45,11 +45,11 @@ async function withKeys<T>(
   }
 }
 
-/** Asks every issuer for its metadata and keys, once. */
+/** Fetches every issuer's metadata and keys once. */
 export const examineIssuers = async (options: ExamineOptions): Promise<readonly KeySetReport[]> =>
   (await withKeys(options, async () => undefined)).keySets;
 
-/** Takes one token through all checks of authentication, with the issuers' real keys. */
+/** Verifies one token with all checks and the issuers' current keys. */
 export async function examineToken(options: ExamineOptions, token: string): Promise<TokenExamination> {
   const { keySets, used: result } = await withKeys(options, (authenticate) => authenticate(token));
   if (!isRefusal(result)) return { keySets, result };

@@ -1,5 +1,5 @@
-// The entries of a list of issuers, read member by member: known names only, right types only, every problem at its
-// place in the file. Values are never printed: some are secrets.
+// Reads the entries of a list of issuers, member by member: known names and right types only, each problem with its
+// position in the file. Values are never printed: some are secrets.
 import { closest } from '../closest.ts';
 import { ConfigurationError, type Problem } from '../problem.ts';
 import { parseStrictYaml } from '../strict-yaml.ts';
@@ -9,7 +9,7 @@ export interface IssuerEntry<Member extends string> {
   readonly has: (member: Member) => boolean;
   /** `file:line:column` of the member's value, or of the entry if it has none. */
   readonly location: (member: Member) => string;
-  /** The value if present and right; a problem, and undefined, if present and wrong. */
+  /** The value; undefined if absent. Reports a problem and returns undefined if it has the wrong type. */
   readonly text: (member: Member, kind?: TextKind) => string | undefined;
   /** One string or a list of strings. */
   readonly texts: (member: Member) => readonly string[] | undefined;
@@ -36,10 +36,10 @@ function createEntry<Member extends string>(
     return undefined;
   };
   const has = (member: Member): boolean => Object.hasOwn(values, member);
-  /** What `read` makes of a member that is there, or the problem that it cannot. */
+  /** The value if it could be read or is absent; otherwise reports the problem. */
   const read = <T>(member: Member, value: T | undefined, problem: string, fix: string): T | undefined =>
     value !== undefined || !has(member) ? value : report(member, problem, fix);
-  /** What was read, or the problem that one of its texts can never be right. */
+  /** The value, unless one of its texts can never be valid, which is reported. */
   function usable<T>(member: Member, value: T, texts: readonly string[], kind: TextKind): T | undefined {
     const unusable = texts.map((text) => whyUnusable(text, kind)).find((found) => found !== undefined);
     return unusable === undefined ? value : report(member, unusable.problem, unusable.fix);
@@ -54,7 +54,7 @@ function createEntry<Member extends string>(
     text: (member, kind = 'text') => {
       const value = valueOf(member);
       const fix = 'Set a string; put quotes around it if it looks like a number';
-      const text = read(member, isText(value) ? value : undefined, 'is not a string', fix);
+      const text = read(member, isText(value) ? value : undefined, 'must be a string', fix);
       return text === undefined ? undefined : usable(member, text, [text.replace(/\r?\n$/, '')], kind);
     },
     texts: (member) => {
@@ -67,18 +67,18 @@ function createEntry<Member extends string>(
     flag: (member) => {
       const value = valueOf(member);
       const flag = typeof value === 'boolean' ? value : undefined;
-      return read(member, flag, 'is neither true nor false', 'Set true or false');
+      return read(member, flag, 'must be true or false', 'Set true or false');
     },
     integer: (member, min, max) => {
       const value = valueOf(member);
       const isWhole = typeof value === 'number' && Number.isInteger(value) && value >= min && value <= max;
       const fix = `Set a whole number from ${min} to ${max}`;
-      return read(member, isWhole ? value : undefined, 'is not a number in range', fix);
+      return read(member, isWhole ? value : undefined, 'is out of range or not a whole number', fix);
     },
   };
 }
 
-/** The entries, and all that is wrong with the file so far; reading members adds to the problems. */
+/** The entries, and the problems of the file so far. Reading members adds to the problems. */
 export function readIssuerEntries<const Member extends string>(
   text: string,
   file: string,
@@ -88,23 +88,23 @@ export function readIssuerEntries<const Member extends string>(
   try {
     const { value, positionOf, positionOfKey } = parseStrictYaml({ text, file, maxKibibytes: 256, hidesValues: true });
     if (!Array.isArray(value) || value.length === 0) {
-      problems.push({ location: file, problem: 'is not a list of issuers', fix: 'Start it with "- issuer:"' });
+      problems.push({ location: file, problem: 'must be a list of issuers', fix: 'Start it with "- issuer:"' });
       return { entries: [], problems };
     }
     const entries = (value as readonly unknown[]).flatMap((item, index) => {
       if (!isMembers(item)) {
         problems.push({
           location: positionOf([index]),
-          problem: 'is not an issuer',
-          fix: 'Write "issuer: …" and so on',
+          problem: 'must be an issuer, with its members',
+          fix: 'Write "issuer: …" and its other members',
         });
         return [];
       }
       for (const name of Object.keys(item)) {
         if (members.some((member) => member === name)) continue;
         const near = closest(name, members);
-        const fix = near === undefined ? `Use some of ${members.join(', ')}` : `Did you mean ${near}`;
-        problems.push({ location: positionOfKey([index, name]), problem: 'is not a key that an issuer has', fix });
+        const fix = near === undefined ? `Use ${members.join(', ')}` : `Did you mean ${near}`;
+        problems.push({ location: positionOfKey([index, name]), problem: 'is not a member of an issuer', fix });
       }
       return [createEntry<Member>(item, (member) => positionOf([index, member]), problems)];
     });

@@ -1,5 +1,5 @@
-// One issuer of access tokens as the operator configured it: raw settings in, a checked IssuerConfig out, or every
-// problem at once. Opens no connection; what is fetched later is key-set.ts's work.
+// One issuer of access tokens: checks the raw settings and returns an IssuerConfig, or all problems at once. Opens no
+// connection; keys/key-set.ts fetches keys later.
 import type { Problem } from '../problem.ts';
 import type { Secret } from '../secrets/secret.ts';
 import {
@@ -15,9 +15,9 @@ import { loadPublicKeys } from './keys/public-keys.ts';
 import { discoveryUrl, trustedUrl } from './keys/trusted-url.ts';
 import { KeyRefused, type VerificationKey } from './keys/verification-key.ts';
 
-/** Where the issuer's keys are. Exactly one by construction. */
+/** Where the issuer's keys come from: exactly one source. */
 export type RawKeySource =
-  /** HMAC secrets, one a line. */
+  /** HMAC secrets, one per line. */
   | { readonly kind: 'secret'; readonly text: Secret; readonly encoding: SecretEncoding }
   /** PEM blocks or a JWK set document. */
   | { readonly kind: 'publicKey'; readonly text: string }
@@ -38,20 +38,20 @@ export interface RawIssuer {
   readonly audience: readonly string[];
   readonly algorithms?: readonly string[];
   readonly key: RawKeySource;
-  /** Already within 0–120. */
+  /** From 0 to 120; already checked. */
   readonly clockToleranceSeconds: number;
   readonly maxLifetimeSeconds?: number;
   readonly allowMissingIssuer: boolean;
   readonly allowMissingAudience: boolean;
-  /** Whether keys may be fetched over http from beyond this machine. */
+  /** Whether keys may be fetched over http from hosts other than loopback. */
   readonly allowHttp: boolean;
   /** Name of the claim that names the user. */
   readonly userClaim: string;
-  /** The one accepted `typ`, then required; without it `JWT`, `at+jwt` or none at all (RFC 8725 §3.11). */
+  /** The only accepted `typ`, which is then required. Without it: `JWT`, `at+jwt` or no `typ` (RFC 8725 §3.11). */
   readonly typ?: string;
 }
 
-/** Keys from a text that may change while the service runs, and how to load it. */
+/** Keys from a configured text, which may change while the service runs, and the format of the text. */
 export type ConfiguredKeys = { readonly configured: readonly VerificationKey[] } & (
   { readonly kind: 'secret'; readonly encoding: SecretEncoding } | { readonly kind: 'publicKey' }
 );
@@ -79,7 +79,7 @@ export interface IssuerConfig {
 
 type KeyTextFormat = { readonly kind: 'secret'; readonly encoding: SecretEncoding } | { readonly kind: 'publicKey' };
 
-/** The keys of a text. Throws KeyRefused, holding nothing of the text. */
+/** The keys of a text. Throws KeyRefused, whose message holds nothing of the text. */
 export const loadKeyText = (
   format: KeyTextFormat,
   text: string,
@@ -97,14 +97,14 @@ function readAlgorithms(raw: RawIssuer, report: Report): readonly Algorithm[] | 
   for (const name of raw.algorithms) {
     const algorithm = algorithmNamed(name);
     if (algorithm === undefined) {
-      return report(location, 'names an algorithm that is not supported', `Use some of ${knownAlgorithms.join(', ')}`);
+      return report(location, 'names an algorithm that is not supported', `Use ${knownAlgorithms.join(', ')}`);
     }
     found.add(algorithm);
   }
   const wanted = [...found];
-  if (wanted.length === 0) return report(location, 'names no algorithm', 'Name at least one, such as RS256');
+  if (wanted.length === 0) return report(location, 'is empty', 'Name at least one algorithm, such as RS256');
   if (wanted.some(isHmac) && !wanted.every(isHmac)) {
-    return report(location, 'mixes HMAC (HS…) with public-key algorithms', 'Keep one of the two kinds for an issuer');
+    return report(location, 'mixes HMAC (HS…) with public-key algorithms', 'Keep one of the two kinds');
   }
   if (isSecret !== wanted.every(isHmac)) {
     return isSecret
@@ -114,7 +114,7 @@ function readAlgorithms(raw: RawIssuer, report: Report): readonly Algorithm[] | 
   return wanted;
 }
 
-const httpFix = 'http is for loopback, or inside a cluster with INSECURE_JWT_HTTP=true';
+const httpFix = 'http is allowed for loopback, or inside a cluster with INSECURE_JWT_HTTP=true';
 
 function readKeys(raw: RawIssuer, wanted: readonly Algorithm[], report: Report): KeySource | undefined {
   const { key, location } = raw;
@@ -132,8 +132,8 @@ function readKeys(raw: RawIssuer, wanted: readonly Algorithm[], report: Report):
         if (!(error instanceof KeyRefused)) throw error;
         const fix =
           key.kind === 'secret'
-            ? 'Use random text of enough length, one key a line, as `openssl rand -base64 48` gives it'
-            : 'Set the public key in PEM as it was issued (from a file, if it has several lines), or the JWK set document';
+            ? 'Use random text that is long enough, one key per line, for example from `openssl rand -base64 48`'
+            : 'Set the public key in PEM (from a file, if it has several lines) or a JWK set document';
         return report(location.key, error.message, fix);
       }
     case 'jwksUrl': {
@@ -149,7 +149,7 @@ function readKeys(raw: RawIssuer, wanted: readonly Algorithm[], report: Report):
         return report(
           location.issuer,
           'is not an https address, and no key source is set',
-          `Set a secret, a public key or the address of a JWK set, or an issuer that can be asked for its keys; ${httpFix}`,
+          `Set a secret, a public key or the address of a JWK set, or an issuer with OpenID Connect Discovery; ${httpFix}`,
         );
       }
       return { kind: 'discovery', url: url.href };
@@ -157,7 +157,7 @@ function readKeys(raw: RawIssuer, wanted: readonly Algorithm[], report: Report):
   }
 }
 
-/** All that is wrong with the settings at once, or the issuer, frozen. No message holds a key. */
+/** The issuer, frozen; or all problems of its settings. No message holds a key. */
 export function parseIssuer(raw: RawIssuer): { issuer: IssuerConfig } | { problems: Problem[] } {
   const problems: Problem[] = [];
   const report: Report = (location, problem, fix) => {
@@ -166,9 +166,9 @@ export function parseIssuer(raw: RawIssuer): { issuer: IssuerConfig } | { proble
   };
 
   if (raw.issuer.trim() === '') report(raw.location.issuer, 'is empty', 'Set the exact iss of the access tokens');
-  // An empty list, or an empty name, would switch the verifier's check off.
+  // An empty list or an empty name would disable the verifier's check.
   if (raw.audience.length === 0 || raw.audience.some((aud) => aud.trim() === '')) {
-    report(raw.location.audience, 'is empty', 'Set the aud that the access tokens for this service carry');
+    report(raw.location.audience, 'is empty', 'Set the aud of the access tokens for this service');
   }
   if (raw.userClaim.trim() === '') {
     report(raw.location.userClaim, 'is empty', 'Name the claim that names the user, such as sub');

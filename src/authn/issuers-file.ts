@@ -1,5 +1,5 @@
-// JWT_ISSUERS_FILE: a YAML list of issuers, each with its own audience, algorithms and key source. Strict: an unknown
-// key, a wrong type or a second key source stops the start with file, line and column.
+// JWT_ISSUERS_FILE: a YAML list of issuers, each with its own audience, algorithms and key source. An unknown member, a
+// wrong type or a second key source stops the start, with file, line and column.
 import { dirname, resolve } from 'node:path';
 import type { Problem } from '../problem.ts';
 import { secretText, type SecretSetting } from '../secrets/secret-setting.ts';
@@ -9,18 +9,18 @@ import { secretEncodings, type SecretEncoding } from './keys/hmac-secret.ts';
 import { shareSecret } from './keys/verification-key.ts';
 import { readIssuerEntries, type IssuerEntry } from './issuer-entries.ts';
 
-/** What all issuers of the file share unless they say otherwise. */
+/** Defaults for the issuers of the file. */
 export interface IssuersFileOptions {
   readonly clockToleranceSeconds: number;
   readonly maxLifetimeSeconds?: number;
   readonly allowMissingIssuer: boolean;
   readonly allowMissingAudience: boolean;
   readonly allowHttp: boolean;
-  /** Reads a file's bytes or throws an error with a `code`. */
+  /** Reads a file, or throws an error with a `code`. */
   readonly readFile: (path: string) => Buffer;
 }
 
-/** An issuer's key file, to be watched: its content goes to `replaceKeys` when it changes. */
+/** An issuer's key file. It is watched; changed content goes to `replaceKeys`. */
 export interface IssuerKeyFile {
   readonly iss: string;
   readonly setting: SecretSetting;
@@ -72,11 +72,11 @@ function readKeyFile(
     return { text: secretText(content), path, content };
   } catch (error) {
     const problem = error instanceof Error ? error.message : 'cannot be used';
-    return entry.report(member, `names a file that ${problem}`, 'Put the key, and nothing else, into the file');
+    return entry.report(member, `names a file that ${problem}`, 'The file must hold the key and nothing else');
   }
 }
 
-/** How the entry's secret is encoded; only a secret has an encoding. */
+/** The encoding of the entry's secret. Other keys have none. */
 function readEncoding(entry: IssuerEntry<IssuerMember>, source: string | undefined): SecretEncoding | undefined {
   const name = entry.text('secretEncoding');
   if (name === undefined) return entry.has('secretEncoding') ? undefined : 'text';
@@ -92,7 +92,7 @@ function readKey(entry: IssuerEntry<IssuerMember>, file: string, options: Issuer
   const encoding = readEncoding(entry, source);
   if (encoding === undefined) return undefined;
   if (second !== undefined) {
-    return entry.report(second, `is set beside ${source ?? ''}`, 'Keep one key source for an issuer');
+    return entry.report(second, `is set beside ${source ?? ''}`, 'Keep one key source');
   }
   if (source === undefined) return { key: { kind: 'discovery' }, location: entry.location('issuer') };
   const location = entry.location(source);
@@ -106,7 +106,7 @@ function readKey(entry: IssuerEntry<IssuerMember>, file: string, options: Issuer
   }
   const text = entry.text(source, source === 'jwksUrl' ? 'text' : 'keys');
   if (text === undefined) return undefined;
-  // A block scalar ends in a newline that nobody meant.
+  // A YAML block scalar ends in a newline that is not part of the key.
   const value = text.replace(/\r?\n$/, '');
   if (source === 'jwksUrl') return { key: { kind: 'jwksUrl', url: value }, location };
   return {
@@ -159,10 +159,10 @@ function readEntry(
   return { raw, keyFile: { iss: issuer, setting } };
 }
 
-const haveSecretInCommon = ({ keys: a }: IssuerConfig, { keys: b }: IssuerConfig): boolean =>
+const shareAnHmacSecret = ({ keys: a }: IssuerConfig, { keys: b }: IssuerConfig): boolean =>
   a.kind === 'secret' && b.kind === 'secret' && shareSecret(a.configured, b.configured);
 
-/** All issuers of the file, or everything that is wrong with it. `file` is for messages and as base of relative paths. */
+/** All issuers of the file, or all its problems. `file` is for messages and the base of relative paths. */
 export function loadIssuersFile(text: string, file: string, options: IssuersFileOptions): IssuersFile {
   const { entries, problems } = readIssuerEntries(text, file, members);
   const issuers = new Map<string, IssuerConfig>();
@@ -174,12 +174,12 @@ export function loadIssuersFile(text: string, file: string, options: IssuersFile
     if ('problems' in parsed) {
       problems.push(...parsed.problems);
     } else if (issuers.has(parsed.issuer.iss)) {
-      entry.report('issuer', 'is the issuer of an earlier entry', 'Give each issuer one entry');
-    } else if ([...issuers.values()].some((other) => haveSecretInCommon(other, parsed.issuer))) {
+      entry.report('issuer', 'repeats the issuer of an earlier entry', 'Keep one entry per issuer');
+    } else if ([...issuers.values()].some((other) => shareAnHmacSecret(other, parsed.issuer))) {
       problems.push({
         location: read.raw.location.key,
-        problem: 'has a secret of an earlier entry',
-        fix: 'Give each issuer a secret of its own: whoever signs for one could sign for the other',
+        problem: 'is the secret of an earlier entry too',
+        fix: 'Give each issuer its own secret: whoever can sign for one could sign for the other',
       });
     } else {
       issuers.set(parsed.issuer.iss, parsed.issuer);
@@ -189,7 +189,7 @@ export function loadIssuersFile(text: string, file: string, options: IssuersFile
   if (options.allowMissingIssuer && entries.length > 1) {
     problems.push({
       location: 'INSECURE_JWT_ALLOW_MISSING_ISSUER',
-      problem: 'is true, but there are several issuers, so nothing says whose token it is',
+      problem: 'is true, but with several issuers a token without iss has no known issuer',
       fix: 'Remove it',
     });
   }

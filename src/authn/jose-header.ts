@@ -1,12 +1,12 @@
-// The JOSE header (RFC 7515 §4, RFC 8725 §3): what a token says of itself, held against what its issuer may say.
-// `jku`, `x5u`, `jwk`, `x5c` and `x5t` are never read: keys come from configuration only.
+// Checks the JOSE header of a token (RFC 7515 §4, RFC 8725 §3) against its issuer's configuration. Never reads `jku`,
+// `x5u`, `jwk`, `x5c` or `x5t`: keys come from configuration only.
 import { own, type JsonObject } from '../strict-json.ts';
 import type { IssuerConfig } from './issuer.ts';
 import { algorithmNamed, type Algorithm } from './keys/algorithms.ts';
 import { refuseToken, type TokenRefusal } from './token-refusal.ts';
 
 /**
- * Members whose mere presence is refused, whatever their value: extensions that a reader must understand (`crit`), an
+ * Members that are refused if present, whatever their value: extensions that a reader must understand (`crit`), an
  * unencoded payload (`b64`, RFC 7797), compression (`zip`), and encryption (`enc`).
  */
 const refusedMembers = ['crit', 'b64', 'zip', 'enc'] as const;
@@ -29,7 +29,7 @@ function typeRefusal(header: JsonObject, issuer: IssuerConfig): TokenRefusal | u
   return refuseToken('token_type_refused', { received: typ, expected });
 }
 
-/** The header, or its refusal unless this issuer's tokens may have it. */
+/** The header, or a refusal if this issuer's tokens may not have it. */
 export function readJoseHeader(header: JsonObject, issuer: IssuerConfig): JoseHeader | TokenRefusal {
   for (const member of refusedMembers) {
     if (Object.hasOwn(header, member)) return refuseToken('token_header_refused', { received: member });
@@ -42,7 +42,7 @@ export function readJoseHeader(header: JsonObject, issuer: IssuerConfig): JoseHe
 
   const refusal = typeRefusal(header, issuer);
   if (refusal !== undefined) return refusal;
-  // RFC 7519 §5.2: a token that carries another token.
+  // RFC 7519 §5.2: a nested token.
   const cty = own(header, 'cty');
   if (Object.hasOwn(header, 'cty') && (typeof cty !== 'string' || mediaType(cty) === 'jwt')) {
     return refuseToken('token_type_refused', { received: cty });

@@ -1,11 +1,11 @@
-// The verified caller. Only authn/authenticate.ts makes one: holding it proves that signature and claims were checked.
+// The verified caller. Only authn/authenticate.ts creates one, after it checked signature and claims.
 
 declare const verified: unique symbol;
 
-/** The JWT's claims set (RFC 7519 §4) as JSON gave it, deeply frozen. Values are untrusted data of a trusted issuer. */
+/** The JWT's claims set (RFC 7519 §4) as parsed, deeply frozen. Values are untrusted data from a trusted issuer. */
 export type Claims = Readonly<Record<string, unknown>>;
 
-/** Typed: the string "17" and the number 17 are two users. */
+/** The string "17" and the number 17 are two different users. */
 export type UserIdentity = string | number;
 
 export interface Principal {
@@ -13,8 +13,8 @@ export interface Principal {
   /** RFC 7519 §4.1.1, equal to a configured issuer. */
   readonly iss: string;
   /**
-   * The user, unchanged: RFC 7519 §4.1.2 or the claim that is configured for the issuer. A string with something to
-   * see in it, or a whole number within 2^53.
+   * The user's id, unchanged: `sub` (RFC 7519 §4.1.2) or the claim configured for the issuer. A string with a visible
+   * character, or a whole number within 2^53.
    */
   readonly sub: UserIdentity;
   /** RFC 7519 §4.1.4, seconds since the epoch, may be fractional. */

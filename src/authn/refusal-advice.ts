@@ -1,5 +1,5 @@
-// What an operator does about a refused token: for every reason the usual cause and its fix, and what is known to go
-// wrong first with widely used providers. The pages in docs/errors have the same texts.
+// Advice for the operator about refused tokens: the usual cause and fix of each reason, and common mistakes with widely
+// used providers. The pages in docs/errors have the same texts; a test compares them.
 import type { AuthnReason } from '../errors.ts';
 import type { TokenRefusal } from './token-refusal.ts';
 
@@ -10,29 +10,27 @@ export interface Advice {
 
 export const adviceByReason = {
   credentials_missing: {
-    cause: 'The request has no `Authorization` header, nor the cookie or header that is configured instead.',
+    cause: 'The request has no `Authorization` header, and not the cookie or header that is configured.',
     fix: 'Send `Authorization: Bearer <token>`. Check that no proxy in between removes it, and that the page sends cookies (`credentials: "include"`).',
   },
   credentials_malformed: {
-    cause:
-      'The header has another scheme than `Bearer`, or what follows cannot be a token: quotes, spaces, `undefined`.',
-    fix: 'Send the token alone after `Bearer `. Look at what the page sends: often the text `undefined` or `[object Promise]`.',
+    cause: 'The scheme is not `Bearer`, or the value cannot be a token: it has quotes or spaces, or is `undefined`.',
+    fix: 'Send only the token after `Bearer `. Check what the page sends: often the text `undefined` or `[object Promise]`.',
   },
   credentials_ambiguous: {
     cause: 'Two credentials in one request: two `Authorization` lines, or a header and a cookie.',
-    fix: 'Send one. A gateway that adds a header must replace the one that came.',
+    fix: 'Send one. A gateway that adds a header must replace the one of the client.',
   },
   origin_refused: {
-    cause: 'The token came in a cookie or in a gateway’s header, from a page that is not allowed.',
-    fix: 'Add the page to `CORS_ORIGINS`. Behind a proxy, pass `Host` on and name the proxy in `TRUST_PROXY`.',
+    cause: 'The token came in a cookie or in a gateway’s header, and the page is not from an allowed origin.',
+    fix: 'Add the origin of the page to `CORS_ORIGINS`. Behind a proxy, forward `Host` and name the proxy in `TRUST_PROXY`.',
   },
   token_too_large: {
-    cause: 'The token is longer than 16 KiB, mostly because it lists every group of the user.',
+    cause: 'The token is longer than 16 KiB, usually because it lists every group of the user.',
     fix: 'Have the provider put fewer groups or roles into the token: Entra sends up to 200 groups, application roles are shorter.',
   },
   token_malformed: {
-    cause:
-      'It is not three parts of base64url with JSON in them: an opaque or an encrypted token, an ID that is no JWT, or a cut one.',
+    cause: 'The token is not three base64url segments with JSON: it is opaque, encrypted, truncated or not a JWT.',
     fix: 'Have the provider issue a signed JWT for your API. Auth0 gives an opaque token when no `audience` is asked for; an encrypted one (JWE) has five segments and is not supported.',
   },
   token_header_refused: {
@@ -40,68 +38,70 @@ export const adviceByReason = {
     fix: 'Have the issuer sign plain JWTs (RFC 7519).',
   },
   token_type_refused: {
-    cause: '`typ` is not `JWT` or `at+jwt`, or not what the issuers file says; or the token carries another token.',
-    fix: 'Send the access token, not another kind; or set `typ` in the issuers file.',
+    cause: '`typ` is not `JWT` or `at+jwt`, or not the one in the issuers file; or the token is nested.',
+    fix: 'Send the access token, not another kind of token; or set `typ` in the issuers file.',
   },
   algorithm_refused: {
-    cause: '`alg` is not configured for this issuer, or the named key is for another algorithm.',
-    fix: 'Add the algorithm that your issuer really uses to `JWT_ALGORITHMS`. HS256 beside RS256 needs another key source.',
+    cause: '`alg` is not configured for this issuer, or the key that `kid` names is for another algorithm.',
+    fix: 'Add the algorithm that your issuer uses to `JWT_ALGORITHMS`. HMAC and public-key algorithms need different key sources.',
   },
   issuer_refused: {
     cause:
-      '`iss` is not exactly a configured issuer; mostly a slash at the end, http for https, another host name or realm.',
-    fix: 'Set `JWT_ISSUER` to the `iss` of the token, to the letter: a slash at the end, `http` for `https`, another realm or tenant.',
+      '`iss` is not exactly a configured issuer. Usual differences: a trailing slash, http for https, another host name or realm.',
+    fix: 'Set `JWT_ISSUER` to exactly the `iss` of the token, including a trailing slash, the scheme and the realm or tenant.',
   },
   audience_refused: {
-    cause: '`aud` names somebody else: the token is for another API, or it is an ID token.',
-    fix: 'Ask for a token for this API, and set `JWT_AUDIENCE` to its `aud`. Keycloak: add an Audience mapper. Entra: the application id of the API, with or without `api://`.',
+    cause: '`aud` has none of the configured audiences: the token is for another API, or it is an ID token.',
+    fix: 'Request a token for this API, and set `JWT_AUDIENCE` to its `aud`. Keycloak: add an Audience mapper. Entra: the application id of the API, with or without `api://`.',
   },
   key_unknown: {
-    cause: 'The issuer publishes no key of this `kid`: the key was withdrawn, or the token is of another environment.',
-    fix: 'Let the user log in again. If all are refused, look whether the key set belongs to the realm or tenant that signed the token.',
+    cause:
+      'The issuer publishes no key with this `kid`: the key was withdrawn, or the token is from another environment.',
+    fix: 'Let the user log in again. If all users are refused, check that the key set belongs to the realm or tenant that signed the token.',
   },
   key_not_looked_up: {
     cause:
-      'The `kid` is unknown, and the issuer could not be asked for it, or was asked too often in the last 30 seconds.',
-    fix: 'Nothing, if it passes. If it stays, see why keys could not be fetched, and who sends tokens with invented names.',
+      'The `kid` is unknown, and the keys could not be fetched again or were fetched too often in the last 30 seconds.',
+    fix: 'Wait: it usually passes. If not, check in the log why keys could not be fetched, and who sends tokens with invented `kid`s.',
   },
   signature_invalid: {
     cause:
-      'No key that fits made this signature: another secret, a changed or forged token, a secret that the signer decodes first.',
+      'No configured key made this signature: the secret differs, the token was changed or forged, or the signer decodes the secret first.',
     fix: 'Compare the keys. For an HMAC secret, see `JWT_SECRET_ENCODING`.',
   },
   claim_missing: {
     cause:
-      'A claim that must be there is absent: `iss`, `aud`, `exp`, the user’s claim, or `iat` with a longest lifetime.',
-    fix: 'Have the provider add it. For the user, set `JWT_USER_CLAIM` to the claim that names one.',
+      'A required claim is absent: `iss`, `aud`, `exp`, the user’s claim, or `iat` if `JWT_MAX_LIFETIME_SECONDS` is set.',
+    fix: 'Have the provider add it. For the user’s id, set `JWT_USER_CLAIM` to the claim that holds it.',
   },
   claim_invalid: {
-    cause: 'A claim has the wrong type: a time that is a text, an `aud` with something else than strings.',
+    cause:
+      'A claim has the wrong type: for example a time that is a string, or an `aud` that is not a string or a list of strings.',
     fix: 'Have the issuer follow RFC 7519.',
   },
   subject_refused: {
-    cause: 'The user’s claim is empty, not to be seen, or neither a string nor a whole number within 2^53.',
-    fix: 'Set `JWT_USER_CLAIM` to a claim that names each user.',
+    cause: 'The user’s claim is empty or invisible, or is not a string or a whole number within 2^53.',
+    fix: 'Set `JWT_USER_CLAIM` to a claim that identifies each user.',
   },
   token_expired: {
-    cause: '`exp` has passed; all else is good.',
-    fix: 'The app refreshes its token and tries again. If it is fresh, compare the clocks.',
+    cause: '`exp` has passed. Everything else about the token is valid.',
+    fix: 'The app refreshes its token and retries. If a fresh token is refused, compare the clocks.',
   },
   token_not_yet_valid: {
-    cause: '`nbf` is ahead.',
-    fix: 'Set the clocks by NTP; `JWT_CLOCK_TOLERANCE_SECONDS` bridges up to two minutes.',
+    cause: '`nbf` is in the future.',
+    fix: 'Synchronise the clocks with NTP. `JWT_CLOCK_TOLERANCE_SECONDS` allows for up to two minutes.',
   },
   token_issued_in_future: {
-    cause: '`iat` is ahead.',
-    fix: 'Set the clocks by NTP; `JWT_CLOCK_TOLERANCE_SECONDS` bridges up to two minutes.',
+    cause: '`iat` is in the future.',
+    fix: 'Synchronise the clocks with NTP. `JWT_CLOCK_TOLERANCE_SECONDS` allows for up to two minutes.',
   },
   token_lifetime_too_long: {
     cause: '`exp - iat` is longer than `JWT_MAX_LIFETIME_SECONDS`.',
     fix: 'Have the provider issue shorter tokens, or raise the setting.',
   },
   keys_unavailable: {
-    cause: 'The issuer’s keys could not be fetched since the start, or for six hours.',
-    fix: 'See the log: it has the address, the status or error code, and what to do. `check --live` tries it at once.',
+    cause: 'The issuer’s keys could not be fetched since the start, or not for the last six hours.',
+    fix: 'See the log: it has the address, the status or error code, and the fix. `check --live` fetches the keys at once.',
   },
 } as const satisfies Readonly<Record<AuthnReason, Advice>>;
 
@@ -122,17 +122,17 @@ const providers: readonly Provider[] = [
     hints: {
       audience_refused: keycloakAudience,
       'claim_missing aud': keycloakAudience,
-      'claim_missing sub': 'since version 25 `sub` comes with the client scope `basic`: add it to the client',
-      issuer_refused: 'iss follows the address under which the browser reached it: set its hostname to one for all',
+      'claim_missing sub': 'since version 25 `sub` is in the client scope `basic`: add it to the client',
+      issuer_refused: 'iss follows the host name that the browser used: configure one fixed hostname',
     },
   },
   {
     name: 'Auth0',
     iss: /\.auth0\.com\/?$/,
     hints: {
-      token_malformed: 'an opaque or encrypted token means that no audience was asked for: pass `audience` at login',
-      audience_refused: 'aud is the identifier of the API, as its settings page shows it',
-      issuer_refused: 'iss ends in a slash',
+      token_malformed: 'an opaque or encrypted token means that no audience was requested: pass `audience` at login',
+      audience_refused: 'aud is the identifier on the settings page of the API',
+      issuer_refused: 'iss ends with a slash',
     },
   },
   {
@@ -143,7 +143,7 @@ const providers: readonly Provider[] = [
         'request a scope of your own API (api://…/.default); aud is its client id, or its URI in v1.0 tokens',
       issuer_refused:
         'v1.0 tokens come from sts.windows.net, v2.0 from login.microsoftonline.com/<tenant>/v2.0: set requestedAccessTokenVersion to 2',
-      signature_invalid: 'a token for Microsoft Graph can be verified by Graph alone: request one for your own API',
+      signature_invalid: 'only Microsoft Graph can verify a token for Graph: request a token for your own API',
     },
   },
   {
@@ -159,7 +159,7 @@ const providers: readonly Provider[] = [
     iss: /\.okta(preview)?\.com(\/|$)/,
     hints: {
       signature_invalid:
-        'tokens of the org authorization server can be verified by Okta alone: use a custom one (/oauth2/default)',
+        'only Okta can verify tokens of the org authorization server: use a custom one (/oauth2/default)',
       issuer_refused: 'a custom authorization server is part of iss: https://<domain>/oauth2/<id>',
     },
   },
@@ -186,8 +186,7 @@ const providers: readonly Provider[] = [
 ];
 
 /**
- * The advice for a refusal. With a hint of the provider if one of the names looks like one that is known: the
- * configured issuers, or the `iss` that was refused.
+ * The advice for a refusal, with a hint if a configured issuer, or the refused `iss`, belongs to a known provider.
  */
 export function adviceOn(refusal: TokenRefusal, issuers: readonly string[]): Advice & { readonly hint?: string } {
   const { reason, claim, received } = refusal;

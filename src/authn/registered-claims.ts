@@ -1,5 +1,5 @@
-// The registered claims (RFC 7519 §4.1): their types and whom they concern, which no clock changes, and the times,
-// which are checked on every use of a token, remembered or not.
+// The registered claims (RFC 7519 §4.1): their types, issuer, audience and user, which are checked once, and their
+// times, which are checked on every use of a token.
 import { own, type JsonObject } from '../strict-json.ts';
 import { visibleText } from '../visible-text.ts';
 import type { IssuerConfig } from './issuer.ts';
@@ -9,13 +9,13 @@ import { refuseExpired, refuseToken, type TokenRefusal } from './token-refusal.t
 export interface RegisteredClaims {
   /** The user: the claim that the issuer's configuration names, `sub` by default. */
   readonly sub: UserIdentity;
-  /** Seconds since the epoch, may be fractional, as all three. */
+  /** All times are seconds since the epoch and may be fractional. */
   readonly exp: number;
   readonly nbf: number | undefined;
   readonly iat: number | undefined;
 }
 
-/** The end of the year 9999. Later times are mistakes or attacks on date arithmetic, and no Date can hold the largest. */
+/** The end of the year 9999. Later times are mistakes or attacks on date arithmetic. */
 const maxNumericDate = 253_402_300_799;
 
 const isDate = (value: unknown): value is number => typeof value === 'number' && value >= 0 && value <= maxNumericDate;
@@ -33,11 +33,11 @@ function audienceRefusal(payload: JsonObject, issuer: IssuerConfig): TokenRefusa
   return refuseToken('audience_refused', { claim: 'aud', received: aud, expected });
 }
 
-/** RFC 7519 §4.1.2 asks for a string; a whole number that JSON's readers do not round is an identity of its own. */
+/** RFC 7519 §4.1.2 asks for a string. Whole numbers that no JSON parser rounds are accepted too. */
 const isUserIdentity = (value: unknown): value is UserIdentity =>
   typeof value === 'string' ? visibleText.test(value) : Number.isSafeInteger(value);
 
-/** The claims, or their refusal unless they are of the right types and meant for us. Looks at no clock. */
+/** The claims, or a refusal for a wrong type, issuer or audience. Does not check times. */
 export function readRegisteredClaims(payload: JsonObject, issuer: IssuerConfig): RegisteredClaims | TokenRefusal {
   if (!Object.hasOwn(payload, 'iss')) {
     if (!issuer.allowMissingIssuer) return refuseToken('claim_missing', { claim: 'iss' });
@@ -66,9 +66,9 @@ export function readRegisteredClaims(payload: JsonObject, issuer: IssuerConfig):
 }
 
 /**
- * Why the token is not good at this time, or undefined. `exp` is looked at last, so that it says `TOKEN_EXPIRED` only
- * when that is all that is wrong. `nowMs` is wall time in milliseconds. Only for claims whose signature is good: the
- * refusal says whom it concerns. RFC 7519 §4.1.4: at `exp` itself the token has expired.
+ * The refusal of a token outside its validity, or undefined. Checks `exp` last, so `TOKEN_EXPIRED` means that nothing
+ * else is wrong. `nowMs` is wall time in milliseconds. Only for verified tokens: the refusal names the user. At `exp`
+ * itself the token has expired (RFC 7519 §4.1.4).
  */
 export function timeRefusal(
   { sub, exp, nbf, iat }: RegisteredClaims,

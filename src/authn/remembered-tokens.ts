@@ -1,16 +1,16 @@
-// Tokens whose signature was checked already, so that a repeat costs a hash and a lookup. Holds good tokens only, by
-// SHA-256, each with the key that verified it; times, issuer and key are checked again by whoever asks.
+// Remembers verified tokens, so that a repeated token costs a hash and a look-up. Holds valid tokens only, by their
+// SHA-256, each with the key that verified it. The caller checks times, issuer and key again.
 import { hash } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
-import type { KeyInForce } from './keys/key-ring.ts';
+import type { ActiveKey } from './keys/key-ring.ts';
 import type { Principal } from './principal.ts';
 import type { RegisteredClaims } from './registered-claims.ts';
 
 export interface RememberedToken {
   readonly principal: Principal;
   readonly registered: RegisteredClaims;
-  /** The key that verified it; its issuer is the principal's. */
-  readonly key: KeyInForce;
+  /** The key that verified it, of the principal's issuer. */
+  readonly key: ActiveKey;
 }
 
 /** Identifies a token without holding it. */
@@ -25,11 +25,11 @@ export interface RememberedTokens {
 
 export const digestOf = (token: string): TokenDigest => hash('sha256', token, 'base64url');
 
-/** Claims in memory take up to 16 times their text, if they are many small objects. */
+/** Claims of many small objects take up to 16 times their text in memory. */
 const bytesPerCharacter = 16;
 const bytesPerEntry = 512;
 
-/** Bounds number and bytes together: a few callers with huge tokens cannot fill the memory. */
+/** Bounds the number of entries and their bytes, so that a few callers with huge tokens cannot fill the memory. */
 export function createRememberedTokens(maxEntries: number, maxBytes: number): RememberedTokens {
   const entries = new LRUCache<TokenDigest, RememberedToken>({ max: maxEntries, maxSize: maxBytes });
   return {

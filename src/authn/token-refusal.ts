@@ -1,5 +1,5 @@
-// A token that is refused, as a value: an exception costs more than most checks, and a flood of forged tokens would pay
-// for each. It becomes a ServiceError once, at the edge.
+// The refusal of a token, as a value: an exception costs more than most checks, which matters in a flood of forged
+// tokens. http/authentication-step.ts turns it into a ServiceError.
 import type { AuthnReason, ErrorCode } from '../errors.ts';
 
 export interface TokenRefusal {
@@ -14,12 +14,12 @@ export interface TokenRefusal {
   /** For a 503. */
   readonly retryAfterSeconds?: number;
   /**
-   * The public value that was refused (`iss`, `aud`, `alg`, `typ`, `kid`) and what would be accepted, for
-   * refusal-explanation.ts alone. Untrusted, and in no answer or audit line.
+   * The public value that was refused (`iss`, `aud`, `alg`, `typ`, `kid`) and the accepted values, for explanations and
+   * debug logs only. Untrusted; in no response or audit line.
    */
   readonly received?: unknown;
   readonly expected?: readonly string[];
-  /** Whether the signature is good; absent if it was not looked at. */
+  /** Whether the signature is valid; absent if it was not checked. */
   readonly isSigned?: boolean;
 }
 
@@ -33,7 +33,7 @@ export const refuseToken = (reason: AuthnReason, detail: Detail = {}): TokenRefu
   ...detail,
 });
 
-/** 401 for a token that was good once: its user refreshes it. */
+/** 401 for an expired token: the client refreshes it. */
 export const refuseExpired = (detail: Detail): TokenRefusal => ({
   refused: true,
   code: 'TOKEN_EXPIRED',
@@ -42,19 +42,19 @@ export const refuseExpired = (detail: Detail): TokenRefusal => ({
   ...detail,
 });
 
-/** 431: its user cannot get a shorter one by logging in again. */
+/** 431, not 401: logging in again would not give a shorter token. */
 export const refuseLongToken = (): TokenRefusal => ({
   refused: true,
   code: 'HEADERS_TOO_LARGE',
   reason: 'token_too_large',
 });
 
-/** 503: good and bad cannot be told apart now, for want of keys. Our trouble, so never a 401. */
+/** 503: the token cannot be verified without the keys. That is not the client's fault, so never a 401. */
 export const refuseForNow = (
   reason: 'keys_unavailable' | 'key_not_looked_up',
   retryAfterSeconds: number,
   detail: Detail = {},
 ): TokenRefusal => ({ refused: true, code: 'AUTHENTICATION_UNAVAILABLE', reason, retryAfterSeconds, ...detail });
 
-/** For results of our own making only: a parsed document may have a member of any name. */
+/** Only for results of this folder's functions: a parsed document may have a member of any name. */
 export const isRefusal = (result: object): result is TokenRefusal => 'refused' in result && result.refused === true;

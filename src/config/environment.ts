@@ -41,14 +41,14 @@ export function createReader(
     const fix = /^[a-z]+:\/\//.test(value)
       ? `Set a whole number from ${min} to ${max}; if Kubernetes set it for a Service of that name, use enableServiceLinks: false`
       : `Set a whole number from ${min} to ${max}`;
-    report(name, 'is not a number in range', fix);
+    report(name, 'is out of range or not a whole number', fix);
     return undefined;
   }
 
   function flag(name: SettingName): boolean {
     const value = text(name);
     if (value === 'true' || value === 'false' || value === undefined) return value === 'true';
-    report(name, 'is neither true nor false', 'Set true or false');
+    report(name, 'must be true or false', 'Set true or false');
     return false;
   }
 

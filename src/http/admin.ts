@@ -16,19 +16,19 @@ export interface AdminOptions {
   readonly clock: Clock;
   readonly events: EdgeEvents;
   readonly keepAliveTimeoutMs: number;
-  /** Host values that are answered beside loopback names and the listener's own address. */
+  /** Accepted Host values beside loopback names and the listener's own address. */
   readonly hosts: readonly string[];
   readonly readiness: Readiness;
   readonly metrics: () => Promise<{ readonly contentType: string; readonly text: string }>;
-  /** What runs: the program's version and the policy revision in use. */
+  /** The program's version and the policy revision in use. */
   readonly version: () => Readonly<Record<string, string>>;
-  /** Undefined: there is no playground. */
+  /** Undefined: the playground is disabled. */
   readonly playground: PlaygroundOptions | undefined;
 }
 
 const paths = ['/metrics', '/version', ...probePaths].map((path) => [path, 'GET, HEAD'] as const);
 
-/** Creates the listener; it is opened only if ADMIN_PORT says so. */
+/** Creates the listener. The caller opens it only if ADMIN_PORT is set. */
 export function createAdminListener(options: AdminOptions): FastifyInstance {
   const { logger, clock, events, readiness, metrics, version } = options;
   const isListed = createHostList(options.hosts);

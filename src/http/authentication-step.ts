@@ -1,5 +1,5 @@
-// The step from a request to its principal: the one credential, then authn/'s verification. A refusal becomes an
-// exception here, once.
+// The authentication step of a request: reads its one credential and has authn/ verify it. A refusal becomes a
+// ServiceError here.
 import type { FastifyRequest } from 'fastify';
 import type { Authenticator } from '../authn/authenticate.ts';
 import type { Principal } from '../authn/principal.ts';
@@ -7,7 +7,7 @@ import type { TokenRefusal } from '../authn/token-refusal.ts';
 import { ServiceError } from '../errors.ts';
 import { readCredential, type CredentialOptions } from './credentials.ts';
 
-/** The origin at which the caller reached us; the scheme is a named proxy's word, the host is the request's own line. */
+/** The origin that the caller used: the scheme as a trusted proxy reports it, the host as in the request. */
 export const ownOrigin = (request: FastifyRequest): string | undefined => {
   const { host } = request.headers;
   return host === undefined ? undefined : `${request.protocol}://${host}`;
@@ -29,8 +29,8 @@ const serviceErrorOf = ({ code, reason, claim, iss, sub, retryAfterSeconds }: To
   });
 
 /**
- * Gives the principal of a request whose token was verified before, or undefined; for what may be prepared while
- * others wait. It refuses nobody and proves nothing: the authentication step does.
+ * The principal of a request whose token was verified before, or undefined. Only to prepare work: it refuses nothing,
+ * the authentication step does.
  */
 export const createRecall =
   ({ authenticator, credentials }: Omit<AuthenticationStepOptions, 'onRefusedToken'>) =>
@@ -39,7 +39,7 @@ export const createRecall =
     return typeof token === 'string' ? authenticator.recall(token) : undefined;
   };
 
-/** Gives the route's authentication step. It throws ServiceError for every request without a principal. */
+/** Creates the authentication step of the route. It throws ServiceError for every request without a principal. */
 export function createAuthenticate({
   authenticator,
   credentials,

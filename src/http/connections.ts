@@ -1,5 +1,5 @@
-// The connections of one listener: how many there may be, in total and of one address, and for how long an answer may
-// wait for a client that does not read it. Which requests a connection may send is request-turns.ts's work.
+// Limits the connections of one listener: their number, in total and per address, and how long a response may wait for
+// a client that does not read it. listener.ts limits the requests of each connection.
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Clock } from '../clock.ts';
@@ -11,15 +11,15 @@ export interface Exchange {
 
 export interface Connection {
   readonly socket: Socket;
-  /** Whom the connection is counted for; undefined: in total only (a named proxy, which speaks for many). */
+  /** The address that the connection counts for; undefined: in total only (a trusted proxy has many clients). */
   readonly addressKey: string | undefined;
-  /** The answer that is being made or written; undefined: the connection is idle. */
+  /** The response in progress; undefined: the connection is idle. */
   current: ServerResponse | undefined;
-  /** Requests that came before the current one was answered. */
+  /** Requests received before the current one was answered. */
   readonly waiting: Exchange[];
-  /** What ends the connection once everything before it is answered. */
+  /** Ends the connection after the requests before it are answered. */
   refuse: (() => void) | undefined;
-  /** Since when the current answer waits to be read, in monotonic milliseconds. */
+  /** Since when the current response waits for the client to read it, in monotonic milliseconds. */
   unreadSince: number | undefined;
 }
 
@@ -28,13 +28,13 @@ export type ConnectionCause = 'total' | 'address' | 'pipelining' | 'unread';
 export interface ConnectionBounds {
   readonly total: number;
   readonly perAddress: number;
-  /** How long a finished answer may wait for its reader, in milliseconds. */
+  /** How long a finished response may wait for the client to read it, in milliseconds. */
   readonly unreadMs: number;
 }
 
 /**
- * Each open connection takes up to 25 KB, and up to 48 KiB more while its headers come in: 112 MB for all of them. One
- * address may have as many as a large office or a load test needs, and leaves room for others.
+ * Each open connection takes up to 25 KB, and up to 48 KiB more while its headers arrive: 112 MB for all of them. One
+ * address may have enough for a large office or a load test, and cannot use up the total.
  */
 export const publicConnectionBounds: ConnectionBounds = { total: 1_536, perAddress: 1_024, unreadMs: 15_000 };
 
@@ -51,15 +51,15 @@ interface ConnectionsOptions {
 }
 
 export interface Connections {
-  /** Takes a new connection in, perhaps in the place of an idle one. Undefined: it is over a bound and was closed. */
+  /** Accepts a new connection, if necessary by closing an idle one. Undefined: it exceeded a limit and was closed. */
   readonly admit: (socket: Socket) => Connection | undefined;
   readonly of: (socket: Socket) => Connection | undefined;
   readonly forget: (connection: Connection) => void;
-  /** An idle connection has no request that is being answered; it may have sent half of one. */
+  /** An idle connection has no request in progress; it may have sent part of one. */
   readonly markIdle: (connection: Connection) => void;
   readonly markBusy: (connection: Connection) => void;
   readonly close: (connection: Connection, cause: ConnectionCause) => void;
-  /** Closes the connections whose answer is not read. Call it about every second. */
+  /** Closes the connections whose client does not read its response. Call it about every second. */
   readonly closeUnread: () => void;
 }
 
@@ -67,7 +67,7 @@ export interface Connections {
 export function createConnections({ bounds, clock, addressKeyOf, onClosed }: ConnectionsOptions): Connections {
   const open = new Map<Socket, Connection>();
   const perAddress = new Map<string, number>();
-  /** The one that has been idle for longest comes first. */
+  /** The longest idle connection comes first. */
   const idle = new Set<Connection>();
 
   function forget(connection: Connection): void {
@@ -85,7 +85,7 @@ export function createConnections({ bounds, clock, addressKeyOf, onClosed }: Con
     connection.socket.destroy();
   }
 
-  /** Makes room by closing the connection, of this address or of any, that has been idle for longest. */
+  /** Makes room: closes the longest idle connection, of this address or of any. */
   function makeRoom(cause: 'total' | 'address', addressKey?: string): boolean {
     for (const connection of idle) {
       if (addressKey !== undefined && connection.addressKey !== addressKey) continue;

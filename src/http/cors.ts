@@ -1,10 +1,11 @@
-// CORS (Fetch standard §3.2) for the origins of CORS_ORIGINS, on every answer, refusals included. No list, no headers.
+// CORS headers (Fetch standard §3.2) for the origins of CORS_ORIGINS, on every response, including errors. Without a list
+// there are none.
 import type { IncomingHttpHeaders } from 'node:http';
 
 export interface CorsOptions {
-  /** Exact origins, and `https://*.app.example.com` for exactly one label in place of the star. */
+  /** Exact origins; in `https://*.app.example.com` the star stands for exactly one label. */
   readonly origins: readonly string[];
-  /** Whether browsers may send cookies along; only with JWT_COOKIE_NAME. */
+  /** Whether browsers may send cookies; only with JWT_COOKIE_NAME. */
   readonly credentials: boolean;
 }
 
@@ -12,14 +13,14 @@ type Headers = Readonly<Record<string, string>>;
 
 export interface Cors {
   readonly isAllowed: (origin: string) => boolean;
-  /** The headers of an answer to a page of this origin; for any other origin, and without one, `Vary` alone. */
+  /** The response headers for this origin. For another origin, or none, only `Vary`. */
   readonly headersFor: (origin: string | undefined) => Headers;
   /**
-   * The same for a request that could not be read, whose origin may not have been seen. If only one origin is allowed,
-   * its headers do no harm: any other page's browser compares them with its own origin.
+   * The same for a request that could not be parsed, so that its origin may be unknown. If only one origin is allowed,
+   * its headers are safe for everyone: browsers compare them with the page's own origin.
    */
   readonly headersForUnread: (origin: string | undefined) => Headers;
-  /** What a page of an allowed origin may send, as the answer to its preflight. */
+  /** The preflight response for a page of an allowed origin. */
   readonly preflightHeaders: (request: IncomingHttpHeaders) => Headers;
 }
 
@@ -36,15 +37,15 @@ const exposedHeaders = [
 const preflightMaxAgeSeconds = 600;
 
 const wildcard = 'https://*.';
-/** One label of a host name as browsers write it: in small letters, punycode included. */
+/** One label of a host name as browsers send it: lower case, including punycode. */
 const label = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/;
 
-/** RFC 9110 §5.6.2: names of fields, as browsers list them. */
+/** A list of header names (RFC 9110 §5.6.2). */
 const fieldNames = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+(?:[ \t]*,[ \t]*[!#$%&'*+\-.^_`|~0-9A-Za-z]+)*$/;
 const maxFieldNamesLength = 2_048;
 const usualFieldNames = ['Authorization', 'Content-Type', 'X-Request-Id'];
 
-/** The names that a preflight asks for, beside the usual ones, in the order in which it asks. */
+/** The usual header names, then those that the preflight asks for, in its order. */
 function allowedFieldNames(wanted: string | undefined): string {
   const isListed = wanted !== undefined && wanted.length <= maxFieldNamesLength && fieldNames.test(wanted);
   const names = new Map(usualFieldNames.map((name) => [name.toLowerCase(), name]));
@@ -89,7 +90,7 @@ export function createCors({ origins, credentials }: CorsOptions): Cors {
       if (typeof origin !== 'string' || !isAllowed(origin)) return {};
       return {
         'access-control-allow-methods': 'POST',
-        // Any header may be sent, because none but the documented ones is read: tracing tools add headers of their own.
+        // Allow every header, because tracing tools add their own and the service reads only the documented ones.
         'access-control-allow-headers': allowedFieldNames(request['access-control-request-headers']),
         'access-control-max-age': String(preflightMaxAgeSeconds),
       };

@@ -1,21 +1,21 @@
-// Where a request carries its access token (RFC 6750 §2.1): the Authorization header or, if they are switched on, a
-// gateway's header in its place, and one cookie. Reads the raw header lines: Node joins or drops repeated ones. Query
-// and body are never read.
+// Finds the access token of a request (RFC 6750 §2.1): in the Authorization header or, if configured, in a gateway's
+// header instead, or in one cookie. Reads the raw header lines, because Node joins or drops repeated ones. Never reads
+// query or body.
 import type { TokenRefusal } from '../authn/token-refusal.ts';
 
 export interface CredentialOptions {
-  /** JWT_COOKIE_NAME; undefined: cookies are not looked at. */
+  /** JWT_COOKIE_NAME; undefined: cookies are ignored. */
   readonly cookieName?: string;
-  /** JWT_HEADER_NAME, in small letters; undefined: the Authorization header is read. */
+  /** JWT_HEADER_NAME in lower case; undefined: the Authorization header is read. */
   readonly headerName?: string;
-  /** By CORS_ORIGINS: from these pages a cookie, or what a gateway makes of one, counts. */
+  /** By CORS_ORIGINS: origins from which a cookie, or a gateway's header, is accepted. */
   readonly isAllowedOrigin: (origin: string) => boolean;
 }
 
 export interface CredentialSource {
-  /** Names and values in turn, as Node's `request.raw.rawHeaders`. */
+  /** Alternating names and values, as in Node's `request.raw.rawHeaders`. */
   readonly rawHeaders: readonly string[];
-  /** The origin at which the caller reached us, `https://host[:port]`; undefined if HTTP/1.0 did not name a host. */
+  /** The origin that the caller used, `https://host[:port]`; undefined for HTTP/1.0 without a host. */
   readonly ownOrigin: string | undefined;
 }
 
@@ -45,7 +45,7 @@ const refuse = (code: TokenRefusal['code'], reason: TokenRefusal['reason']): Tok
   reason,
 });
 
-/** RFC 6750 §3.1: another scheme is no attempt at a bearer token, a broken value after `Bearer` is one. */
+/** RFC 6750 §3.1: another scheme counts as no credentials, a malformed value after `Bearer` as invalid ones. */
 function bearerToken(line: string): string | TokenRefusal {
   const match = /^([^ ]*) *(.*)$/s.exec(line);
   const [, scheme = '', value = ''] = match ?? [];
@@ -53,7 +53,7 @@ function bearerToken(line: string): string | TokenRefusal {
   return token68.test(value) ? value : refuse('INVALID_TOKEN', 'credentials_malformed');
 }
 
-/** A browser sends cookies along for any page that asks it to; so the page must be one that may. */
+/** Browsers add cookies to requests of any page (CSRF), so the page's origin must be allowed. */
 function isFromAllowedPage({ rawHeaders, ownOrigin }: CredentialSource, options: CredentialOptions): boolean {
   const fetchSite = linesOf(rawHeaders, 'sec-fetch-site');
   if (fetchSite.length === 1 && fetchSite[0] === 'same-origin') return true;
@@ -63,16 +63,16 @@ function isFromAllowedPage({ rawHeaders, ownOrigin }: CredentialSource, options:
 }
 
 /**
- * The one token that the request carries, or why it counts as none: AUTHENTICATION_REQUIRED without one,
- * INVALID_REQUEST with several, INVALID_TOKEN when it cannot be a token, ORIGIN_NOT_ALLOWED for a cookie or a
- * gateway's header from a page that may not.
+ * The one token of the request, or a refusal: AUTHENTICATION_REQUIRED without one, INVALID_REQUEST with several,
+ * INVALID_TOKEN for a value that cannot be a token, ORIGIN_NOT_ALLOWED for a cookie or a gateway's header from an
+ * origin that is not allowed.
  */
 export function readCredential(source: CredentialSource, options: CredentialOptions): string | TokenRefusal {
   const { cookieName, headerName } = options;
   const authorization = linesOf(source.rawHeaders, 'authorization');
   const fromGateway = headerName === undefined ? [] : linesOf(source.rawHeaders, headerName);
   const cookies = cookieName === undefined ? [] : cookieValues(linesOf(source.rawHeaders, 'cookie'), cookieName);
-  // A cookie that was emptied, as pages do to log out, counts as none, and so does an empty header of a gateway.
+  // An empty cookie, which pages set to log out, and an empty gateway header count as absent.
   const ambient = [...fromGateway, ...cookies];
   const [token = '', ...others] = ambient.filter((value) => value !== '');
   const [line] = authorization;

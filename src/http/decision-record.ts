@@ -1,5 +1,5 @@
-// What is known of a request for a guest token so far, kept beside it, so that a refusal at any step is audited with
-// everything that was verified before it and nothing else.
+// Collects what is verified about a request for a guest token, step by step, so that the audit line of a refusal holds
+// exactly what was verified before it.
 import type { FastifyRequest } from 'fastify';
 import type { Principal } from '../authn/principal.ts';
 import type { Clock } from '../clock.ts';
@@ -17,13 +17,13 @@ export interface DecisionRecord {
 
 export interface DecisionRecords {
   readonly begin: (request: FastifyRequest) => DecisionRecord;
-  /** What was begun, or a beginning of now for a request that was refused before its route. */
+  /** The record of the request; a new one if the request was refused before its route. */
   readonly of: (request: FastifyRequest) => DecisionRecord;
   readonly secondsSince: (progress: DecisionRecord) => number;
   readonly subjectOf: (request: FastifyRequest) => DecisionSubject;
 }
 
-/** @param beginTrace only where tracing is on; undefined for a request that is not traced */
+/** @param beginTrace set only if tracing is enabled; returns undefined for a request that is not sampled */
 export function createDecisionRecords(
   clock: Clock,
   beginTrace?: (request: FastifyRequest) => RequestTrace | undefined,

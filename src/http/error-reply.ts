@@ -1,8 +1,8 @@
-// The one place that turns an error into bytes. Fixed sentences only; whatever is not known here is a bug of ours: 500.
+// Writes error responses, with fixed messages only. An unknown error is a bug: 500.
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { errorRow, ServiceError, type ErrorCode } from '../errors.ts';
 
-/** What Fastify itself refuses, by its error code. */
+/** Errors of Fastify, by their code. */
 const fastifyRefusals: ReadonlyMap<string, () => ServiceError> = new Map([
   ['FST_ERR_CTP_BODY_TOO_LARGE', () => new ServiceError('BODY_TOO_LARGE', 'body_too_large')],
   ['FST_ERR_CTP_INVALID_MEDIA_TYPE', () => new ServiceError('UNSUPPORTED_MEDIA_TYPE', 'media_type')],
@@ -11,23 +11,23 @@ const fastifyRefusals: ReadonlyMap<string, () => ServiceError> = new Map([
   ['FST_ERR_BAD_URL', () => new ServiceError('INVALID_REQUEST', 'path_malformed')],
 ]);
 
-/** Any thrown value as a ServiceError; the unknown becomes INTERNAL_ERROR, never 401 and never 200. */
+/** Converts any thrown value to a ServiceError. Unknown ones become INTERNAL_ERROR, never 401 or 200. */
 export function toServiceError(error: unknown): ServiceError {
   if (error instanceof ServiceError) return error;
   const code = error instanceof Error ? (error as NodeJS.ErrnoException).code : undefined;
   const refusal = code === undefined ? undefined : fastifyRefusals.get(code);
   if (refusal !== undefined) return refusal();
-  // A client that ends its body early surfaces as a stream error without a Fastify code.
+  // A client that ends its body early causes a stream error without a Fastify code.
   if (code === 'ECONNRESET' || code === 'ERR_STREAM_PREMATURE_CLOSE')
     return new ServiceError('INVALID_REQUEST', 'body_malformed');
   return new ServiceError('INTERNAL_ERROR', 'bug');
 }
 
-/** The body of every error answer. */
+/** The body of every error response. */
 export const errorBody = (code: ErrorCode, requestId: string, message?: string): string =>
   JSON.stringify({ error: { code, message: message ?? errorRow(code).message, requestId } });
 
-/** Sends the error's row of the table with its headers. */
+/** Sends the error with the status, message and headers of its code. */
 export function sendError(request: FastifyRequest, reply: FastifyReply, error: ServiceError): FastifyReply {
   const row = errorRow(error.code);
   if (row.challenge !== undefined) {

@@ -1,5 +1,5 @@
-// What no route answers: 405 with Allow where the path exists, else 404; and the refusals of everything, with one audit
-// line where the request was for a guest token.
+// Responses for requests without a route (405 with Allow if the path exists, otherwise 404) and for all errors, with one
+// audit line if the request was for a guest token.
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { errorRow, ServiceError } from '../errors.ts';
 import type { Audit } from '../telemetry/audit.ts';
@@ -11,7 +11,7 @@ export type Refuse = (request: FastifyRequest, reply: FastifyReply, thrown: unkn
 /** The path alone, without query and fragment. */
 export const pathOf = (url: string): string => url.split(/[?#]/, 1)[0] ?? '';
 
-/** Answers any thrown value with its row of the error table. */
+/** Sends the error response for any thrown value. */
 export const refusePlainly: Refuse = async (request, reply, thrown) => {
   const error = toServiceError(thrown);
   if (error.code === 'INTERNAL_ERROR')
@@ -20,7 +20,7 @@ export const refusePlainly: Refuse = async (request, reply, thrown) => {
 };
 
 interface RefuseOptions {
-  /** The path whose refusals are decisions. */
+  /** The path whose refusals are audited. */
   readonly decisionPath: string;
   readonly progress: DecisionRecords;
   readonly audit: Audit;
@@ -33,7 +33,7 @@ export function createAuditedRefuse({ decisionPath, progress, audit, onRefused }
     const error = toServiceError(thrown);
     const known = progress.of(request);
     onRefused(error, progress.secondsSince(known));
-    // Both: a route is also found by other spellings of its path, and what no route has answers by its plain spelling.
+    // Check both: a route also matches other spellings of its path, and a request without a route has only its plain path.
     if (request.routeOptions.url === decisionPath || pathOf(request.url) === decisionPath) {
       const { iss, sub, claim, position, upstreamCode, address } = error.detail;
       const subject = progress.subjectOf(request);
@@ -55,8 +55,8 @@ export function createAuditedRefuse({ decisionPath, progress, audit, onRefused }
 }
 
 /**
- * Refuses what leads nowhere, before its body is read: the answer must not depend on it. `allow`: the methods of every
- * path there is, as the Allow header lists them.
+ * Refuses requests without a route before their body is read, so that the response cannot depend on it. `allow`: the
+ * Allow header of each path.
  */
 export const createRouteCheck =
   (allow: ReadonlyMap<string, string>) =>

@@ -1,5 +1,5 @@
-// POST /guest-token: who is calling, what they may have, getting it. Every step is named here, in its order; a step
-// that refuses throws, and fallbacks.ts answers.
+// POST /guest-token: authenticate, decide, issue. All steps are called here, in order. A step refuses by throwing;
+// fallbacks.ts sends the error response.
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Principal } from '../authn/principal.ts';
 import { ServiceError } from '../errors.ts';
@@ -17,7 +17,7 @@ export interface GuestTokenRouteOptions {
   readonly limitUser: (request: FastifyRequest, reply: FastifyReply, principal: Principal) => Promise<void>;
   readonly decide: (principal: Principal, dataApp: string | undefined) => Decision;
   readonly issue: IssueGuestToken;
-  /** Called once the answer is sent: what another policy would have decided. Never throws. */
+  /** Called after the response is sent, to compare with the shadow policy. Never throws. */
   readonly afterDecision?: (principal: Principal, dataApp: string | undefined, decision: Decision) => void;
   readonly isShuttingDown: () => boolean;
   readonly cors: Cors;
@@ -87,7 +87,7 @@ export function registerGuestTokenRoute(app: FastifyInstance, options: GuestToke
     },
   });
 
-  // What the method allows, and to an allowed origin what it may send. Never mints anything.
+  // The preflight response: allowed methods and, for an allowed origin, allowed headers. Never mints.
   app.options(basePath + guestTokenPath, (request, reply) =>
     reply
       .headers({ allow: 'POST, OPTIONS', 'cache-control': 'no-store', ...cors.preflightHeaders(request.headers) })

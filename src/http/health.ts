@@ -1,14 +1,14 @@
-// /livez, /readyz and /healthz for orchestrators: yes or no and which part, without details and without secrets.
+// /livez, /readyz and /healthz for orchestrators: the status of each check, without details or secrets.
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 
 export type Checks = Readonly<Record<string, 'ok' | 'failing'>>;
 
-/** What must hold before traffic makes sense, and what an operator should know; asked at every probe, so it must be cheap. */
+/** The checks of readiness, and those that are only informative. Called for every probe, so they must be cheap. */
 export type Readiness = () => { readonly isReady: boolean; readonly checks: Checks };
 
 export const probePaths = ['/livez', '/readyz', '/healthz'] as const;
 
-/** Registers the probes under `basePath`. */
+/** Registers the health routes under `basePath`. */
 export function registerHealth(app: FastifyInstance, readiness: Readiness, basePath = ''): void {
   app.get(`${basePath}/livez`, async (_request, reply) => {
     reply.header('cache-control', 'no-store');
@@ -25,7 +25,7 @@ export function registerHealth(app: FastifyInstance, readiness: Readiness, baseP
 }
 
 /**
- * Tells whether a request is a health probe, which no limit counts: it costs nothing, and a limited probe would take a
+ * Whether a request is a health probe. Probes are not rate limited: they are cheap, and a refused probe would take a
  * loaded replica out of service.
  */
 export function createProbeCheck(basePath: string): (request: FastifyRequest) => boolean {

@@ -1,19 +1,18 @@
-// The Host of a request (RFC 9112 §3.2): exactly one valid line in HTTP/1.1. On the admin listener it is one of a closed
-// list: a page in an operator's browser can reach that listener under a name of its own (DNS rebinding), but not
-// under one that is in the list.
+// Checks the Host of a request (RFC 9112 §3.2): exactly one valid line in HTTP/1.1. The admin listener accepts only known
+// hosts, because a page in an operator's browser can reach it under the page's own name (DNS rebinding).
 import { ServiceError } from '../errors.ts';
 
-/** RFC 3986 §3.2.2: a name, an IPv4 address or an IPv6 address in brackets, perhaps with a port; never empty for http. */
+/** RFC 3986 §3.2.2: a name, an IPv4 address or an IPv6 address in brackets, with an optional port; never empty. */
 const hostField = /^(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~!$&'()*+,;=%-]+)(?::\d{0,5})?$/;
 
-/** What Node keeps of a request's head. */
+/** The head of a request, as Node keeps it. */
 interface RawHead {
   readonly rawHeaders: readonly string[];
   readonly httpVersion: string;
 }
 
 /**
- * The one Host, or undefined where HTTP/1.0 names none. Throws INVALID_REQUEST for several, none or malformed ones (Node
+ * The Host; undefined for HTTP/1.0 without one. Throws INVALID_REQUEST if it is missing, malformed or repeated (Node
  * silently keeps the first), and for other versions of HTTP.
  */
 export function readHost({ rawHeaders, httpVersion }: RawHead): string | undefined {
@@ -34,18 +33,18 @@ export function readHost({ rawHeaders, httpVersion }: RawHead): string | undefin
 
 const loopback = /^(?:localhost|127\.\d{1,3}\.\d{1,3}\.\d{1,3}|\[::1\])$/;
 
-/** Without its port and in small letters; an IPv6 address keeps its brackets. */
+/** Lower case, without the port. An IPv6 address keeps its brackets. */
 const nameOf = (host: string): string => host.replace(/:\d{0,5}$/, '').toLowerCase();
 
-/** An address as a Host names it. */
+/** An address in the notation of Host. */
 const asHost = (address: string): string => {
   const bare = address.replace(/^::ffff:(?=\d+\.)/i, '');
   return bare.includes(':') ? `[${bare}]` : bare.toLowerCase();
 };
 
 /**
- * Whether the admin listener answers to a Host: loopback names, the address that it listens on and was reached at, and
- * `hosts`. `localAddress` is the connection's own end.
+ * Whether the admin listener accepts a Host: loopback names, its own address, and `hosts`. `localAddress` is the local
+ * address of the connection.
  */
 export function createHostList(
   hosts: readonly string[],

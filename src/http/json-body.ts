@@ -12,7 +12,7 @@ function parseObject(bytes: Buffer): unknown {
   }
 }
 
-/** Replaces Fastify's parsers. A body of no bytes counts as none, whatever its type says. */
+/** Replaces Fastify's body parsers. An empty body counts as none, whatever its Content-Type. */
 export function registerJsonBody(app: FastifyInstance): void {
   app.removeAllContentTypeParsers();
   app.addContentTypeParser<Buffer>(

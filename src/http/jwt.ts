@@ -1,5 +1,6 @@
-// @fastify/jwt, one registration per key: the key's algorithms and its issuer's iss, aud and tolerance are bound to it,
-// so that nothing of one issuer counts for another. Which key, and all strictness of form, is authn/'s work.
+// Verifies signatures with @fastify/jwt, one registration per key with the algorithms of the key and the iss, aud and
+// tolerance of its issuer, so that a key never verifies another issuer's token. authn/ selects the key and checks the
+// form of the token.
 import fastifyJwt from '@fastify/jwt';
 import type { Algorithm as LibraryAlgorithm } from 'fast-jwt';
 import Fastify from 'fastify';
@@ -9,7 +10,7 @@ import type { VerificationKey } from '../authn/keys/verification-key.ts';
 import type { PrepareVerifiers, VerifyToken } from '../authn/verify-token.ts';
 import { ServiceError, type AuthnReason } from '../errors.ts';
 
-/** What a refusal by the library means. Its messages hold claims and are never passed on. */
+/** The reason for each error code of the library. Its messages hold claims and are never used. */
 const reasons: ReadonlyMap<unknown, AuthnReason> = new Map([
   ['FAST_JWT_INVALID_TYPE', 'token_type_refused'],
   ['FAST_JWT_INVALID_ALGORITHM', 'algorithm_refused'],
@@ -27,7 +28,7 @@ const reasons: ReadonlyMap<unknown, AuthnReason> = new Map([
   ['FAST_JWT_VERIFY_ERROR', 'signature_invalid'],
 ]);
 
-/** Throws ServiceError for what is not in the table: that is a bug, not the caller's fault. */
+/** Throws ServiceError for an unknown error: a bug, not the caller's fault. */
 export function reasonOfLibraryError(error: unknown): AuthnReason {
   const code: unknown = typeof error === 'object' && error !== null && 'code' in error ? error.code : undefined;
   const reason = reasons.get(code);
@@ -35,11 +36,11 @@ export function reasonOfLibraryError(error: unknown): AuthnReason {
   return reason;
 }
 
-/** Both names of EdDSA over Ed25519 (RFC 9864 §2.2). The library verifies the second one but its types do not name it. */
+/** Adds the other name of EdDSA over Ed25519 (RFC 9864 §2.2), which the library supports but its types lack. */
 const libraryNames = (algorithms: readonly Algorithm[]): LibraryAlgorithm[] =>
   algorithms.flatMap((name) => (name === 'EdDSA' ? ['EdDSA', 'Ed25519'] : [name])) as LibraryAlgorithm[];
 
-/** A verifier's options. An option that is undefined or empty would mean "do not check". */
+/** The options of a verifier. An undefined or empty option would mean "do not check". */
 export const verifierOptions = (issuer: IssuerConfig, key: VerificationKey) => ({
   algorithms: libraryNames(key.algorithms),
   allowedIss: issuer.iss,
@@ -51,17 +52,17 @@ export const verifierOptions = (issuer: IssuerConfig, key: VerificationKey) => (
     ...(issuer.allowMissingAudience ? [] : ['aud']),
   ],
   clockTolerance: issuer.clockToleranceSeconds * 1000,
-  // Good tokens are remembered by authn/, where times, issuer and key are checked again.
+  // authn/ remembers verified tokens, and checks times, issuer and key again.
   cache: false,
   errorCacheTTL: -1,
 });
 
-/** What the plugin prepares once. In this form it can only verify. */
+/** The options of the registration. It can only verify, not sign. */
 const verificationSecret = ({ material }: VerificationKey): { public: string | Buffer } => ({
   public: material.type === 'secret' ? material.export() : material.export({ type: 'spki', format: 'pem' }),
 });
 
-/** The library throws for every refusal, and a stack that nobody reads costs more than an HMAC. */
+/** The library throws for every refusal. Collecting the stack would cost more than an HMAC. */
 function verifyWithoutStack(verify: (token: string) => unknown, token: string): AuthnReason | undefined {
   const { stackTraceLimit } = Error;
   Error.stackTraceLimit = 0;
@@ -76,8 +77,8 @@ function verifyWithoutStack(verify: (token: string) => unknown, token: string): 
 }
 
 /**
- * One verifier per key, each a registration of the plugin with that key alone: its one path without a key look-up,
- * options and promises per request. The instance that they are registered with never listens; it goes with its keys.
+ * Creates one verifier per key, each its own registration of the plugin: the plugin's only path without a key look-up
+ * and promises per request. The Fastify instance that holds them never listens and is collected with its keys.
  */
 export const prepareVerifiers: PrepareVerifiers = async (issuer, keys) => {
   const host = Fastify();

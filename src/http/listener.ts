@@ -1,6 +1,6 @@
-// A node:http server whose connections are bounded in every way: their number, what each may leave unanswered, how
-// slowly it may send, and how long it may leave an answer unread. Requests of one connection are answered one by one.
-// Every socket has an owner for its errors: an error event that nobody listens to would end the process.
+// A node:http server with limits on its connections: their number, unanswered requests, slow sending and unread
+// responses. Requests of one connection are handled one at a time. Every socket has an error listener, because an
+// unhandled error event would end the process.
 import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Clock } from '../clock.ts';
@@ -27,26 +27,26 @@ export interface ListenerOptions {
   readonly onProtocolError: (connection: Connection, received: Buffer | undefined) => boolean;
   /** Further headers of such an answer. */
   readonly refusalHeaders: (received: Buffer | undefined) => Readonly<Record<string, string>>;
-  /** Called with the code of an error of the listening socket itself; it goes on listening. */
+  /** Called with the code of an error of the listening socket, which keeps listening. */
   readonly onServerError: (code: string) => void;
 }
 
-/** Where the parser gives up; http/server.ts refuses from 32 KiB on, with an answer that knows the request. */
+/** The limit of the parser. http/server.ts refuses from 32 KiB on, with a regular error response. */
 const parserHeaderLimitBytes = 49_152;
 const receiveTimeoutMs = 10_000;
 const checkIntervalMs = 1_000;
-/** The answer under way and those requests that may wait behind it. */
+/** The request in progress and those that may wait behind it. */
 const maxUnanswered = 8;
 
-/** How node:http hands requests on, from inside the parser's loop. Not documented, so it may be absent: see below. */
+/** Node's internal callback for each parsed request. Undocumented, so it may be absent: see below. */
 interface ParsedSocket {
   readonly parser?: { onIncoming?: ((request: IncomingMessage, keepAlive: boolean) => number) | null } | null;
 }
 
-/** Tells the parser that the rest of what it was given is of no use. */
+/** Makes the parser ignore the rest of its input. */
 const stopParsing = -1;
 
-/** Creates the server; `handle` is called for one request of a connection at a time. */
+/** Creates the server. `handle` is called for one request of a connection at a time. */
 export function createListener(options: ListenerOptions, handle: RequestListener): Server {
   const { onConnectionClosed, onProtocolError, refusalHeaders } = options;
   const connections = createConnections({ ...options, onClosed: onConnectionClosed });
@@ -71,10 +71,10 @@ export function createListener(options: ListenerOptions, handle: RequestListener
     handle(request, response);
   }
 
-  /** The answer is with the operating system, or the connection is gone. */
+  /** The response was written to the socket, or the connection is closed. */
   function answered(connection: Connection): void {
     connection.current = undefined;
-    // After an answer with `Connection: close` nothing more can be said: what waits must not be begun.
+    // After a response with `Connection: close` no more can be sent: don't start waiting requests.
     const next = connection.socket.writable ? connection.waiting.shift() : undefined;
     if (next !== undefined) begin(connection, next);
     else if (connection.refuse !== undefined) connection.refuse();
@@ -90,8 +90,8 @@ export function createListener(options: ListenerOptions, handle: RequestListener
   }
 
   /**
-   * One piece of input can hold hundreds of requests, and node:http makes objects for all of them before anything else
-   * runs. `take` alone bounds what is worked on; this bounds what is read.
+   * One piece of input can hold hundreds of requests, and node:http creates objects for all of them before other code
+   * runs. `take` bounds the requests in progress; this bounds what is parsed.
    */
   function stopReadingWhenFull(connection: Connection): void {
     const { parser } = connection.socket as ParsedSocket;
@@ -114,7 +114,7 @@ export function createListener(options: ListenerOptions, handle: RequestListener
     const { current, waiting } = connection;
     const mayAnswer = onProtocolError(connection, received) && current?.headersSent !== true;
     connection.refuse = () => (mayAnswer ? refuseRaw(socket, refusal, refusalHeaders(received)) : socket.destroy());
-    // Whole requests that came before the error are answered first; the broken one is the last.
+    // Complete requests before the error are answered first; the broken one comes last.
     if (waiting.at(-1)?.request.complete === false) waiting.pop();
     if (current?.req.complete !== true) connection.refuse();
   }
@@ -127,7 +127,7 @@ export function createListener(options: ListenerOptions, handle: RequestListener
     stopReadingWhenFull(connection);
   });
   server.on('request', take);
-  // An expectation that nobody knows may be ignored (RFC 9110 §10.1.1).
+  // Unknown expectations may be ignored (RFC 9110 §10.1.1).
   server.on('checkExpectation', take);
   server.on('connect', (_request, socket) => refuse(socket as Socket, connectRefusal, undefined));
   server.on('clientError', (error: NodeJS.ErrnoException & { rawPacket?: Buffer }, socket) => {

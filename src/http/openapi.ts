@@ -1,4 +1,4 @@
-// GET /openapi.yaml: the description of this interface, as it lies in the repository's root.
+// GET /openapi.yaml: the OpenAPI description of this service, the file in the repository's root.
 import type { FastifyInstance } from 'fastify';
 
 export const openApiPath = '/openapi.yaml';

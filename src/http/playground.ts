@@ -1,5 +1,5 @@
-// The policy playground on the admin listener: a page, its files, and one question. Serves only pages of its own origin,
-// under a policy that allows no inline script and no eval. Mints nothing and changes nothing.
+// The policy playground on the admin listener: a page, its files, and one route that evaluates a policy. Serves only its
+// own origin, under a Content-Security-Policy without inline scripts and eval. Mints nothing and changes nothing.
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { ServiceError } from '../errors.ts';
 import type { Evaluate, PlaygroundInput } from '../playground/evaluate.ts';
@@ -7,13 +7,13 @@ import { registerJsonBody } from './json-body.ts';
 
 export interface PlaygroundOptions {
   readonly evaluate: Evaluate;
-  /** What the page starts with: the policy in use and its tests, read at the moment of the request. */
+  /** The initial content of the page: the policy in use and its tests, read for each request. */
   readonly start: () => Promise<{ readonly policy: string; readonly tests: string }>;
   readonly files: PlaygroundFiles;
   readonly now: () => number;
 }
 
-/** Texts of the page's files, by their names. */
+/** Contents of the page's files, by name. */
 export type PlaygroundFiles = Readonly<Record<'index.html' | 'page.css' | 'page.js' | 'policy.schema.json', string>>;
 
 const types: Readonly<Record<keyof PlaygroundFiles, string>> = {
@@ -52,7 +52,7 @@ const bodySchema = {
   },
 } as const;
 
-/** The paths with their methods, as the Allow header lists them. */
+/** The paths, each with its Allow header. */
 export const playgroundPaths: readonly (readonly [path: string, methods: string])[] = [
   ['/playground', 'GET, HEAD'],
   [home, 'GET, HEAD'],
@@ -61,7 +61,7 @@ export const playgroundPaths: readonly (readonly [path: string, methods: string]
   [`${home}evaluate`, 'POST'],
 ];
 
-/** A page of another origin may neither read nor ask: a browser says where a request comes from in one of two ways. */
+/** Pages of other origins are refused. Browsers send the origin in one of two headers. */
 function refuseOtherOrigins({ headers }: FastifyRequest): void {
   const { origin, host, 'sec-fetch-site': site } = headers;
   const isOther = origin !== undefined && origin !== `http://${host ?? ''}` && origin !== `https://${host ?? ''}`;

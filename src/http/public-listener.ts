@@ -1,4 +1,4 @@
-// The public listener, assembled: the steps that every request meets, in their order, then the routes.
+// Assembles the public listener: the steps of every request, in order, then the routes.
 import type { FastifyBaseLogger, FastifyInstance, FastifyRequest } from 'fastify';
 import type { Authenticator } from '../authn/authenticate.ts';
 import type { Principal } from '../authn/principal.ts';
@@ -51,7 +51,7 @@ export interface PublicListenerOptions {
   readonly issue: IssueGuestToken;
   readonly readiness: Readiness;
   readonly phase: () => Phase;
-  /** Shares the rate limits; `secret` keys the hashes under which callers are counted there. */
+  /** Shares the rate limits; `secret` keys the hashes of callers stored there. */
   readonly redis?: { readonly link: RedisLink; readonly secret: () => Secret };
   readonly tracing?: Pick<Tracing, 'begin'> | undefined;
   readonly openApiDocument: string;
@@ -93,7 +93,7 @@ export async function createPublicListener(options: PublicListenerOptions): Prom
     isAllowedOrigin: cors.isAllowed,
   };
   const recall = createRecall({ authenticator: options.authenticator, credentials });
-  /** Only worth a look where it saves a way to Redis. */
+  /** Only used with Redis, where it saves a round trip. */
   const expectedPrincipal = (request: FastifyRequest): Principal | undefined =>
     options.redis?.link.isUp() === true && isTokenRequest(request) ? recall(request) : undefined;
   const isTokenRequest = ({ method, routeOptions }: FastifyRequest): boolean =>
@@ -120,7 +120,7 @@ export async function createPublicListener(options: PublicListenerOptions): Prom
       const { origin } = request.headers;
       reply.headers(cors.headersFor(origin));
       if (phase() !== 'serving') reply.header('connection', 'close');
-      // Before anything that can refuse, and before the route's own onRequest, which authenticates.
+      // Before every step that can refuse, and before the route's onRequest, which authenticates.
       if (!isProbe(request)) await limits.limitAddress(request, reply, expectedPrincipal(request));
       if (origin !== undefined && !cors.isAllowed(origin) && origin !== ownOrigin(request)) {
         events.onUnknownOrigin(origin);

@@ -1,6 +1,5 @@
-// The two rate limits as steps that the request's path takes by hand: per address before anybody is authenticated,
-// per user after. Counting and deciding is @fastify/rate-limit's, in a store of ours (limits/); a refusal is an error
-// like any other, and every counted answer carries the RateLimit fields.
+// The two rate limits, called explicitly: per address before authentication, per user after it. @fastify/rate-limit
+// decides, with counters of limits/. A refusal is a ServiceError; every counted response has the RateLimit headers.
 import rateLimit, { type CreateRateLimitOptions } from '@fastify/rate-limit';
 import { createHmac, hash } from 'node:crypto';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
@@ -27,7 +26,7 @@ interface LimitsOptions {
   readonly address: WindowLimit;
   readonly user: WindowLimit;
   readonly clock: Clock;
-  /** Shares the counts between replicas; `secret` (the API key) gives the key under which addresses and users are hashed. */
+  /** Shares the counts between replicas; `secret` (the API key) gives the key that addresses and users are hashed with. */
   readonly redis?: { readonly link: RedisLink; readonly secret: () => Secret };
   /** Called for every refused request. */
   readonly onLimited: (limit: 'address' | 'user') => void;
@@ -35,19 +34,19 @@ interface LimitsOptions {
 
 export interface Limits {
   /**
-   * Counts the request for its client address (`request.ip`: the peer, or what named proxies say). Throws RATE_LIMITED.
-   * `expected`: whom `limitUser` will be asked for, if that is known already; then both counts go to Redis together.
+   * Counts the request for its client address (`request.ip`: the peer, or as trusted proxies report it). Throws
+   * RATE_LIMITED. `expected`: the user of the following `limitUser`, if known; then one round trip to Redis counts both.
    */
   readonly limitAddress: (request: FastifyRequest, reply: FastifyReply, expected?: Principal) => Promise<void>;
-  /** Counts what a peer sent that was no request, in this process only. False: the limit is reached. */
+  /** Counts input of a peer that was not a request, in this process only. False: the limit is reached. */
   readonly countProtocolError: (addressKey: string) => boolean;
-  /** Counts the request for its issuer and subject, once these are verified. Throws RATE_LIMITED. */
+  /** Counts the request for its verified issuer and subject. Throws RATE_LIMITED. */
   readonly limitUser: (request: FastifyRequest, reply: FastifyReply, principal: Principal) => Promise<void>;
 }
 
 /**
- * A site's network (IPv6 /48) has 65,536 networks that each count as one address. Together they may send as many
- * requests as this many addresses. Counted in this process only.
+ * An IPv6 /48 has 65,536 networks that each count as one address. Together they may send as many requests as this
+ * number of addresses. Counted in this process only.
  */
 const addressesPerSite = 16;
 
@@ -55,7 +54,7 @@ const addressesPerSite = 16;
 const counterBounds = { maxKeys: 100_000, sharedCounters: 16_384, maxFurtherSteps: 100_000 };
 const longestKey = 128;
 
-/** Versioned with the script's value: replicas of another version count apart instead of misreading. */
+/** Versioned with the stored value, so that replicas of different versions count separately. */
 const redisPrefix = 'guest-token:1:limit:';
 
 const appendItem = (reply: FastifyReply, field: string, item: string): void => {
@@ -70,10 +69,10 @@ const describe = (reply: FastifyReply, state: LimitState): void => {
 
 const toLimit = ({ max, windowSeconds }: WindowLimit): Limit => ({ max, windowMs: windowSeconds * 1000 });
 
-/** What is kept is short, whatever the caller's name is. */
+/** Stored keys are short, whatever the length of the caller's name. */
 const bounded = (key: string): string => (key.length <= longestKey ? key : hash('sha256', key, 'base64url'));
 
-/** Registers the plugin, without limiting any route by itself, and gives the limiters. */
+/** Registers the plugin without limiting any route, and returns the limiters. */
 export async function registerLimits(app: FastifyInstance, options: LimitsOptions): Promise<Limits> {
   const { redis, clock } = options;
   const deriveKey = createKeyDerivation();
@@ -86,7 +85,7 @@ export async function registerLimits(app: FastifyInstance, options: LimitsOption
     keyOf: (request: FastifyRequest) => string,
   ) => {
     const local = createMemoryCounter({ clock, ...counterBounds });
-    // What leaves the process is keyed.
+    // Keys that leave the process are hashed with a secret.
     const nameOf = (key: string): string =>
       redis === undefined
         ? key
@@ -106,7 +105,7 @@ export async function registerLimits(app: FastifyInstance, options: LimitsOption
       mayPass: (request: FastifyRequest): boolean => look(keyGenerator(request), limit).allowed,
       conclude: async (counting: ReturnType<typeof count>, request: FastifyRequest, reply: FastifyReply) => {
         const counted = await counting;
-        // The plugin's word for "on the allow list", which there is none of.
+        // The plugin's result for allow-listed callers; there is no allow list.
         if (counted.isAllowed) return;
         const resetSeconds = Math.max(1, counted.ttlInSeconds);
         describe(reply, { name, max, windowSeconds, remaining: counted.remaining, resetSeconds });

@@ -1,5 +1,5 @@
-// Answers to what never became a request: bytes that are no HTTP/1.1, headers that are too long or too slow, CONNECT.
-// They are written to the socket directly, and the socket is gone soon after, whatever the client does (RFC 9112 §9.6).
+// Error responses to input that is not a valid request: not HTTP/1.1, headers too long or too slow, CONNECT. They are
+// written to the socket directly, which then closes soon, whatever the client does (RFC 9112 §9.6).
 import { randomUUID } from 'node:crypto';
 import type { Socket } from 'node:net';
 import { errorRow, type ErrorCode } from '../errors.ts';
@@ -11,8 +11,8 @@ export interface RawRefusal {
 }
 
 /**
- * How long the client has to read the answer. Closing at once could destroy an answer that is still under way: bytes
- * that arrive after the close are answered with a reset.
+ * How long the client may take to read the response. Closing at once could lose it: bytes that arrive after the close
+ * cause a reset.
  */
 const lingerMs = 500;
 
@@ -26,7 +26,7 @@ const phrases: ReadonlyMap<number, string> = new Map([
 
 const badRequest: RawRefusal = { status: 400, code: 'INVALID_REQUEST' };
 
-/** What the parser or the timer of node:http says, by its code; anything else that it says is a plain 400. */
+/** Errors of the parser and timers of node:http, by code. All others are a 400. */
 const parserRefusals: ReadonlyMap<string, RawRefusal> = new Map([
   ['HPE_HEADER_OVERFLOW', { status: 431, code: 'HEADERS_TOO_LARGE' }],
   ['HPE_CHUNK_EXTENSIONS_OVERFLOW', { status: 413, code: 'BODY_TOO_LARGE' }],
@@ -35,14 +35,14 @@ const parserRefusals: ReadonlyMap<string, RawRefusal> = new Map([
   ['HPE_PAUSED_H2_UPGRADE', { status: 505, code: 'INVALID_REQUEST' }],
 ]);
 
-/** The refusal for an error of node:http; undefined if the connection itself broke, so that nobody can be answered. */
+/** The refusal for an error of node:http; undefined if the connection broke, so that no response can be sent. */
 export function toRawRefusal(errorCode: string | undefined): RawRefusal | undefined {
   if (errorCode === undefined) return undefined;
   const known = parserRefusals.get(errorCode);
   return known ?? (errorCode.startsWith('HPE_') ? badRequest : undefined);
 }
 
-/** The one Origin line in a piece of a request that the parser gave up on; undefined if there is none, or several. */
+/** The Origin in a request that could not be parsed; undefined if there is none, or several. */
 export function originOf(received: Buffer | undefined): string | undefined {
   const lines = [...(received?.toString('latin1') ?? '').matchAll(/\r\norigin:[ \t]*([^\s]+)[ \t]*\r\n/gi)];
   return lines.length === 1 ? lines[0]?.[1] : undefined;
@@ -62,7 +62,7 @@ export function otherProtocolOf(received: Buffer | undefined): OtherProtocol | u
 
 export const connectRefusal = badRequest;
 
-/** Writes the answer and ends the connection. The descriptor is free after half a second at the latest. */
+/** Writes the response and closes the connection, within half a second. */
 export function refuseRaw(
   socket: Socket,
   { status, code }: RawRefusal,
@@ -87,6 +87,6 @@ export function refuseRaw(
   socket.end(`HTTP/1.1 ${status} ${phrases.get(status) ?? errorRow(code).status}\r\n${lines.join('')}\r\n${body}`);
   const release = setTimeout(() => socket.destroy(), lingerMs);
   socket.once('close', () => clearTimeout(release));
-  // A socket that node:http has let go of is not read any more; unread bytes would turn the close into a reset.
+  // Node has stopped reading this socket; unread bytes would turn the close into a reset.
   socket.resume();
 }

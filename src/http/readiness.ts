@@ -1,6 +1,6 @@
-// What must hold before traffic makes sense, asked anew at every probe: a policy, a key for each of its data apps, the
-// keys of at least one issuer (one issuer's outage must not take the others' users down), an audit that can be written,
-// and no shutdown under way.
+// Readiness, checked for every probe: a policy is loaded, each data app has an API key, at least one issuer's keys are
+// loaded (one issuer's outage must not affect the users of others), the audit log is writable, and no shutdown is in
+// progress.
 import type { Authenticator } from '../authn/authenticate.ts';
 import type { Policy } from '../policy/policy.ts';
 import type { ApiKeys } from '../secrets/api-keys.ts';
@@ -10,10 +10,10 @@ interface ReadinessOptions {
   readonly policy: () => Policy;
   readonly apiKeys: Pick<ApiKeys, 'get'>;
   readonly authenticator: Pick<Authenticator, 'ready'>;
-  /** Whether audit lines can be written; without them no token is given. */
+  /** Whether audit lines can be written. Without them no token is issued. */
   readonly canRecord: () => boolean;
   readonly isServing: () => boolean;
-  /** Whether every secret in a store could be read when it was last tried. Only if there is one. */
+  /** Whether the last read of every secret in a store succeeded. Only if there are such secrets. */
   readonly secretsAreCurrent?: () => boolean;
 }
 
@@ -31,7 +31,7 @@ export const createReadiness =
       accepting: check(isServing()),
     };
     const isReady = Object.values(required).every((result) => result === 'ok');
-    // The last good values work on: a store that is away must not take every replica out of service.
+    // Informative only: the last values stay in use, and an unavailable store must not take every replica out of service.
     const informative = secretsAreCurrent === undefined ? {} : { secretStores: check(secretsAreCurrent()) };
     return { isReady, checks: { ...required, ...informative } };
   };

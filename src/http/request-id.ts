@@ -1,4 +1,4 @@
-// X-Request-Id: the caller's if it is harmless to repeat and to log, else one of our own.
+// X-Request-Id: the caller's if it is safe to return and to log, otherwise a generated one.
 import { randomUUID } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
 

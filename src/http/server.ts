@@ -1,6 +1,6 @@
-// A Fastify instance on a bounded listener (listener.ts), with the edges that its defaults leave open: no coercion or
-// silent removal in bodies, a limit on headers that answers in our own words, and one first step for every request,
-// also for those that lead to no route.
+// Creates a Fastify instance on a bounded listener (listener.ts), stricter than Fastify's defaults: no coercion or
+// removal in bodies, a header limit with a regular error response, and a first step for every request, including those
+// without a route.
 import Fastify, { LogController, type FastifyBaseLogger, type FastifyInstance, type FastifyReply } from 'fastify';
 import type { FastifyRequest } from 'fastify';
 import { ServiceError } from '../errors.ts';
@@ -10,20 +10,20 @@ import { requestIdOf } from './request-id.ts';
 
 export interface ServerOptions extends ListenerOptions {
   readonly logger: FastifyBaseLogger;
-  /** Whose X-Forwarded-* headers count; undefined: nobody's. */
+  /** Which peers' X-Forwarded-* headers are trusted; undefined: none. */
   readonly isTrustedProxy: ((address: string | undefined) => boolean) | undefined;
-  /** The first step of every request, before anything of it is looked at. A throw is its refusal. */
+  /** The first step of every request. It refuses by throwing. */
   readonly admit: (request: FastifyRequest, reply: FastifyReply) => Promise<void>;
-  /** Refuses what leads to no route, before the body is read. */
+  /** Refuses requests without a route, before the body is read. */
   readonly checkRoute: (request: FastifyRequest, reply: FastifyReply) => void;
-  /** Answers every refusal. */
+  /** Sends every error response. */
   readonly refuse: Refuse;
 }
 
 const bodyLimitBytes = 4_096;
 const headerLimitBytes = 32_768;
 
-/** Names, values and what stands around each: `name: value\r\n`. */
+/** The size of all header lines with their separators: `name: value\r\n`. */
 function refuseLargeHeaders(rawHeaders: readonly string[]): void {
   let bytes = 0;
   for (const text of rawHeaders) bytes += text.length + 2;
@@ -31,14 +31,14 @@ function refuseLargeHeaders(rawHeaders: readonly string[]): void {
 }
 
 /**
- * Ends the request of a caller who hung up while a step waited: its body will never come, and reading it would wait for
- * ever. Call it after every step that waits, before the body is read.
+ * Ends the request of a caller who disconnected while a step waited: its body will never arrive. Call it after every
+ * asynchronous step before the body is read.
  */
 export function refuseIfGone({ raw }: FastifyRequest): void {
   if (raw.destroyed) throw new ServiceError('INVALID_REQUEST', 'caller_gone');
 }
 
-/** Creates a listener without routes. Every answer carries X-Request-Id; every error is answered by `refuse`. */
+/** Creates a listener without routes. Every response has X-Request-Id; `refuse` sends every error response. */
 export function createServer({
   logger,
   isTrustedProxy,
@@ -65,14 +65,14 @@ export function createServer({
     return503OnClosing: false,
     ajv: { customOptions: { removeAdditional: false, coerceTypes: false, useDefaults: false, allErrors: false } },
     routerOptions: { caseSensitive: true, ignoreTrailingSlash: false },
-    // A URL that cannot be read passes no hook, so the first step is taken here.
+    // A malformed URL runs no hook, so call the first step here.
     frameworkErrors: (error, request, reply) => {
       begin(request, reply)
         .catch((thrown: unknown) => thrown)
         .then((thrown) => refuse(request, reply, thrown ?? error))
         .catch(() => reply.raw.destroy());
     },
-    // listener.ts answers these.
+    // listener.ts handles these.
     clientErrorHandler: () => undefined,
   });
 

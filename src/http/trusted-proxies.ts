@@ -1,10 +1,10 @@
-// Whose X-Forwarded-* headers count: the addresses and ranges of TRUST_PROXY, which config/ has checked.
+// Which peers' X-Forwarded-* headers are trusted: the addresses and ranges of TRUST_PROXY, checked by config/.
 import ipaddr from 'ipaddr.js';
 import { isIP } from 'node:net';
 
 type Range = readonly [network: ipaddr.IPv4 | ipaddr.IPv6, length: number];
 
-/** IPv4 in IPv6 clothes (`::ffff:10.0.0.0/104`) as the IPv4 range that it is. */
+/** Converts an IPv4-mapped IPv6 range (`::ffff:10.0.0.0/104`) to its IPv4 range. */
 function toRange(entry: string): Range {
   const [network, length] = entry.includes('/')
     ? ipaddr.parseCIDR(entry)
@@ -13,7 +13,7 @@ function toRange(entry: string): Range {
   return isMapped ? [network.toIPv4Address(), length - 96] : [network, length];
 }
 
-/** Tells whether an address is a named proxy's; what is no address never is. Undefined without entries. */
+/** Whether an address is a trusted proxy's; false for anything else. Undefined without entries. */
 export function createTrustedProxies(
   entries: readonly string[],
 ): ((address: string | undefined) => boolean) | undefined {

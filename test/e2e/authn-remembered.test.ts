@@ -3,7 +3,7 @@ import { createHash, createSecretKey, generateKeyPairSync } from 'node:crypto';
 import { inspect } from 'node:util';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { AuthenticatorOptions } from '../../src/authn/authenticate.ts';
-import { createKeyRing, type KeyInForce } from '../../src/authn/keys/key-ring.ts';
+import { createKeyRing, type ActiveKey } from '../../src/authn/keys/key-ring.ts';
 import type { VerificationKey } from '../../src/authn/keys/verification-key.ts';
 import type { Principal } from '../../src/authn/principal.ts';
 import { isRefusal, type TokenRefusal } from '../../src/authn/token-refusal.ts';
@@ -330,7 +330,7 @@ describe('@fastify/jwt as it is registered', () => {
 });
 
 describe('a ring of keys', () => {
-  const key = (kid: string | undefined, index: number): KeyInForce => ({
+  const key = (kid: string | undefined, index: number): ActiveKey => ({
     ...(kid === undefined ? {} : { kid }),
     algorithms: ['ES256'],
     material: createSecretKey(Buffer.from(`key ${index}`)),

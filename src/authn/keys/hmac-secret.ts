@@ -1,6 +1,6 @@
-// HMAC secrets (RFC 7518 §3.2): one a line, decoded as configured, long enough, and nothing that others know: a key of
-// a public-key pair (the key confusion of RFC 8725 §2.1), a published example, one character repeated. The look at a text is
-// short and linear in its length: it finds mistakes, it does not prove that a secret is random.
+// Loads HMAC secrets (RFC 7518 §3.2), one per line. Refuses secrets that are too short or known to others: a key of a
+// public-key pair (key confusion, RFC 8725 §2.1), a published example, one repeated character. The checks take linear
+// time; they find mistakes and do not prove that a secret is random.
 import { createPrivateKey, createPublicKey, createSecretKey, X509Certificate } from 'node:crypto';
 import { Secret } from '../../secrets/secret.ts';
 import { whyUnusable } from '../../unusable-text.ts';
@@ -8,7 +8,7 @@ import { hmacKeyBytesFor, type Algorithm } from './algorithms.ts';
 import { maxCandidateKeys } from './key-ring.ts';
 import { KeyRefused, type VerificationKey } from './verification-key.ts';
 
-/** How the signer turns the written secret into the bytes of the key. */
+/** How the signer turns the configured text into the bytes of the key. */
 export const secretEncodings = ['text', 'base64', 'base64url', 'hex'] as const;
 export type SecretEncoding = (typeof secretEncodings)[number];
 
@@ -35,7 +35,7 @@ const derReaders: readonly ((key: Buffer) => unknown)[] = [
   (key) => new X509Certificate(key),
 ];
 
-/** Whether the bytes are one DER value, a SEQUENCE as all keys are, that some reader takes for a key. */
+/** Whether the bytes are a key in DER. All forms are a SEQUENCE, so other bytes are not tried. */
 const isKeyInDer = (bytes: Buffer): boolean =>
   bytes[0] === 0x30 &&
   derReaders.some((read) => {
@@ -47,7 +47,7 @@ const isKeyInDer = (bytes: Buffer): boolean =>
     }
   });
 
-/** PEM (with anything before it), JWK, SSH's form, and DER in base64, in lines or not. */
+/** Whether the text holds a key as PEM, JWK, in SSH's format, or as DER in base64. */
 function isKeyOfAPair(text: string): boolean {
   if (/BEGIN [A-Z0-9 ]{0,24}(PUBLIC KEY|PRIVATE KEY|CERTIFICATE)|(ssh|ecdsa)-[a-z0-9-]{1,32} AAAA/i.test(text))
     return true;
@@ -57,12 +57,12 @@ function isKeyOfAPair(text: string): boolean {
 }
 
 function refuseKnownText(text: string): void {
-  if (isKeyOfAPair(text)) throw new KeyRefused('is a key of a public-key pair, which is no secret');
-  if (publishedSecrets.has(text)) throw new KeyRefused('is a published example, which everybody knows');
-  if (/^(.)\1*$/su.test(text)) throw new KeyRefused('is one character repeated, which is easily guessed');
+  if (isKeyOfAPair(text)) throw new KeyRefused('is a key of a public-key pair, not a secret');
+  if (publishedSecrets.has(text)) throw new KeyRefused('is a published example');
+  if (/^(.)\1*$/su.test(text)) throw new KeyRefused('is one repeated character');
 }
 
-/** The bytes, or undefined unless the line is their encoding; padding may be left out. */
+/** The bytes, or undefined if the line is not valid in this encoding. Padding is optional. */
 function decode(line: string, encoding: SecretEncoding): Buffer | undefined {
   if (encoding === 'text') return Buffer.from(line, 'utf8');
   const bytes = Buffer.from(line, encoding);
@@ -76,17 +76,17 @@ function loadLine(line: string, wanted: readonly Algorithm[], encoding: SecretEn
   if (line.trim() !== line) throw new KeyRefused('has white space at the start or end of a key');
   const unusable = whyUnusable(line, 'secret');
   if (unusable !== undefined) throw new KeyRefused(unusable.problem);
-  if (line.includes(',')) throw new KeyRefused('has a comma; several keys are written one a line');
-  // Text that is not what was written would be another key.
+  if (line.includes(',')) throw new KeyRefused('has a comma; write one key per line');
+  // Text that was changed in decoding would be a different key.
   if (line.includes('\uFFFD') || !line.isWellFormed()) throw new KeyRefused('is not UTF-8 text');
   const bytes = decode(line, encoding);
-  if (bytes === undefined) throw new KeyRefused(`is not ${encoding}, which the secret's encoding is set to`);
+  if (bytes === undefined) throw new KeyRefused(`is not valid ${encoding}, the configured encoding`);
   const needed = hmacKeyBytesFor(wanted);
   if (bytes.length < needed)
     throw new KeyRefused(`is shorter than the ${needed} bytes that ${wanted.join(', ')} needs`);
   refuseKnownText(line);
   if (encoding !== 'text') {
-    if (isKeyInDer(bytes)) throw new KeyRefused('is a key of a public-key pair, which is no secret');
+    if (isKeyInDer(bytes)) throw new KeyRefused('is a key of a public-key pair, not a secret');
     refuseKnownText(bytes.toString('latin1'));
   }
   return { algorithms: wanted, material: createSecretKey(bytes), written: new Secret(line) };
@@ -95,14 +95,14 @@ function loadLine(line: string, wanted: readonly Algorithm[], encoding: SecretEn
 /** In characters, of all lines together. */
 const maxTextLength = 16_384;
 
-/** Throws KeyRefused, with a message that holds nothing of the secret, when one line cannot be used. */
+/** Throws KeyRefused if a line cannot be used. Its message holds nothing of the secret. */
 export function loadHmacSecrets(
   text: string,
   wanted: readonly Algorithm[],
   encoding: SecretEncoding = 'text',
 ): readonly VerificationKey[] {
   if (text.length > maxTextLength) throw new KeyRefused(`is longer than ${maxTextLength} characters`);
-  if (isKeyOfAPair(text)) throw new KeyRefused('is a key of a public-key pair, which is no secret');
+  if (isKeyOfAPair(text)) throw new KeyRefused('is a key of a public-key pair, not a secret');
   const lines = new Set(text.split(/\r?\n/));
   if (lines.size > maxCandidateKeys) throw new KeyRefused(`holds more than ${maxCandidateKeys} keys`);
   return [...lines].map((line) => loadLine(line, wanted, encoding));

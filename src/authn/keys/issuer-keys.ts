@@ -1,26 +1,26 @@
-// An issuer's keys as authentication sees them, whether they are configured or fetched.
+// The keys of one issuer, configured or fetched, behind one interface.
 import type { Clock } from '../../clock.ts';
 import { loadKeyText, type IssuerConfig } from '../issuer.ts';
 import type { PrepareVerifiers } from '../verify-token.ts';
-import { createKeyRing, type KeyInForce, type KeyRing } from './key-ring.ts';
+import { createKeyRing, type ActiveKey, type KeyRing } from './key-ring.ts';
 import type { DocumentFetcher } from './key-set-fetch.ts';
 import { createKeySet, type KeySet, type KeySetEvents, type KeySetState, type KeySetTimings } from './key-set.ts';
 import { fromDiscovery, fromJwksUrl } from './key-set-source.ts';
 import type { VerificationKey } from './verification-key.ts';
 
 export interface IssuerKeys extends Omit<KeySet, 'isWithdrawn' | 'lookUp' | 'state'> {
-  /** Only of fetched keys. Undefined for a `kid` that there is no use in looking up. */
+  /** Only for fetched keys. Undefined for a `kid` that a new fetch cannot bring. */
   readonly lookUpOf?: (kid: string) => KeySet['lookUp'] | undefined;
-  /** Only of fetched keys. */
+  /** Only for fetched keys. */
   readonly state: () => KeySetState | undefined;
   /**
-   * Takes the keys of a changed text into use. Rejects with KeyRefused, or what `accept` throws, and keeps the old
-   * keys; rejects too when the keys are not from a text. `accept` is called right before the change.
+   * Applies the keys of a changed text. `accept` is called right before the change. Rejects with KeyRefused, with what
+   * `accept` throws, or if the keys are fetched; the old keys then stay active.
    */
   readonly replace: (text: string, accept: (next: readonly VerificationKey[]) => void) => Promise<void>;
 }
 
-type PrepareKeys = (keys: readonly VerificationKey[]) => Promise<readonly KeyInForce[]>;
+type PrepareKeys = (keys: readonly VerificationKey[]) => Promise<readonly ActiveKey[]>;
 
 async function configuredKeys(
   initial: readonly VerificationKey[],
@@ -77,7 +77,7 @@ export async function createIssuerKeys(issuer: IssuerConfig, options: IssuerKeys
   const keySet = createKeySet({ iss: issuer.iss, fetch, prepare, clock, timings, events });
   return {
     ...keySet,
-    // Without any keys the next scheduled fetch is what there is to wait for.
+    // Without any keys, the next scheduled fetch comes first.
     lookUpOf: (kid) => (keySet.ring()?.names(kid) === false && !keySet.isWithdrawn(kid) ? keySet.lookUp : undefined),
     replace: async () => {
       throw new Error('the keys of this issuer are fetched, not configured');

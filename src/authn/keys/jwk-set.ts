@@ -1,5 +1,5 @@
-// A JWK set (RFC 7517 §5) becomes keys. A configured document must be clean; in a fetched one, bad keys are left out
-// and reported, because one key that an issuer publishes by mistake must not take its other keys away from its users.
+// Loads the keys of a JWK set (RFC 7517 §5). In a configured set a bad key is an error. In a fetched set it is left out
+// and reported, so that one wrong key does not make the issuer's other keys unusable.
 import { printable } from '../../printable.ts';
 import { own, type JsonObject } from '../../strict-json.ts';
 import type { Algorithm } from './algorithms.ts';
@@ -10,7 +10,7 @@ export interface LeftOutKey {
   /** Position in the set, from 1, with the `kid` if it has one. */
   readonly which: string;
   readonly why: string;
-  /** Whether it should not be in a set of public signature keys; otherwise it is for another purpose. */
+  /** True: it should not be in a set of public signature keys. False: it has another purpose. */
   readonly isBad: boolean;
 }
 
@@ -29,7 +29,7 @@ function nameOf(jwk: unknown, index: number): string {
   return kid === undefined ? `key ${index + 1}` : `key ${index + 1} (kid ${printable(kid)})`;
 }
 
-/** One entry per `kid` and material: some issuers list a key once for each of its algorithms. */
+/** Joins entries with the same `kid` and material: some issuers list a key once per algorithm. */
 function joinEqualKeys(keys: readonly VerificationKey[]): readonly VerificationKey[] {
   const joined: VerificationKey[] = [];
   for (const key of keys) {
@@ -41,7 +41,7 @@ function joinEqualKeys(keys: readonly VerificationKey[]): readonly VerificationK
   return joined;
 }
 
-/** Throws KeyRefused when the document is no set, or has more keys than a set needs. */
+/** Throws KeyRefused if the document is not a JWK set or has too many keys. */
 export function loadJwkSet(document: JsonObject, wanted: readonly Algorithm[]): JwkSet {
   const entries = own(document, 'keys');
   if (!Array.isArray(entries)) {

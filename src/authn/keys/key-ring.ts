@@ -1,33 +1,33 @@
-// The keys of one issuer that are in force, and the choice among them by `kid` and `alg` (RFC 7515 §4.1.4, RFC 7517 §4).
-// A ring never changes: rotation makes a new one.
+// The active keys of one issuer, selected by `kid` and `alg` (RFC 7515 §4.1.4, RFC 7517 §4). A ring is immutable: a key
+// rotation creates a new one.
 import type { Algorithm } from './algorithms.ts';
 import type { VerificationKey } from './verification-key.ts';
 import type { VerifyToken } from '../verify-token.ts';
 
-/** A key with the verifier that was made for it. */
-export interface KeyInForce extends VerificationKey {
+/** A key with its verifier. */
+export interface ActiveKey extends VerificationKey {
   readonly verify: VerifyToken;
 }
 
 export interface KeyRing {
-  readonly keys: readonly KeyInForce[];
-  /** The names of the keys, without repetition. */
+  readonly keys: readonly ActiveKey[];
+  /** The distinct `kid`s of the keys. */
   readonly kids: readonly string[];
   /** Whether one of the keys has this `kid`. */
   readonly names: (kid: string) => boolean;
   /**
-   * The keys that may have made a signature with this `kid` and `alg`: those of that name, then those without any, for
-   * a name that only the issuer uses says nothing about them. Few enough to try them all, or none.
+   * The keys that may have made a signature with this `kid` and `alg`: those with that `kid`, then those without one,
+   * which any `kid` may mean. Empty if there are too many to try.
    */
-  readonly candidates: (kid: string | undefined, algorithm: Algorithm) => readonly KeyInForce[];
-  /** Whether this very key is still in force. */
-  readonly holds: (key: KeyInForce) => boolean;
+  readonly candidates: (kid: string | undefined, algorithm: Algorithm) => readonly ActiveKey[];
+  /** Whether this key is still active. */
+  readonly holds: (key: ActiveKey) => boolean;
 }
 
-/** A token is tried against this many keys at most: each costs a signature check. */
+/** A token is tried against at most this many keys: each costs a signature check. */
 export const maxCandidateKeys = 8;
 
-export function createKeyRing(keys: readonly KeyInForce[]): KeyRing {
+export function createKeyRing(keys: readonly ActiveKey[]): KeyRing {
   const held = new Set(keys);
   const kids = new Set(keys.flatMap(({ kid }) => (kid === undefined ? [] : [kid])));
 

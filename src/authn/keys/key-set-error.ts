@@ -1,5 +1,5 @@
-// Why an issuer's keys could not be fetched: a closed list, fit for a metric's label, and what an operator needs to
-// know to mend it, for the log. What comes from the issuer is cut and made printable here.
+// Why an issuer's keys could not be fetched: a closed list, used as a metric label, and details for the log with the
+// fix. Text from the issuer is shortened and made printable here.
 import { printable } from '../../printable.ts';
 import type { LeftOutKey } from './jwk-set.ts';
 
@@ -15,24 +15,24 @@ export type KeySetFailure =
   | 'address_refused'
   | 'set_refused'
   | 'no_usable_key'
-  /** Ours, not the issuer's. */
+  /** A bug of this service. */
   | 'bug';
 
-/** What is known of a failure. */
+/** Details of a failure. */
 export interface KeySetFailureFacts {
-  /** The address that was asked, without its query. */
+  /** The requested address, without its query. */
   readonly url?: string;
   readonly httpStatus?: number;
-  /** Where a redirect leads. */
+  /** The target of a redirect. */
   readonly location?: string;
-  /** Of the network or TLS, such as ENOTFOUND or DEPTH_ZERO_SELF_SIGNED_CERT. */
+  /** A code of the network or of TLS, such as ENOTFOUND or DEPTH_ZERO_SELF_SIGNED_CERT. */
   readonly errorCode?: string;
-  /** What the metadata or the set says, and what was expected instead. */
+  /** The value in the metadata or the set, and the expected one. */
   readonly received?: string;
   readonly expected?: string;
   readonly problem?: string;
   readonly leftOut?: readonly LeftOutKey[];
-  /** Only where something better is known than what the kind of failure says. */
+  /** Only if there is a better fix than the one for this kind of failure. */
   readonly fix?: string;
 }
 
@@ -52,10 +52,10 @@ export class KeySetError extends Error {
   }
 }
 
-/** An address as it may be logged: a query may hold a key of somebody else's. */
+/** An address for the log, without the query, which may hold a secret. */
 export const addressOf = (url: string): string => printable(url.replace(/[?#].*$/s, ''));
 
-/** Codes that mean: the certificate's issuer is not known here. */
+/** Codes for a certificate of an unknown authority. */
 const unknownAuthority: ReadonlySet<string> = new Set([
   'DEPTH_ZERO_SELF_SIGNED_CERT',
   'SELF_SIGNED_CERT_IN_CHAIN',
@@ -66,43 +66,40 @@ const unknownAuthority: ReadonlySet<string> = new Set([
 ]);
 
 const fixes: ReadonlyMap<string, string> = new Map([
-  ['EGRESS_PROXY_407', 'Correct the user and password in HTTPS_PROXY or HTTP_PROXY'],
-  ['EGRESS_PROXY_403', 'Have the egress proxy allow this address, or name it in NO_PROXY'],
-  ['ENOTFOUND', 'Check the spelling of the host; inside a cluster, whether its DNS knows it'],
-  ['EAI_AGAIN', 'Check that name look-ups work where the service runs'],
-  ['ECONNREFUSED', 'Check the port, and whether the issuer runs'],
-  ['ERR_TLS_CERT_ALTNAME_INVALID', 'Use the host name that is in the certificate'],
+  ['EGRESS_PROXY_407', 'Correct the user name and password in HTTPS_PROXY or HTTP_PROXY'],
+  ['EGRESS_PROXY_403', 'Allow this address in the egress proxy, or add it to NO_PROXY'],
+  ['ENOTFOUND', 'Check the spelling of the host name, and that the DNS of the cluster resolves it'],
+  ['EAI_AGAIN', 'Check that DNS works where the service runs'],
+  ['ECONNREFUSED', 'Check the port, and that the issuer is running'],
+  ['ERR_TLS_CERT_ALTNAME_INVALID', 'Use a host name of the certificate'],
   ['CERT_HAS_EXPIRED', "Renew the issuer's certificate"],
-  ['EPROTO', 'Check that the port speaks TLS; for http inside a cluster there is INSECURE_JWT_HTTP'],
-  [
-    'ERR_SSL_WRONG_VERSION_NUMBER',
-    'Check that the port speaks TLS; for http inside a cluster there is INSECURE_JWT_HTTP',
-  ],
+  ['EPROTO', 'Check that the port speaks TLS; for http inside a cluster set INSECURE_JWT_HTTP'],
+  ['ERR_SSL_WRONG_VERSION_NUMBER', 'Check that the port speaks TLS; for http inside a cluster set INSECURE_JWT_HTTP'],
 ]);
 
-/** What to do about a failure of which nothing more is known. */
+/** The fix for each kind of failure, without further details. */
 export const fixByFailure = {
-  timeout: 'Check the network, and whether the issuer is overloaded',
+  timeout: 'Check the network, and that the issuer is not overloaded',
   unreachable: 'Check the address, the network and its firewalls',
-  redirect: 'Redirects are not followed: set the address that it leads to, if that is the issuer’s own',
-  status: 'Check realm, tenant and path of the address; with a browser it must show JSON',
-  encoded: 'Have the issuer, or what stands before it, send the document uncompressed',
+  redirect: 'Redirects are not followed: set the target address if it belongs to the issuer',
+  status: 'Check realm, tenant and path of the address; opened in a browser it must show JSON',
+  encoded: 'Have the issuer, or the proxy in front of it, send the document uncompressed',
   too_large: 'Check that the address is that of a JWK set',
-  not_json: 'Check that the address is that of a JWK set, and no login page stands before it',
-  issuer_mismatch: 'Set the issuer to exactly what its metadata and its tokens say, the slash at the end included',
+  not_json: 'Check that the address is that of a JWK set and not of a login page',
+  issuer_mismatch: 'Set the issuer to exactly the value in its metadata and tokens, including a trailing slash',
   address_refused:
-    'Set the address of the keys yourself, in JWT_JWKS_URL or jwksUrl; for http inside a cluster there is INSECURE_JWT_HTTP',
+    'Set the address of the keys in JWT_JWKS_URL or jwksUrl; for http inside a cluster set INSECURE_JWT_HTTP',
   set_refused: 'Set the address of a JWK set: an object with a list "keys" of public keys',
   no_usable_key: 'Set the algorithms that the issuer signs with (JWT_ALGORITHMS), or correct its keys',
-  bug: 'Report it, with this line',
+  bug: 'Report this log line as a bug',
 } as const satisfies Readonly<Record<KeySetFailure, string>>;
 
-/** The `code` of whatever a request failed with, and what to do about it, where that is known. */
+/** The `code` of a failed request's error, and its fix if known. */
 export function explainNetworkError(error: unknown): { errorCode?: string; fix?: string } {
   const code: unknown = typeof error === 'object' && error !== null && 'code' in error ? error.code : undefined;
   if (typeof code !== 'string' || !/^[A-Z0-9_]{1,64}$/.test(code)) return {};
   const fix = unknownAuthority.has(code)
-    ? 'Name the file with the certificate of your CA in NODE_EXTRA_CA_CERTS'
+    ? 'Set NODE_EXTRA_CA_CERTS to the file with the certificate of your CA'
     : fixes.get(code);
   return { errorCode: code, ...(fix === undefined ? {} : { fix }) };
 }

@@ -1,5 +1,5 @@
-// One GET of a JSON document from an issuer, trusting nothing: no redirects, no compression, a size limit, and the
-// caller's signal over connect, headers and body together.
+// Fetches one JSON document from an issuer: no redirects, no compression, a size limit, and one deadline for connecting,
+// headers and body.
 import { request } from 'undici';
 import type { Egress } from '../../egress/egress.ts';
 import { printable } from '../../printable.ts';
@@ -14,7 +14,7 @@ import {
 
 export interface FetchedDocument {
   readonly document: JsonObject;
-  /** From Cache-Control less Age (RFC 9111 §5.2.2); 0 for `no-store` and `no-cache`; undefined if nothing is said. */
+  /** Cache-Control minus Age (RFC 9111 §5.2.2); 0 for `no-store` and `no-cache`; undefined without max-age. */
   readonly maxAgeMs?: number;
 }
 
@@ -26,7 +26,7 @@ export interface DocumentFetcher {
 
 const only = (value: string | string[] | undefined): string => (Array.isArray(value) ? value.join(',') : (value ?? ''));
 
-/** RFC 9111 §4.2.1; the largest number that is still exact is long enough for every caller. */
+/** The remaining freshness lifetime (RFC 9111 §4.2.1). */
 export function maxAgeMs(cacheControl: string, age: string): number | undefined {
   const directives = cacheControl
     .toLowerCase()
@@ -44,7 +44,7 @@ async function readBody(body: AsyncIterable<Buffer>, maxBytes: number, url: stri
   let size = 0;
   for await (const chunk of body) {
     size += chunk.length;
-    // Leaving the loop destroys the body, and the connection with it.
+    // Leaving the loop destroys the body and its connection.
     if (size > maxBytes) throw new KeySetError('too_large', { url, problem: `is larger than ${maxBytes} bytes` });
     chunks.push(chunk);
   }
@@ -53,7 +53,7 @@ async function readBody(body: AsyncIterable<Buffer>, maxBytes: number, url: stri
 
 const byteOrderMark = Buffer.from('\uFEFF');
 
-/** RFC 8259 §8.1 lets a reader ignore a byte order mark, and some web servers send one. */
+/** RFC 8259 §8.1 allows a parser to ignore a byte order mark. Some web servers send one. */
 const withoutByteOrderMark = (bytes: Buffer): Buffer =>
   bytes.subarray(0, byteOrderMark.length).equals(byteOrderMark) ? bytes.subarray(byteOrderMark.length) : bytes;
 
@@ -65,13 +65,13 @@ const requestHeaders = {
 
 interface DocumentFetcherOptions {
   readonly createAgent: Egress['createAgent'];
-  /** Ends the attempt to connect, which the signal alone would leave running behind. */
+  /** Time limit for connecting: the signal alone would leave the attempt running. */
   readonly connectTimeoutMs: number;
   readonly maxBytes: number;
 }
 
 export function createDocumentFetcher(options: DocumentFetcherOptions): DocumentFetcher {
-  // No bound on connections: issuers fetch one document at a time each, and of several on one host none waits for others.
+  // Connections need no limit: each issuer fetches one document at a time.
   const agent = options.createAgent({ connectTimeoutMs: options.connectTimeoutMs });
 
   async function attempt(address: string, signal: AbortSignal): Promise<FetchedDocument> {
@@ -81,7 +81,7 @@ export function createDocumentFetcher(options: DocumentFetcherOptions): Document
       signal,
       headers: requestHeaders,
     });
-    // A body that fails after we stopped listening would otherwise end the process.
+    // Without this listener, a body that fails later would end the process.
     body.on('error', () => undefined);
     const refuse = (failure: KeySetFailure, detail: KeySetFailureFacts = {}): never => {
       body.destroy();

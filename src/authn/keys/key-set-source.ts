@@ -1,4 +1,4 @@
-// From an issuer's address to its keys: discovery if need be (OpenID Connect Discovery §4), then the JWK set.
+// Fetches an issuer's keys: its metadata if needed (OpenID Connect Discovery §4), then the JWK set.
 import { printable } from '../../printable.ts';
 import { own, type JsonObject } from '../../strict-json.ts';
 import type { IssuerConfig } from '../issuer.ts';
@@ -12,7 +12,7 @@ export interface FetchedKeySet extends JwkSet {
   readonly maxAgeMs?: number;
 }
 
-/** Fetches the keys anew. Throws KeySetError and then has changed nothing. */
+/** Fetches the keys. Throws KeySetError and then changes nothing. */
 export type FetchKeySet = (signal: AbortSignal) => Promise<FetchedKeySet>;
 
 function usableKeys(document: JsonObject, issuer: IssuerConfig, url: string): JwkSet {
@@ -37,10 +37,10 @@ async function fetchKeys(
   return { ...usableKeys(document, issuer, addressOf(url)), ...(maxAgeMs === undefined ? {} : { maxAgeMs }) };
 }
 
-/** The address of the key set in an issuer's metadata, if that issuer published it about itself. */
+/** The address of the key set in the issuer's metadata. Throws KeySetError if the metadata is another issuer's. */
 export function jwksUriOf(document: JsonObject, issuer: IssuerConfig, metadataUrl: string): string {
   const url = addressOf(metadataUrl);
-  // RFC 8414 §3.3: without this, whoever serves the document could speak for another issuer.
+  // RFC 8414 §3.3: without this check, the server of the document could speak for another issuer.
   const named = own(document, 'issuer');
   if (named !== issuer.iss) {
     throw new KeySetError('issuer_mismatch', { url, received: printable(named), expected: issuer.iss });
@@ -51,9 +51,9 @@ export function jwksUriOf(document: JsonObject, issuer: IssuerConfig, metadataUr
     throw new KeySetError('address_refused', { url, received: addressOf(printable(uri)), problem });
   };
   if (keysUrl === undefined) return refuse('jwks_uri is not an https address');
-  // A remote issuer has no business with ports of this machine.
+  // A remote issuer must not make this service connect to its own machine.
   if (isOnThisMachine(keysUrl) && !isOnThisMachine(new URL(metadataUrl))) {
-    return refuse('jwks_uri is on this machine, and the issuer is not');
+    return refuse('jwks_uri is a loopback address, but the issuer is not');
   }
   return keysUrl.href;
 }
@@ -64,16 +64,15 @@ export const fromJwksUrl =
   (signal) =>
     fetchKeys(issuer, url, fetcher, signal);
 
-/** Failures of metadata that say something about its content; all others are an outage. */
+/** Failures caused by the content of the metadata. All others are an outage. */
 const contentFailures: ReadonlySet<KeySetFailure> = new Set(['issuer_mismatch', 'address_refused']);
-/** After an outage of the metadata its last answer serves for this part of its life. */
+/** During an outage, the last metadata is used for a sixth of its normal lifetime before the next attempt. */
 const partAfterOutage = 6;
 
 /**
- * For an issuer that is asked where its keys are. The answer is kept until `rediscoverMs` have passed or a fetch from
- * there failed, so that an unknown `kid` costs one request, not two. While only the metadata cannot be fetched, the
- * keys are still fetched from where they were, after `patienceMs` at most: else a withdrawn key would stay, and a new
- * one would not come.
+ * For an issuer with discovery. The address of the key set is kept for `rediscoverMs`, or until a fetch from it fails,
+ * so that an unknown `kid` costs one request, not two. If only the metadata cannot be fetched within `patienceMs`, the
+ * keys are fetched from the last known address, so that a withdrawn key does not stay active.
  */
 export function fromDiscovery(
   issuer: IssuerConfig,
@@ -88,7 +87,7 @@ export function fromDiscovery(
 
   const discover = async (signal: AbortSignal): Promise<string> => {
     try {
-      // With an address to fall back on, some of the time is left for the keys.
+      // With a known address, leave time to fetch the keys from it.
       const deadline = uri === undefined ? signal : AbortSignal.any([signal, AbortSignal.timeout(patienceMs)]);
       const { document } = await fetcher.fetch(metadataUrl, deadline);
       askAgainAt = monotonic() + rediscoverMs;

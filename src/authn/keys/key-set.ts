@@ -1,9 +1,8 @@
-// The fetched keys of one issuer over time: refreshed in the background, asked again for an unknown `kid` but rarely,
-// and kept through an outage of the issuer for hours, not for ever. One fetch at a time; nothing a token says adds a
-// second.
+// Keeps the fetched keys of one issuer current: refreshes them in the background, fetches again for an unknown `kid` at a
+// bounded rate, and keeps the old keys for some hours if the issuer is unavailable. At most one fetch runs at a time.
 import type { Clock } from '../../clock.ts';
 import type { LeftOutKey } from './jwk-set.ts';
-import { createKeyRing, type KeyInForce, type KeyRing } from './key-ring.ts';
+import { createKeyRing, type ActiveKey, type KeyRing } from './key-ring.ts';
 import { KeySetError, type KeySetFailure, type KeySetFailureDetail } from './key-set-error.ts';
 import type { FetchedKeySet, FetchKeySet } from './key-set-source.ts';
 import { createLookUpAllowance } from './look-up-allowance.ts';
@@ -11,17 +10,17 @@ import { isSameKey, type VerificationKey } from './verification-key.ts';
 
 /** All in milliseconds. */
 export interface KeySetTimings {
-  /** Deadline of one fetch: discovery, connect, headers, body. */
+  /** Deadline of one fetch, including discovery. */
   readonly timeoutMs: number;
-  /** After a burst, unknown `kid`s cause one fetch in this time, failed or not. Scheduled fetches do not count. */
+  /** After a burst, unknown `kid`s cause at most one fetch in this time, failed or not. Scheduled fetches do not count. */
   readonly cooldownMs: number;
-  /** Refresh when the issuer says nothing about caching, and the bounds of what it may say. */
+  /** The refresh interval if the issuer sends no Cache-Control, and the bounds if it does. */
   readonly refreshMs: number;
   readonly minRefreshMs: number;
   readonly maxRefreshMs: number;
-  /** How long keys are used after the last good fetch. */
+  /** How long keys are used after the last successful fetch. */
   readonly maxStaleMs: number;
-  /** First repeat while no keys were ever fetched; doubles up to the cooldown. */
+  /** The first retry while no keys were ever fetched; doubles up to the cooldown. */
   readonly firstRetryMs: number;
 }
 
@@ -38,7 +37,7 @@ export const defaultTimings: KeySetTimings = {
 };
 
 export interface KeySetEvents {
-  /** `changed`: the keys, or what was left out of them, are others than before. `recovered`: the last fetch failed. */
+  /** `changed`: the keys, or those left out, differ from before. `recovered`: the fetch before failed. */
   readonly fetched: (event: {
     iss: string;
     keys: number;
@@ -47,7 +46,7 @@ export interface KeySetEvents {
     recovered: boolean;
     durationMs: number;
   }) => void;
-  /** `keysInUse`: older keys still serve. `repeated`: the last fetch failed for the very same reason. */
+  /** `keysInUse`: older keys are still used. `repeated`: the fetch before failed for the same reason. */
   readonly failed: (event: {
     iss: string;
     failure: KeySetFailure;
@@ -60,26 +59,26 @@ export interface KeySetEvents {
 
 export interface KeySetState {
   readonly iss: string;
-  /** 0 before the first good fetch and when the keys are too old to be used. */
+  /** 0 before the first successful fetch, and when the keys are too old to be used. */
   readonly keys: number;
-  /** Since the last good fetch; undefined before it. */
+  /** Since the last successful fetch; undefined before it. */
   readonly ageMs?: number;
   readonly failedFetches: number;
 }
 
 export interface KeySet {
-  /** Undefined while no keys were fetched, or when the last good fetch is too long ago. */
+  /** Undefined before the first successful fetch, and when the last one is too long ago. */
   readonly ring: () => KeyRing | undefined;
-  /** Whether a key of this name was in force and the issuer has withdrawn it: there is nothing to look up. */
+  /** Whether the issuer has withdrawn the key with this `kid`: fetching again is useless. */
   readonly isWithdrawn: (kid: string) => boolean;
-  /** Resolves when the fetch that is under way, if any, has ended. Starts none. */
+  /** Resolves when the running fetch, if any, has ended. Starts none. */
   readonly settled: () => Promise<void>;
   /**
-   * Asks the issuer again on behalf of a `kid` that is not known. Undefined: it has answered just now. Otherwise it may
-   * not be asked yet, or gave no answer; then in how many seconds another try is worth it.
+   * Fetches the keys again because of an unknown `kid`. Returns undefined after a successful fetch. If the cooldown
+   * forbids a fetch or the fetch failed, returns the seconds until the next attempt.
    */
   readonly lookUp: () => Promise<number | undefined>;
-  /** In how many seconds the next scheduled fetch comes, at least 1. */
+  /** Seconds until the next scheduled fetch, at least 1. */
   readonly nextFetchSeconds: () => number;
   readonly start: () => void;
   readonly close: () => void;
@@ -89,8 +88,8 @@ export interface KeySet {
 interface KeySetOptions {
   readonly iss: string;
   readonly fetch: FetchKeySet;
-  /** Makes verifiers for new keys. */
-  readonly prepare: (keys: readonly VerificationKey[]) => Promise<readonly KeyInForce[]>;
+  /** Creates the verifiers of new keys. */
+  readonly prepare: (keys: readonly VerificationKey[]) => Promise<readonly ActiveKey[]>;
   readonly clock: Clock;
   readonly timings: KeySetTimings;
   readonly events: KeySetEvents;
@@ -98,17 +97,17 @@ interface KeySetOptions {
 
 interface HeldKeys {
   readonly ring: KeyRing;
-  /** What was left out of it, in whatever order: some issuers shuffle their keys at every answer. */
+  /** The keys left out, independent of their order: some issuers shuffle their keys in every response. */
   readonly leftOut: string;
   readonly at: number;
-  /** Names of former keys, the latest last. */
+  /** The `kid`s of former keys, the latest last. */
   readonly withdrawn: readonly string[];
 }
 
-/** More than any issuer rotates while its tokens live. */
+/** More keys than an issuer rotates during the lifetime of a token. */
 const maxWithdrawn = 100;
 
-/** The names of former keys that the new ring does not have. */
+/** The `kid`s of former keys that the new ring does not have. */
 function namesWithdrawn(before: HeldKeys | undefined, next: KeyRing): readonly string[] {
   if (before === undefined || before.ring === next) return before?.withdrawn ?? [];
   const names = [...before.withdrawn, ...before.ring.keys.flatMap(({ kid }) => (kid === undefined ? [] : [kid]))];
@@ -142,7 +141,7 @@ export function createKeySet({ iss, fetch, prepare, clock, timings, events }: Ke
   const retryMs = (): number =>
     held === undefined ? Math.min(timings.cooldownMs, timings.firstRetryMs * 2 ** (failures - 1)) : timings.cooldownMs;
 
-  /** The ring of the fetched keys; a key that was there before stays the same object, with the same verifier. */
+  /** The ring of the fetched keys. An unchanged key stays the same object, with the same verifier. */
   async function toRing(keys: readonly VerificationKey[]): Promise<KeyRing> {
     const known = held?.ring.keys ?? [];
     const kept = known.filter((key) => keys.some((fetched) => isSameKey(key, fetched)));

@@ -1,18 +1,18 @@
-// How often an issuer may be asked again because of a `kid` that nobody knows: a small burst, so that one stray token
-// does not use up what the next rotation needs, then once per cooldown. Invented names cost the issuer no more.
+// Limits how often unknown `kid`s cause a fetch of an issuer's keys: a small burst, so that one odd token does not delay
+// the next key rotation, then once per cooldown.
 
 export interface LookUpAllowance {
-  /** Takes one, if there is one. */
+  /** Uses one look-up; false if none is left. */
   readonly take: () => boolean;
-  /** Until there is one. */
+  /** Milliseconds until a look-up is available. */
   readonly waitMs: () => number;
 }
 
 const burst = 3;
 
-/** A token bucket (RFC 2697 §3): full at first, one more per `cooldownMs`. `now` is monotonic, in milliseconds. */
+/** A token bucket (RFC 2697 §3): starts full and gains one look-up per `cooldownMs`. `now` is monotonic, in milliseconds. */
 export function createLookUpAllowance(cooldownMs: number, now: () => number): LookUpAllowance {
-  /** In milliseconds of waiting; one look-up costs a cooldown. */
+  /** In milliseconds; one look-up costs `cooldownMs`. */
   let saved = burst * cooldownMs;
   let countedAt = now();
 

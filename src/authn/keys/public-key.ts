@@ -1,5 +1,5 @@
-// One public key in, as PEM or JWK (RFC 7468, RFC 7517), checked for type and strength. What was configured never
-// reaches the verifier as text, so it cannot be taken for an HMAC secret there.
+// Loads one public key from PEM or JWK (RFC 7468, RFC 7517) and checks its type and strength. The verifier gets a
+// KeyObject, never the text, so it cannot use a public key as an HMAC secret.
 import { createPublicKey, type KeyObject } from 'node:crypto';
 import { printable } from '../../printable.ts';
 import { own, type JsonObject } from '../../strict-json.ts';
@@ -7,12 +7,12 @@ import { algorithmNamed, algorithmsOf, type Algorithm } from './algorithms.ts';
 import { KeyRefused, type VerificationKey } from './verification-key.ts';
 
 const minRsaBits = 2048;
-/** Verifying costs the square of the size: a huge key in a set would be a denial of service by the issuer. */
+/** Verification time grows with the square of the size, so a huge key would be a denial of service. */
 const maxRsaBits = 8192;
 const minRsaExponent = 3n;
-/** Real ones have 17 bits. Verifying costs more with every bit, and forged tokens cost as much as good ones. */
+/** Usual exponents have 17 bits. Each further bit makes verification slower, also of forged tokens. */
 const maxRsaExponent = 2n ** 32n;
-/** It is compared with every token's. */
+/** A `kid` is compared with that of every token. */
 const maxKidLength = 256;
 
 /** Members that only private or symmetric keys have (RFC 7518 §6.2.2, §6.3.2, §6.4.1). */
@@ -69,7 +69,7 @@ function kidOf(jwk: JsonObject): string | undefined {
   return kid;
 }
 
-/** Why a sound key is for something else than verifying our tokens, if it says so itself (RFC 7517 §4.2–4.4). */
+/** The other purpose that the key declares, if any (RFC 7517 §4.2–4.4). */
 function otherPurpose(jwk: JsonObject, wanted: readonly Algorithm[]): string | undefined {
   const use = own(jwk, 'use');
   if (use !== undefined && use !== 'sig') return `has use ${printable(use)}, not sig`;
@@ -80,7 +80,7 @@ function otherPurpose(jwk: JsonObject, wanted: readonly Algorithm[]): string | u
   const alg = own(jwk, 'alg');
   const algorithm = algorithmNamed(alg);
   if (alg === undefined || (algorithm !== undefined && wanted.includes(algorithm))) return undefined;
-  return `is for alg ${printable(alg)}, but configured are ${wanted.join(', ')}`;
+  return `has alg ${printable(alg)}; the configured algorithms are ${wanted.join(', ')}`;
 }
 
 function publicPart(jwk: JsonObject): Record<string, string> {
@@ -93,9 +93,7 @@ function publicPart(jwk: JsonObject): Record<string, string> {
     if (typeof value !== 'string' || value === '') throw new KeyRefused(`has no usable ${member}`);
     if (!/^[A-Za-z0-9_-]+$/.test(value)) {
       const isBase64 = /^[A-Za-z0-9+/]+=*$/.test(value);
-      throw new KeyRefused(
-        `has no usable ${member}: it is ${isBase64 ? 'plain base64' : 'something else'}, not base64url`,
-      );
+      throw new KeyRefused(`has no usable ${member}: it must be base64url${isBase64 ? ', not base64' : ''}`);
     }
     part[member] = value;
   }
@@ -105,8 +103,8 @@ function publicPart(jwk: JsonObject): Record<string, string> {
 }
 
 /**
- * The key of a JWK, or why it is sound but for something else. Throws KeyRefused when it should not be in a set of
- * signature keys at all.
+ * The key of a JWK, or the reason why it has another purpose. Throws KeyRefused if it should not be in a set of
+ * signature keys.
  */
 export function loadJwk(jwk: JsonObject, wanted: readonly Algorithm[]): VerificationKey | string {
   if (own(jwk, 'kty') === 'oct') throw new KeyRefused('is a symmetric key');

@@ -1,5 +1,5 @@
-// The text of JWT_PUBLIC_KEY: PEM blocks, or a JWK set document. Everything in it must be usable or for another purpose
-// by its own word; nothing bad is skipped.
+// Loads the text of JWT_PUBLIC_KEY: PEM blocks or a JWK set. Each key must be usable or declare another purpose; a bad
+// key is an error.
 import { parseJsonObject, type JsonObject } from '../../strict-json.ts';
 import type { Algorithm } from './algorithms.ts';
 import { loadJwkSet } from './jwk-set.ts';
@@ -13,14 +13,14 @@ const publicLabels: ReadonlySet<string> = new Set(['PUBLIC KEY', 'RSA PUBLIC KEY
 function loadPemBlocks(text: string, wanted: readonly Algorithm[]): readonly VerificationKey[] {
   const blocks = [...text.matchAll(pemBlock)];
   for (const [, label = ''] of blocks) {
-    if (label.includes('PRIVATE')) throw new KeyRefused('holds a private key; give its public half only');
+    if (label.includes('PRIVATE')) throw new KeyRefused('holds a private key; set the public key only');
     if (label.includes('CERTIFICATE')) {
-      throw new KeyRefused('holds a certificate; give its key (openssl x509 -pubkey -noout)');
+      throw new KeyRefused('holds a certificate; set its public key (openssl x509 -pubkey -noout)');
     }
     if (!publicLabels.has(label)) throw new KeyRefused('holds a PEM block that is not a public key');
   }
   if (blocks.length === 0 || text.replace(pemBlock, '').trim() !== '') {
-    throw new KeyRefused('is neither PEM from its first to its last line nor a JWK set document');
+    throw new KeyRefused('must be PEM blocks without other text, or a JWK set');
   }
   if (blocks.length > maxCandidateKeys) throw new KeyRefused(`holds more than ${maxCandidateKeys} keys`);
   return blocks.map(([block]) => loadPem(block, wanted));
@@ -41,9 +41,9 @@ function loadDocument(text: string, wanted: readonly Algorithm[]): readonly Veri
   throw new KeyRefused(`holds no key for any of the configured algorithms${reasons}`);
 }
 
-/** Throws KeyRefused, with a message for the operator, unless every key in the text can be used. */
+/** Throws KeyRefused, with a message for the operator, if a key in the text is bad or none is usable. */
 export function loadPublicKeys(text: string, wanted: readonly Algorithm[]): readonly VerificationKey[] {
-  // Editors put a byte order mark there; it is no part of the keys.
+  // Some editors add a byte order mark.
   const content = text.replace(/^\uFEFF/, '');
   return content.trimStart().startsWith('{') ? loadDocument(content, wanted) : loadPemBlocks(content, wanted);
 }

@@ -102,7 +102,7 @@ async function readObject(body: AsyncIterable<Buffer>): Promise<JsonObject | und
   let size = 0;
   for await (const chunk of body) {
     size += chunk.length;
-    // Leaving the loop destroys the body, and the connection with it.
+    // Leaving the loop destroys the body and its connection.
     if (size > maxBytes) return undefined;
     chunks.push(chunk);
   }
@@ -154,7 +154,7 @@ export function createAskVault({ address, readFile, egress, timeoutMs }: AskVaul
         ...(request.body === undefined ? {} : { body: toJson(request.body) }),
         signal,
       });
-      // A body that fails after we stopped listening would otherwise end the process.
+      // Without this listener, a body that fails later would end the process.
       body.on('error', () => undefined);
       return answerOf(statusCode, await readObject(body));
     } finally {

@@ -28,7 +28,7 @@ describe('strict JSON', () => {
       '{"a":[{"b":1},{"c":1,"c":1}]}',
       '{"a":1,"\\u0061":1}',
     ]) {
-      expect(() => parse(text)).toThrow(new SyntaxError('has a member twice'));
+      expect(() => parse(text)).toThrow(new SyntaxError('has a duplicate member'));
     }
   });
 

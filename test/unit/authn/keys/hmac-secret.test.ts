@@ -10,7 +10,7 @@ const load = (text: string, wanted: readonly Algorithm[] = ['HS256'], encoding: 
 const bytesOf = (...args: Parameters<typeof load>) => load(...args).map(({ material }) => material.export().toString());
 /** Nothing that anybody would publish, of any length. */
 const filler = (bytes: number): string => 'q7-Zr_9x'.repeat(Math.ceil(bytes / 8)).slice(0, bytes);
-const confusion = 'is a key of a public-key pair, which is no secret';
+const confusion = 'is a key of a public-key pair, not a secret';
 
 describe('HMAC secrets', () => {
   it.each([
@@ -54,7 +54,7 @@ describe('HMAC secrets', () => {
     ['an empty line', `${filler(32)}\n\n${filler(33)}`, 'has an empty line'],
     ['a space at the end', `${filler(32)} `, 'has white space at the start or end of a key'],
     ['a tab at the start', `\t${filler(32)}`, 'has white space at the start or end of a key'],
-    ['a comma', `${filler(32)},${filler(33)}`, 'has a comma; several keys are written one a line'],
+    ['a comma', `${filler(32)},${filler(33)}`, 'has a comma; write one key per line'],
     ['a replacement character', `${filler(32)}\uFFFD`, 'is not UTF-8 text'],
     ['a lone surrogate', `${filler(32)}\ud800`, 'is not UTF-8 text'],
   ])('with %s are refused', (_title, text, message) => {
@@ -110,12 +110,12 @@ describe('HMAC secrets', () => {
     'a-string-secret-at-least-256-bits-long',
     'super-secret-jwt-token-with-at-least-32-characters-long',
   ])('that everybody has read somewhere are refused: %s', (text) => {
-    expect(() => load(text)).toThrow(new KeyRefused('is a published example, which everybody knows'));
+    expect(() => load(text)).toThrow(new KeyRefused('is a published example'));
   });
 
   it('that are one character repeated are refused', () => {
     for (const text of ['k'.repeat(32), 'ü'.repeat(40)]) {
-      expect(() => load(text)).toThrow(new KeyRefused('is one character repeated, which is easily guessed'));
+      expect(() => load(text)).toThrow(new KeyRefused('is one repeated character'));
     }
     expect(() => load('00'.repeat(32), ['HS256'], 'hex')).toThrow(/one character repeated/);
     expect(load(`${'k'.repeat(40)}l`)).toHaveLength(1);

@@ -1,7 +1,7 @@
 // Turns: as many in each round of the event loop as fit the budget, in order, none lost.
 import { setImmediate } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
-import { createTurns } from '../../../src/authn/verification-turns.ts';
+import { createTimeBudget } from '../../../src/authn/time-budget.ts';
 
 const allOf = (results: readonly (string | Promise<string>)[]): Promise<string[]> =>
   Promise.all(results.map(async (result) => result));
@@ -10,12 +10,12 @@ const allOf = (results: readonly (string | Promise<string>)[]): Promise<string[]
 function turnsOf(budgetMs: number) {
   let now = 0;
   const done: string[] = [];
-  const takeTurn = createTurns(() => now, budgetMs);
+  const runWithinBudget = createTimeBudget(() => now, budgetMs);
   return {
     done,
-    takeTurn,
+    runWithinBudget,
     take: (name: string, ms: number): string | Promise<string> =>
-      takeTurn(() => {
+      runWithinBudget(() => {
         now += ms;
         done.push(name);
         return name;
@@ -74,10 +74,10 @@ describe('turns', () => {
   });
 
   it('let a timer that is due come between', async () => {
-    const takeTurn = createTurns(() => performance.now(), 1);
+    const runWithinBudget = createTimeBudget(() => performance.now(), 1);
     let had = 0;
     for (let caller = 0; caller < 200; caller += 1) {
-      void takeTurn(() => {
+      void runWithinBudget(() => {
         had += 1;
         const until = performance.now() + 1;
         while (performance.now() < until);
@@ -88,13 +88,13 @@ describe('turns', () => {
   });
 
   it('whose work throws fail for their caller alone', async () => {
-    const { take, takeTurn, done } = turnsOf(1);
+    const { take, runWithinBudget, done } = turnsOf(1);
     const fails = () => {
       throw new Error('broken');
     };
-    expect(() => takeTurn(fails)).toThrow('broken');
+    expect(() => runWithinBudget(fails)).toThrow('broken');
     void take('long', 5);
-    const failing = takeTurn(fails);
+    const failing = runWithinBudget(fails);
     const after = take('after', 0.1);
     await expect(failing).rejects.toThrow('broken');
     expect(await after).toBe('after');
