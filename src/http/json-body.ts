@@ -1,4 +1,4 @@
-// Request bodies: absent, or one JSON object as application/json, read strictly (strict-json.ts). Nothing else is parsed.
+// Parses request bodies: none, or one JSON object as application/json, read strictly (strict-json.ts).
 import type { FastifyInstance } from 'fastify';
 import { ServiceError } from '../errors.ts';
 import { parseJsonObject } from '../strict-json.ts';

@@ -29,7 +29,7 @@ describe('the YAML of a policy', () => {
   ])('is refused when %s are nested deeply, without exhausting the stack', (_kind, text) => {
     const [problem, ...others] = whatIsWrong(text);
     expect(others).toEqual([]);
-    expect(problem).toMatch(/^p\.yaml:\d+:\d+ nested more than 24 levels deep$/);
+    expect(problem).toMatch(/^p\.yaml:\d+:\d+ is nested more than 24 levels deep$/);
   });
 
   it('may be nested as deeply as a policy is', () => {
@@ -39,17 +39,17 @@ describe('the YAML of a policy', () => {
   it('may have 24 levels, not 25, and the place of the 25th is told', () => {
     const nested = (levels: number): string => `a: 1\nb:\n  ${'['.repeat(levels)}x${']'.repeat(levels)}\n`;
     expect(whatIsWrong(nested(23))).toEqual([]);
-    expect(whatIsWrong(nested(24))).toEqual(['p.yaml:3:27 nested more than 24 levels deep']);
-    expect(whatIsWrong(`\n\n${nested(24)}`)).toEqual(['p.yaml:5:27 nested more than 24 levels deep']);
+    expect(whatIsWrong(nested(24))).toEqual(['p.yaml:3:27 is nested more than 24 levels deep']);
+    expect(whatIsWrong(`\n\n${nested(24)}`)).toEqual(['p.yaml:5:27 is nested more than 24 levels deep']);
     expect(whatIsWrong('{a: '.repeat(24) + '}'.repeat(24))).toEqual([]);
-    expect(whatIsWrong('{a: '.repeat(25) + '}'.repeat(25))).toEqual(['p.yaml:1:98 nested more than 24 levels deep']);
+    expect(whatIsWrong('{a: '.repeat(25) + '}'.repeat(25))).toEqual(['p.yaml:1:98 is nested more than 24 levels deep']);
   });
 
   it.each([
     ['a: [1,\n2]\n', /^p\.yaml:2:1 not valid YAML: /],
     ['!!str a: 1\n', /YAML tags and anchors are not allowed at keys$/],
     ['&x a: 1\n', /YAML tags and anchors are not allowed at keys$/],
-    ['? [a]\n: 1\n', /a key must be text$/],
+    ['? [a]\n: 1\n', /a key must be a string$/],
     ['a: !!str 1\n', /YAML tags \(!…\) are not allowed$/],
     ['%YAML 1.2\n---\na: 1\n', /^p\.yaml:1:1 YAML directives/],
     ['%YAML 1.2\n---\n', /^p\.yaml:1:1 YAML directives/],
@@ -99,8 +99,8 @@ describe('the YAML of a policy', () => {
   );
 
   it('may hold no half characters', () => {
-    expect(whatIsWrong('a: "\\ud83d"\n')).toEqual(['p.yaml:1:4 a text holds half a character (a lone surrogate)']);
-    expect(whatIsWrong('"\\ud83d": 1\n')).toEqual(['p.yaml:1:1 a key holds half a character (a lone surrogate)']);
+    expect(whatIsWrong('a: "\\ud83d"\n')).toEqual(['p.yaml:1:4 a string has half a character (a lone surrogate)']);
+    expect(whatIsWrong('"\\ud83d": 1\n')).toEqual(['p.yaml:1:1 a key has half a character (a lone surrogate)']);
     expect(whatIsWrong('a: "\\U0001f600"\n')).toEqual([]);
   });
 

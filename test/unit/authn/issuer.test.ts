@@ -90,7 +90,7 @@ describe('an issuer', () => {
     ['alg in small letters', { algorithms: ['hs256'] }, 'JWT_ALGORITHMS names an algorithm that is not supported'],
     ['alg ES256K', { algorithms: ['ES256K'] }, 'JWT_ALGORITHMS names an algorithm that is not supported'],
     ['alg __proto__', { algorithms: ['__proto__'] }, 'JWT_ALGORITHMS names an algorithm that is not supported'],
-    ['no algorithm', { algorithms: [] }, 'JWT_ALGORITHMS names no algorithm'],
+    ['no algorithm', { algorithms: [] }, 'JWT_ALGORITHMS is empty'],
     ['both kinds', { algorithms: ['HS256', 'RS256'] }, 'JWT_ALGORITHMS mixes HMAC (HS…) with public-key algorithms'],
     [
       'RS256 with a secret',
@@ -115,12 +115,12 @@ describe('an issuer', () => {
     [
       'a PEM as secret',
       { key: { kind: 'secret', text: new Secret(pem), encoding: 'text' } },
-      'JWT_SECRET is a key of a public-key pair, which is no secret',
+      'JWT_SECRET is a key of a public-key pair, not a secret',
     ],
     [
       'no PEM',
       { key: { kind: 'publicKey', text: 'x' } },
-      'JWT_SECRET is neither PEM from its first to its last line nor a JWK set document',
+      'JWT_SECRET must be PEM blocks without other text, or a JWK set',
     ],
     ['an empty issuer', { issuer: ' ' }, 'JWT_ISSUER is empty'],
     ['no audience', { audience: [] }, 'JWT_AUDIENCE is empty'],

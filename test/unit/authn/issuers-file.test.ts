@@ -93,16 +93,16 @@ describe('JWT_ISSUERS_FILE', () => {
 
   const at = '/etc/proxy/issuers.yaml';
   it.each<readonly [string, string, readonly string[]]>([
-    ['nothing', '', [`${at} is not a list of issuers`]],
-    ['an empty list', '[]', [`${at} is not a list of issuers`]],
-    ['a map', 'issuer: x', [`${at} is not a list of issuers`]],
-    ['a list of texts', '- https://one.example', [`${at}:1:3 is not an issuer`]],
-    ['an unknown key', `${one}  audiences: x\n`, [`${at}:3:3 is not a key that an issuer has`]],
+    ['nothing', '', [`${at} must be a list of issuers`]],
+    ['an empty list', '[]', [`${at} must be a list of issuers`]],
+    ['a map', 'issuer: x', [`${at} must be a list of issuers`]],
+    ['a list of texts', '- https://one.example', [`${at}:1:3 must be an issuer, with its members`]],
+    ['an unknown key', `${one}  audiences: x\n`, [`${at}:3:3 is not a member of an issuer`]],
     ['no issuer', '- audience: me\n', [`${at}:1:3 issuer is missing`]],
     ['no audience', '- issuer: https://one.example\n', [`${at}:1:3 audience is missing`]],
     ['an empty audience', '- issuer: https://one.example\n  audience: []\n', [`${at}:2:13 is empty`]],
-    ['a number as issuer', '- issuer: 1\n  audience: me\n', [`${at}:1:11 issuer is not a string`]],
-    ['a blank issuer', '- issuer: " "\n  audience: me\n', [`${at}:1:11 issuer is not a string`]],
+    ['a number as issuer', '- issuer: 1\n  audience: me\n', [`${at}:1:11 issuer must be a string`]],
+    ['a blank issuer', '- issuer: " "\n  audience: me\n', [`${at}:1:11 issuer must be a string`]],
     [
       'a number as audience',
       '- issuer: https://one.example\n  audience: 1\n',
@@ -123,7 +123,7 @@ describe('JWT_ISSUERS_FILE', () => {
     [
       'a secret that is a number',
       `${one}  secret: 12345678901234567890123456789012\n`,
-      [`${at}:3:11 a number would be read as another one`],
+      [`${at}:3:11 a number would be read as a different number`],
     ],
     [
       'an issuer that cannot be asked for keys',
@@ -144,30 +144,34 @@ describe('JWT_ISSUERS_FILE', () => {
     [
       'a tolerance too large',
       `${one}  clockToleranceSeconds: 121\n`,
-      [`${at}:3:26 clockToleranceSeconds is not a number in range`],
+      [`${at}:3:26 clockToleranceSeconds is out of range or not a whole number`],
     ],
     [
       'a negative tolerance',
       `${one}  clockToleranceSeconds: -1\n`,
-      [`${at}:3:26 clockToleranceSeconds is not a number in range`],
+      [`${at}:3:26 clockToleranceSeconds is out of range or not a whole number`],
     ],
     [
       'a fractional tolerance',
       `${one}  clockToleranceSeconds: 1.5\n`,
-      [`${at}:3:26 clockToleranceSeconds is not a number in range`],
+      [`${at}:3:26 clockToleranceSeconds is out of range or not a whole number`],
     ],
     [
       'a tolerance as text',
       `${one}  clockToleranceSeconds: "5"\n`,
-      [`${at}:3:26 clockToleranceSeconds is not a number in range`],
+      [`${at}:3:26 clockToleranceSeconds is out of range or not a whole number`],
     ],
     [
       'a lifetime over a year',
       `${one}  maxLifetimeSeconds: 31536001\n`,
-      [`${at}:3:23 maxLifetimeSeconds is not a number in range`],
+      [`${at}:3:23 maxLifetimeSeconds is out of range or not a whole number`],
     ],
-    ['no lifetime', `${one}  maxLifetimeSeconds: 0\n`, [`${at}:3:23 maxLifetimeSeconds is not a number in range`]],
-    ['an issuer twice', `${one}${one}`, [`${at}:3:11 issuer is the issuer of an earlier entry`]],
+    [
+      'no lifetime',
+      `${one}  maxLifetimeSeconds: 0\n`,
+      [`${at}:3:23 maxLifetimeSeconds is out of range or not a whole number`],
+    ],
+    ['an issuer twice', `${one}${one}`, [`${at}:3:11 issuer repeats the issuer of an earlier entry`]],
     ['a key twice', `${one}  audience: you\n`, [`${at}:3:3 not valid YAML: Map keys must be unique`]],
     [
       'an alias',
@@ -192,12 +196,12 @@ describe('JWT_ISSUERS_FILE', () => {
       return 'problems' in result ? (result.problems[0]?.fix ?? '') : '';
     };
     expect(mendOf('audiense')).toBe('Did you mean audience');
-    expect(mendOf('something')).toMatch(/^Use some of issuer, audience, /);
-    expect(problemsOf(`${one}  1: x\n`)).toEqual([`${at}:3:3 a key must be text`]);
+    expect(mendOf('something')).toMatch(/^Use issuer, audience, /);
+    expect(problemsOf(`${one}  1: x\n`)).toEqual([`${at}:3:3 a key must be a string`]);
   });
 
-  it('refuses a name of a key file that is not a string', () => {
-    expect(problemsOf(`${one}  secretFile: [a]\n`)).toEqual([`${at}:3:15 secretFile is not a string`]);
+  it('refuses a name of a key file that must be a string', () => {
+    expect(problemsOf(`${one}  secretFile: [a]\n`)).toEqual([`${at}:3:15 secretFile must be a string`]);
   });
 
   it('tells all problems of all issuers at once, and never a secret', () => {
@@ -229,10 +233,10 @@ describe('JWT_ISSUERS_FILE', () => {
 
   it.each([
     ['secretEncoding: base32', 'secretEncoding is unknown'],
-    ['secretEncoding: 1', 'secretEncoding is not a string'],
-    ['userClaim: ""', 'userClaim is not a string'],
-    ['userClaim: [sub]', 'userClaim is not a string'],
-    ['allowMissingAudience: yes', 'allowMissingAudience is neither true nor false'],
+    ['secretEncoding: 1', 'secretEncoding must be a string'],
+    ['userClaim: ""', 'userClaim must be a string'],
+    ['userClaim: [sub]', 'userClaim must be a string'],
+    ['allowMissingAudience: yes', 'allowMissingAudience must be true or false'],
   ])('refuses %s', (line, problem) => {
     const problems = problemsOf(`${one}  secret: ${secret}\n  ${line}\n`);
     expect(problems).toEqual([expect.stringContaining(problem)]);
@@ -254,9 +258,11 @@ describe('JWT_ISSUERS_FILE', () => {
 
   it('refuses one HMAC secret for two issuers: whoever signs for one could sign for the other', () => {
     const other = `- issuer: two\n  audience: me\n  secret: |\n    ${secret.toUpperCase()}\n    ${secret}\n`;
-    expect(problemsOf(`${other}${one}  secret: ${secret}\n`)).toEqual([`${at}:8:11 has a secret of an earlier entry`]);
+    expect(problemsOf(`${other}${one}  secret: ${secret}\n`)).toEqual([
+      `${at}:8:11 is the secret of an earlier entry too`,
+    ]);
     const problems = problemsOf(`${one}  secret: ${secret}\n${other}`);
-    expect(problems).toEqual([`${at}:6:11 has a secret of an earlier entry`]);
+    expect(problems).toEqual([`${at}:6:11 is the secret of an earlier entry too`]);
     expect(problems.join()).not.toContain(secret);
   });
 
@@ -265,7 +271,7 @@ describe('JWT_ISSUERS_FILE', () => {
     expect(loaded(one + key, { allowMissingIssuer: true }).issuers[0]?.allowMissingIssuer).toBe(true);
     const two = `${one}${key}- issuer: two\n  audience: me\n  secret: ${secret.toUpperCase()}\n`;
     expect(problemsOf(two, { allowMissingIssuer: true })).toEqual([
-      'INSECURE_JWT_ALLOW_MISSING_ISSUER is true, but there are several issuers, so nothing says whose token it is',
+      'INSECURE_JWT_ALLOW_MISSING_ISSUER is true, but with several issuers a token without iss has no known issuer',
     ]);
   });
 });

@@ -95,14 +95,18 @@ describe('a public key in PEM', () => {
     ['Ed448', pem(generateKeyPairSync('ed448').publicKey), /type or curve/],
     ['X25519', pem(generateKeyPairSync('x25519').publicKey), /type or curve/],
     ['a broken body', pem(p256.publicKey).replace('MFkw', 'AAAA'), /not a readable public key/],
-    ['text before it', `key:\n${pem(p256.publicKey)}`, /neither PEM/],
-    ['text after it', `${pem(p256.publicKey)}x`, /neither PEM/],
-    ['an odd-case header', pem(p256.publicKey).replaceAll('PUBLIC KEY', 'Public Key'), /neither PEM/],
-    ['a header of another kind at its end', pem(p256.publicKey).replace('END PUBLIC', 'END RSA PUBLIC'), /neither PEM/],
-    ['written-out line breaks', pem(p256.publicKey).replaceAll('\n', '\\n'), /neither PEM/],
-    ['bare base64', p256.publicKey.export({ type: 'spki', format: 'der' }).toString('base64'), /neither PEM/],
-    ['nothing', ' ', /neither PEM/],
-    ['a word', 'secret', /neither PEM/],
+    ['text before it', `key:\n${pem(p256.publicKey)}`, /must be PEM blocks/],
+    ['text after it', `${pem(p256.publicKey)}x`, /must be PEM blocks/],
+    ['an odd-case header', pem(p256.publicKey).replaceAll('PUBLIC KEY', 'Public Key'), /must be PEM blocks/],
+    [
+      'a header of another kind at its end',
+      pem(p256.publicKey).replace('END PUBLIC', 'END RSA PUBLIC'),
+      /must be PEM blocks/,
+    ],
+    ['written-out line breaks', pem(p256.publicKey).replaceAll('\n', '\\n'), /must be PEM blocks/],
+    ['bare base64', p256.publicKey.export({ type: 'spki', format: 'der' }).toString('base64'), /must be PEM blocks/],
+    ['nothing', ' ', /must be PEM blocks/],
+    ['a word', 'secret', /must be PEM blocks/],
   ])('refuses %s', (_title, text, message) => {
     expect(() => load(text)).toThrow(KeyRefused);
     expect(() => load(text)).toThrow(message);
@@ -198,7 +202,7 @@ describe('a JWK set document', () => {
     ['no list', '{"keys":{}}', /not a JWK set/],
     ['a single JWK', JSON.stringify(jwk(p256.publicKey)), /not a JWK set/],
     ['keys on the prototype', '{"__proto__":{"keys":[]}}', /not a JWK set/],
-    ['a member twice', '{"keys":[],"keys":[]}', /member twice/],
+    ['a duplicate member', '{"keys":[],"keys":[]}', /duplicate member/],
     ['broken JSON', '{"keys":[', /not JSON/],
     ['100 keys, none of them usable', `{"keys":[${'1,'.repeat(99)}1]}`, /key 1 of the set|is not an object/],
     ['more than 100 keys', `{"keys":[${'1,'.repeat(100)}1]}`, /more than 100 keys/],
@@ -237,7 +241,7 @@ describe('a JWK set document', () => {
 
   it('says why it holds nothing for what is configured', () => {
     expect(() => load(set(jwk(rsa.publicKey, { kid: 'a', alg: 'RS384' })))).toThrow(
-      /holds no key for any of the configured algorithms; key 1 \(kid a\) is for alg RS384, but configured are RS256/,
+      /holds no key for any of the configured algorithms; key 1 \(kid a\) has alg RS384; the configured algorithms are RS256/,
     );
     expect(() => load(set(jwk(p384.publicKey)), ['RS256'])).toThrow(
       'key 1 is a key for ES384, but configured are RS256',
