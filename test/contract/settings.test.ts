@@ -45,3 +45,20 @@ describe('docs/settings.md', () => {
     expect(tableRowsBelow(readDocument('docs/settings.md'), '## All settings')).toEqual(table.map(toTableRow));
   });
 });
+
+describe("the operator's handbook", () => {
+  const rows = readDocument('docs/operating/settings.md')
+    .split('\n')
+    .map((line) => /^\| `([A-Z0-9_]+)` \| (.*) \| (.*) \|$/.exec(line.replace(/ +/g, ' ')))
+    .flatMap((match) => (match === null ? [] : [{ name: match[1], meaning: match[2], danger: match[3] ?? '' }]));
+
+  it('has every setting once, in the order of the table, with its meaning', () => {
+    expect(rows.map(({ name, meaning }) => ({ name, meaning }))).toEqual(
+      table.map(({ name, meaning }) => ({ name, meaning })),
+    );
+  });
+
+  it('says of every setting what a wrong value does', () => {
+    for (const { name, danger } of rows) expect(danger, name).toMatch(/^.{15,}\.$/);
+  });
+});
