@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { namedApiKey, settings, type Setting } from '../../src/config/settings.ts';
 import { secretStoreKinds, settingOf } from '../../src/secrets/secret-stores.ts';
+import { readSources } from '../unit/structure/source-file.ts';
 import { parseEnvExample, readDocument, tableRowsBelow, toTableRow } from './settings-documents.ts';
 
 const table: readonly Setting[] = settings;
@@ -37,6 +38,14 @@ describe('.env.example', () => {
   it('holds no value that is not a default, so that copying it changes nothing and opens nothing', () => {
     const defaults = new Map(table.map((setting) => [setting.name, setting.default ?? '']));
     expect(example.filter(({ name, value }) => value !== (defaults.get(name) ?? ''))).toEqual([]);
+  });
+});
+
+describe('src', () => {
+  const sources = readSources().filter(({ path }) => path !== 'src/config/settings.ts');
+
+  it.each(table.map(({ name }) => name))('reads %s', (name) => {
+    expect(sources.some(({ text }) => text.includes(`'${name}'`))).toBe(true);
   });
 });
 

@@ -1,0 +1,30 @@
+// What the commands accept is what their --help says, and the README lists them all.
+import { readdirSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { readDocument, tableRowsBelow } from './settings-documents.ts';
+
+const folder = new URL('../../src/commands/', import.meta.url);
+const commands = readdirSync(folder).flatMap((file) => {
+  const text = readDocument(`src/commands/${file}`);
+  const [, name] = /^ {2}name: '([a-z-]+)',$/m.exec(text) ?? [];
+  const [, help] = /^ {2}help: `(.*?)`,$/ms.exec(text) ?? [];
+  return name === undefined || help === undefined ? [] : [{ name, file, text, help }];
+});
+
+describe('the commands', () => {
+  it('are the rows of the table in README.md', () => {
+    const rows = tableRowsBelow(readDocument('README.md'), '## Commands').map(
+      (row) => /^\| `([a-z-]+)` \|/.exec(row)?.[1],
+    );
+    expect(rows.toSorted()).toEqual(commands.map(({ name }) => name).toSorted());
+  });
+
+  it.each(commands)(
+    '$name explains in --help exactly the options that src/commands/$file accepts',
+    ({ text, help }) => {
+      const accepted = [...text.matchAll(/(?:^ {6}|[{,] )'?([a-z-]+)'?: \{ type: '/gm)].map(([, option]) => `--${option}`);
+      const explained = [...help.matchAll(/(?<![\w-])--[a-z]+(?:-[a-z]+)*/g)].map(([option]) => option);
+      expect([...new Set(explained)].toSorted()).toEqual(accepted.toSorted());
+    },
+  );
+});
