@@ -1,4 +1,4 @@
-// docs/dependencies.md holds every dependency with its exact version and a reason, and nothing that is gone.
+// docs/dependencies.md holds every dependency with its exact version and a reason, and nothing that is gone. Version managers get the same Node.js.
 import { describe, expect, it } from 'vitest';
 import packageJson from '../../package.json' with { type: 'json' };
 import { readDocument, tableRowsBelow } from './settings-documents.ts';
@@ -31,5 +31,11 @@ describe.each([
 
   it('is pinned to exact versions', () => {
     expect(Object.values(dependencies).filter((version) => !/^\d+\.\d+\.\d+$/.test(version))).toEqual([]);
+  });
+});
+
+describe.each(['.nvmrc', '.node-version'])('%s', (file) => {
+  it('names the Node.js that npm ci installs', () => {
+    expect(readDocument(file)).toBe(`${packageJson.devDependencies.node}\n`);
   });
 });

@@ -61,6 +61,20 @@ describe('the workflows', () => {
     for (const job of ['image', 'chart', 'npm', 'release']) expect(needsOf(job)).toContain('test');
   });
 
+  it('of every change install what .ci/run installs for the tests, beside what GitHub has already', () => {
+    const ci = readDocument(`${workflowFolder}/ci.yml`);
+    const complete = readDocument('.ci/run');
+    const packages = [...complete.matchAll(/--no-install-recommends ([\w. -]+?) </g)].flatMap(([, names = '']) =>
+      names.split(' '),
+    );
+    const there = ['docker.io', 'chromium', 'python3-venv'];
+    expect(packages).toContain('redis-server');
+    expect(packages.filter((name) => !there.includes(name) && !ci.includes(` ${name}`))).toEqual([]);
+    const [judge = 'schemathesis'] = /'schemathesis==[\d.]+'/.exec(complete) ?? [];
+    expect(ci).toContain(judge);
+    expect(ci).toContain('npm ci && npm test');
+  });
+
   describe.each(tools)('are accepted by %s', (tool, args) => {
     it.skipIf(!installed.has(tool))(installed.has(tool) ? 'without a finding' : `(${tool} is not installed)`, () => {
       const { status, stdout, stderr } = spawnSync(tool, args, { encoding: 'utf8' });
