@@ -26,7 +26,7 @@ const variants = readdirSync(`${chartFolder}/ci`).map(
   (name) => [name.replace('-values.yaml', ''), `${chartFolder}/ci/${name}`] as const,
 );
 const readYaml = (path: string): unknown => parse(readFileSync(path, 'utf8'));
-const [minimal = '', everything = '', vault = ''] = ['minimal', 'everything', 'vault'].map(
+const [minimal = '', everything = '', vault = '', issuers = ''] = ['minimal', 'everything', 'vault', 'issuers'].map(
   (name) => variants.find(([one]) => one === name)?.[1],
 );
 
@@ -86,6 +86,8 @@ describe('the chart', () => {
     ['a secret outside Vault’s form', { vault: { secrets: { DATABRAIN_API_KEY_VAULT: 'databrain' } } }],
     ['tests under another name', { policy: { tests: { 'tests.yaml': 'tests: []' } } }],
     ['no replicas', { replicaCount: 0 }],
+    ['a volume of the host', { extraVolumes: [{ name: 'host', hostPath: { path: '/' } }] }],
+    ['a further volume that can be written', { extraVolumeMounts: [{ name: 'a', mountPath: '/a', readOnly: false }] }],
     ['everybody as a network peer', { networkPolicy: { ingressFrom: [{}] } }],
   ])('refuses %s', (_title, values) => {
     expect(isValid(values)).toBe(false);
@@ -184,13 +186,14 @@ describe.skipIf(!hasChartTools)(`what helm makes of the chart ${chartReason}`, (
   it.each([
     ['minimal', minimal],
     ['everything', everything],
+    ['issuers', issuers],
   ])('gives the proxy of %s values settings, policy and tests that it accepts', (_name, path) => {
     const resources = resourcesIn(render([path]));
     const pod = podSpecOf(one(resources, 'Deployment'));
     const policies = one(resources, 'ConfigMap', 'release-guest-token-proxy-policy').data ?? {};
     const { config, policy } = loadConfiguration(envOf(pod?.containers[0]), (file) => {
       const name = file.split('/').at(-1) ?? '';
-      if (file.startsWith('/run/secrets/'))
+      if (file.startsWith('/run/secrets/') || file.startsWith('/mnt/secrets/'))
         return Buffer.from(name === 'redis-url' ? 'rediss://:longpassword@redis' : randomUUID());
       const text = policies[name];
       if (text === undefined) throw new Error(`not mounted: ${file}`);
@@ -326,6 +329,15 @@ describe.skipIf(!hasChartTools)(`what helm makes of the chart ${chartReason}`, (
       'no API key',
       { policy: { inline: 'version: 1' }, settings: { JWT_ISSUER: 'https://a.example/' } },
       /secrets\.existingSecret/,
+    ],
+    [
+      'a secret among the issuers',
+      {
+        policy: { inline: 'version: 1' },
+        issuers: '- { issuer: https://a.example/, audience: a, "secret": text }',
+        secrets: { existingSecret: 's' },
+      },
+      /issuers must not hold a secret/,
     ],
     ['a misspelt value', { replicas: 2 }, /replicas/],
   ])('does not install with %s, and says what is missing', (_title, values, message) => {

@@ -43,11 +43,17 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- if and .Values.policy.inline .Values.policy.existingConfigMap -}}
 {{- fail "policy.inline and policy.existingConfigMap exclude each other" -}}
 {{- end -}}
-{{- if not (or .Values.settings.JWT_ISSUER .Values.settings.JWT_ISSUERS_FILE) -}}
-{{- fail "settings.JWT_ISSUER is required" -}}
+{{- if not (or .Values.settings.JWT_ISSUER .Values.settings.JWT_ISSUERS_FILE .Values.issuers) -}}
+{{- fail "settings.JWT_ISSUER, or issuers, is required" -}}
 {{- end -}}
-{{- if not (or .Values.secrets.existingSecret .Values.vault.enabled (include "proxy.cloudSecrets" .)) -}}
-{{- fail "secrets.existingSecret (or vault, or a cloud secret store in settings) is required: the Databrain API key comes from there" -}}
+{{- if and .Values.issuers (or .Values.settings.JWT_ISSUER .Values.settings.JWT_ISSUERS_FILE) -}}
+{{- fail "issuers excludes settings.JWT_ISSUER and settings.JWT_ISSUERS_FILE" -}}
+{{- end -}}
+{{- if regexMatch "(?m)(^|[\\s{,\"'])secret[\"']?\\s*:" .Values.issuers -}}
+{{- fail "issuers must not hold a secret, because a ConfigMap is no place for one: name a file of secrets.existingSecret as secretFile" -}}
+{{- end -}}
+{{- if not (or .Values.secrets.existingSecret .Values.vault.enabled .Values.extraVolumeMounts (include "proxy.cloudSecrets" .)) -}}
+{{- fail "secrets.existingSecret (or vault, extraVolumeMounts, or a cloud secret store in settings) is required: the Databrain API key comes from there" -}}
 {{- end -}}
 {{- if and .Values.vault.enabled (not (and .Values.vault.address .Values.vault.role .Values.vault.secrets)) -}}
 {{- fail "vault.address, vault.role and vault.secrets are required when vault.enabled is true" -}}
@@ -78,6 +84,9 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- $files = append $files (printf "/etc/guest-token-proxy/%s" $name) -}}
 {{- end -}}
 {{- $_ := set $settings "POLICY_TEST_FILES" (join "," $files) -}}
+{{- end -}}
+{{- if .Values.issuers -}}
+{{- $_ := set $settings "JWT_ISSUERS_FILE" "/etc/guest-token-proxy/issuers.yaml" -}}
 {{- end -}}
 {{- if .Values.vault.enabled -}}
 {{- $_ := set $settings "VAULT_ADDR" .Values.vault.address -}}
@@ -127,6 +136,11 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
   readOnly: true
 {{- end }}
 {{- end }}
+{{- range .Values.extraVolumeMounts }}
+- name: {{ .name }}
+  mountPath: {{ .mountPath }}
+  readOnly: true
+{{- end }}
 {{- end -}}
 
 {{/* Call with a dict: root, policyConfigMap. */}}
@@ -138,7 +152,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
     sources:
       - configMap:
           name: {{ $root.Values.policy.existingConfigMap }}
-      {{- if or $root.Values.policy.shadow $root.Values.policy.tests }}
+      {{- if or $root.Values.policy.shadow $root.Values.policy.tests $root.Values.issuers }}
       - configMap:
           name: {{ .policyConfigMap }}
       {{- end }}
@@ -173,12 +187,16 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
     name: {{ . }}
 {{- end }}
 {{- end }}
+{{- with $root.Values.extraVolumes }}
+{{ toYaml . }}
+{{- end }}
 {{- end -}}
 
 {{- define "proxy.policyData" -}}
 {{- $data := dict -}}
 {{- with .Values.policy.inline -}}{{- $_ := set $data "policy.yaml" . -}}{{- end -}}
 {{- with .Values.policy.shadow -}}{{- $_ := set $data "shadow.yaml" . -}}{{- end -}}
+{{- with .Values.issuers -}}{{- $_ := set $data "issuers.yaml" . -}}{{- end -}}
 {{- range $name, $text := .Values.policy.tests -}}{{- $_ := set $data $name $text -}}{{- end -}}
 {{- toYaml $data -}}
 {{- end -}}

@@ -1,0 +1,70 @@
+// node bench/tracing.ts [seconds]: what tracing costs the service in CPU time for a request, off, for a tenth of the
+// requests, and for all. Same load each time; a fifth of it are new users. Prints the table of docs/tracing.md.
+import { setTimeout as delay } from 'node:timers/promises';
+import { randomUUID } from 'node:crypto';
+import { startSimulatedDatabrain } from '../demo/databrain/start-simulated-databrain.ts';
+import { startOtlpCollector } from '../test/support/otlp-collector.ts';
+import { createProgramBuild, startProgram, type Program } from '../test/support/program.ts';
+import { jwtSecret, policyWith } from './lifecycle/fleet.ts';
+import { startLoad } from './lifecycle/load.ts';
+
+const seconds = Number(process.argv[2] ?? 12);
+const requestsPerSecond = 400;
+
+const cpuSeconds = async (program: Program): Promise<number> => {
+  const { text } = await program.ask({ method: 'GET', path: '/metrics', port: program.adminPort });
+  return Number(/^process_cpu_seconds_total (\S+)$/m.exec(text)?.[1]);
+};
+
+const apiKey = randomUUID();
+const build = createProgramBuild();
+const collector = await startOtlpCollector();
+const databrain = await startSimulatedDatabrain({
+  apiKeys: { 'sales-dashboard': apiKey },
+  rateLimit: 'off',
+  keep: 1_000,
+});
+
+async function measure(env: Readonly<Record<string, string>>): Promise<string> {
+  const program = await startProgram({
+    path: await build.path(),
+    files: { 'policy.yaml': policyWith('1h') },
+    env: {
+      JWT_ISSUER: 'https://login.example',
+      JWT_AUDIENCE: 'dashboards',
+      JWT_SECRET: jwtSecret,
+      DATABRAIN_API_URL: databrain.url,
+      DATABRAIN_API_KEY: apiKey,
+      RATE_LIMIT_ADDRESS_MAX: '1000000',
+      RATE_LIMIT_USER_MAX: '1000000',
+      ...env,
+    },
+  });
+  try {
+    const url = `http://127.0.0.1:${program.port}`;
+    const warmUp = startLoad({ url, requestsPerSecond, jwtSecret });
+    await delay(4_000);
+    await warmUp.stop();
+    const before = await cpuSeconds(program);
+    const load = startLoad({ url, requestsPerSecond, jwtSecret });
+    await delay(seconds * 1_000);
+    const { sent, failures, latenciesMs } = await load.stop();
+    if (failures.size > 0) throw new Error(`requests failed: ${[...failures.keys()].join(', ')}`);
+    const microseconds = Math.round((((await cpuSeconds(program)) - before) / sent) * 1e6);
+    return `${microseconds} µs | ${(latenciesMs[Math.floor(sent / 2)] ?? 0).toFixed(1)} ms`;
+  } finally {
+    await program.stop();
+  }
+}
+
+const endpoint = { OTEL_EXPORTER_OTLP_ENDPOINT: collector.url };
+const ratio = { OTEL_TRACES_SAMPLER: 'parentbased_traceidratio', OTEL_TRACES_SAMPLER_ARG: '0.1' };
+try {
+  console.log('| traces | CPU time for a request | p50 |\n| --- | --- | --- |');
+  console.log(`| off | ${await measure({})} |`);
+  console.log(`| a tenth of the requests | ${await measure({ ...endpoint, ...ratio })} |`);
+  console.log(`| every request | ${await measure(endpoint)} |`);
+} finally {
+  build.remove();
+  await Promise.all([collector.close(), databrain.close()]);
+}
