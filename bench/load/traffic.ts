@@ -34,7 +34,7 @@ interface User {
   readonly held: Map<Pool, { readonly endsAt: number; readonly sharedFrom: number }>;
 }
 
-/** A token with this much life left is handed out rather than an error (contract, section 4); plus what is lost on the way. */
+/** A token with this much life left is handed out rather than an error; plus what is lost on the way. */
 const reusableMs = 60_000 + 1_500;
 
 /** A token is stored for the other replicas behind the answer that gives it. */

@@ -1,5 +1,5 @@
 // The decision: one policy, one verified principal, one data app's name → a grant or a denial. Pure and synchronous;
-// the only maker of Grant. Denials never say more than the contract's codes allow; `trace` tells an operator the rest.
+// the only maker of Grant. Denials never say more than the error codes allow; `trace` tells an operator the rest.
 import type { Principal } from '../authn/principal.ts';
 import { Denied, type Decision, type Grant } from './decision.ts';
 import { createEvaluation, type Evaluation } from './expression/evaluation.ts';

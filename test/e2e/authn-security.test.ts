@@ -1,4 +1,4 @@
-// The security requirements on tokens and identity, sentences 1 to 13, each by its number. What the whole service adds
+// SECURITY.md's requirements 1 to 13, on tokens and identity, each by its number. What the whole service adds
 // (nothing reaches the upstream, one audit line) is tested with the whole service.
 import { generateKeyPairSync } from 'node:crypto';
 import { createServer } from 'node:http';

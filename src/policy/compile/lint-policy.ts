@@ -1,4 +1,4 @@
-// What loads and is probably not meant (contract section 5, lint): warnings, errors with `check --strict`.
+// What loads and is probably not meant: warnings, errors with `check --strict`.
 import type { Problem } from '../../problem.ts';
 import { durationSeconds, type DataAppDocument } from './compile-data-app.ts';
 import { noTenancy } from './compile-request.ts';

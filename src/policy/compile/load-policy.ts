@@ -1,4 +1,4 @@
-// From the policy file's text to a Policy, or every problem at once (contract section 5): YAML, structure, then
+// From the policy file's text to a Policy, or every problem at once: YAML, structure, then
 // variables and each data app with its expressions, rules and lint.
 import { createHash } from 'node:crypto';
 import { ConfigurationError, type Problem } from '../../problem.ts';
