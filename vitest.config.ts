@@ -5,6 +5,8 @@ import { defineConfig } from 'vitest/config';
 export default defineConfig({
   test: {
     reporters: ['default', './test/support/count-reporter.ts'],
+    silent: 'passed-only',
+    slowTestThreshold: 5_000,
     projects: [
       {
         // One process for all files: nothing here changes what files share.

@@ -1,54 +1,80 @@
-// npm test: static checks, then every vitest test. Ends with one line `N passed, N failed[, N skipped]`.
-// With TEST_REQUIRE_ALL=1 a skipped test counts as failed.
-import { spawnSync } from 'node:child_process';
+// npm test: static checks beside every vitest test. `npm test -- policy` runs the test files whose path contains "policy",
+// and nothing else. The last line is `N passed, N failed[, N skipped]`; with TEST_REQUIRE_ALL=1 a skipped test counts as failed.
+import { spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { setPriority, tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { summarizeSkipped } from './support/needs.ts';
 
 interface Counts {
-  passed: number;
-  failed: number;
-  skipped: string[];
+  readonly passed: number;
+  readonly failed: number;
+  readonly skipped: readonly string[];
 }
 
 const checks: readonly (readonly [title: string, command: string, args: readonly string[]])[] = [
   ['types', 'tsc', ['--noEmit']],
   ['types of the browser helper', 'tsc', ['-p', 'src/browser']],
-  ['lint', 'eslint', ['--max-warnings', '0', '.']],
-  ['format', 'prettier', ['--check', '--log-level', 'warn', '.']],
+  ['types of the playground', 'tsc', ['-p', 'src/playground/page']],
   ['unused code', 'knip', []],
+  ['format', 'prettier', ['--check', '--log-level', 'warn', '.']],
+  ['lint', 'eslint', ['--max-warnings', '0', '.']],
 ];
 
-let passed = 0;
-let failed = 0;
-
-for (const [title, command, args] of checks) {
-  const ok = spawnSync(command, args, { stdio: 'inherit' }).status === 0;
-  console.log(`${ok ? '✓' : '✗'} ${title}`);
-  if (ok) passed += 1;
-  else failed += 1;
+/** Runs them one after the other, each with its output in one piece, at a priority that leaves the tests their time. */
+async function runChecks(): Promise<Counts> {
+  let passed = 0;
+  for (const [title, command, args] of checks) {
+    const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'] });
+    if (child.pid !== undefined) setPriority(child.pid, 10);
+    let output = '';
+    for (const stream of [child.stdout, child.stderr])
+      stream.on('data', (chunk: Buffer) => (output += chunk.toString('utf8')));
+    const ok = await new Promise<boolean>((resolve) => {
+      child.on('error', (error) => {
+        output += error.message;
+        resolve(false);
+      });
+      child.on('close', (status) => resolve(status === 0));
+    });
+    console.log(`${ok ? ' ✓' : `${output}\n ✗`} ${title}`);
+    if (ok) passed += 1;
+  }
+  return { passed, failed: checks.length - passed, skipped: [] };
 }
 
-const scratch = mkdtempSync(join(tmpdir(), 'guest-token-proxy-test-'));
-const countsFile = join(scratch, 'counts.json');
-const vitest = spawnSync('vitest', ['run', ...process.argv.slice(2)], {
-  stdio: 'inherit',
-  env: { ...process.env, TEST_COUNTS_FILE: countsFile },
-});
-const counts: Counts = existsSync(countsFile)
-  ? (JSON.parse(readFileSync(countsFile, 'utf8')) as Counts)
-  : { passed: 0, failed: 1, skipped: [] };
-rmSync(scratch, { recursive: true, force: true });
+async function runVitest(args: readonly string[]): Promise<Counts> {
+  const scratch = mkdtempSync(join(tmpdir(), 'guest-token-proxy-test-'));
+  const countsFile = join(scratch, 'counts.json');
+  const child = spawn('vitest', ['run', ...args], {
+    stdio: 'inherit',
+    env: { ...process.env, TEST_COUNTS_FILE: countsFile },
+  });
+  const status = await new Promise<number | null>((resolve) => {
+    child.on('error', () => resolve(null));
+    child.on('close', resolve);
+  });
+  const counts: Counts = existsSync(countsFile)
+    ? (JSON.parse(readFileSync(countsFile, 'utf8')) as Counts)
+    : { passed: 0, failed: 1, skipped: [] };
+  rmSync(scratch, { recursive: true, force: true });
+  return status !== 0 && counts.failed === 0 ? { ...counts, failed: 1 } : counts;
+}
 
-passed += counts.passed;
-failed += counts.failed;
-if (vitest.status !== 0 && counts.failed === 0) failed += 1;
+const args = process.argv.slice(2);
+const isPart = args.length > 0;
+if (isPart) console.log(`A part: vitest run ${args.join(' ')}. Types, lint, format and unused code are not checked.`);
+const results = await Promise.all([runVitest(args), ...(isPart ? [] : [runChecks()])]);
 
+const passed = results.reduce((sum, counts) => sum + counts.passed, 0);
+const failed = results.reduce((sum, counts) => sum + counts.failed, 0);
+const skipped = results.flatMap((counts) => counts.skipped);
 const requireAll = process.env['TEST_REQUIRE_ALL'] === '1';
-for (const name of counts.skipped)
-  console.log(`${requireAll ? '✗ skipped though TEST_REQUIRE_ALL=1' : '- skipped'}: ${name}`);
-if (requireAll) failed += counts.skipped.length;
+if (requireAll) for (const name of skipped) console.log(`✗ skipped though TEST_REQUIRE_ALL=1: ${name}`);
+if (skipped.length > 0) console.log(`\n${summarizeSkipped(skipped)}`);
 
-const skipped = requireAll || counts.skipped.length === 0 ? '' : `, ${counts.skipped.length} skipped`;
-console.log(`\n${passed} passed, ${failed} failed${skipped}`);
-process.exitCode = failed === 0 ? 0 : 1;
+const failures = failed + (requireAll ? skipped.length : 0);
+console.log(
+  `\n${passed} passed, ${failures} failed${requireAll || skipped.length === 0 ? '' : `, ${skipped.length} skipped`}`,
+);
+process.exitCode = failures === 0 ? 0 : 1;

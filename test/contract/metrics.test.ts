@@ -18,6 +18,7 @@ import {
   type Selector,
 } from './metric-documents.ts';
 import { readDocument } from './settings-documents.ts';
+import { needs } from '../support/needs.ts';
 
 const rows: readonly MetricRow[] = Object.values(metricTable);
 const seriesOf = ({ name, kind }: MetricRow): readonly string[] =>
@@ -119,7 +120,7 @@ describe('the alerts', () => {
     expect(headings).toEqual(alertRules.map(({ alert }) => alert));
   });
 
-  it.skipIf(!promtool)(`pass promtool’s checks and tests${promtool ? '' : ' (promtool is not installed)'}`, () => {
+  it.skipIf(!promtool)(`pass promtool’s checks and tests${needs(promtool, 'prometheus')}`, () => {
     for (const args of [
       ['check', 'rules', rulesPath],
       ['test', 'rules', ruleTestsPath],

@@ -7,6 +7,7 @@ import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import { loadConfiguration } from '../../src/config/load-configuration.ts';
 import { unknownVariables } from '../../src/config/unknown-variables.ts';
+import { needs } from '../support/needs.ts';
 
 interface Recipe {
   readonly env: Readonly<Record<string, string>>;
@@ -72,7 +73,7 @@ const recipes: readonly (readonly [string, () => Recipe, boolean])[] = [
 ];
 
 describe.each(recipes)('the recipe for %s', (_name, recipe, canRead) => {
-  const title = (text: string): string => (canRead ? text : `${text} (needs python3 with tomllib)`);
+  const title = (text: string): string => `${text}${needs(canRead, 'python3')}`;
 
   it.skipIf(!canRead)(title('sets only what the program knows, and what it accepts'), () => {
     const { env } = recipe();

@@ -74,7 +74,7 @@ describe('the policy by example', () => {
   });
 });
 
-describe.skipIf(!hasChromium)(`the code for the browser ${chromiumReason}`, () => {
+describe.skipIf(!hasChromium)(`the code for the browser${chromiumReason}`, () => {
   it('shows a dashboard with a token of the service', async () => {
     const databrain = await startDatabrain();
     let html = '';

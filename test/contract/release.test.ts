@@ -8,6 +8,7 @@ import { parse } from 'yaml';
 import { releaseNotes } from '../../.ci/release-notes.ts';
 import packageJson from '../../package.json' with { type: 'json' };
 import { readDocument } from './settings-documents.ts';
+import { needs } from '../support/needs.ts';
 
 interface Job {
   readonly permissions?: Readonly<Record<string, string>>;
@@ -76,7 +77,7 @@ describe('the workflows', () => {
   });
 
   describe.each(tools)('are accepted by %s', (tool, args) => {
-    it.skipIf(!installed.has(tool))(installed.has(tool) ? 'without a finding' : `(${tool} is not installed)`, () => {
+    it.skipIf(!installed.has(tool))(`without a finding${needs(installed.has(tool), tool)}`, () => {
       const { status, stdout, stderr } = spawnSync(tool, args, { encoding: 'utf8' });
       expect(status, `${stdout}${stderr}`).toBe(0);
     });

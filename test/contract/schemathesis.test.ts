@@ -8,10 +8,11 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, describe, expect, it } from 'vitest';
 import { startDatabrain } from './provocations.ts';
 import { accessToken, startService } from './running-service.ts';
+import { needs } from '../support/needs.ts';
 
 const program = 'schemathesis';
 const isInstalled = spawnSync(program, ['--version']).status === 0;
-const reason = isInstalled ? '' : ` (skipped: ${program} is not installed)`;
+const reason = needs(isInstalled, program);
 const description = fileURLToPath(new URL('../../openapi.yaml', import.meta.url));
 
 /** It keeps a cache where it runs. */

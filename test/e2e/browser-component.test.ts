@@ -6,7 +6,7 @@ import { chromiumReason, hasChromium, launchChromium } from '../support/chromium
 import { startDemo, type DemoProcess } from '../support/demo-process.ts';
 import { until } from '../support/until.ts';
 
-describe.skipIf(!hasChromium)(`the vendor's component ${chromiumReason}`, () => {
+describe.skipIf(!hasChromium)(`the vendor's component${chromiumReason}`, () => {
   let demo: DemoProcess;
   let browser: Browser;
   let context: BrowserContext;

@@ -7,7 +7,7 @@ import { until } from '../support/until.ts';
 
 const hour = 3_600_000;
 
-describe.skipIf(!hasChromium)(`<guest-token-dashboard> ${chromiumReason}`, () => {
+describe.skipIf(!hasChromium)(`<guest-token-dashboard>${chromiumReason}`, () => {
   let lab: Lab;
   beforeAll(async () => {
     lab = await startLab();

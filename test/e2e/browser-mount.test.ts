@@ -9,7 +9,7 @@ import { until } from '../support/until.ts';
 const minute = 60_000;
 const hour = 60 * minute;
 
-describe.skipIf(!hasChromium)(`a mounted dashboard ${chromiumReason}`, () => {
+describe.skipIf(!hasChromium)(`a mounted dashboard${chromiumReason}`, () => {
   let lab: Lab;
   beforeAll(async () => {
     lab = await startLab();

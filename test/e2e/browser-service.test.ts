@@ -17,7 +17,7 @@ interface Audit {
 
 const uuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
-describe.skipIf(!hasChromium)(`a page and the service ${chromiumReason}`, () => {
+describe.skipIf(!hasChromium)(`a page and the service${chromiumReason}`, () => {
   let browser: Browser;
   let databrain: SimulatedDatabrain;
   let service: RunningService;

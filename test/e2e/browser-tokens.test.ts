@@ -8,7 +8,7 @@ import { until } from '../support/until.ts';
 const minute = 60_000;
 const hour = 60 * minute;
 
-describe.skipIf(!hasChromium)(`the tokens of a page ${chromiumReason}`, () => {
+describe.skipIf(!hasChromium)(`the tokens of a page${chromiumReason}`, () => {
   let lab: Lab;
   beforeAll(async () => {
     lab = await startLab();

@@ -144,7 +144,7 @@ describe('the settings among the values', () => {
   });
 });
 
-describe.skipIf(!hasChartTools)(`what helm makes of the chart ${chartReason}`, () => {
+describe.skipIf(!hasChartTools)(`what helm makes of the chart${chartReason}`, () => {
   it.each(variants)('passes its linter and Kubernetes’ schemas with %s values', (_name, path) => {
     const lint = helm('lint', '--strict', chartFolder, '--values', path);
     expect(lint.status, `${lint.out}${lint.err}`).toBe(0);

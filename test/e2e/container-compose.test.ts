@@ -89,7 +89,7 @@ const images = async (): Promise<Record<string, string>> => ({
   SAMPLE_IMAGE: await imageOf('demo'),
 });
 
-describe.skipIf(!hasCompose)(`docker compose up ${composeReason}`, () => {
+describe.skipIf(!hasCompose)(`docker compose up${composeReason}`, () => {
   const project = `guest-token-proxy-test-${process.pid}`;
   const sample = ['--project-name', project, '--env-file', 'deploy/sample-app/sample.env'];
   let variables: Record<string, string> = {};
@@ -132,7 +132,7 @@ describe.skipIf(!hasCompose)(`docker compose up ${composeReason}`, () => {
     expect(output).toMatch(/^guest_token_redis_up 1$/m);
   });
 
-  it.skipIf(!hasChromium)(`shows a signed-in user the rows of their own tenant ${chromiumReason}`, async () => {
+  it.skipIf(!hasChromium)(`shows a signed-in user the rows of their own tenant${chromiumReason}`, async () => {
     const browser = await launchChromium();
     try {
       const page = await browser.newPage({ ignoreHTTPSErrors: true });
@@ -153,7 +153,7 @@ describe.skipIf(!hasCompose)(`docker compose up ${composeReason}`, () => {
   });
 });
 
-describe.skipIf(!hasCompose)(`docker compose up proxy with missing settings ${composeReason}`, () => {
+describe.skipIf(!hasCompose)(`docker compose up proxy with missing settings${composeReason}`, () => {
   const folder = mkdtempSync(join(tmpdir(), 'guest-token-compose-'));
   const project = `guest-token-proxy-missing-${process.pid}`;
   afterAll(() => rmSync(folder, { recursive: true, force: true }));

@@ -6,7 +6,15 @@ import { join } from 'node:path';
 import { randomBytes, randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startSimulatedDatabrain, type SimulatedDatabrain } from '../../demo/databrain/start-simulated-databrain.ts';
-import { docker, engineTitle, filesIn, imageOf, noEngine, startContainer, type Container } from '../support/docker.ts';
+import {
+  docker,
+  engineReason,
+  filesIn,
+  imageOf,
+  hasEngine,
+  startContainer,
+  type Container,
+} from '../support/docker.ts';
 import { signToken } from '../support/sign-token.ts';
 
 const megabyte = 1024 * 1024;
@@ -42,7 +50,7 @@ const hardened = [
   ['--pids-limit', '64'],
 ].flat();
 
-describe.skipIf(noEngine !== undefined)(engineTitle('the container image'), () => {
+describe.skipIf(!hasEngine)(`the container image${engineReason}`, () => {
   const apiKey = randomUUID();
   const jwtSecret = randomBytes(48).toString('base64url');
   let image: string;

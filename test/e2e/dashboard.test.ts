@@ -9,9 +9,10 @@ import { startLoad, type Load } from '../../bench/lifecycle/load.ts';
 import { alertRules, panels, recordingRules } from '../contract/metric-documents.ts';
 import { redisIsInstalled, startRedisServer, type RedisServer } from '../support/redis-server.ts';
 import { programPath } from '../support/program-path.ts';
+import { needs } from '../support/needs.ts';
 
 const canRun = prometheusIsInstalled && redisIsInstalled;
-const reason = canRun ? '' : ' (needs prometheus and redis-server)';
+const reason = needs(canRun, 'prometheus', 'redis-server');
 
 /** Empty unless something is configured or has gone wrong that this run has not. */
 const quiet = /^(Age|Downloads) of issuers’ keys|^Shadow policy|^Secrets in stores|^Refusals by reason/;

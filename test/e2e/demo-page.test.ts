@@ -5,7 +5,7 @@ import { chromiumReason, hasChromium, launchChromium } from '../support/chromium
 import { startDemo, type DemoProcess } from '../support/demo-process.ts';
 import { until } from '../support/until.ts';
 
-describe.skipIf(!hasChromium)(`the demo's page ${chromiumReason}`, () => {
+describe.skipIf(!hasChromium)(`the demo's page${chromiumReason}`, () => {
   let demo: DemoProcess;
   let browser: Browser;
   let page: Page;

@@ -7,8 +7,11 @@ import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { startSimulatedDatabrain, type SimulatedDatabrain } from '../../demo/databrain/start-simulated-databrain.ts';
 import { isClosed, startDemo, type DemoProcess } from '../support/demo-process.ts';
+import { needs } from '../support/needs.ts';
 
 const hasCurl = spawnSync('curl', ['--version']).status === 0;
+/** The proxy's process is found by /proc. */
+const isLinux = process.platform === 'linux';
 const uuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
 const running: DemoProcess[] = [];
@@ -34,11 +37,14 @@ async function sendPrinted(demo: DemoProcess): Promise<{ readonly token?: string
 }
 
 describe('the demo', () => {
-  it.skipIf(!hasCurl)('prints a curl line that returns a guest token when pasted (needs curl)', async () => {
-    const line = await start().line('curl ');
-    const output = execFileSync('sh', ['-c', line], { encoding: 'utf8' });
-    expect((JSON.parse(output) as { token: string }).token).toMatch(uuid);
-  });
+  it.skipIf(!hasCurl)(
+    `prints a curl line that returns a guest token when pasted${needs(hasCurl, 'curl')}`,
+    async () => {
+      const line = await start().line('curl ');
+      const output = execFileSync('sh', ['-c', line], { encoding: 'utf8' });
+      expect((JSON.parse(output) as { token: string }).token).toMatch(uuid);
+    },
+  );
 
   it.each(['SIGINT', 'SIGTERM', 'SIGHUP'] as const)(
     'ends with exit code 0 on %s, and so does all it started',
@@ -83,21 +89,18 @@ describe('the demo', () => {
     expect(await isClosed(proxyUrl, 3_000)).toBe(true);
   });
 
-  it.skipIf(process.platform !== 'linux')(
-    'ends with exit code 1 and says why when the proxy dies (finds it by /proc: needs Linux)',
-    async () => {
-      const demo = start();
-      const pageUrl = await demo.pageUrl();
-      await demo.line('curl ');
-      const { pid } = demo.child;
-      const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ');
-      expect(children).toHaveLength(1);
-      process.kill(Number(children[0]), 'SIGKILL');
-      expect(await demo.ended).toBe(1);
-      expect(demo.output()).toContain('The proxy ended (signal SIGKILL)');
-      expect(await isClosed(pageUrl, 0)).toBe(true);
-    },
-  );
+  it.skipIf(!isLinux)(`ends with exit code 1 and says why when the proxy dies${needs(isLinux, 'Linux')}`, async () => {
+    const demo = start();
+    const pageUrl = await demo.pageUrl();
+    await demo.line('curl ');
+    const { pid } = demo.child;
+    const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ');
+    expect(children).toHaveLength(1);
+    process.kill(Number(children[0]), 'SIGKILL');
+    expect(await demo.ended).toBe(1);
+    expect(demo.output()).toContain('The proxy ended (signal SIGKILL)');
+    expect(await isClosed(pageUrl, 0)).toBe(true);
+  });
 
   it('takes another port when the usual one is in use', async () => {
     const occupant = createServer();

@@ -5,6 +5,7 @@ import { isInstalled } from '../../bench/lifecycle/fronts.ts';
 import { runScenario, scenarios, type ScenarioName } from '../../bench/lifecycle/scenarios.ts';
 import { redisIsInstalled, redisReason } from '../support/redis-server.ts';
 import { programPath } from '../support/program-path.ts';
+import { needs } from '../support/needs.ts';
 
 const fronts = { haproxy: isInstalled('haproxy'), nginx: isInstalled('nginx') };
 
@@ -21,7 +22,7 @@ describe.skipIf(!redisIsInstalled)(`under 200 requests a second${redisReason}`, 
     const { front } = scenarios[name];
     const isReady = fronts[front];
     it.skipIf(!isReady)(
-      `${title} loses nothing${isReady ? '' : ` (${front} is not installed)`}`,
+      `${title} loses nothing${needs(isReady, front)}`,
       async () => {
         const program = programPath();
         const { load } = await runScenario(name, { program, requestsPerSecond: 200, settleMs: 500, drainSeconds: 2 });

@@ -176,7 +176,7 @@ describe('the playground on the admin listener', () => {
   });
 });
 
-describe.skipIf(!hasChromium)(`the playground's page ${chromiumReason}`, () => {
+describe.skipIf(!hasChromium)(`the playground's page${chromiumReason}`, () => {
   let browser: Browser;
   let page: Page;
   const violations: string[] = [];

@@ -18,6 +18,7 @@ import {
   startRedisServer,
   type RedisServer,
 } from '../support/redis-server.ts';
+import { needs } from '../support/needs.ts';
 
 const canMakeCertificates = spawnSync('openssl', ['version']).status === 0;
 
@@ -90,28 +91,30 @@ describe.skipIf(!redisIsInstalled)(`other ways to reach Redis${redisReason}`, ()
     expect(String(await master.ask('INFO', 'keyspace'))).toContain('db1:');
   });
 
-  describe.skipIf(!canMakeCertificates)('TLS, but not to a server whose certificate nobody vouches for', () => {
-    const [cert, key] = [join(folder, 'cert.pem'), join(folder, 'key.pem')];
-    const tls = [
-      '--tls-cert-file',
-      cert,
-      '--tls-key-file',
-      key,
-      '--tls-ca-cert-file',
-      cert,
-      '--tls-auth-clients',
-      'no',
-    ];
+  describe.skipIf(!canMakeCertificates)(
+    `TLS, but not to a server whose certificate nobody vouches for${needs(canMakeCertificates, 'openssl')}`,
+    () => {
+      const [cert, key] = [join(folder, 'cert.pem'), join(folder, 'key.pem')];
+      const tls = [
+        '--tls-cert-file',
+        cert,
+        '--tls-key-file',
+        key,
+        '--tls-ca-cert-file',
+        cert,
+        '--tls-auth-clients',
+        'no',
+      ];
 
-    beforeAll(() => {
-      const subject = ['-subj', '/CN=localhost', '-addext', 'subjectAltName=DNS:localhost,IP:127.0.0.1'];
-      const keyPair = ['req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-days', '2', '-keyout', key, '-out', cert];
-      execFileSync('openssl', [...keyPair, ...subject], { stdio: 'ignore' });
-    });
+      beforeAll(() => {
+        const subject = ['-subj', '/CN=localhost', '-addext', 'subjectAltName=DNS:localhost,IP:127.0.0.1'];
+        const keyPair = ['req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-days', '2', '-keyout', key, '-out', cert];
+        execFileSync('openssl', [...keyPair, ...subject], { stdio: 'ignore' });
+      });
 
-    /** What a process of its own, with these variables, says of the server: its first state, or that it came up. */
-    const stateIn = async (url: string, env: Record<string, string>): Promise<string> => {
-      const script = `
+      /** What a process of its own, with these variables, says of the server: its first state, or that it came up. */
+      const stateIn = async (url: string, env: Record<string, string>): Promise<string> => {
+        const script = `
         import { connectRedis } from './src/redis/redis-link.ts';
         import { parseRedisUrl } from './src/redis/redis-address.ts';
         import { systemClock } from './src/clock.ts';
@@ -124,53 +127,54 @@ describe.skipIf(!redisIsInstalled)(`other ways to reach Redis${redisReason}`, ()
         console.log(reported.at(-1));
         link.close();
       `;
-      const { stdout } = await promisify(execFile)(
-        process.execPath,
-        ['--no-warnings', '--input-type=module', '-e', script],
-        {
-          env: { PATH: process.env['PATH'], ...env },
-        },
-      );
-      return stdout.trim();
-    };
+        const { stdout } = await promisify(execFile)(
+          process.execPath,
+          ['--no-warnings', '--input-type=module', '-e', script],
+          {
+            env: { PATH: process.env['PATH'], ...env },
+          },
+        );
+        return stdout.trim();
+      };
 
-    const expectVerifiedTls = async (url: string): Promise<void> => {
-      const [refused, refusedToo, accepted] = await Promise.all([
-        stateIn(url, {}),
-        stateIn(url, { NODE_TLS_REJECT_UNAUTHORIZED: '0' }),
-        stateIn(url, { NODE_EXTRA_CA_CERTS: cert }),
-      ]);
-      expect(refused).toMatch(/^down: (DEPTH_ZERO_SELF_SIGNED_CERT|connection failed)$/);
-      expect(refusedToo).toBe(refused);
-      expect(accepted).toBe('up: answers');
-    };
+      const expectVerifiedTls = async (url: string): Promise<void> => {
+        const [refused, refusedToo, accepted] = await Promise.all([
+          stateIn(url, {}),
+          stateIn(url, { NODE_TLS_REJECT_UNAUTHORIZED: '0' }),
+          stateIn(url, { NODE_EXTRA_CA_CERTS: cert }),
+        ]);
+        expect(refused).toMatch(/^down: (DEPTH_ZERO_SELF_SIGNED_CERT|connection failed)$/);
+        expect(refusedToo).toBe(refused);
+        expect(accepted).toBe('up: answers');
+      };
 
-    it('one server', async () => {
-      const server = await start(tls);
-      await expectVerifiedTls(`rediss://localhost:${server.port}`);
-    });
+      it('one server', async () => {
+        const server = await start(tls);
+        await expectVerifiedTls(`rediss://localhost:${server.port}`);
+      });
 
-    it('Sentinel', async () => {
-      const master = await start(tls);
-      const port = await freePort();
-      const file = join(folder, 'sentinel-tls.conf');
-      writeFileSync(
-        file,
-        [
-          'port 0',
-          `tls-port ${port}`,
-          'bind 127.0.0.1',
-          `tls-cert-file ${cert}`,
-          `tls-key-file ${key}`,
-          `tls-ca-cert-file ${cert}`,
-          'tls-auth-clients no',
-          'tls-replication yes',
-          `sentinel monitor mymaster 127.0.0.1 ${master.port} 1`,
-          '',
-        ].join('\n'),
-      );
-      await start([file, '--sentinel', '--tls-ca-cert-file', cert], port);
-      await expectVerifiedTls(`rediss+sentinel://localhost:${port}/mymaster`);
-    });
-  });
+      it('Sentinel', async () => {
+        const master = await start(tls);
+        const port = await freePort();
+        const file = join(folder, 'sentinel-tls.conf');
+        writeFileSync(
+          file,
+          [
+            'port 0',
+            `tls-port ${port}`,
+            'bind 127.0.0.1',
+            `tls-cert-file ${cert}`,
+            `tls-key-file ${key}`,
+            `tls-ca-cert-file ${cert}`,
+            'tls-auth-clients no',
+            'tls-replication yes',
+            `sentinel monitor mymaster 127.0.0.1 ${master.port} 1`,
+            '',
+          ].join('\n'),
+        );
+        await start([file, '--sentinel', '--tls-ca-cert-file', cert], port);
+        await expectVerifiedTls(`rediss+sentinel://localhost:${port}/mymaster`);
+      });
+    },
+  );
 });

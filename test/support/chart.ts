@@ -4,23 +4,24 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseAllDocuments } from 'yaml';
+import { needs } from './needs.ts';
 
 export const chartFolder = 'deploy/helm/guest-token-proxy';
 
 /** helm believes in an old Kubernetes unless it is told. */
 const kubernetesVersion = '1.34.0';
 
-const missing = [
-  ['helm', ['version']],
-  ['kubernetes-validate', ['--help']],
-].filter(([program, args]) => spawnSync(program as string, args as string[]).status !== 0);
+const missing = (
+  [
+    ['helm', ['version']],
+    ['kubernetes-validate', ['--help']],
+  ] as const
+).filter(([program, args]) => spawnSync(program, args).status !== 0);
 
 /** For `describe.skipIf(!hasChartTools)`. */
 export const hasChartTools = missing.length === 0;
 /** Behind the title of a test that is skipped without them. */
-export const chartReason = hasChartTools
-  ? ''
-  : `(needs ${missing.map(([program]) => program as string).join(' and ')})`;
+export const chartReason = needs(hasChartTools, ...missing.map(([program]) => program));
 
 export interface Resource {
   readonly apiVersion: string;

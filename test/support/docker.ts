@@ -4,6 +4,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { needs } from './needs.ts';
 
 const run = promisify(execFile);
 
@@ -13,17 +14,13 @@ export async function docker(...args: readonly string[]): Promise<string> {
   return `${stdout}${stderr}`.trim();
 }
 
-function findEngine(): string | undefined {
-  if (process.platform !== 'linux') return 'containers share the network of a Linux host here';
-  const version = spawnSync('docker', ['version', '--format', '{{.Server.Version}}'], { timeout: 10_000 });
-  return version.status === 0 ? undefined : 'no Docker engine can be reached';
-}
+/** For `describe.skipIf(!hasEngine)`: containers share the network of the host in these tests, so it must be Linux. */
+export const hasEngine: boolean =
+  process.platform === 'linux' &&
+  spawnSync('docker', ['version', '--format', '{{.Server.Version}}'], { timeout: 10_000 }).status === 0;
 
-/** Why tests that run containers must be skipped; undefined if they need not. */
-export const noEngine: string | undefined = findEngine();
-
-/** A test's title, with the reason if it is skipped. */
-export const engineTitle = (title: string): string => (noEngine === undefined ? title : `${title} (${noEngine})`);
+/** Behind the title of a test that is skipped without it. */
+export const engineReason = needs(hasEngine, 'a Docker engine');
 
 /** The image given by the environment variable, or one built here from the Dockerfile's target. */
 export async function imageOf(target: 'runtime' | 'demo'): Promise<string> {
@@ -37,10 +34,10 @@ export async function imageOf(target: 'runtime' | 'demo'): Promise<string> {
 const composeVersion = spawnSync('docker', ['compose', 'version'], { encoding: 'utf8', timeout: 10_000 });
 
 /** For `describe.skipIf(!hasCompose)`: an engine, and Compose as its plugin. */
-export const hasCompose: boolean = noEngine === undefined && composeVersion.status === 0;
+export const hasCompose: boolean = hasEngine && composeVersion.status === 0;
 
 /** Behind the title of a test that is skipped without it. */
-export const composeReason = hasCompose ? '' : `(${noEngine ?? 'there is no docker compose'})`;
+export const composeReason = needs(hasCompose, hasEngine ? 'docker compose' : 'a Docker engine');
 
 /** Runs `docker compose …args` in the repository's root; its exit code, and both its streams. */
 export async function runCompose(

@@ -7,10 +7,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ask, freePort } from './program.ts';
 import { until } from './until.ts';
+import { needs } from './needs.ts';
 
 export const tinyproxyIsInstalled = spawnSync('tinyproxy', ['-v']).status === 0;
 /** Appended to the titles of tests that are skipped without it. */
-export const tinyproxyReason = tinyproxyIsInstalled ? '' : ' (skipped: tinyproxy is not installed)';
+export const tinyproxyReason = needs(tinyproxyIsInstalled, 'tinyproxy');
 
 export interface Tinyproxy {
   readonly url: string;

@@ -5,10 +5,11 @@ import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { Redis } from 'ioredis';
+import { needs } from './needs.ts';
 
 export const redisIsInstalled = spawnSync('redis-server', ['--version']).status === 0;
 /** Appended to the titles of tests that are skipped without it. */
-export const redisReason = redisIsInstalled ? '' : ' (skipped: redis-server is not installed)';
+export const redisReason = needs(redisIsInstalled, 'redis-server');
 
 /** A port that was free a moment ago. */
 export const freePort = async (): Promise<number> => {
