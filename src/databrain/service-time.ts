@@ -12,7 +12,10 @@ export interface ServiceTime {
   readonly turnMs: () => number;
 }
 
-/** The weight of one call: calls that take longer count only when there are many, so that a busy moment is soon forgotten. */
+/** So many calls must have ended before anything is known: the shortest of them, as the first ones open connections. */
+const firstCalls = 10;
+
+/** The weight of one call after that: calls that take longer count only when there are many, so that a busy moment is soon forgotten. */
 const weight = { longer: 0.05, shorter: 0.5 };
 
 /** A call hangs when it has run for so long, and for four times as long as calls take. */
@@ -21,6 +24,15 @@ const hangsAfterMs = 500;
 export function createServiceTime(clock: Pick<Clock, 'monotonic'>): ServiceTime {
   const running = new Set<{ readonly since: number }>();
   let callMs = 0;
+  let ended = 0;
+  let shortestMs = Infinity;
+
+  const learn = (tookMs: number): void => {
+    ended += 1;
+    shortestMs = Math.min(shortestMs, tookMs);
+    if (ended === firstCalls) callMs = shortestMs;
+    else if (ended > firstCalls) callMs += (tookMs > callMs ? weight.longer : weight.shorter) * (tookMs - callMs);
+  };
 
   return {
     running: () => running.size,
@@ -30,8 +42,7 @@ export function createServiceTime(clock: Pick<Clock, 'monotonic'>): ServiceTime 
       running.add(call);
       return () => {
         running.delete(call);
-        const tookMs = clock.monotonic() - call.since;
-        callMs += (tookMs > callMs ? weight.longer : weight.shorter) * (tookMs - callMs);
+        learn(clock.monotonic() - call.since);
       };
     },
     turnMs: () => {
