@@ -7,8 +7,11 @@ export default defineConfig({
     reporters: ['default', './test/support/count-reporter.ts'],
     silent: 'passed-only',
     slowTestThreshold: 5_000,
+    testTimeout: 30_000,
+    hookTimeout: 60_000,
     projects: [
       {
+        extends: true,
         // One process for all files: nothing here changes what files share.
         test: {
           name: 'quick',
@@ -20,34 +23,31 @@ export default defineConfig({
         },
       },
       {
+        extends: true,
         test: {
           name: 'contract',
           include: ['test/contract/**/*.test.ts'],
           maxWorkers: 3,
           sequence: { groupOrder: 2 },
-          testTimeout: 30_000,
-          hookTimeout: 60_000,
         },
       },
       {
+        extends: true,
         test: {
           name: 'fault',
           include: ['test/fault/**/*.test.ts'],
           maxWorkers: 3,
           sequence: { groupOrder: 3 },
-          testTimeout: 30_000,
-          hookTimeout: 60_000,
         },
       },
       {
+        extends: true,
         test: {
           name: 'e2e',
           include: ['test/e2e/**/*.test.ts'],
           globalSetup: './test/support/build-program.ts',
           maxWorkers: 5,
           sequence: { groupOrder: 4 },
-          testTimeout: 30_000,
-          hookTimeout: 60_000,
         },
       },
     ],

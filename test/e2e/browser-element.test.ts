@@ -117,8 +117,9 @@ describe.skipIf(!hasChromium)(`<guest-token-dashboard>${chromiumReason}`, () => 
     await opened.advance(0.12 * hour);
     await until(async () => (await opened.told()).length === 3);
     opened.server.script(refusal(403, 'ACCESS_DENIED'));
-    await opened.page.clock.runFor(0.74 * hour);
-    await opened.advance(0.12 * hour);
+    // The second renewal is due between 1.5 and 1.7 hours after the start.
+    await opened.page.clock.runFor(0.6 * hour);
+    await opened.advance(0.26 * hour);
     await isShown(opened, 'The sentence of ACCESS_DENIED. (request-1)');
     expect(await opened.told()).toEqual([
       'error UPSTREAM_UNAVAILABLE,request-1,false',

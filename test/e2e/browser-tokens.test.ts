@@ -406,6 +406,7 @@ describe.skipIf(!hasChromium)(`the tokens of a page${chromiumReason}`, () => {
     opened.server.script(refusal(503, 'UPSTREAM_UNAVAILABLE', { 'retry-after': '300' }));
     await opened.run('lab.tokens = lab.create(), lab.got = lab.tokens.get().catch(({ code }) => code), 0');
     await until(() => opened.server.asked.length === 1);
+    await opened.run('lab.settled()');
     await opened.page.clock.runFor(31_000);
     expect(await opened.run('lab.got')).toBe('UPSTREAM_UNAVAILABLE');
     expect(opened.server.asked).toHaveLength(1);

@@ -8,6 +8,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { startSimulatedDatabrain, type SimulatedDatabrain } from '../../demo/databrain/start-simulated-databrain.ts';
 import { programPath } from '../support/program-path.ts';
 import { startProgram, type Answer, type Program } from '../support/program.ts';
+import { shortestMs } from '../support/shortest.ts';
 import { signToken } from '../support/sign-token.ts';
 
 const oldSecret = 'the first secret of this test, 32 bytes or more'.replace(',', '');
@@ -183,13 +184,17 @@ describe('on SIGTERM', () => {
   });
 
   it('exits at once on a second signal', async () => {
-    const running = await start(databrain, { SHUTDOWN_DRAIN_SECONDS: '30' });
-    running.signal('SIGTERM');
-    await eventually(() => running.lines().some(({ message }) => message === 'stopping'));
-    const began = Date.now();
-    running.signal('SIGINT');
-    expect(await running.exited).not.toBeNull();
-    expect(Date.now() - began).toBeLessThan(2_000);
+    const ms = await shortestMs(2_000, async () => {
+      const running = await start(databrain, { SHUTDOWN_DRAIN_SECONDS: '30' });
+      running.signal('SIGTERM');
+      await eventually(() => running.lines().some(({ message }) => message === 'stopping'));
+      const began = performance.now();
+      running.signal('SIGINT');
+      // Not 0, with which draining ends.
+      expect(await running.exited).toBe(1);
+      return performance.now() - began;
+    });
+    expect(ms).toBeLessThan(2_000);
   });
 });
 
@@ -234,7 +239,8 @@ describe('a changed policy', () => {
       );
     replaceFile(running, 'policy.yaml', both('policy-a'));
     running.signal('SIGHUP');
-    await eventually(() => running.lines().some(({ message }) => message === 'the policy was reloaded'));
+    const reloads = (): number => running.lines().filter(({ message }) => message === 'the policy was reloaded').length;
+    await eventually(() => reloads() === 1);
     const from = databrain.requests.length;
     const answers: Promise<Answer>[] = [];
     for (let round = 0; round < 6; round += 1) {
@@ -242,7 +248,7 @@ describe('a changed policy', () => {
         answers.push(running.ask({ headers: bearer(oldSecret, { sub: `u${round}-${i}` }) }));
       replaceFile(running, 'policy.yaml', both(round % 2 === 0 ? 'policy-b' : 'policy-a'));
       running.signal('SIGHUP');
-      await new Promise((resolve) => setTimeout(resolve, 30));
+      await eventually(() => reloads() === round + 2);
     }
     for (const answer of await Promise.all(answers)) expect(answer.status).toBe(200);
     const seen = databrain.requests
