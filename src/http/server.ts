@@ -63,7 +63,16 @@ export function createServer({
     genReqId: (request) => requestIdOf(request.headers),
     forceCloseConnections: 'idle',
     return503OnClosing: false,
-    ajv: { customOptions: { removeAdditional: false, coerceTypes: false, useDefaults: false, allErrors: false } },
+    ajv: {
+      customOptions: {
+        removeAdditional: false,
+        coerceTypes: false,
+        useDefaults: false,
+        allErrors: false,
+        meta: false,
+        validateSchema: false,
+      },
+    },
     routerOptions: { caseSensitive: true, ignoreTrailingSlash: false },
     // A malformed URL runs no hook, so call the first step here.
     frameworkErrors: (error, request, reply) => {

@@ -46,6 +46,8 @@ const network = (parts: readonly number[], groups: number, length: number): stri
 
 /** The keys under which a client address is counted. Addresses that carry an IPv4 address count as that one. */
 export function toAddressKeys(address: string | undefined): AddressKeys {
+  // An IPv4 address has one spelling only, and this runs for every request.
+  if (address !== undefined && isIP(address) === 4) return { key: address, site: undefined };
   const parsed = parse(address);
   if (parsed === undefined) return unreadable;
   if (parsed instanceof ipaddr.IPv4) return { key: parsed.toString(), site: undefined };

@@ -104,7 +104,17 @@ function toProblem(error: ErrorObject, document: YamlDocument): Problem | undefi
   };
 }
 
-const ajv = new Ajv({ strict: true, allowUnionTypes: true, allErrors: true, verbose: true, ownProperties: true });
+/** Compiled at every start and used once or twice, so the code it makes is not optimised. A test holds the schema to its own. */
+const ajv = new Ajv({
+  strict: true,
+  allowUnionTypes: true,
+  allErrors: true,
+  verbose: true,
+  ownProperties: true,
+  meta: false,
+  validateSchema: false,
+  code: { optimize: false },
+});
 const validate = ajv.compile(policySchema);
 
 /** Everything about the structure that is wrong; empty if the document has the structure of a policy. */

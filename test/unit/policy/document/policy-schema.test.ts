@@ -3,7 +3,9 @@ import { Ajv } from 'ajv';
 import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import { parseStrictYaml } from '../../../../src/strict-yaml.ts';
+import { policySchema } from '../../../../src/policy/document/policy-schema.ts';
 import { structureProblems } from '../../../../src/policy/document/structure-problems.ts';
+import { upstreamBodySchema } from '../../../../src/policy/upstream-request.ts';
 import { ConfigurationError } from '../../../../src/problem.ts';
 import { loadCase, policyText, readCases } from '../../../policy/policy-case.ts';
 
@@ -46,4 +48,13 @@ describe('policy.schema.json', () => {
     expect(verdicts.filter((accepted) => accepted).length).toBeGreaterThan(100);
     expect(verdicts.filter((accepted) => !accepted).length).toBeGreaterThan(40);
   });
+});
+
+// The service compiles both without this check, which would cost every start more than the compiling.
+it.each([
+  ['the policy file', policySchema],
+  ['the body that goes upstream', upstreamBodySchema],
+])('the schema of %s is a valid JSON Schema', (_what, schema) => {
+  const ajv = new Ajv({ strict: true, allowUnionTypes: true });
+  expect(ajv.validateSchema(schema), ajv.errorsText()).toBe(true);
 });
