@@ -1,6 +1,7 @@
 // diff: what a change of policy changes for given claims, and whether it gives more or less.
 import { readdirSync, statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import { claimsPresets } from '../policy/trial/claims-presets.ts';
 import { diffPolicies, type DiffSample, type FieldChange, type SampleDiff } from '../policy/trial/policy-diff.ts';
 import { loadPolicyTests } from '../policy/trial/policy-test-document.ts';
 import { ConfigurationError } from '../problem.ts';
@@ -33,7 +34,23 @@ function samplesOfFile(path: string, context: CommandContext): readonly DiffSamp
   return tests.map(({ name, claims, dataApp }) => ({ name, claims, dataApp }));
 }
 
+/** `presets`: all of them; `preset:okta`: that one. Throws ConfigurationError for a name that is none. */
+function samplesOfPresets(argument: string): readonly DiffSample[] {
+  const wanted = argument.slice('preset:'.length);
+  const chosen = claimsPresets.filter(({ name }) => argument === 'presets' || name === wanted);
+  if (chosen.length > 0) return chosen.map(({ title, claims }) => ({ name: title, claims }));
+  const names = claimsPresets.map(({ name }) => name).join(', ');
+  throw new ConfigurationError([
+    {
+      location: '--claims',
+      problem: 'there is no such preset',
+      fix: `Use preset: with one of ${names}; or presets for all`,
+    },
+  ]);
+}
+
 async function samplesOf(argument: string, context: CommandContext): Promise<readonly DiffSample[]> {
+  if (argument === 'presets' || argument.startsWith('preset:')) return samplesOfPresets(argument);
   if (argument === '-') return samplesOfJson(await context.stdin(), 'standard input');
   if (argument.trimStart().startsWith('{')) return samplesOfJson(argument, 'the claims');
   const isFolder = statSync(resolve(context.cwd, argument), { throwIfNoEntry: false })?.isDirectory() === true;
@@ -49,7 +66,7 @@ const shown = (change: FieldChange, side: 'before' | 'after'): string =>
 
 const textLines = (diffs: readonly SampleDiff[]): readonly string[] =>
   diffs.flatMap(({ name, dataApp, changes }) => [
-    `${name} (${dataApp})`,
+    `${name} (${dataApp || 'no data app named'})`,
     ...changes.map(
       (change) =>
         `  ${change.direction.padEnd(8)}  ${change.path}: ${shown(change, 'before')} → ${shown(change, 'after')}`,
@@ -69,7 +86,7 @@ const markdownLines = (diffs: readonly SampleDiff[]): readonly string[] => [
     changes.map((change) => {
       const values = [shown(change, 'before'), shown(change, 'after')].map((value) => `\`${cell(value)}\``).join(' | ');
       const direction = change.direction === 'wider' ? '**wider**' : change.direction;
-      return `| ${cell(name)} | ${cell(dataApp)} | \`${cell(change.path)}\` | ${values} | ${direction} |`;
+      return `| ${cell(name)} | ${cell(dataApp || 'none named')} | \`${cell(change.path)}\` | ${values} | ${direction} |`;
     }),
   ),
 ];
@@ -77,8 +94,8 @@ const markdownLines = (diffs: readonly SampleDiff[]): readonly string[] => [
 export const diffCommand: Command = {
   name: 'diff',
   summary: 'shows what a change of policy changes for given claims',
-  help: `Usage: guest-token-proxy diff --policy <old> --with <new> --claims <file, folder, JSON or ->… [--data-app <name>]
-                                [--json | --markdown] [--fail-on wider]
+  help: `Usage: guest-token-proxy diff --policy <old> --with <new> --claims <file, folder, JSON, preset or ->… [--data-app <name>]
+                                [--json | --markdown] [--fail-on wider | changed]
 
 Decides by both policies for every set of claims and shows each field of the body that differs, and whether the new
 policy gives more (wider), less (narrower) or something else (changed). Needs no keys, no secrets. Mints nothing.
@@ -86,11 +103,12 @@ policy gives more (wider), less (narrower) or something else (changed). Needs no
   --policy    the policy as it is
   --with      the policy as it would be
   --claims    a JSON object or list of them, a file with one, a file of policy tests, a folder of both, or - for
-              standard input; may be given several times
+              standard input; preset:<name> for the token shape of an identity provider, presets for all of them;
+              may be given several times
   --data-app  only this data app (default: all, or the one that a policy test names)
   --json      for machines
   --markdown  a table for a pull request
-  --fail-on   wider: exit code 1 if anything is wider
+  --fail-on   wider: exit code 1 if anything is wider; changed: also if the direction of anything cannot be decided
 
 Settings: TOKEN_MAX_LIFETIME_SECONDS. Exit code 0 otherwise, also when something differs; 78 if a file does not load.
 `,
@@ -113,7 +131,8 @@ Settings: TOKEN_MAX_LIFETIME_SECONDS. Exit code 0 otherwise, also when something
     if (policy === undefined || other === undefined) return usage('--policy and --with are needed');
     if (claims === undefined) return usage('--claims is missing');
     if (json && markdown) return usage('give either --json or --markdown');
-    if (failOn !== undefined && failOn !== 'wider') return usage('--fail-on takes wider only');
+    if (failOn !== undefined && failOn !== 'wider' && failOn !== 'changed')
+      return usage('--fail-on takes wider or changed');
 
     try {
       const samples = (await Promise.all(claims.map((argument) => samplesOf(argument, context)))).flat();
@@ -124,8 +143,10 @@ Settings: TOKEN_MAX_LIFETIME_SECONDS. Exit code 0 otherwise, also when something
       if (json) context.out(`${JSON.stringify(diffs, null, 2)}\n`);
       else if (diffs.length === 0) context.out(`${nothing}\n`);
       else context.out(`${(markdown ? markdownLines(diffs) : textLines(diffs)).join('\n')}\n`);
-      const isWider = diffs.some(({ changes }) => changes.some(({ direction }) => direction === 'wider'));
-      return failOn === 'wider' && isWider ? exitCode.checkFailed : exitCode.ok;
+      const fails = (direction: FieldChange['direction']): boolean =>
+        direction === 'wider' ? failOn !== undefined : direction === 'changed' && failOn === 'changed';
+      const hasFailed = diffs.some(({ changes }) => changes.some(({ direction }) => fails(direction)));
+      return hasFailed ? exitCode.checkFailed : exitCode.ok;
     } catch (error) {
       if (!(error instanceof ConfigurationError)) throw error;
       context.err(`${error.message}\n`);

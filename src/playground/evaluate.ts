@@ -8,7 +8,7 @@ import { coveredPercent } from '../policy/trial/coverage.ts';
 import { explain, type Explanation } from '../policy/trial/explain.ts';
 import { loadPolicyTests } from '../policy/trial/policy-test-document.ts';
 import { runPolicyTests, type PolicyTestRun } from '../policy/trial/policy-test-run.ts';
-import { treeDifferences, type TreeDifference } from '../policy/tree-difference.ts';
+import { compareTrials, type FieldChange } from '../policy/trial/policy-diff.ts';
 import { ConfigurationError, type Problem } from '../problem.ts';
 
 export interface PlaygroundInput {
@@ -46,8 +46,8 @@ export interface PlaygroundTest {
 export interface PlaygroundResult extends Trial {
   readonly dataApps: readonly string[];
   readonly other?: Trial & {
-    /** Paths of the body with both values; absent while one of the two gives no body. */
-    readonly differences?: readonly TreeDifference[];
+    /** What the second gets otherwise than the first, and whether it is more; absent if one of the policies does not load. */
+    readonly changes?: readonly FieldChange[];
   };
   readonly tests?: {
     readonly problems: readonly PlacedProblem[];
@@ -138,10 +138,11 @@ export function createEvaluate(limits: PlaygroundLimits): Evaluate {
       another.loaded && comparesAnything
         ? explain(another.loaded, input.otherClaims ?? input.claims, input.dataApp, nowMs)
         : undefined;
-    const differences =
-      explanation.body === undefined || otherExplanation?.body === undefined
-        ? undefined
-        : [...treeDifferences(explanation.body, otherExplanation.body)];
+    const { claims, otherClaims = claims, dataApp } = input;
+    const changes =
+      another.loaded && comparesAnything
+        ? compareTrials({ policy, claims, dataApp }, { policy: another.loaded, claims: otherClaims, dataApp }, nowMs)
+        : undefined;
     return {
       problems: policy.lint.map(toPlaced('warning')),
       dataApps: [...policy.dataApps.keys()],
@@ -150,7 +151,7 @@ export function createEvaluate(limits: PlaygroundLimits): Evaluate {
         other: {
           problems: another.problems,
           ...(otherExplanation && { explanation: otherExplanation }),
-          ...(differences && { differences }),
+          ...(changes && { changes }),
         },
       }),
       ...(input.tests !== undefined && input.tests.trim() !== '' && { tests: testsOf(policy, input.tests) }),

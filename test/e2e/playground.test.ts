@@ -195,6 +195,11 @@ describe.skipIf(!hasChromium)(`the playground's page${chromiumReason}`, () => {
       const content = document.querySelector('#panel-claims > div').shadowRoot.querySelector('.cm-content');
       content.dispatchEvent(new ClipboardEvent('paste', { clipboardData, bubbles: true, cancelable: true }));
     })()`);
+  const differenceRows = async (): Promise<readonly string[]> => {
+    await page.getByRole('tab', { name: 'difference' }).click();
+    const rows = await page.locator('#panel-difference tbody tr').allInnerTexts();
+    return rows.map((row) => row.replaceAll(/\s+/g, ' '));
+  };
   const claims = (more: object): string =>
     JSON.stringify({ org_id: 'acme', role: 'viewer', email_verified: true, ...more }, null, 2);
 
@@ -262,9 +267,27 @@ describe.skipIf(!hasChromium)(`the playground's page${chromiumReason}`, () => {
   it('shows what another user gets instead', async () => {
     await page.locator('[data-tabs=users] [role=tab]').last().click();
     await write('Claims to compare with', claims({ role: 'admin' }));
-    await page.getByRole('tab', { name: 'difference' }).click();
-    const rows = await page.locator('#panel-difference tbody tr').allInnerTexts();
-    expect(rows.map((row) => row.replaceAll(/\s+/g, ' '))).toEqual(['permissions.isEnableDownloadMetrics false true']);
+    expect(await differenceRows()).toEqual(['permissions.isEnableDownloadMetrics false true wider']);
+  });
+
+  it('shows what another policy gives, in the direction that the command diff says', async () => {
+    await page.locator('[data-tabs=users] [role=tab]').last().click();
+    await write('Claims to compare with', '');
+    await page.locator('[data-tabs=files] [role=tab]').last().click();
+    await write('Policy to compare with', policy.replace('expiresIn: 1h', 'expiresIn: 10m'));
+    expect(await differenceRows()).toEqual(['expiryTime 3600000 600000 narrower']);
+    await write('Policy to compare with', policy.replace('clientId: ${claims.org_id}', 'clientId: ${claims.gone}'));
+    expect(await differenceRows()).toEqual(['decision "permit" "deny (expression_failed)" narrower']);
+    await write('Policy to compare with', '');
+    await page.locator('[data-tabs=users] [role=tab]').last().click();
+    await write('Claims to compare with', claims({ role: 'admin' }));
+  });
+
+  it('has the token shape of every provider', async () => {
+    await page.locator('[data-tabs=users] [role=tab]').first().click();
+    await evaluated(() => page.locator('#preset').selectOption({ label: 'Okta' }));
+    expect(await editor('Claims').textContent()).toContain('00uexample1user');
+    await write('Claims', claims({}));
   });
 
   it('offers the keys of the schema', async () => {
@@ -282,6 +305,7 @@ describe.skipIf(!hasChromium)(`the playground's page${chromiumReason}`, () => {
     await page.waitForURL(/#.+/);
     const other = await browser.newPage();
     await other.goto(page.url());
+    await other.locator('body[data-evaluated]').waitFor({ timeout: 10_000 });
     await expect.poll(() => other.locator('#panel-decision').innerText()).toContain('clientId: "acme"');
     await expect.poll(() => other.locator('#panel-difference').textContent()).toContain('isEnableDownloadMetrics');
     await other.close();

@@ -5,6 +5,7 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { explainCommand } from '../../src/commands/explain.ts';
 import { reasons } from '../../src/errors.ts';
+import { claimsPresets } from '../../src/policy/trial/claims-presets.ts';
 import { loadPolicyTests } from '../../src/policy/trial/policy-test-document.ts';
 import { runCommand } from '../support/run-command.ts';
 import { signToken } from '../support/sign-token.ts';
@@ -92,6 +93,11 @@ describe.each(rows.map(([, name = '', reason = '']) => [name, reason] as const))
       expect(headings).toEqual(['Settings', 'In the …', 'Claims', 'The first mistake']);
       expect(page.split('## The first mistake')[1]).toContain(`\`${reason}\``);
       expect(reasons).toContain(reason);
+    });
+
+    it('has a policy that permits the preset of the playground and of diff', async () => {
+      const preset = claimsPresets.find((one) => one.name === name)?.claims ?? {};
+      expect(await verify(sign(preset))).toMatchObject({ verified: true, decision: 'permit' });
     });
 
     it('has settings that take the token of its policy tests, and a policy that permits it', async () => {

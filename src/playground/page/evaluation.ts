@@ -40,8 +40,12 @@ export interface Explanation {
   };
 }
 
-export interface Side {
-  readonly value: unknown;
+/** `before` is the first, `after` the one that it is compared with; absent where it sends nothing. */
+export interface FieldChange {
+  readonly path: string;
+  readonly direction: 'wider' | 'narrower' | 'changed';
+  readonly before?: unknown;
+  readonly after?: unknown;
 }
 
 export interface Answer {
@@ -51,7 +55,7 @@ export interface Answer {
   readonly other?: {
     readonly problems: readonly PlacedMessage[];
     readonly explanation?: Explanation;
-    readonly differences?: readonly { readonly path: string; readonly left?: Side; readonly right?: Side }[];
+    readonly changes?: readonly FieldChange[];
   };
   readonly tests?: {
     readonly problems: readonly PlacedMessage[];

@@ -1,5 +1,6 @@
 // The playground page: five editors in, one question after every pause in typing, three views out.
-import { decodeJwt, presets, readClaims } from './claims.ts';
+import { claimsPresets, type ClaimsPreset } from '../../policy/trial/claims-presets.ts';
+import { decodeJwt, readClaims } from './claims.ts';
 import { createPolicyCompletion } from './complete-policy.ts';
 import { createEditor, type Editor, type PlacedMessage } from './editor.ts';
 import { byId, element } from './elements.ts';
@@ -9,6 +10,12 @@ import { fromFragment, toFragment, type Scratch } from './share.ts';
 import { connectTabs } from './tabs.ts';
 
 const typingPauseMs = 200;
+
+/** A preset as JSON, good for an hour from now. */
+function textOf({ claims }: ClaimsPreset): string {
+  const iat = Math.floor(Date.now() / 1000);
+  return `${JSON.stringify({ ...claims, iat, exp: iat + 3_600 }, null, 2)}\n`;
+}
 
 const getJson = async (path: string): Promise<unknown> => (await fetch(path)).json();
 
@@ -139,13 +146,13 @@ async function start(): Promise<void> {
   const preset = byId('preset') as HTMLSelectElement;
   preset.append(
     element('option', { value: '' }, 'choose …'),
-    ...presets.map(([name]) => element('option', { value: name }, name)),
+    ...claimsPresets.map(({ name, title }) => element('option', { value: name }, title)),
   );
   preset.addEventListener('change', () => {
-    const claims = presets.find(([name]) => name === preset.value)?.[1];
-    if (claims === undefined) return;
+    const chosen = claimsPresets.find(({ name }) => name === preset.value);
+    if (chosen === undefined) return;
     const isOther = !byId('panel-other-claims').hidden;
-    editors[isOther ? 'otherClaims' : 'claims'].setText(`${JSON.stringify(claims(), null, 2)}\n`);
+    editors[isOther ? 'otherClaims' : 'claims'].setText(textOf(chosen));
     preset.value = '';
   });
   dataApp.addEventListener('change', changed);
@@ -160,8 +167,8 @@ async function start(): Promise<void> {
   });
 
   const shared = await fromFragment(location.hash);
-  const [, firstPreset] = presets[0] ?? [];
-  const claims = `${JSON.stringify(firstPreset?.() ?? {}, null, 2)}\n`;
+  const [plain] = claimsPresets;
+  const claims = plain === undefined ? '{}' : textOf(plain);
   fill(shared ?? { policy: initial.policy, tests: initial.tests, claims, otherPolicy: '', otherClaims: '' });
   users?.select('tab-claims');
 }

@@ -2,7 +2,7 @@
 // two users or policies, and the policy tests.
 import type { Place, PlacedMessage } from './editor.ts';
 import { asText, element } from './elements.ts';
-import type { Answer, Explanation, Field, Side } from './evaluation.ts';
+import type { Answer, Explanation, Field, FieldChange } from './evaluation.ts';
 
 export interface ResultActions {
   /** Shows a place of the policy. */
@@ -80,8 +80,8 @@ export function decisionView({ explanation, problems }: Answer, { goToPolicy }: 
   ];
 }
 
-const cell = (side: Side | undefined): HTMLElement =>
-  side === undefined ? element('td', { class: 'quiet' }, 'absent') : element('td', {}, asText(side.value));
+const cell = (change: FieldChange, side: 'before' | 'after'): HTMLElement =>
+  side in change ? element('td', {}, asText(change[side])) : element('td', { class: 'quiet' }, 'absent');
 
 export function differenceView({ explanation, other }: Answer): readonly Node[] {
   if (other === undefined) {
@@ -106,12 +106,28 @@ export function differenceView({ explanation, other }: Answer): readonly Node[] 
     element('h3', {}, 'Compared with'),
     verdict(other.explanation),
   ];
-  const { differences } = other;
-  if (differences === undefined) return rows;
-  if (differences.length === 0) return [...rows, element('p', {}, 'Both get exactly the same request.')];
-  const head = ['Field', 'First', 'Compared with'].map((title) => element('th', { scope: 'col' }, title));
-  const body = differences.map(({ path, left, right }) =>
-    element('tr', {}, element('th', { scope: 'row' }, element('code', {}, path)), cell(left), cell(right)),
+  const { changes } = other;
+  if (changes === undefined) return rows;
+  if (changes.length === 0) return [...rows, element('p', {}, 'Both get exactly the same request.')];
+  const count = (direction: FieldChange['direction']): number =>
+    changes.filter((change) => change.direction === direction).length;
+  rows.push(
+    element(
+      'p',
+      { class: 'directions' },
+      `The second gets more in ${count('wider')}, less in ${count('narrower')}; undecided: ${count('changed')}.`,
+    ),
+  );
+  const head = ['Field', 'First', 'Compared with', 'Direction'].map((title) => element('th', { scope: 'col' }, title));
+  const body = changes.map((change) =>
+    element(
+      'tr',
+      {},
+      element('th', { scope: 'row' }, element('code', {}, change.path)),
+      cell(change, 'before'),
+      cell(change, 'after'),
+      element('td', { class: `direction ${change.direction}` }, change.direction),
+    ),
   );
   rows.push(
     element(

@@ -2,7 +2,7 @@
 // whether the new policy gives more (wider) or less (narrower). Pure; for the command `diff` and the playground.
 import type { Claims } from '../../authn/principal.ts';
 import { decide } from '../decide.ts';
-import type { Decision } from '../decision.ts';
+import type { Decision, Grant } from '../decision.ts';
 import type { Policy } from '../policy.ts';
 import { treeDifferences } from '../tree-difference.ts';
 import { bodyOf } from './policy-test-run.ts';
@@ -30,6 +30,7 @@ export interface DiffSample {
 
 export interface SampleDiff {
   readonly name: string;
+  /** Empty: whoever names none. */
   readonly dataApp: string;
   readonly changes: readonly FieldChange[];
 }
@@ -44,81 +45,120 @@ const same = (a: unknown, b: unknown): boolean => treeDifferences(a, b).next().d
 const isSubset = (part: ReadonlySet<unknown>, whole: ReadonlySet<unknown>): boolean =>
   [...part].every((value) => whole.has(value));
 
-/** Of two sets of permitted values: the one that holds the other is wider. */
-function bySets(before: unknown, after: unknown): Direction {
-  const toSet = (value: unknown) => new Set<unknown>(Array.isArray(value) ? value : [value]);
-  const [old, now] = [toSet(before), toSet(after)];
-  if (isSubset(old, now)) return 'wider';
+const isList = (value: unknown): value is readonly unknown[] => Array.isArray(value);
+
+/** Of two sets of permitted values, the one that holds the other is wider. Nothing if they are the same set. */
+function bySets(before: readonly unknown[], after: readonly unknown[]): Direction | undefined {
+  const [old, now] = [new Set(before), new Set(after)];
+  // Databrain may take an empty list for no list at all.
+  if (old.size === 0 || now.size === 0) return old.size === now.size ? undefined : 'changed';
+  if (isSubset(old, now)) return isSubset(now, old) ? undefined : 'wider';
   return isSubset(now, old) ? 'narrower' : 'changed';
 }
 
-const isRange = (value: unknown, from: string, to: string): boolean =>
-  member(value, from) !== undefined && member(value, to) !== undefined;
+const isNumber = (value: unknown): value is number => typeof value === 'number' && Number.isFinite(value);
+const isDate = (value: unknown): value is string => typeof value === 'string' && /^\d{4}-\d{2}-\d{2}$/.test(value);
+
+/** From and to, if both ends of both ranges are of a kind that can be compared. */
+function rangesOf<End>(before: Tree, after: Tree, names: readonly [string, string], isEnd: (v: unknown) => v is End) {
+  const ends = [before, after].flatMap((range) => names.map((name) => member(range, name)));
+  const [a, b, c, d] = ends;
+  return isEnd(a) && isEnd(b) && isEnd(c) && isEnd(d) ? { from: a, to: b, newFrom: c, newTo: d } : undefined;
+}
 
 /** Of two values of the same filter: more rows are wider. */
-function byFilterValues(before: unknown, after: unknown): Direction {
-  for (const [from, to] of [
-    ['startDate', 'endDate'],
-    ['min', 'max'],
-  ] as const) {
-    if (!isRange(before, from, to) || !isRange(after, from, to)) continue;
-    type End = number | string;
-    const [a, b, c, d] = [member(before, from), member(before, to), member(after, from), member(after, to)] as End[];
-    if (a === undefined || b === undefined || c === undefined || d === undefined) return 'changed';
-    if (c <= a && d >= b) return 'wider';
-    return c >= a && d <= b ? 'narrower' : 'changed';
+function byFilterValues(before: unknown, after: unknown): Direction | undefined {
+  if (same(before, after)) return undefined;
+  if (isTree(before) && isTree(after)) {
+    const ranges =
+      rangesOf(before, after, ['min', 'max'], isNumber) ?? rangesOf(before, after, ['startDate', 'endDate'], isDate);
+    if (ranges === undefined) return 'changed';
+    const { from, to, newFrom, newTo } = ranges;
+    if (newFrom <= from && newTo >= to) return 'wider';
+    return newFrom >= from && newTo <= to ? 'narrower' : 'changed';
   }
-  return isTree(before) || isTree(after) ? 'changed' : bySets(before, after);
+  if (isTree(before) || isTree(after)) return 'changed';
+  const toList = (value: unknown): readonly unknown[] => (isList(value) ? value : [value]);
+  // One value and a list of it are two filters, as far as anybody but Databrain knows.
+  return bySets(toList(before), toList(after)) ?? (isList(before) === isList(after) ? undefined : 'changed');
 }
 
 const filterLists = ['appFilters', 'rlsSettings', 'dashboardAppFilters'];
 
-/** Filters by path: an entry for each value, and for isShowOnUrl. Several entries of one id are numbered. */
-function filtersOf(body: Tree): ReadonlyMap<string, unknown> {
-  const filters = new Map<string, unknown>();
+interface FilterField {
+  readonly path: string;
+  /** Whether the value can be seen and changed in the page's address: no filter. */
+  readonly isFlag: boolean;
+  /** One, unless several entries have the same id and name; how Databrain joins those is not known. */
+  readonly values: unknown[];
+}
+
+function filtersOf(body: Tree): ReadonlyMap<string, FilterField> {
+  const fields = new Map<string, FilterField>();
+  const add = (path: string, isFlag: boolean, value: unknown): void => {
+    const key = JSON.stringify([path, isFlag]);
+    const field = fields.get(key) ?? { path, isFlag, values: [] };
+    field.values.push(value);
+    fields.set(key, field);
+  };
   for (const list of filterLists) {
-    const seen = new Map<string, number>();
     for (const entry of (member(body['params'], list) ?? []) as readonly unknown[]) {
-      const id = String(member(entry, 'metricId') ?? member(entry, 'dashboardId'));
-      const count = (seen.get(id) ?? 0) + 1;
-      seen.set(id, count);
-      const path = `params.${list}[${count === 1 ? id : `${id} #${count}`}]`;
+      const path = `params.${list}[${String(member(entry, 'metricId') ?? member(entry, 'dashboardId'))}]`;
       for (const [name, value] of Object.entries(member(entry, 'values') ?? {}))
-        filters.set(`${path}.values.${name}`, value);
-      if (list === 'dashboardAppFilters') filters.set(`${path}.isShowOnUrl`, member(entry, 'isShowOnUrl') ?? true);
+        add(`${path}.values.${name}`, false, value);
+      if (list === 'dashboardAppFilters') add(`${path}.isShowOnUrl`, true, member(entry, 'isShowOnUrl') ?? true);
     }
   }
-  return filters;
+  return fields;
 }
+
+const single = ({ values }: FilterField): unknown => (values.length === 1 ? values[0] : values);
 
 function filterChanges(before: Tree, after: Tree): readonly FieldChange[] {
   const [old, now] = [filtersOf(before), filtersOf(after)];
-  return [...new Set([...old.keys(), ...now.keys()])].flatMap((path): readonly FieldChange[] => {
-    const isFlag = path.endsWith('.isShowOnUrl');
-    if (!old.has(path)) return isFlag ? [] : [{ path, direction: 'narrower', after: now.get(path) }];
-    if (!now.has(path)) return isFlag ? [] : [{ path, direction: 'wider', before: old.get(path) }];
-    const [was, is] = [old.get(path), now.get(path)];
-    if (same(was, is)) return [];
-    const direction = isFlag ? (is === true ? 'wider' : 'narrower') : byFilterValues(was, is);
-    return [{ path, direction, before: was, after: is }];
+  return [...new Set([...old.keys(), ...now.keys()])].flatMap((key): readonly FieldChange[] => {
+    const [was, is] = [old.get(key), now.get(key)];
+    const { path, isFlag } = was ?? is ?? { path: key, isFlag: false };
+    if (was === undefined || is === undefined) {
+      if (isFlag) return [];
+      if (is !== undefined) return [{ path, direction: 'narrower', after: single(is) }];
+      return was === undefined ? [] : [{ path, direction: 'wider', before: single(was) }];
+    }
+    const values = { before: single(was), after: single(is) };
+    if (was.values.length > 1 || is.values.length > 1)
+      return same(was.values, is.values) ? [] : [{ path, direction: 'changed', ...values }];
+    const byFlag = values.after === values.before ? undefined : values.after === true ? 'wider' : 'narrower';
+    const direction = isFlag ? byFlag : byFilterValues(values.before, values.after);
+    return direction === undefined ? [] : [{ path, direction, ...values }];
   });
 }
 
+/** Without the list a token opens every embed of the data app. */
 function embedChanges(before: Tree, after: Tree): readonly FieldChange[] {
   const path = 'params.allowedEmbeds';
   const [was, is] = [member(before['params'], 'allowedEmbeds'), member(after['params'], 'allowedEmbeds')];
-  if (was === undefined && is === undefined) return [];
-  // Without the list a token opens every embed of the data app.
-  if (was === undefined) return [{ path, direction: 'narrower', after: is }];
-  if (is === undefined) return [{ path, direction: 'wider', before: was }];
-  const [old, now] = [new Set(was as readonly unknown[]), new Set(is as readonly unknown[])];
-  if (old.size === now.size && isSubset(old, now)) return [];
-  return [{ path, direction: bySets(was, is), before: was, after: is }];
+  if (!isList(was)) return isList(is) ? [{ path, direction: 'narrower', after: is }] : [];
+  if (!isList(is)) return [{ path, direction: 'wider', before: was }];
+  const direction = bySets(was, is);
+  return direction === undefined ? [] : [{ path, direction, before: was, after: is }];
+}
+
+/** Names of filters that the user cannot touch: fewer of them are wider. */
+function hiddenChanges(before: Tree, after: Tree): readonly FieldChange[] {
+  const path = 'params.hideDashboardFilters';
+  const [was, is] = [member(before['params'], 'hideDashboardFilters'), member(after['params'], 'hideDashboardFilters')];
+  const [old, now] = [was, is].map((value) => new Set(isList(value) ? value : []));
+  if (old === undefined || now === undefined || (isSubset(old, now) && isSubset(now, old))) return [];
+  const direction = isSubset(now, old) ? 'wider' : isSubset(old, now) ? 'narrower' : 'changed';
+  return [{ path, direction, ...(isList(was) && { before: was }), ...(isList(is) && { after: is }) }];
 }
 
 function fieldDirection(path: string, before: unknown, after: unknown): Direction {
   if (path === 'expiryTime') return Number(after) > Number(before) ? 'wider' : 'narrower';
   if (path === 'clientId') return after === 'None' ? 'wider' : before === 'None' ? 'narrower' : 'changed';
+  // It opens the metrics that belong to this user alone.
+  if (path === 'params.userIdentifier')
+    return before === undefined ? 'wider' : after === undefined ? 'narrower' : 'changed';
   // A permission that is left out is Databrain's to decide.
   if (!path.startsWith('permissions.') || typeof before !== 'boolean' || typeof after !== 'boolean') return 'changed';
   const gives = path === 'permissions.isDisableMetricCreation' ? !after : after;
@@ -127,9 +167,9 @@ function fieldDirection(path: string, before: unknown, after: unknown): Directio
 
 /** What is compared field by field: everything but lists that are sets. */
 function plainFields(body: Tree): Tree {
-  const params = Object.entries(member(body, 'params') ?? {});
-  const plain = params.filter(([name]) => !filterLists.includes(name) && name !== 'allowedEmbeds');
-  return { ...body, params: Object.fromEntries(plain), permissions: body['permissions'] ?? {} };
+  const sets = [...filterLists, 'allowedEmbeds', 'hideDashboardFilters'];
+  const params = Object.entries(member(body, 'params') ?? {}).filter(([name]) => !sets.includes(name));
+  return { ...body, params: Object.fromEntries(params), permissions: body['permissions'] ?? {} };
 }
 
 function bodyChanges(before: Tree, after: Tree): readonly FieldChange[] {
@@ -141,22 +181,29 @@ function bodyChanges(before: Tree, after: Tree): readonly FieldChange[] {
       ...(right && { after: right.value }),
     }),
   );
-  return [...plain, ...embedChanges(before, after), ...filterChanges(before, after)];
+  return [...plain, ...embedChanges(before, after), ...hiddenChanges(before, after), ...filterChanges(before, after)];
+}
+
+/** What a grant is besides its body: whose key it is minted with, and whether the access token bounds its life. */
+function termChanges(before: Grant, after: Grant): readonly FieldChange[] {
+  const [was, is] = [before, after].map(({ notAfterMs }) => notAfterMs !== undefined);
+  return [
+    ...(before.apiKeyName === after.apiKeyName
+      ? []
+      : [{ path: 'apiKey', direction: 'changed', before: before.apiKeyName, after: after.apiKeyName } as const]),
+    ...(was === is
+      ? []
+      : [{ path: 'withinAccessToken', direction: is ? 'narrower' : 'wider', before: was, after: is } as const]),
+  ];
 }
 
 const verdict = (decision: Decision): string =>
   decision.kind === 'permit' ? 'permit' : `deny (${decision.denial.reason})`;
 
-/** What one set of claims gets by both policies for one data app. */
 function compareDecisions(before: Decision, after: Decision): readonly FieldChange[] {
   if (before.kind === 'permit' && after.kind === 'permit') {
-    const key = {
-      path: 'apiKey',
-      direction: 'changed',
-      before: before.grant.apiKeyName,
-      after: after.grant.apiKeyName,
-    } as const;
-    return [...(key.before === key.after ? [] : [key]), ...bodyChanges(bodyOf(before.grant), bodyOf(after.grant))];
+    const [was, is] = [before.grant, after.grant];
+    return [...termChanges(was, is), ...bodyChanges(bodyOf(was), bodyOf(is))];
   }
   const [was, is] = [verdict(before), verdict(after)];
   if (was === is) return [];
@@ -164,16 +211,42 @@ function compareDecisions(before: Decision, after: Decision): readonly FieldChan
   return [{ path: 'decision', direction, before: was, after: is }];
 }
 
+/** Who asks by which policy. */
+export interface TrialSide {
+  readonly policy: Policy;
+  readonly claims: Claims;
+  /** Absent: the policy's default. */
+  readonly dataApp?: string | undefined;
+}
+
+/** What the second side gets otherwise than the first. `nowMs` is wall time, milliseconds since the epoch. */
+export function compareTrials(before: TrialSide, after: TrialSide, nowMs: number): readonly FieldChange[] {
+  const [was, is] = [before, after].map(({ policy, claims, dataApp }) =>
+    decide(policy, unverifiedPrincipal(structuredClone(claims), nowMs), dataApp, nowMs),
+  );
+  return was === undefined || is === undefined ? [] : compareDecisions(was, is);
+}
+
+/** The data app of those who name none. */
+function defaultChange(before: Policy, after: Policy): readonly FieldChange[] {
+  const [was, is] = [before, after].map(({ defaultDataApp }) => defaultDataApp?.name);
+  const sides = { ...(was !== undefined && { before: was }), ...(is !== undefined && { after: is }) };
+  return was === is ? [] : [{ path: 'default', direction: 'changed', ...sides }];
+}
+
 /** Decides every sample by both policies, at the time of its claims. Only what differs is in the result. */
 export function diffPolicies(before: Policy, after: Policy, samples: readonly DiffSample[]): readonly SampleDiff[] {
   const names = [...new Set([...before.dataApps.keys(), ...after.dataApps.keys()])];
-  return samples.flatMap(({ name, claims, dataApp }) =>
-    (dataApp === undefined ? names : [dataApp]).flatMap((asked) => {
-      const nowMs = trialTimeMs(claims);
-      const by = (policy: Policy): Decision =>
-        decide(policy, unverifiedPrincipal(structuredClone(claims), nowMs), asked, nowMs);
-      const changes = compareDecisions(by(before), by(after));
+  const moved = defaultChange(before, after);
+  return samples.flatMap(({ name, claims, dataApp }) => [
+    ...(moved.length === 0 || dataApp !== undefined ? [] : [{ name, dataApp: '', changes: moved }]),
+    ...(dataApp === undefined ? names : [dataApp]).flatMap((asked) => {
+      const changes = compareTrials(
+        { policy: before, claims, dataApp: asked },
+        { policy: after, claims, dataApp: asked },
+        trialTimeMs(claims),
+      );
       return changes.length === 0 ? [] : [{ name, dataApp: asked, changes }];
     }),
-  );
+  ]);
 }

@@ -52,11 +52,30 @@ describe('diff', () => {
     expect(same.out).toBe('No difference for 2 sets of claims.\n');
   });
 
+  it('fails on what cannot be decided when asked to', async () => {
+    writeFileSync(join(cwd, 'other.yaml'), policy('[c]'));
+    const args = ['--policy', 'old.yaml', '--with', 'other.yaml', '--claims', '{"org":"acme"}', '--fail-on'];
+    expect((await run([...args, 'wider'])).exitCode).toBe(0);
+    expect((await run([...args, 'changed'])).exitCode).toBe(1);
+    expect((await run([...both, '--claims', '{"org":"acme"}', '--fail-on', 'changed'])).exitCode).toBe(1);
+  });
+
+  it('takes the token shapes of providers', async () => {
+    writeFileSync(join(cwd, 'by-org.yaml'), policy('[a]').replace('claims.org', 'claims.org_id'));
+    writeFileSync(join(cwd, 'by-org-new.yaml'), policy('[a, b]').replace('claims.org', 'claims.org_id'));
+    const args = ['--policy', 'by-org.yaml', '--with', 'by-org-new.yaml', '--json', '--claims'];
+    const names = async (claims: string) =>
+      (JSON.parse((await run([...args, claims])).out) as { name: string }[]).map(({ name }) => name);
+    expect(await names('preset:okta')).toEqual(['Okta']);
+    expect(await names('presets')).toEqual(['a plain provider', 'Auth0', 'Firebase', 'Okta', 'Clerk']);
+  });
+
   it.each([
     ['no policies', ['--claims', '{}'], 64],
     ['no claims', both, 64],
     ['two forms', [...both, '--claims', '{}', '--json', '--markdown'], 64],
-    ['another condition', [...both, '--claims', '{}', '--fail-on', 'changed'], 64],
+    ['another condition', [...both, '--claims', '{}', '--fail-on', 'narrower'], 64],
+    ['a preset that is none', [...both, '--claims', 'preset:nobody'], 78],
     ['claims that are none', [...both, '--claims', '-'], 78],
     ['a policy that is not there', ['--policy', 'old.yaml', '--with', 'gone.yaml', '--claims', '{}'], 78],
   ])('refuses %s', async (_title, args, code) => {

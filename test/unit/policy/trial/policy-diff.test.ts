@@ -49,6 +49,154 @@ describe('a change of policy', () => {
     expect(changesOf(withParams(before), withParams(after))).toContain(change);
   });
 
+  const filter = (list: string, values: string, more = ''): string =>
+    `${list}: [{ ${list === 'dashboardAppFilters' ? 'dashboardId' : 'metricId'}: m, ${more} values: ${values} }]`;
+
+  // Each is a way in which a wider policy might pass as something else, or the other way round.
+  it.each<readonly [string, string, string, readonly string[]]>([
+    [
+      'a value that becomes a list of it',
+      'appFilters: [{ metricId: m, values: { r: x } }]',
+      'appFilters: [{ metricId: m, values: { r: [x] } }]',
+      ['changed params.appFilters[m].values.r'],
+    ],
+    ['the order of values', filter('appFilters', '{ r: [x, y] }'), filter('appFilters', '{ r: [y, x] }'), []],
+    ['a value that is said twice', filter('appFilters', '{ r: [x, y] }'), filter('appFilters', '{ r: [x, y, x] }'), []],
+    [
+      'another value',
+      filter('appFilters', '{ r: x }'),
+      filter('appFilters', '{ r: y }'),
+      ['changed params.appFilters[m].values.r'],
+    ],
+    [
+      'a flag that turns',
+      filter('appFilters', '{ r: true }'),
+      filter('appFilters', '{ r: false }'),
+      ['changed params.appFilters[m].values.r'],
+    ],
+    [
+      'a number that becomes a text',
+      filter('appFilters', '{ r: 1 }'),
+      filter('appFilters', '{ r: "1" }'),
+      ['changed params.appFilters[m].values.r'],
+    ],
+    [
+      'values that become SQL',
+      filter('appFilters', '{ r: [x] }'),
+      filter('appFilters', '{ r: { sql: "1=1", columnName: r } }'),
+      ['changed params.appFilters[m].values.r'],
+    ],
+    [
+      'other SQL',
+      filter('appFilters', '{ r: { sql: "a", columnName: r } }'),
+      filter('appFilters', '{ r: { sql: "1=1", columnName: r } }'),
+      ['changed params.appFilters[m].values.r'],
+    ],
+    [
+      'a column named like a flag that is gone',
+      filter('appFilters', '{ isShowOnUrl: x, r: y }'),
+      filter('appFilters', '{ r: y }'),
+      ['wider params.appFilters[m].values.isShowOnUrl'],
+    ],
+    [
+      'a filter that moves to another list',
+      filter('appFilters', '{ r: x }'),
+      filter('rlsSettings', '{ r: x }'),
+      ['wider params.appFilters[m].values.r', 'narrower params.rlsSettings[m].values.r'],
+    ],
+    [
+      'a second entry of the same id',
+      filter('appFilters', '{ r: x }'),
+      'appFilters: [{ metricId: m, values: { r: x } }, { metricId: m, values: { r: [x, y] } }]',
+      ['changed params.appFilters[m].values.r'],
+    ],
+    [
+      'a range that moves',
+      filter('dashboardAppFilters', '{ n: { min: 1, max: 5 } }'),
+      filter('dashboardAppFilters', '{ n: { min: 3, max: 9 } }'),
+      ['changed params.dashboardAppFilters[m].values.n'],
+    ],
+    [
+      'a range of numbers, not of texts',
+      filter('dashboardAppFilters', '{ n: { min: 9, max: 80 } }'),
+      filter('dashboardAppFilters', '{ n: { min: 10, max: 70 } }'),
+      ['narrower params.dashboardAppFilters[m].values.n'],
+    ],
+    [
+      'more days',
+      filter('dashboardAppFilters', '{ n: { startDate: "2026-02-01", endDate: "2026-02-28" } }'),
+      filter('dashboardAppFilters', '{ n: { startDate: "2025-02-01", endDate: "2026-02-28" } }'),
+      ['wider params.dashboardAppFilters[m].values.n'],
+    ],
+    [
+      'dates that become numbers',
+      filter('dashboardAppFilters', '{ n: { startDate: "2026-02-01", endDate: "2026-02-28" } }'),
+      filter('dashboardAppFilters', '{ n: { min: 1, max: 5 } }'),
+      ['changed params.dashboardAppFilters[m].values.n'],
+    ],
+    [
+      'a range that becomes a text',
+      filter('dashboardAppFilters', '{ n: { min: 1, max: 5 } }'),
+      filter('dashboardAppFilters', '{ n: x }'),
+      ['changed params.dashboardAppFilters[m].values.n'],
+    ],
+    [
+      'an entry that comes, and may be seen',
+      '',
+      filter('dashboardAppFilters', '{ n: x }'),
+      ['narrower params.dashboardAppFilters[m].values.n'],
+    ],
+    [
+      'an entry that goes, and was hidden',
+      filter('dashboardAppFilters', '{ n: x }', 'isShowOnUrl: false,'),
+      '',
+      ['wider params.dashboardAppFilters[m].values.n'],
+    ],
+    ['embeds that are named at last', '', 'allowedEmbeds: [a]', ['narrower params.allowedEmbeds']],
+    [
+      'a control that the user gets',
+      'hideDashboardFilters: [a, b]',
+      'hideDashboardFilters: [b]',
+      ['wider params.hideDashboardFilters'],
+    ],
+    ['controls that are hidden', '', 'hideDashboardFilters: [a]', ['narrower params.hideDashboardFilters']],
+    ['the order of what is hidden', 'hideDashboardFilters: [a, b]', 'hideDashboardFilters: [b, a]', []],
+    ['the private metrics of a user', '', 'userIdentifier: u1', ['wider params.userIdentifier']],
+    ['no private metrics any more', 'userIdentifier: u1', '', ['narrower params.userIdentifier']],
+    ['another user', 'userIdentifier: u1', 'userIdentifier: u2', ['changed params.userIdentifier']],
+  ])('by %s', (_title, before, after, changes) => {
+    expect(changesOf(withParams(before), withParams(after))).toEqual(changes);
+  });
+
+  it('by the data source, or by a permission that was left to Databrain, cannot be decided', () => {
+    const [old, now] = ['a', 'b'].map((name) => load(`{ clientId: x, datasourceName: ${name} }`));
+    expect(old && now && changesOf(old, now)).toEqual(['changed datasourceName']);
+    for (const given of [true, false]) {
+      const named = load(`{ clientId: x, permissions: { isShowSideBar: ${given} } }`);
+      expect(changesOf(load('{ clientId: x }'), named)).toEqual(['changed permissions.isShowSideBar']);
+      expect(changesOf(named, load('{ clientId: x }'))).toEqual(['changed permissions.isShowSideBar']);
+    }
+  });
+
+  it('is wider without withinAccessToken, also where the sample has a long access token', () => {
+    const [bound, free] = ['withinAccessToken: true,', ''].map((more) => load('{ clientId: x }', more));
+    expect(free && bound && changesOf(bound, free)).toEqual(['wider withinAccessToken']);
+    expect(free && bound && changesOf(free, bound)).toEqual(['narrower withinAccessToken']);
+  });
+
+  it('is seen for data apps that only one of the policies has, and for who names none', () => {
+    const apps = (text: string): Policy =>
+      loadPolicy({ text: `{ version: 1, dataApps: { ${text} } }`, file: 'p.yaml', maxLifetimeSeconds: 86_400 });
+    const app = (name: string, isDefault = false): string =>
+      `${name}: { default: ${isDefault}, expiresIn: 1h, request: { clientId: a } }`;
+    const old = apps(app('one', true));
+    expect(changesOf(old, apps(`${app('one', true)}, ${app('two')}`))).toEqual(['wider decision']);
+    expect(changesOf(apps(`${app('one', true)}, ${app('two')}`), old)).toEqual(['narrower decision']);
+    expect(changesOf(apps(`${app('one', true)}, ${app('two')}`), apps(`${app('one')}, ${app('two', true)}`))).toEqual([
+      'changed default',
+    ]);
+  });
+
   it('tells the direction of permissions, life, tenant and decision', () => {
     const permissions = (text: string): Policy => load(`{ clientId: a, permissions: { ${text} } }`);
     const old = permissions('isShowSideBar: false, isDisableMetricCreation: false');
