@@ -22,6 +22,7 @@ import { loadConfiguration } from '../../src/config/load-configuration.ts';
 import { loadPolicy } from '../../src/policy/compile/load-policy.ts';
 import { ConfigurationError, toLine } from '../../src/problem.ts';
 import { readDocument } from './settings-documents.ts';
+import { needs } from '../support/needs.ts';
 
 const root = new URL('../../', import.meta.url).pathname;
 const scratch = mkdtempSync(join(tmpdir(), 'guest-token-blocks-'));
@@ -239,9 +240,8 @@ describe('the code blocks', () => {
 
   describe.each(Object.keys(tried))('in %s', (language) => {
     const chosen = blocks.filter((block) => block.language === language && block.marker === undefined);
-    const isServer = language === 'haproxy' || language === 'nginx';
-    const isAway = isServer && !isInstalled(language);
-    it.skipIf(isAway)(isAway ? `are right (${language} is not installed)` : 'are right', () => {
+    const isAway = (language === 'haproxy' || language === 'nginx') && !isInstalled(language);
+    it.skipIf(isAway)(`are right${needs(!isAway, language === 'nginx' ? 'nginx' : 'haproxy')}`, () => {
       const problems = chosen.flatMap((block) =>
         (tried[language]?.(block) ?? []).map((one) => `${block.title}: ${one}`),
       );

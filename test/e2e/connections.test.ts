@@ -140,7 +140,7 @@ describe('a connection whose client never closes', () => {
     }
   });
 
-  it('is free within seconds when it says nothing, half of a header or half of a body', async () => {
+  it.concurrent('is free within seconds when it says nothing, half of a header or half of a body', async () => {
     const small = await start({ KEEP_ALIVE_TIMEOUT_SECONDS: '2' });
     const before = descriptorsOf(small.pid);
     const halves = [
@@ -159,7 +159,7 @@ describe('a connection whose client never closes', () => {
     expect(await small.stop()).toBe(0);
   }, 60_000);
 
-  it('is used again after it was idle for longer than headers may take', async () => {
+  it.concurrent('is used again after it was idle for longer than headers may take', async () => {
     const probe = await openProbe(program.port, livez);
     await until(() => statuses(probe).length === 1);
     await new Promise((resolve) => setTimeout(resolve, 12_000));

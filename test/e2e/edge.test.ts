@@ -191,24 +191,6 @@ describe('headers that are too large', () => {
   });
 });
 
-describe('what arrives too slowly', () => {
-  it('ends within seconds: silent, slow header, slow body and idle connections', async () => {
-    const [silent, header, body, idle] = await Promise.all([
-      raw('', 20_000),
-      raw(`GET /livez HTTP/1.1\r\n${host}A`, 20_000),
-      raw(
-        `POST /guest-token HTTP/1.1\r\n${host}Authorization: Bearer ${token()}\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{`,
-        20_000,
-      ),
-      raw(`GET /livez HTTP/1.1\r\n${host}\r\n`, 20_000),
-    ]);
-    for (const { ms } of [silent, header, body, idle]) expect(ms).toBeLessThan(15_000);
-    expect(line(header.text)).toContain('408');
-    expect(line(body.text)).toContain('408');
-    expect(line(idle.text)).toContain('200');
-  });
-});
-
 describe('the request id', () => {
   it.each(['abc', 'A.b_c-1', 'x'.repeat(128)])('is the caller’s: %s', async (id) => {
     const answer = await program.ask({ headers: { 'x-request-id': id } });

@@ -12,6 +12,7 @@ import { auditLineProblems, auditLineSchema } from '../support/audit-lines.ts';
 import { programPath } from '../support/program-path.ts';
 import { startProgram, type LogLine } from '../support/program.ts';
 import { signToken } from '../support/sign-token.ts';
+import { needs } from '../support/needs.ts';
 
 const apiKey = '0d4b1c5a-91f7-4e0e-a8f4-0c4f5b6d7e81';
 const secret = 'the secret of the evidence tests, at least 32 bytes'.replace(',', '');
@@ -98,7 +99,7 @@ describe('the schema', () => {
   });
 });
 
-describe.skipIf(!hasJq)(`the queries of the handbook${hasJq ? '' : ' (skipped: jq is not installed)'}`, () => {
+describe.skipIf(!hasJq)(`the queries of the handbook${needs(hasJq, 'jq')}`, () => {
   const page = readFileSync('docs/operating/evidence.md', 'utf8');
 
   /** The shell lines of the handbook that hold these words, run over a log. */

@@ -18,6 +18,7 @@ import { otherSelfSigned, selfSigned } from '../support/self-signed.ts';
 import { signToken } from '../support/sign-token.ts';
 import { until } from '../support/until.ts';
 import { startVaultStandIn } from '../support/vault-stand-in.ts';
+import { needs } from '../support/needs.ts';
 
 const policy = `version: 1
 dataApps:
@@ -203,7 +204,7 @@ describe.skipIf(!redisIsInstalled)(`with Redis${redisReason}`, () => {
 const hasHaproxy = spawnSync('haproxy', ['-v']).status === 0;
 if (!hasHaproxy && process.env['TEST_REQUIRE_ALL'] === '1') throw new Error('haproxy is not installed');
 
-describe.skipIf(!hasHaproxy)(`HAProxy in front${hasHaproxy ? '' : ' (skipped: haproxy is not installed)'}`, () => {
+describe.skipIf(!hasHaproxy)(`HAProxy in front${needs(hasHaproxy, 'haproxy')}`, () => {
   let haproxy: ChildProcess | undefined;
   afterEach(async () => {
     if (haproxy === undefined) return;

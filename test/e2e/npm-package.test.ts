@@ -22,6 +22,7 @@ import { startSimulatedDatabrain, type SimulatedDatabrain } from '../../demo/dat
 import packageJson from '../../package.json' with { type: 'json' };
 import { startProgram } from '../support/program.ts';
 import { signToken } from '../support/sign-token.ts';
+import { needs } from '../support/needs.ts';
 
 const scratch = mkdtempSync(join(tmpdir(), 'guest-token-npm-'));
 afterAll(() => rmSync(scratch, { recursive: true }));
@@ -105,7 +106,7 @@ const nodes = [
 
 describe.each(nodes)('on Node.js %s', (line, node = '') => {
   const title = (text: string): string =>
-    node === '' ? `${text} (no such Node.js is named in TEST_NODE_${line.slice(0, 2)})` : text;
+    `${text}${needs(node !== '', line === '22.19' ? 'TEST_NODE_22' : 'TEST_NODE_26')}`;
   const secret = 'a secret of the package test that is long enough';
   const files = {
     'policy.yaml': `
