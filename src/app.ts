@@ -1,5 +1,5 @@
-// Wires the whole service, top to bottom. Start reading here: every part that handles a request is created in this file,
-// or in http/public-listener.ts, and passed on as an argument. There is no global state.
+// Wires the whole service, top to bottom. Start reading here: every part that handles a request is created in this
+// file, or in http/public-listener.ts, and passed on as an argument. There is no global state.
 import type { FastifyInstance } from 'fastify';
 import type { AddressInfo } from 'node:net';
 import { createAuthenticator } from './authn/authenticate.ts';
@@ -72,9 +72,9 @@ export interface AppOptions {
 export interface App {
   /** The public listener's instance, for injection beside real sockets. */
   readonly server: FastifyInstance;
-  /** Opens the listeners and starts the background work. Returns the ports; `adminPort` only if that listener is enabled. */
+  /** Opens the listeners and starts the background work. Returns the ports; `adminPort` only if it is open. */
   readonly listen: () => Promise<{ readonly port: number; readonly adminPort?: number }>;
-  /** Reports not ready, then refuses new connections, then finishes the running requests. Cuts them off after the grace time. */
+  /** Reports not ready, then accepts no connections, then finishes running requests, within the grace time. */
   readonly stop: () => Promise<void>;
   /** Reads the policy and the secrets again now (SIGHUP). */
   readonly reload: () => Promise<void>;

@@ -1,7 +1,10 @@
 // "Did you mean …?": the known name nearest to a misspelt one, by edit distance.
 import leven from 'leven';
 
-/** The nearest of `known` in any case, or undefined when none is within `maxEdits`: by default a third of the name's length. */
+/**
+ * The nearest of `known` in any case, or undefined when none is within `maxEdits`: by default a third of the name's
+ * length.
+ */
 export function closest(
   name: string,
   known: Iterable<string>,

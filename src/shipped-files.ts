@@ -4,7 +4,9 @@ import { readFileSync } from 'node:fs';
 /** The text of openapi.yaml. */
 export const readOpenApiDocument = (): string => readFileSync(new URL('../openapi.yaml', import.meta.url), 'utf8');
 
-/** The page of the policy playground, built from src/playground/page/ by `npm run build`. Throws if it was not built. */
+/**
+ * The page of the policy playground, built from src/playground/page/ by `npm run build`. Throws if it was not built.
+ */
 export function readPlaygroundFiles() {
   const read = (path: string): string => readFileSync(new URL(path, import.meta.url), 'utf8');
   return {

@@ -16,7 +16,9 @@ const cutShort = /(\.{3}|…)$/;
 const inAddress =
   /\{[a-z][a-z0-9 _.-]*\}|\byour[-_ ](own|tenant|domain|realm|project|region|pool|org|organi[sz]ation|company|app|application|api|issuer|audience|client|auth0|host)\b|\byour(tenant|domain|company)\b/i;
 
-/** Whole texts that nobody means: words of examples, a variable that was not replaced, what a script makes of nothing. */
+/**
+ * Whole texts that nobody means: words of examples, a variable that was not replaced, what a script makes of nothing.
+ */
 const neverMeant =
   /^(change[-_ ]?(me|it|this)|replace[-_ ]?(me|it|this)|to[-_ ]?do|tbd|fixme|placeholder|x{3,}|\*{3,}|undefined|null|nil|\[object \w+\])$/i;
 const unreplacedVariable = /^\$[A-Z_][A-Z0-9_]*$/;
@@ -38,7 +40,10 @@ function isPlaceholder(value: string, parts: readonly string[], kind: TextKind):
   return unfilled.test(value) || (isAddress && inAddress.test(value));
 }
 
-/** Why a text can never be right, or undefined. Looks at the text only; whether it fits its setting is for others to say. */
+/**
+ * Why a text can never be right, or undefined. Looks at the text only; whether it fits its setting is for others to
+ * say.
+ */
 export function whyUnusable(value: string, kind: TextKind): UnusableText | undefined {
   const parts = kind === 'list' ? value.split(',').map((part) => part.trim()) : [value];
   if (isQuoted(value.trim()) || parts.some(isQuoted)) {

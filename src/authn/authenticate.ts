@@ -165,7 +165,8 @@ export async function createAuthenticator(options: AuthenticatorOptions): Promis
   /** Tries the current keys. Synchronous: this blocks the event loop. */
   function verifyNow(unverified: UnverifiedToken): Principal | TokenRefusal {
     const { token, digest, issuer, header, registered, signatureLength } = unverified;
-    // While the token waited, keys may have changed; and a page with many embeds sends the same token many times at once.
+    // While the token waited, keys may have changed; and a page with many embeds sends the same token many times at
+    // once.
     const known = recall(digest);
     if (known !== undefined) return known;
     const candidates = candidateKeys(issuer, header, signatureLength);

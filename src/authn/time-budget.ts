@@ -1,5 +1,5 @@
-// Limits blocking work to a time budget per iteration of the event loop; work beyond it waits for the next iteration, in
-// order. A flood of new tokens delays other work (health probes, remembered tokens) by the budget, not by the flood.
+// Limits blocking work to a time budget per iteration of the event loop; work beyond it waits for the next iteration,
+// in order. A flood of new tokens delays other work (health probes, remembered tokens) by the budget, not by the flood.
 
 /** In milliseconds, for each iteration of the event loop. */
 export const defaultBudgetMs = 1;

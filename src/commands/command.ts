@@ -9,7 +9,9 @@ export interface CommandContext {
   readonly stdin: () => Promise<string>;
   readonly out: (text: string) => void;
   readonly err: (text: string) => void;
-  /** Writes to standard output; calls `done` once the operating system has the text, or with the error if it has not. */
+  /**
+   * Writes to standard output; calls `done` once the operating system has the text, or with the error if it has not.
+   */
   readonly log: (text: string, done: (error?: Error | null) => void) => void;
   /** Whether `out` is a terminal: colours and alignment for a person are welcome there. */
   readonly isTerminal: boolean;

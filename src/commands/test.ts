@@ -36,7 +36,10 @@ interface Group {
   readonly documents: PolicyTestDocument[];
 }
 
-/** Reads the files and the policies they are about, or the one that --policy names. Throws ConfigurationError with the problems of all. */
+/**
+ * Reads the files and the policies they are about, or the one that --policy names. Throws ConfigurationError with the
+ * problems of all.
+ */
 function loadGroups(
   files: readonly string[],
   context: CommandContext,

@@ -1,10 +1,12 @@
-// CORS_ORIGINS: whose pages may call. Exact origins in the form in which browsers send them, those of apps in a web view
-// included, and `https://*.app.example.com` for tenants' subdomains.
+// CORS_ORIGINS: whose pages may call. Exact origins in the form in which browsers send them, those of apps in a web
+// view included, and `https://*.app.example.com` for tenants' subdomains.
 import type { Reader } from './environment.ts';
 
 /** Schemes that are no origin of an app: they have no host, or any page can have them. */
 const hostless = /^(?:about|blob|data|file|filesystem|javascript|mailto|view-source|ws|wss|ftp):/;
-/** `capacitor://localhost`, `chrome-extension://<id>`: the origin of a scheme that browsers do not know by themselves. */
+/**
+ * `capacitor://localhost`, `chrome-extension://<id>`: the origin of a scheme that browsers do not know by themselves.
+ */
 const appOrigin = /^[a-z][a-z0-9+.-]*:\/\/[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?(?::\d{1,5})?$/;
 
 const webOrigin = /^https?:\/\//;

@@ -103,8 +103,8 @@ export function createReader(
   const isSet = (name: string): boolean => [name, ...sourceVariables(name)].some((source) => raw(source) !== undefined);
 
   /**
-   * A secret from `NAME`, its file or a store; two of them are a problem. Undefined too when it could not be read, which
-   * is reported here, or was when the store was asked.
+   * A secret from `NAME`, its file or a store; two of them are a problem. Undefined too when it could not be read,
+   * which is reported here, or was when the store was asked.
    */
   function secret(name: string): SecretSetting | undefined {
     const [first = name, second] = [name, ...sourceVariables(name)].filter((source) => raw(source) !== undefined);

@@ -5,7 +5,9 @@ export interface Listeners {
   readonly listen: { readonly host: string; readonly port: number };
   /** Undefined: the admin listener is off. */
   readonly admin?: { readonly host: string; readonly port: number };
-  /** Host values that the admin listener answers beside loopback names and its own address; ADMIN_HOST is among them. */
+  /**
+   * Host values that the admin listener answers beside loopback names and its own address; ADMIN_HOST is among them.
+   */
   readonly adminHosts: readonly string[];
   /** Whether the admin listener has the policy playground. */
   readonly hasPlayground: boolean;

@@ -4,7 +4,9 @@ import ipaddr from 'ipaddr.js';
 import { isIP } from 'node:net';
 import type { Reader } from './environment.ts';
 
-/** Shortest prefixes accepted: 10.0.0.0/8 and fc00::/7 are the widest private ranges, a /20 the widest of a provider. */
+/**
+ * Shortest prefixes accepted: 10.0.0.0/8 and fc00::/7 are the widest private ranges, a /20 the widest of a provider.
+ */
 const shortest = { ipv4: 8, private: 7, ipv6: 20 } as const;
 
 /** IPv6 ranges in which the whole IPv4 internet has addresses, and the shortest prefix that is a part of it only. */

@@ -15,7 +15,9 @@ const units = /_(SECONDS|MS|FILE|PERCENT|MAX)$/;
 
 const lowered = (name: string): string => name.toLowerCase().replaceAll('_', '');
 
-/** Edits that a hand makes: one for every four characters, so that REDIS_URI is near to REDIS_URL and REDIS_HOST is not. */
+/**
+ * Edits that a hand makes: one for every four characters, so that REDIS_URI is near to REDIS_URL and REDIS_HOST is not.
+ */
 function nearMiss(variable: string, known: ReadonlySet<string>): string | undefined {
   if (variable.length < shortestNearName || foreign.test(variable)) return undefined;
   for (const name of known) {

@@ -1,5 +1,5 @@
-// Where calls wait for their turn: one queue per API key before a bounded number of calls at a time, let through at the
-// rates that the upstream bears, API keys in turn. Whoever cannot be served in time is told so at once.
+// The call queue: one queue per API key, served round robin, before a bounded number of concurrent calls, at the rate
+// that the upstream accepts. A call that cannot be sent in time is refused at once.
 import type { Clock } from '../clock.ts';
 import type { CallRate } from './call-rate.ts';
 import { ServiceError } from '../errors.ts';
@@ -7,7 +7,7 @@ import { createDeadlines, type Deadline } from './deadlines.ts';
 import { createServiceTime } from './service-time.ts';
 import { refuseUnsent } from './upstream-fault.ts';
 
-/** Ends the turn. Must be called exactly once. */
+/** Releases the place. Must be called exactly once. */
 export type Leave = () => void;
 
 export interface QueueLane {
@@ -23,27 +23,27 @@ export interface QueueLane {
 export interface CallQueue {
   /** The queue of an API key with this call rate. */
   readonly createLane: (rate: CallRate) => QueueLane;
-  /** Looks at all queues again after a rate has changed, and turns away those who would now wait too long. */
+  /** Checks all queues after a rate has changed, and refuses calls that would now wait too long. */
   readonly reconsider: () => void;
   readonly waiting: () => number;
-  /** Refuses all that wait, as SHUTTING_DOWN. */
+  /** Refuses all waiting calls as SHUTTING_DOWN. */
   readonly close: () => void;
 }
 
 interface CallQueueOptions {
   readonly clock: Pick<Clock, 'monotonic'>;
-  /** What all API keys share. */
+  /** The part that all API keys share. */
   readonly rate: CallRate;
   readonly maxConcurrent: number;
-  /** The most that one API key may have running while there are others. */
+  /** The maximum number of concurrent calls of one API key while others are waiting. */
   readonly maxConcurrentPerKey: number;
   readonly maxWaiting: number;
-  /** Less time than this for the call itself is not worth a turn. */
+  /** The minimum time for the call itself; with less it is not sent. */
   readonly worthwhileMs: number;
 }
 
 interface Waiter {
-  /** When its turn must have come. */
+  /** The latest time to send it. */
   readonly until: number;
   readonly deadline: Deadline;
   readonly admit: () => void;
@@ -52,7 +52,7 @@ interface Waiter {
 
 interface Lane {
   readonly rate: CallRate;
-  /** In the order in which they came. */
+  /** In order of arrival. */
   readonly waiters: Waiter[];
   running: number;
 }
@@ -63,7 +63,7 @@ export function createCallQueue(options: CallQueueOptions): CallQueue {
   const { clock, maxConcurrent, worthwhileMs } = options;
   const serviceTime = createServiceTime(clock);
   const expiries = createDeadlines(clock);
-  /** The lane whose turn it is stands first. */
+  /** The next lane to serve comes first. */
   let lanes: Lane[] = [];
   let waiting = 0;
   let callMsConsidered = 0;
@@ -73,7 +73,7 @@ export function createCallQueue(options: CallQueueOptions): CallQueue {
   const hasPlace = (lane: Lane): boolean => serviceTime.running() < maxConcurrent && lane.running < perKey();
   const rateWaitMs = (lane: Lane): number => Math.max(lane.rate.waitMs(), options.rate.waitMs());
 
-  /** When the turn of one more would come, in milliseconds from now, with `ahead` waiting before it in its lane. */
+  /** Milliseconds until a further call could be sent, with `ahead` calls before it in its lane. */
   const projectedWaitMs = (lane: Lane, ahead: number): number => {
     const aheadOfAll = lanes.reduce((sum, other) => sum + Math.min(other.waiters.length, ahead), 0);
     const turns = aheadOfAll + 1 + serviceTime.running() - maxConcurrent;
@@ -96,13 +96,13 @@ export function createCallQueue(options: CallQueueOptions): CallQueue {
       lane.running -= 1;
       end();
       if (waiting === 0) return;
-      // Calls take much longer than when the queue was last looked at.
+      // Calls now take much longer than at the last check of the queue.
       if (serviceTime.callMs() > 1.5 * callMsConsidered) reconsider();
       else admitWaiting();
     };
   };
 
-  /** The first lane in turn that has somebody waiting, a place and the rate for it. */
+  /** The first lane in order with a waiting call, a free place and the rate for it. */
   const nextLane = (): Lane | undefined =>
     lanes.find((lane) => lane.waiters.length > 0 && hasPlace(lane) && rateWaitMs(lane) === 0);
 
@@ -123,7 +123,7 @@ export function createCallQueue(options: CallQueueOptions): CallQueue {
   const remove = (lane: Lane, waiter: Waiter): void => {
     const at = lane.waiters.indexOf(waiter);
     if (at < 0) return;
-    // Nearly always the first one.
+    // Almost always the first one.
     if (at === 0) lane.waiters.shift();
     else lane.waiters.splice(at, 1);
     waiting -= 1;

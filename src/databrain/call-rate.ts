@@ -1,31 +1,31 @@
-// How fast calls may be sent: as fast as they come until the upstream says 429, then half as fast, then twice as fast
-// again every `doublingMs`, until no limit is in sight.
+// The call rate: unlimited until the upstream answers 429, then halved, then doubled every `doublingMs` until no limit
+// is reached.
 import type { Clock } from '../clock.ts';
 
 export interface CallRate {
   /** Milliseconds until the next call may be sent; 0 for now. */
   readonly waitMs: () => number;
-  /** How long a call would wait that has `ahead` others before it, if nothing changes. */
+  /** How long a call with `ahead` calls before it would wait at the current rate. */
   readonly projectedWaitMs: (ahead: number) => number;
   readonly sent: () => void;
-  /** The upstream said 429 to a call that was sent at `sentAt` (monotonic milliseconds). */
+  /** The upstream answered 429 to a call that was sent at `sentAt` (monotonic milliseconds). */
   readonly limited: (sentAt: number, retryAfterMs: number | undefined) => void;
-  /** Infinity while nothing limits. */
+  /** Infinity while there is no limit. */
   readonly callsPerSecond: () => number;
 }
 
 export interface CallRateLimits {
-  /** It never goes slower than this. */
+  /** The minimum rate. */
   readonly minPerSecond: number;
-  /** The rate that is assumed to have been too high at the first 429, if fewer calls than that were made. */
+  /** The assumed rate at the first 429, if the measured one is lower. */
   readonly assumedPerSecond: number;
   readonly doublingMs: number;
-  /** A `Retry-After` stops everybody for this long at most; then single calls probe at the slowest rate. */
+  /** The maximum pause after a `Retry-After`; then single calls probe at the minimum rate. */
   readonly maxPauseMs: number;
 }
 
 const measuredMs = 5000;
-/** A rate that no upstream limit of this kind is near: the brake is off again. */
+/** Above this rate the limit is removed. */
 const freeAbove = 200;
 
 export function createCallRate({ clock, ...limits }: CallRateLimits & { clock: Pick<Clock, 'monotonic'> }): CallRate {
@@ -34,7 +34,7 @@ export function createCallRate({ clock, ...limits }: CallRateLimits & { clock: P
   let lastSentAt = -Infinity;
   let measuredSince = clock.monotonic();
   let calls = 0;
-  /** Calls in the stretch before this one. */
+  /** Calls in the previous interval. */
   let callsBefore = 0;
 
   const measure = (now: number): void => {
@@ -71,7 +71,7 @@ export function createCallRate({ clock, ...limits }: CallRateLimits & { clock: P
       const now = clock.monotonic();
       if (retryAfterMs !== undefined)
         pausedUntil = Math.max(pausedUntil, now + Math.min(retryAfterMs, limits.maxPauseMs));
-      // Calls that were on their way before the last cut say nothing about the rate after it.
+      // Ignore calls that were sent before the last reduction.
       if (cut !== undefined && sentAt < cut.at) return;
       measure(now);
       const seen = Math.max(calls, callsBefore) / (measuredMs / 1000);

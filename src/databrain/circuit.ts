@@ -1,14 +1,14 @@
-// Stops calling what is down: closed → open on consecutive failures or on their share, then one probe at a time decides.
-// Knows nothing of HTTP; the caller says what a call came to.
+// A circuit breaker: opens after consecutive failures or a share of failures, then probes with one call at a time.
+// Knows nothing about HTTP; the caller reports the result of each call.
 import type { Clock } from '../clock.ts';
 
 export type CircuitState = 'closed' | 'open' | 'half_open';
 
 /**
  * - `success`, `failure`: count;
- * - `answered`: proves that the upstream lives without saying that all is well (4xx);
- * - `repeated_failure`: of somebody whose failure was counted already: nothing new, and no sign of life either;
- * - `not_sent`: says nothing.
+ * - `answered`: proves that the upstream is reachable, without being a success (4xx);
+ * - `repeated_failure`: of a clientId whose failure was counted already: neither a new failure nor a success;
+ * - `not_sent`: no result.
  */
 export type CallResult = 'success' | 'failure' | 'answered' | 'repeated_failure' | 'not_sent';
 
@@ -17,22 +17,22 @@ export type Admission =
   | { readonly kind: 'refused'; readonly retryAfterMs: number };
 
 export interface Circuit {
-  /** Asks to send one call now. Whoever is admitted calls `done` exactly once. */
+  /** Requests to send one call now. If admitted, call `done` exactly once. */
   readonly admit: () => Admission;
-  /** How long no call would be admitted, 0 if one would; takes nothing. */
+  /** Milliseconds until a call would be admitted; 0 for now. Changes nothing. */
   readonly refusedForMs: () => number;
-  /** `open` exactly while calls are refused without a probe on its way; `half_open` as soon as one would be admitted. */
+  /** `open` while calls are refused and no probe is running; `half_open` as soon as a probe would be admitted. */
   readonly state: () => CircuitState;
 }
 
 export interface CircuitLimits {
-  /** Failures in a row that open it. */
+  /** Consecutive failures that open it. */
   readonly consecutiveFailures: number;
-  /** Share of failures within the window that opens it, 0–1, once `minimumCalls` were counted. */
+  /** Share of failures in the window that opens it, 0–1, after at least `minimumCalls`. */
   readonly failureShare: number;
   readonly minimumCalls: number;
   readonly windowMs: number;
-  /** How long it stays open the first time; doubles with each failed probe up to `maxOpenMs`. */
+  /** How long it first stays open; doubles with each failed probe up to `maxOpenMs`. */
   readonly openMs: number;
   readonly maxOpenMs: number;
 }
@@ -50,7 +50,7 @@ export function createCircuit(options: CircuitOptions): Circuit {
   let openFor = options.openMs;
   let probing = false;
   let inARow = 0;
-  /** Results that belong to an earlier period (a call sent before it opened) must not decide a later one. */
+  /** Results of calls from before the last change of state are ignored. */
   let period = 0;
   let window: { readonly slice: number; calls: number; failures: number }[] = [];
 

@@ -1,4 +1,4 @@
-// The upstream client, put together: what the rest of the service sees of Databrain. Start reading at mint.ts.
+// Assembles the upstream client, the service's only interface to Databrain. Start reading at mint.ts.
 import type { AnySchemaObject } from 'ajv';
 import type { Clock } from '../clock.ts';
 import type { Egress } from '../egress/egress.ts';
@@ -15,7 +15,7 @@ import { createTokenOwners } from './token-owners.ts';
 import type { UpstreamEvents } from './upstream-events.ts';
 
 export interface UpstreamClientOptions {
-  /** DATABRAIN_API_URL: https, or http where the settings allow it; may carry a path prefix. */
+  /** DATABRAIN_API_URL: https, or http if the settings allow it; may have a path prefix. */
   readonly baseUrl: string;
   readonly egress: Pick<Egress, 'routeTo'>;
   readonly timeoutMs: number;
@@ -28,26 +28,26 @@ export interface UpstreamClientOptions {
   /** A number from 0 (inclusive) to 1 (exclusive), for jitter. */
   readonly random: () => number;
   readonly events: UpstreamEvents;
-  /** The trace that a call belongs to (W3C Trace Context), asked where the call is made. */
+  /** The `traceparent` of the current trace (W3C Trace Context). */
   readonly traceparent?: (() => string | undefined) | undefined;
   readonly limits?: Partial<UpstreamLimits>;
 }
 
-/** What is not a setting: bounds that suit every deployment, named so that tests can make them small. */
+/** Fixed limits that suit every deployment. Tests use smaller ones. */
 export interface UpstreamLimits extends ConnectionLimits, LaneLimits {
   readonly backoffMs: number;
   readonly maxBackoffMs: number;
-  /** Tokens whose owner is remembered. */
+  /** The number of tokens whose owner is remembered. */
   readonly maxRememberedTokens: number;
 }
 
 export interface UpstreamClient {
   readonly mint: Mint;
-  /** Whether a call for this grant would be sent at once: no open circuit, no pause, nobody waiting for a turn. */
+  /** Whether a call for this grant would be sent at once: no open circuit, no pause, no waiting call. */
   readonly hasRoom: (grant: Pick<Grant, 'apiKeyName' | 'request'>) => boolean;
-  /** The worst of all API keys. */
+  /** The worst state of all API keys. */
   readonly circuitState: () => CircuitState;
-  /** Ends all connections. Calls that still run or wait are refused as SHUTTING_DOWN: drain first. */
+  /** Closes all connections. Running and waiting calls are refused as SHUTTING_DOWN, so drain first. */
   readonly close: () => Promise<void>;
 }
 
@@ -58,10 +58,10 @@ const defaultLimits: UpstreamLimits = {
   longRestMs: 50,
   distrustMs: 600_000,
   keepAliveMs: 4000,
-  // More than one user's rate limit lets through in an attempt's time: hanging calls of one do not block the others.
+  // More than one user's rate limit allows during one attempt, so that hanging calls of one user do not block others.
   maxConcurrent: 128,
   maxConcurrentPerKey: 96,
-  // Bounds memory only; who waits in vain is turned away long before.
+  // Only bounds memory; calls that would wait too long are refused earlier.
   maxWaiting: 4096,
   backoffMs: 200,
   maxBackoffMs: 2000,
@@ -81,7 +81,7 @@ const defaultLimits: UpstreamLimits = {
   rate: { minPerSecond: 0.5, assumedPerSecond: 4, doublingMs: 8000, maxPauseMs: 5000 },
 };
 
-/** Throws TypeError for an address that is no URL, and what ajv throws for a schema that is none. */
+/** Throws TypeError for an invalid URL, and ajv's error for an invalid schema. */
 export function createUpstreamClient(options: UpstreamClientOptions): UpstreamClient {
   const { clock, apiKeys, events, timeoutMs } = options;
   const limits = { ...defaultLimits, ...options.limits };

@@ -1,46 +1,46 @@
-// The connections to the upstream, each carrying one call at a time. After an answer a connection rests before it is
-// used again, so that an answer which the upstream sends twice closes the connection instead of answering the next user.
+// The connections to the upstream, each with one call at a time. After a response a connection rests before it is used
+// again, so that a response that is sent twice closes the connection instead of answering the next user's call.
 //
-// The connection that has rested longest is taken first, and up to `spread` connections are opened rather than using
-// one that has rested less than `longRestMs`. Only beyond that, in a burst, `shortRestMs` is enough, and only while
-// nothing surplus has come from this upstream; once something has, the long rest holds for all for `distrustMs`.
+// The connection that has rested longest is used first. Up to `spread` connections are opened before one is used that
+// has rested less than `longRestMs`. Beyond that, in a burst, `shortRestMs` is enough, unless the upstream sent an
+// unexpected response: then the long rest applies to all connections for `distrustMs`.
 import { Client, type buildConnector } from 'undici';
 import type { Clock } from '../clock.ts';
 import { isProtocolViolation } from './connection-loss.ts';
 
 export interface Connection {
   readonly client: Client;
-  /** Answers that have come over its present socket. */
+  /** Responses received over its current socket. */
   answers: number;
   restingSince: number;
 }
 
-/** Is given a connection that nobody else uses, or undefined when the service closes. */
+/** Called with a connection for exclusive use, or with undefined if the service is closing. */
 export type UseConnection = (connection: Connection | undefined) => void;
 
 export interface Connections {
-  /** Calls `use` at once or as soon as a connection has rested. With `fresh` it is a new one, if one more may be open. */
+  /** Calls `use` as soon as a connection is available. With `fresh` it is a new one, if the limit permits. */
   readonly take: (fresh: boolean, use: UseConnection) => void;
   /** Withdraws a `take` whose `use` was not called yet. */
   readonly withdraw: (use: UseConnection) => void;
-  /** A whole answer came: the connection rests and is used again. */
+  /** A complete response was received: the connection rests and is used again. */
   readonly giveBack: (connection: Connection) => void;
-  /** The call failed or was given up: the connection is closed. */
+  /** The call failed or timed out: the connection is closed. */
   readonly discard: (connection: Connection) => void;
-  /** An answer came that nobody had asked for, or that belongs to somebody else. */
+  /** A response without a request, or one for another call, was received. */
   readonly distrust: () => void;
   readonly close: () => Promise<void>;
 }
 
 export interface ConnectionLimits {
-  /** The most that are open at a time. */
+  /** The maximum number of open connections. */
   readonly most: number;
-  /** Up to so many are opened rather than using one after a short rest. */
+  /** Below this number, a new connection is opened instead of using one after a short rest. */
   readonly spread: number;
   readonly shortRestMs: number;
   readonly longRestMs: number;
   readonly distrustMs: number;
-  /** How long an unused connection is kept: shorter than what gateways allow, so that the race with their close is rare. */
+  /** How long an unused connection is kept: shorter than gateways do, so that it rarely closes while a call is sent. */
   readonly keepAliveMs: number;
 }
 
@@ -52,22 +52,22 @@ interface ConnectionsOptions extends ConnectionLimits {
   readonly onSurplus: () => void;
 }
 
-/** When a connection that is next in turn has not been needed for so long, there are too many, and one is closed ... */
+/** If the next connection was not needed for this long, there are too many, and one is closed ... */
 const unneededMs = 500;
-/** ... but not more often than this. */
+/** ... at most once in this time. */
 const shrinkEveryMs = 100;
 
 export function createConnections(options: ConnectionsOptions): Connections {
   const { clock, most, spread, longRestMs } = options;
   const open = new Set<Connection>();
-  /** In the order in which they began to rest. */
+  /** Ordered by the start of their rest. */
   const resting: Connection[] = [];
   const waiting = new Set<UseConnection>();
   let distrustedUntil = -Infinity;
   let shrinkAt = 0;
   /**
-   * Rest counts up to here: when the timer last ran. Not up to now, as after a pause of this process the clock has gone
-   * on while nothing was read from any connection.
+   * Rest is measured up to the last run of the timer, not up to now: after a pause of the process the clock has
+   * advanced, but nothing was read from any connection.
    */
   let heardUntil = -Infinity;
   let lastRestedAt = -Infinity;
@@ -100,7 +100,7 @@ export function createConnections(options: ConnectionsOptions): Connections {
       maxResponseSize: options.maxAnswerBytes,
       keepAliveTimeout: options.keepAliveMs,
       keepAliveMaxTimeout: options.keepAliveMs,
-      // The caller's one time limit covers both; undici's bodyTimeout starts again with every chunk.
+      // The caller's time limit covers both. undici's bodyTimeout restarts with every chunk.
       headersTimeout: 0,
       bodyTimeout: 0,
     });
@@ -147,7 +147,7 @@ export function createConnections(options: ConnectionsOptions): Connections {
     }
   };
 
-  /** Runs while connections rest that have not rested for long. */
+  /** Runs while a connection has not rested for `longRestMs`. */
   const listen = (): void => {
     if (timer !== undefined || isClosed) return;
     const isShort = open.size >= spread && clock.monotonic() >= distrustedUntil;

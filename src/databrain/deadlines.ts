@@ -1,12 +1,12 @@
-// Many deadlines, one timer. Deadlines of one list are nearly always due in the order in which they were set, so the
-// list is kept sorted from its end, and its timer is armed for the first one only. Setting or removing one costs no timer.
+// Many deadlines with one timer. Deadlines are almost always due in the order in which they were set, so the list is
+// sorted from its end and the timer is set for the first one only. Setting or removing a deadline costs no timer.
 import type { Clock } from '../clock.ts';
 
 export interface Deadlines {
-  /** Calls `onDue` once, `afterMs` from now or up to a millisecond later, unless it is removed first. */
+  /** Calls `onDue` once after `afterMs`, or up to a millisecond later, unless it is removed first. */
   readonly set: (afterMs: number, onDue: () => void) => Deadline;
   readonly remove: (deadline: Deadline) => void;
-  /** Stops the timer. Deadlines that are still set never come due. */
+  /** Stops the timer. Remaining deadlines are dropped. */
   readonly close: () => void;
 }
 
@@ -29,7 +29,7 @@ export function createDeadlines(clock: Pick<Clock, 'monotonic'>): Deadlines {
     clearTimeout(timer);
     armedFor = first.due;
     timer = setTimeout(comeDue, Math.max(1, Math.ceil(first.due - clock.monotonic())));
-    // What waits for a deadline (a socket, a caller) keeps the process alive, not the deadline.
+    // A deadline does not keep the process alive; the socket or caller that waits for it does.
     timer.unref();
   };
 

@@ -1,5 +1,5 @@
-// One HTTP exchange with the upstream: one time limit over connecting, headers and body, an answer of bounded size, no
-// redirects, no compression asked for. Judges nothing but whether a whole answer came.
+// One HTTP exchange with the upstream: one time limit for connecting, headers and body, a response of bounded size, no
+// redirects, no compression. Does not interpret the response.
 import { errors, type Dispatcher } from 'undici';
 import type { Clock } from '../clock.ts';
 import type { Route } from '../egress/egress.ts';
@@ -10,14 +10,14 @@ import { createDeadlines } from './deadlines.ts';
 import type { UpstreamAnswer } from './parse-response.ts';
 
 export type LostExchange =
-  /** Nothing came: nobody there, or the connection ended before the answer began. */
+  /** No response: the connection failed, or closed before the response began. */
   | 'unreachable'
-  /** The same over a connection that had carried an earlier answer: it was closed while it was idle. */
+  /** The same for a reused connection: it was closed while it was idle. */
   | 'connection_stale'
   | 'timed_out'
-  /** The answer began and the connection ended. */
+  /** The connection closed in the middle of the response. */
   | 'answer_cut_off'
-  /** What came does not follow HTTP/1.1. */
+  /** The response is not valid HTTP/1.1. */
   | 'answer_malformed'
   | 'answer_too_large';
 
@@ -26,12 +26,12 @@ export type Exchange =
       readonly kind: 'answer';
       readonly answer: UpstreamAnswer;
       readonly retryAfter: string | undefined;
-      /** Whether the connection had carried an earlier answer. */
+      /** Whether the connection was used before. */
       readonly overUsedConnection: boolean;
     }
   /** `errorCode` is Node's or undici's own code, such as ECONNRESET. */
   | { readonly kind: 'lost'; readonly how: LostExchange; readonly errorCode?: string | undefined }
-  /** Our own end was closed before an answer came. */
+  /** The client was closed before the response. */
   | { readonly kind: 'closed' };
 
 export interface ExchangeRequest {
@@ -39,16 +39,16 @@ export interface ExchangeRequest {
   readonly body: Buffer;
   /** Bounds the whole exchange, in milliseconds. */
   readonly timeoutMs: number;
-  /** Opens a connection for this call: for the attempt after a connection was lost. */
+  /** Uses a new connection, for the attempt after a lost one. */
   readonly freshConnection: boolean;
 }
 
 export interface Exchanges {
   /** Never rejects and never takes longer than the time limit, whatever the upstream does. */
   readonly send: (request: ExchangeRequest) => Promise<Exchange>;
-  /** An answer belonged to somebody else: connections rest for long from now on. */
+  /** A response belonged to another call: from now on connections rest longer. */
   readonly distrust: () => void;
-  /** Ends all connections; calls that still run come back as `closed`. */
+  /** Closes all connections; running calls end as `closed`. */
   readonly close: () => Promise<void>;
 }
 
@@ -56,17 +56,19 @@ interface ExchangesOptions extends ConnectionLimits {
   readonly clock: Pick<Clock, 'monotonic'>;
   /** How the upstream is reached. */
   readonly route: Route;
-  /** The path of the upstream's address, without a slash at its end. */
+  /** The path of the upstream's address, without a trailing slash. */
   readonly basePath: string;
   readonly onSurplus: () => void;
-  /** The trace that a call belongs to (W3C Trace Context), asked where the call is made. */
+  /** The `traceparent` of the current trace (W3C Trace Context). */
   readonly traceparent?: (() => string | undefined) | undefined;
 }
 
 const maxAnswerBytes = 64 * 1024;
 const endpoint = '/api/v2/guest-token/create';
 
-/** The end of an idle connection crosses a call within the time of one round trip; what ends later ends because of it. */
+/**
+ * If an idle connection closes while a call is sent, that shows within one round trip. Later ends have other causes.
+ */
 const crossingMs = 1000;
 
 export function createExchanges(options: ExchangesOptions): Exchanges {
@@ -93,7 +95,7 @@ export function createExchanges(options: ExchangesOptions): Exchanges {
 
   const send = (request: ExchangeRequest): Promise<Exchange> =>
     new Promise((resolve) => {
-      // Asked now: a connection may be given later, out of another request's step.
+      // Read now: the connection may become available within another request's context.
       const traceparent = options.traceparent?.();
       let connection: Connection | undefined;
       let isDone = false;
@@ -139,7 +141,7 @@ export function createExchanges(options: ExchangesOptions): Exchanges {
         onResponseEnd: () => {
           if (isDone || connection === undefined) return;
           connections.giveBack(connection);
-          // Said by the egress proxy (RFC 9110 §15.5.8), which speaks in the upstream's place where there is no tunnel.
+          // A response of the egress proxy (RFC 9110 §15.5.8), which answers itself if there is no tunnel.
           if (status === 407 && route.pathPrefix !== '') {
             finish({ kind: 'lost', how: 'unreachable', errorCode: 'EGRESS_PROXY_407' });
             return;
@@ -163,7 +165,7 @@ export function createExchanges(options: ExchangesOptions): Exchanges {
             return;
           }
           const how = loss(error);
-          // What is no answer to this call may be the end of what was sent for an earlier one.
+          // Invalid bytes may belong to the response of an earlier call.
           if (how === 'answer_malformed' && isReused) connections.distrust();
           finish({ kind: 'lost', how, errorCode: codeOf(error) });
         },
@@ -199,6 +201,6 @@ export function createExchanges(options: ExchangesOptions): Exchanges {
 
 const nothing = new Uint8Array(0);
 
-/** A header that comes more than once is junk. */
+/** A repeated header is ignored. */
 const textOf = (value: string | string[] | undefined): string | undefined =>
   Array.isArray(value) ? value.join(', ') : value;

@@ -1,5 +1,5 @@
-// The circuit of one API key. A fault that follows from what one clientId asks for must not close the door to all, so
-// each clientId whose calls failed has a circuit of its own, and its failures count once in a window for the API key.
+// The circuit of one API key. A fault that one clientId causes must not block all others, so each clientId with failed
+// calls has its own circuit, and its failures count once per window for the API key.
 import { LRUCache } from 'lru-cache';
 import type { Clock } from '../clock.ts';
 import {
@@ -12,11 +12,11 @@ import {
 } from './circuit.ts';
 
 export interface KeyCircuit {
-  /** Asks to send one call for this clientId now. Whoever is admitted calls `done` exactly once. */
+  /** Requests to send one call for this clientId now. If admitted, call `done` exactly once. */
   readonly admit: (clientId: string) => Admission;
-  /** How long no call for this clientId would be admitted, 0 if one would; takes nothing. */
+  /** Milliseconds until a call for this clientId would be admitted; 0 for now. Changes nothing. */
   readonly refusedForMs: (clientId: string) => number;
-  /** The API key's; while that is closed, the one of the clientId that opened last, until any call succeeds. */
+  /** The state of the API key; while that is closed, of the clientId that opened last, until a call succeeds. */
   readonly state: () => CircuitState;
 }
 
@@ -27,11 +27,11 @@ interface KeyCircuitOptions extends CircuitLimits {
 
 interface FailingClient {
   readonly circuit: Circuit;
-  /** When a failure of it last counted for the API key. */
+  /** When its last failure counted for the API key. */
   countedAt: number;
 }
 
-/** The ones that were seen longest ago are forgotten first. */
+/** The least recently seen ones are forgotten first. */
 const maxFailingClients = 1000;
 
 export function createKeyCircuit({ clock, onChange, ...limits }: KeyCircuitOptions): KeyCircuit {
@@ -52,7 +52,7 @@ export function createKeyCircuit({ clock, onChange, ...limits }: KeyCircuitOptio
     onChange(now);
   };
 
-  /** What a failure of this clientId means for the API key. */
+  /** How a failure of this clientId counts for the API key. */
   const countFailure = (clientId: string, own: Admission | undefined): CallResult => {
     const now = clock.monotonic();
     const known = failing.get(clientId);

@@ -1,9 +1,9 @@
-// What happens when the upstream refuses our API key: its source is read again, once for all calls that were refused
-// at the same time. Whoever rotated the key meanwhile costs no user an error.
+// When the upstream refuses the API key, reads the key's source again, once for all calls refused at the same time, so
+// that a key rotation causes no error.
 import type { ApiKeys } from '../secrets/api-keys.ts';
 import type { Secret } from '../secrets/secret.ts';
 
-/** True when the setting now holds another key than the refused one, so that one more attempt makes sense. */
+/** True if the setting now holds a different key, so that another attempt makes sense. */
 export type RenewKey = (name: string, refused: Secret, maxWaitMs: number) => Promise<boolean>;
 
 export function createRenewKey(apiKeys: Pick<ApiKeys, 'get' | 'reload'>): RenewKey {

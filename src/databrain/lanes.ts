@@ -1,8 +1,8 @@
-// What is kept apart by API key, so that one data app's trouble is not another's: circuit, call rate, turn and retries.
-// And what all share: the places, and one call rate for the limit that the upstream counts per address.
+// State per API key, so that one data app's problems do not affect others: circuit, call rate, queue and retries.
+// Shared state: the places, and one call rate for the upstream's limit per address.
 //
-// A 429 does not say whether it is the key or our address that is limited. It counts for its own key first; once another
-// key is limited within `sameLimitMs`, it is the address, and the rate of all calls together is lowered too.
+// A 429 does not tell whether the key or our address is limited. It first counts for its key. If a second key is
+// limited within `sameLimitMs`, it is the address, and the rate of all calls is lowered too.
 import type { Clock } from '../clock.ts';
 import { createCallQueue, type QueueLane } from './call-queue.ts';
 import { createCallRate, type CallRate, type CallRateLimits } from './call-rate.ts';
@@ -17,7 +17,7 @@ export interface Lane {
   readonly retryBudget: RetryBudget;
   /** Milliseconds until the rate lets the next call through. */
   readonly rateWaitMs: () => number;
-  /** The upstream said 429 to a call that was sent at `sentAt` (monotonic milliseconds). */
+  /** The upstream answered 429 to a call that was sent at `sentAt` (monotonic milliseconds). */
   readonly limited: (sentAt: number, retryAfterMs: number | undefined) => void;
 }
 
@@ -29,7 +29,7 @@ export interface Lanes {
 }
 
 export interface LaneLimits {
-  /** Calls at a time. */
+  /** Concurrent calls. */
   readonly maxConcurrent: number;
   readonly maxConcurrentPerKey: number;
   readonly maxWaiting: number;

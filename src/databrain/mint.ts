@@ -1,5 +1,5 @@
-// One new guest token, from grant to UUID: attempts under one deadline, each only if circuit and queue let it through,
-// each answer distrusted. The loop reads top to bottom; the rules are in the files it calls.
+// Mints one guest token: attempts under one deadline, each only if circuit and queue admit it, each response checked.
+// The loop reads top to bottom; the rules are in the files that it calls.
 import type { Clock } from '../clock.ts';
 import { ServiceError } from '../errors.ts';
 import type { Grant } from '../policy/decision.ts';
@@ -17,25 +17,24 @@ import type { TokenOwners } from './token-owners.ts';
 import type { UpstreamEvents } from './upstream-events.ts';
 import { faultRow, refuseUnsent, toServiceError, type Failure, type Fault } from './upstream-fault.ts';
 
-/** A token fresh from the upstream, before anybody has it. */
+/** A new token from the upstream. */
 export interface Minted {
   readonly token: string;
-  /** Monotonic milliseconds just before the successful attempt was sent: its life is counted from here, never later. */
+  /** Monotonic milliseconds just before the successful attempt was sent: its lifetime counts from here. */
   readonly sentAt: number;
   /** The `expiryTime` that was sent, in milliseconds. */
   readonly lifetimeMs: number;
 }
 
 /**
- * - `user`: for somebody who has no token; waits for its turn and is retried;
- * - `renewal`: for somebody who has one; sent at once or refused unsent, and tried once, so that it takes no turn from a user.
+ * - `user`: for a user without a token; waits in the queue and is retried;
+ * - `renewal`: for a user with a token; sent at once or refused, and never retried, so that it delays no other user.
  */
 export type MintPriority = 'user' | 'renewal';
 
 /**
- * Asks the upstream for one new token: body, attempts under one deadline, distrustful reading of the answer.
- * Throws ServiceError with an UPSTREAM_* code. Is not cancelled when a caller hangs up. Without a priority it is `user`.
- * `spentMs` of the deadline are over before it begins.
+ * Mints one token under one deadline, of which `spentMs` have passed already. The default priority is `user`. Throws
+ * ServiceError with an UPSTREAM_* code. Is not cancelled if the caller disconnects.
  */
 export type Mint = (grant: Grant, priority?: MintPriority, spentMs?: number) => Promise<Minted>;
 
@@ -49,7 +48,7 @@ export interface MintOptions {
   readonly tokenOwners: TokenOwners;
   readonly retry: RetryOptions;
   readonly events: Pick<UpstreamEvents, 'attempt' | 'retry' | 'keyRefused'>;
-  /** Resolves after so many milliseconds. */
+  /** Resolves after this many milliseconds. */
   readonly pause: (ms: number) => Promise<void>;
   readonly timeoutMs: number;
   readonly deadlineMs: number;
@@ -62,13 +61,13 @@ interface Failed {
   readonly failure: Failure;
 }
 
-/** What a refused caller is told to wait when nothing better is known. */
+/** The default Retry-After. */
 const defaultRetryAfterMs = 2000;
 
 export function createMint(options: MintOptions): Mint {
   const { clock, events, exchanges, tokenOwners, retry } = options;
 
-  /** What an answer gives to whom the grant is for. */
+  /** The result of a response for this grant. */
   const read = (exchange: Exclude<Exchange, { kind: 'closed' }>, grant: Grant): string | Failed => {
     if (exchange.kind === 'lost') return failed(exchange.how, { errorCode: exchange.errorCode });
     const parsed = parseResponse(exchange.answer);
@@ -173,13 +172,13 @@ const failed = (fault: Fault, details: Omit<Failure, 'fault'>): Failed => ({
   failure: { fault, ...details },
 });
 
-/** A time-out is the upstream's only if it had its time; a stale connection is nobody's. */
+/** How an outcome counts for the circuit: a time-out only if the upstream had enough time, a stale connection never. */
 function countsAs(fault: Fault, cutShort: boolean): CallResult {
   if (fault === 'connection_stale' || (fault === 'timed_out' && cutShort)) return 'not_sent';
   return faultRow(fault).outage ? 'failure' : 'answered';
 }
 
-/** After one of these the next attempt goes over a new connection. */
+/** After these faults, the next attempt uses a new connection. */
 const connectionTrouble: ReadonlySet<Fault> = new Set<Fault>([
   'connection_stale',
   'unreachable',

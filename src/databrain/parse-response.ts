@@ -1,8 +1,8 @@
-// From the upstream's bytes to a guest token or a fault, trusting nothing. Pure. What the upstream says (text, headers,
-// status) ends here; only a token, or a code from our own list, goes on.
+// Parses the upstream's response to a guest token or a fault. Pure. Only a token or a code of a known list is returned,
+// never other text of the upstream.
 import type { Fault } from './upstream-fault.ts';
 
-/** What each documented code means, with the spellings that were seen in practice. */
+/** The fault for each documented code, with the spellings seen in practice. */
 const codeFaults = {
   AUTHENTICATION_ERROR: 'key_refused',
   AUTHENTICATION_ERR: 'key_refused',
@@ -22,7 +22,7 @@ const codeFaults = {
 
 export type UpstreamCode = keyof typeof codeFaults;
 
-/** For answers whose code is absent or unknown. They only ever look at the first few hundred characters. */
+/** For responses without a known code. Only the first few hundred characters are checked. */
 const messageFaults: readonly (readonly [RegExp, Fault])[] = [
   [/\b(?:invalid|expired|incorrect|missing|unknown|wrong) (?:api )?(?:key|token)\b/i, 'key_refused'],
   [
@@ -38,7 +38,7 @@ const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 
 export interface UpstreamAnswer {
   readonly status: number;
-  /** As received; a compressed answer was not asked for and is not read. */
+  /** As received. Compressed responses are not requested and not read. */
   readonly contentEncoding: string | undefined;
   readonly body: Uint8Array;
 }
@@ -48,8 +48,8 @@ export type ParsedAnswer =
   | { readonly kind: 'fault'; readonly fault: Fault; readonly upstreamCode?: UpstreamCode | undefined };
 
 /**
- * Reads one complete answer. A token needs all of: status 200, a JSON object, `error` absent or null, `token` its own
- * string that is exactly a UUID. The `Content-Type` is no evidence either way (gateways relabel), so the body decides.
+ * Parses one complete response. A token needs all of: status 200, a JSON object, `error` absent or null, and an own
+ * member `token` that is exactly a UUID. The `Content-Type` is ignored, because gateways change it.
  * Everything else is a fault, classified by the upstream's code, then its message, then the status. Never throws.
  */
 export function parseResponse({ status, contentEncoding, body }: UpstreamAnswer): ParsedAnswer {
@@ -68,7 +68,7 @@ const isPlain = (contentEncoding: string | undefined): boolean =>
 
 const utf8 = new TextDecoder('utf-8', { fatal: true });
 
-/** JSON text to an object without a prototype, so that only its own members can be found. */
+/** Parses JSON to an object without a prototype, so that only its own members are found. */
 function parseObject(body: Uint8Array): Readonly<Record<string, unknown>> | undefined {
   try {
     const value: unknown = JSON.parse(utf8.decode(body));
@@ -83,14 +83,14 @@ function ownMembers(value: unknown): Readonly<Record<string, unknown>> | undefin
   return Object.assign(Object.create(null) as Record<string, unknown>, value);
 }
 
-/** `error` is absent, an object or a string; some versions put code and message at the top of the document. */
+/** `error` is absent, an object or a string. Some versions have code and message at the top level. */
 function classify(status: number, error: unknown): ParsedAnswer {
   const members = ownMembers(error);
   const texts = members === undefined ? [error] : [members['code'], members['error'], members['message']];
   const code = texts.find(isUpstreamCode);
   const byStatus = faultOfStatus(status);
   if (code !== undefined) {
-    // A gateway's 503 in the vendor's usual wrapping is still a 503: worth another attempt.
+    // A gateway's 503 in the vendor's usual format is still a 503, so it is retried.
     const isRetryable = byStatus === 'overloaded' || byStatus === 'rate_limited';
     const fault = codeFaults[code] === 'failed' && isRetryable ? byStatus : codeFaults[code];
     return { kind: 'fault', fault, upstreamCode: code };

@@ -1,5 +1,5 @@
-// A grant as the bytes that go upstream: adds `expiryTime` and checks the finished body against the upstream's JSON
-// Schema. Nothing else is added, and nothing is dropped or coerced on the way.
+// Serialises a grant to the request body: adds `expiryTime` and validates the body against the upstream's JSON Schema.
+// Nothing else is added, dropped or coerced.
 import { Ajv, type AnySchemaObject } from 'ajv';
 import { ServiceError } from '../errors.ts';
 import type { Grant } from '../policy/decision.ts';
@@ -14,14 +14,14 @@ export interface RequestBody {
 /** @param nowMs wall time in milliseconds since the epoch, just before the body is sent */
 export type ToRequestBody = (grant: Grant, nowMs: number) => RequestBody;
 
-/** The token's life begins when the upstream reads the request: this much is kept back for the way there. */
+/** The token's lifetime starts when the upstream reads the request: time reserved for sending it. */
 const travelMs = 1000;
 const shortestLifeMs = 1000;
 
 /**
- * Compiles the schema once. The function it gives throws ServiceError: INTERNAL_ERROR for a body that the upstream
- * would refuse (deciding should have refused it: a bug here), TOKEN_EXPIRED when a token bound to the access token's
- * `exp` would have no life left by the time it arrives.
+ * Compiles the schema once. The returned function throws ServiceError: INTERNAL_ERROR for an invalid body (a bug: the
+ * decision should have refused it), TOKEN_EXPIRED if a token bound to the access token's `exp` would have no lifetime
+ * left.
  */
 export function createToRequestBody(bodySchema: AnySchemaObject): ToRequestBody {
   const isValid = new Ajv({
@@ -38,7 +38,7 @@ export function createToRequestBody(bodySchema: AnySchemaObject): ToRequestBody 
     const lifetimeMs = Math.floor(Math.min(grant.lifetimeMs, untilNotAfter));
     if (untilNotAfter < shortestLifeMs) throw new ServiceError('TOKEN_EXPIRED', 'access_token_ends_too_soon');
     const body = { ...grant.request, expiryTime: lifetimeMs };
-    // Without expiryTime, or with null as JSON has it for NaN, the upstream's tokens never expire.
+    // Without expiryTime, or with null (JSON for NaN), the upstream's tokens never expire.
     if (!Number.isSafeInteger(lifetimeMs) || lifetimeMs < 1) throw new ServiceError('INTERNAL_ERROR', 'bug');
     if (!isValid(body)) throw new ServiceError('INTERNAL_ERROR', 'body_refused');
     return { bytes: Buffer.from(JSON.stringify(body)), lifetimeMs };

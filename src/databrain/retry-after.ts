@@ -1,9 +1,9 @@
-// Reads `Retry-After` (RFC 9110 §10.2.3): whole seconds or an HTTP date. Whatever else stands there counts as absent.
+// Parses `Retry-After` (RFC 9110 §10.2.3): whole seconds or an HTTP date. Anything else counts as absent.
 
-/** Nobody waits longer than the vendor's rate window, whatever the header asks: ten years is not an answer. */
+/** The maximum: longer values than the vendor's rate window are cut. */
 export const maxRetryAfterMs = 120_000;
 
-/** The three forms of RFC 9110 §5.6.7; Date.parse alone would also read a date into junk. */
+/** The three forms of RFC 9110 §5.6.7. Date.parse alone also accepts junk. */
 const httpDates = [
   /^[A-Z][a-z]{2}, \d{2} [A-Z][a-z]{2} \d{4} \d{2}:\d{2}:\d{2} GMT$/,
   /^[A-Z][a-z]{5,8}, \d{2}-[A-Z][a-z]{2}-\d{2} \d{2}:\d{2}:\d{2} GMT$/,
@@ -12,7 +12,7 @@ const httpDates = [
 
 /**
  * Milliseconds to wait from now, between 0 (a date in the past) and {@link maxRetryAfterMs}; undefined for junk.
- * @param nowMs wall time in milliseconds since the epoch, against which a date is held
+ * @param nowMs wall time in milliseconds since the epoch, for dates
  */
 export function parseRetryAfter(value: string | undefined, nowMs: number): number | undefined {
   const text = value?.trim() ?? '';

@@ -1,11 +1,11 @@
-// How many retries the service as a whole may spend, so that retrying never multiplies an outage: a fifth of the
-// calls, plus a small reserve for a service that has only just begun.
+// Limits the retries of the whole service, so that they never make an outage worse: a fifth of the calls, plus a small
+// reserve after the start.
 import type { Clock } from '../clock.ts';
 
 export interface RetryBudget {
-  /** A first attempt was made: earns a share of a retry. */
+  /** Counts a first attempt, which earns a share of a retry. */
   readonly deposit: () => void;
-  /** Takes one retry if there is one. */
+  /** Uses one retry; false if there is none. */
   readonly withdraw: () => boolean;
 }
 
@@ -13,13 +13,13 @@ interface RetryBudgetOptions {
   readonly clock: Pick<Clock, 'monotonic'>;
   /** Retries earned per first attempt; 0.2 means at most 20 % extra calls. */
   readonly share: number;
-  /** Retries at hand at the start, and the most that can be saved up. */
+  /** Retries available at the start, and the maximum. */
   readonly reserve: number;
-  /** After this long without any retry one is granted, so that a quiet service is not left without. */
+  /** After this time without a retry, one is added, for a service with few calls. */
   readonly quietMs: number;
 }
 
-/** Over any stretch: retries ≤ reserve + share × first attempts + stretch / quietMs. */
+/** In any interval: retries ≤ reserve + share × first attempts + interval / quietMs. */
 export function createRetryBudget({ clock, share, reserve, quietMs }: RetryBudgetOptions): RetryBudget {
   let balance = reserve;
   let lastRetryAt = clock.monotonic();

@@ -1,5 +1,5 @@
-// Whether another attempt is made after one that failed, and when: exponential back-off with full jitter, never before
-// `Retry-After`, never beyond the deadline, never more often than the settings and the budget allow.
+// Decides whether and when to retry: exponential back-off with full jitter, never before `Retry-After`, never after the
+// deadline, and only as often as the settings and the budget allow.
 import type { RetryBudget } from './retry-budget.ts';
 import { faultRow, type Failure } from './upstream-fault.ts';
 
@@ -8,7 +8,7 @@ export interface RetryOptions {
   /** The first back-off is between 0 and this; each further one up to twice as long. */
   readonly baseMs: number;
   readonly maxBackoffMs: number;
-  /** Less time than this is not worth an attempt. */
+  /** The minimum time for an attempt. */
   readonly worthwhileMs: number;
   /** A number from 0 (inclusive) to 1 (exclusive). */
   readonly random: () => number;

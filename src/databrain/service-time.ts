@@ -1,24 +1,27 @@
-// How long calls take, and so how long it takes until a place is free: learnt from the calls that ended, and from the
-// age of those that hang. Rather too short than too long, as whoever could have been served must not be turned away.
+// Estimates how long calls take, and so when a place becomes free, from completed calls and from the age of hanging
+// ones. Prefers a short estimate, so that no call is refused that could have been sent.
 import type { Clock } from '../clock.ts';
 
 export interface ServiceTime {
-  /** A call begins. The result ends it and must be called exactly once. */
+  /** Starts a call. Call the returned function exactly once when it ends. */
   readonly begin: () => () => void;
   readonly running: () => number;
-  /** What a call takes, in milliseconds; 0 while nothing is known. */
+  /** The duration of a call in milliseconds; 0 while unknown. */
   readonly callMs: () => number;
-  /** Milliseconds from one place that becomes free to the next. */
+  /** Milliseconds between two places becoming free. */
   readonly turnMs: () => number;
 }
 
 /** So many calls must have ended before anything is known: the shortest of them, as the first ones open connections. */
 const firstCalls = 10;
 
-/** The weight of one call after that: calls that take longer count only when there are many, so that a busy moment is soon forgotten. */
+/**
+ * The weight of one call after that: calls that take longer count only when there are many, so that a busy moment is
+ * soon forgotten.
+ */
 const weight = { longer: 0.05, shorter: 0.5 };
 
-/** A call hangs when it has run for so long, and for four times as long as calls take. */
+/** A call hangs if it has run for this long, and for four times the usual duration. */
 const hangsAfterMs = 500;
 
 export function createServiceTime(clock: Pick<Clock, 'monotonic'>): ServiceTime {

@@ -1,15 +1,15 @@
-// Whose each of the last tokens is, so that a token which comes a second time is never handed to somebody else: a cache
-// in front of the upstream, or an answer that was sent twice. Remembers a bounded number of tokens, in this process only.
+// Remembers the owner of recent tokens, so that a token that is received again (from a cache in front of the upstream,
+// or a response sent twice) is never given to another user. Bounded, and in this process only.
 
 export interface TokenOwners {
-  /** Whether the token is this owner's; a token that is not remembered becomes it. */
+  /** Whether the token belongs to this owner; an unknown token becomes this owner's. */
   readonly claim: (token: string, owner: string) => boolean;
 }
 
-/** @param max how many tokens are remembered; the oldest are forgotten first */
+/** @param max the number of tokens; the oldest are forgotten first */
 export function createTokenOwners(max: number): TokenOwners {
   const owners = new Map<string, string>();
-  /** In the order in which they came, written round and round. A Map would search for its oldest entry. */
+  /** A ring buffer in order of arrival. Finding the oldest entry of a Map would be slow. */
   const names: string[] = [];
   let next = 0;
 

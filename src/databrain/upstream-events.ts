@@ -1,4 +1,4 @@
-// What the upstream client reports to metrics and log. Nothing here carries a key, a token or the upstream's words.
+// The events of the upstream client for metrics and log. They hold no key, no token and no text of the upstream.
 import type { CircuitState } from './circuit.ts';
 import type { UpstreamCode } from './parse-response.ts';
 import type { Fault } from './upstream-fault.ts';
@@ -13,19 +13,19 @@ export interface AttemptReport {
 }
 
 export interface UpstreamEvents {
-  /** One call over the wire ended. */
+  /** One HTTP call ended. */
   readonly attempt: (report: AttemptReport) => void;
   /** One more attempt is about to be made because of this fault. */
   readonly retry: (fault: Fault) => void;
   /** The circuit of the API key of this setting changed; `worst` is the state of all of them together. */
   readonly circuit: (state: CircuitState, apiKeyName: string, worst: CircuitState) => void;
   /**
-   * The upstream limits the API key of this setting, or, without a name, all calls from our address: from now on at
-   * most this many calls per second are made.
+   * The upstream limits the API key of this setting or, without a name, our address. From now on at most this many
+   * calls per second are sent.
    */
   readonly slowedDown: (callsPerSecond: number, apiKeyName: string | undefined) => void;
-  /** The upstream sent what nobody had asked for; until none has come for a while, connections rest for longer. */
+  /** The upstream sent an unexpected response; for a while connections rest longer. */
   readonly surplus: () => void;
-  /** The upstream refuses the key of this setting, also after its source was read again: the operator must act. */
+  /** The upstream refuses the key of this setting, even after it was read again: the operator must replace it. */
   readonly keyRefused: (apiKeyName: string) => void;
 }

@@ -1,5 +1,4 @@
-// Every way in which a call to the upstream can fail, and what follows from each: the public code, whether another
-// attempt is worth it, whether it is a sign of an outage. One table, so that no fault is without a decision.
+// The table of upstream faults: for each the public code, whether it is retried, and whether it counts as an outage.
 import { ServiceError, type ErrorCode, type UpstreamReason } from '../errors.ts';
 import type { UpstreamCode } from './parse-response.ts';
 
@@ -23,9 +22,9 @@ export type Fault =
 interface FaultRow {
   readonly code: Extract<ErrorCode, `UPSTREAM_${string}`>;
   readonly reason: UpstreamReason;
-  /** As DATABRAIN_MAX_RETRIES says: 429, 502, 503, 504, connection errors and attempt time-outs. */
+  /** Whether it is retried: 429, 502, 503, 504, connection errors and attempt time-outs. */
   readonly retryable: boolean;
-  /** Counts for the circuit. An answer that blames us, or that merely makes no sense, is no outage. */
+  /** Whether it counts for the circuit. A refused request or an invalid response is not an outage. */
   readonly outage: boolean;
 }
 
@@ -45,28 +44,28 @@ const faultTable = {
     retryable: false,
     outage: false,
   },
-  /** Not HTTP/1.1: contradicting lengths, a protocol switch, junk. Asking again would leave tokens that nobody holds. */
+  /** Not valid HTTP/1.1: contradicting lengths, a protocol switch, junk. A retry could mint unused tokens. */
   answer_malformed: {
     code: 'UPSTREAM_INVALID_RESPONSE',
     reason: 'upstream_invalid_response',
     retryable: false,
     outage: true,
   },
-  /** A connection error in the middle of an answer. */
+  /** A connection error in the middle of a response. */
   answer_cut_off: {
     code: 'UPSTREAM_INVALID_RESPONSE',
     reason: 'upstream_invalid_response',
     retryable: true,
     outage: true,
   },
-  /** Somebody else's token over a used connection: most likely the answer to the call before, sent twice. */
+  /** Another user's token over a reused connection: probably the response to the call before, sent twice. */
   answer_misplaced: {
     code: 'UPSTREAM_INVALID_RESPONSE',
     reason: 'upstream_token_repeated',
     retryable: true,
     outage: false,
   },
-  /** Somebody else's token over a fresh connection: the upstream, or a cache before it, gives tokens out twice. */
+  /** Another user's token over a new connection: the upstream, or a cache in front of it, returns tokens twice. */
   token_repeated: {
     code: 'UPSTREAM_INVALID_RESPONSE',
     reason: 'upstream_token_repeated',
@@ -74,30 +73,30 @@ const faultTable = {
     outage: false,
   },
   rate_limited: { code: 'UPSTREAM_UNAVAILABLE', reason: 'upstream_rate_limited', retryable: true, outage: false },
-  /** 500 and the like: the request reached code that broke; asking again would break it again. */
+  /** 500 and similar: the request itself fails, so a retry would fail too. */
   failed: { code: 'UPSTREAM_UNAVAILABLE', reason: 'upstream_error', retryable: false, outage: true },
-  /** 502, 503, 504: said by what stands before it, or by it before it began. */
+  /** 502, 503, 504: from a gateway, or before the request was processed. */
   overloaded: { code: 'UPSTREAM_UNAVAILABLE', reason: 'upstream_error', retryable: true, outage: true },
   unreachable: { code: 'UPSTREAM_UNAVAILABLE', reason: 'upstream_unreachable', retryable: true, outage: true },
-  /** A kept connection turned out to have been closed while it was idle: says nothing about the upstream's health. */
+  /** A reused connection was closed while it was idle: no sign of the upstream's health. */
   connection_stale: { code: 'UPSTREAM_UNAVAILABLE', reason: 'upstream_unreachable', retryable: true, outage: false },
   timed_out: { code: 'UPSTREAM_TIMEOUT', reason: 'upstream_timeout', retryable: true, outage: true },
 } as const satisfies Record<Fault, FaultRow>;
 
 export const faultRow = (fault: Fault): FaultRow => faultTable[fault];
 
-/** What one attempt came to when it gave no token. */
+/** The result of an attempt without a token. */
 export interface Failure {
   readonly fault: Fault;
-  /** The upstream's code, only if it is a documented one: what is unknown is not carried further. */
+  /** The upstream's code, only if it is a documented one. */
   readonly upstreamCode?: UpstreamCode | undefined;
-  /** The upstream's `Retry-After`, already read and bounded, in milliseconds from the answer. */
+  /** The upstream's `Retry-After`, parsed and bounded, in milliseconds from the response. */
   readonly retryAfterMs?: number | undefined;
   /** Node's or undici's error code, such as ECONNREFUSED; for the log. */
   readonly errorCode?: string | undefined;
 }
 
-/** The refusal that the caller sees. `retryAfterMs` is our own advice; it is rounded up to whole seconds. */
+/** The refusal for the caller. `retryAfterMs` is rounded up to whole seconds. */
 export function toServiceError(failure: Failure, retryAfterMs: number): ServiceError {
   const { code, reason } = faultRow(failure.fault);
   return new ServiceError(code, reason, {
@@ -106,7 +105,7 @@ export function toServiceError(failure: Failure, retryAfterMs: number): ServiceE
   });
 }
 
-/** A 503 that costs the upstream nothing: the circuit is open, or the queue has no room. */
+/** A 503 without a call to the upstream: the circuit is open, or the queue is full. */
 export const refuseUnsent = (reason: 'circuit_open' | 'queue_full', retryAfterMs: number): ServiceError =>
   new ServiceError('UPSTREAM_UNAVAILABLE', reason, { retryAfterSeconds: toSeconds(retryAfterMs) });
 

@@ -44,7 +44,8 @@ export interface Route {
 export interface Egress {
   readonly routeTo: (target: URL, options: RouteOptions) => Route;
   /**
-   * A dispatcher for requests to any address, for what is fetched now and then. Requests give their headers as an object.
+   * A dispatcher for requests to any address, for what is fetched now and then. Requests give their headers as an
+   * object.
    */
   readonly createAgent: (options: RouteOptions) => Dispatcher;
 }
@@ -90,7 +91,9 @@ export function createEgress({ https, http, noProxy }: EgressSettings): Egress {
   return { routeTo, createAgent };
 }
 
-/** Connects to one host. What is the same for all connections (certificates, addresses) is made once, at the first one. */
+/**
+ * Connects to one host. What is the same for all connections (certificates, addresses) is made once, at the first one.
+ */
 function createConnector(timeout: number, ca?: RouteOptions['ca']): buildConnector.connector {
   const lookup = createSharedLookup();
   const plain = buildConnector({ timeout, lookup });

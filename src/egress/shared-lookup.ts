@@ -1,5 +1,6 @@
-// Looks up the addresses of one host once for all connections that are opened at about the same time. Each look-up takes
-// one of Node's four worker threads, which read files too: a burst of connections would make everything wait for them.
+// Looks up the addresses of one host once for all connections that are opened at about the same time. Each look-up
+// takes one of Node's four worker threads, which read files too: a burst of connections would make everything wait for
+// them.
 import { lookup as lookupHost, type LookupAddress } from 'node:dns';
 import type { LookupFunction } from 'node:net';
 

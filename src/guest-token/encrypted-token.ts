@@ -1,8 +1,8 @@
-// A token as it lies in Redis: AES-256-GCM (NIST SP 800-38D) under a key derived from the API key, bound to the name
-// under which it is stored. A dump opens nothing, and a value that was moved, changed or written by others is no token.
+// Encrypts tokens for Redis: AES-256-GCM (NIST SP 800-38D) with a key derived from the API key, bound to the Redis key.
+// A dump reveals no token, and a value that was moved, changed or written by others is not accepted.
 import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
 
-/** What is stored of a token. */
+/** The stored data of a token. */
 export interface StoredToken {
   readonly token: string;
   readonly lifetimeMs: number;
@@ -42,7 +42,7 @@ function toStored(value: unknown): StoredToken | undefined {
   };
 }
 
-/** Undefined for whatever is not exactly what sealToken made with this key and name. */
+/** Undefined unless the value was made by sealToken with this key and name. */
 export function openToken(sealed: Buffer, key: Buffer, name: string): StoredToken | undefined {
   if (sealed.length <= headerBytes || sealed[0] !== version) return undefined;
   const decipher = createDecipheriv(algorithm, key, sealed.subarray(1, 1 + ivBytes), { authTagLength: tagBytes });

@@ -1,6 +1,6 @@
-// The guest token for a grant: one that this user has already if it is still good, else a new one. Identical requests
-// at the same moment cost one mint; a token is renewed before it becomes unusable; and while the upstream is down, slow
-// or limits us, whoever has a token with some life left keeps working and leaves the upstream to those who have none.
+// Issues guest tokens: reuses the user's token while it is valid, otherwise mints. Identical concurrent requests share
+// one mint, and tokens are renewed before they become unusable. While the upstream is down, slow or rate limited, users
+// with a token that still has some lifetime keep it, so that calls are left for users without one.
 import { LRUCache } from 'lru-cache';
 import type { Clock } from '../clock.ts';
 import type { Mint } from '../databrain/mint.ts';
@@ -15,51 +15,54 @@ import { createGrantNames, type ReuseKey } from './reuse-key.ts';
 import type { SharedTokens } from './shared-tokens.ts';
 import { createSingleFlight } from './single-flight.ts';
 
-/** `hit`: had it. `shared`: another replica had it. `joined`: waited with others. `spare`: the upstream is down. */
+/**
+ * `hit`: reused. `shared`: from another replica. `joined`: waited for a concurrent mint. `spare`: an older token,
+ * because the upstream is down.
+ */
 export type ReuseResult = 'hit' | 'shared' | 'joined' | 'spare' | 'minted';
 
 export interface IssueEvents {
-  /** Once per guest token that is handed out. */
+  /** Called once per issued guest token. */
   readonly onReuse: (result: ReuseResult) => void;
-  /** Once per renewal in the background. */
+  /** Called once per background renewal. */
   readonly onRenewal: (result: 'renewed' | 'failed') => void;
 }
 
 export interface IssueOptions {
   readonly mint: Mint;
   readonly apiKeys: ApiKeys;
-  /** The upstream's address; a token of another one is another token. */
+  /** The upstream's address, a part of the reuse key. */
   readonly baseUrl: string;
-  /** `off`: every request mints its own token, also those of the same moment; only the upstream client's queue bounds them. */
+  /** `off`: every request mints its own token, even concurrent ones; only the call queue limits them. */
   readonly mode: 'user' | 'off';
   readonly minRemainingPercent: number;
-  /** What waiting for another replica and minting may take together, in milliseconds. */
+  /** Time limit for waiting for another replica and minting together, in milliseconds. */
   readonly deadlineMs: number;
   readonly maxEntries: number;
   readonly clock: Clock;
-  /** Between 0 (included) and 1 (not). */
+  /** A number from 0 (inclusive) to 1 (exclusive). */
   readonly random: () => number;
   readonly pause: (ms: number) => Promise<void>;
   readonly events: IssueEvents;
   readonly shared?: SharedTokens | undefined;
-  /** Whether a call for this grant would be sent at once: no open circuit, no pause, nobody waiting. */
+  /** Whether a call for this grant would be sent at once: no open circuit, no pause, no waiting call. */
   readonly upstreamHasRoom: (grant: Grant) => boolean;
 }
 
 export interface Issue {
   readonly issue: IssueGuestToken;
-  /** Starts nothing in the background any more and waits for what runs. */
+  /** Starts no more background work and waits for the running one. */
   readonly close: () => Promise<void>;
 }
 
-/** A guest token before it is tagged. */
+/** A guest token without its tag. */
 type HandedOut = Pick<GuestToken, 'token' | 'tokenSha256' | 'expiresInSeconds' | 'reused'>;
 
 const maxRenewals = 8;
 const maxFlights = 4_096;
 const renewalPauseMs = 5_000;
 
-/** Creates the only function that hands out guest tokens. */
+/** Creates the only function that issues guest tokens. */
 export function createIssue(options: IssueOptions): Issue {
   const { apiKeys, clock, events, upstreamHasRoom } = options;
   const minimumShare = options.minRemainingPercent / 100;
@@ -67,9 +70,9 @@ export function createIssue(options: IssueOptions): Issue {
   const renewalNotBefore = new WeakMap<ReusableToken, number>();
   const flights = createSingleFlight<Obtained>();
   const namesOf = createGrantNames(options.baseUrl, clock);
-  /** API keys for which somebody waited in vain and nothing was minted since: nobody else with a spare token waits. */
+  /** API keys with a caller that timed out and no mint since: callers with a spare token no longer wait. */
   const unanswered = new Set<string>();
-  /** Those who wait although they have a token, by API key. */
+  /** Waiting callers that have a spare token, by API key. */
   const patient = new Map<string, Set<() => void>>();
   let renewals = 0;
   let closed = false;
@@ -94,7 +97,10 @@ export function createIssue(options: IssueOptions): Issue {
     return { token: token.token, tokenSha256, expiresInSeconds, reused: result !== 'minted' };
   };
 
-  /** Only requests with the same end of the access token share a flight: its token is good for all of them or for none. */
+  /**
+   * Only requests with the same end of the access token share a flight, because its token must be valid for all of
+   * them.
+   */
   const fly = (wanted: Wanted, known?: ReusableToken) => {
     const kind = known === undefined ? 'first' : 'next';
     return flights.join(`${kind} ${wanted.grant.notAfterMs} ${wanted.key}`, () => obtain(wanted, known));
@@ -114,7 +120,7 @@ export function createIssue(options: IssueOptions): Issue {
       .finally(() => (renewals -= 1));
   };
 
-  /** The result, or UPSTREAM_TIMEOUT once this or another caller with this API key has waited in vain. */
+  /** The result, or UPSTREAM_TIMEOUT if this or another caller with this API key has timed out. */
   const withinPatience = async (result: Promise<Obtained>, apiKeyName: string): Promise<Obtained> => {
     const waiting = patient.get(apiKeyName) ?? new Set();
     patient.set(apiKeyName, waiting);
@@ -135,7 +141,7 @@ export function createIssue(options: IssueOptions): Issue {
     }
   };
 
-  /** For somebody whose token has too little life left, but enough to go on with if no fresh one comes soon. */
+  /** For a user whose token has little lifetime left, but can be used if no new one arrives soon. */
   const replaceOrKeep = async (wanted: Wanted, spare: ReusableToken): Promise<HandedOut> => {
     const { grant } = wanted;
     const isHopeless = !upstreamHasRoom(grant) || unanswered.has(grant.apiKeyName);

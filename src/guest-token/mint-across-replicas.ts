@@ -1,5 +1,5 @@
-// A token that this process does not have yet: from another replica, if one has it or is minting it just now, else
-// minted. Which of both never changes what the caller may get.
+// Gets a token that this process does not have: from another replica that has it or is minting it, otherwise by
+// minting. Both give the same rights.
 import type { Clock } from '../clock.ts';
 import type { Mint, MintPriority } from '../databrain/mint.ts';
 import { ServiceError, type ErrorCode } from '../errors.ts';
@@ -11,7 +11,7 @@ import { remainingMs, usabilityOf, type ReusableToken, type Usability } from './
 import type { ReuseKey } from './reuse-key.ts';
 import type { SharedToken, SharedTokens } from './shared-tokens.ts';
 
-/** What somebody asked for: a grant, the API key that mints for it, and the name under which its token is reused. */
+/** A request: the grant, the API key that mints it, and the reuse key. */
 export interface Wanted {
   readonly key: ReuseKey;
   readonly apiKey: Secret;
@@ -19,8 +19,8 @@ export interface Wanted {
 }
 
 /**
- * - `minted`, `shared`: a fresh token, from the upstream or from another replica;
- * - `found`: another replica's token with less life than the settings ask for; nothing was minted yet;
+ * - `minted`, `shared`: a new token, from the upstream or from another replica;
+ * - `found`: another replica's token with less lifetime left than the settings require; nothing was minted;
  * - `spare`: the same, because minting failed or takes too long.
  */
 export interface Obtained {
@@ -32,23 +32,25 @@ interface ObtainOptions {
   readonly mint: Mint;
   readonly apiKeys: ApiKeys;
   readonly minimumShare: number;
-  /** Bounds waiting for another replica and minting together, in milliseconds. */
+  /** Time limit for waiting for another replica and minting together, in milliseconds. */
   readonly deadlineMs: number;
   readonly clock: Clock;
   readonly random: () => number;
   readonly pause: (ms: number) => Promise<void>;
   readonly shared?: SharedTokens | undefined;
-  /** Keeps a token for this process. */
+  /** Stores a token in this process. */
   readonly keep: (key: ReuseKey, token: ReusableToken) => void;
 }
 
-/** With `known`: a token to replace that one, without taking a turn from somebody who has none. Throws what `mint` throws. */
+/** With `known`: renews that token at low priority. Throws what `mint` throws. */
 export type Obtain = (wanted: Wanted, known?: ReusableToken) => Promise<Obtained>;
 
-/** Whoever could have a spare token waits this long for a fresh one. */
+/** How long a caller with a spare token waits for a new one. */
 export const patienceMs = 1_500;
 
-/** Faults of the upstream for which a spare token is handed out; not when it refuses our request, as then it would refuse a renewal too. */
+/**
+ * Faults for which a spare token is issued. Not if the upstream refuses the request, which means the rights are wrong.
+ */
 const outages: ReadonlySet<ErrorCode> = new Set([
   'UPSTREAM_UNAVAILABLE',
   'UPSTREAM_TIMEOUT',
@@ -61,7 +63,9 @@ export const isOutage = (error: unknown): error is ServiceError =>
 export function createObtain(options: ObtainOptions): Obtain {
   const { mint, apiKeys, minimumShare, deadlineMs, clock, random, pause, shared, keep } = options;
 
-  /** Renewed when 70 to 95 % of the time is over in which it is fresh; at random, so that users do not renew together. */
+  /**
+   * Renews after 70 to 95 % of the time in which the token is fresh; at random, so that users do not renew together.
+   */
   const withRenewal = (token: Omit<ReusableToken, 'renewAt' | 'tokenSha256'>): ReusableToken => {
     const freshForMs = token.lifetimeMs * (1 - minimumShare);
     const renewAt = token.sentAt + freshForMs * (0.7 + 0.25 * random());
@@ -76,7 +80,7 @@ export function createObtain(options: ObtainOptions): Obtain {
     const { token, sentAt, lifetimeMs } = await mint(grant, priority, spentMs);
     const { notAfterMs } = grant;
     const minted = withRenewal({ token, sentAt, lifetimeMs, notAfterMs });
-    // A key that was swapped meanwhile may have minted this one: it is good for its caller, but under no known key.
+    // The API key may have been rotated meanwhile. The token is valid for its caller, but is not stored for reuse.
     if (apiKeys.get(grant.apiKeyName)?.identity() === apiKey.identity()) {
       keep(key, minted);
       void shared?.put(key, apiKey, { token, lifetimeMs, remainingMs: remainingMs(minted, clock), notAfterMs });
@@ -94,7 +98,7 @@ export function createObtain(options: ObtainOptions): Obtain {
     return token && { token, usability: usabilityOf(token, grant, minimumShare, clock) };
   };
 
-  /** Asks the other replicas' store with all patience; for when there would be a long wait or an error otherwise. */
+  /** Reads the shared store with the long time limit, if the alternative is a long wait or an error. */
   const askAnyway = async ({ key, apiKey, grant }: Wanted): Promise<Found | undefined> => {
     const found = take(await shared?.getAnyway(key, apiKey), grant);
     if (found === undefined || found.usability === 'unusable') return undefined;
@@ -102,7 +106,7 @@ export function createObtain(options: ObtainOptions): Obtain {
     return found;
   };
 
-  /** Mints for somebody who has no token while the store is not known to be empty: both are asked at once. */
+  /** Mints for a user without a token and reads the store at the same time. */
   const mintOrFind = async (wanted: Wanted, spentMs: number): Promise<Obtained> => {
     const minting = mintAndKeep(wanted, 'user', spentMs);
     const finding = askAnyway(wanted);
@@ -121,7 +125,7 @@ export function createObtain(options: ObtainOptions): Obtain {
     }
   };
 
-  /** Mints for somebody who has no token, as far as the store knows; looks once more if that fails. */
+  /** Mints for a user who has no token in the store. Reads the store again if that fails. */
   const mintForUser = async (wanted: Wanted, spentMs: number): Promise<Obtained> => {
     try {
       return await mintAndKeep(wanted, 'user', spentMs);
@@ -141,7 +145,7 @@ export function createObtain(options: ObtainOptions): Obtain {
     if (shared === undefined) return mintNow();
 
     while (await shared.isUp()) {
-      // The lock is asked for first: whoever had it before has stored its token by then.
+      // Take the lock first: its former holder has stored the token by then.
       const [lock, stored] = await Promise.all([shared.lock(key, apiKey), shared.get(key, apiKey)]);
       try {
         const found = take(stored, grant);
@@ -155,7 +159,7 @@ export function createObtain(options: ObtainOptions): Obtain {
       } finally {
         if (typeof lock === 'object') lock.release();
       }
-      // Whoever holds the lock is alive, or it would have ended: another call would be no faster than theirs.
+      // The lock is held, so its holder is alive: a second call would not be faster.
       if (spentMs() >= deadlineMs) throw new ServiceError('UPSTREAM_TIMEOUT', 'upstream_timeout');
       await pause(40 + 40 * random());
     }

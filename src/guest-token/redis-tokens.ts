@@ -1,6 +1,6 @@
-// Reusable tokens shared through Redis, encrypted, under hashed names. The life that a token has left is measured twice,
-// by the expiry in Redis and by the writer's clock, and the shorter one counts: neither a clock that is off nor a write
-// that Redis carried out late makes a token look younger than it is.
+// Shares reusable tokens through Redis, encrypted, under hashed names. The remaining lifetime is computed from the
+// expiry in Redis and from the writer's clock; the shorter one counts. So neither a wrong clock nor a delayed write
+// makes a token look newer than it is.
 import { createHmac } from 'node:crypto';
 import type { Clock } from '../clock.ts';
 import type { DeriveKey } from '../redis/derived-keys.ts';
@@ -18,9 +18,9 @@ interface RedisTokensOptions {
   readonly clock: Clock;
 }
 
-/** Taken off what is left, for what no clock sees: the way to Redis and back. */
+/** Subtracted from the remaining lifetime for the round trip to Redis. */
 const marginMs = 1_000;
-/** A sealed token has about 150; whatever is longer was written by somebody else and is not even read. */
+/** A sealed token has about 150 bytes. A longer value is not ours and is not read. */
 const maxSealedBytes = 1_024;
 
 const read: RedisScript = {
@@ -66,7 +66,7 @@ export function createRedisTokens({ link, deriveKey, clock }: RedisTokensOptions
       const name = nameOf('token', key, apiKey);
       const stored = { token, lifetimeMs, endsAtMs: clock.now() + keepMs, notAfterMs };
       const sealed = sealToken(stored, deriveKey(apiKey, 'token encryption 1'), name);
-      // Nobody waits for it, and in an outage it may be what another replica needs.
+      // No caller waits for it, and in an outage another replica may need it.
       await link.insist((client) => client.call('SET', [name, sealed, 'PX', keepMs])).catch(() => undefined);
     },
 

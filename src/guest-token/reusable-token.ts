@@ -1,42 +1,42 @@
-// When a token that was minted earlier may be handed out again. All rules are here: the share of life that must be
-// left, the lifetime that the grant allows now, the end of the access token, and what will do while the upstream is down.
+// The rules for reusing a token: the required share of its lifetime, the lifetime that the grant permits now, the end
+// of the access token, and the minimum while the upstream is down.
 import type { Clock } from '../clock.ts';
 import type { Grant } from '../policy/decision.ts';
 
-/** A token that somebody holds already. Its life counts on the monotonic clock of this process. */
+/** A token that was issued before. Its times are of the monotonic clock of this process. */
 export interface ReusableToken {
   readonly token: string;
-  /** `toTokenSha256` of it: every request that reuses the token is audited with it. */
+  /** Its `toTokenSha256`, for the audit line of every reuse. */
   readonly tokenSha256: string;
   readonly sentAt: number;
   readonly lifetimeMs: number;
-  /** The `notAfterMs` of the grant it was minted for. */
+  /** The `notAfterMs` of its grant. */
   readonly notAfterMs?: number | undefined;
-  /** Monotonic time from which it is renewed in the background when somebody asks for it. */
+  /** Monotonic time from which the next request renews it in the background. */
   readonly renewAt: number;
 }
 
 /**
- * - `fresh`: has at least the configured share of its life left;
- * - `spare`: has less, but enough for an upstream that is down;
- * - `unusable`: too little, or more than the grant allows now.
+ * - `fresh`: has at least the configured share of its lifetime left;
+ * - `spare`: has less, but enough while the upstream is down;
+ * - `unusable`: has too little, or more than the grant permits now.
  */
 export type Usability = 'fresh' | 'spare' | 'unusable';
 
-/** The least life for which a token is handed out instead of an error. */
+/** The minimum lifetime of a token that is issued instead of an error. */
 export const spareMinimumMs = 60_000;
 
-/** How far an access token's end and the life granted for it may differ and still be seen as one bound. */
+/** Tolerance when comparing the lifetime of a grant with the end of its access token. */
 const sameBoundMs = 1_000;
 
 export const remainingMs = ({ sentAt, lifetimeMs }: ReusableToken, clock: Clock): number =>
   sentAt + lifetimeMs - clock.monotonic();
 
-/** Whether the grant's life is cut by the access token's end rather than by the policy. */
+/** Whether the access token's end, not the policy, limits the lifetime of the grant. */
 export const isCutByAccessToken = ({ notAfterMs, lifetimeMs }: Grant, clock: Clock): boolean =>
   notAfterMs !== undefined && notAfterMs - clock.now() <= lifetimeMs + sameBoundMs;
 
-/** Whether minting one for this grant now would not, by rule, give one that ends earlier. */
+/** Whether the token ends no later than a new one for this grant would. */
 function endsWithinGrant(token: ReusableToken, grant: Grant, clock: Clock): boolean {
   const left = remainingMs(token, clock);
   const mintedWithinBound =
@@ -46,13 +46,13 @@ function endsWithinGrant(token: ReusableToken, grant: Grant, clock: Clock): bool
 }
 
 /**
- * Whether whoever has this grant may be given this token at all. Asked for every token at the moment it is handed out,
- * a new one and one that others asked for included.
+ * Whether this token may be issued for this grant. Checked for every token when it is issued, including new ones and
+ * those of a shared flight.
  */
 export const isWithinGrant = (token: ReusableToken, grant: Grant, clock: Clock): boolean =>
   secondsToShow(token, grant, clock) >= 1 && endsWithinGrant(token, grant, clock);
 
-/** `minimumShare` of the longer of its own life and the life that a new one would have, between 0 and 1. */
+/** `minimumShare`: between 0 and 1, of the longer of its own lifetime and that of a new token. */
 export function usabilityOf(token: ReusableToken, grant: Grant, minimumShare: number, clock: Clock): Usability {
   if (!isWithinGrant(token, grant, clock)) return 'unusable';
   const left = remainingMs(token, clock);
@@ -60,7 +60,7 @@ export function usabilityOf(token: ReusableToken, grant: Grant, minimumShare: nu
   return left >= spareMinimumMs ? 'spare' : 'unusable';
 }
 
-/** Whole seconds of life, as the caller is shown; never beyond the access token's end if that bounds the grant. */
+/** Remaining lifetime in whole seconds for the caller; not beyond the access token's end if that limits the grant. */
 export function secondsToShow(token: ReusableToken, { notAfterMs = Infinity }: Grant, clock: Clock): number {
   return Math.floor(Math.min(remainingMs(token, clock), notAfterMs - clock.now()) / 1000);
 }

@@ -1,6 +1,5 @@
-// The name under which a token may be used again: a hash of everything that decides what the upstream would answer.
-// Two requests share a token only if every field of every part is the same, text by text. Kept with the tag for the
-// browser, so that neither is made again for every request.
+// The reuse key of a token: a hash of everything that decides the upstream's response. Two requests share a token only
+// if all parts are equal. Remembered together with the grant tag, so that neither is computed for every request.
 import { hash } from 'node:crypto';
 import type { Principal } from '../authn/principal.ts';
 import type { Clock } from '../clock.ts';
@@ -26,7 +25,7 @@ interface GrantParts {
   readonly apiKey: Secret;
 }
 
-/** What the names were made of besides the grant's request, by which they are remembered. */
+/** The inputs of the remembered names besides the grant's request. */
 interface Remembered extends GrantNames {
   readonly principal: Principal;
   readonly apiKey: Secret;
@@ -35,12 +34,12 @@ interface Remembered extends GrantNames {
 }
 
 /**
- * Gives the key for identity, upstream, API key, kind of lifetime and the whole body but `expiryTime`, and the tag. Both
- * are remembered beside the grant's request, so that a principal whose decision is remembered costs no hash; every part
- * is compared before a remembered key is used.
+ * Returns the reuse key of identity, upstream, API key, kind of lifetime and the body without `expiryTime`, and the
+ * tag. Both are remembered by the grant's request, so that a remembered decision costs no hash. Every other input is
+ * compared before a remembered key is used.
  *
- * The lifetime counts in a form that stays the same from request to request: the policy's duration, or, once the access
- * token ends earlier, that end. Grants that differ in it never share a token.
+ * The lifetime is included in a form that is stable between requests: the policy's duration or, if the access token
+ * ends earlier, that end. Grants with different lifetimes never share a token.
  */
 export function createGrantNames(baseUrl: string, clock: Clock): (parts: GrantParts) => GrantNames {
   const remembered = new WeakMap<Grant['request'], Remembered>();

@@ -1,10 +1,10 @@
-// What issuing needs of a store that replicas share. Everything in it is a gain only: without it, or when it fails,
-// tokens are reused within each process.
+// The interface of a token store shared by replicas. It is optional: without it, or if it fails, tokens are reused
+// within each process.
 import type { LockAnswer } from '../redis/redis-lock.ts';
 import type { Secret } from '../secrets/secret.ts';
 import type { ReuseKey } from './reuse-key.ts';
 
-/** A token as another replica stored it; with the life that it has left now, never more. */
+/** A token stored by another replica, with its remaining lifetime. */
 export interface SharedToken {
   readonly token: string;
   readonly lifetimeMs: number;
@@ -12,14 +12,16 @@ export interface SharedToken {
   readonly notAfterMs?: number | undefined;
 }
 
-/** None of these throws or waits longer than the store's own limit. */
+/** No method throws or takes longer than the store's time limit. */
 export interface SharedTokens {
-  /** Waits, as briefly, while it is not known: the alternative is a call to the upstream. */
+  /**
+   * While the state of the store is unknown, waits for it within the short limit: the alternative is an upstream call.
+   */
   readonly isUp: () => Promise<boolean>;
   readonly get: (key: ReuseKey, apiKey: Secret) => Promise<SharedToken | undefined>;
-  /** The same when the alternative is an error for the user: also while the store counts as down, and with more patience. */
+  /** The same with a longer limit, even while the store counts as down: for when the alternative is an error. */
   readonly getAnyway: (key: ReuseKey, apiKey: Secret) => Promise<SharedToken | undefined>;
   readonly put: (key: ReuseKey, apiKey: Secret, token: SharedToken) => Promise<void>;
-  /** Held by another replica: it is minting. Lasts until it is released or its holder is gone; only saves a call. */
+  /** A lock for minting. It ends when released or when its holder dies. It only saves duplicate calls. */
   readonly lock: (key: ReuseKey, apiKey: Secret) => Promise<LockAnswer>;
 }

@@ -1,11 +1,11 @@
-// Identical work at the same moment is done once: whoever asks while it runs waits for the same result. Nobody owns
-// a flight, so nobody who hangs up ends it. A failure reaches all who wait, once, and is not remembered.
+// Runs identical concurrent work once: callers with the same key share its result. A caller that disconnects does not
+// end it. A failure goes to all waiting callers and is not remembered.
 
 export interface SingleFlight<T> {
   /** Joins the flight of this key or starts one. */
   readonly join: (key: string, work: () => Promise<T>) => { readonly joined: boolean; readonly result: Promise<T> };
   readonly size: () => number;
-  /** Resolves when all flights that run now have landed. */
+  /** Resolves when all running flights have ended. */
   readonly settled: () => Promise<void>;
 }
 

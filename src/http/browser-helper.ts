@@ -1,5 +1,5 @@
-// GET /guest-token.js: the browser helper as an ES module, for pages of allowed origins. Caches keep it for an hour, and
-// may serve it for one more day while they revalidate it (RFC 9110 §8.8.3, RFC 5861 §3).
+// GET /guest-token.js: the browser helper as an ES module, for pages of allowed origins. Caches keep it for an hour,
+// and may serve it for one more day while they revalidate it (RFC 9110 §8.8.3, RFC 5861 §3).
 import type { FastifyInstance } from 'fastify';
 import { hash } from 'node:crypto';
 

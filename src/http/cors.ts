@@ -1,5 +1,5 @@
-// CORS headers (Fetch standard §3.2) for the origins of CORS_ORIGINS, on every response, including errors. Without a list
-// there are none.
+// CORS headers (Fetch standard §3.2) for the origins of CORS_ORIGINS, on every response, including errors. Without a
+// list there are none.
 import type { IncomingHttpHeaders } from 'node:http';
 
 export interface CorsOptions {

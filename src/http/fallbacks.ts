@@ -1,5 +1,5 @@
-// Responses for requests without a route (405 with Allow if the path exists, otherwise 404) and for all errors, with one
-// audit line if the request was for a guest token.
+// Responses for requests without a route (405 with Allow if the path exists, otherwise 404) and for all errors, with
+// one audit line if the request was for a guest token.
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { errorRow, ServiceError } from '../errors.ts';
 import type { Audit } from '../telemetry/audit.ts';
@@ -33,7 +33,8 @@ export function createAuditedRefuse({ decisionPath, progress, audit, onRefused }
     const error = toServiceError(thrown);
     const known = progress.of(request);
     onRefused(error, progress.secondsSince(known));
-    // Check both: a route also matches other spellings of its path, and a request without a route has only its plain path.
+    // Check both: a route also matches other spellings of its path, and a request without a route has only its plain
+    // path.
     if (request.routeOptions.url === decisionPath || pathOf(request.url) === decisionPath) {
       const { iss, sub, claim, position, upstreamCode, address } = error.detail;
       const subject = progress.subjectOf(request);

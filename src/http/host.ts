@@ -1,5 +1,5 @@
-// Checks the Host of a request (RFC 9112 §3.2): exactly one valid line in HTTP/1.1. The admin listener accepts only known
-// hosts, because a page in an operator's browser can reach it under the page's own name (DNS rebinding).
+// Checks the Host of a request (RFC 9112 §3.2): exactly one valid line in HTTP/1.1. The admin listener accepts only
+// known hosts, because a page in an operator's browser can reach it under the page's own name (DNS rebinding).
 import { ServiceError } from '../errors.ts';
 
 /** RFC 3986 §3.2.2: a name, an IPv4 address or an IPv6 address in brackets, with an optional port; never empty. */

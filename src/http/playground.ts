@@ -1,5 +1,5 @@
-// The policy playground on the admin listener: a page, its files, and one route that evaluates a policy. Serves only its
-// own origin, under a Content-Security-Policy without inline scripts and eval. Mints nothing and changes nothing.
+// The policy playground on the admin listener: a page, its files, and one route that evaluates a policy. Serves only
+// its own origin, under a Content-Security-Policy without inline scripts and eval. Mints nothing and changes nothing.
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { ServiceError } from '../errors.ts';
 import type { Evaluate, PlaygroundInput } from '../playground/evaluate.ts';

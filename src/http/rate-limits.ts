@@ -26,7 +26,9 @@ interface LimitsOptions {
   readonly address: WindowLimit;
   readonly user: WindowLimit;
   readonly clock: Clock;
-  /** Shares the counts between replicas; `secret` (the API key) gives the key that addresses and users are hashed with. */
+  /**
+   * Shares the counts between replicas; `secret` (the API key) gives the key that addresses and users are hashed with.
+   */
   readonly redis?: { readonly link: RedisLink; readonly secret: () => Secret };
   /** Called for every refused request. */
   readonly onLimited: (limit: 'address' | 'user') => void;
@@ -35,7 +37,8 @@ interface LimitsOptions {
 export interface Limits {
   /**
    * Counts the request for its client address (`request.ip`: the peer, or as trusted proxies report it). Throws
-   * RATE_LIMITED. `expected`: the user of the following `limitUser`, if known; then one round trip to Redis counts both.
+   * RATE_LIMITED. `expected`: the user of the following `limitUser`, if known; then one round trip to Redis counts
+   * both.
    */
   readonly limitAddress: (request: FastifyRequest, reply: FastifyReply, expected?: Principal) => Promise<void>;
   /** Counts input of a peer that was not a request, in this process only. False: the limit is reached. */
@@ -50,7 +53,9 @@ export interface Limits {
  */
 const addressesPerSite = 16;
 
-/** Memory of one limit under the widest flood, measured: 36 MB of IPv6 addresses, 47 MB of users with the longest names. */
+/**
+ * Memory of one limit under the widest flood, measured: 36 MB of IPv6 addresses, 47 MB of users with the longest names.
+ */
 const counterBounds = { maxKeys: 100_000, sharedCounters: 16_384, maxFurtherSteps: 100_000 };
 const longestKey = 128;
 

@@ -31,7 +31,8 @@ export const createReadiness =
       accepting: check(isServing()),
     };
     const isReady = Object.values(required).every((result) => result === 'ok');
-    // Informative only: the last values stay in use, and an unavailable store must not take every replica out of service.
+    // Informative only: the last values stay in use, and an unavailable store must not take every replica out of
+    // service.
     const informative = secretsAreCurrent === undefined ? {} : { secretStores: check(secretsAreCurrent()) };
     return { isReady, checks: { ...required, ...informative } };
   };

@@ -1,6 +1,6 @@
-// What counts as one client address: an IPv4 address, or the /64 that a single IPv6 customer is given (RFC 6177,
-// RFC 7934), and beside it the /48, the largest network that one site is given. Every spelling of one address gives
-// one key, so that letter case, zeros, ports and zones buy nothing.
+// The keys of the address limit: the IPv4 address, or the /64 of an IPv6 customer (RFC 6177, RFC 7934) and the /48, the
+// largest network of one site. All spellings of an address have the same key, so that letter case, zeros, ports and
+// zones do not help an attacker.
 import ipaddr from 'ipaddr.js';
 import { isIP } from 'node:net';
 
@@ -10,13 +10,13 @@ export interface AddressKeys {
   readonly site: string | undefined;
 }
 
-/** Everything that is not an address shares one key: it is no way round. */
+/** The common key for anything that is not an address, so that it does not bypass the limit. */
 const unreadable: AddressKeys = { key: 'unreadable', site: undefined };
 
 const v4WithPort = /^(\d{1,3}(?:\.\d{1,3}){3}):\d{1,5}$/;
 const v6InBrackets = /^\[([^\]]+)\](?::\d{1,5})?$/;
 
-/** The IPv4 address that an IPv6 address stands for, if it belongs to a way of carrying IPv4. */
+/** The IPv4 address embedded in an IPv6 address of a transition mechanism, if any. */
 function embeddedIpv4({ parts }: ipaddr.IPv6): string | undefined {
   const [g0 = 0, g1 = 0, g2 = 0, g3 = 0, g4 = 0, g5 = 0, g6 = 0, g7 = 0] = parts;
   const dotted = (high: number, low: number): string => `${high >> 8}.${high & 255}.${low >> 8}.${low & 255}`;
@@ -56,7 +56,7 @@ export function toAddressKeys(address: string | undefined): AddressKeys {
   return { key: network(parsed.parts, 4, 64), site: network(parsed.parts, 3, 48) };
 }
 
-/** A network that tells an operator where to look without naming one machine: the /24 or the /48 of the address. */
+/** The /24 or /48 of the address, for operators: it does not identify one machine. */
 export function toShortAddress({ key, site }: AddressKeys): string {
   return site ?? key.replace(/\.\d+$/, '.0/24');
 }

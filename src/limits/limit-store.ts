@@ -1,9 +1,9 @@
-// The store that @fastify/rate-limit counts in. Its own in-memory store hands out the live counter, so that requests
-// of one tick all see the last count, and forgets keys under a flood of others; ours does neither.
+// The store for @fastify/rate-limit. Its own in-memory store returns the live counter, so that concurrent requests all
+// see the last count, and drops keys in a flood of others. This one does neither.
 import type { Taken } from './limit.ts';
 import type { TakeLimit } from './shared-counter.ts';
 
-/** What a store tells the plugin: more than `max` means refused, `ttl` is in milliseconds. */
+/** The result for the plugin: more than `max` means refused; `ttl` is in milliseconds. */
 export interface CountReply {
   readonly current: number;
   readonly ttl: number;
@@ -11,7 +11,7 @@ export interface CountReply {
 
 type Reply = (error: Error | null, counted?: CountReply) => void;
 
-/** The part of a limiter's options that is ours: how it counts. The plugin passes it on unread. */
+/** Our own option of a limiter: the counter. The plugin passes it on. */
 export interface LimiterOptions {
   readonly take?: TakeLimit;
 }
@@ -21,7 +21,9 @@ const toReply = ({ allowed, used, freesInMs }: Taken, max: number): CountReply =
   ttl: freesInMs,
 });
 
-/** A class because the plugin makes the root store itself; `child` gives every limiter a store that counts its way. */
+/**
+ * A class, because the plugin instantiates the root store. `child` creates a store with the counter of each limiter.
+ */
 export class LimitStore {
   readonly #take: TakeLimit | undefined;
 
@@ -32,7 +34,7 @@ export class LimitStore {
   incr(key: string, reply: Reply, windowMs: number, max: number): void {
     const taken = this.#take?.(key, { max, windowMs });
     if (taken === undefined) {
-      reply(new Error('this limiter was given no way to count'));
+      reply(new Error('this limiter has no counter'));
     } else if (taken instanceof Promise) {
       taken.then(
         (counted) => reply(null, toReply(counted, max)),

@@ -1,7 +1,7 @@
-// The words of rate limiting: what a limit is and what taking one unit of it gives.
+// The types of rate limiting: a limit, and the result of counting one request.
 
 export interface Limit {
-  /** Requests that are allowed in any stretch of time as long as the window. */
+  /** Requests allowed in any interval of the window's length. */
   readonly max: number;
   readonly windowMs: number;
 }
@@ -10,17 +10,17 @@ export interface Taken {
   readonly allowed: boolean;
   /** Requests counted in the window, this one included if it was allowed. */
   readonly used: number;
-  /** Milliseconds until the oldest counted request leaves the window and gives room for another; more than 0. */
+  /** Milliseconds until a counted request leaves the window and another is allowed; more than 0. */
   readonly freesInMs: number;
 }
 
-/** Counts per key. A refused request is not counted: who waits for `freesInMs` is let in, however long they hammered. */
+/** Counts requests per key. Refused requests are not counted, so after `freesInMs` a request is allowed. */
 export interface LimitCounter {
   /** Counts one request of `key`, if the limit allows it. */
   readonly take: (key: string, limit: Limit) => Taken;
-  /** What `take` would see now, without counting. */
+  /** The result of `take`, without counting. */
   readonly look: (key: string, limit: Limit) => Taken;
 }
 
-/** A window is recorded in this many steps: enough to be exact for bursts, few enough to stay small. */
+/** The resolution of a window: enough to be exact for bursts, few enough to be small. */
 export const stepsPerWindow = 16;

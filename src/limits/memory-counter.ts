@@ -1,25 +1,25 @@
-// Rate limits counted in this process, in bounded memory. The window slides, so that no border lets a double burst
-// through; and no flood of other keys can make it forget a key: when the table is full of keys that still count,
-// newcomers share a fixed number of counters, which can only count too much, never too little.
+// Counts rate limits in this process, in bounded memory. The window slides, so that no boundary permits a double burst.
+// A flood of other keys never removes a key that still counts: if the table is full, new keys share a fixed number of
+// counters, which may count too much but never too little.
 import { createHmac, randomBytes } from 'node:crypto';
 import type { Clock } from '../clock.ts';
 import { stepsPerWindow, type Limit, type LimitCounter, type Taken } from './limit.ts';
 
 /**
- * Requests that came close together leave the window together, when the last of them does: a step. Each takes three
- * numbers, the times of its first and its last request and their count; the oldest step comes first.
+ * A step: requests close together, which leave the window together with the last of them. Three numbers each: the times
+ * of its first and last request and their count. The oldest step comes first.
  */
 type Steps = number[];
 const stepLength = 3;
 
-/** How often keys that have run out are looked for. */
+/** How often expired keys are removed. */
 const forgettingsPerWindow = 64;
 
 interface MemoryCounterOptions {
   readonly clock: Clock;
-  /** Keys counted one by one. Their texts should be short: they are kept as they are. */
+  /** The number of keys with their own counter. Keys should be short, because they are stored. */
   readonly maxKeys: number;
-  /** Counters that newcomers share while the table is full. */
+  /** The number of counters that new keys share while the table is full. */
   readonly sharedCounters: number;
   /** Steps of all keys together beyond one each; without room for another one, a request joins the latest step. */
   readonly maxFurtherSteps: number;
@@ -33,7 +33,7 @@ function sum(steps: Steps): number {
   return total;
 }
 
-/** How long until so many steps have left that one more request fits. */
+/** Milliseconds until enough steps have left the window for one more request. */
 function timeToRoom(steps: Steps, used: number, { max, windowMs }: Limit, now: number): number {
   let left = used;
   for (let index = 0; index < steps.length; index += stepLength) {
@@ -43,10 +43,10 @@ function timeToRoom(steps: Steps, used: number, { max, windowMs }: Limit, now: n
   return windowMs;
 }
 
-/** One table for one limit: all calls must name the same window. */
+/** A table for one limit: all calls must use the same window. */
 export function createMemoryCounter(options: MemoryCounterOptions): LimitCounter {
   const { clock, maxKeys, sharedCounters, maxFurtherSteps } = options;
-  // In order of the last counted request, because every counted request moves its key to the end.
+  // Ordered by the last counted request, because each moves its key to the end.
   const table = new Map<string, Steps>();
   const shared = new Map<number, Steps>();
   const salt = randomBytes(16);
@@ -67,7 +67,7 @@ export function createMemoryCounter(options: MemoryCounterOptions): LimitCounter
     furtherSteps -= before - further(steps);
   }
 
-  /** Not on every call: a Map that is deleted from and added to all the time takes long to show its first entry. */
+  /** Not on every call: in a Map with many deletions, finding the first entry is slow. */
   function forgetPassed(now: number, windowMs: number): void {
     if (now - forgottenAt < windowMs / forgettingsPerWindow) return;
     forgottenAt = now;
@@ -79,7 +79,7 @@ export function createMemoryCounter(options: MemoryCounterOptions): LimitCounter
     }
   }
 
-  /** The steps with one more request. A new array, because one that is pushed to takes room for many more. */
+  /** The steps with one more request. A new array, because `push` allocates room for more. */
   function record(steps: Steps, now: number, windowMs: number): Steps {
     const latest = steps.length - stepLength;
     const isClose = latest >= 0 && now - (steps[latest] ?? 0) < windowMs / stepsPerWindow;
@@ -93,7 +93,7 @@ export function createMemoryCounter(options: MemoryCounterOptions): LimitCounter
     return [...steps, now, now, 1];
   }
 
-  /** Where a key is counted: its own row, or, once it had to share, the shared counter until that has run out. */
+  /** The counter of a key: its own, or the shared one until that has expired. */
   function rowOf(key: string, since: number): { steps: Steps; slot?: number } {
     const own = table.get(key);
     if (own !== undefined) {

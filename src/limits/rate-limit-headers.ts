@@ -7,14 +7,14 @@ export interface LimitState {
   readonly max: number;
   readonly windowSeconds: number;
   readonly remaining: number;
-  /** Whole seconds until the remaining quota grows again. */
+  /** Whole seconds until the quota increases. */
   readonly resetSeconds: number;
 }
 
-/** `RateLimit-Policy`: what is allowed, `q` requests in `w` seconds. */
+/** `RateLimit-Policy`: `q` requests per `w` seconds. */
 export const toPolicyItem = ({ name, max, windowSeconds }: LimitState): string =>
   `"${name}";q=${max};w=${windowSeconds}`;
 
-/** `RateLimit`: what is left, `r` requests, and in `t` seconds more. */
+/** `RateLimit`: `r` remaining requests; more after `t` seconds. */
 export const toLimitItem = ({ name, remaining, resetSeconds }: LimitState): string =>
   `"${name}";r=${remaining};t=${resetSeconds}`;

@@ -1,5 +1,5 @@
-// Rate limits counted in Redis for all replicas: the same sliding window as memory-counter.ts, in one atomic script,
-// timed by the server's clock so that the replicas' clocks do not matter.
+// Counts rate limits in Redis for all replicas: the sliding window of memory-counter.ts as one atomic script, with the
+// server's clock.
 import type { RedisScript } from '../redis/redis-client.ts';
 import type { RedisLink } from '../redis/redis-link.ts';
 import { stepsPerWindow, type Limit, type Taken } from './limit.ts';
@@ -7,11 +7,11 @@ import { stepsPerWindow, type Limit, type Taken } from './limit.ts';
 /** Counts one request of `key` in Redis. Throws RedisDown. */
 export type RedisCounter = (key: string, limit: Limit) => Promise<Taken>;
 
-/** Of a value: as many steps as a window has and one more, each with two times and a count. Longer ones are not ours. */
+/** The maximum length of a value: all steps of a window, each with two times and a count. Longer ones are not ours. */
 const maxValueBytes = (stepsPerWindow + 1) * 48;
 
-// The value is "firstAt,lastAt,count;…", oldest first. Whatever else lies under the key is overwritten unread. A time
-// later than now was written before the server's clock was set back: it counts as now, so that it leaves the window.
+// The value is "firstAt,lastAt,count;…", oldest first. Any other value is overwritten. A time in the future (the
+// server's clock was set back) counts as now, so that it leaves the window.
 const take: RedisScript = {
   name: 'guestTokenTake',
   lua: `
@@ -56,7 +56,7 @@ return {allowed and 1 or 0, used, frees}
 `,
 };
 
-/** `prefix` is put before every key; keys must be hashed already. */
+/** `prefix` is prepended to every key. Keys must be hashed already. */
 export function createRedisCounter(link: RedisLink, prefix: string): RedisCounter {
   return (key, { max, windowMs }) =>
     link.run(async (client) => {

@@ -1,5 +1,5 @@
-// One limit over all replicas: counted in Redis while it answers, and in this process always, so that a Redis that
-// stops or forgets never resets what this replica has seen itself.
+// One limit for all replicas: counted in Redis while it is available, and always in this process too, so that an outage
+// or data loss of Redis does not reset the counts of this replica.
 import { LRUCache } from 'lru-cache';
 import type { Clock } from '../clock.ts';
 import type { RedisLink } from '../redis/redis-link.ts';
@@ -9,31 +9,31 @@ import type { RedisCounter } from './redis-counter.ts';
 interface SharedCounterOptions {
   readonly local: LimitCounter;
   readonly clock: Clock;
-  /** Absent: every replica counts for itself. */
+  /** Absent: every replica counts separately. */
   readonly shared?: {
     readonly link: RedisLink;
     readonly counter: RedisCounter;
-    /** The name under which a key is counted there: a keyed hash, so that Redis holds no addresses and no users. */
+    /** The Redis key: a keyed hash, so that Redis holds no addresses and no users. */
     readonly nameOf: (key: string) => string;
   };
 }
 
-/** Counts one request of a key. Never throws for Redis's sake. */
+/** Counts one request of a key. Errors of Redis never throw. */
 export type TakeLimit = (key: string, limit: Limit) => Taken | Promise<Taken>;
 
 export interface SharedCounter {
   readonly take: TakeLimit;
-  /** What is known here without asking anybody and without counting. Refused here is refused. */
+  /** The local result, without counting and without Redis. If it refuses, the request is refused. */
   readonly look: (key: string, limit: Limit) => Taken;
 }
 
-/** Refusals by Redis that are remembered, so that whoever goes on asking is refused here. */
+/** Remembered refusals by Redis, so that further requests are refused without asking it. */
 const maxRefusals = 10_000;
 
 export function createSharedCounter({ local, clock, shared }: SharedCounterOptions): SharedCounter {
   if (shared === undefined) return local;
   const { link, counter, nameOf } = shared;
-  /** Until when, in monotonic milliseconds: before that nothing leaves the window, whoever asks. */
+  /** Until when, in monotonic milliseconds: no request leaves the window earlier. */
   const refusals = new LRUCache<string, number>({ max: maxRefusals });
 
   async function takeEverywhere(key: string, limit: Limit): Promise<Taken> {
@@ -56,7 +56,7 @@ export function createSharedCounter({ local, clock, shared }: SharedCounterOptio
     look,
     take: (key, limit) => {
       if (!link.isUp()) return local.take(key, limit);
-      // Refused by what this replica alone has seen: then by all of them, and a flood does not reach Redis.
+      // Refused by the local count: then Redis would refuse it too, and a flood does not reach Redis.
       const here = look(key, limit);
       return here.allowed ? takeEverywhere(key, limit) : here;
     },

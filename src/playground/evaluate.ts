@@ -1,6 +1,6 @@
-// What the policy playground shows for a policy, claims and tests: problems and lint by line, the explained decision, the
-// same for a second user or a second policy, and the policy tests' results. Pure; mints nothing, changes nothing, knows
-// no key. Everything that comes in was typed by an operator and is bounded here.
+// What the policy playground shows for a policy, claims and tests: problems and lint by line, the explained decision,
+// the same for a second user or a second policy, and the policy tests' results. Pure; mints nothing, changes nothing,
+// knows no key. Everything that comes in was typed by an operator and is bounded here.
 import type { Claims } from '../authn/principal.ts';
 import { loadPolicy } from '../policy/compile/load-policy.ts';
 import type { Policy } from '../policy/policy.ts';
@@ -46,7 +46,10 @@ export interface PlaygroundTest {
 export interface PlaygroundResult extends Trial {
   readonly dataApps: readonly string[];
   readonly other?: Trial & {
-    /** What the second gets otherwise than the first, and whether it is more; absent if one of the policies does not load. */
+    /**
+     * What the second gets otherwise than the first, and whether it is more; absent if one of the policies does not
+     * load.
+     */
     readonly changes?: readonly FieldChange[];
   };
   readonly tests?: {

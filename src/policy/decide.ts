@@ -8,7 +8,7 @@ import { toRequestSha256 } from './request-sha256.ts';
 import type { Trace } from './expression/trace.ts';
 import type { UpstreamRequest } from './upstream-request.ts';
 
-/** With `withinAccessToken`: the way upstream takes up to a second, and a guest token should live for one more. */
+/** With `withinAccessToken`: the request upstream takes up to a second, and a guest token should live for one more. */
 const shortestLifetimeMs = 2000;
 
 const namedDataApp = (policy: Policy, name: string | undefined): DataAppPolicy | undefined =>
@@ -45,13 +45,13 @@ function checkValidations({ validations }: DataAppPolicy, evaluation: Evaluation
     const { site } = condition;
     throw new Denied(
       { code: 'ACCESS_DENIED', reason: 'validation_refused', position: site.position, message },
-      `the validation did not hold: ${message}`,
+      `the validation is not true: ${message}`,
       site,
     );
   }
 }
 
-/** What the policy gives these claims for a data app, at whatever time it is asked. */
+/** The part of a decision that does not depend on the time. */
 type Terms = Pick<Grant, 'request' | 'requestSha256'>;
 
 function fingerprint(request: UpstreamRequest, dataApp: DataAppPolicy): string {
@@ -60,7 +60,7 @@ function fingerprint(request: UpstreamRequest, dataApp: DataAppPolicy): string {
   } catch {
     throw new Denied(
       { code: 'ACCESS_DENIED', reason: 'value_refused', position: dataApp.position },
-      'the body holds text or a number that JSON cannot say',
+      'the body has a string or number that JSON cannot represent',
     );
   }
 }
@@ -73,7 +73,7 @@ function termsOf(policy: Policy, dataApp: DataAppPolicy, principal: Principal, t
   return { request, requestSha256: fingerprint(request, dataApp) };
 }
 
-/** Milliseconds from now, and the moment that no token may outlive. */
+/** The lifetime in milliseconds, and the time that no token may outlive. */
 function lifetime(
   dataApp: DataAppPolicy,
   principal: Principal,
@@ -82,7 +82,7 @@ function lifetime(
   if (!dataApp.withinAccessToken) return { lifetimeMs: dataApp.expiresInMs };
   const notAfterMs = Math.floor(principal.exp * 1000);
   const lifetimeMs = Math.min(dataApp.expiresInMs, notAfterMs - nowMs);
-  // Written so that NaN refuses too.
+  // Written so that NaN is refused too.
   if (lifetimeMs >= shortestLifetimeMs) return { lifetimeMs, notAfterMs };
   throw new Denied(
     { code: 'TOKEN_EXPIRED', reason: 'access_token_ends_too_soon', position: dataApp.position },
@@ -115,8 +115,8 @@ function permitOrDeny(policy: Policy, name: string | undefined, makeGrant: () =>
 }
 
 /**
- * Decides what this principal may be given. `dataAppName` is what the caller named; without it the default data app
- * counts, and without a default nothing is given. `nowMs` is wall time, milliseconds since the epoch.
+ * Decides what this principal may get. `dataAppName` is the caller's choice; undefined means the default data app, and
+ * a denial if there is none. `nowMs` is wall time in milliseconds since the epoch.
  */
 export function decide(
   policy: Policy,
@@ -132,14 +132,14 @@ export function decide(
   return permitOrDeny(policy, dataAppName, makeGrant, trace);
 }
 
-/** What was permitted to a principal. A list, because most ask for one data app only: a Map takes five times the memory. */
+/** The permits of a principal. A list: most principals use one data app, and a Map takes five times the memory. */
 interface Remembered {
   readonly policy: Policy;
-  /** The name that the caller gave. */
+  /** The name from the caller. */
   readonly name: string | undefined;
   readonly dataApp: DataAppPolicy;
   readonly permit: Extract<Decision, { kind: 'permit' }>;
-  /** What was permitted for other data apps by the same policy: never more than it has. */
+  /** Permits of the same policy for other data apps; at most one per data app. */
   readonly next: Remembered | undefined;
 }
 
@@ -152,9 +152,9 @@ function recall(first: Remembered | undefined, policy: Policy, name: string | un
 }
 
 /**
- * `decide` for a service that meets the same principals again and again: what does not depend on the time is evaluated
- * once per principal, data app and policy; a lifetime within the access token is judged on every call. Denials are not
- * remembered. What is remembered goes with the principal: when authn/ forgets its token, nothing is left here.
+ * `decide` with memory: what does not depend on the time is evaluated once per principal, data app and policy. A
+ * lifetime within the access token is computed on every call. Denials are not remembered. Entries are released with
+ * their principal, when authn/ forgets its token.
  */
 export function createDecide(): (
   policy: Policy,

@@ -1,5 +1,5 @@
-// What deciding gives: a permit with the grant, or a denial with its reason. Values; within a decision a rule ends it by
-// throwing Denied, which decide.ts turns into the value.
+// The result of a decision: a permit with the grant, or a denial with its reason. Within a decision a rule throws
+// Denied, which decide.ts converts to a denial.
 import type { Principal } from '../authn/principal.ts';
 import type { ErrorCode, PolicyReason } from '../errors.ts';
 import type { ExpressionSite } from './expression/trace.ts';
@@ -10,7 +10,7 @@ declare const decided: unique symbol;
 /** Exactly what may be minted. Only policy/decide.ts makes one. */
 export interface Grant {
   readonly [decided]: true;
-  /** Whom it is for. */
+  /** The user that it is for. */
   readonly user: Pick<Principal, 'iss' | 'sub'>;
   /** Name of the setting that holds the API key: `DATABRAIN_API_KEY` or `DATABRAIN_API_KEY_<NAME>`. */
   readonly apiKeyName: string;
@@ -18,9 +18,11 @@ export interface Grant {
   readonly request: UpstreamRequest;
   /** SHA-256 of the canonical JSON of `request`, 64 hex digits. */
   readonly requestSha256: string;
-  /** Life of a token minted now, in milliseconds; already bounded by policy, settings and, if asked, the JWT's `exp`. */
+  /**
+   * Lifetime of a token minted now, in milliseconds; bounded by policy, settings and, if configured, the JWT's `exp`.
+   */
   readonly lifetimeMs: number;
-  /** With `withinAccessToken`: the JWT's `exp` in milliseconds since the epoch, which no token given out may outlive. */
+  /** With `withinAccessToken`: the JWT's `exp` in milliseconds since the epoch, which the token must not outlive. */
   readonly notAfterMs?: number;
   /** First 12 hex digits of the policy file's SHA-256. */
   readonly policyRevision: string;
@@ -29,11 +31,11 @@ export interface Grant {
 export interface Denial {
   readonly code: Extract<ErrorCode, 'ACCESS_DENIED' | 'DATA_APP_NOT_ALLOWED' | 'TOKEN_EXPIRED'>;
   readonly reason: PolicyReason;
-  /** Which rule refused, as `file:line:column`. */
+  /** The rule that refused, as `file:line:column`. */
   readonly position?: string | undefined;
-  /** Name of the claim that was missing or unusable, as far as it can be told; never its value. */
+  /** Name of the missing or unusable claim, if known; never its value. */
   readonly claim?: string | undefined;
-  /** The operator's sentence of a refused validation. */
+  /** The operator's message of a refused validation. */
   readonly message?: string | undefined;
 }
 
@@ -42,18 +44,18 @@ export type Decision =
   | {
       readonly kind: 'deny';
       readonly denial: Denial;
-      /** The data app that was asked for, if the policy has it. */
+      /** The requested data app, if the policy has it. */
       readonly dataApp: string | undefined;
       readonly policyRevision: string;
     };
 
-/** A rule says no. Only decide.ts catches it. */
+/** Thrown by a rule that refuses. Only decide.ts catches it. */
 export class Denied extends Error {
   override readonly name = 'Denied';
   readonly denial: Denial;
-  /** Why, in words for the operator, without any claim's value. */
+  /** Why, for the operator, without any claim's value. */
   readonly problem: string;
-  /** The expression to blame, if there is one. */
+  /** The expression that failed, if any. */
   readonly site: ExpressionSite | undefined;
 
   constructor(denial: Denial, problem: string, site?: ExpressionSite) {

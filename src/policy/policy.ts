@@ -1,10 +1,10 @@
-// A policy that loaded: checked, compiled to closures, immutable. src/policy/compile/load-policy.ts makes it, decide.ts uses it.
+// A loaded policy: checked, compiled to closures, immutable. compile/load-policy.ts creates it, decide.ts uses it.
 import type { Problem } from '../problem.ts';
 import type { Evaluation } from './expression/evaluation.ts';
 import type { ExpressionSite } from './expression/trace.ts';
 import type { UpstreamRequest } from './upstream-request.ts';
 
-/** A literal id in the file that only the upstream can confirm. */
+/** A literal id in the file, which only the upstream can confirm. */
 export interface Reference {
   readonly kind: 'embed' | 'dashboard' | 'metric';
   readonly id: string;
@@ -14,13 +14,13 @@ export interface Reference {
 
 export interface Condition {
   readonly site: ExpressionSite;
-  /** Throws Denied if the expression fails or gives anything but a boolean. */
+  /** Throws Denied if the expression fails or its result is not a boolean. */
   readonly holds: (evaluation: Evaluation) => boolean;
 }
 
 export interface Validation {
   readonly condition: Condition;
-  /** The operator's sentence for the user. */
+  /** The operator's message for the user. */
   readonly message: string;
 }
 
@@ -34,7 +34,7 @@ export interface DataAppPolicy {
   readonly apiKeyName: string;
   readonly expiresInMs: number;
   readonly withinAccessToken: boolean;
-  /** `when`: for whom this data app exists; absent: for everybody. */
+  /** `when`: the users for whom this data app is available; absent: all users. */
   readonly availability: Condition | undefined;
   readonly validations: readonly Validation[];
   /** Literal ids, for `check --live`. */
@@ -44,7 +44,7 @@ export interface DataAppPolicy {
 }
 
 export interface Policy {
-  /** The file's name as it was given. */
+  /** The file's name as given. */
   readonly file: string;
   /** First 12 hex digits of the file's SHA-256. */
   readonly revision: string;

@@ -1,5 +1,5 @@
-// Names a request body without showing it: the SHA-256 of its canonical JSON (RFC 8785). The audit line of an issued token
-// carries it, so that an auditor can prove later which rights these claims gave under this policy.
+// Identifies a request body without showing it: the SHA-256 of its canonical JSON (RFC 8785). The audit line of an
+// issued token has it, so that an auditor can prove later which rights the token had.
 import canonicalize from 'canonicalize';
 import { hash } from 'node:crypto';
 import type { UpstreamRequest } from './upstream-request.ts';
@@ -30,8 +30,8 @@ const areInOrder = (list: readonly unknown[]): boolean =>
 const mayHideSomething = (text: string): boolean => text.includes('null') || text.includes('\\u');
 
 /**
- * 64 hex digits over the body without `expiryTime`: equal bodies give equal hashes, whatever the order of their members.
- * Throws Error for what JSON cannot say: lone surrogates, NaN, Infinity.
+ * 64 hex digits over the body without `expiryTime`: equal bodies give equal hashes, whatever the order of their
+ * members. Throws Error for what JSON cannot say: lone surrogates, NaN, Infinity.
  */
 export function toRequestSha256(request: UpstreamRequest): string {
   const text = isInOrder(request as unknown as Members) ? JSON.stringify(request) : undefined;

@@ -1,18 +1,19 @@
-// Compares what the policy decided with what a shadow policy would have decided: by field path, never with values, so
-// that the result can be logged.
+// Compares a decision with that of the shadow policy. The result names fields but never values, so it can be logged.
 import type { Decision } from './decision.ts';
 import { treeDifferences } from './tree-difference.ts';
 
 export interface ShadowDifference {
-  /** `decision`, `code`, `reason`, `apiKeyName`, `lifetimeMs`, or a field of the body: `params.appFilters[0].metricId`. */
+  /**
+   * `decision`, `code`, `reason`, `apiKeyName`, `lifetimeMs`, or a field of the body: `params.appFilters[0].metricId`.
+   */
   readonly path: string;
-  /** Seen from the shadow: it has the field in addition, lacks it, or has another value. */
+  /** Whether the shadow adds the field, lacks it, or has a different value. */
   readonly change: 'added' | 'removed' | 'changed';
 }
 
 const mostDifferences = 50;
 
-/** What is compared of a decision; the policies' revisions and the positions of rules are not. */
+/** The compared part of a decision, without revisions and positions of rules. */
 function comparable(decision: Decision): object {
   if (decision.kind === 'deny') return { code: decision.denial.code, reason: decision.denial.reason };
   const { apiKeyName, lifetimeMs, request } = decision.grant;
@@ -20,8 +21,8 @@ function comparable(decision: Decision): object {
 }
 
 /**
- * Where the shadow's decision differs; empty if it is the same. At most 50 differences. The order of keys does not
- * matter, the order of lists does.
+ * The differences of the shadow's decision, at most 50; empty if it is the same. The order of keys does not matter, the
+ * order of lists does.
  */
 export function compareShadow(real: Decision, shadow: Decision): readonly ShadowDifference[] {
   if (real.kind !== shadow.kind) return [{ path: 'decision', change: 'changed' }];

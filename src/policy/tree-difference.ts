@@ -1,7 +1,7 @@
-// How two trees of JSON differ, member by member: two bodies, or what a test expects and what a policy gives.
+// Compares two trees of JSON, member by member: two bodies, or the expected and the actual body of a test.
 
 export interface TreeDifference {
-  /** Where, in the body's own notation: `params.appFilters[0].values.country`; empty for the whole. */
+  /** The path, such as `params.appFilters[0].values.country`; empty for the whole tree. */
   readonly path: string;
   /** Absent: the left tree does not have this member. */
   readonly left?: { readonly value: unknown };

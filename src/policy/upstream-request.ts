@@ -1,6 +1,6 @@
-// The body of POST /api/v2/guest-token/create: one row per field, from which the type, both JSON Schemas, the compiler,
-// policy.schema.json and the guide's table follow. `expiryTime` is added when a token is minted, `dataAppName` is the
-// name of the data app.
+// The body of POST /api/v2/guest-token/create: one row per field. The type, both JSON Schemas, the compiler,
+// policy.schema.json and the table of the policy guide are derived from it. `dataAppName` is the name of the data app;
+// `expiryTime` is added when a token is minted.
 
 export type SqlFilter = { readonly sql: string; readonly columnName: string };
 
@@ -26,7 +26,7 @@ export interface DashboardFilter {
   readonly isShowOnUrl?: boolean;
 }
 
-/** What a field holds, by its kind. */
+/** The value of a field, by its kind. */
 interface FieldValues {
   readonly clientId: string;
   /** The name of a user or thing. */
@@ -44,7 +44,7 @@ export type FieldKind = keyof FieldValues;
 
 export interface FieldRow {
   readonly kind: FieldKind;
-  /** What the field does, as a part of a sentence, for the guide and for editors. */
+  /** A phrase about the field for the policy guide and for editors. */
   readonly about: string;
 }
 
@@ -150,8 +150,8 @@ const bodyShape = (fields: Readonly<Record<string, FieldRow>>): object =>
   );
 
 /**
- * The body as JSON Schema: the last check before it is sent. Stricter than Databrain: a life is required, filters and
- * `allowedEmbeds` are never empty.
+ * The JSON Schema of the body, the last check before it is sent. Stricter than Databrain: `expiryTime` is required, and
+ * filters and `allowedEmbeds` are never empty.
  */
 export const upstreamBodySchema = {
   type: 'object',
@@ -160,7 +160,7 @@ export const upstreamBodySchema = {
     dataAppName: text,
     params: bodyShape(paramFields),
     permissions: bodyShape(permissionFields),
-    /** Milliseconds; absent would mean a token that never expires. */
+    /** Milliseconds. Without it, a token would never expire. */
     expiryTime: { type: 'integer', minimum: 1 },
   },
   required: ['clientId', 'dataAppName', 'expiryTime'],

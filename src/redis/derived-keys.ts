@@ -1,16 +1,16 @@
-// Keys for what lies in Redis, derived from an API key (RFC 5869): every replica that holds the API key derives the
-// same, nobody who holds only a dump of Redis can, and nothing about the API key follows from them.
+// Derives the keys for data in Redis from an API key (RFC 5869). Every replica with the API key derives the same keys;
+// with a dump of Redis alone nobody can, and they reveal nothing about the API key.
 import { hkdfSync } from 'node:crypto';
 import type { Secret } from '../secrets/secret.ts';
 
-/** What a key is for. A change of what is stored under one takes a new number, so that old and new never mix. */
+/** The purpose of a key. A change of the stored format gets a new number, so that old and new values never mix. */
 export type KeyPurpose = 'token encryption 1' | 'token index 1' | 'limit index 1';
 
 const salt = 'guest-token-proxy redis';
 
 export type DeriveKey = (secret: Secret, purpose: KeyPurpose) => Buffer;
 
-/** Derives 256-bit keys, each once for a Secret. */
+/** Derives 256-bit keys, once per Secret. */
 export function createKeyDerivation(): DeriveKey {
   const derived = new WeakMap<Secret, Map<KeyPurpose, Buffer>>();
   return (secret, purpose) => {

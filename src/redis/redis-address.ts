@@ -1,5 +1,5 @@
-// REDIS_URL: one server, a Sentinel group or a cluster, with or without TLS. One text for all of them, because it is
-// one setting. The forms are described in docs/redis.md; nothing of a refused text is repeated, as it may hold a password.
+// Parses REDIS_URL: one server, a Sentinel group or a cluster, with or without TLS; docs/redis.md describes the forms.
+// Messages never quote the value, which may hold a password.
 import { ConfigurationError } from '../problem.ts';
 import { Secret } from '../secrets/secret.ts';
 
@@ -46,7 +46,7 @@ const decode = (text: string): string => {
 
 function toNode(text: string, defaultPort: number): RedisNode {
   const match = /^(?:\[([0-9A-Fa-f:.]+)\]|([A-Za-z0-9._-]+))(?::(\d{1,5}))?$/.exec(text);
-  const host = match?.[1] ?? match?.[2] ?? refuse('has a host that is neither a name nor an address');
+  const host = match?.[1] ?? match?.[2] ?? refuse('has a host that is not a name or an address');
   const port = match?.[3] === undefined ? defaultPort : Number(match[3]);
   return port >= 1 && port <= 65_535 ? { host, port } : refuse('has a port that is out of range');
 }
@@ -56,7 +56,7 @@ const toDb = (text: string | undefined): number =>
     ? 0
     : /^\d{1,4}$/.test(text)
       ? Number(text)
-      : refuse('names a database that is not a number');
+      : refuse('has a database that is not a number');
 
 function toAccess(scheme: string, userinfo: string | undefined): Access {
   const tls = scheme === 'rediss';
@@ -80,7 +80,7 @@ function toSentinelAccess(query: string | undefined): { sentinelUsername?: strin
   return access;
 }
 
-/** Reads the text of `REDIS_URL`. Throws ConfigurationError, which repeats nothing of it. */
+/** Parses `REDIS_URL`. Throws ConfigurationError, which quotes nothing of it. */
 export function parseRedisUrl(text: string): RedisAddress {
   const match = shape.exec(text);
   if (match === null) return refuse('is not a Redis address');
@@ -93,14 +93,14 @@ export function parseRedisUrl(text: string): RedisAddress {
     const sentinels = hosts.split(',').map((host) => toNode(host, 26_379));
     return { kind: 'sentinel', ...access, sentinels, master, db: toDb(db), ...toSentinelAccess(query) };
   }
-  if (query !== undefined) return refuse('has options, which only Sentinel addresses may have');
+  if (query !== undefined) return refuse('has options, which are only allowed for Sentinel');
   const nodes = hosts.split(',').map((host) => toNode(host, 6379));
   if (topology === 'cluster') {
-    if (segments.some((segment) => segment !== '')) return refuse('names a database, which a cluster does not have');
+    if (segments.some((segment) => segment !== '')) return refuse('has a database, which a cluster does not support');
     return { kind: 'cluster', ...access, nodes };
   }
   const [node, ...others] = nodes;
   if (node === undefined || others.length > 0) return refuse('names several hosts without +sentinel or +cluster');
-  if (segments.length > 1) return refuse('has more behind the database');
+  if (segments.length > 1) return refuse('has text after the database');
   return { kind: 'single', ...access, node, db: toDb(segments[0]) };
 }

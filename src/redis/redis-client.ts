@@ -1,44 +1,44 @@
-// The ioredis client for an address, with settings under which nothing waits: no queue while disconnected, no retries,
-// and time limits everywhere. With the library's defaults requests hang for seconds when Redis is down or frozen.
-// The library is loaded only when Redis is configured.
+// Creates the ioredis client for an address, without offline queue and retries, and with time limits: with the
+// library's defaults, requests hang for seconds if Redis is down or frozen. The library is only loaded if Redis is
+// configured.
 import type { ClusterOptions, RedisOptions } from 'ioredis';
 import type { RedisAddress } from './redis-address.ts';
 
 export type RedisArgument = string | Buffer | number;
 
-/** A Lua script for one key. Redis is sent its hash; ioredis sends the text to a server that does not know it. */
+/** A Lua script for one key. ioredis sends its hash, and the text to a server that does not know it. */
 export interface RedisScript {
   /** Unique in the program, in camelCase. */
   readonly name: string;
   readonly lua: string;
 }
 
-/** What is used of ioredis, so that one server, Sentinel and cluster look the same. */
+/** The used part of ioredis, the same for one server, Sentinel and cluster. */
 export interface RedisClient {
   readonly isReady: () => boolean;
   readonly call: (command: string, args: readonly RedisArgument[]) => Promise<unknown>;
-  /** Runs the script for the key. Bulk replies come as Buffer, numbers as number. */
+  /** Runs the script for the key. Bulk replies are Buffers, integers are numbers. */
   readonly run: (script: RedisScript, key: string, args: readonly RedisArgument[]) => Promise<unknown>;
   readonly onReady: (listener: () => void) => void;
   readonly onError: (listener: (error: unknown) => void) => void;
   readonly onClose: (listener: () => void) => void;
-  /** Drops the connection and makes a new one. */
+  /** Closes the connection and opens a new one. */
   readonly reconnect: () => void;
   readonly close: () => void;
 }
 
 const connectTimeoutMs = 2_000;
-/** Backstop for what nobody waits for any more, such as the library's own ready check on a frozen server. */
+/** A time limit for commands without a caller, such as the library's ready check on a frozen server. */
 const commandTimeoutMs = 1_000;
 const longestPauseMs = 2_000;
 
-/** Pause before another connection attempt; never gives up. Half of it is random, so that replicas spread. */
+/** The pause before the next connection attempt, without end. Half of it is random, so that replicas spread. */
 const reconnectPauseMs = (random: () => number) => (attempt: number) => {
   const pause = Math.min(longestPauseMs, 100 * 2 ** Math.min(attempt, 6));
   return Math.round(pause / 2 + (random() * pause) / 2);
 };
 
-/** Said outright, because NODE_TLS_REJECT_UNAUTHORIZED would change the default. */
+/** Explicit, because NODE_TLS_REJECT_UNAUTHORIZED would change the default. */
 const verifiedTls = { rejectUnauthorized: true };
 
 async function connect(address: RedisAddress, random: () => number) {
@@ -53,7 +53,7 @@ async function connect(address: RedisAddress, random: () => number) {
     commandTimeout: commandTimeoutMs,
     maxRetriesPerRequest: 0,
     autoResendUnfulfilledCommands: false,
-    // A former master that became a replica (failover): connect again, to whoever is master now.
+    // After a failover, a former master is a replica: reconnect to the current master.
     reconnectOnError: (error: Error) => error.message.startsWith('READONLY'),
   } satisfies RedisOptions;
   const alone = { ...common, enableOfflineQueue: false, retryStrategy: pause } satisfies RedisOptions;
@@ -86,10 +86,10 @@ async function connect(address: RedisAddress, random: () => number) {
   }
 }
 
-/** What `defineCommand` adds to a client. */
+/** The method that `defineCommand` adds to a client. */
 type ScriptCall = (key: string, ...args: RedisArgument[]) => Promise<unknown>;
 
-/** Opens a client; the connection is made in the background. */
+/** Creates a client, which connects in the background. */
 export async function openRedisClient(address: RedisAddress, random: () => number): Promise<RedisClient> {
   const client = await connect(address, random);
   const scripts = new Map<RedisScript, ScriptCall>();

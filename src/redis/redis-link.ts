@@ -1,11 +1,11 @@
-// Redis as something that may be gone: while it is up, an exchange is given a short time; while it is down, nobody waits
-// for it. Redis only ever makes the service better; nothing here fails a request.
+// The link to Redis, which may be unavailable: while it is up, a call has a short time limit; while it is down, calls
+// fail at once. Redis is optional: no failure here fails a request.
 import type { Clock } from '../clock.ts';
 import type { RedisAddress } from './redis-address.ts';
 import { openRedisClient, type RedisClient } from './redis-client.ts';
 import { TimeLimitReached, withinRunningTime } from './running-time.ts';
 
-/** Thrown instead of waiting; every caller has a way to go on without Redis. */
+/** Thrown instead of waiting. Every caller can continue without Redis. */
 export class RedisDown extends Error {
   override readonly name = 'RedisDown';
 }
@@ -13,20 +13,20 @@ export class RedisDown extends Error {
 export interface RedisEvents {
   /** Once per change. `cause` is an error code or a fixed phrase; never an address or a password. */
   readonly onRedisState: (state: 'up' | 'down', cause: string) => void;
-  /** Redis stays down, for another cause than the one that was reported last: once per cause while it is down. */
+  /** Redis stays down for a new cause. Called once per cause while it is down. */
   readonly onRedisCause: (cause: string) => void;
 }
 
 export interface RedisLink {
-  /** False also while it is not known; a request that can go on without Redis does. */
+  /** False also while the state is unknown: requests continue without Redis. */
   readonly isUp: () => boolean;
-  /** Resolves when it is known whether Redis is up: at once, unless a late answer has just made it doubtful. */
+  /** Resolves when the state is known: at once, unless a late reply has just made it uncertain. */
   readonly whenKnown: () => Promise<void>;
-  /** Runs one exchange with Redis, for at most the link's time limit. Throws RedisDown, at once while Redis is down. */
+  /** Runs one call within the link's time limit. Throws RedisDown; at once while Redis is down. */
   readonly run: <T>(exchange: (client: RedisClient) => Promise<T>) => Promise<T>;
   /**
-   * The same where nobody waits or the only alternative is an error for the user: also while Redis counts as down, if
-   * only its connection stands, and for longer. Says nothing about Redis's state. Throws RedisDown.
+   * The same with a longer limit, even while Redis counts as down, as long as it is connected: for background work, or
+   * if the alternative is an error. Its result does not change the state. Throws RedisDown.
    */
   readonly insist: <T>(exchange: (client: RedisClient) => Promise<T>) => Promise<T>;
   readonly close: () => void;
@@ -37,26 +37,26 @@ interface RedisLinkOptions {
   readonly clock: Clock;
   readonly random: () => number;
   readonly events: RedisEvents;
-  /** For one exchange. A request may meet one that runs out; after that Redis is asked whether it is there at all. */
+  /** The time limit of a call. After a time-out, a ping checks whether Redis is available. */
   readonly limitMs?: number;
 }
 
 const defaultLimitMs = 35;
 const insistLimitMs = 500;
 const checkEveryMs = 250;
-/** A ping without an answer for this long means that the connection itself is dead. */
+/** A ping without a reply for this long means that the connection is dead. */
 const deadAfterMs = 3_000;
-/** So many exchanges that ran out, with none answered between them, mean down, whatever pings say. */
+/** This many consecutive time-outs mean down, even if pings succeed. */
 const lateInARow = 3;
 const shortestHoldMs = 250;
 const longestHoldMs = 10_000;
-/** Up for less than this: it flaps, and the next pause is twice as long. */
+/** If Redis was up for less than this, it is flapping, and the next pause is doubled. */
 const steadyAfterMs = 10_000;
 const firstStateWithinMs = 1_000;
 
 const noAnswer = 'no answer in time';
 
-/** An error code (`ECONNREFUSED`) or the first word of a Redis error reply (`WRONGPASS`), if it has such a form. */
+/** An error code (`ECONNREFUSED`) or the first word of a Redis error reply (`WRONGPASS`). */
 function causeOf(error: unknown): string {
   if (!(error instanceof Error)) return 'unknown';
   if (error instanceof TimeLimitReached || error.message === 'Command timed out') return noAnswer;
@@ -64,7 +64,7 @@ function causeOf(error: unknown): string {
   return /^[A-Z][A-Z0-9_]{2,40}$/.test(code) ? code : 'connection failed';
 }
 
-/** Connects in the background; resolves as soon as it is known whether Redis answers, or after a second. */
+/** Connects in the background. Resolves when it is known whether Redis is available, or after a second. */
 export async function connectRedis(options: RedisLinkOptions): Promise<RedisLink> {
   const { clock, events, limitMs = defaultLimitMs } = options;
   const client = await openRedisClient(options.address, options.random);
@@ -75,9 +75,9 @@ export async function connectRedis(options: RedisLinkOptions): Promise<RedisLink
   const reported = new Set<string>();
   let late = 0;
   let isPinging = false;
-  /** When the first ping was sent that has no answer yet. */
+  /** When the oldest unanswered ping was sent. */
   let silentSince: number | undefined;
-  /** An answer did not come in time: whether Redis is there is not known until a ping is answered or not. */
+  /** A reply was late: the state is unknown until a ping is answered or times out. */
   let isDoubted = false;
   let doubtedAt = 0;
   let isKnown: Promise<void> = Promise.resolve();
@@ -120,7 +120,7 @@ export async function connectRedis(options: RedisLinkOptions): Promise<RedisLink
   const fail = (error: unknown): void => {
     const cause = causeOf(error);
     if (cause !== noAnswer) return change('down', cause);
-    // Exchanges that run out together are one event.
+    // Calls that time out together count once.
     if (state !== 'up' || isDoubted) return;
     late += 1;
     if (late >= lateInARow) return change('down', noAnswer);
@@ -134,7 +134,7 @@ export async function connectRedis(options: RedisLinkOptions): Promise<RedisLink
     const answer = client.call('PING', []);
     try {
       await withinRunningTime(answer, limitMs).catch((error: unknown) => {
-        // Redis has the whole limit from the moment that it is doubted, whichever exchange was the first to be late.
+        // Redis has the full limit from the moment the state became uncertain.
         if (state !== 'up' || causeOf(error) !== noAnswer) throw error;
         if (!isDoubted) doubt();
         return withinRunningTime(answer, doubtedAt + limitMs - clock.monotonic());
@@ -144,7 +144,7 @@ export async function connectRedis(options: RedisLinkOptions): Promise<RedisLink
     } catch (error) {
       change('down', causeOf(error));
     }
-    // One at a time, so that a frozen server is not sent thousands.
+    // One ping at a time, so that a frozen server does not get thousands.
     await answer.then(
       () => (silentSince = undefined),
       (error: unknown) => change('down', causeOf(error)),

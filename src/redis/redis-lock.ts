@@ -1,18 +1,18 @@
-// Short locks in Redis that end with whoever holds them: a lock lasts 0.8 seconds and is renewed while its work goes on,
-// so that a replica that dies leaves it for a moment only. It saves double work; nothing that must hold depends on it.
+// Short locks in Redis: a lock lasts 0.8 seconds and is renewed while its work runs, so that the lock of a dead replica
+// ends soon. It saves duplicate work; correctness does not depend on it.
 import { randomBytes } from 'node:crypto';
 import type { RedisScript } from './redis-client.ts';
 import type { RedisLink } from './redis-link.ts';
 
-/** `held`: somebody else has it. `unavailable`: Redis does not answer. */
+/** `held`: another holder has it. `unavailable`: Redis does not reply. */
 export type LockAnswer = { readonly release: () => void } | 'held' | 'unavailable';
 
 const lastsMs = 800;
 const renewEveryMs = 250;
-/** Work that takes longer than any deadline is stuck: its lock is left to end. */
+/** After this time the work is stuck, and its lock is no longer renewed. */
 const longestWorkMs = 15_000;
 
-/** Only the owner ends or renews a lock; what somebody else has by now, of whatever size and type, is left alone. */
+/** Only the owner releases or renews a lock. Another holder's value, of any size and type, is not changed. */
 const ifOwned = (command: string): string => `
 if redis.pcall('STRLEN', KEYS[1]) == #ARGV[1] and redis.call('GET', KEYS[1]) == ARGV[1] then
   return ${command}
@@ -23,7 +23,7 @@ return 0
 const unlock: RedisScript = { name: 'guestTokenUnlock', lua: ifOwned("redis.call('DEL', KEYS[1])") };
 const prolong: RedisScript = { name: 'guestTokenProlong', lua: ifOwned("redis.call('PEXPIRE', KEYS[1], ARGV[2])") };
 
-/** Takes the lock of this name, without waiting. Never throws. */
+/** Tries to take the lock, without waiting. Never throws. */
 export function createRedisLocks(link: RedisLink): (name: string) => Promise<LockAnswer> {
   return async (name) => {
     const owner = randomBytes(12).toString('base64url');

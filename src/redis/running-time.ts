@@ -1,16 +1,16 @@
-// A time limit that a busy process does not hold against others: only time in which the event loop ran counts. An
-// answer that lies unread in the socket because this process was busy is read before it is called late.
+// A time limit that counts only time in which the event loop ran, so that a reply that is unread because this process
+// was busy is not treated as late.
 
 export class TimeLimitReached extends Error {
   override readonly name = 'TimeLimitReached';
 }
 
-/** The limit is counted in this many steps; a step that ends late, because the process was busy, counts as one. */
+/** The limit consists of this many steps. A step that ends late, because the process was busy, counts as one. */
 const steps = 5;
 
 /**
- * Settles as `work` does, or rejects with TimeLimitReached after `limitMs` milliseconds of running time: as much on the
- * clock in an idle process, and five rounds of the event loop at least in a busy one. Does not end the work.
+ * Settles like `work`, or rejects with TimeLimitReached after `limitMs` milliseconds of running time; in a busy process
+ * after at least five iterations of the event loop. Does not end the work.
  */
 export function withinRunningTime<T>(work: Promise<T>, limitMs: number): Promise<T> {
   const stepMs = Math.max(1, limitMs / steps);
@@ -20,7 +20,7 @@ export function withinRunningTime<T>(work: Promise<T>, limitMs: number): Promise
     const step = (): void => {
       stepsLeft -= 1;
       if (stepsLeft > 0) timer = setTimeout(step, stepMs);
-      // Timers come before what is read from sockets: let that come first.
+      // Timers run before sockets are read: let those be read first.
       else setImmediate(() => reject(new TimeLimitReached()));
     };
     timer = setTimeout(step, stepMs);

@@ -1,5 +1,5 @@
-// Keys of issuers in files and stores, watched: a changed JWT_SECRET_FILE or JWT_PUBLIC_KEY_VAULT is taken into use, a bad
-// one is not. JWT_ISSUERS_FILE itself is read at the start only; a change of it is logged as having no effect yet.
+// Keys of issuers in files and stores, watched: a changed JWT_SECRET_FILE or JWT_PUBLIC_KEY_VAULT is taken into use, a
+// bad one is not. JWT_ISSUERS_FILE itself is read at the start only; a change of it is logged as having no effect yet.
 import type { Authenticator } from '../authn/authenticate.ts';
 import type { IssuerKeyFile } from '../authn/issuers-file.ts';
 import type { VerificationKey } from '../authn/keys/verification-key.ts';

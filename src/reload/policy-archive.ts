@@ -1,5 +1,6 @@
 // Keeps every policy that is taken into use, under the SHA-256 of its text, so that the policyRevision of an audit line
-// leads to the policy that decided. Bounded in number, size and time. Does not keep shadow policies, and decides nothing.
+// leads to the policy that decided. Bounded in number, size and time. Does not keep shadow policies, and decides
+// nothing.
 import { hash, randomUUID } from 'node:crypto';
 import { open, readdir, readFile, rename, stat, unlink, utimes } from 'node:fs/promises';
 import { join } from 'node:path';

@@ -1,5 +1,5 @@
-// What all watched secrets of the service share: how often each is read again, when a refused one is examined again, and
-// whether every secret in a store is the one that the store holds.
+// What all watched secrets of the service share: how often each is read again, when a refused one is examined again,
+// and whether every secret in a store is the one that the store holds.
 import type { SecretWatch } from '../secrets/watch-secret.ts';
 
 interface SecretWatchOptions extends Omit<SecretWatch, 'dependsOn' | 'onReload'> {

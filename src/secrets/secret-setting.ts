@@ -43,8 +43,8 @@ export function secretText(content: Buffer): string {
 const minApiKeyLength = 8;
 
 /**
- * Why a text cannot be an API key, or undefined. It is sent in a header as it is: visible ASCII without spaces. A key of
- * several lines is several keys by mistake.
+ * Why a text cannot be an API key, or undefined. It is sent in a header as it is: visible ASCII without spaces. A key
+ * of several lines is several keys by mistake.
  */
 export function whyNoApiKey(value: string): UnusableText | undefined {
   if (value.length < minApiKeyLength) {

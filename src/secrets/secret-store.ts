@@ -19,8 +19,8 @@ export type ReadFailure = Exclude<SecretRead, { kind: 'read' }>;
 
 export interface SecretStore {
   /**
-   * Reads one secret now. Never throws, and ends within the store's own deadline. `problem` completes the sentence
-   * "the secret …" and holds nothing that the store answered. `anew`: a value that was lent is not prolonged but replaced.
+   * Reads one secret now. Never throws, and ends within the store's own deadline. `problem` completes the sentence "the
+   * secret …" and holds nothing that the store answered. `anew`: a value that was lent is not prolonged but replaced.
    */
   readonly read: (reference: string, options?: { readonly anew?: boolean }) => Promise<SecretRead>;
   /** Gives back what was borrowed (a login's token) and ends all timers. Never throws. */

@@ -38,7 +38,9 @@ export interface WatchedSecret {
 interface WatchSecretOptions {
   readonly setting: SecretSetting;
   readonly watch: SecretWatch;
-  /** Takes a new value into use, or throws to keep the old; the message completes the sentence "the secret …". Awaited. */
+  /**
+   * Takes a new value into use, or throws to keep the old; the message completes the sentence "the secret …". Awaited.
+   */
   readonly accept: (text: string) => void | Promise<void>;
 }
 

@@ -36,9 +36,13 @@ export interface RefusedDecision extends DecisionSubject {
 }
 
 export interface Audit {
-  /** Throws AUDIT_UNAVAILABLE while no line can be written. Asked before anything is minted that could not be recorded. */
+  /**
+   * Throws AUDIT_UNAVAILABLE while no line can be written. Asked before anything is minted that could not be recorded.
+   */
   readonly expectRecord: () => void;
-  /** Resolves once the line is written. Throws AUDIT_UNAVAILABLE if it could not be: then the token must not be given. */
+  /**
+   * Resolves once the line is written. Throws AUDIT_UNAVAILABLE if it could not be: then the token must not be given.
+   */
   readonly issued: (decision: IssuedDecision) => Promise<void>;
   /** Resolves once the line is written; while nobody reads the log it may be dropped, and is counted. */
   readonly refused: (decision: RefusedDecision) => Promise<void>;

@@ -1,6 +1,6 @@
 // The way of log lines to standard output, in bounded memory. All lines of one round of the event loop go out in one
-// write. When their reader is slow or has stopped, lines wait in a buffer; when that is full, ordinary lines are dropped
-// and counted, and lines that something depends on (no audit line, no token) are refused instead.
+// write. When their reader is slow or has stopped, lines wait in a buffer; when that is full, ordinary lines are
+// dropped and counted, and lines that something depends on (no audit line, no token) are refused instead.
 import type { Clock } from '../clock.ts';
 
 /** Standard output, as the process gives it. */
@@ -38,7 +38,9 @@ const defaultBounds = {
   ordinary: 1024 * 1024,
   /** Characters of lines that something depends on. */
   required: 1024 * 1024,
-  /** Characters of ordinary lines in one write, so that the next line that something depends on waits for few others. */
+  /**
+   * Characters of ordinary lines in one write, so that the next line that something depends on waits for few others.
+   */
   write: 64 * 1024,
   /** How long a write may take until its reader counts as stopped. */
   stalledAfterMs: 1_000,

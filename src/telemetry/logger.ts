@@ -42,7 +42,9 @@ export interface Log {
 export interface AuditLog {
   /** Writes a line that something depends on: true once it is out. */
   readonly record: (level: AuditLevel, fields: object, message: string) => Promise<boolean>;
-  /** Writes a line that is dropped rather than waited for; resolves when it is out, or at once while the reader is slow. */
+  /**
+   * Writes a line that is dropped rather than waited for; resolves when it is out, or at once while the reader is slow.
+   */
   readonly note: (level: AuditLevel, fields: object, message: string) => Promise<unknown>;
   /** Whether `record` can succeed now. */
   readonly canRecord: () => boolean;

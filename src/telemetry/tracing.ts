@@ -105,7 +105,7 @@ function createProvider(libraries: Libraries, { config, onExport }: TracingOptio
     httpAgentOptions: {
       keepAlive: true,
       maxSockets: 2,
-      // Said outright, because NODE_TLS_REJECT_UNAUTHORIZED would change the default.
+      // Explicit, because NODE_TLS_REJECT_UNAUTHORIZED would change the default.
       ...(config.url.startsWith('https:') && { rejectUnauthorized: true, ...(config.ca && { ca: config.ca }) }),
     },
   });

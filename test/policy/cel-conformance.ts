@@ -89,9 +89,9 @@ const names = 'names other than `claims` and `variables`: types, enums, namespac
 const outsideParts: readonly (readonly [part: string, said: RegExp])[] = [
   ['messages (protocol buffers)', /got LBRACE|Unexpected character: '\{'/],
   ['bytes and unsigned integers', /literal of bytes or of an unsigned integer|Unexpected character: '["']'/],
-  [names, /is neither claims nor variables/],
+  [names, /is not claims or variables/],
   ['functions that are left out', /is not a function of|matches\(\) is not available/],
-  ['variants of functions and macros with other arguments', /as it is defined|invalid predicate iteration variable/],
+  ['variants of functions and macros with other arguments', /does not match the definition|invalid predicate iteration variable/],
   ['maps with keys that are not strings', /the keys of a map are strings/],
   ['`has()` of something other than a claim or variable', /has\(\) takes one member/],
   [

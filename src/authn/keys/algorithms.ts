@@ -61,7 +61,9 @@ const signatureBytes: ReadonlyMap<Algorithm, number> = new Map([
 export const signatureBytesOf = (algorithm: Algorithm, modulusBytes: number | undefined): number =>
   signatureBytes.get(algorithm) ?? modulusBytes ?? 0;
 
-/** The algorithm of that exact name. `Ed25519` is the fully specified name of `EdDSA` over that curve (RFC 9864 §2.2). */
+/**
+ * The algorithm of that exact name. `Ed25519` is the fully specified name of `EdDSA` over that curve (RFC 9864 §2.2).
+ */
 export const algorithmNamed = (name: unknown): Algorithm | undefined =>
   name === 'Ed25519' ? 'EdDSA' : algorithms.find((algorithm) => algorithm === name);
 

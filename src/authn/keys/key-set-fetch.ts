@@ -1,5 +1,5 @@
-// Fetches one JSON document from an issuer: no redirects, no compression, a size limit, and one deadline for connecting,
-// headers and body.
+// Fetches one JSON document from an issuer: no redirects, no compression, a size limit, and one deadline for
+// connecting, headers and body.
 import { request } from 'undici';
 import type { Egress } from '../../egress/egress.ts';
 import { printable } from '../../printable.ts';

@@ -1,5 +1,5 @@
-// Keeps the fetched keys of one issuer current: refreshes them in the background, fetches again for an unknown `kid` at a
-// bounded rate, and keeps the old keys for some hours if the issuer is unavailable. At most one fetch runs at a time.
+// Keeps the fetched keys of one issuer current: refreshes them in the background, fetches again for an unknown `kid` at
+// a bounded rate, and keeps the old keys for some hours if the issuer is unavailable. At most one fetch runs at a time.
 import type { Clock } from '../../clock.ts';
 import type { LeftOutKey } from './jwk-set.ts';
 import { createKeyRing, type ActiveKey, type KeyRing } from './key-ring.ts';
@@ -12,7 +12,9 @@ import { isSameKey, type VerificationKey } from './verification-key.ts';
 export interface KeySetTimings {
   /** Deadline of one fetch, including discovery. */
   readonly timeoutMs: number;
-  /** After a burst, unknown `kid`s cause at most one fetch in this time, failed or not. Scheduled fetches do not count. */
+  /**
+   * After a burst, unknown `kid`s cause at most one fetch in this time, failed or not. Scheduled fetches do not count.
+   */
   readonly cooldownMs: number;
   /** The refresh interval if the issuer sends no Cache-Control, and the bounds if it does. */
   readonly refreshMs: number;

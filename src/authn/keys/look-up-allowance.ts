@@ -1,5 +1,5 @@
-// Limits how often unknown `kid`s cause a fetch of an issuer's keys: a small burst, so that one odd token does not delay
-// the next key rotation, then once per cooldown.
+// Limits how often unknown `kid`s cause a fetch of an issuer's keys: a small burst, so that one odd token does not
+// delay the next key rotation, then once per cooldown.
 
 export interface LookUpAllowance {
   /** Uses one look-up; false if none is left. */
@@ -10,7 +10,10 @@ export interface LookUpAllowance {
 
 const burst = 3;
 
-/** A token bucket (RFC 2697 §3): starts full and gains one look-up per `cooldownMs`. `now` is monotonic, in milliseconds. */
+/**
+ * A token bucket (RFC 2697 §3): starts full and gains one look-up per `cooldownMs`. `now` is monotonic, in
+ * milliseconds.
+ */
 export function createLookUpAllowance(cooldownMs: number, now: () => number): LookUpAllowance {
   /** In milliseconds; one look-up costs `cooldownMs`. */
   let saved = burst * cooldownMs;

@@ -3,7 +3,9 @@
 
 const loopbackHost = /^(localhost|127\.\d{1,3}\.\d{1,3}\.\d{1,3}|\[::1\])$/;
 
-/** Further hosts that may reach this machine: names below `localhost` (RFC 6761 §6.3), 0.0.0.0/8, [::], IPv4 in IPv6. */
+/**
+ * Further hosts that may reach this machine: names below `localhost` (RFC 6761 §6.3), 0.0.0.0/8, [::], IPv4 in IPv6.
+ */
 const ownHost =
   /^(?:(?:.+\.)?localhost\.?|(?:127|0)(?:\.\d{1,3}){3}|\[::1?\]|\[::ffff:(?:7f[0-9a-f]{2}|[0-9a-f]{1,2}):[0-9a-f]{1,4}\])$/;
 

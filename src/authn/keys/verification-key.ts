@@ -1,5 +1,5 @@
-// One key that verifies tokens, loaded and checked. A KeyObject holds the material, because it never prints or serialises
-// its bytes. There is no hash of it: a hash is enough to find a guessable secret.
+// One key that verifies tokens, loaded and checked. A KeyObject holds the material, because it never prints or
+// serialises its bytes. There is no hash of it: a hash is enough to find a guessable secret.
 import { createSecretKey, type KeyObject } from 'node:crypto';
 import type { Secret } from '../../secrets/secret.ts';
 import type { Algorithm } from './algorithms.ts';

@@ -1,29 +1,29 @@
-// `clientIdPattern` and `filterValuePattern`: regular expressions that run on text from claims. RE2 runs them, in time
-// linear in the text; here they are held to the syntax that means the same in JavaScript and RE2, so that an operator
-// can try a pattern anywhere. ^ and $ enclose the whole pattern: no alternative escapes them.
+// Compiles `clientIdPattern` and `filterValuePattern`, regular expressions over strings from claims. RE2 runs them in
+// linear time. Only syntax with the same meaning in JavaScript and RE2 is allowed, so that an operator can test a
+// pattern anywhere. ^ and $ apply to the whole pattern, not to one alternative.
 import { RE2JS, RE2JSSyntaxException } from 're2js';
 import { LoadProblem } from '../expression/load-problem.ts';
 import type { TextTest } from './value-rules.ts';
 
-/** Steps for each character of a text. */
+/** Steps per character of the input. */
 const mostInstructions = 1000;
 
 const refuse = (why: string): never => {
-  throw new LoadProblem(`the pattern cannot be used: ${why}`, 'Write it as ^[A-Za-z0-9_-]{1,64}$ is written');
+  throw new LoadProblem(`the pattern cannot be used: ${why}`, 'Write it like ^[A-Za-z0-9_-]{1,64}$');
 };
 
-/** Escapes, classes, counts and groups of the body of a pattern; anything else is one character. */
+/** Tokens of a pattern: escapes, classes, repetitions and groups; anything else is one character. */
 const part =
   /\\(?:u[\da-fA-F]{4}|x[\da-fA-F]{2}|[^])|\[\^?(?:\\(?:u[\da-fA-F]{4}|x[\da-fA-F]{2}|[^])|[^\]\\])*\]|\{\d+(?:,\d*)?\}|\(\?:|[^]/gu;
 
 const knownEscape = /^\\(?:[dDwWsStnvfr^$\\.*+?()[\]{}|/-]|u[\da-fA-F]{4}|x[\da-fA-F]{2})$/;
 
-/** JavaScript's white space and line ends, which RE2's \s and . know only in part. */
+/** JavaScript's white space and line ends. RE2's \s and . cover only a part of them. */
 const space = String.raw`\t-\r \x{a0}\x{1680}\x{2000}-\x{200a}\x{2028}\x{2029}\x{202f}\x{205f}\x{3000}\x{feff}`;
 const notSpace = String.raw`\x{0}-\x{8}\x{e}-\x{1f}!-\x{9f}\x{a1}-\x{167f}\x{1681}-\x{1fff}\x{200b}-\x{2027}\x{202a}-\x{202e}\x{2030}-\x{205e}\x{2060}-\x{2fff}\x{3001}-\x{fefe}\x{ff00}-\x{10ffff}`;
 const anyButLineEnds = String.raw`[^\n\r\x{2028}\x{2029}]`;
 
-/** An escape as RE2 writes it, inside a class. */
+/** The RE2 form of an escape, for use inside a class. */
 function escape(text: string): string {
   if (!knownEscape.test(text)) return refuse(`${text} is not available`);
   if (text === '\\s') return space;
@@ -45,9 +45,10 @@ function toRe2(body: string): string {
     if (text.startsWith('\\')) return /^\\[sS]$/.test(text) ? `[${escape(text)}]` : escape(text);
     if (text.length > 1 && text.startsWith('[')) return characterClass(text);
     if (text === '.') return anyButLineEnds;
-    if (text === '^' || text === '$') return refuse('^ and $ stand only at its two ends');
+    if (text === '^' || text === '$') return refuse('^ and $ are only allowed at its two ends');
     if (text === '(' && body[at + 1] === '?') return refuse('only ( ) and (?: ) groups are available');
-    if ('{}[]'.includes(text)) return refuse(`"${text}" stands alone; write \\${text} for the character`);
+    if ('{}[]'.includes(text))
+      return refuse(`"${text}" is not part of a group or class; write \\${text} for the character`);
     return text;
   });
 }
@@ -70,10 +71,10 @@ export function compileAnchoredPattern(source: string): TextTest {
   if (/(?:^|[^\\])(?:\\\\)*\\\$$/.test(source)) return refuse('its last $ is escaped');
   const pattern = compile(source.slice(1, -1));
   const instructions = pattern.programSize();
-  if (instructions > mostInstructions) return refuse('its counts make it too large');
+  if (instructions > mostInstructions) return refuse('its repetitions make it too large');
   return (text, pay) => {
     pay(text.length * instructions);
-    // Not pattern.matches(): for some patterns that makes states of its own for each character, at ten times the price.
+    // Not pattern.matches(): for some patterns it creates states per character, which is ten times slower.
     return pattern.matcher(text).matches();
   };
 }

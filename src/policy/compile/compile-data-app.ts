@@ -1,4 +1,4 @@
-// One entry of `dataApps`: key, life, for whom it exists, validations and the body.
+// Compiles one entry of `dataApps`: API key, lifetime, condition, validations and body.
 import { closest } from '../../closest.ts';
 import { compileRequest } from './compile-request.ts';
 import type { PolicyCompiler } from './policy-compiler.ts';
@@ -19,11 +19,11 @@ export interface DataAppOptions {
   readonly maxLifetimeSeconds: number;
   readonly apiKeyNames: ReadonlySet<string> | undefined;
   readonly timeZone: Rule<string>;
-  /** The pattern at a path of the file with its test; undefined if there is none or after a problem. */
+  /** The compiled pattern at a path of the file; undefined if there is none or after a problem. */
   readonly patternAt: (path: readonly string[]) => Pattern | undefined;
 }
 
-/** The structure that policy-schema.ts asserts. */
+/** The structure is already validated by policy-schema.ts. */
 export interface DataAppDocument {
   readonly default?: boolean;
   readonly apiKey?: string;
@@ -64,7 +64,7 @@ export function compileDataApp(name: string, app: DataAppDocument, options: Data
     const nearest = app.apiKey === undefined ? undefined : closest(app.apiKey, named);
     compiler.problem(
       app.apiKey === undefined ? path : [...path, 'apiKey'],
-      `the data app "${name}" needs the setting ${apiKeyName}, which is absent`,
+      `the data app "${name}" needs the setting ${apiKeyName}, which is not set`,
       nearest === undefined ? `Set ${apiKeyName} or ${apiKeyName}_FILE` : `Did you mean apiKey: ${nearest}`,
     );
   }
@@ -107,7 +107,7 @@ export function compileDataApp(name: string, app: DataAppDocument, options: Data
     availability,
     validations,
     references,
-    // The fields are those of the schema, each checked by its rule.
+    // The schema defines the fields, and each is checked by its rule.
     buildRequest: body.known
       ? () => body.value as unknown as UpstreamRequest
       : (evaluation) => body.compute(evaluation, 0) as unknown as UpstreamRequest,

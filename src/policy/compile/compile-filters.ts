@@ -1,5 +1,6 @@
-// The lists in `request`: texts, and filters with an optional `when`. A filter's value is a scalar, a list of texts or
-// one of three shapes; an object's shape always stands in the file: no claim gives one, so a claim cannot become SQL.
+// Compiles the lists in `request`: strings, and filters with an optional `when`. A filter value is a scalar, a list of
+// strings or one of three objects. Objects are only written in the file, never taken from a claim, so a claim cannot
+// become SQL.
 import { Denied } from '../decision.ts';
 import type { Path } from '../../strict-yaml.ts';
 import type { Evaluation } from '../expression/evaluation.ts';
@@ -32,14 +33,14 @@ export type YamlMap = Readonly<Record<string, unknown>>;
 const isYamlMap = (value: unknown): value is YamlMap =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
-/** A value of `request` with where it stands in the file and in the body. */
+/** A value of `request` with its paths in the file and in the body. */
 export interface Place {
   readonly value: unknown;
   /** The whole path in the file. */
   readonly path: Path;
   /** Below `request`, with the file's indexes. */
   readonly sitePath: string;
-  /** With the body's indexes; `index` is the place of the entry in its filter list. */
+  /** With the body's indexes; `index` is the index of the entry in its filter list. */
   readonly bodyPath: (index: number) => string;
 }
 
@@ -54,7 +55,7 @@ const below = ({ value, path, sitePath, bodyPath }: Place, name: string): Place 
 export interface FilterScope {
   readonly compiler: PolicyCompiler;
   readonly references: Reference[];
-  /** For texts that expressions give to filters. */
+  /** The rule for filter values from expressions. */
   readonly filterText: Rule<string>;
 }
 
@@ -63,7 +64,7 @@ const filterValue = { kind: 'filterValue', reason: 'filter_value_refused' } as c
 const deniedFilter = (site: ExpressionSite, problem: string): Denied =>
   new Denied({ code: 'ACCESS_DENIED', reason: 'filter_value_refused', position: site.position }, problem, site);
 
-/** A list of texts as the file writes it: every element a literal or an expression that gives a text or a list. */
+/** A list of strings in the file. Each element is a literal, or an expression with a string or a list as result. */
 export function textListField(
   compiler: PolicyCompiler,
   { value, path, sitePath, bodyPath }: Place,
@@ -106,7 +107,7 @@ export function textListField(
   );
 }
 
-/** `{ startDate, endDate }` and `{ min, max }`: in order, or the range would be empty or turned round. */
+/** `{ startDate, endDate }` and `{ min, max }`. The first must not be greater than the second. */
 function rangeField<T extends string | number>(
   compiler: PolicyCompiler,
   place: Place,

@@ -1,4 +1,5 @@
-// `request` of a data app: every field that the file names, compiled by its kind in the file's order. No other is sent.
+// Compiles the `request` of a data app: each field of the file by its kind, in the order of the file. No other field is
+// sent.
 import { closest } from '../../closest.ts';
 import type { Path } from '../../strict-yaml.ts';
 import { paramFields, permissionFields, topFields, type FieldKind } from '../upstream-request.ts';
@@ -17,7 +18,7 @@ export interface RequestScope extends FilterScope {
   readonly timeZone: Rule<string>;
 }
 
-/** The vendor's "no tenancy". Only the file may say it, spelt exactly so. */
+/** The vendor's value for "no tenancy". Only a literal in the file may be None, in this spelling. */
 export const noTenancy = 'None';
 
 type CompileField = (scope: RequestScope, place: Place) => Field<unknown> | undefined;
@@ -25,7 +26,7 @@ type CompileField = (scope: RequestScope, place: Place) => Field<unknown> | unde
 interface ScalarKind<T> {
   readonly rule: Rule<T>;
   readonly expected: ExpectedType;
-  /** What to write instead of a literal that is refused. */
+  /** The fix for a refused literal. */
   readonly fix?: ScalarOptions<T>['fix'];
 }
 
@@ -36,7 +37,7 @@ const scalar = <T>({ compiler }: RequestScope, place: Place, { rule, expected, f
     expected: [expected],
     rule,
     literalRule: rule,
-    fix: fix ?? 'Write a text that is not blank, of at most 256 characters',
+    fix: fix ?? 'Write a string that is not blank, of at most 256 characters',
     bodyPath: place.bodyPath,
   });
 
@@ -93,7 +94,7 @@ const byKind: Readonly<Record<FieldKind, CompileField>> = {
 
 type Rows = Readonly<Record<string, { readonly kind: FieldKind }>>;
 
-/** The body without `expiryTime`; undefined after a problem. The document has the structure that policy-schema.ts asserts. */
+/** The body without `expiryTime`; undefined after a problem. policy-schema.ts has validated the structure. */
 export function compileRequest(
   scope: RequestScope,
   request: YamlMap,

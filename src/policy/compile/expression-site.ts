@@ -1,5 +1,5 @@
-// One expression of the file at its site: how it is recognised, which types fit there, and the closure that evaluates
-// it, traced for observers.
+// One expression of the file at its site: how it is recognised, its allowed types, and the closure that evaluates and
+// traces it.
 import type { ASTNode } from '@marcbachmann/cel-js';
 import { excerpt } from '../expression/cel-tree.ts';
 import { compile, type CompileContext } from '../expression/compile-expression.ts';
@@ -8,16 +8,16 @@ import { ExpressionFailure, type Evaluation } from '../expression/evaluation.ts'
 import type { Expression } from '../expression/read-expression.ts';
 import type { ExpressionSite, ExpressionSiteKind } from '../expression/trace.ts';
 
-/** The expression inside `${ … }`, with where it begins in the scalar; undefined for a literal. */
+/** The expression inside `${ … }`, with its offset in the scalar; undefined for a literal. */
 export const expressionIn = (value: unknown): { readonly text: string; readonly offset: number } | undefined =>
   typeof value === 'string' && value.startsWith('${') && value.endsWith('}')
     ? { text: value.slice(2, -1), offset: 2 }
     : undefined;
 
-/** What an expression may statically be. */
+/** The static types that a site accepts. */
 export type ExpectedType = 'bool' | 'string' | 'number' | 'list';
 
-/** Whether the checker's type can be one of these; `dyn` can be anything and is checked per decision. */
+/** Whether the inferred type can be one of these. `dyn` can be any type and is checked per decision. */
 export const typeFits = (type: string, expected: readonly ExpectedType[]): boolean =>
   type.startsWith('dyn') ||
   (type === 'bool' && expected.includes('bool')) ||
@@ -25,7 +25,7 @@ export const typeFits = (type: string, expected: readonly ExpectedType[]): boole
   ((type === 'int' || type === 'double') && expected.includes('number')) ||
   (/^list(?:<(?:string|dyn|[A-Z])>)?$/.test(type) && expected.includes('list'));
 
-/** The type under which later expressions see a variable: what the checker knows to register, else `dyn`. */
+/** The type of a variable for later expressions: the inferred type if the checker supports it, otherwise `dyn`. */
 export const registrableType = (type: string): string => {
   if (/^(?:bool|string|int|double|list|list<(?:string|bool|int|double|dyn)>)$/.test(type)) return type;
   if (type.startsWith('list')) return 'list';
@@ -46,7 +46,7 @@ export interface SiteSource {
   readonly path: string;
   /** The expression without `${` and `}`. */
   readonly text: string;
-  /** `file:line:column` of an offset into the text; of the scalar without one. */
+  /** `file:line:column` of an offset into the text, or of the scalar. */
   readonly position: (offset?: number) => string;
 }
 

@@ -1,10 +1,10 @@
-// Parts of the body: known from the file, or computed per decision. What is known is built and frozen once; what is
-// computed is built from closures and frozen as it is built.
+// Parts of the body. Constant parts are built and frozen once at load; others are built by closures for each decision,
+// and frozen.
 import type { Evaluation } from '../expression/evaluation.ts';
 
 export type Field<T> =
   | { readonly known: true; readonly value: T }
-  /** `index`: the entry's place in the body's filter list, for observers; 0 outside lists. */
+  /** `index`: the index of the entry in the body's filter list, for the trace; 0 outside lists. */
   | { readonly known: false; readonly compute: (evaluation: Evaluation, index: number) => T };
 
 export const known = <T>(value: T): Field<T> => ({ known: true, value });
@@ -21,8 +21,8 @@ export function completeObjectField(
 }
 
 /**
- * A map with these keys. They are computed in the order given, and stand in the order of canonical JSON (RFC 8785 §3.2.3),
- * so that the text of a body is the canonical one without sorting it again for every decision.
+ * A map with these keys. They are computed in the order given, and stand in the order of canonical JSON (RFC 8785
+ * §3.2.3), so that the text of a body is the canonical one without sorting it again for every decision.
  */
 export function objectField(
   entries: readonly (readonly [string, Field<unknown>])[],
@@ -42,13 +42,13 @@ export function objectField(
   };
 }
 
-/** An entry that is there only when its condition holds. */
+/** An entry that is included only if its condition is true. */
 export interface ConditionalField<T> {
   readonly condition: ((evaluation: Evaluation) => boolean) | undefined;
   readonly field: Field<T>;
 }
 
-/** A list of the entries whose conditions hold; possibly empty, never left out. */
+/** A list of the entries whose conditions are true. May be empty; never left out. */
 export function conditionalListField<T>(entries: readonly ConditionalField<T>[]): Field<readonly T[]> {
   if (entries.every(({ condition, field }) => condition === undefined && field.known))
     return known(Object.freeze(entries.flatMap(({ field }) => (field.known ? [field.value] : []))));
@@ -64,7 +64,7 @@ export function conditionalListField<T>(entries: readonly ConditionalField<T>[])
   };
 }
 
-/** A list whose elements are texts; an element that comes out as a list is spliced in. */
+/** A list of strings. An element that evaluates to a list is spliced in. */
 export function splicedListField(
   items: readonly Field<string | readonly string[]>[],
   finish: (list: readonly string[]) => readonly string[],

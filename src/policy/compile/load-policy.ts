@@ -22,7 +22,7 @@ export interface LoadPolicyOptions {
   readonly apiKeyNames?: Iterable<string>;
 }
 
-/** The structure that policy-schema.ts asserts. */
+/** The structure is already validated by policy-schema.ts. */
 interface PolicyFile {
   readonly dataApps: Readonly<Record<string, DataAppDocument>>;
 }
@@ -91,8 +91,8 @@ export function loadPolicy({ text, file, maxLifetimeSeconds, apiKeyNames }: Load
     if (defaultDataApp !== undefined)
       compiler.problem(
         ['dataApps', name, 'default'],
-        `"${defaultDataApp.name}" is the default already`,
-        'Leave default: true with one data app',
+        `"${defaultDataApp.name}" is already the default`,
+        'Keep default: true for one data app only',
       );
     defaultDataApp ??= dataApp;
   }

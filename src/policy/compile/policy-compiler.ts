@@ -1,5 +1,5 @@
-// Turns scalars of the file into fields: a literal is checked by its rule at load, an expression is compiled and its
-// result checked by the same rule per decision. Collects problems and sites; shared by everything that load-policy.ts compiles.
+// Compiles scalars of the file to fields. A literal is checked by its rule at load; an expression is compiled, and its
+// result is checked by the same rule for each decision. Collects problems and sites for load-policy.ts.
 import type { PolicyReason } from '../../errors.ts';
 import type { Problem } from '../../problem.ts';
 import { Denied } from '../decision.ts';
@@ -26,23 +26,23 @@ export interface ScalarOptions<T> {
   readonly kind: ExpressionSiteKind;
   readonly reason: PolicyReason;
   readonly expected: readonly ExpectedType[];
-  /** For what an expression gives. */
+  /** For results of expressions. */
   readonly rule: Rule<T>;
-  /** For what the file says. */
+  /** For literals of the file. */
   readonly literalRule: Rule<T>;
-  /** What to do about a literal that its rule refuses. */
+  /** The fix for a literal that the rule refuses. */
   readonly fix?: string | ((literal: unknown) => string);
-  /** Where the value stands in the body; `index` is the place of its entry in a filter list. Absent: its list tells. */
+  /** The path of the value in the body; `index` is that of its entry in a filter list. Absent: the list reports it. */
   readonly bodyPath?: (index: number) => string;
 }
 
 export type PolicyCompiler = ReturnType<typeof createPolicyCompiler>;
 
-/** What a claim-less refusal can still say: the one claim that the expression names. */
+/** The claim to name in a refusal if the failure names none: the only claim of the expression. */
 const blamedClaim = (site: ExpressionSite): string | undefined =>
   site.claims.length === 1 && site.variables.length === 0 && site.claims[0] !== '*' ? site.claims[0] : undefined;
 
-/** The denial of a rule at a site. */
+/** A denial by a rule at a site. */
 const deniedAt = (
   site: ExpressionSite,
   reason: PolicyReason,
@@ -54,7 +54,7 @@ const deniedAt = (
   return new Denied({ code, reason, position: site.position, claim, message }, problem, site);
 };
 
-/** What one unit of fuel pays for of a pattern's work: some 0.3 µs at worst. */
+/** Pattern steps per unit of fuel: at most about 0.3 µs. */
 const stepsPerUnit = 32;
 
 export function createPolicyCompiler(document: YamlDocument) {
@@ -85,7 +85,7 @@ export function createPolicyCompiler(document: YamlDocument) {
     try {
       const expression = read(text);
       if (expression.type.includes('optional'))
-        throw new LoadProblem('the expression gives an optional value', 'Add .orValue("…") to it', 0);
+        throw new LoadProblem('the result of the expression is an optional value', 'Add .orValue("…") to it', 0);
       if (expected !== undefined && !typeFits(expression.type, expected))
         throw new LoadProblem(
           `the expression gives ${expression.type}, and ${pathText(path)} needs ${expected.join(' or ')}`,
@@ -117,7 +117,7 @@ export function createPolicyCompiler(document: YamlDocument) {
     }
   };
 
-  /** What is taken from the value of a site. A failure of either is a denial. */
+  /** Converts and checks the value of a site. A failure is a denial. */
   const evaluateSite = <T>(
     { site, evaluate }: CompiledSite,
     evaluation: Evaluation,
@@ -133,7 +133,7 @@ export function createPolicyCompiler(document: YamlDocument) {
     }
   };
 
-  /** Reads every expression below a path, whatever the structure there. */
+  /** Reads every expression below a path, whatever the structure. */
   const checkExpressions = (path: Path, value: unknown): void => {
     const isCondition = typeof value === 'string' && (path.at(-1) === 'when' || path.at(-1) === 'expression');
     if (isCondition || expressionIn(value)?.text.includes('${') === false)
@@ -150,16 +150,16 @@ export function createPolicyCompiler(document: YamlDocument) {
     checkExpressions,
     positionOf: document.positionOf,
 
-    /** Defines a variable over those defined before it. It is evaluated when first used, once per decision. */
+    /** Defines a variable, which may use those defined before it. It is evaluated on first use, once per decision. */
     defineVariable(name: string, value: unknown): void {
       const path = ['variables', name];
-      // What is not text is a problem of the structure.
+      // Anything but a string is a problem of the structure.
       const compiled =
         typeof value === 'string'
           ? compileAt(path, value, undefined, { kind: 'variable', path: `variables.${name}` })
           : undefined;
       if (compiled === undefined) {
-        // Known from here on, so that its uses do not add problems of their own.
+        // Define it even after a problem, so that its uses cause no further problems.
         variableTypes.set(name, 'dyn');
         variables.set(name, () => null);
       } else {
@@ -172,7 +172,7 @@ export function createPolicyCompiler(document: YamlDocument) {
 
     variableCount: () => variables.size,
 
-    /** A `when` or a validation: strictly a boolean. `message` is the operator's sentence for a user who is denied. */
+    /** A `when` or a validation, which must be a boolean. `message` is the operator's message for a denied user. */
     condition(
       path: Path,
       value: unknown,
@@ -192,7 +192,7 @@ export function createPolicyCompiler(document: YamlDocument) {
       };
     },
 
-    /** A literal or an expression at its place. `sitePath` is below `request`. */
+    /** A literal or an expression. `sitePath` is relative to `request`. */
     scalar<T>(path: Path, value: unknown, sitePath: string, options: ScalarOptions<T>): Field<T> | undefined {
       if (expressionIn(value) === undefined) {
         try {

@@ -1,44 +1,43 @@
-// What a value must be to stand at its place in the body. A rule takes what an expression gave or the file says and
-// returns what is sent, or refuses; it never trims, converts or completes. Only integers change: CEL's bigint becomes a
-// number if that is exact.
+// The rules for values of the body. A rule takes the result of an expression or a literal and returns the value to
+// send, or refuses it. It never trims or converts values; only CEL's bigint becomes a number, if that is exact.
 
 import { invisible, visibleText } from '../../visible-text.ts';
 import { LoadProblem } from '../expression/load-problem.ts';
 
-/** Says no. `what` names the kind of fault, never the value. */
+/** Refuses a value. `problem` names the kind of fault, never the value. */
 export type Refuse = (problem: string) => never;
 
-/** Called with the steps that a pattern may take over a text, before it is tried. Throws when they cannot be paid. */
+/** Called before a pattern is tried, with the maximum number of steps. Throws if there is not enough fuel. */
 export type Pay = (steps: number) => void;
 
 export type Rule<T> = (value: unknown, refuse: Refuse, pay: Pay) => T;
 
-/** Whether a text is one that the policy's author expects. */
+/** Whether a string has the form that the policy expects. */
 export type TextTest = (text: string, pay: Pay) => boolean;
 
-/** Longest text from a claim in a filter, unless `filterValuePattern` widens that. */
+/** Maximum length of a filter value from a claim, unless a `filterValuePattern` is set. */
 const longestFilterText = 256;
-/** Beyond this no pattern helps. */
+/** Maximum length with a pattern. */
 const longestText = 4096;
-/** A list of more than this many elements is not a filter any more. */
+/** Maximum number of elements of a list. */
 const longestList = 1000;
 
 const vendorPattern = /^[A-Za-z0-9][A-Za-z0-9_.:@|+-]{0,127}$/;
 
-/** The form of `clientId` where the file names no other. */
+/** The default `clientIdPattern`. */
 export const vendorClientId = { pattern: vendorPattern.source, matches: (text: string) => vendorPattern.test(text) };
 
 const reservedClientId = /^(?:none|null|undefined)?$/i;
 
 const controlCharacter = /[\u0000-\u001f\u007f-\u009f\u2028\u2029]/;
 
-/** Quotes, accents, primes and backslashes with what looks like them, `;`, `--` of all dashes, and `/*`. */
+/** Quotes, accents, primes and backslashes with their look-alikes, `;`, `--` of all dashes, and `/*`. */
 const endsSqlText =
   /["'`\\;\u00b4\u02b9-\u02bc\u02c8\u02cb\u2018-\u201f\u2032-\u2037\u2216\uff02\uff07\uff3c]|[-\u2010-\u2015\u2212]{2}|[/\u2044\u2215][*\u2217]/;
 
 /**
- * Whether a text could end a text inside SQL, as it is or as a database or driver may fold it to ASCII: looks at its
- * normal forms (UAX 15) too, because a database may store either.
+ * Whether a string could end a string literal in SQL, as it is or after a database or driver folds it to ASCII. Checks
+ * its normal forms (UAX 15) too, because a database may store any of them.
  */
 export const couldEndSqlText = (value: string): boolean =>
   endsSqlText.test(value) ||
@@ -63,7 +62,7 @@ export const clientIdRule =
     return value;
   };
 
-/** Names of users and things: sent unchanged, so only what cannot be a name is refused. */
+/** Names of users and things. They are sent unchanged; only what cannot be a name is refused. */
 export const nameRule: Rule<string> = (value, refuse, pay) => {
   const name = text(value, refuse, pay);
   if (name.length > longestFilterText) return refuse('is longer than 256 characters');
@@ -71,7 +70,7 @@ export const nameRule: Rule<string> = (value, refuse, pay) => {
   return name;
 };
 
-/** A text of a filter that an expression gave. */
+/** A filter string from an expression. */
 export const filterTextRule =
   (form: { readonly pattern: string; readonly matches: TextTest } | undefined): Rule<string> =>
   (value, refuse, pay) => {
@@ -88,7 +87,7 @@ export const filterTextRule =
     return visibleText.test(value) ? value : refuse('is blank');
   };
 
-/** A text of a filter that the operator wrote. */
+/** A filter string that the operator wrote. */
 export const literalFilterTextRule: Rule<string> = text;
 
 export const flagRule: Rule<boolean> = (value, refuse) =>
@@ -113,13 +112,13 @@ export const dateRule: Rule<string> = (value, refuse) => {
   return value;
 };
 
-/** An IANA time zone. Those that this runtime lists are looked up, aliases are asked for. */
+/** An IANA time zone, from the list of this runtime or an alias that Intl accepts. */
 export function createTimeZoneRule(): Rule<string> {
   const listed = new Set(['UTC', 'Etc/UTC', 'GMT', ...Intl.supportedValuesOf('timeZone')]);
   return (value, refuse) => {
     if (typeof value === 'string') {
       if (listed.has(value)) return value;
-      // Offsets such as +02:00 are accepted by Intl but are no IANA names.
+      // Intl also accepts offsets such as +02:00, which are not IANA names.
       if (/^[A-Za-z][A-Za-z0-9_+-]{0,30}(?:\/[A-Za-z0-9_+-]{1,30}){0,2}$/.test(value)) {
         try {
           new Intl.DateTimeFormat('en', { timeZone: value });
@@ -133,7 +132,7 @@ export function createTimeZoneRule(): Rule<string> {
   };
 }
 
-/** A list of texts; every element passes the element's rule. The result is a frozen copy. */
+/** A list of strings. Every element passes the element's rule. The result is a frozen copy. */
 export const listRule =
   (element: Rule<string>, allowEmpty: boolean): Rule<readonly string[]> =>
   (value, refuse, pay) => {
@@ -148,8 +147,8 @@ export const listRule =
 export type FilterScalar = boolean | number | string | readonly string[];
 
 /**
- * Values of `appFilters` and `rlsSettings`: boolean, number, text or list of texts, never an object. A number or boolean
- * must be right as a text too when it is written out: a pattern says what is expected.
+ * Values of `appFilters` and `rlsSettings`: boolean, number, string or list of strings, never an object. A number or
+ * boolean must also be valid as a string: the pattern applies to its text.
  */
 export const metricFilterRule =
   (element: Rule<string>): Rule<FilterScalar> =>
@@ -163,25 +162,25 @@ export const metricFilterRule =
     return scalar;
   };
 
-/** Values of `dashboardAppFilters`: text or list of texts, never an object. */
+/** Values of `dashboardAppFilters`: a string or list of strings, never an object. */
 export const dashboardFilterRule =
   (element: Rule<string>): Rule<string | readonly string[]> =>
   (value, refuse, pay) => {
     if (typeof value === 'string') return element(value, refuse, pay);
     if (Array.isArray(value)) return listRule(element, false)(value, refuse, pay);
-    return refuse(value === null ? 'is null' : 'is neither a string nor a list of strings');
+    return refuse(value === null ? 'is null' : 'must be a string or a list of strings');
   };
 
-/** Whether a text names claims or variables as an expression does: `${ }` was forgotten, and all users would get that text. */
+/** Whether a string looks like an expression without `${ }`. All users would get that string. */
 const readsLikeExpression = (text: string): boolean => /\b(?:claims|variables)(?:\.\??[A-Za-z_]|\[)/.test(text);
 
-/** A literal that its rule takes: no decision looks at it again. Throws LoadProblem, without a fix if the rule knows none. */
+/** A literal that passes its rule, checked once. Throws LoadProblem, with an empty fix if the rule has none. */
 export function checkLiteral<T>(value: unknown, rule: Rule<T>): T {
   if (typeof value === 'string' && readsLikeExpression(value)) {
     const meant = value.replace(/^[\s${]+|[\s}]+$/g, '');
     throw new LoadProblem(
-      'reads like an expression, but is a text',
-      `Write \${${meant}}, or \${${JSON.stringify(value)}} if that very text is meant`,
+      'looks like an expression, but is a string',
+      `Write \${${meant}}, or \${${JSON.stringify(value)}} if exactly this string is meant`,
     );
   }
   const refuse: Refuse = (problem) => {

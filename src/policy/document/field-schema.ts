@@ -2,7 +2,7 @@
 import type { FieldKind } from '../upstream-request.ts';
 
 const noInterpolation = '(?:(?!\\$\\{)[\\s\\S])';
-/** Exactly one `${ … }`, nothing around it. */
+/** Exactly one `${ … }` and nothing else. */
 const expression = `^\\$\\{${noInterpolation}*\\}$`;
 const literal = `^${noInterpolation}+$`;
 const literalOrExpression = `^(?:\\$\\{${noInterpolation}*\\}|${noInterpolation}+)$`;
@@ -10,17 +10,17 @@ const literalOrExpression = `^(?:\\$\\{${noInterpolation}*\\}|${noInterpolation}
 const text = {
   type: 'string',
   pattern: literalOrExpression,
-  description: 'a text that is not empty, or exactly one ${ … } (there is no string interpolation)',
+  description: 'a string that is not empty, or exactly one ${ … } (there is no string interpolation)',
 } as const;
 export const literalText = {
   type: 'string',
   pattern: literal,
-  description: 'a text that is not empty, without ${ … }',
+  description: 'a string that is not empty, without ${ … }',
 } as const;
 const constantSql = {
   type: 'string',
   pattern: literal,
-  description: 'a constant text: SQL is never built from an expression',
+  description: 'a constant string: SQL is never built from an expression',
 } as const;
 const flag = {
   type: ['boolean', 'string'],
@@ -35,16 +35,16 @@ const number = {
 export const condition = {
   type: 'string',
   pattern: literalOrExpression,
-  description: 'one CEL expression as text, such as claims.role == "admin"',
+  description: 'one CEL expression as a string, such as claims.role == "admin"',
 } as const;
 const textList = {
   type: ['array', 'string'],
   items: text,
   pattern: expression,
-  description: 'a list of texts or exactly one ${ … }',
+  description: 'a list of strings or exactly one ${ … }',
 } as const;
 
-/** Names that the operator chooses and that become keys of the upstream's body. */
+/** Names chosen by the operator that become keys of the body. */
 const filterName = {
   type: 'string',
   pattern: '^(?:(?!\\$\\{)[^\\u0000-\\u001f\\u007f])+$',
@@ -61,9 +61,9 @@ const pairs = (...names: readonly [string, string][]): Record<string, readonly s
     ]),
   );
 
-const filterText = { ...text, description: 'a text that is not empty, or exactly one ${ … }' } as const;
+const filterText = { ...text, description: 'a string that is not empty, or exactly one ${ … }' } as const;
 
-/** What `$ref` in the schemas below refers to. */
+/** The definitions that `$ref` below refers to. */
 export const definitions = {
   metricFilterValue: {
     type: ['boolean', 'number', 'string', 'array', 'object'],
@@ -74,7 +74,7 @@ export const definitions = {
     additionalProperties: false,
     dependencies: pairs(['sql', 'columnName']),
     minProperties: 2,
-    description: 'a boolean, number, text, list of texts, { sql, columnName } or exactly one ${ … }, and not empty',
+    description: 'a boolean, number, string, list of strings, { sql, columnName } or exactly one ${ … }, and not empty',
   },
   dashboardFilterValue: {
     type: ['string', 'array', 'object'],
@@ -87,7 +87,7 @@ export const definitions = {
     minProperties: 2,
     maxProperties: 2,
     description:
-      'a text, list of texts, { startDate, endDate }, { min, max }, { sql, columnName } or exactly one ${ … }, and not empty',
+      'a string, list of strings, { startDate, endDate }, { min, max }, { sql, columnName } or exactly one ${ … }, and not empty',
   },
 } as const;
 
@@ -103,7 +103,7 @@ const holdsExpression = {
 const values = (value: object): object => ({
   type: 'object',
   propertyNames: filterName,
-  // A filter named like a part of an SQL filter: an expression there is more likely a mistake than a filter.
+  // Filters named like parts of an SQL filter: an expression there is probably a mistake.
   properties: {
     sql: { allOf: [value], not: holdsExpression, description: 'constant' },
     columnName: { allOf: [value], not: holdsExpression, description: 'constant' },
@@ -126,10 +126,10 @@ const filters = (idName: string, value: keyof typeof definitions, optional: Read
 });
 
 export const fieldSchemas = {
-  clientId: { ...text, description: 'a text or exactly one ${ … }; None, without quotes or with, means no tenancy' },
+  clientId: { ...text, description: 'a string or exactly one ${ … }; None, without quotes or with, means no tenancy' },
   name: text,
   timeZone: text,
-  embedIds: { ...textList, minItems: 1, description: 'a list of at least one text, or exactly one ${ … }' },
+  embedIds: { ...textList, minItems: 1, description: 'a list of at least one string, or exactly one ${ … }' },
   names: textList,
   metricFilters: filters('metricId', 'metricFilterValue', {}),
   dashboardFilters: filters('dashboardId', 'dashboardFilterValue', { isShowOnUrl: flag }),

@@ -1,6 +1,6 @@
-// The structure of the policy file as JSON Schema (draft-07, which editors know). The loader validates with this very
-// object and policy.schema.json is written from it, so editor and loader cannot disagree. A `description` completes the
-// sentence "… must be".
+// The structure of the policy file as JSON Schema (draft-07, which editors support). The loader validates with this
+// object, and policy.schema.json is written from it, so editor and loader agree. A `description` completes the sentence
+// "… must be".
 import { fieldProperties, paramFields, permissionFields, topFields } from '../upstream-request.ts';
 import { condition, definitions, fieldSchemas, literalText } from './field-schema.ts';
 
@@ -44,7 +44,7 @@ const validation = {
     message: {
       ...literalText,
       maxLength: 500,
-      description: 'a sentence for the user, at most 500 characters, without ${ … }',
+      description: 'a message for the user, at most 500 characters, without ${ … }',
     },
   },
   required: ['expression', 'message'],
@@ -106,7 +106,7 @@ export const policySchema = {
       },
       additionalProperties: dataApp,
       minProperties: 1,
-      description: 'a map from data app names to what may be minted for them, with at least one entry',
+      description: 'a map from names to data apps, with at least one entry',
     },
   },
   required: ['version', 'dataApps'],

@@ -1,4 +1,4 @@
-// Holds the policy file's data against its JSON Schema and says every difference at its position with a mend.
+// Validates the policy file against its JSON Schema and reports every error with location, problem and fix.
 import { Ajv, type ErrorObject } from 'ajv';
 import { closest } from '../../closest.ts';
 import type { Problem } from '../../problem.ts';
@@ -38,7 +38,7 @@ interface SchemaPart {
   readonly properties?: Readonly<Record<string, { readonly description?: string }>>;
 }
 
-/** A value of the file for a message; cut so that a line stays readable. */
+/** A value of the file for a message, shortened. */
 export const shown = (value: unknown): string => {
   if (typeof value === 'string') return `"${value.length > 60 ? `${value.slice(0, 57)}…` : value}"`;
   if (value === null) return 'nothing';
@@ -47,7 +47,7 @@ export const shown = (value: unknown): string => {
   return JSON.stringify(value);
 };
 
-/** Whether a text that says the same would have been right. */
+/** Whether the same value in quotes would be valid. */
 function isTextWithoutQuotes({ data, parentSchema }: ErrorObject): boolean {
   const { type, pattern } = parentSchema as SchemaPart;
   if (typeof data !== 'number' && typeof data !== 'boolean') return false;
@@ -57,8 +57,8 @@ function isTextWithoutQuotes({ data, parentSchema }: ErrorObject): boolean {
 function mendFor(error: ErrorObject, description: string): string {
   const { data } = error as { data?: unknown };
   if (typeof data === 'string' && data.includes('${') && !/^\$\{(?:(?!\$\{)[\s\S])*\}$/.test(data))
-    return 'There is no string interpolation: write exactly one ${ … } and nothing around it; join texts inside it with +';
-  if (isTextWithoutQuotes(error)) return `Put quotes around ${String(data)} if it is meant as text`;
+    return 'There is no string interpolation: write exactly one ${ … } and nothing around it; join strings inside it with +';
+  if (isTextWithoutQuotes(error)) return `Put quotes around ${String(data)} if it is a string`;
   return `Write ${description}`;
 }
 
@@ -104,7 +104,10 @@ function toProblem(error: ErrorObject, document: YamlDocument): Problem | undefi
   };
 }
 
-/** Compiled at every start and used once or twice, so the code it makes is not optimised. A test holds the schema to its own. */
+/**
+ * Compiled at every start and used once or twice, so the code it makes is not optimised. A test holds the schema to its
+ * own.
+ */
 const ajv = new Ajv({
   strict: true,
   allowUnionTypes: true,
@@ -117,7 +120,7 @@ const ajv = new Ajv({
 });
 const validate = ajv.compile(policySchema);
 
-/** Everything about the structure that is wrong; empty if the document has the structure of a policy. */
+/** All problems of the structure; empty if the document is a valid policy. */
 export function structureProblems(document: YamlDocument): readonly Problem[] {
   if (validate(document.value)) return [];
   const found = (validate.errors ?? []).flatMap((error) => toProblem(error, document) ?? []);

@@ -1,4 +1,4 @@
-// CEL's conversions between types, strict about text: what is no plain number or boolean is refused.
+// CEL's type conversions, strict for strings: anything but a plain number or boolean is refused.
 import { ExpressionFailure, type Evaluation } from './evaluation.ts';
 import { typeName } from './cel-values.ts';
 
@@ -22,7 +22,7 @@ const int64 = (value: bigint, claim: string | undefined): bigint => {
 
 const decimal = /^-?([0-9]{1,40})(?:\.([0-9]{1,40}))?(?:[eE][+-]?[0-9]{1,3})?$/;
 
-/** Whether a text and no other number gives this double: whole and exact, or of 15 digits, which a double keeps (IEEE 754). */
+/** Whether the string converts to this double without rounding: an exact integer, or at most 15 digits (IEEE 754). */
 function isKept(text: string): boolean {
   const [, whole = '', fraction] = decimal.exec(text) ?? [];
   const number = Number(text);
@@ -53,7 +53,7 @@ export const celConversions: readonly (readonly [string, CelFunction])[] = [
       call: (_evaluation, args, claim) => {
         const value = args[0];
         if (typeof value === 'bigint') return value;
-        // The reference implementation leaves out -2^63 itself.
+        // Like the reference implementation, without -2^63.
         if (typeof value === 'number' && Math.abs(value) < 2 ** 63) return BigInt(Math.trunc(value));
         if (typeof value === 'string' && /^-?[0-9]{1,19}$/.test(value)) return int64(BigInt(value), claim);
         throw wrong('int', args, claim);
@@ -70,7 +70,7 @@ export const celConversions: readonly (readonly [string, CelFunction])[] = [
         if (typeof value === 'bigint' && Number.isSafeInteger(Number(value))) return Number(value);
         if (typeof value === 'bigint' || (typeof value === 'string' && decimal.test(value))) {
           if (isKept(String(value))) return Number(value);
-          throw new ExpressionFailure('double() would round the number, and two of them could become one', claim);
+          throw new ExpressionFailure('double() would round the number, so that two numbers could become one', claim);
         }
         throw wrong('double', args, claim);
       },

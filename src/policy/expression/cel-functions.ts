@@ -1,5 +1,5 @@
-// The functions that a policy may call: a closed list, each bounded by fuel. `matches()` (a backtracking regular
-// expression), times, bytes and types are not in it. `lowerAscii` folds ASCII only: a Kelvin sign is no "k".
+// The functions that a policy may call: a closed list, each bounded by fuel, without `matches()` (a backtracking
+// regular expression), times, bytes and types. `lowerAscii` changes ASCII only: a Kelvin sign does not become "k".
 import { ExpressionFailure, spend, type Evaluation } from './evaluation.ts';
 import { celConversions, wrong, type CelFunction } from './cel-conversions.ts';
 import { isPlainObject } from './cel-values.ts';
@@ -18,10 +18,10 @@ const indexOf = (name: string, args: readonly unknown[], index: number, length: 
   return Number(value);
 };
 
-/** CEL counts texts in code points; JavaScript in UTF-16 units, of which characters beyond U+FFFF have two. */
+/** CEL measures strings in code points, JavaScript in UTF-16 units: characters above U+FFFF have two. */
 const codePoints = (text: string): number => text.length - (text.match(/[\ud800-\udbff][\udc00-\udfff]/g)?.length ?? 0);
 
-/** A search costs at worst the product of both lengths. */
+/** A search costs at most the product of both lengths. */
 const search = (evaluation: Evaluation, text: string, sought: string): void =>
   spend(evaluation, 1 + Math.floor((text.length * (1 + sought.length)) / 256));
 
@@ -44,10 +44,10 @@ const rewriting = (name: string, rewrite: (text: string) => string): CelFunction
   },
 });
 
-/** Unicode's White_Space, which is not what JavaScript's trim() takes: it leaves U+0085 and takes U+FEFF. */
+/** Unicode's White_Space. JavaScript's trim() differs: it keeps U+0085 and removes U+FEFF. */
 const whiteSpace = /^\p{White_Space}$/u;
 
-/** By hand: a regular expression for the end would go over every run of blanks again and again. */
+/** A loop, because a regular expression for the end would take quadratic time. */
 function trim(text: string): string {
   let [start, end] = [0, text.length];
   while (start < end && whiteSpace.test(text.charAt(start))) start += 1;
@@ -144,7 +144,7 @@ export const celFunctions: ReadonlyMap<string, CelFunction> = new Map<string, Ce
   ['dyn', { asFunction: [1], call: (_evaluation, args) => args[0] }],
 ]);
 
-/** Macros: they bind a name or look at presence, so compile-expression.ts treats them itself. Counts of arguments. */
+/** Macros bind a name or test for presence, so compile-expression.ts handles them. With their numbers of arguments. */
 export const celMacros: ReadonlyMap<string, readonly number[]> = new Map([
   ['all', [2]],
   ['exists', [2]],

@@ -1,13 +1,12 @@
-// What CEL's grammar refuses or reads in another way than the parser in use, looked for in the text, because the tree
-// does not keep parentheses (CEL language definition, "Syntax"). Whoever reviews a policy with another CEL tool reads
-// what runs here.
+// Refuses expressions that this parser reads differently from CEL's grammar (CEL language definition, "Syntax"), so
+// that other CEL tools show what runs here. Works on the text, because the syntax tree does not keep parentheses.
 import { LoadProblem } from './load-problem.ts';
 
 /** Strings with their prefixes, comments, names, hexadecimal numbers and operators; anything else is one character. */
 const token =
   /[rRbB]?(?:"""(?:\\[^]|[^\\])*?"""|'''(?:\\[^]|[^\\])*?'''|"(?:\\[^]|[^"\\])*"|'(?:\\[^]|[^'\\])*')|\/\/.*|[A-Za-z_]\w*|\d(?:[xX][\da-fA-F]+)?|[=!<>]=|&&|\|\||[^]/g;
 
-/** A raw string that the parser goes on with after a backslash and the quote that ends it in CEL. */
+/** A raw string that this parser continues after a backslash and a quote, where CEL ends it. */
 const endsEarly =
   /^[rR](?:"""[^]*\\"""[^]*"""|'''[^]*\\'''[^]*'''|"(?!"")[^]*\\["\r\n][^]*"|'(?!'')[^]*\\['\r\n][^]*')$/;
 
@@ -15,15 +14,15 @@ const relations = new Set(['==', '!=', '<', '<=', '>', '>=', 'in']);
 const resets = new Set(['&&', '||', ',', ':']);
 
 interface Level {
-  /** The relation that stands between the last `&&`, `||`, `,`, `?` or `:` and here. */
+  /** The relation since the last `&&`, `||`, `,`, `?` or `:`. */
   relation: string | undefined;
-  /** A `?` that still waits for its `:`. */
+  /** A `?` without its `:` so far. */
   ternary: boolean;
 }
 
 const newLevel = (): Level => ({ relation: undefined, ternary: false });
 
-/** Throws LoadProblem. The text is one that the parser took. */
+/** Throws LoadProblem. The parser has accepted the text. */
 export function checkGrammar(text: string): void {
   const outer: Level[] = [];
   let level = newLevel();
@@ -33,21 +32,21 @@ export function checkGrammar(text: string): void {
     if (endsEarly.test(part))
       throw new LoadProblem(
         'a raw string has a backslash before its own quote, where CEL ends the string',
-        'Write the string without r, and the backslash twice',
+        'Write the string without r, and double the backslash',
         index,
       );
     if (relations.has(part) && last !== '.') {
       if (level.relation !== undefined)
         throw new LoadProblem(
           `"${part}" follows "${level.relation}" without parentheses, and CEL compares from left to right`,
-          'Put what belongs together into parentheses, such as claims.role != ("guest" in claims.groups)',
+          'Use parentheses, such as claims.role != ("guest" in claims.groups)',
           index,
         );
       level.relation = part;
     } else if (part === '?' && last !== '.' && last !== '[') {
       if (level.ternary)
         throw new LoadProblem(
-          'a "? :" stands between the "?" and the ":" of another without parentheses',
+          'a "? :" is nested between the "?" and ":" of another without parentheses',
           'Put the inner "? :" into parentheses',
           index,
         );
@@ -56,7 +55,7 @@ export function checkGrammar(text: string): void {
       outer.push(level);
       level = newLevel();
     } else if (')]}'.includes(part)) {
-      if (last === ',' && part === ')') throw new LoadProblem('a comma stands before ")"', 'Remove the comma', index);
+      if (last === ',' && part === ')') throw new LoadProblem('a comma is before ")"', 'Remove the comma', index);
       level = outer.pop() ?? newLevel();
     } else if (resets.has(part)) {
       level.relation = undefined;

@@ -1,5 +1,5 @@
-// CEL's binary operators over values. Ordering mixes int and double, arithmetic does not (CEL language definition,
-// "Standard Definitions"); what they produce is paid for.
+// CEL's binary operators. Comparisons mix int and double, arithmetic does not (CEL language definition, "Standard
+// Definitions"). Results cost fuel by their size.
 import { ExpressionFailure, spend, type Evaluation } from './evaluation.ts';
 import { compareText, equal, isMap, isNumeric, member, typeName } from './cel-values.ts';
 
@@ -27,14 +27,14 @@ const inInt64 = (operator: string, value: bigint, claim: string | undefined): bi
   throw new ExpressionFailure(`"${operator}" leaves the range of 64-bit integers`, claim);
 };
 
-/** From here on neighbouring doubles are a whole apart. */
+/** From here on, neighbouring doubles differ by at least 1. */
 const coarse = 2 ** 52;
 /** Below this, doubles lose digits. */
 const smallestNormal = 2 ** -1022;
 
 /**
- * Whether different operands would have given a different result: two ids must not become one. What is neither whole
- * nor near the ends of the range is rounded as everywhere (0.1 + 0.2).
+ * Whether the result is exact, so that two ids never become one. Fractions in the normal range are rounded as usual
+ * (0.1 + 0.2).
  */
 function isDistinct(operator: string, a: number, b: number, result: number): boolean {
   if (!Number.isFinite(a) || !Number.isFinite(b) || !Number.isFinite(result)) return true;
@@ -55,14 +55,14 @@ const arithmetic =
     if (typeof left === 'bigint' && typeof right === 'bigint') {
       if ((operator === '/' || operator === '%') && right === 0n)
         throw new ExpressionFailure(`"${operator}" by zero`, claim);
-      // The quotient decides for the remainder too, as in the reference implementation.
+      // Like the reference implementation, check the quotient also for the remainder.
       if (operator === '%') inInt64(operator, left / right, claim);
       return inInt64(operator, ofInts(left, right), claim);
     }
     if (typeof left === 'number' && typeof right === 'number' && ofDoubles !== undefined) {
       const result = ofDoubles(left, right);
       if (isDistinct(operator, left, right, result)) return result;
-      throw new ExpressionFailure(`"${operator}" would round, and two numbers could become one`, claim);
+      throw new ExpressionFailure(`"${operator}" would round, so that two numbers could become one`, claim);
     }
     throw mismatch(operator, left, right, claim);
   };

@@ -1,5 +1,5 @@
-// Holds the tree of an expression to our subset of CEL. Refuses every name but `claims`, `variables` and macro-bound
-// ones, every function that is not in the closed list, and literals that a policy has no use for.
+// Checks that an expression is within the supported subset of CEL: only the names `claims`, `variables` and those bound
+// by macros, only functions of the closed list, and no literals of bytes or unsigned integers.
 import type { ASTNode } from '@marcbachmann/cel-js';
 import { closest } from '../../closest.ts';
 import { celFunctions, celMacros, optionalMethods } from './cel-functions.ts';
@@ -15,13 +15,13 @@ const didYouMean = (name: string, known: Iterable<string>, otherwise: string): s
 
 const largestInt = 2n ** 63n - 1n;
 
-/** Whether only blanks stand between a minus and the literal. */
+/** Whether there are only blanks between a minus and the literal. */
 const isSign = (minus: ASTNode, literal: ASTNode): boolean =>
   /^-\s*$/.test(minus.input.slice(minus.start, literal.start));
 
 const textOperators: readonly string[] = ['+', '?:', '.', '.?', '[]', '[?]', 'id', 'rcall'];
 
-/** Whether an expression gives something other than a string, whatever the claims are. */
+/** Whether the result is never a string, whatever the claims. */
 function isNeverText(node: ASTNode, variables: ReadonlyMap<string, string>): boolean {
   const variable = variableName(node);
   if (variable !== undefined) return !['string', 'dyn', undefined].includes(variables.get(variable));
@@ -30,7 +30,7 @@ function isNeverText(node: ASTNode, variables: ReadonlyMap<string, string>): boo
   return !textOperators.includes(node.op);
 }
 
-/** Walks a tree with `visit`, which throws LoadProblem, and collects what the tree names. */
+/** Checks a tree with `visit`, which throws LoadProblem, and collects the names it uses. */
 export function createSubsetWalker(variables: ReadonlyMap<string, string>) {
   const claims = new Set<string>();
   const used = new Set<string>();
@@ -44,7 +44,7 @@ export function createSubsetWalker(variables: ReadonlyMap<string, string>) {
     if (allowed === undefined || !allowed.includes(count))
       refuse(
         node,
-        `"${excerpt(node)}" does not call ${name}() as it is defined`,
+        `"${excerpt(node)}" does not match the definition of ${name}()`,
         'See the list of functions in the policy guide',
       );
   };
@@ -53,7 +53,7 @@ export function createSubsetWalker(variables: ReadonlyMap<string, string>) {
     if (name === 'matches')
       refuse(
         node,
-        'matches() is not available: its regular expressions can take minutes on a short claim',
+        'matches() is not available: its regular expressions can take minutes for a short claim',
         'Use startsWith(), endsWith(), contains() or in, or an anchored filterValuePattern or clientIdPattern',
       );
     const known = ['has', ...celFunctions.keys(), ...celMacros.keys(), ...optionalMethods.keys()];
@@ -75,7 +75,7 @@ export function createSubsetWalker(variables: ReadonlyMap<string, string>) {
       const bracketed = dashed === undefined ? undefined : `Write claims["${dashed.slice('claims.'.length)}"]`;
       refuse(
         node,
-        `"${name}" is neither claims nor variables`,
+        `"${name}" is not claims or variables`,
         bracketed ??
           didYouMean(name, ['claims', 'variables', ...bound], `Write claims.${name} or, for text, "${name}" in quotes`),
       );
@@ -109,7 +109,7 @@ export function createSubsetWalker(variables: ReadonlyMap<string, string>) {
     switch (node.op) {
       case 'value':
         if (typeof node.args === 'bigint' && node.args > largestInt)
-          refuse(node, `${excerpt(node)} is beyond the 64 bits of an integer`, 'Write a smaller number, or a string');
+          refuse(node, `${excerpt(node)} is not a 64-bit integer`, 'Write a smaller number, or a string');
         if (!['string', 'number', 'bigint', 'boolean'].includes(typeof node.args) && node.args !== null)
           refuse(
             node,
@@ -132,7 +132,7 @@ export function createSubsetWalker(variables: ReadonlyMap<string, string>) {
       case 'map':
         return node.args.forEach(([key, value]) => {
           if (isNeverText(key, variables))
-            refuse(key, 'the keys of a map are strings here', 'Put quotes around the key, or write string(…)');
+            refuse(key, 'the keys of a map must be strings', 'Put quotes around the key, or write string(…)');
           visit(key, bound);
           visit(value, bound);
         });
@@ -140,7 +140,7 @@ export function createSubsetWalker(variables: ReadonlyMap<string, string>) {
         ternaries.push(node);
         return node.args.forEach((part) => visit(part, bound));
       case '-_':
-        // The smallest integer is a literal with its sign only.
+        // The smallest integer is only valid together with its sign.
         if (node.args.op === 'value' && node.args.args === largestInt + 1n && isSign(node, node.args)) return;
         return visit(node.args, bound);
       case '!_':
@@ -162,7 +162,11 @@ export function createSubsetWalker(variables: ReadonlyMap<string, string>) {
           checkArity(node, name, celMacros.get(name), args.length);
           const call = macroCall(node);
           if (call === undefined)
-            return refuse(node, `${name}() first takes a name for the element`, `Write for example ${name}(item, …)`);
+            return refuse(
+              node,
+              `${name}() needs a name for the element as first argument`,
+              `Write for example ${name}(item, …)`,
+            );
           if (call.bound === 'claims' || call.bound === 'variables')
             refuse(node, `${name}() cannot bind the name ${call.bound}`, 'Choose another name');
           return call.bodies.forEach((body) => visit(body, [...bound, call.bound]));

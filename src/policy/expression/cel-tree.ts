@@ -1,14 +1,14 @@
-// What can be read off the tree of an expression without evaluating it: claims, variables, macros.
+// Static analysis of an expression's tree: the claims, variables and macros that it names.
 import type { ASTNode } from '@marcbachmann/cel-js';
 import { celMacros } from './cel-functions.ts';
 
-/** The text that a node covers, for messages; cut so that a line stays readable. */
+/** The source text of a node for messages, shortened. */
 export function excerpt(node: ASTNode): string {
   const text = node.input.slice(node.start, node.end).replace(/\s+/g, ' ');
   return text.length > 60 ? `${text.slice(0, 57)}…` : text;
 }
 
-/** Dotted path of the claim that a chain of literal accesses names (`realm_access.roles`), else undefined. */
+/** The dotted path of the claim that a chain of literal accesses names (`realm_access.roles`), or undefined. */
 export function claimPath(node: ASTNode): string | undefined {
   const names: string[] = [];
   let at = node;
@@ -27,7 +27,7 @@ export function claimPath(node: ASTNode): string | undefined {
   }
 }
 
-/** The variable that a node names (`variables.x` or `variables["x"]`), else undefined. */
+/** The variable that a node names (`variables.x` or `variables["x"]`), or undefined. */
 export function variableName(node: ASTNode): string | undefined {
   if (node.op === '.' && node.args[0].op === 'id' && node.args[0].args === 'variables') return node.args[1];
   if (node.op === '[]' && node.args[0].op === 'id' && node.args[0].args === 'variables') {
@@ -52,7 +52,7 @@ export function macroCall(node: ASTNode): MacroCall | undefined {
   return { name, receiver, bound: first.args, bodies };
 }
 
-/** The claim that an operand reads, if it can be told; for the audit line. */
+/** The claim that an operand reads, if known; for the audit line. */
 export const blamed = (...nodes: readonly ASTNode[]): string | undefined => {
   for (const node of nodes) {
     const path = claimPath(node);
@@ -61,7 +61,7 @@ export const blamed = (...nodes: readonly ASTNode[]): string | undefined => {
   return undefined;
 };
 
-/** Whether a chain of accesses goes down to `claims` by literal keys only, so that there is nothing else to visit. */
+/** Whether a node is a chain of literal accesses to `claims`, without other nodes to visit. */
 export const isClaims = (node: ASTNode): boolean => claimPath(node) !== undefined && literalChain(node);
 
 function literalChain(node: ASTNode): boolean {

@@ -1,9 +1,9 @@
-// The values of our CEL subset and what is asked of them: type, members, equality. Integers are bigint, claims' numbers
-// are doubles, map literals are Map, claims' objects stay plain and show own properties only: a claim named
-// `constructor` is data, an absent one is absent.
+// The values of the CEL subset with their types, members and equality. Integers are bigint, numbers of claims are
+// doubles, map literals are Map. Objects of claims stay plain and only their own properties count: a claim
+// `constructor` is data.
 import { ExpressionFailure, spend, type Evaluation } from './evaluation.ts';
 
-/** CEL's optional value, from `claims.?x`; `none` is one without a value. */
+/** CEL's optional value, the result of `claims.?x`; `none` is the empty one. */
 export class Optional {
   readonly present: boolean;
   readonly value: unknown;
@@ -57,21 +57,21 @@ export function member(container: unknown, key: unknown): unknown {
 /** Bounds the recursion over data. */
 const deepest = 64;
 
-/** Why a value is not used, in words that complete "it holds …". */
+/** Why a value is unusable; completes the sentence "it holds …". */
 export type Flaw = keyof typeof flaws;
 
 export const flaws = {
-  number: 'a whole number beyond 2^53, which JSON changes; have the issuer send it as a string',
-  text: 'half a character (a lone surrogate), which is not text',
-  depth: 'values that are nested more than 64 deep',
+  number: 'a whole number beyond 2^53, which JSON rounds; have the issuer send it as a string',
+  text: 'half a character (a lone surrogate), which is not a valid string',
+  depth: 'values that are nested more than 64 levels deep',
 } as const;
 
-/** Of lists and maps that were walked: claims are frozen, and what an expression makes never changes. */
+/** The results for lists and maps that were checked already. Claims are frozen and expression results never change. */
 const known = new WeakMap<object, Flaw | 'none'>();
 
 /**
- * What makes a claim's value unusable. JSON's integers beyond 2^53 are rounded to a double when they are read: two
- * tenants' ids could become one. Lone surrogates have no order and no UTF-8.
+ * Why a claim's value is unusable. JSON integers beyond 2^53 are rounded when parsed, so two tenants' ids could become
+ * one. Lone surrogates have no order and no UTF-8 form.
  */
 export function flawOf(value: unknown, depth = 0): Flaw | undefined {
   if (typeof value === 'string') return value.isWellFormed() ? undefined : 'text';
@@ -94,14 +94,14 @@ function flawWithin(container: object, depth: number): Flaw | undefined {
 
 const isSurrogate = (unit: number): boolean => unit >= 0xd800 && unit < 0xe000;
 
-/** Negative, 0 or positive by code points, as CEL orders texts. JavaScript's `<` puts U+1F600 before U+FEFF. */
+/** Compares by code points, as CEL does: negative, 0 or positive. JavaScript's `<` puts U+1F600 before U+FEFF. */
 export function compareText(a: string, b: string): number {
   const length = Math.min(a.length, b.length);
   for (let i = 0; i < length; i += 1) {
     const x = a.charCodeAt(i);
     const y = b.charCodeAt(i);
     if (x === y) continue;
-    // A surrogate is a part of a character that comes after all those of one unit.
+    // Surrogates belong to characters that come after all those of one unit.
     if (isSurrogate(x) === isSurrogate(y)) return x - y;
     return isSurrogate(x) ? 1 : -1;
   }
@@ -136,7 +136,7 @@ export function equal(evaluation: Evaluation, a: unknown, b: unknown): boolean {
 /** Keys of a map, in its own order. */
 const mapKeys = (map: object): readonly unknown[] => (map instanceof Map ? [...map.keys()] : Object.keys(map));
 
-/** The elements that a macro goes over: of a list its elements, of a map its keys. */
+/** The elements that a macro iterates over: those of a list, or the keys of a map. */
 export function elementsOf(value: unknown, macro: string, claim: string | undefined): readonly unknown[] {
   if (Array.isArray(value)) return value;
   if (isMap(value)) {
@@ -145,5 +145,5 @@ export function elementsOf(value: unknown, macro: string, claim: string | undefi
       throw new ExpressionFailure(`${macro}() goes over ${flaws.text}`, claim);
     return keys;
   }
-  throw new ExpressionFailure(`${macro}() goes over a list or a map, not a ${typeName(value)}`, claim);
+  throw new ExpressionFailure(`${macro}() needs a list or a map, not a ${typeName(value)}`, claim);
 }

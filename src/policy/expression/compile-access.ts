@@ -8,14 +8,14 @@ import { ExpressionFailure, type Evaluation } from './evaluation.ts';
 const missing = (node: ASTNode): ExpressionFailure =>
   new ExpressionFailure(`"${excerpt(node)}" is missing`, blamed(node));
 
-/** The value, if it can be used. */
+/** The value, unless it is unusable. */
 function usable(value: unknown, node: ASTNode): unknown {
   const flaw = flawOf(value);
   if (flaw === undefined) return value;
   throw new ExpressionFailure(`"${excerpt(node)}" holds ${flaws[flaw]}`, blamed(node));
 }
 
-/** `claims.name`, the access that most expressions begin with. */
+/** `claims.name`, the most frequent access. */
 export const compileClaim =
   (name: string, node: ASTNode): Evaluate =>
   ({ claims }) => {

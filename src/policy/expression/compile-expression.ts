@@ -1,5 +1,5 @@
-// From the tree of a checked expression to closures over the decision's state: no tree is walked per request. CEL's
-// evaluation rules, with three things the parser's own evaluator lacks: fuel, own members only, and observed ternaries.
+// Compiles a checked expression to closures over the state of a decision, so that no tree is walked per request.
+// Follows CEL's evaluation rules and adds what the library's evaluator lacks: fuel, and a trace of ternaries.
 import type { ASTNode } from '@marcbachmann/cel-js';
 import { ExpressionFailure, type Evaluation } from './evaluation.ts';
 import { celFunctions, optionalMethods } from './cel-functions.ts';
@@ -16,13 +16,13 @@ interface BoundName {
 }
 
 export interface CompileContext {
-  /** How to get the value of a variable that is defined above. */
+  /** Evaluates a variable that is defined above. */
   readonly variable: (name: string) => Evaluate;
-  /** Tells an observer what a ternary chose; `evaluation.trace` is present. */
+  /** Reports the chosen branch of a ternary to `evaluation.trace`, which is present. */
   readonly onBranch: (ternary: ASTNode, evaluation: Evaluation, taken: boolean) => void;
-  /** Macro-bound names, outermost first, with their slots in `evaluation.locals`. */
+  /** Names bound by macros, outermost first, with their slots in `evaluation.locals`. */
   readonly bound: readonly BoundName[];
-  /** A slot that no other macro of the policy uses: a variable may be evaluated inside another expression's macro. */
+  /** A slot that no other macro of the policy uses, because a variable may be evaluated inside another macro. */
   readonly newSlot: () => number;
 }
 
@@ -40,7 +40,7 @@ function compileMacroCall({ name, receiver, bound, bodies }: MacroCall, context:
     name,
     list: compile(receiver, context),
     bodies: bodies.map((body) => compile(body, inner)),
-    // A quarter of the body's characters is an upper bound for its nodes.
+    // A quarter of its characters is an estimate of the nodes of the body.
     cost: 1 + bodies.reduce((sum, body) => sum + ((body.end - body.start) >> 2), 0),
     slot,
     claim: blamed(receiver),
@@ -66,7 +66,7 @@ function compileMap(entries: readonly (readonly [ASTNode, ASTNode])[], context: 
     const map = new Map<string, unknown>();
     for (const [key, value, node] of compiled) {
       const name = key(evaluation);
-      if (typeof name !== 'string') throw new ExpressionFailure('the keys of a map are strings here', blamed(node));
+      if (typeof name !== 'string') throw new ExpressionFailure('the keys of a map must be strings', blamed(node));
       if (map.has(name)) throw new ExpressionFailure('a map has the same key twice', blamed(node));
       map.set(name, value(evaluation));
     }
@@ -82,7 +82,7 @@ const negate = (value: unknown, node: ASTNode): unknown => {
 
 const readClaims: Evaluate = (evaluation) => evaluation.claims;
 
-/** Compiles a node that createExpressionReader accepted. */
+/** Compiles a node that passed createExpressionReader. */
 export function compile(node: ASTNode, context: CompileContext): Evaluate {
   const variable = variableName(node);
   if (variable !== undefined) return context.variable(variable);

@@ -1,5 +1,5 @@
-// CEL's logical operators, where a failure of one side may be outweighed by the other (CEL language definition,
-// "Logical Operators").
+// CEL's logical operators, where one side may decide although the other failed (CEL language definition, "Logical
+// Operators").
 import type { ASTNode } from '@marcbachmann/cel-js';
 import { blamed, excerpt } from './cel-tree.ts';
 import { typeName } from './cel-values.ts';
@@ -7,7 +7,7 @@ import { ExpressionFailure, spend, type Evaluation } from './evaluation.ts';
 
 export type Evaluate = (evaluation: Evaluation) => unknown;
 
-/** What a caught failure costs: making one takes longer than a step. */
+/** The fuel of a caught failure, which takes longer than a normal step. */
 const failureCost = 20;
 
 export const asBool = (value: unknown, node: ASTNode): boolean => {
@@ -15,7 +15,7 @@ export const asBool = (value: unknown, node: ASTNode): boolean => {
   throw new ExpressionFailure(`"${excerpt(node)}" is a ${typeName(value)}, not a bool`, blamed(node));
 };
 
-/** The value, or the failure that another operand may still outweigh. */
+/** The value, or the failure, which the other operand may still override. */
 export function attempt(run: Evaluate, evaluation: Evaluation): unknown {
   try {
     return run(evaluation);
@@ -26,7 +26,9 @@ export function attempt(run: Evaluate, evaluation: Evaluation): unknown {
   }
 }
 
-/** `||` (deciding = true) and `&&` (deciding = false): the deciding value of either side outweighs a failure of the other. */
+/**
+ * `||` (deciding = true) and `&&` (deciding = false): the deciding value of one side overrides a failure of the other.
+ */
 export function compileLogical(
   deciding: boolean,
   left: Evaluate,

@@ -1,5 +1,5 @@
-// CEL's macros over lists and maps: all, exists, exists_one, map, filter. Each element pays for the whole body, so that
-// nested macros over long claims run out of fuel instead of time.
+// CEL's macros over lists and maps: all, exists, exists_one, map, filter. Each element costs fuel for the whole body,
+// so that nested macros over long claims end early.
 import { attempt, type Evaluate } from './compile-logic.ts';
 import { elementsOf, typeName } from './cel-values.ts';
 import { ExpressionFailure, spend, type Evaluation } from './evaluation.ts';
@@ -36,7 +36,7 @@ export function compileMacro({ name, list, bodies: [first, second], cost, slot, 
     return value;
   };
 
-  /** The deciding value of any element outweighs failures of the others. */
+  /** The deciding value of one element overrides failures of the others. */
   const quantifier =
     (deciding: boolean): Evaluate =>
     (evaluation) => {

@@ -1,9 +1,9 @@
-// The state of one decision while its expressions are evaluated: claims, variables already computed, fuel. Fuel bounds
-// the time: every element visited and every character or element produced is paid for, and it does not come back.
+// The state of one decision: claims, computed variables, fuel. Fuel bounds the time: every visited element and every
+// character or element produced costs some of it.
 import type { Claims } from '../../authn/principal.ts';
 import type { Trace } from './trace.ts';
 
-/** Units of work that all expressions of one decision may spend together; a few milliseconds at worst. */
+/** The fuel of all expressions of one decision together; at most a few milliseconds. */
 export const fuelPerDecision = 50_000;
 
 export interface Evaluation {
@@ -16,13 +16,13 @@ export interface Evaluation {
   readonly locals: unknown[];
 }
 
-/** An expression gave no value. `what` names types and claims, never values. */
+/** An expression failed. `problem` names types and claims, never values. */
 export class ExpressionFailure extends Error {
   override readonly name = 'ExpressionFailure';
   readonly problem: string;
-  /** Dotted path of the claim to blame, as far as the file tells it. */
+  /** Dotted path of the responsible claim, if known. */
   readonly claim: string | undefined;
-  /** Fuel is gone: `||`, `&&`, `exists` and `all` must not go on as if this were an ordinary error. */
+  /** The fuel is used up: `||`, `&&`, `exists` and `all` must not override this failure. */
   readonly final: boolean;
 
   constructor(problem: string, claim?: string, final = false) {
@@ -41,14 +41,14 @@ export const createEvaluation = (claims: Claims, variableCount: number, trace?: 
   locals: [],
 });
 
-/** Pays for work. Throws a final ExpressionFailure when nothing is left, or when the price cannot be one. */
+/** Uses fuel. Throws a final ExpressionFailure if there is not enough, or if `cost` is not a valid number. */
 export function spend(evaluation: Evaluation, units: number): void {
   evaluation.fuel = units >= 0 ? evaluation.fuel - units : -1;
   if (evaluation.fuel < 0)
-    throw new ExpressionFailure('the expressions of this decision take too much work', undefined, true);
+    throw new ExpressionFailure('the expressions of this decision take too long', undefined, true);
 }
 
-/** A variable's value or failure, computed when it is first used. */
+/** A variable's value or failure, computed on first use. */
 export const oncePerDecision =
   (index: number, evaluate: (evaluation: Evaluation) => unknown) =>
   (evaluation: Evaluation): unknown => {

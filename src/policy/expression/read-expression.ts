@@ -1,5 +1,5 @@
-// Reads one expression: parsed and type-checked by cel-js, then held to our subset. Evaluation is
-// compile-expression.ts's work.
+// Parses and type-checks one expression with cel-js, then checks that it is within the supported subset.
+// compile-expression.ts makes it executable.
 import { Environment, type ASTNode, type ParseResult } from '@marcbachmann/cel-js';
 import { checkGrammar } from './cel-grammar.ts';
 import { createSubsetWalker } from './cel-subset.ts';
@@ -24,15 +24,15 @@ interface LibraryError {
   readonly range?: { readonly start: number };
 }
 
-/** What to do, by the library's code of a fault. */
+/** The fix for each error code of the library. */
 const mends: ReadonlyMap<unknown, string> = new Map([
   ['no_such_overload', 'Give both sides the same type, as in int(claims.level) + 1'],
-  ['no_matching_overload', 'Call it with the types that it is defined for'],
-  ['incompatible_ternary_branches', 'Let both branches give the same type'],
+  ['no_matching_overload', 'Call it with arguments of the right types'],
+  ['incompatible_ternary_branches', 'Give both branches the same type'],
   ['limit_exceeded', 'Split it into variables'],
 ]);
 
-/** What can be told from the words alone, which the library's code of a fault does not say. */
+/** The fix for errors that can only be recognised by their message. */
 function mendFromText(text: string, problem: string): string | undefined {
   if (/\boptional\b/.test(problem)) return 'Add .orValue("…") to the optional value';
   if (problem !== "Unexpected character: ':'") return undefined;
@@ -43,13 +43,13 @@ function mendFromText(text: string, problem: string): string | undefined {
 const fromLibrary = (error: unknown, text: string): LoadProblem => {
   const { code, summary, range } = error as LibraryError;
   const problem = typeof summary === 'string' ? summary : '';
-  // The parser's checker knows no type for the elements of a literal without elements.
+  // The library's checker has no type for the elements of an empty literal.
   if (problem === '' || problem.includes('undefined'))
     return new LoadProblem(
-      'the expression uses the elements of an empty list or map, which have no type',
+      'the expression uses elements of an empty list or map, which have no type',
       'Write the elements, or dyn([]) and dyn({})',
     );
-  const fix = mendFromText(text, problem) ?? mends.get(code) ?? 'Look at its brackets, quotes and operators';
+  const fix = mendFromText(text, problem) ?? mends.get(code) ?? 'Check its brackets, quotes and operators';
   return new LoadProblem(`the expression is not valid: ${problem}`, fix, range?.start ?? 0);
 };
 
@@ -73,7 +73,7 @@ export function createExpressionReader(variables: ReadonlyMap<string, string>): 
     if (text.length > longestExpression)
       throw new LoadProblem('the expression is longer than 4096 characters', 'Split it into variables');
     if (!text.isWellFormed())
-      throw new LoadProblem('the expression holds half a character (a lone surrogate)', 'Write the whole character');
+      throw new LoadProblem('the expression has half a character (a lone surrogate)', 'Write the whole character');
     let parsed: ParseResult;
     try {
       parsed = environment.parse(text);

@@ -1,10 +1,10 @@
-// What an observer of one decision is told, so that explain, policy tests and coverage need no evaluator of their own.
-// Values pass through here: an observer is for an operator at a terminal, never for logs.
+// The trace of one decision, so that explain, policy tests and coverage do not need their own evaluator. It includes
+// values of claims: for an operator at a terminal, never for logs.
 
 export type ExpressionSiteKind =
   /** An entry of `variables`. */
   | 'variable'
-  /** `when` of a data app: is it for this user at all. */
+  /** `when` of a data app: whether it is available to this user. */
   | 'availability'
   /** `expression` of an entry of `validations`. */
   | 'validation'
@@ -27,13 +27,13 @@ export interface Ternary {
   readonly condition: string;
 }
 
-/** A place of the policy file that holds an expression. */
+/** A position in the policy file with an expression. */
 export interface ExpressionSite {
   /** Its index in `policy.sites`. */
   readonly id: number;
   readonly kind: ExpressionSiteKind;
   /**
-   * Where it stands below the data app's `request`, with the file's indexes: `params.appFilters[1].values.country`;
+   * The path relative to the data app's `request`, with the file's indexes: `params.appFilters[1].values.country`;
    * `variables.isAdmin`, `when`, `validations[0].expression` for the others.
    */
   readonly path: string;
@@ -41,26 +41,32 @@ export interface ExpressionSite {
   readonly position: string;
   /** The expression without `${` and `}`. */
   readonly expression: string;
-  /** Claims it names itself, as dotted paths (`realm_access.roles`); those of its variables are with the variables. */
+  /** Claims that it names directly, as dotted paths (`realm_access.roles`), without those of its variables. */
   readonly claims: readonly string[];
-  /** Variables it names itself. */
+  /** Variables that it names directly. */
   readonly variables: readonly string[];
   readonly ternaries: readonly Ternary[];
 }
 
 export type ExpressionSiteOutcome =
-  /** What the expression gave, before the rules of its field are applied. */
+  /** The result of the expression, before the rules of its field are applied. */
   | { readonly kind: 'value'; readonly value: unknown }
-  /** Why it gave nothing; `what` holds no claim's value. */
+  /** Why it failed; `problem` holds no claim's value. */
   | { readonly kind: 'failed'; readonly problem: string; readonly claim: string | undefined };
 
 export interface Trace {
-  /** An expression was evaluated. A variable is told once per decision, when it is first used. */
+  /** An expression was evaluated. Called once per variable and decision, on first use. */
   readonly evaluated: (site: ExpressionSite, outcome: ExpressionSiteOutcome) => void;
-  /** A ternary of a site chose: `ternary` is its index in `site.ternaries`; in a comprehension it is told per element. */
+  /** A ternary chose a branch: `ternary` is its index in `site.ternaries`. Inside a macro, called per element. */
   readonly branch: (site: ExpressionSite, ternary: number, taken: boolean) => void;
-  /** The value of a site now stands in the body at `path`, with the body's own indexes (`params.appFilters[0].values.country`). */
+  /**
+   * The value of a site was put into the body at `path`, with the body's indexes
+   * (`params.appFilters[0].values.country`).
+   */
   readonly placed: (site: ExpressionSite, path: string) => void;
-  /** The decision is a denial; `what` says why in words, without any claim's value. `site` is absent if no expression is to blame. */
+  /**
+   * The decision is a denial; `problem` says why, without any claim's value. `site` is absent if no expression caused
+   * it.
+   */
   readonly refused: (problem: string, site: ExpressionSite | undefined) => void;
 }

@@ -1,5 +1,5 @@
-// The shapes of the tokens that identity providers issue, with invented values, for trying policies out: the presets of the
-// playground and of `diff`. docs/examples has a policy for each of the providers.
+// The shapes of the tokens that identity providers issue, with invented values, for trying policies out: the presets of
+// the playground and of `diff`. docs/examples has a policy for each of the providers.
 import type { Claims } from '../../authn/principal.ts';
 
 export interface ClaimsPreset {

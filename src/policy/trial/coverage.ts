@@ -1,17 +1,17 @@
-// Which decisions of a policy no test has exercised: a `when` that was never false, a validation that never refused, a
-// branch of a ternary never taken, a data app nobody got a token for. What is not exercised is not known to be right.
+// Finds the decisions of a policy that no test has exercised: a `when` that was never false, a validation that never
+// refused, a branch of a ternary that was never taken, a data app without a token.
 import type { Policy } from '../policy.ts';
 import type { ExpressionSite, ExpressionSiteKind, Trace } from '../expression/trace.ts';
 
 export interface CoverageGap {
   /** `file:line:column`. */
   readonly position: string;
-  /** What no test did, in words; holds the expression, no claim's value. */
+  /** What no test covers; holds the expression, never a claim's value. */
   readonly problem: string;
 }
 
 export interface Coverage {
-  /** Outcomes that tests could reach: two for a condition and for a ternary, one for a data app. */
+  /** The number of possible outcomes: two for a condition or a ternary, one for a data app. */
   readonly total: number;
   readonly covered: number;
   /** The rest, in the file's order. */

@@ -1,11 +1,11 @@
-// An explanation for a person at a terminal: body, fields and rules in aligned columns. No colours, so that it reads
-// the same in a log, a pager and a terminal.
+// Formats an explanation for a terminal: body, fields and rules in aligned columns. No colours, so that it is the same
+// in a log, a pager and a terminal.
 import type { ExplainedField, ExplainedRule, Explanation, ReadClaim } from './explain.ts';
 
 /** Longer values are cut in tables; the body above them is whole. */
 const maxCell = 48;
 
-/** JSON without characters that a terminal would obey or reorder the line by: claims may be hostile. */
+/** JSON without characters that control a terminal or reorder the line: claims may be hostile. */
 const json = (value: unknown, indent?: number): string =>
   (JSON.stringify(value, null, indent) ?? 'null').replace(
     /[\u007F-\u009F\u061C\u200E\u200F\u2028-\u202E\u2066-\u2069]/g,
@@ -29,7 +29,7 @@ const claimCell = (claims: readonly ReadClaim[]): string =>
     .join(', ');
 
 function fieldRow({ path, value, expression, position, claims }: ExplainedField): readonly string[] {
-  if (path === 'expiryTime') return [path, json(value), 'life in milliseconds', '', ''];
+  if (path === 'expiryTime') return [path, json(value), 'lifetime in milliseconds', '', ''];
   if (expression === undefined) return [path, cut(json(value)), 'literal', '', ''];
   return [path, cut(json(value)), `\${${expression}}`, position ?? '', claimCell(claims ?? [])];
 }

@@ -1,5 +1,5 @@
-// Why a policy gives for these claims what it gives: the exact body and, per field, the expression, the claims it read
-// and the value; or the rule that refused. Evaluates nothing itself: it watches one real decision.
+// Explains a decision: the exact body and, for each field, the expression, the claims it read and the value; or the
+// rule that refused. It traces one real decision and evaluates nothing itself.
 import type { Claims } from '../../authn/principal.ts';
 import { decide } from '../decide.ts';
 import type { Denial } from '../decision.ts';
@@ -10,7 +10,7 @@ import { unverifiedPrincipal } from './unverified-principal.ts';
 
 /** A claim that an expression reads, directly or through a variable. */
 export interface ReadClaim {
-  /** Dotted path, such as `realm_access.roles`; `*` where the expression looks at the claims set as a whole. */
+  /** Dotted path, such as `realm_access.roles`; `*` if the expression uses the claims set as a whole. */
   readonly name: string;
   /** Absent if the claims have none, and for `*`. */
   readonly value?: unknown;
@@ -21,33 +21,33 @@ export interface ExplainedField {
   /** With the body's indexes: `params.appFilters[0].values.country`. */
   readonly path: string;
   readonly value: unknown;
-  /** Absent: the value stands in the policy file as it is. */
+  /** Absent: the value is a literal of the policy file. */
   readonly expression?: string;
   readonly position?: string;
   readonly claims?: readonly ReadClaim[];
 }
 
-/** A variable, a validation or a `when`, and what came of it. */
+/** A variable, a validation or a `when`, with its result. */
 export interface ExplainedRule {
   readonly kind: ExpressionSiteKind;
   readonly path: string;
   readonly position: string;
   readonly expression: string;
   readonly claims: readonly ReadClaim[];
-  /** What it gave; absent if it failed. */
+  /** Its result; absent if it failed. */
   readonly value?: unknown;
-  /** Why it gave nothing. */
+  /** Why it failed. */
   readonly failed?: string;
 }
 
 export interface ExplainedDenial extends Denial {
   /** Why, in words. */
   readonly problem: string;
-  /** The rule to blame, if an expression is. */
+  /** The rule that refused, if it is an expression. */
   readonly rule?: Pick<ExplainedRule, 'path' | 'expression' | 'claims'>;
 }
 
-/** Stable: this is what `explain --json` prints. */
+/** The output of `explain --json`, which is stable. */
 export interface Explanation {
   readonly policy: { readonly file: string; readonly revision: string };
   readonly decision: 'permit' | 'deny';
@@ -63,7 +63,7 @@ export interface Explanation {
   readonly rules: readonly ExplainedRule[];
 }
 
-/** The claim at a dotted path; a name may hold dots itself, as namespaced claims do. */
+/** The claim at a dotted path. Names of namespaced claims hold dots themselves. */
 function claimAt(value: unknown, path: string): { readonly value: unknown } | undefined {
   if (typeof value !== 'object' || value === null) return undefined;
   if (Object.hasOwn(value, path)) return { value: (value as Record<string, unknown>)[path] };
@@ -76,7 +76,7 @@ function claimAt(value: unknown, path: string): { readonly value: unknown } | un
   return undefined;
 }
 
-/** As JSON can say it: CEL's integers are bigint, its maps are Map. */
+/** Converts CEL values to JSON: integers are bigint, maps are Map. */
 const plain = (value: unknown): unknown => {
   const text = JSON.stringify(value, (_key, inner: unknown) => {
     if (typeof inner === 'bigint') return Number(inner);
@@ -100,7 +100,7 @@ function claimReader(policy: Policy, claims: Claims): (site: ExpressionSite) => 
     [...new Set(namesOf(site, new Set()))].map((name) => ({ name, ...(name === '*' ? {} : claimAt(claims, name)) }));
 }
 
-/** The leaves of the body in order; a list or object that one expression gave is one leaf. */
+/** The leaves of the body, in order. A list or object from one expression is one leaf. */
 function leaves(value: unknown, path: string, isPlaced: (path: string) => boolean): readonly ExplainedField[] {
   const isLeaf = typeof value !== 'object' || value === null || Object.keys(value).length === 0 || isPlaced(path);
   if (isLeaf) return [{ path, value }];
@@ -115,7 +115,7 @@ function leaves(value: unknown, path: string, isPlaced: (path: string) => boolea
   );
 }
 
-/** Decides for claims that nobody verified and tells why. Throws nothing for any claims. */
+/** Decides for unverified claims and explains the result. Never throws, whatever the claims. */
 export function explain(policy: Policy, claims: Claims, dataApp: string | undefined, nowMs: number): Explanation {
   const readClaims = claimReader(policy, claims);
   const rules: ExplainedRule[] = [];

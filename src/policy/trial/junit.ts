@@ -1,4 +1,4 @@
-// Policy test results as JUnit XML, the form that CI systems read (the de-facto schema of the Ant JUnit task).
+// Formats policy test results as JUnit XML for CI systems (the de-facto schema of the Ant JUnit task).
 import { failureLines } from './policy-test-report.ts';
 import type { PolicyTestResult } from './policy-test-run.ts';
 
@@ -17,7 +17,7 @@ const entities: Readonly<Record<string, string>> = {
   "'": '&apos;',
 };
 
-/** Text for content and attributes. Characters that XML 1.0 §2.2 forbids become U+FFFD: no escape exists for them. */
+/** Escapes text for content and attributes. Characters that XML 1.0 §2.2 forbids become U+FFFD. */
 function xml(text: string): string {
   return text
     .replace(/[^\t\n\r\u{20}-\u{D7FF}\u{E000}-\u{FFFD}\u{10000}-\u{10FFFF}]/gu, '\uFFFD')

@@ -1,5 +1,5 @@
-// Compares the ids that a data app of the policy names with what Databrain lists for its key. Embed ids and dashboard
-// ids are two spaces, and mixing them up is the commonest mistake: it is named as such.
+// Compares the ids in a data app of the policy with Databrain's listing for its key. Embed ids and dashboard ids are
+// often confused, so there is a message for that.
 import { closest } from '../../closest.ts';
 import type { Problem } from '../../problem.ts';
 import type { DataAppPolicy, Reference } from '../policy.ts';
@@ -8,7 +8,7 @@ import type { DataAppPolicy, Reference } from '../policy.ts';
 export interface EmbedsListing {
   readonly embedIds: ReadonlySet<string>;
   readonly dashboardIds: ReadonlySet<string>;
-  /** Names of data apps that the embeds say they belong to; empty if they say nothing. */
+  /** Names of the data apps that the embeds belong to; empty if the listing has none. */
   readonly dataAppNames: ReadonlySet<string>;
 }
 
@@ -38,14 +38,14 @@ function checkReference({ kind, id, position }: Reference, listing: EmbedsListin
   };
 }
 
-/** Names from Databrain's answer, for one line of a terminal. */
+/** Names from Databrain's response, safe for a terminal. */
 const named = (names: ReadonlySet<string>): string =>
   [...names]
     .slice(0, 3)
     .map((name) => JSON.stringify(name.slice(0, 100)))
     .join(' or ');
 
-/** What is wrong with a data app according to the listing of its own key. Metric ids are not listed, so not checked. */
+/** The problems of a data app by the listing of its key. Metric ids are not listed, so not checked. */
 export function checkDataApp(dataApp: DataAppPolicy, listing: EmbedsListing): readonly Problem[] {
   if (listing.dataAppNames.size > 0 && !listing.dataAppNames.has(dataApp.name)) {
     return [

@@ -1,5 +1,5 @@
-// What a change of policy changes for given claims: every field of the body that differs and, where that can be decided,
-// whether the new policy gives more (wider) or less (narrower). Pure; for the command `diff` and the playground.
+// Compares two policies for given claims: every field of the body that differs and, if it can be decided, whether the
+// new policy grants more (wider) or less (narrower). Pure; used by the command `diff` and the playground.
 import type { Claims } from '../../authn/principal.ts';
 import { decide } from '../decide.ts';
 import type { Decision, Grant } from '../decision.ts';
@@ -21,7 +21,7 @@ export interface FieldChange {
 }
 
 export interface DiffSample {
-  /** What the claims are called in the report. */
+  /** The name of the claims in the report. */
   readonly name: string;
   readonly claims: Claims;
   /** Absent: every data app of both policies. */
@@ -66,7 +66,7 @@ function rangesOf<End>(before: Tree, after: Tree, names: readonly [string, strin
   return isEnd(a) && isEnd(b) && isEnd(c) && isEnd(d) ? { from: a, to: b, newFrom: c, newTo: d } : undefined;
 }
 
-/** Of two values of the same filter: more rows are wider. */
+/** Of two values of a filter, the one that permits more rows is wider. */
 function byFilterValues(before: unknown, after: unknown): Direction | undefined {
   if (same(before, after)) return undefined;
   if (isTree(before) && isTree(after)) {
@@ -159,13 +159,13 @@ function fieldDirection(path: string, before: unknown, after: unknown): Directio
   // It opens the metrics that belong to this user alone.
   if (path === 'params.userIdentifier')
     return before === undefined ? 'wider' : after === undefined ? 'narrower' : 'changed';
-  // A permission that is left out is Databrain's to decide.
+  // Databrain decides about absent permissions.
   if (!path.startsWith('permissions.') || typeof before !== 'boolean' || typeof after !== 'boolean') return 'changed';
   const gives = path === 'permissions.isDisableMetricCreation' ? !after : after;
   return gives ? 'wider' : 'narrower';
 }
 
-/** What is compared field by field: everything but lists that are sets. */
+/** The part that is compared field by field: everything but lists that are sets. */
 function plainFields(body: Tree): Tree {
   const sets = [...filterLists, 'allowedEmbeds', 'hideDashboardFilters'];
   const params = Object.entries(member(body, 'params') ?? {}).filter(([name]) => !sets.includes(name));
@@ -234,7 +234,7 @@ function defaultChange(before: Policy, after: Policy): readonly FieldChange[] {
   return was === is ? [] : [{ path: 'default', direction: 'changed', ...sides }];
 }
 
-/** Decides every sample by both policies, at the time of its claims. Only what differs is in the result. */
+/** Decides every sample by both policies, at the time of its claims. Returns only differences. */
 export function diffPolicies(before: Policy, after: Policy, samples: readonly DiffSample[]): readonly SampleDiff[] {
   const names = [...new Set([...before.dataApps.keys(), ...after.dataApps.keys()])];
   const moved = defaultChange(before, after);

@@ -1,11 +1,11 @@
-// From the text of a *.policy-test.yaml file to its tests, strictly: an unknown key or a wrong type is a problem with
-// its position, for a test that is silently not run is worse than none.
+// Parses a *.policy-test.yaml file strictly: an unknown key or a wrong type is a problem with its position, because a
+// test that silently does not run is worse than no test.
 import type { Claims } from '../../authn/principal.ts';
 import { closest } from '../../closest.ts';
 import { ConfigurationError, type Problem } from '../../problem.ts';
 import { parseStrictYaml, type Path, type YamlDocument } from '../../strict-yaml.ts';
 
-/** What a test may expect of a denial. */
+/** The expected denial. */
 export const denialKeys = ['reason', 'code', 'claim', 'message'] as const;
 
 export type ExpectedDenial = Readonly<Partial<Record<(typeof denialKeys)[number], string | undefined>>>;
@@ -18,15 +18,15 @@ export interface PolicyTest {
   /** `file:line:column` of the test. */
   readonly position: string;
   readonly claims: Claims;
-  /** What the browser would name; absent: the default data app. */
+  /** The data app that the browser names; absent: the default one. */
   readonly dataApp?: string | undefined;
   readonly expectation: Expectation;
 }
 
 export interface PolicyTestDocument {
-  /** The file's name as it was given. */
+  /** The file's name as given. */
   readonly file: string;
-  /** The policy it is about, relative to the file, if it says so. */
+  /** The policy under test, relative to the file, if named. */
   readonly policy?: string | undefined;
   readonly tests: readonly PolicyTest[];
 }
@@ -38,7 +38,7 @@ type YamlMap = Readonly<Record<string, unknown>>;
 const isMap = (value: unknown): value is YamlMap =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
-/** Reads members of the file; every problem is noted with its position. */
+/** Reads members of the file and collects problems with their positions. */
 function createReader(document: YamlDocument) {
   const problems: Problem[] = [];
 
@@ -50,7 +50,7 @@ function createReader(document: YamlDocument) {
     if (!Object.hasOwn(map, name)) return undefined;
     const value = map[name];
     if (typeof value === 'string' && value !== '') return value;
-    return report([...path, name], `${name} must be text`, 'Write text, in quotes if need be');
+    return report([...path, name], `${name} must be a string`, 'Write a string, in quotes if needed');
   };
   /** Reports every key but the known ones. */
   const checkKeys = (map: YamlMap, path: Path, known: readonly string[]): void => {
@@ -76,7 +76,7 @@ type Reader = ReturnType<typeof createReader>;
 function readDenial({ report, checkKeys, text }: Reader, value: unknown, path: Path): Expectation | undefined {
   if (value === true) return { kind: 'denied', denial: {} };
   if (typeof value === 'string' && value !== '') return { kind: 'denied', denial: { reason: value } };
-  if (!isMap(value)) return report(path, 'denied says nothing', 'Write a reason, { reason, message, claim } or true');
+  if (!isMap(value)) return report(path, 'denied is empty', 'Write a reason, { reason, message, claim } or true');
   checkKeys(value, path, denialKeys);
   const [reason, code, claim, message] = denialKeys.map((key) => text(value, path, key));
   return { kind: 'denied', denial: { reason, code, claim, message } };
@@ -116,14 +116,15 @@ function readTest(
   if (!isMap(test)) return report(path, 'a test must be a map', 'Write name, claims and expect');
   checkKeys(test, path, ['name', 'claims', 'without', 'dataApp', 'expect']);
   const name = text(test, path, 'name');
-  if (!Object.hasOwn(test, 'name')) report(path, 'the test has no name', 'Add name: what it shows, as a sentence');
+  if (!Object.hasOwn(test, 'name'))
+    report(path, 'the test has no name', 'Add name: a sentence that describes the test');
   const dataApp = text(test, path, 'dataApp');
   const all = new Map<string, unknown>([...Object.entries(base), ...Object.entries(reader.claims(test, path))]);
   const without: unknown = Object.hasOwn(test, 'without') ? test['without'] : [];
   if (!Array.isArray(without) || !without.every((absent) => typeof absent === 'string'))
     report([...path, 'without'], 'without must be a list of claim names', 'Write [name, …]');
   else if (without.filter((absent) => !all.delete(absent)).length > 0)
-    report([...path, 'without'], 'without names a claim that is not there', 'Remove or correct it');
+    report([...path, 'without'], 'without names a claim that does not exist', 'Remove or correct it');
   const expectation = readExpectation(reader, test, path);
   if (name === undefined || expectation === undefined) return undefined;
   return { name, position: document.positionOf(path), claims: Object.fromEntries(all), dataApp, expectation };

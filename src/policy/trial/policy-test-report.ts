@@ -1,4 +1,5 @@
-// A run of policy tests in words: one line per test, below a failed one what differs and which expression made it so.
+// Formats a run of policy tests: one line per test; below a failed one the differences and the expressions that caused
+// them.
 import { coveredPercent, type Coverage } from './coverage.ts';
 import type { ExplainedDifference, PolicyTestResult } from './policy-test-run.ts';
 
@@ -24,7 +25,7 @@ function denialLines({ outcome }: PolicyTestResult): readonly string[] {
   ];
 }
 
-/** Why a test failed, line by line; `-` is what it expects, `+` what the policy gives. Empty if it passed. */
+/** Why a test failed, line by line: `-` is expected, `+` is the actual result. Empty if it passed. */
 export function failureLines(result: PolicyTestResult): readonly string[] {
   if (result.passed) return [];
   const { outcome, test } = result;

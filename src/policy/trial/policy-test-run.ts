@@ -1,5 +1,5 @@
-// Runs policy tests against a policy: the body that would be sent, whole, or the refusal, compared with what the test
-// expects. Pure; the same function serves the command `test` and the gate before a policy is taken into use.
+// Runs policy tests: compares the whole body, or the denial, with the expected one. Pure; used by the command `test`
+// and before a changed policy is applied.
 import type { Claims } from '../../authn/principal.ts';
 import { createCoverage, type Coverage } from './coverage.ts';
 import { decide } from '../decide.ts';
@@ -10,13 +10,13 @@ import type { Policy } from '../policy.ts';
 import type { ExpressionSite } from '../expression/trace.ts';
 import { trialTimeMs, unverifiedPrincipal } from './unverified-principal.ts';
 
-/** What a policy gave for a test's claims. */
+/** The result of a policy for the claims of a test. */
 export type TrialOutcome =
   | { readonly kind: 'request'; readonly body: Readonly<Record<string, unknown>> }
   /** `what` says why in words, without any claim's value. */
   | { readonly kind: 'denied'; readonly denial: Denial; readonly problem: string };
 
-/** A difference between what is expected (left) and what the policy gives (right), with the expression that gave it. */
+/** A difference between the expected (left) and the actual body (right), with the expression that caused it. */
 export interface ExplainedDifference extends TreeDifference {
   readonly source?: Pick<ExpressionSite, 'expression' | 'position'>;
 }
@@ -25,7 +25,7 @@ export interface PolicyTestResult {
   readonly test: PolicyTest;
   readonly passed: boolean;
   readonly outcome: TrialOutcome;
-  /** Empty if passed, or if a denial stands against a request. */
+  /** Empty if passed, or if a request was expected and the result is a denial. */
   readonly differences: readonly ExplainedDifference[];
 }
 
@@ -35,13 +35,13 @@ export interface PolicyTestRun {
   readonly coverage: Coverage;
 }
 
-/** The whole body that a token minted now would be asked for with. */
+/** The whole body of the request for a token minted now. */
 export const bodyOf = (grant: Grant): Readonly<Record<string, unknown>> => ({
   ...grant.request,
   expiryTime: grant.lifetimeMs,
 });
 
-/** The site whose value stands at `path` of the body, or the one that gave the list that it is in: no site gives more. */
+/** The site whose value is at `path` of the body, or that of the list around it. */
 function sourceOf(
   path: string,
   placed: ReadonlyMap<string, ExpressionSite>,

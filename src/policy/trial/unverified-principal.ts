@@ -1,15 +1,15 @@
-// A principal made of claims that nobody verified: for explain, policy tests and the playground, which mint nothing.
-// The service never makes one; there only authn/ does.
+// A principal from unverified claims, for explain, policy tests and the playground, which mint nothing. In the service
+// only authn/ creates principals.
 import type { Claims, Principal } from '../../authn/principal.ts';
 import { deepFreeze } from '../../deep-freeze.ts';
 
-/** Where the clock of a trial stands when its claims do not say: 2026-01-01T00:00:00Z, in seconds. */
+/** The time of a trial whose claims have no `iat`: 2026-01-01T00:00:00Z, in seconds. */
 const trialEpochSeconds = 1_767_225_600;
 const trialLifetimeSeconds = 3_600;
 
 const isTime = (value: unknown): value is number => typeof value === 'number' && Number.isFinite(value);
 
-/** The moment at which a trial with these claims takes place: their `iat`, so that a test gives the same on every day. */
+/** The time of a trial with these claims: their `iat`, so that a test has the same result every day. */
 export function trialTimeMs(claims: Claims): number {
   const { iat, exp } = claims as { readonly iat?: unknown; readonly exp?: unknown };
   if (isTime(iat)) return iat * 1_000;

@@ -202,7 +202,7 @@ describe('an anchored pattern', () => {
   it('has at most 1000 instructions', () => {
     expect(compileForFree(`^${'a'.repeat(496)}$`)('a'.repeat(496))).toBe(true);
     expect(compileForFree('^(?:ab){400}$')('ab'.repeat(400))).toBe(true);
-    expect(() => compileForFree('^(?:ab){500}c$')).toThrow('its counts make it too large');
+    expect(() => compileForFree('^(?:ab){500}c$')).toThrow('its repetitions make it too large');
   });
 
   it.each<readonly [string, string]>([
@@ -212,19 +212,19 @@ describe('an anchored pattern', () => {
     ['^a{9999,9998}$', 'repeat count'],
     ['^*a$', 'missing argument'],
     ['^{2}$', 'missing argument'],
-    ['^}a$', '"}" stands alone; write \\} for the character'],
-    ['^a{$', '"{" stands alone'],
-    ['^a{x{2}$', '"{" stands alone'],
-    ['^a{,3}$', '"{" stands alone'],
-    ['^[a$', '"[" stands alone'],
+    ['^}a$', '"}" is not part of a group or class; write \\} for the character'],
+    ['^a{$', '"{" is not part of'],
+    ['^a{x{2}$', '"{" is not part of'],
+    ['^a{,3}$', '"{" is not part of'],
+    ['^[a$', '"[" is not part of'],
     ['^[]$', '[ ] is empty'],
     ['^[^]$', '[ ] is empty'],
     ['^[\\d-a]$', 'a range inside [ ] ends in a class'],
     ['^[a-\\d]$', 'a range inside [ ] ends in a class'],
     ['^[\\w-\\d]$', 'a range inside [ ] ends in a class'],
     ['^[b-a]$', 'invalid character class range'],
-    ['^a|^b$', '^ and $ stand only at its two ends'],
-    ['^a$b$', '^ and $ stand only at its two ends'],
+    ['^a|^b$', '^ and $ are only allowed at its two ends'],
+    ['^a$b$', '^ and $ are only allowed at its two ends'],
     ['^(a$', 'missing closing )'],
     ['^a)$', 'unexpected )'],
     ['^(?<n>a)$', 'only ( ) and (?: ) groups are available'],

@@ -105,7 +105,7 @@ describe('an expression of a policy', () => {
 
   it('is refused at the place of what is wrong with it', () => {
     expect(problemsOf(...withClientId('"${claims.?a}"'))).toEqual([
-      'p.yaml:5:29 the expression gives an optional value, in "claims.?a"',
+      'p.yaml:5:29 the result of the expression is an optional value, in "claims.?a"',
     ]);
     expect(problemsOf(...withClientId('"${size(claims.a)}"'))).toEqual([
       'p.yaml:5:29 the expression gives int, and dataApps.s.request.clientId needs string, in "size(claims.a)"',

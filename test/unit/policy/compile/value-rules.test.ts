@@ -108,9 +108,9 @@ describe('a filter value', () => {
 
   it.each([
     [null, 'is null'],
-    [{ sql: '1' }, 'is neither a string nor a list of strings'],
-    [true, 'is neither a string nor a list of strings'],
-    [1, 'is neither a string nor a list of strings'],
+    [{ sql: '1' }, 'must be a string or a list of strings'],
+    [true, 'must be a string or a list of strings'],
+    [1, 'must be a string or a list of strings'],
     ['DE', 'DE'],
     [['DE'], ['DE']],
   ])('of a dashboard: %s', (value, expected) => {
@@ -162,16 +162,16 @@ describe('a literal', () => {
     '"x" + claims.org',
     'size(claims.l)',
   ])('is not taken when it reads like an expression: %s', (value) => {
-    const fix = `Write \${${value}}, or \${${JSON.stringify(value)}} if that very text is meant`;
-    const problem = new LoadProblem('reads like an expression, but is a text', fix);
+    const fix = `Write \${${value}}, or \${${JSON.stringify(value)}} if exactly this string is meant`;
+    const problem = new LoadProblem('looks like an expression, but is a string', fix);
     expect(() => checkLiteral(value, anything)).toThrow(problem);
   });
 
   it.each(['{{claims.sub}}', '{{ claims.sub }}', '$claims.sub', '${claims.sub', '{claims.sub}'])(
     'is not taken with the marks of other languages, and the mend is without them: %s',
     (value) => {
-      const fix = `Write \${claims.sub}, or \${${JSON.stringify(value)}} if that very text is meant`;
-      const problem = new LoadProblem('reads like an expression, but is a text', fix);
+      const fix = `Write \${claims.sub}, or \${${JSON.stringify(value)}} if exactly this string is meant`;
+      const problem = new LoadProblem('looks like an expression, but is a string', fix);
       expect(() => checkLiteral(value, anything)).toThrow(problem);
     },
   );

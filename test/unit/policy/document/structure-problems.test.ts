@@ -13,7 +13,7 @@ const inRequest = (members: string): readonly string[] =>
   inDataApp(`{ expiresIn: 1h, request: { clientId: a, ${members} } }`);
 
 const duration = 'a duration such as 30s, 15m, 1h or 7d';
-const anyText = 'a text that is not empty, or exactly one ${ … } (there is no string interpolation)';
+const anyText = 'a string that is not empty, or exactly one ${ … } (there is no string interpolation)';
 const mustBe = (path: string, description: string, shown: string, fix = `Write ${description}`): string =>
   `${path} must be ${description}, not ${shown}. ${fix}`;
 
@@ -68,10 +68,10 @@ describe('what is wrong with the structure, where, and its mend', () => {
   it('offers quotes around a number or boolean where a text would be right', () => {
     const path = 'dataApps.sales.request.datasourceName';
     expect(inRequest('datasourceName: 5')).toEqual([
-      `p.yaml:4:62 ${mustBe(path, anyText, '5', 'Put quotes around 5 if it is meant as text')}`,
+      `p.yaml:4:62 ${mustBe(path, anyText, '5', 'Put quotes around 5 if it is a string')}`,
     ]);
     expect(inRequest('datasourceName: false')).toEqual([
-      `p.yaml:4:62 ${mustBe(path, anyText, 'false', 'Put quotes around false if it is meant as text')}`,
+      `p.yaml:4:62 ${mustBe(path, anyText, 'false', 'Put quotes around false if it is a string')}`,
     ]);
     expect(inDataApp('{ expiresIn: 5, request: { clientId: a } }')).toEqual([
       `p.yaml:4:18 ${mustBe('dataApps.sales.expiresIn', duration, '5')}`,
@@ -98,7 +98,7 @@ describe('what is wrong with the structure, where, and its mend', () => {
     'says that there is no string interpolation: %j',
     (text) => {
       const fix =
-        'There is no string interpolation: write exactly one ${ … } and nothing around it; join texts inside it with +';
+        'There is no string interpolation: write exactly one ${ … } and nothing around it; join strings inside it with +';
       const [first, ...others] = inRequest(`datasourceName: ${JSON.stringify(text)}`);
       expect(others).toEqual([]);
       expect(first).toMatch(/, not ".*"\. /s);
@@ -132,7 +132,7 @@ describe('what is wrong with the structure, where, and its mend', () => {
       'p.yaml:3:3 "expiresIn" is missing in dataApps.sales. Add expiresIn: a duration such as 30s, 15m, 1h or 7d',
     ]);
     expect(inRequest('params: { appFilters: [{ metricId: m, values: { a: { sql: s } } }] }')).toContain(
-      'p.yaml:4:94 "columnName" is missing in dataApps.sales.request.params.appFilters[0].values.a. Add columnName: a constant text: SQL is never built from an expression',
+      'p.yaml:4:94 "columnName" is missing in dataApps.sales.request.params.appFilters[0].values.a. Add columnName: a constant string: SQL is never built from an expression',
     );
   });
 

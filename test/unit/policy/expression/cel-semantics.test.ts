@@ -171,7 +171,7 @@ describe('an expression fails, and says why without any value, for', () => {
     ['claims.t && true', '"claims.t" is a string, not a bool'],
     ['true && claims.t', '"claims.t" is a string, not a bool'],
     ['claims.q == 1 && claims.b', '"claims.q" is missing'],
-    ['claims.deep == claims.deepToo', '"claims.deep" holds values that are nested more than 64 deep'],
+    ['claims.deep == claims.deepToo', '"claims.deep" holds values that are nested more than 64 levels deep'],
     ['claims.t.substring(5)', 'substring() was given an index out of range'],
     ['claims.t.substring(-1)', 'substring() was given an index out of range'],
     ['claims.t.substring(3, 1)', 'substring() was given an index out of range'],
@@ -205,8 +205,8 @@ describe('an expression fails, and says why without any value, for', () => {
     ['claims.mixed.all(x, x.startsWith("a"))', 'startsWith() does not apply to double, string'],
     ['claims.mixed.exists(x, x.startsWith("q"))', 'startsWith() does not apply to double, string'],
     ['claims.mixed.exists_one(x, x.startsWith("a"))', 'startsWith() does not apply to double, string'],
-    ['claims.t.exists(x, true)', 'exists() goes over a list or a map, not a string'],
-    ['{claims.n: 1}["a"]', 'the keys of a map are strings here'],
+    ['claims.t.exists(x, true)', 'exists() needs a list or a map, not a string'],
+    ['{claims.n: 1}["a"]', 'the keys of a map must be strings'],
     ['{"a": 1, claims.l[0]: 2}["a"]', 'a map has the same key twice'],
   ])('%s', (text, problem) => {
     let message = 'it did not fail';
@@ -242,7 +242,7 @@ describe('an expression fails, and says why without any value, for', () => {
     'claims.list.join("-")',
   ])('too much work: %s', (text) => {
     expect(() => evaluate(text, small)).not.toThrow();
-    expect(() => evaluate(text, big)).toThrow('the expressions of this decision take too much work');
+    expect(() => evaluate(text, big)).toThrow('the expressions of this decision take too long');
   });
 
   it.each([
@@ -251,14 +251,14 @@ describe('an expression fails, and says why without any value, for', () => {
     '[1, 2].exists(x, x == 1 && claims.text.contains(claims.text) || x == 2)',
     '[1, 2].all(x, x == 1 && claims.text.contains(claims.text) || x == 3)',
   ])('work that is done in vain, whatever the other side says: %s', (text) => {
-    expect(() => evaluate(text, big)).toThrow('the expressions of this decision take too much work');
+    expect(() => evaluate(text, big)).toThrow('the expressions of this decision take too long');
   });
 
   it('many failures that are passed over, each of which is paid for', () => {
     const sixty = { list: new Array(60).fill('l') };
     const passedOver = 'claims.list.all(a, claims.list.all(b, claims.q == 1 || true))';
     expect(evaluate(passedOver, small)).toBe(true);
-    expect(() => evaluate(passedOver, sixty)).toThrow('the expressions of this decision take too much work');
+    expect(() => evaluate(passedOver, sixty)).toThrow('the expressions of this decision take too long');
   });
 
   it('a macro whose first argument is no name', () => {

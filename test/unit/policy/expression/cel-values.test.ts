@@ -256,7 +256,7 @@ describe('what a macro goes over', () => {
 
   it.each(['text', 1, 1n, true, null, none])('is not %s', (value) => {
     expect(() => elementsOf(value, 'all', 'roles')).toThrow(
-      new ExpressionFailure(`all() goes over a list or a map, not a ${typeName(value)}`, 'roles'),
+      new ExpressionFailure(`all() needs a list or a map, not a ${typeName(value)}`, 'roles'),
     );
   });
 });

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { createEvaluation, fuelPerDecision, spend } from '../../../../src/policy/expression/evaluation.ts';
 import { celFunctions } from '../../../../src/policy/expression/cel-functions.ts';
 
-const tooMuch = { problem: 'the expressions of this decision take too much work', final: true };
+const tooMuch = { problem: 'the expressions of this decision take too long', final: true };
 
 describe('the fuel of a decision', () => {
   it('pays for exactly as much as there is', () => {

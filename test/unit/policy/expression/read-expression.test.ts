@@ -31,25 +31,25 @@ describe('an expression is refused, with the mend,', () => {
   const memberOnly = 'has() takes one member, such as has(claims.email)';
   it.each<readonly [string, string, string, number]>([
     ['hash(claims.a)', 'hash() is not a function of the policy language', 'Did you mean has', 0],
-    ['variable.isAdmin', '"variable" is neither claims nor variables', 'Did you mean variables', 0],
+    ['variable.isAdmin', '"variable" is not claims or variables', 'Did you mean variables', 0],
     ['variables.isadmin', 'variables.isadmin is not defined above', 'Did you mean isAdmin', 0],
     ['has(dyn(claims.o).k)', memberOnly, 'For other names write "name" in claims', 0],
-    ['claims.org-id == "x"', '"id" is neither claims nor variables', 'Write claims["org-id"]', 11],
+    ['claims.org-id == "x"', '"id" is not claims or variables', 'Write claims["org-id"]', 11],
     [
       'claims.level-1 > 2 && oops == 1',
-      '"oops" is neither claims nor variables',
+      '"oops" is not claims or variables',
       'Write claims.oops or, for text, "oops" in quotes',
       22,
     ],
     ...['size()', 'size(claims.a, 1)', 'claims.a.size(1)', 'claims.t.startsWith("a", "b")', 'claims.?a.orValue()'].map(
       (text) => {
         const name = /(size|startsWith|orValue)/.exec(text)?.[0] ?? '';
-        const problem = `"${text}" does not call ${name}() as it is defined`;
+        const problem = `"${text}" does not match the definition of ${name}()`;
         return [text, problem, 'See the list of functions in the policy guide', 0] as const;
       },
     ),
     ...['all(x)', 'exists_one(x, true, true)', 'map(x, 1, 2, 3)', 'filter(x)'].map((call) => {
-      const problem = `"claims.l.${call}" does not call ${call.split('(', 1)[0] ?? ''}() as it is defined`;
+      const problem = `"claims.l.${call}" does not match the definition of ${call.split('(', 1)[0] ?? ''}()`;
       return [`claims.l.${call}`, problem, 'See the list of functions in the policy guide', 0] as const;
     }),
     ['has(claims)', memberOnly, 'For other names write "name" in claims', 0],

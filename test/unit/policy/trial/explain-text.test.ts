@@ -93,7 +93,7 @@ decision  deny
 
 Refusal
   refused  ACCESS_DENIED (validation_refused)
-  why      the validation did not hold: Verify first.
+  why      the validation is not true: Verify first.
   rule     validations[0].expression: claims.verified == true
   where    p.yaml:8:21
   reads    verified = false

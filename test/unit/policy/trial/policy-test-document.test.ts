@@ -107,12 +107,12 @@ describe('a file of policy tests is refused', () => {
     [
       'a test without a name',
       'tests:\n  - expect: denied',
-      [':2:5: the test has no name. Add name: what it shows, as a sentence.'],
+      [':2:5: the test has no name. Add name: a sentence that describes the test.'],
     ],
     [
       'a name that is not text',
       'name: 7\nexpect: denied',
-      [':1:7: name must be text. Write text, in quotes if need be.'],
+      [':1:7: name must be a string. Write a string, in quotes if needed.'],
     ],
     ['a test that expects nothing', 'name: a', [':1:1: the test expects nothing. Add expect with request or denied.']],
     [
@@ -138,12 +138,12 @@ describe('a file of policy tests is refused', () => {
     [
       'a denial that says no',
       'name: a\nexpect: { denied: false }',
-      [':2:19: denied says nothing. Write a reason, { reason, message, claim } or true.'],
+      [':2:19: denied is empty. Write a reason, { reason, message, claim } or true.'],
     ],
     [
       'a reason that is not text',
       'name: a\nexpect: { denied: { reason: 4 } }',
-      [':2:29: reason must be text. Write text, in quotes if need be.'],
+      [':2:29: reason must be a string. Write a string, in quotes if needed.'],
     ],
     [
       'claims that are a list',
@@ -153,7 +153,7 @@ describe('a file of policy tests is refused', () => {
     [
       'a claim to leave out that is not there',
       'name: a\nwithout: [org]\nexpect: denied',
-      [':2:10: without names a claim that is not there. Remove or correct it.'],
+      [':2:10: without names a claim that does not exist. Remove or correct it.'],
     ],
     [
       'a claim to leave out as text',
@@ -163,7 +163,7 @@ describe('a file of policy tests is refused', () => {
     [
       'a data app that is not text',
       'name: a\ndataApp: [x]\nexpect: denied',
-      [':2:10: dataApp must be text. Write text, in quotes if need be.'],
+      [':2:10: dataApp must be a string. Write a string, in quotes if needed.'],
     ],
     ['a test that is not a mapping', 'tests: [x]', [':1:9: a test must be a map. Write name, claims and expect.']],
     [
@@ -185,10 +185,18 @@ describe('a file of policy tests is refused', () => {
     [
       'a policy that is not text',
       'policy: 7\ntests: [{ name: b, expect: denied }]',
-      [':1:9: policy must be text. Write text, in quotes if need be.'],
+      [':1:9: policy must be a string. Write a string, in quotes if needed.'],
     ],
-    ['a key that is not text', 'name: a\n[b]: c\nexpect: denied', [':2:1: a key must be text. Put quotes around it.']],
-    ['a key that is a number', 'name: a\n7: c\nexpect: denied', [':2:1: a key must be text. Put quotes around it.']],
+    [
+      'a key that is not text',
+      'name: a\n[b]: c\nexpect: denied',
+      [':2:1: a key must be a string. Put quotes around it.'],
+    ],
+    [
+      'a key that is a number',
+      'name: a\n7: c\nexpect: denied',
+      [':2:1: a key must be a string. Put quotes around it.'],
+    ],
     [
       'claims to leave out of which one is not text',
       'name: a\nclaims: { a: 1 }\nwithout: [a, 1]\nexpect: denied',
@@ -203,8 +211,8 @@ describe('a file of policy tests is refused', () => {
       'members without values',
       'name:\nclaims:\nwithout:\ndataApp:\nexpect:',
       [
-        ':1:6: name must be text. Write text, in quotes if need be.',
-        ':4:9: dataApp must be text. Write text, in quotes if need be.',
+        ':1:6: name must be a string. Write a string, in quotes if needed.',
+        ':4:9: dataApp must be a string. Write a string, in quotes if needed.',
         ':2:8: claims must be a map. Write the claims set as name: value.',
         ':3:9: without must be a list of claim names. Write [name, …].',
         ':5:8: expect must be a map. Write request or denied below it.',
@@ -213,7 +221,7 @@ describe('a file of policy tests is refused', () => {
     [
       'a denial without a value',
       'name: a\nexpect: { denied: }',
-      [':2:19: denied says nothing. Write a reason, { reason, message, claim } or true.'],
+      [':2:19: denied is empty. Write a reason, { reason, message, claim } or true.'],
     ],
     [
       'a request without a value',

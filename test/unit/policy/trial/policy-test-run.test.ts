@@ -137,7 +137,7 @@ describe('a policy test fails', () => {
   it('when something is refused that should be sent, and says why', () => {
     expect(lines({ claims: { verified: false }, expect: { request: body() } }).slice(1)).toEqual([
       '    expected a request, but it was',
-      '    refused: validation_refused (the validation did not hold: Verify first.)',
+      '    refused: validation_refused (the validation is not true: Verify first.)',
       '      at policy.yaml:9:21',
       '      message "Verify first."',
     ]);
