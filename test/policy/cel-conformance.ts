@@ -92,7 +92,7 @@ const outsideParts: readonly (readonly [part: string, said: RegExp])[] = [
   [names, /is not claims or variables/],
   ['functions that are left out', /is not a function of|matches\(\) is not available/],
   ['variants of functions and macros with other arguments', /does not match the definition|invalid predicate iteration variable/],
-  ['maps with keys that are not strings', /the keys of a map are strings/],
+  ['maps with keys that are not strings', /the keys of a map must be strings/],
   ['`has()` of something other than a claim or variable', /has\(\) takes one member/],
   [
     'types that do not fit: the checker refuses what the case wants to see fail, or skips',
