@@ -91,7 +91,10 @@ const outsideParts: readonly (readonly [part: string, said: RegExp])[] = [
   ['bytes and unsigned integers', /literal of bytes or of an unsigned integer|Unexpected character: '["']'/],
   [names, /is not claims or variables/],
   ['functions that are left out', /is not a function of|matches\(\) is not available/],
-  ['variants of functions and macros with other arguments', /does not match the definition|invalid predicate iteration variable/],
+  [
+    'variants of functions and macros with other arguments',
+    /does not match the definition|invalid predicate iteration variable/,
+  ],
   ['maps with keys that are not strings', /the keys of a map must be strings/],
   ['`has()` of something other than a claim or variable', /has\(\) takes one member/],
   [
