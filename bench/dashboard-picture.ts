@@ -49,7 +49,7 @@ try {
   const part = (share: number): Promise<void> => delay(seconds * share * 1000);
 
   await part(0.25);
-  fleet.databrain.refuseNext('INTERNAL_SERVER_ERROR', 45);
+  fleet.databrain.refuseNext('INTERNAL_SERVER_ERROR', 25);
   await part(0.2);
   await redis.kill();
   await part(0.15);

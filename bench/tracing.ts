@@ -8,7 +8,7 @@ import { createProgramBuild, startProgram, type Program } from '../test/support/
 import { jwtSecret, policyWith } from './lifecycle/fleet.ts';
 import { startLoad } from './lifecycle/load.ts';
 
-const seconds = Number(process.argv[2] ?? 12);
+const seconds = Number(process.argv[2] ?? 10);
 const requestsPerSecond = 400;
 
 const cpuSeconds = async (program: Program): Promise<number> => {
@@ -25,7 +25,7 @@ const databrain = await startSimulatedDatabrain({
   keep: 1_000,
 });
 
-async function measure(env: Readonly<Record<string, string>>): Promise<string> {
+async function measure(env: Readonly<Record<string, string>>) {
   const program = await startProgram({
     path: await build.path(),
     files: { 'policy.yaml': policyWith('1h') },
@@ -50,8 +50,10 @@ async function measure(env: Readonly<Record<string, string>>): Promise<string> {
     await delay(seconds * 1_000);
     const { sent, failures, latenciesMs } = await load.stop();
     if (failures.size > 0) throw new Error(`requests failed: ${[...failures.keys()].join(', ')}`);
-    const microseconds = Math.round((((await cpuSeconds(program)) - before) / sent) * 1e6);
-    return `${microseconds} µs | ${(latenciesMs[Math.floor(sent / 2)] ?? 0).toFixed(1)} ms`;
+    return {
+      cpu: (((await cpuSeconds(program)) - before) / sent) * 1e6,
+      median: latenciesMs[Math.floor(sent / 2)] ?? NaN,
+    };
   } finally {
     await program.stop();
   }
@@ -59,11 +61,25 @@ async function measure(env: Readonly<Record<string, string>>): Promise<string> {
 
 const endpoint = { OTEL_EXPORTER_OTLP_ENDPOINT: collector.url };
 const ratio = { OTEL_TRACES_SAMPLER: 'parentbased_traceidratio', OTEL_TRACES_SAMPLER_ARG: '0.1' };
+const variants = [
+  ['off', {}],
+  ['a tenth of the requests', { ...endpoint, ...ratio }],
+  ['every request', endpoint],
+] as const;
+
+/** In turns, so that what else the machine does falls on all alike; the lowest counts. */
+const lowest = new Map<string, { readonly cpu: number; readonly median: number }>();
 try {
+  for (let round = 0; round < 3; round += 1) {
+    for (const [title, env] of variants) {
+      const { cpu, median } = await measure(env);
+      const known = lowest.get(title) ?? { cpu, median };
+      lowest.set(title, { cpu: Math.min(cpu, known.cpu), median: Math.min(median, known.median) });
+    }
+  }
   console.log('| traces | CPU time for a request | p50 |\n| --- | --- | --- |');
-  console.log(`| off | ${await measure({})} |`);
-  console.log(`| a tenth of the requests | ${await measure({ ...endpoint, ...ratio })} |`);
-  console.log(`| every request | ${await measure(endpoint)} |`);
+  for (const [title, { cpu, median }] of lowest)
+    console.log(`| ${title} | ${Math.round(cpu)} µs | ${median.toFixed(1)} ms |`);
 } finally {
   build.remove();
   await Promise.all([collector.close(), databrain.close()]);

@@ -50,7 +50,8 @@ function chart({ lines, isStacked, unit }: DrawnPanel, from: number, to: number)
   );
   const legend = shapes.map(({ label, colour }) => `<span><i style="background:${colour}"></i>${escape(label)}</span>`);
   const empty = lines.length === 0 ? '<div class="empty">no data</div>' : '';
-  return `<div class="scale">${format(highest / 1.08, unit)}</div>${empty}<svg viewBox="0 0 ${width} ${height}" preserveAspectRatio="none">${grid.join('')}${drawn.join('')}</svg><div class="legend">${legend.join('')}</div>`;
+  const scale = highest / 1.08 > 1e-9 ? format(highest / 1.08, unit) : '0';
+  return `<div class="scale">${scale}</div>${empty}<svg viewBox="0 0 ${width} ${height}" preserveAspectRatio="none">${grid.join('')}${drawn.join('')}</svg><div class="legend">${legend.join('')}</div>`;
 }
 
 function stat({ lines, unit }: DrawnPanel): string {

@@ -25,10 +25,20 @@ const read = (path: string): string => readFileSync(path, 'utf8');
 function readEcs(): Recipe {
   const text = read('deploy/ecs/task-definition.json');
   const { containerDefinitions } = JSON.parse(text) as {
-    containerDefinitions: [{ environment: Pairs; image: string; stopTimeout: number; readonlyRootFilesystem: boolean }];
+    containerDefinitions: [
+      {
+        environment: Pairs;
+        image: string;
+        stopTimeout: number;
+        readonlyRootFilesystem: boolean;
+        logConfiguration: { options: Record<string, string> };
+      },
+    ];
   };
   const [container] = containerDefinitions;
   expect(container.readonlyRootFilesystem).toBe(true);
+  // Any other mode drops audit lines while CloudWatch is slow.
+  expect(container.logConfiguration.options['mode']).toBe('blocking');
   return { env: toEnv(container.environment), image: container.image, stopSeconds: container.stopTimeout, text };
 }
 

@@ -49,7 +49,11 @@ afterAll(async () => {
   await databrain.close();
 });
 
-async function start(env: Record<string, string>, files: Record<string, string>): Promise<Program> {
+async function start(
+  env: Record<string, string>,
+  files: Record<string, string>,
+  nodeArgs: readonly string[] = [],
+): Promise<Program> {
   program = await startProgram({
     path: programPath(),
     env: {
@@ -62,6 +66,7 @@ async function start(env: Record<string, string>, files: Record<string, string>)
       ...env,
     },
     files,
+    nodeArgs,
   });
   return program;
 }
@@ -138,7 +143,9 @@ describe('POLICY_ARCHIVE_DIR', () => {
     join(archive, readdirSync(archive).find((name) => name.startsWith(String(revision))) ?? 'nothing');
 
   it('proves by log line, archived policy and claims which rights a token had, also after the policy changed', async () => {
-    const running = await start(env(), { 'policy.yaml': policyFor('${claims.sub}') });
+    // With the permissions that the image has.
+    const permissions = ['--permission', '--allow-fs-read=*', `--allow-fs-write=${archive}/*`];
+    const running = await start(env(), { 'policy.yaml': policyFor('${claims.sub}') }, permissions);
     expect((await askAs(running)).status).toBe(200);
     const line = await logged(running, 'guest token issued');
 
