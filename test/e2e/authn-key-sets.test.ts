@@ -91,6 +91,14 @@ const codeOf = ({ status: code, body }: { status: number; body: unknown }): unkn
   (body as { error?: { code: string } }).error?.code ?? 'accepted',
 ];
 
+/** The token with members of its header (0) or claims (1) replaced and its signature kept: nobody has to sign thousands. */
+function withPart(token: string, index: 0 | 1, members: Readonly<Record<string, unknown>>): string {
+  const parts = token.split('.');
+  const part = JSON.parse(Buffer.from(parts[index] ?? '', 'base64url').toString('utf8')) as object;
+  parts[index] = Buffer.from(JSON.stringify({ ...part, ...members })).toString('base64url');
+  return parts.join('.');
+}
+
 describe('a fetched key set', () => {
   it('verifies a token by the key that its kid names', async () => {
     const key = issuerKey('a');
@@ -170,10 +178,11 @@ describe('a fetched key set', () => {
     const clock = movableClock(true);
     const { issuer, server } = await setUp({ answer: json(setOf(key)), clock });
     const seen = new Map<string, number>();
+    const token = key.token();
     const flood = async (from: number): Promise<void> => {
       for (let batch = 0; batch < 50; batch += 1) {
         const tokens = Array.from({ length: 100 }, (_, index) =>
-          key.token({}, { kid: `${from + batch * 100 + index}` }),
+          withPart(token, 0, { kid: `${from + batch * 100 + index}` }),
         );
         for (const answer of await Promise.all(tokens.map((token) => server.authenticate(token)))) {
           const { code, reason } = answer as TokenRefusal;
@@ -250,8 +259,9 @@ describe('a fetched key set', () => {
     const clock = movableClock();
     const { issuer, server } = await setUp({ answer: json(setOf(key)), clock });
     clock.forward(60_000);
+    const forged = forger.token();
     for (let batch = 0; batch < 100; batch += 1) {
-      const tokens = Array.from({ length: 100 }, (_, index) => forger.token({ n: batch * 100 + index }));
+      const tokens = Array.from({ length: 100 }, (_, index) => withPart(forged, 1, { n: batch * 100 + index }));
       const answers = await Promise.all(tokens.map((token) => server.authenticate(token)));
       for (const answer of answers) expect(answer).toMatchObject({ reason: 'signature_invalid' });
     }
