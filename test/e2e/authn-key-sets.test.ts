@@ -433,7 +433,7 @@ describe('why keys could not be fetched', () => {
           leftOut: [
             {
               which: 'key 1 (kid a)',
-              why: 'is for alg RS384, but configured are RS256, ES256, ES384, ES512, EdDSA',
+              why: 'has alg RS384; the configured algorithms are RS256, ES256, ES384, ES512, EdDSA',
               isBad: false,
             },
             { which: 'key 2 (kid a)', why: 'has use jwt-svid, not sig', isBad: false },
@@ -441,7 +441,7 @@ describe('why keys could not be fetched', () => {
             { which: 'key 4 (kid a)', why: 'is not a readable EC key on curve secp256k1', isBad: true },
             {
               which: 'key 5 (kid with\uFFFDline)',
-              why: 'has no usable n: it is plain base64, not base64url',
+              why: 'has no usable n: it must be base64url, not base64',
               isBad: true,
             },
           ],
