@@ -21,6 +21,7 @@ COPY src ./src
 # Readable by every user, whatever umask the checkout was made with.
 RUN node build.ts \
   && mkdir /app && cp -r dist guest-token.js openapi.yaml policy.schema.json LICENSE /app/ \
+  && rm -r /app/dist/browser \
   && chmod -R a+rX,go-w /app
 
 # Only for docker-compose.yml's try-out: a sample app with a login, and a simulated Databrain.

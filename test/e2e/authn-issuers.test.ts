@@ -91,7 +91,7 @@ describe('several issuers', () => {
     const running = await start(bySecretFiles, { s1: secretOf('one'), s2: secretOf('two') });
     writeFileSync(join(running.folder, 's1'), secretOf('two'));
     const refused = (): boolean =>
-      running.lines().some(({ problem }) => problem === 'is the secret of another issuer too');
+      running.lines().some(({ problem }) => problem === 'is also the secret of another issuer');
     await until(refused, 8_000);
     expect(await asking(running, one(secretOf('one')))).toBe(200);
 

@@ -91,7 +91,7 @@ ${pem.replace(/^/gm, '    ')}`;
     const server = await start(three);
     for (const text of [newSecret, `${oldSecret}\n${newSecret}`]) {
       await expect(server.authenticator.replaceKeys(iss, text, accept)).rejects.toThrow(
-        'is the secret of another issuer too',
+        'is also the secret of another issuer',
       );
     }
     expect((await server.send(signToken('HS256', newSecret, claims()))).status).toBe(401);

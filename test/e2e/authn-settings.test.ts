@@ -7,6 +7,7 @@ import { json, startKeyServer, type KeyServer } from '../support/key-server.ts';
 import { programPath } from '../support/program-path.ts';
 import { startProgram, type Program } from '../support/program.ts';
 import { signToken } from '../support/sign-token.ts';
+import { until } from '../support/until.ts';
 
 const iss = 'https://issuer.example';
 const origin = 'https://app.example';
@@ -169,6 +170,7 @@ describe('a refused token', () => {
     ]) {
       expect((await running.ask({ headers: bearer(text) })).status).toBe(401);
     }
+    await until(() => running.lines().filter((line) => line['event'] === 'guest_token.refused').length === 6);
     expect(explanations(running)).toMatchObject([
       { reason: 'audience_refused', received: '["account","x\\ny"]', expected: ['me'], isSigned: true },
       { reason: 'audience_refused', expected: ['me'], isSigned: false },

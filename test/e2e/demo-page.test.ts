@@ -89,14 +89,14 @@ describe.skipIf(!hasChromium)(`the demo's page${chromiumReason}`, () => {
     const shown = (await page.locator('#received .line').allInnerTexts()).map((line) => line.replace(/\s+/g, ' '));
     expect(shown.map((line) => line.replace(/claims\..*$/, '').trim()).join('')).toBe(
       JSON.stringify({
-        dataAppName: 'sales-dashboard',
         clientId: 'globex',
+        dataAppName: 'sales-dashboard',
         params: {
-          userIdentifier: 'hedy',
           allowedEmbeds: ['sales-overview'],
-          dashboardAppFilters: [{ dashboardId: 'overview', isShowOnUrl: false, values: { region: 'emea' } }],
           appFilters: [{ metricId: 'orders', values: { country: ['Italy', 'Spain'], paid_orders: true } }],
+          dashboardAppFilters: [{ dashboardId: 'overview', isShowOnUrl: false, values: { region: 'emea' } }],
           hideDashboardFilters: ['cost'],
+          userIdentifier: 'hedy',
         },
         permissions: { isEnableDownloadMetrics: false, isEnableUnderlyingData: false, isShowDashboardName: true },
         expiryTime: 3_600_000,

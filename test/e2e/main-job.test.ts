@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startSimulatedDatabrain, type SimulatedDatabrain } from '../../demo/databrain/start-simulated-databrain.ts';
 import { programPath } from '../support/program-path.ts';
 import { freePort, runProgram, startProgram, type Program } from '../support/program.ts';
+import { until } from '../support/until.ts';
 
 const apiKey = '5d0b1d5e-77aa-4d0c-9a39-7f3c1f4f2f10';
 const audience = 'https://guest-token.example';
@@ -161,7 +162,9 @@ describe('from the access token of a real OIDC provider to a guest token', () =>
   });
 
   it('names in the audit line the request that was sent, and explain names the same for these claims', async () => {
-    const issued = program.lines().filter(({ event }) => event === 'guest_token.issued');
+    const issuedLines = () => program.lines().filter(({ event }) => event === 'guest_token.issued');
+    await until(() => issuedLines().length === 3);
+    const issued = issuedLines();
     const [sent] = databrain.requests;
     const canonical =
       '{"clientId":"acme","dataAppName":"sales-dashboard","params":{"allowedEmbeds":["sales-overview"],' +
