@@ -33,7 +33,9 @@ export function defineDashboardElement(): void {
     if (!element.isConnected || !url || !embedId || !(name || credentials)) return stop(element);
     const functions = window as unknown as Record<string, (fresh: boolean) => string>;
     // What HTML does not know is meant for the vendor's element.
-    const others = [...element.attributes].filter((one) => !own.includes(one.name) && !(one.name in element));
+    const attributes: Record<string, string> = {};
+    for (const { name, value } of element.attributes)
+      if (!own.includes(name) && !(name in element)) attributes[name] = value;
     const send = (type: string, detail?: unknown): boolean => element.dispatchEvent(new CustomEvent(type, { detail }));
     const options: MountOptions = {
       tokens: share([url, dataApp, name].join(), {
@@ -43,7 +45,7 @@ export function defineDashboardElement(): void {
       }),
       embedId,
       kind: metricId ? 'metric' : 'dashboard',
-      attributes: Object.fromEntries(others.map((one) => [one.name, one.value])),
+      attributes,
       script,
       onReady: () => send('ready'),
       onRenewed: () => send('renewed'),

@@ -10,10 +10,9 @@ export function createElapsedClock(): () => number {
   let wall = Date.now();
   return () => {
     const passed = performance.now() - monotonic;
-    const slept = Date.now() - wall - passed;
+    const passedOnWall = Date.now() - wall;
     monotonic += passed;
-    wall = Date.now();
-    elapsed += passed + (slept > sleepMs ? slept : 0);
-    return elapsed;
+    wall += passedOnWall;
+    return (elapsed += passedOnWall > passed + sleepMs ? passedOnWall : passed);
   };
 }

@@ -106,10 +106,9 @@ export function createGuestTokens(options: GuestTokensOptions): GuestTokens {
   function plan(): void {
     clearTimeout(timer);
     if (ended || listeners.size === 0) {
-      const wasAwake = awake;
+      if (!awake) return;
+      awake.abort();
       awake = undefined;
-      if (!wasAwake) return;
-      wasAwake.abort();
       return options.onIdle?.();
     }
     if (!awake) {
@@ -229,7 +228,7 @@ export function createGuestTokens(options: GuestTokensOptions): GuestTokens {
     });
 
   const stop = (): void => end(stopped());
-  signal?.addEventListener('abort', stop, { once: true });
+  signal?.addEventListener('abort', stop);
   if (signal?.aborted) stop();
   return { get, subscribe, stop };
 }

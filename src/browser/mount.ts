@@ -143,7 +143,7 @@ export function mount(parent: Element, initial: MountOptions): Mounted {
 
   function createElement(inside: Realm, event: TokenEvent): HTMLElement {
     const { token } = event;
-    const { tokens, embedId, kind, attributes } = options;
+    const { tokens, kind, attributes } = options;
     const created = inside.window.document.createElement(`dbn-${kind}`);
     serveToken(inside, token, tokens);
     shown = event;
@@ -156,13 +156,16 @@ export function mount(parent: Element, initial: MountOptions): Mounted {
       }
       (window as unknown as EventWindow)[attributes[eventAttribute] ?? '']?.(told);
     };
-    setAttributes(created, {
-      ...attributes,
-      [eventAttribute]: eventFunction,
-      [`${kind}-id`]: embedId,
-      token,
-    });
+    setAttributes(created, token);
     return created;
+  }
+
+  /** Only what differs is set: the component looks at every change. */
+  function setAttributes(target: Element, token: string): void {
+    const { embedId, kind, attributes } = options;
+    const wanted = { ...attributes, [eventAttribute]: eventFunction, [`${kind}-id`]: embedId, token };
+    for (const [name, value] of Object.entries(wanted))
+      if (target.getAttribute(name) !== value) target.setAttribute(name, value);
   }
 
   /** The same embed for the same user with the newest token: drawn at once from what the component remembers. */
@@ -182,9 +185,9 @@ export function mount(parent: Element, initial: MountOptions): Mounted {
       if (anchor.isConnected) resume();
     } else if (latest && (embedId !== before.embedId || kind !== before.kind)) {
       void show(latest.grant);
-    } else if (element) {
+    } else if (element && shown) {
       for (const name in before.attributes) if (!(name in attributes)) element.removeAttribute(name);
-      setAttributes(element, { ...attributes, [eventAttribute]: eventFunction });
+      setAttributes(element, shown.token);
     }
   }
 
@@ -199,11 +202,6 @@ export function mount(parent: Element, initial: MountOptions): Mounted {
       delete holder.guestTokenMount;
     },
   });
-}
-
-function setAttributes(element: Element, attributes: Readonly<Record<string, string>>): void {
-  for (const name in attributes)
-    if (element.getAttribute(name) !== attributes[name]) element.setAttribute(name, attributes[name] ?? '');
 }
 
 const toMessage = ({ message, requestId }: GuestTokenError): Element =>

@@ -29,7 +29,8 @@ export function realmOf(inner: RealmWindow): Realm {
   const realm: Realm = (inner.guestTokenRealm = { window: inner, isServed: false, sessions: new Map() });
   const fetch = inner.fetch.bind(inner);
   inner.fetch = async (input, init) => {
-    const headers = new Headers(init?.headers ?? (input instanceof inner.Request ? input.headers : undefined));
+    // Of a Request; an address has none.
+    const headers = new Headers(init?.headers ?? (input as Partial<Request>).headers);
     const sessions = realm.sessions.get(headers.get(tokenHeader) ?? '');
     if (!sessions) return fetch(input, init);
     realm.isServed = true;
