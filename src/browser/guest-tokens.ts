@@ -130,16 +130,16 @@ export function createGuestTokens(options: GuestTokensOptions): GuestTokens {
   /** Rejects with a GuestTokenError, or with what `getAccessToken` rejected with. */
   async function ask(by: AbortSignal): Promise<TokenAnswer> {
     const late = new Promise<never>((_, reject) => by.addEventListener('abort', reject));
-    for (let isSecond = false; ; isSecond = true) {
+    const attempt = async (): Promise<TokenAnswer> => {
       const accessToken = await Promise.race([getAccessToken?.(fresh), late]);
       fresh = false;
-      try {
-        return await requestToken(options, accessToken ?? '', by);
-      } catch (error) {
-        if (!isGuestTokenError(error) || error.status !== 401 || isSecond || !getAccessToken) throw error;
-        fresh = true;
-      }
-    }
+      return requestToken(options, accessToken ?? '', by);
+    };
+    return attempt().catch((error: unknown) => {
+      if (!isGuestTokenError(error) || error.status !== 401 || !getAccessToken) throw error;
+      fresh = true;
+      return attempt();
+    });
   }
 
   async function renew(): Promise<void> {

@@ -17,10 +17,8 @@ export interface TokenAnswer {
 }
 
 /** 0 if the header says anything but whole seconds. Dates are not read: this clock may be wrong. */
-const secondsOf = (headers: Headers, name: string): number => {
-  const text = headers.get(name) ?? '';
-  return /^\d{1,9}$/.test(text) ? Number(text) : 0;
-};
+const secondsOf = (headers: Headers, name: string): number =>
+  Number(/^\d{1,9}$/.exec(headers.get(name) ?? '')?.[0] ?? 0);
 
 export const unreachable = (): GuestTokenError => createError('NETWORK_ERROR', 'The proxy cannot be reached.');
 
@@ -58,13 +56,12 @@ export async function requestToken(
   const { status, ok, headers } = response;
   const body = (await response.json().catch(() => null)) as ProxyBody | null;
 
-  const token = body?.token;
+  const { token, error } = body ?? {};
   if (ok && token && typeof token === 'string') {
     const seconds = secondsOf(headers, 'guest-token-expires-in') || assumedLifetimeSeconds;
     return { token, lifetime: seconds * 1000, grant: headers.get('guest-token-grant') };
   }
   const retryAfter = Math.min(secondsOf(headers, 'retry-after'), maxRetryAfterSeconds) * 1000;
-  const error = body?.error;
   if (ok || typeof error?.code !== 'string')
     throw createError('INVALID_RESPONSE', `Unexpected answer (${status}).`, { status, retryAfter });
   const terminal = status < 500 && status !== 408 && status !== 429;
