@@ -137,7 +137,7 @@ describe('the tables of the page', () => {
       'onError',
     ])
       expect(page).toMatch(new RegExp(`\\| \`[^|]*${name}`));
-    const codes = [...readBrowserHelper().matchAll(/"([A-Z]+(?:_[A-Z]+)+)"/g)].map(([, code = '']) => code);
+    const codes = [...readBrowserHelper().matchAll(/["`]([A-Z]+(?:_[A-Z]+)+)["`]/g)].map(([, code = '']) => code);
     for (const code of codes.filter((one) => one !== 'TOKEN_EXPIRED')) expect(page).toContain(code);
     expect(codes).toContain('COMPONENT_IN_USE');
   });
