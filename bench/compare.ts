@@ -6,6 +6,7 @@ import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { buildProgram } from '../build.ts';
+import { selfSigned } from '../test/support/self-signed.ts';
 import { contestants, ours, type Circumstances, type Contestant, type Running } from './compare/contestants.ts';
 import { startLoad, type Load } from './compare/load.ts';
 import { paths, type MeasuredPath } from './compare/paths.ts';
@@ -55,6 +56,7 @@ interface Measured {
   readonly cpuPer10k: number;
   readonly rssMiB: number;
   readonly upstreamCalls: number;
+  readonly upstreamConnections: number;
   readonly p99Ms: number;
 }
 
@@ -72,17 +74,16 @@ async function measure(running: Running, path: MeasuredPath, keys: SigningKeys, 
     cpuPer10k: (cpu / order.length) * 10_000,
     rssMiB: running.rssMiB(),
     upstreamCalls: result.upstreamCalls,
+    upstreamConnections: result.upstreamConnections,
     p99Ms: result.p99Ms,
   };
 }
 
-async function measurePath(
-  path: MeasuredPath,
-  present: readonly Contestant[],
-  shared: Omit<Circumstances, 'algorithm' | 'reuse'>,
-  load: Load,
-) {
-  const circumstances = { ...shared, algorithm: path.algorithm, reuse: path.reuse };
+type Shared = Omit<Circumstances, 'algorithm' | 'reuse'> & { readonly caFile: string };
+
+async function measurePath(path: MeasuredPath, present: readonly Contestant[], shared: Shared, load: Load) {
+  const far = path.farUpstream === true ? { upstreamUrl: load.tlsUpstreamUrl, extraCa: shared.caFile } : {};
+  const circumstances = { ...shared, ...far, algorithm: path.algorithm, reuse: path.reuse };
   const results = new Map<string, Measured[]>(present.map(({ name }) => [name, []]));
   const kept = new Map<string, Running>();
   for (let round = 0; round < rounds; round += 1) {
@@ -98,7 +99,7 @@ async function measurePath(
 }
 
 /** CPU from start to the first answer of /readyz, and resident memory then, without any request. */
-async function measureStarts(present: readonly Contestant[], shared: Omit<Circumstances, 'algorithm' | 'reuse'>) {
+async function measureStarts(present: readonly Contestant[], shared: Shared) {
   const rows: string[] = [];
   for (const { name, start } of present) {
     const cpu: number[] = [];
@@ -119,7 +120,9 @@ await buildProgram('dist/main.js');
 const load = await startLoad();
 try {
   const keys = createSigningKeys();
-  const shared = { keys, folder, upstreamUrl: load.upstreamUrl };
+  const caFile = join(folder, 'ca.pem');
+  writeFileSync(caFile, selfSigned.cert);
+  const shared = { keys, folder, caFile, upstreamUrl: load.upstreamUrl };
   const present = contestants.filter((contestant) => {
     const reason = contestant.missing();
     if (reason !== undefined) console.log(`${contestant.name} is left out: ${reason}`);
@@ -130,16 +133,17 @@ try {
 
   const names = present.map(({ name }) => name);
   const lines = [
-    `| CPU s per 10,000 requests | ${names.join(' | ')} | ours ÷ HAProxy | ours ÷ empty | ours ÷ plain | RSS, ours | upstream calls, ours | p99, ours |`,
-    `| --- |${' --- |'.repeat(names.length + 6)}`,
+    `| CPU s per 10,000 requests | ${names.join(' | ')} | ours ÷ HAProxy | ours ÷ empty | ours ÷ plain | RSS, ours | upstream calls, ours | upstream connections, ours | p99 ${names.join(' / ')} |`,
+    `| --- |${' --- |'.repeat(names.length + 7)}`,
   ];
   console.log(lines.join('\n'));
   for (const path of paths.filter(({ name }) => name.includes(values.path))) {
     const results = await measurePath(path, present, shared, load);
     const cpuOf = (name: string): number => median((results.get(name) ?? []).map(({ cpuPer10k }) => cpuPer10k));
     const ratio = (name: string): string => (names.includes(name) ? `${(cpuOf(ours) / cpuOf(name)).toFixed(2)} ×` : '');
+    const p99Of = (name: string): string => median((results.get(name) ?? []).map(({ p99Ms }) => p99Ms)).toFixed(0);
     const own = results.get(ours) ?? [];
-    const line = `| ${path.name} | ${names.map((name) => cpuOf(name).toFixed(3)).join(' | ')} | ${ratio('HAProxy')} | ${ratio('empty Fastify')} | ${ratio('plain Fastify')} | ${median(own.map(({ rssMiB }) => rssMiB)).toFixed(0)} MiB | ${median(own.map(({ upstreamCalls }) => upstreamCalls))} | ${median(own.map(({ p99Ms }) => p99Ms)).toFixed(1)} ms |`;
+    const line = `| ${path.name} | ${names.map((name) => cpuOf(name).toFixed(3)).join(' | ')} | ${ratio('HAProxy')} | ${ratio('empty Fastify')} | ${ratio('plain Fastify')} | ${median(own.map(({ rssMiB }) => rssMiB)).toFixed(0)} MiB | ${median(own.map(({ upstreamCalls }) => upstreamCalls))} | ${Math.max(...own.map(({ upstreamConnections }) => upstreamConnections))} | ${names.map(p99Of).join(' / ')} ms |`;
     console.log(line);
     lines.push(line);
     if (path.upstreamCalls !== undefined && own.some(({ upstreamCalls }) => upstreamCalls !== path.upstreamCalls)) {

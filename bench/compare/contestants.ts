@@ -134,7 +134,7 @@ async function startOurs({ algorithm, keys, upstreamUrl, reuse, folder, extraCa 
   );
 }
 
-async function startHaproxy({ algorithm, keys, upstreamUrl, folder }: Circumstances): Promise<Running> {
+async function startHaproxy({ algorithm, keys, upstreamUrl, folder, extraCa }: Circumstances): Promise<Running> {
   const port = await freePort();
   writeFileSync(`${folder}/jwt.pem`, keys.publicPem);
   const key = algorithm === 'RS256' ? `${folder}/jwt.pem` : keys.secret;
@@ -169,7 +169,7 @@ frontend public
   default_backend databrain
 backend databrain
   http-reuse always
-  server databrain ${new URL(upstreamUrl).host}
+  server databrain ${new URL(upstreamUrl).host}${extraCa === undefined ? '' : ` ssl verify required ca-file ${extraCa}`}
 `;
   writeFileSync(`${folder}/haproxy.cfg`, configuration);
   return run(['haproxy', '-db', '-f', `${folder}/haproxy.cfg`], {}, port);

@@ -1,6 +1,6 @@
 // Load and upstream in one process on the core beside the server's. Driven over IPC by load.ts.
 import { connect } from 'node:net';
-import { uuidGroupOf, startUpstream } from './upstream.ts';
+import { startUpstream, uuidGroupOf, type Upstream } from './upstream.ts';
 import { createMessageReader } from './wire.ts';
 
 export interface LoadOrder {
@@ -19,9 +19,14 @@ export interface LoadResult {
   /** Answers with another user's UUID, or none. */
   readonly wrong: number;
   readonly upstreamCalls: number;
+  /** Connections to the upstream at a time. */
+  readonly upstreamConnections: number;
   readonly p50Ms: number;
   readonly p99Ms: number;
 }
+
+/** How long the upstream over TLS takes for each answer: about what the vendor takes, seen from a cloud nearby. */
+const burstDelayMs = 50;
 
 const percentile = (sorted: Float64Array, share: number): number =>
   sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN;
@@ -32,7 +37,7 @@ async function load({
   order,
   connections,
   provesUser,
-}: LoadOrder): Promise<Omit<LoadResult, 'upstreamCalls'>> {
+}: LoadOrder): Promise<Omit<LoadResult, 'upstreamCalls' | 'upstreamConnections'>> {
   const requests = tokens.map(
     (token) =>
       `POST /guest-token HTTP/1.1\r\nhost: 127.0.0.1\r\nauthorization: Bearer ${token}\r\ncontent-length: 0\r\n\r\n`,
@@ -87,9 +92,16 @@ async function load({
   };
 }
 
-const upstream = await startUpstream();
+const upstreams = [await startUpstream(), await startUpstream({ delayMs: burstDelayMs, tls: true })] as const;
+const sum = (take: (upstream: Upstream) => number): number => upstreams.map(take).reduce((a, b) => a + b, 0);
 process.on('message', (order: LoadOrder) => {
-  upstream.takeCalls();
-  void load(order).then((result) => process.send?.({ ...result, upstreamCalls: upstream.takeCalls() }));
+  sum(({ takeCalls, takeMostOpen }) => takeCalls() + takeMostOpen());
+  void load(order).then((result) =>
+    process.send?.({
+      ...result,
+      upstreamCalls: sum(({ takeCalls }) => takeCalls()),
+      upstreamConnections: sum(({ takeMostOpen }) => takeMostOpen()),
+    }),
+  );
 });
-process.send?.({ upstreamPort: upstream.port });
+process.send?.({ upstreamPort: upstreams[0].port, tlsUpstreamPort: upstreams[1].port });

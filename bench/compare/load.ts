@@ -6,6 +6,8 @@ import type { LoadOrder, LoadResult } from './load-process.ts';
 
 export interface Load {
   readonly upstreamUrl: string;
+  /** The same over TLS, 50 ms away. */
+  readonly tlsUpstreamUrl: string;
   readonly run: (order: LoadOrder) => Promise<LoadResult>;
   readonly stop: () => void;
 }
@@ -19,9 +21,10 @@ export async function startLoad(): Promise<Load> {
     const [message] = (await once(child, 'message')) as [T];
     return message;
   };
-  const { upstreamPort } = await answer<{ upstreamPort: number }>();
+  const { upstreamPort, tlsUpstreamPort } = await answer<{ upstreamPort: number; tlsUpstreamPort: number }>();
   return {
     upstreamUrl: `http://127.0.0.1:${upstreamPort}`,
+    tlsUpstreamUrl: `https://127.0.0.1:${tlsUpstreamPort}`,
     run: (order) => {
       const result = answer<LoadResult>();
       child.send(order);

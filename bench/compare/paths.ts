@@ -14,6 +14,8 @@ export interface MeasuredPath {
   readonly connections: number;
   /** A new process for every round, so that nobody is known. */
   readonly freshProcess?: true;
+  /** The upstream answers over TLS and takes 50 ms. */
+  readonly farUpstream?: true;
   /** Upstream calls per measured load, if the path promises them. */
   readonly upstreamCalls?: number;
 }
@@ -78,5 +80,18 @@ export const paths: readonly MeasuredPath[] = [
     tokens: 'forged',
     connections,
     freshProcess: true,
+  },
+  {
+    name: 'burst: 500 users at once after a start, upstream over TLS in 50 ms',
+    algorithm: 'RS256',
+    reuse: true,
+    users: 500,
+    warmUp: () => [],
+    order: (users) => range(0, users),
+    tokens: 'good',
+    connections: 500,
+    freshProcess: true,
+    farUpstream: true,
+    upstreamCalls: 500,
   },
 ];

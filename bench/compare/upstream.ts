@@ -1,12 +1,16 @@
 // A Databrain that answers at once: a fresh UUID that ends in the number of the user it was asked for, so that every
 // answer shows for whom it was minted.
-import { createServer, type AddressInfo, type Socket } from 'node:net';
+import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
+import { createServer as createTlsServer } from 'node:tls';
+import { selfSigned } from '../../test/support/self-signed.ts';
 import { createMessageReader } from './wire.ts';
 
 export interface Upstream {
   readonly port: number;
   /** Tokens minted since the last call. */
   readonly takeCalls: () => number;
+  /** The most connections that were open at a time since the last call. */
+  readonly takeMostOpen: () => number;
   readonly close: () => void;
 }
 
@@ -17,8 +21,8 @@ const userIn = (text: string): string => /user-(\d+)/.exec(text)?.[1] ?? '0';
 export const uuidGroupOf = (user: number | string): string => String(user).padStart(12, '0');
 
 /** @param delayMs how long each answer takes */
-export async function startUpstream(delayMs = 0): Promise<Upstream> {
-  let calls = 0;
+export async function startUpstream({ delayMs = 0, tls = false } = {}): Promise<Upstream> {
+  let [calls, open, mostOpen] = [0, 0, 0];
   let minted = 0;
   const answer = (socket: Socket, text: string): void => {
     calls += 1;
@@ -29,13 +33,19 @@ export async function startUpstream(delayMs = 0): Promise<Upstream> {
     if (delayMs === 0) socket.write(response);
     else setTimeout(() => socket.writable && socket.write(response), delayMs);
   };
-  const server = createServer({ noDelay: true }, (socket) => {
+  const serve = (socket: Socket): void => {
+    open += 1;
+    mostOpen = Math.max(mostOpen, open);
     socket.on('error', () => undefined);
+    socket.on('close', () => (open -= 1));
     socket.on(
       'data',
       createMessageReader(({ head, body }) => answer(socket, `${body}${head}`)),
     );
-  });
+  };
+  const server: Server = tls
+    ? createTlsServer({ ...selfSigned, noDelay: true }, serve)
+    : createServer({ noDelay: true }, serve);
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   return {
     port: (server.address() as AddressInfo).port,
@@ -43,6 +53,11 @@ export async function startUpstream(delayMs = 0): Promise<Upstream> {
       const taken = calls;
       calls = 0;
       return taken;
+    },
+    takeMostOpen: () => {
+      const most = mostOpen;
+      mostOpen = open;
+      return most;
     },
     close: () => void server.close(),
   };

@@ -1,0 +1,182 @@
+// What a request costs the whole service, in counts that a busy machine does not change: signatures checked, texts
+// parsed, hashes, calls upstream, packets and writes of the log. Real sockets on both sides, in one process.
+import { generateKeyPairSync, Verify } from 'node:crypto';
+import { connect } from 'node:net';
+import { afterEach, describe, expect, it, vi } from 'vitest';
+import { buildApp, type App } from '../../src/app.ts';
+import { systemClock } from '../../src/clock.ts';
+import { loadConfiguration } from '../../src/config/load-configuration.ts';
+import { createLog } from '../../src/telemetry/logger.ts';
+import { startFaultyUpstream, tokenAnswer, type FaultyUpstream } from '../support/faulty-upstream.ts';
+import { signToken } from '../support/sign-token.ts';
+
+const counts = vi.hoisted(() => ({ hashes: 0 }));
+
+vi.mock('node:crypto', async (importOriginal) => {
+  const crypto = await importOriginal<typeof import('node:crypto')>();
+  const counted =
+    <A extends unknown[], R>(work: (...args: A) => R) =>
+    (...args: A): R => {
+      counts.hashes += 1;
+      return work(...args);
+    };
+  return {
+    ...crypto,
+    hash: counted(crypto.hash),
+    createHash: counted(crypto.createHash),
+    createHmac: counted(crypto.createHmac),
+  };
+});
+
+const policy = `
+version: 1
+dataApps:
+  sales:
+    default: true
+    expiresIn: 1h
+    request:
+      clientId: \${claims.org}
+      params: { userIdentifier: "\${claims.sub}", allowedEmbeds: [sales-overview] }
+`;
+
+const { publicKey, privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
+const users = 300;
+const atATime = 30;
+const onceForTheApiKey = 1 / users;
+const exp = Math.floor(Date.now() / 1000) + 600;
+const claimsOf = (user: number) => ({ iss: 'https://a.example', aud: 'a', sub: `user-${user}`, org: 'acme', exp });
+const tokens = Array.from({ length: users }, (_, user) => signToken('RS256', privateKey, claimsOf(user)));
+
+let upstream: FaultyUpstream | undefined;
+let app: App | undefined;
+
+afterEach(async () => {
+  vi.restoreAllMocks();
+  await app?.stop();
+  await upstream?.close();
+  app = upstream = undefined;
+});
+
+async function start() {
+  const calls = { logWrites: 0, lines: 0 };
+  upstream = await startFaultyUpstream((request, socket) => void socket.write(tokenAnswer(request.index)));
+  const configuration = loadConfiguration(
+    {
+      HOST: '127.0.0.1',
+      PORT: '0',
+      ADMIN_PORT: '0',
+      JWT_ISSUER: 'https://a.example',
+      JWT_AUDIENCE: 'a',
+      JWT_PUBLIC_KEY: publicKey.export({ type: 'spki', format: 'pem' }).toString(),
+      DATABRAIN_API_URL: upstream.baseUrl,
+      DATABRAIN_API_KEY: '0b9c7a52-4f0e-4a86-8f57-2f1f6f0f7e11',
+      POLICY_FILE: 'policy.yaml',
+      RATE_LIMIT_ADDRESS_MAX: '100000',
+      SHUTDOWN_DRAIN_SECONDS: '0',
+      SHUTDOWN_GRACE_SECONDS: '1',
+    },
+    () => Buffer.from(policy),
+  );
+  const log = createLog({
+    level: 'info',
+    clock: systemClock,
+    sink: {
+      write: (text, done) => {
+        calls.logWrites += 1;
+        calls.lines += text.split('\n').length - 1;
+        setImmediate(done);
+      },
+    },
+  });
+  app = await buildApp({ configuration, log, clock: systemClock, openApiDocument: '', browserHelper: '' });
+  const { port } = await app.listen();
+  return { port, calls };
+}
+
+/** Every token once, over so many connections at a time. Gives how many answers were 200, and their packets. */
+async function askAll(port: number): Promise<{ readonly issued: number; readonly packets: number }> {
+  const requests = tokens.map(
+    (token) => `POST /guest-token HTTP/1.1\r\nhost: a\r\nauthorization: Bearer ${token}\r\ncontent-length: 0\r\n\r\n`,
+  );
+  let [next, issued, packets] = [0, 0, 0];
+  const one = (): Promise<void> =>
+    new Promise((resolve, reject) => {
+      const socket = connect({ host: '127.0.0.1', port, noDelay: true });
+      const send = (): void => {
+        const request = requests[next];
+        next += 1;
+        if (request === undefined) socket.end();
+        else socket.write(request);
+      };
+      let answer = '';
+      socket.on('connect', send).on('error', reject).on('close', resolve);
+      socket.on('data', (chunk) => {
+        packets += 1;
+        answer += chunk.toString('latin1');
+        if (!answer.endsWith('}')) return;
+        if (answer.startsWith('HTTP/1.1 200')) issued += 1;
+        answer = '';
+        send();
+      });
+    });
+  await Promise.all(Array.from({ length: atATime }, one));
+  return { issued, packets };
+}
+
+/** Counts while `run` runs, per request. */
+async function countedPerRequest(run: () => Promise<{ readonly issued: number; readonly packets: number }>) {
+  const parse = vi.spyOn(JSON, 'parse');
+  const verify = vi.spyOn(Verify.prototype, 'verify');
+  const timers = vi.spyOn(globalThis, 'setTimeout');
+  counts.hashes = 0;
+  let rounds = 0;
+  let isRunning = true;
+  const nextRound = (): void => {
+    rounds += 1;
+    if (isRunning) setImmediate(nextRound);
+  };
+  nextRound();
+  const { issued, packets } = await run();
+  isRunning = false;
+  expect(issued).toBe(users);
+  const per = (count: number): number => count / users;
+  return {
+    parsed: per(parse.mock.calls.length),
+    verified: per(verify.mock.calls.length),
+    timers: per(timers.mock.calls.length),
+    hashes: per(counts.hashes),
+    packets: per(packets),
+    rounds,
+  };
+}
+
+describe('A request', () => {
+  it('with a new token costs one signature check, five texts parsed, five hashes, one packet each way', async () => {
+    const { port, calls } = await start();
+    const cost = await countedPerRequest(() => askAll(port));
+    expect(cost.verified).toBe(1);
+    // Header and payload by us and by the library behind @fastify/jwt, and the answer of the upstream.
+    expect(cost.parsed).toBe(5);
+    // The token, the request, the name for reuse, the tag and the guest token.
+    expect(cost.hashes).toBeLessThanOrEqual(5 + onceForTheApiKey);
+    expect(cost.packets).toBeLessThan(1.05);
+    // Undici's own, one for every connection.
+    expect(cost.timers).toBeLessThan(1.5);
+    expect(upstream?.seen).toHaveLength(users);
+    expect(calls.lines).toBeGreaterThanOrEqual(users);
+    expect(calls.logWrites).toBeLessThanOrEqual(cost.rounds);
+  });
+
+  it('with a token that is known costs one hash and one packet, and neither a text nor a timer nor a call', async () => {
+    const { port, calls } = await start();
+    await askAll(port);
+    calls.logWrites = calls.lines = 0;
+    const cost = await countedPerRequest(() => askAll(port));
+    expect(cost).toMatchObject({ verified: 0, parsed: 0, hashes: 1 });
+    expect(cost.packets).toBeLessThan(1.05);
+    expect(cost.timers).toBeLessThan(0.1);
+    expect(upstream?.seen).toHaveLength(users);
+    expect(calls.lines).toBeGreaterThanOrEqual(users);
+    expect(calls.logWrites).toBeLessThanOrEqual(cost.rounds);
+  });
+});
