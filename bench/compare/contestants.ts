@@ -15,6 +15,8 @@ export interface Circumstances {
   /** Where configuration files may be put. */
   readonly folder: string;
   readonly extraCa?: string;
+  /** Further settings; only ours reads them. */
+  readonly environment?: Readonly<Record<string, string>>;
 }
 
 export interface Running {
@@ -108,7 +110,8 @@ dataApps:
         allowedEmbeds: [sales-overview]
 `;
 
-async function startOurs({ algorithm, keys, upstreamUrl, reuse, folder, extraCa }: Circumstances): Promise<Running> {
+export async function startOurs(circumstances: Circumstances): Promise<Running> {
+  const { algorithm, keys, upstreamUrl, reuse, folder, extraCa, environment } = circumstances;
   const port = await freePort();
   writeFileSync(`${folder}/policy.yaml`, policy);
   return run(
@@ -128,6 +131,7 @@ async function startOurs({ algorithm, keys, upstreamUrl, reuse, folder, extraCa 
       TOKEN_REUSE: reuse ? 'user' : 'off',
       RATE_LIMIT_USER_MAX: '1000000',
       RATE_LIMIT_ADDRESS_MAX: '10000000',
+      ...environment,
       ...(extraCa === undefined ? {} : { NODE_EXTRA_CA_CERTS: extraCa }),
     },
     port,
