@@ -1,5 +1,5 @@
-// Texts that can never be right, whatever they are for: quotes that an env file kept, white space at the ends, words
-// copied from an example. Later each of them looks like a token that never matches or a key that is refused.
+// Texts that can never be right, whatever they are for: quotes and comments that an env file kept, white space at the
+// ends, words copied from an example. Later each of them looks like a token that never matches or a key that is refused.
 
 export interface UnusableText {
   /** What is wrong, as the rest of a sentence that begins with what holds the text. */
@@ -8,6 +8,8 @@ export interface UnusableText {
 }
 
 const isQuoted = (text: string): boolean => /^(["'`])[\s\S]*\1$/.test(text) && text.length > 1;
+
+const commentBehind = /\s#/;
 
 /** Templates that nobody filled in: `<tenant>`, `${VAR}`, `{{ value }}`, `%NAME%`. */
 const unfilled = /<[a-z][a-z0-9 _.-]*>|\$\{[^}]*\}|\{\{[^}]*\}\}|%[A-Z_]{3,}%/i;
@@ -50,6 +52,12 @@ export function whyUnusable(value: string, kind: TextKind): UnusableText | undef
     return {
       problem: 'has quotes around its value, and they count as part of it',
       fix: 'Remove the quotes: docker run --env-file and Kubernetes keep them',
+    };
+  }
+  if ((kind === 'text' || kind === 'list') && commentBehind.test(value)) {
+    return {
+      problem: 'has a comment behind its value, and it counts as part of it',
+      fix: 'Put the comment on a line of its own: docker run --env-file keeps it',
     };
   }
   if (kind !== 'keys' && kind !== 'list' && value.trim() !== value) {

@@ -31,6 +31,10 @@ describe.each(pages)('%s', (_path, text) => {
     expect(ours.filter((name) => !isSetting(name) && !others.has(name))).toEqual([]);
   });
 
+  it('shows no setting with a comment behind its value, which an env file would keep', () => {
+    expect(text.match(/^[A-Z][A-Z0-9_]*=\S*[ \t]+#.*$/gm) ?? []).toEqual([]);
+  });
+
   it('names metrics that exist', () => {
     const named = [...text.matchAll(/\bguest_token_\w+/g)].map(([name]) => name.replace(/_(?:bucket|sum|count)$/, ''));
     expect(named.filter((name) => !metricNames.has(name))).toEqual([]);

@@ -10,6 +10,8 @@ describe('a text that can never be right', () => {
     ['a blank at the end', 'https://issuer.example ', 'text'],
     ['a tab at the beginning', '\tpolicy.yaml', 'text'],
     ['a newline at the end of a secret', 'kJ8s+0dGwq/3h1pXvC4nT7yL9mB2eR5a\n', 'secret'],
+    ['a comment behind an audience', 'reports   # what the template says', 'list'],
+    ['a comment behind an issuer', 'https://issuer.example/ # with the slash', 'text'],
     ['angle brackets', 'https://<tenant>.eu.auth0.com/', 'text'],
     ['a variable that nobody replaced', 'https://${TENANT}.example.com', 'text'],
     ['a template that nobody rendered', '{{ .Values.issuer }}', 'text'],
@@ -37,6 +39,8 @@ describe('a text that can never be right', () => {
     ['a random secret with brackets and braces', 'a<b>c${d}e{{f}}g-kJ8s0dGwq3h1pXvC4nT7', 'secret'],
     ['a random secret that begins with a dollar', '$aB3kJ8s0dGwq3h1pXvC4nT7yL9mB2eR5', 'secret'],
     ['one quote', '"', 'text'],
+    ['a fragment', 'https://issuer.example/#a', 'text'],
+    ['the field of a secret in a store', 'secret/guest-token-proxy#api-key', 'text'],
     ['PEM that ends in a newline', '-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n', 'keys'],
     ['an expression about a secret', 'my secret is longer than this', 'secret'],
   ] as const)('is not %s', (_title, value, kind) => expect(whyUnusable(value, kind)).toBeUndefined());
