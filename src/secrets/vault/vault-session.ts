@@ -159,11 +159,12 @@ export function createVaultSession({ ask, login, clock, random, onEvent }: Vault
   return {
     token: async () => (held !== undefined && remaining(held) > marginMs ? { kind: 'ok', token: held } : logInOnce()),
     replace: async (refused) => {
-      const current = held;
-      if (current !== undefined && current.token.identity() !== refused.identity())
-        return { kind: 'ok', token: current };
-      if (current !== undefined && login.makesTokens && (await isValid(refused))) return { kind: 'ok', token: current };
-      return logInOnce();
+      const another = (): Held | undefined => (held?.token.identity() === refused.identity() ? undefined : held);
+      const current =
+        another() ?? (held !== undefined && login.makesTokens && (await isValid(refused)) ? held : undefined);
+      // While that was asked, another reader may have logged in.
+      const token = current ?? another();
+      return token === undefined ? logInOnce() : { kind: 'ok', token };
     },
     close: async () => {
       closed = true;

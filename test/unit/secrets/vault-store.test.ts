@@ -258,6 +258,28 @@ describe('a token', () => {
     expect(vault.asked('auth/approle/login')).toBe(2);
   });
 
+  it('is replaced once, also for a reader that hears of the revocation when another has logged in already', async () => {
+    vault.enableLogin('approle', { role_id: 'r' }, { ttlSeconds: 600, mayRead });
+    const { store } = await open({ VAULT_ROLE_ID: 'r' });
+    await store.read('secret/app#key');
+    vault.revoke();
+    let answerLate = (): void => undefined;
+    let questions = 0;
+    vault.override(({ path }, response) => {
+      if (path !== 'auth/token/lookup-self') return false;
+      questions += 1;
+      if (questions === 1) return false;
+      answerLate = () => response.writeHead(403, { 'content-type': 'application/json' }).end('{"errors":[]}');
+      return true;
+    });
+    const reads = [store.read('secret/app#key'), store.read('team/kv/app#key')];
+    await Promise.race(reads);
+    await until(() => questions === 2);
+    answerLate();
+    for (const read of await Promise.all(reads)) expect(revealed(read)).toBe(apiKey);
+    expect(vault.asked('auth/approle/login')).toBe(2);
+  });
+
   it('that lacks a permission causes no further logins', async () => {
     vault.enableLogin('approle', { role_id: 'r' }, { ttlSeconds: 600, mayRead });
     const { store } = await open({ VAULT_ROLE_ID: 'r' });
