@@ -1,10 +1,12 @@
 // Cookie credentials on the built program: from which pages they count, as a browser sends them, by every way to tell.
 import { connect } from 'node:net';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { randomUUID } from 'node:crypto';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { startSimulatedDatabrain, type SimulatedDatabrain } from '../../demo/databrain/start-simulated-databrain.ts';
 import { programPath } from '../support/program-path.ts';
-import { startProgram, type Program } from '../support/program.ts';
+import { startProgram, type LogLine, type Program } from '../support/program.ts';
 import { signToken } from '../support/sign-token.ts';
+import { until } from '../support/until.ts';
 
 const apiKey = '5d0b1d5e-77aa-4d0c-9a39-7f3c1f4f2f12';
 const secret = 'the secret that signs in the tests of cookies';
@@ -28,16 +30,35 @@ const cookie = `theme=dark; session=${token}`;
 let databrain: SimulatedDatabrain;
 let program: Program;
 
+/** The program with the usual settings, which most tests share. */
+let usual: Program;
+/** The ids of this test's requests. */
+let ids: string[];
+
 beforeAll(async () => {
   databrain = await startSimulatedDatabrain({ apiKeys: { 'sales-dashboard': apiKey }, embeds: 'any' });
+  usual = await startWith({});
 });
-afterEach(() => program.stop());
+beforeEach(() => {
+  program = usual;
+  ids = [];
+});
+afterEach(async () => {
+  if (program !== usual) await program.stop();
+});
 afterAll(async () => {
+  await usual.stop();
   await databrain.close();
 });
 
-const start = async (env: Record<string, string> = {}): Promise<void> => {
-  program = await startProgram({
+const refusals = (): readonly LogLine[] =>
+  program.lines().filter(({ event, requestId = '' }) => event === 'guest_token.refused' && ids.includes(requestId));
+
+const start = async (env: Record<string, string>): Promise<void> => {
+  program = await startWith(env);
+};
+const startWith = async (env: Record<string, string>): Promise<Program> =>
+  startProgram({
     path: programPath(),
     env: {
       JWT_ISSUER: claims.iss,
@@ -51,11 +72,13 @@ const start = async (env: Record<string, string> = {}): Promise<void> => {
     },
     files: { 'policy.yaml': policy },
   });
-};
 
 const outcome = async (headers: Record<string, string>): Promise<string> => {
   const before = databrain.requests.length;
-  const { status, text } = await program.ask({ headers: { cookie, ...headers } });
+  const id = randomUUID();
+  ids.push(id);
+  const { status, text } = await program.ask({ headers: { cookie, 'x-request-id': id, ...headers } });
+  await until(() => program.lines().some(({ requestId }) => requestId === id));
   const minted = databrain.requests.length - before;
   if (status === 200) return '200';
   expect(minted).toBe(0);
@@ -64,12 +87,10 @@ const outcome = async (headers: Record<string, string>): Promise<string> => {
 
 describe('a cookie', () => {
   it('counts from allowed origins, from the own origin, and from the same origin by Fetch Metadata', async () => {
-    await start();
     expect(await outcome({ origin: 'https://app.example' })).toBe('200');
     expect(await outcome({ host: 'tokens.example', origin: 'http://tokens.example' })).toBe('200');
     expect(await outcome({ 'sec-fetch-site': 'same-origin' })).toBe('200');
-    const refusals = program.lines().filter(({ event }) => event === 'guest_token.refused');
-    expect(refusals).toEqual([]);
+    expect(refusals()).toEqual([]);
   });
 
   it.each([
@@ -83,10 +104,8 @@ describe('a cookie', () => {
     ],
     ['another site', { 'sec-fetch-site': 'cross-site' }],
   ] as readonly (readonly [string, Record<string, string>])[])('does not count from %s', async (_from, headers) => {
-    await start();
     expect(await outcome(headers)).toBe('403 ORIGIN_NOT_ALLOWED');
-    const refusals = program.lines().filter(({ event }) => event === 'guest_token.refused');
-    expect(refusals).toMatchObject([{ code: 'ORIGIN_NOT_ALLOWED', reason: 'origin_refused' }]);
+    expect(refusals()).toMatchObject([{ code: 'ORIGIN_NOT_ALLOWED', reason: 'origin_refused' }]);
     expect(program.output()).not.toContain(token);
   });
 
@@ -100,7 +119,6 @@ describe('a cookie', () => {
   });
 
   it('does not count from an empty origin when the caller named no host', async () => {
-    await start();
     const before = databrain.requests.length;
     const answer = await new Promise<string>((resolve, reject) => {
       const socket = connect(program.port, '127.0.0.1');

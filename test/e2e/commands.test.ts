@@ -1,4 +1,4 @@
-// The program as an operator runs it from a checkout: real process, real files, real exit codes.
+// The program as an operator runs it: real process, real files, real exit codes.
 import { spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { copyFileSync, mkdtempSync, readFileSync } from 'node:fs';
@@ -7,8 +7,8 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startSimulatedDatabrain, type SimulatedDatabrain } from '../../demo/databrain/start-simulated-databrain.ts';
+import { programPath } from '../support/program-path.ts';
 
-const main = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
 const example = fileURLToPath(new URL('../../docs/examples/roles/', import.meta.url));
 const cwd = mkdtempSync(join(tmpdir(), 'commands-'));
 for (const name of ['policy.yaml', 'roles.policy-test.yaml']) copyFileSync(join(example, name), join(cwd, name));
@@ -20,7 +20,7 @@ interface ProgramRun {
 }
 
 function program(args: readonly string[], env: Record<string, string> = {}, input = ''): Promise<ProgramRun> {
-  const child = spawn(process.execPath, [main, ...args], { cwd, env, stdio: ['pipe', 'pipe', 'pipe'] });
+  const child = spawn(process.execPath, [programPath(), ...args], { cwd, env, stdio: ['pipe', 'pipe', 'pipe'] });
   let out = '';
   let err = '';
   child.stdout.on('data', (chunk: Buffer) => (out += chunk.toString('utf8')));
