@@ -46,7 +46,7 @@ export default defineConfig({
           name: 'e2e',
           include: ['test/e2e/**/*.test.ts'],
           globalSetup: './test/support/build-program.ts',
-          maxWorkers: 5,
+          maxWorkers: 4,
           sequence: { groupOrder: 4 },
         },
       },
