@@ -118,15 +118,20 @@ export function differenceView({ explanation, other }: Answer): readonly Node[] 
       `The second gets more in ${count('wider')}, less in ${count('narrower')}; undecided: ${count('changed')}.`,
     ),
   );
-  const head = ['Field', 'First', 'Compared with', 'Direction'].map((title) => element('th', { scope: 'col' }, title));
+  const head = ['Field', 'First', 'Compared with'].map((title) => element('th', { scope: 'col' }, title));
   const body = changes.map((change) =>
     element(
       'tr',
       {},
-      element('th', { scope: 'row' }, element('code', {}, change.path)),
+      element(
+        'th',
+        { scope: 'row' },
+        element('code', {}, change.path),
+        ' ',
+        element('span', { class: `direction ${change.direction}` }, change.direction),
+      ),
       cell(change, 'before'),
       cell(change, 'after'),
-      element('td', { class: `direction ${change.direction}` }, change.direction),
     ),
   );
   rows.push(
