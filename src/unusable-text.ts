@@ -1,8 +1,9 @@
 // Texts that can never be right, whatever they are for: quotes and comments that an env file kept, white space at the
-// ends, words copied from an example. Later each of them looks like a token that never matches or a key that is refused.
+// ends, words copied from an example. Later each of them looks like a token that never matches or a key that is
+// refused.
 
 export interface UnusableText {
-  /** What is wrong, as the rest of a sentence that begins with what holds the text. */
+  /** Completes a sentence that starts with the location of the text. */
   readonly problem: string;
   readonly fix: string;
 }
@@ -11,16 +12,14 @@ const isQuoted = (text: string): boolean => /^(["'`])[\s\S]*\1$/.test(text) && t
 
 const commentBehind = /\s#/;
 
-/** Templates that nobody filled in: `<tenant>`, `${VAR}`, `{{ value }}`, `%NAME%`. */
+/** Unfilled templates: `<tenant>`, `${VAR}`, `{{ value }}`, `%NAME%`. */
 const unfilled = /<[a-z][a-z0-9 _.-]*>|\$\{[^}]*\}|\{\{[^}]*\}\}|%[A-Z_]{3,}%/i;
 const cutShort = /(\.{3}|…)$/;
 /** In addresses and audiences only: a folder may well be called like that, and an expression has braces. */
 const inAddress =
   /\{[a-z][a-z0-9 _.-]*\}|\byour[-_ ](own|tenant|domain|realm|project|region|pool|org|organi[sz]ation|company|app|application|api|issuer|audience|client|auth0|host)\b|\byour(tenant|domain|company)\b/i;
 
-/**
- * Whole texts that nobody means: words of examples, a variable that was not replaced, what a script makes of nothing.
- */
+/** Whole texts that are placeholders: words of examples, an unreplaced variable, a script's output for nothing. */
 const neverMeant =
   /^(change[-_ ]?(me|it|this)|replace[-_ ]?(me|it|this)|to[-_ ]?do|tbd|fixme|placeholder|x{3,}|\*{3,}|undefined|null|nil|\[object \w+\])$/i;
 const unreplacedVariable = /^\$[A-Z_][A-Z0-9_]*$/;
@@ -29,7 +28,7 @@ const stockSecret =
   /^(dummy|example|your[-_ ].*|(my[-_ ]|the[-_ ]|an?[-_ ])?(databrain[-_ ])?(api[-_ ]?key|secret|token|password)|dbn_(live|test)_(abc|xxx|123|\.|your).*)$/i;
 
 /**
- * `secret`: a random text, in which only what nobody generates is refused; `keys`: PEM or JSON, which may end in white
+ * `secret`: a random text, for which only obvious placeholders are refused; `keys`: PEM or JSON, which may end in white
  * space; `list`: comma-separated; `text`: everything else.
  */
 export type TextKind = 'secret' | 'keys' | 'list' | 'text';
@@ -42,15 +41,12 @@ function isPlaceholder(value: string, parts: readonly string[], kind: TextKind):
   return unfilled.test(value) || (isAddress && inAddress.test(value));
 }
 
-/**
- * Why a text can never be right, or undefined. Looks at the text only; whether it fits its setting is for others to
- * say.
- */
+/** Why a text cannot be valid, or undefined. Checks only the text, not whether it fits its setting. */
 export function whyUnusable(value: string, kind: TextKind): UnusableText | undefined {
   const parts = kind === 'list' ? value.split(',').map((part) => part.trim()) : [value];
   if (isQuoted(value.trim()) || parts.some(isQuoted)) {
     return {
-      problem: 'has quotes around its value, and they count as part of it',
+      problem: 'has quotes around its value, which are part of the value',
       fix: 'Remove the quotes: docker run --env-file and Kubernetes keep them',
     };
   }

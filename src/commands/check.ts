@@ -1,4 +1,4 @@
-// check: everything that would stop the start, and everything the policy's author should know, without starting.
+// check: reports everything that would stop the start, and lint warnings, without starting the service.
 import type { Config } from '../config/load-config.ts';
 import { createEgress } from '../egress/egress.ts';
 import type { LoadedPolicy } from '../config/load-configuration.ts';
@@ -34,7 +34,7 @@ async function checkOneLive(dataApp: DataAppPolicy, config: Config): Promise<rea
   return `live: ${dataApp.name}: the key in ${dataApp.apiKeyName} works, ${count(checked, 'id')} found`;
 }
 
-/** Asks Databrain about every data app, one after the other: all calls share one small budget. */
+/** Checks every data app with Databrain, one after the other, because all calls share one small rate limit. */
 async function checkLive(policy: Policy, config: Config, context: CommandContext): Promise<boolean> {
   const told = new Set<string>();
   for (const dataApp of policy.dataApps.values()) {
@@ -64,15 +64,15 @@ export const checkCommand: Command = {
   help: `Usage: guest-token-proxy check [--policy <file>] [--strict] [--live]
 
 Validates all settings, the policy files and POLICY_TEST_FILES, tries whether POLICY_ARCHIVE_DIR can be written, and
-prints every problem at once, one line each: location, problem, fix. Prints what the policy's author should think about
-(lint), and where each secret comes from. Secrets in stores (X_VAULT and the like) are read, and never printed.
+prints every problem at once, one line each: location, problem, fix. Also prints lint warnings of the policy, and the
+source of each secret. Secrets in stores (X_VAULT and similar) are read, but never printed.
 
   --policy  the policy file (default: the setting POLICY_FILE)
   --strict  lint warnings fail the check
   --live    also asks Databrain's embeds listing whether keys, data apps, embed ids and dashboard ids exist, and every
             issuer for its metadata and keys; mints nothing
 
-Exit code 78 if the service would not start, 1 if --strict or --live finds something, or if a store of secrets is away.
+Exit code 78 if the service would not start, 1 if --strict or --live finds something, or if a secret store is unavailable.
 `,
   run: async (context) => {
     const words = parseWords(checkCommand, context, {

@@ -9,7 +9,7 @@ async function textOf(argument: string, context: Pick<CommandContext, 'stdin' | 
   return readFileSync(resolve(context.cwd, argument), 'utf8');
 }
 
-/** The claims, or a sentence that says why there are none; the sentence never repeats what was given. */
+/** The claims, or a message why they cannot be read, which never quotes the input. */
 export async function readClaims(
   argument: string,
   context: Pick<CommandContext, 'stdin' | 'cwd'>,
@@ -18,7 +18,7 @@ export async function readClaims(
   try {
     text = await textOf(argument, context);
   } catch {
-    return 'the file that --claims names cannot be read';
+    return 'the file for --claims cannot be read';
   }
   try {
     const value: unknown = JSON.parse(text);

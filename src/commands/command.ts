@@ -1,32 +1,30 @@
-// What a command is: words in, text out, an exit code. Commands never touch the process; main.ts does.
+// The interface of a command: arguments in, text out, an exit code. Only main.ts uses the process.
 import type { Clock } from '../clock.ts';
 
 export interface CommandContext {
-  /** The words after the command's name. */
+  /** The arguments after the command's name. */
   readonly args: readonly string[];
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly cwd: string;
   readonly stdin: () => Promise<string>;
   readonly out: (text: string) => void;
   readonly err: (text: string) => void;
-  /**
-   * Writes to standard output; calls `done` once the operating system has the text, or with the error if it has not.
-   */
+  /** Writes to standard output. Calls `done` when the operating system has accepted the text, or with the error. */
   readonly log: (text: string, done: (error?: Error | null) => void) => void;
-  /** Whether `out` is a terminal: colours and alignment for a person are welcome there. */
+  /** Whether `out` is a terminal, for colours and alignment. */
   readonly isTerminal: boolean;
   readonly clock: Clock;
-  /** Only for commands that stay: resolves with the exit code once the process was asked to stop and has stopped. */
+  /** For long-running commands: resolves with the exit code after the process was asked to stop and has stopped. */
   readonly untilStopped: (service: LongRunning) => Promise<number>;
 }
 
-/** A running service as the process sees it. */
+/** A running service, for the process. */
 export interface LongRunning {
-  /** Stops in order; called once, on the first SIGTERM or SIGINT or on an uncaught error. */
+  /** Graceful stop. Called once, on the first SIGTERM or SIGINT or on an uncaught error. */
   readonly stop: (cause: { readonly signal?: string; readonly error?: unknown }) => Promise<void>;
   /** Called on every SIGHUP. */
   readonly reload: () => void;
-  /** After this many milliseconds of stopping the process ends with exit code 1. */
+  /** If stopping takes longer than this, in milliseconds, the process ends with exit code 1. */
   readonly stopWithinMs: number;
 }
 

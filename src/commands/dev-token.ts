@@ -1,5 +1,5 @@
-// dev-token: signs a JWT with the configured HMAC secret, for trying things out. Refuses when there is no such secret:
-// a proxy that trusts a real identity provider has no key to sign with, and should not.
+// dev-token: signs a JWT with the configured HMAC secret, for development. Refused without such a secret: a proxy that
+// trusts a real identity provider has no key to sign with.
 import { createSigner } from 'fast-jwt';
 import type { Algorithm } from '../authn/keys/algorithms.ts';
 import { loadHmacSecrets, secretEncodings, type SecretEncoding } from '../authn/keys/hmac-secret.ts';
@@ -15,26 +15,26 @@ const hmacAlgorithms = ['HS256', 'HS384', 'HS512'] as const;
 const defaultLifetimeSeconds = 3_600;
 const maxLifetimeSeconds = 86_400;
 
-/** The first key of the secret, as the service itself would take it; a problem if it would not. */
+/** The first key of the secret, with the same checks as in the service. */
 function signingKey(text: string, algorithm: Algorithm, encoding: SecretEncoding, reader: Reader): Buffer | undefined {
   try {
     return loadHmacSecrets(text, [algorithm], encoding)[0]?.material.export();
   } catch (error) {
     if (!(error instanceof KeyRefused)) throw error;
-    return reader.report('JWT_SECRET', error.message, 'Set it as the service needs it; `check` says the same');
+    return reader.report('JWT_SECRET', error.message, 'Set a valid secret; see the output of `check`');
   }
 }
 
 export const devTokenCommand: Command = {
   name: 'dev-token',
-  summary: 'signs a JWT with JWT_SECRET, for trying things out',
+  summary: 'signs a JWT with JWT_SECRET, for development',
   help: `Usage: guest-token-proxy dev-token --claims <file, JSON or -> [--expires-in <seconds>]
 
 Prints a JWT with the given claims, signed with the first key of JWT_SECRET (or JWT_SECRET_FILE).
 iss and aud come from JWT_ISSUER and JWT_AUDIENCE, iat and exp from the clock, unless the claims hold them.
 
   --claims      a JSON object, the name of a file that holds one, or - for standard input
-  --expires-in  life in seconds, 1 to ${maxLifetimeSeconds} (default ${defaultLifetimeSeconds})
+  --expires-in  lifetime in seconds, 1 to ${maxLifetimeSeconds} (default ${defaultLifetimeSeconds})
 `,
   run: async (context) => {
     const words = parseWords(devTokenCommand, context, {
@@ -64,12 +64,12 @@ iss and aud come from JWT_ISSUER and JWT_AUDIENCE, iat and exp from the clock, u
     const wanted = reader.list('JWT_ALGORITHMS')?.[0] ?? 'HS256';
     const algorithm = hmacAlgorithms.find((name) => name === wanted);
     if (secret === undefined && problems.length === 0) {
-      reader.report('JWT_SECRET', 'is not set', 'Set JWT_SECRET or JWT_SECRET_FILE; dev-token signs with nothing else');
+      reader.report('JWT_SECRET', 'is not set', 'Set JWT_SECRET or JWT_SECRET_FILE; dev-token signs with no other key');
     }
     if (algorithm === undefined) {
       reader.report(
         'JWT_ALGORITHMS',
-        'begins with an algorithm that no secret signs',
+        'starts with an algorithm for public keys',
         'dev-token signs with HS256, HS384 or HS512 only',
       );
     }

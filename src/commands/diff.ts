@@ -1,4 +1,4 @@
-// diff: what a change of policy changes for given claims, and whether it gives more or less.
+// diff: compares two policies for given claims, and whether the new one grants more or less.
 import { readdirSync, statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { claimsPresets } from '../policy/trial/claims-presets.ts';
@@ -12,7 +12,7 @@ import { loadTrialPolicy, readTextFile } from './trial-policy.ts';
 const isClaims = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
-/** One claims set or a list of them. Throws ConfigurationError that repeats nothing of the text. */
+/** One claims set or a list of them. Throws ConfigurationError, which quotes nothing of the text. */
 function samplesOfJson(text: string, name: string): readonly DiffSample[] {
   let value: unknown;
   try {
@@ -93,12 +93,12 @@ const markdownLines = (diffs: readonly SampleDiff[]): readonly string[] => [
 
 export const diffCommand: Command = {
   name: 'diff',
-  summary: 'shows what a change of policy changes for given claims',
+  summary: 'compares two policies for given claims',
   help: `Usage: guest-token-proxy diff --policy <old> --with <new> --claims <file, folder, JSON, preset or ->… [--data-app <name>]
                                 [--json | --markdown] [--fail-on wider | changed]
 
 Decides by both policies for every set of claims and shows each field of the body that differs, and whether the new
-policy gives more (wider), less (narrower) or something else (changed). Needs no keys, no secrets. Mints nothing.
+policy grants more (wider), less (narrower) or something else (changed). Needs no keys or secrets. Mints nothing.
 
   --policy    the policy as it is
   --with      the policy as it would be

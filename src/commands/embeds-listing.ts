@@ -1,5 +1,5 @@
-// Asks Databrain which embeds a key opens: GET /api/v2/data-app/embeds. Mints nothing. Nothing of the answer but ids
-// and names is taken, and nothing of it is ever part of an error: it may repeat the key.
+// Fetches the embeds of an API key from Databrain: GET /api/v2/data-app/embeds. Mints nothing. Uses only ids and names
+// of the response. Errors quote nothing of it, because it may repeat the key.
 import { request } from 'undici';
 import type { Egress } from '../egress/egress.ts';
 import type { EmbedsListing } from '../policy/trial/live-check.ts';
@@ -7,7 +7,7 @@ import type { Secret } from '../secrets/secret.ts';
 
 const maxBytes = 4 * 1024 * 1024;
 
-/** Why there is no listing: what is wrong with which setting, and the mend. */
+/** Why there is no listing: the setting, the problem and the fix. */
 export interface ListingFailure {
   readonly at: 'url' | 'key';
   readonly problem: string;
@@ -25,7 +25,7 @@ const member = (value: unknown, name: string): unknown =>
     ? (value as Readonly<Record<string, unknown>>)[name]
     : undefined;
 
-/** The listing in an answer's body, or undefined if it is none. */
+/** The listing in a response body; undefined if it is not one. */
 export function parseListing(text: string): EmbedsListing | undefined {
   let body: unknown;
   try {
@@ -56,7 +56,7 @@ async function readBody(body: AsyncIterable<Buffer>): Promise<string | undefined
   return Buffer.concat(chunks).toString('utf8');
 }
 
-/** One GET with the key; redirects are not followed, and everything ends within `timeoutMs`. Never throws. */
+/** One GET with the key, without redirects, within `timeoutMs`. Never throws. */
 export async function fetchListing(
   egress: Egress,
   apiUrl: string,
@@ -66,7 +66,7 @@ export async function fetchListing(
   const address = `${apiUrl.replace(/\/+$/, '')}/api/v2/data-app/embeds`;
   const unusable = fail(
     'url',
-    'answers, but not as Databrain does',
+    'does not respond like Databrain',
     "Set the address of Databrain's API, with its path prefix",
   );
   const agent = egress.createAgent({ connectTimeoutMs: timeoutMs });
@@ -86,22 +86,18 @@ export async function fetchListing(
     const text = await readBody(body as AsyncIterable<Buffer>);
     if (text === undefined) return fail('url', 'answers with more than 4 MiB', "Set the address of Databrain's API");
     if (statusCode >= 300 && statusCode < 400) {
-      return fail(
-        'url',
-        `redirects (${statusCode}), which is not followed`,
-        'Set the address that it redirects to, if it is yours',
-      );
+      return fail('url', `redirects (${statusCode}), which is not followed`, 'Set the target address, if it is yours');
     }
     if (statusCode === 407) {
       return fail(
         'url',
-        'is behind an egress proxy that refuses us (407)',
-        'Set user and password in the address of the proxy',
+        'is behind an egress proxy that requires authentication (407)',
+        'Set user and password in the address of the egress proxy',
       );
     }
     if (statusCode === 429) return fail('url', 'limits our requests (429)', 'Try again in two minutes');
-    if (statusCode >= 500) return fail('url', `is out of order (${statusCode})`, 'Try again later');
-    // A bad key has been seen as 400 and as 401.
+    if (statusCode >= 500) return fail('url', `is failing (${statusCode})`, 'Try again later');
+    // Databrain answers 400 or 401 to a bad key.
     if (statusCode === 400 || statusCode === 401 || statusCode === 403) {
       return fail(
         'key',

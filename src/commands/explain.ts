@@ -1,4 +1,4 @@
-// explain: for given claims the exact body that would be sent and where each field comes from, or why it is refused.
+// explain: shows the exact body for given claims and the source of each field, or why the request is refused.
 import { explain } from '../policy/trial/explain.ts';
 import { explanationLines } from '../policy/trial/explain-text.ts';
 import { ConfigurationError } from '../problem.ts';
@@ -15,7 +15,7 @@ import { exitCodeOf, readFileFor, storedSecretsFor } from './surroundings.ts';
 import { readToken } from './token-argument.ts';
 import { loadTrialPolicy } from './trial-policy.ts';
 
-/** The claims set of a compact JWS (RFC 7515 §3.1), unverified, or a sentence without anything of the token. */
+/** The unverified claims set of a compact JWS (RFC 7515 §3.1), or a message that quotes nothing of the token. */
 export function claimsOfToken(token: string): Readonly<Record<string, unknown>> | string {
   const segments = token
     .trim()
@@ -36,7 +36,7 @@ export function claimsOfToken(token: string): Readonly<Record<string, unknown>> 
 
 const maxShown = 10;
 
-/** Seconds since 1970 (RFC 7519 §2, NumericDate), for people; as they came if they are no time. */
+/** Formats seconds since 1970 (RFC 7519 §2, NumericDate); unchanged if they are not a time. */
 const timeText = (seconds: unknown): string => {
   const date = new Date(typeof seconds === 'number' ? seconds * 1_000 : Number.NaN);
   return Number.isNaN(date.getTime()) ? printable(seconds) : date.toISOString();
@@ -49,7 +49,7 @@ const timeReasons: ReadonlySet<string> = new Set([
   'token_lifetime_too_long',
 ]);
 
-/** The times of a token that was refused for them, beside the clock that refused it. */
+/** The times of a token that was refused because of them, and the time of the clock. */
 function timeLines(token: string, nowMs: number): readonly string[] {
   const claims = claimsOfToken(token);
   if (typeof claims === 'string') return [];
@@ -58,7 +58,7 @@ function timeLines(token: string, nowMs: number): readonly string[] {
   return [`The token has: ${shown}`, `The clock here says: ${new Date(nowMs).toISOString()}`];
 }
 
-/** What came of a token's examination, for a person: only public values of it, cut and printable. */
+/** The result of a token's examination as text: only public values, shortened and printable. */
 function examinationLines(
   { keySets, result, advice }: TokenExamination,
   token: string,
@@ -82,7 +82,7 @@ function examinationLines(
   return [...failed, ...lines];
 }
 
-/** Prints what the real checks say. Gives an exit code where there is nothing more to explain. */
+/** Prints the result of the real checks. Returns an exit code if there is nothing more to explain. */
 async function verifyFirst(
   token: string,
   context: CommandContext,
@@ -109,12 +109,12 @@ async function verifyFirst(
 
 export const explainCommand: Command = {
   name: 'explain',
-  summary: 'shows what the policy makes of given claims, and why',
+  summary: 'shows the decision of the policy for given claims, and why',
   help: `Usage: guest-token-proxy explain --claims <file, JSON or -> [--data-app <name>] [--policy <file>] [--json]
        guest-token-proxy explain --token <file or -> [--verify] [--data-app <name>] [--policy <file>] [--json]
 
 Shows the exact body that would be sent to Databrain and, for every field, the expression, the claims it read and the
-value; or the rule that refuses, its position and the claim. Needs the policy only: no keys, no secrets. Mints nothing.
+value; or the rule that refuses, its position and the claim. Needs only the policy, no keys or secrets. Mints nothing.
 
   --claims    a JSON object, the name of a file that holds one, or - for standard input
   --token     the name of a file that holds a JWT, or - for standard input; without --verify it is NOT verified
@@ -152,7 +152,7 @@ Settings: POLICY_FILE, TOKEN_MAX_LIFETIME_SECONDS; with --verify those of serve.
     if (claimsArgument === undefined && tokenArgument === undefined) return usage('--claims is missing');
     if (verify && tokenArgument === undefined) return usage('--verify needs --token');
     const token = tokenArgument === undefined ? undefined : await readToken(tokenArgument, context);
-    if (tokenArgument !== undefined && token === undefined) return usage('the file that --token names cannot be read');
+    if (tokenArgument !== undefined && token === undefined) return usage('the file for --token cannot be read');
     if (verify && token !== undefined) {
       const exit = await verifyFirst(token, context, { json, policyFile });
       if (exit !== undefined) return exit;
@@ -177,7 +177,7 @@ Settings: POLICY_FILE, TOKEN_MAX_LIFETIME_SECONDS; with --verify those of serve.
       context.out(`${explanationLines(explanation).join('\n')}\n`);
       const { exp } = claims as { readonly exp?: unknown };
       if (typeof exp === 'number' && exp * 1_000 <= nowMs) {
-        context.err('Note: exp has passed. The service would answer TOKEN_EXPIRED before it asks the policy.\n');
+        context.err('Note: exp has passed. The service would answer TOKEN_EXPIRED before the policy decides.\n');
       }
       return exitCode.ok;
     } catch (error) {

@@ -1,4 +1,4 @@
-// healthcheck: asks /readyz of the configured port, for HEALTHCHECK lines in images that have no curl.
+// healthcheck: requests /readyz of the configured port, for HEALTHCHECK in images without curl.
 import { request } from 'undici';
 import { createReader } from '../config/environment.ts';
 import { readListeners } from '../config/listeners.ts';
@@ -13,18 +13,18 @@ const wildcards: ReadonlyMap<string, string> = new Map([
   ['::', '[::1]'],
 ]);
 
-/** The address under which a listener on `host` answers on this machine. */
+/** The local address of a listener on `host`. */
 function reachableHost(host: string): string {
   return wildcards.get(host) ?? (host.includes(':') ? `[${host}]` : host);
 }
 
 export const healthcheckCommand: Command = {
   name: 'healthcheck',
-  summary: 'asks /readyz of the configured port; exit code 0 when ready',
+  summary: 'requests /readyz of the configured port; exit code 0 if ready',
   help: `Usage: guest-token-proxy healthcheck
 
-Asks http://HOST:PORT/readyz (after BASE_PATH, if set) of the service that runs with the same settings.
-Exit code 0 when it is ready, 1 when it is not or does not answer.
+Requests http://HOST:PORT/readyz (after BASE_PATH, if set) of the service that runs with the same settings.
+Exit code 0 if it is ready, 1 if it is not ready or does not respond.
 `,
   run: async (context) => {
     const words = parseWords(healthcheckCommand, context, {});
@@ -51,7 +51,7 @@ Exit code 0 when it is ready, 1 when it is not or does not answer.
       }
       context.err(`not ready: /readyz answered ${answer.statusCode}\n`);
     } catch {
-      context.err(`not ready: nothing answers on port ${port}\n`);
+      context.err(`not ready: no response on port ${port}\n`);
     }
     return exitCode.checkFailed;
   },

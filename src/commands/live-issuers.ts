@@ -1,4 +1,4 @@
-// check --live for issuers: asks each one for its metadata and keys, as the service does, and says what came.
+// check --live for issuers: fetches each one's metadata and keys, like the service, and reports the result.
 import { examineIssuers, type ExamineOptions, type KeySetReport } from '../authn/examine.ts';
 import type { Clock } from '../clock.ts';
 import type { Config } from '../config/load-config.ts';
@@ -9,14 +9,14 @@ import type { Problem } from '../problem.ts';
 
 const maxLeftOut = 10;
 
-/** One line about keys that came and cannot be used. */
+/** One line about fetched keys that are unusable. */
 const leftOutText = (leftOut: readonly { readonly which: string; readonly why: string }[]): string =>
   leftOut
     .slice(0, maxLeftOut)
     .map(({ which, why }) => `${which} ${why}`)
     .join('; ');
 
-/** What went wrong with an issuer's keys, with both values where two differ. */
+/** The problem with an issuer's keys, with the expected and received values. */
 export function keySetProblem(report: KeySetReport & { readonly kind: 'failed' }): Problem {
   const { iss, failure, detail } = report;
   const { url, httpStatus, errorCode, location, received, expected, problem, leftOut = [], fix } = detail;
@@ -39,7 +39,7 @@ export function keySetProblem(report: KeySetReport & { readonly kind: 'failed' }
 
 type ExaminedSettings = Pick<Config, 'issuers' | 'egress'>;
 
-/** What the real checks need outside the service. */
+/** The options of the real checks outside the service. */
 export const examineOptions = ({ issuers, egress }: ExaminedSettings, clock: Clock): ExamineOptions => ({
   issuers,
   prepareVerifiers,
@@ -48,12 +48,12 @@ export const examineOptions = ({ issuers, egress }: ExaminedSettings, clock: Clo
 });
 
 export interface LiveIssuers {
-  /** A line for every issuer whose keys came. */
+  /** A line for every issuer whose keys were fetched. */
   readonly lines: readonly string[];
   readonly problems: readonly Problem[];
 }
 
-/** Asks every issuer whose keys are fetched, once. Ends within the time limit of a key fetch. */
+/** Fetches the keys of every issuer once, within the time limit of a key fetch. */
 export async function checkIssuers(config: ExaminedSettings, clock: Clock): Promise<LiveIssuers> {
   const reports = await examineIssuers(examineOptions(config, clock));
   const problems: Problem[] = [];

@@ -1,8 +1,8 @@
-// Strict command-line words for every command: unknown options and stray words are usage errors, --help is everywhere.
+// Parses command-line arguments strictly: unknown options and extra arguments are usage errors. Handles --help.
 import { parseArgs, type ParseArgsOptionsConfig } from 'node:util';
 import { exitCode, type Command, type CommandContext } from './command.ts';
 
-/** Options and positionals as node:util gives them, or the exit code with which the command ends now. */
+/** Options and positionals as in node:util, or the exit code if the command ends now. */
 export function parseWords<const O extends ParseArgsOptionsConfig>(
   command: Pick<Command, 'name' | 'help'>,
   context: CommandContext,
@@ -18,7 +18,7 @@ export function parseWords<const O extends ParseArgsOptionsConfig>(
     }
     return parsed;
   } catch (error) {
-    const problem = error instanceof Error ? (error.message.split('\n', 1)[0] ?? '') : 'cannot be understood';
+    const problem = error instanceof Error ? (error.message.split('\n', 1)[0] ?? '') : 'invalid arguments';
     context.err(`${command.name}: ${problem}\nTry --help.\n`);
     return { exit: exitCode.usage };
   }

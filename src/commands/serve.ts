@@ -1,4 +1,4 @@
-// serve: runs the service until it is asked to stop. All configuration problems are told before any socket opens.
+// serve: runs the service until it is asked to stop. All configuration problems are reported before any socket opens.
 import { buildApp, type App } from '../app.ts';
 import type { Configuration } from '../config/load-configuration.ts';
 import type { PlaygroundFiles } from '../http/playground.ts';
@@ -11,10 +11,10 @@ import { exitCode, type Command, type CommandContext } from './command.ts';
 import { parseWords } from './parse-args.ts';
 import { archiveFirstPolicy, exitCodeOf, loadConfigurationFor, storedSecretsFor } from './surroundings.ts';
 
-/** How long the last lines of the log may take. */
+/** Time limit for writing the last lines of the log. */
 const flushWithinMs = 2_000;
 
-/** What stopping may take beyond drain and grace before the process is ended regardless. */
+/** How much longer than drain and grace time stopping may take before the process is ended. */
 const stopMarginMs = 3_000;
 
 async function logSink(context: CommandContext): Promise<LogSink> {
@@ -47,7 +47,7 @@ function builtPlayground(): PlaygroundFiles {
   try {
     return readPlaygroundFiles();
   } catch {
-    const problem = 'is true, and the page has not been built';
+    const problem = 'is true, but the page is not built';
     throw new ConfigurationError([{ location: 'ADMIN_PLAYGROUND', problem, fix: 'Run npm run build, or unset it' }]);
   }
 }

@@ -1,5 +1,5 @@
-// What commands that load the whole configuration need around them: files below the working directory, secrets in
-// stores, and an exit code for what is wrong.
+// Loads the whole configuration for commands: files relative to the working directory, secrets in stores, and the exit
+// code for problems.
 import { resolve } from 'node:path';
 import { createReader, type ReadFile } from '../config/environment.ts';
 import { loadConfiguration, type Configuration } from '../config/load-configuration.ts';
@@ -14,7 +14,7 @@ export const readFileFor =
   (path) =>
     readRegularFileSync(resolve(cwd, path));
 
-/** Reads the secrets that are in stores, or those of them that are named. Says so when it has to wait for one. */
+/** Reads the secrets from stores, all or only the named ones. Prints a line if it has to wait. */
 export function storedSecretsFor(context: CommandContext, names?: readonly string[]): Promise<StoredSecrets> {
   const readFile = createFileReader();
   return readStoredSecrets(context.env, readFileFor(context), {
@@ -41,7 +41,7 @@ async function problemOf(work: Promise<unknown> | undefined): Promise<readonly P
   }
 }
 
-/** All that would stop the start, at once: settings, policies, and an archive of policies that cannot be written. */
+/** All problems that would stop the start: settings, policies, and a policy archive that cannot be written. */
 export async function loadConfigurationFor(
   context: CommandContext,
   stored: StoredSecrets,
@@ -58,13 +58,13 @@ export async function loadConfigurationFor(
   throw new ConfigurationError(problems);
 }
 
-/** Keeps the policy that the service starts with. Throws ConfigurationError if that is asked for and fails. */
+/** Archives the policy of the start, if configured. Throws ConfigurationError if that fails. */
 export async function archiveFirstPolicy(context: CommandContext, { policy }: Configuration): Promise<void> {
   const problems = await problemOf(policyArchiveFor(context)?.keep(policy.content.toString('utf8')));
   if (problems.length > 0) throw new ConfigurationError(problems);
 }
 
-/** Prints every problem. 78 is for a person to correct; after 1 a supervisor may simply start the service again. */
+/** Prints every problem. Exit code 78 needs a correction; after 1 a supervisor may restart the service. */
 export function exitCodeOf(error: unknown, context: Pick<CommandContext, 'err'>): number {
   if (!(error instanceof ConfigurationError)) throw error;
   context.err(`${error.message}\n`);

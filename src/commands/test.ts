@@ -1,4 +1,4 @@
-// test: runs policy tests and says which rules and branches none of them exercised.
+// test: runs policy tests and reports rules and branches without coverage.
 import { readdirSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import type { Clock } from '../clock.ts';
@@ -109,7 +109,7 @@ function writeReport(path: string, runs: readonly GroupRun[], context: CommandCo
     return true;
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code ?? 'unknown error';
-    context.err(`test: the file that --junit names cannot be written (${code}). Try --help.\n`);
+    context.err(`test: the file for --junit cannot be written (${code}). Try --help.\n`);
     return false;
   }
 }
@@ -120,12 +120,12 @@ export const testCommand: Command = {
   help: `Usage: guest-token-proxy test [files…] [--policy <file>] [--junit <file>] [--coverage-min <percent>]
 
 Runs policy tests: for given claims the whole body that would be sent, or the refusal, as the test expects it.
-Prints what differs and which expression made it so, and every rule and branch that no test exercised.
-Without files: every *${suffix} beside the policy file. Needs no keys, no secrets. Mints nothing.
+Prints differences with the expressions that caused them, and every rule and branch without coverage.
+Without files: every *${suffix} beside the policy file. Needs no keys or secrets. Mints nothing.
 
   --policy        the policy file, whatever the test files name (default: the setting POLICY_FILE)
   --junit         writes the results as JUnit XML, for CI
-  --coverage-min  fails if less of a policy's rules and branches is exercised, 0 to 100
+  --coverage-min  fails if the coverage of a policy's rules and branches is lower, 0 to 100
 
 Settings: POLICY_FILE (for test files that name no policy), TOKEN_MAX_LIFETIME_SECONDS.
 Exit code 1 if a test fails or there is none, 78 if a file does not load.

@@ -1,12 +1,12 @@
-// The value of --token: the name of a file that holds a JWT, or - for standard input, so that tokens stay out of shell
-// histories; or, for those who do not mind, the JWT itself.
+// The value of --token: the name of a file with a JWT, or - for standard input, so that tokens stay out of shell
+// histories; or the JWT itself.
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { CommandContext } from './command.ts';
 
 const looksLikeJwt = /^(?:Bearer +)?[\w-]+\.[\w-]*\.[\w-]*$/i;
 
-/** The token without `Bearer` and white space around it, or undefined where the file cannot be read. */
+/** The token without `Bearer` and white space; undefined if the file cannot be read. */
 export async function readToken(
   argument: string,
   context: Pick<CommandContext, 'stdin' | 'cwd'>,

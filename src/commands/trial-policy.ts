@@ -1,5 +1,5 @@
-// The policy for commands that only try it out: they need POLICY_FILE and the bound on its lifetimes, but no API key
-// and no way to verify access tokens.
+// Loads the policy for commands that only evaluate it: they need POLICY_FILE and the bound on lifetimes, but no API key
+// and no issuers.
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { createReader } from '../config/environment.ts';

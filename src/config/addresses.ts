@@ -1,8 +1,8 @@
-// The setting that is the upstream's base URL.
+// DATABRAIN_API_URL.
 import { isLoopback } from '../loopback.ts';
 import type { Reader } from './environment.ts';
 
-/** The upstream's base address, which may carry a path prefix; without a slash at its end. */
+/** The upstream's base URL, which may have a path prefix; without a trailing slash. */
 export function readDatabrainUrl(reader: Reader, insecureHttp: boolean): string {
   const text = reader.text('DATABRAIN_API_URL') ?? '';
   const fail = (problem: string, fix: string): string => {
@@ -18,8 +18,8 @@ export function readDatabrainUrl(reader: Reader, insecureHttp: boolean): string 
   if (url.protocol !== 'https:' && url.protocol !== 'http:') return fail('is not https', 'Use https');
   if (url.protocol === 'http:' && !isLoopback(url) && !insecureHttp) {
     return fail(
-      'is http, which would show the API key to the network',
-      'Use https (or, knowing that, INSECURE_DATABRAIN_HTTP=true)',
+      'is http: the API key would cross the network in clear text',
+      'Use https, or accept the risk with INSECURE_DATABRAIN_HTTP=true',
     );
   }
   const path = url.pathname.replace(/\/+$/, '');

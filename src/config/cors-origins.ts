@@ -1,8 +1,8 @@
-// CORS_ORIGINS: whose pages may call. Exact origins in the form in which browsers send them, those of apps in a web
-// view included, and `https://*.app.example.com` for tenants' subdomains.
+// CORS_ORIGINS: the origins of pages that may call. Exact origins as browsers send them, including those of apps in a
+// web view, and `https://*.app.example.com` for subdomains.
 import type { Reader } from './environment.ts';
 
-/** Schemes that are no origin of an app: they have no host, or any page can have them. */
+/** Schemes that are not an origin of an app: they have no host, or any page can use them. */
 const hostless = /^(?:about|blob|data|file|filesystem|javascript|mailto|view-source|ws|wss|ftp):/;
 /**
  * `capacitor://localhost`, `chrome-extension://<id>`: the origin of a scheme that browsers do not know by themselves.
@@ -15,7 +15,7 @@ const wildcard = /^https:\/\/\*\.(.+)$/;
 const isExactWebOrigin = (text: string): boolean =>
   webOrigin.test(text) && !text.includes('*') && URL.canParse(text) && new URL(text).origin === text;
 
-/** `https://*.app.example.com`: one label before a name of at least two, which no registry gives to everybody. */
+/** `https://*.app.example.com`: one label before a name of at least two labels. */
 function isWildcardOrigin(text: string): boolean {
   const parent = wildcard.exec(text)?.[1];
   return parent !== undefined && /^[^.]+\.[^.]/.test(parent) && isExactWebOrigin(`https://${parent}`);
@@ -23,7 +23,7 @@ function isWildcardOrigin(text: string): boolean {
 
 function problemOf(origin: string): readonly [problem: string, fix: string] | undefined {
   if (origin === '*' || origin === 'null') {
-    return [`holds ${origin}, which is everybody`, 'List the exact origins of your own pages'];
+    return [`has ${origin}, which is every page`, 'List the exact origins of your own pages'];
   }
   if (isExactWebOrigin(origin) || isWildcardOrigin(origin)) return undefined;
   if (!webOrigin.test(origin) && !hostless.test(origin) && appOrigin.test(origin)) return undefined;
@@ -51,5 +51,5 @@ export function readCorsOrigins(reader: Reader): readonly string[] {
   return [...new Set(origins)];
 }
 
-/** Whether an entry stands for the origins of every subdomain. */
+/** Whether an entry matches the origins of all subdomains. */
 export const standsForSubdomains = (origin: string): boolean => wildcard.test(origin);

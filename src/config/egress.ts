@@ -1,4 +1,4 @@
-// The way out: the egress proxy for https and for http, what is reached without it, and that TLS stays checked.
+// The settings of the egress proxy: for https, for http, and the exceptions. TLS verification cannot be disabled.
 import type { EgressProxy, EgressSettings } from '../egress/egress.ts';
 import { unusableEntries } from '../egress/no-proxy.ts';
 import { Secret } from '../secrets/secret.ts';
@@ -6,7 +6,7 @@ import type { Reader } from './environment.ts';
 
 type ProxySetting = 'HTTPS_PROXY' | 'HTTP_PROXY' | 'NO_PROXY';
 
-/** Most programs know these variables in lower case too, and images and clusters set either or both. */
+/** Most programs read these variables in lower case too, and images and clusters set either or both. */
 function textOf(reader: Reader, name: ProxySetting): string | undefined {
   const lower = reader.raw(name.toLowerCase());
   const upper = reader.text(name);
@@ -47,20 +47,20 @@ export function readEgress(reader: Reader): EgressSettings {
   if (unusableEntries(noProxy).length > 0) {
     reader.report(
       'NO_PROXY',
-      'has an entry that is no host, domain, address or CIDR range',
+      'has an entry that is not a host, domain, address or CIDR range',
       'Write hosts like example.com, addresses like 10.0.0.1 and ranges like 10.0.0.0/8, with a port or without, comma-separated',
     );
   }
   return { https: readProxy(reader, 'HTTPS_PROXY'), http: readProxy(reader, 'HTTP_PROXY'), noProxy };
 }
 
-/** Every connection of ours checks certificates all the same; but whoever set this expects that none does. */
+/** The service verifies certificates anyway, but whoever set this variable expects otherwise. */
 export function refuseUncheckedTls(reader: Reader): void {
   const name = 'NODE_TLS_REJECT_UNAUTHORIZED';
   if ((reader.raw(name) ?? '1') === '1') return;
   reader.report(
     name,
-    'would switch off the check of certificates',
+    'would disable the verification of certificates',
     'Remove it; name the CA of a private certificate in NODE_EXTRA_CA_CERTS',
   );
 }

@@ -1,5 +1,5 @@
-// Reads single settings from the environment by the table in settings.ts, strictly: wrong values become problems
-// that name the variable and the fix, and never print the value. Empty means absent.
+// Reads single settings from the environment by the table in settings.ts. A wrong value is a problem with the variable
+// and the fix; the value is never printed. Empty means absent.
 import type { Problem } from '../problem.ts';
 import { originOf, secretText, type SecretOrigin, type SecretSetting } from '../secrets/secret-setting.ts';
 import { settingOf, sourceVariables } from '../secrets/secret-stores.ts';
@@ -69,7 +69,7 @@ export function createReader(
     return items.filter((item) => item !== '');
   }
 
-  /** A value from `NAME` or the file that `NAME_FILE` names; both is a problem, so is an unreadable or empty file. */
+  /** A value from `NAME` or the file of `NAME_FILE`. Both together, and an unreadable or empty file, are problems. */
   function fromFile(name: string): SecretSetting | undefined {
     const inline = raw(name);
     const path = raw(`${name}_FILE`);
@@ -96,15 +96,15 @@ export function createReader(
       return { name, value: new Secret(text), file: { path, content } };
     } catch (error) {
       const problem = error instanceof Error ? error.message : 'cannot be used';
-      return report(`${name}_FILE`, `names a file that ${problem}`, 'Put the value, and nothing else, into the file');
+      return report(`${name}_FILE`, `names a file that ${problem}`, 'The file must hold the value and nothing else');
     }
   }
 
   const isSet = (name: string): boolean => [name, ...sourceVariables(name)].some((source) => raw(source) !== undefined);
 
   /**
-   * A secret from `NAME`, its file or a store; two of them are a problem. Undefined too when it could not be read,
-   * which is reported here, or was when the store was asked.
+   * A secret from `NAME`, its file or a store; two of them are a problem. Also undefined if it could not be read, which
+   * is reported.
    */
   function secret(name: string): SecretSetting | undefined {
     const [first = name, second] = [name, ...sourceVariables(name)].filter((source) => raw(source) !== undefined);

@@ -1,25 +1,23 @@
-// Where the service listens, under which path, and for how long it keeps idle connections.
+// The settings of the listeners: addresses, base path, idle connections.
 import type { Reader } from './environment.ts';
 
 export interface Listeners {
   readonly listen: { readonly host: string; readonly port: number };
   /** Undefined: the admin listener is off. */
   readonly admin?: { readonly host: string; readonly port: number };
-  /**
-   * Host values that the admin listener answers beside loopback names and its own address; ADMIN_HOST is among them.
-   */
+  /** Accepted Host values of the admin listener beside loopback names and its own address; includes ADMIN_HOST. */
   readonly adminHosts: readonly string[];
   /** Whether the admin listener has the policy playground. */
   readonly hasPlayground: boolean;
-  /** Stands before every public path; empty, or begins with a slash and does not end in one. */
+  /** The prefix of every public path: empty, or with a leading and no trailing slash. */
   readonly basePath: string;
   readonly keepAliveTimeoutSeconds: number;
 }
 
-/** Segments of characters that need no escape (RFC 3986 §2.3), so that there is one spelling only. */
+/** Only unreserved characters (RFC 3986 §2.3), so that there is only one spelling. */
 const basePath = /^(?:\/(?!\.{1,2}(?:\/|$))[A-Za-z0-9._~-]+)+$/;
 
-/** A name or an address as a Host has it, perhaps with a port. */
+/** A name or an address in the notation of Host, with an optional port. */
 const hostValue = /^(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::\d{1,5})?$/;
 
 function readBasePath(reader: Reader): string {
@@ -52,7 +50,7 @@ export function readListeners(reader: Reader): Listeners {
   const listen = { host: reader.text('HOST') ?? '', port: reader.integer('PORT', 0, 65_535) ?? 0 };
   const admin = { host: reader.text('ADMIN_HOST') ?? '', port: reader.integer('ADMIN_PORT', 0, 65_535) ?? 0 };
   if (admin.port !== 0 && admin.port === listen.port) {
-    reader.report('ADMIN_PORT', 'is the public PORT too', 'Use another port; the admin listener must never be public');
+    reader.report('ADMIN_PORT', 'is the same as PORT', 'Use another port; the admin listener must never be public');
   }
   return {
     listen,

@@ -1,5 +1,5 @@
-// The environment in, one frozen Config out, or every problem at once. Pure but for reading the files it names.
-// The policy is not read here: policy/ does that, with the limits found here.
+// Loads all settings from the environment: returns a frozen Config or reports all problems at once. Reads the files
+// that settings name, but not the policy.
 import type { EgressSettings } from '../egress/egress.ts';
 import { ConfigurationError, type Problem } from '../problem.ts';
 import { parseRedisUrl, type RedisAddress } from '../redis/redis-address.ts';
@@ -58,9 +58,9 @@ export interface Config extends Issuers, Listeners {
   /** Undefined: tracing is off. */
   readonly tracing?: TracingConfig;
   readonly shutdown: { readonly drainSeconds: number; readonly graceSeconds: number };
-  /** Names of the settings in force that lower the guard. */
+  /** Names of the enabled insecure settings. */
   readonly insecure: readonly string[];
-  /** What is allowed but should be known: logged at start, and an error for `check --strict`. */
+  /** Warnings: logged at the start, and errors for `check --strict`. */
   readonly warnings: readonly Problem[];
 }
 
@@ -74,7 +74,7 @@ const day = 86_400;
 /** RFC 9110 §5.6.2 token characters, as RFC 6265 asks of cookie names. */
 const cookieName = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,128}$/;
 
-/** Headers that already mean something else here, or to whatever stands between. */
+/** Headers with another meaning for this service or for proxies. */
 const takenHeaders =
   /^(authorization|cookie|host|origin|connection|content-.*|accept.*|expect|forwarded|via|x-forwarded-.*|x-request-id|sec-.*|access-control-.*|proxy-.*|transfer-encoding|te|trailer|upgrade|date)$/;
 
@@ -86,7 +86,7 @@ function readHeaderName(reader: Reader): string | undefined {
   if (!takenHeaders.test(name)) return name;
   return reader.report(
     'JWT_HEADER_NAME',
-    'is a header with a meaning of its own',
+    'is a header with another meaning',
     'Name the header in which your gateway sends the JWT; for Authorization set nothing',
   );
 }
@@ -138,7 +138,7 @@ function readDatabrain(reader: Reader): Config['databrain'] {
     reader.report(
       'DATABRAIN_DEADLINE_MS',
       'is shorter than DATABRAIN_TIMEOUT_MS',
-      'Give all attempts together at least the time of one',
+      'The deadline of all attempts must be at least the time of one',
     );
   }
   const maxRetries = reader.integer('DATABRAIN_MAX_RETRIES', 0, 5) ?? 0;
@@ -170,11 +170,11 @@ function readRedis(reader: Reader): RedisAddress | undefined {
   }
 }
 
-/** The API key opens Databrain to us, the JWT secret opens us to users: who holds one must not hold the other. */
+/** The API key and the JWT secret must differ: whoever holds one must not hold the other. */
 const isSigningSecret = (value: Secret, issuers: readonly IssuerConfig[]): boolean =>
   issuers.some(({ keys }) => keys.kind === 'secret' && keys.configured.some((key) => isSecretOf(key, value)));
 
-/** What settings do together that none of them says. */
+/** Warnings about combinations of settings. */
 function readWarnings(corsOrigins: readonly string[], cookieName: string | undefined): readonly Problem[] {
   if (cookieName === undefined || !corsOrigins.some(standsForSubdomains)) return [];
   return [
@@ -199,7 +199,7 @@ export function loadConfig(env: Environment, readFile: ReadFile, stored: StoredS
   const redis = readRedis(reader);
   for (const { name, value } of apiKeys) {
     if (!isSigningSecret(value, issuers.issuers)) continue;
-    reader.report(name, 'is the same as the JWT secret', 'Use a secret of its own for signing access tokens');
+    reader.report(name, 'is the same as the JWT secret', 'Use a separate secret for signing access tokens');
   }
   refuseUncheckedTls(reader);
   const policyShadowFile = reader.text('POLICY_SHADOW_FILE');
@@ -240,7 +240,7 @@ export function loadConfig(env: Environment, readFile: ReadFile, stored: StoredS
     ],
     warnings: readWarnings(corsOrigins, cookieName ?? headerName),
   };
-  // What else is wrong with a variable whose value can never be right follows from that.
+  // Other problems of a variable with an unusable value are consequences.
   const unusable = unusableValues(env);
   const followUps = new Set(unusable.map(({ location }) => location));
   const isFirst = ({ location, problem }: Problem, index: number): boolean =>

@@ -1,4 +1,4 @@
-// Everything the service starts from: settings and policy files, with every problem of all of them at once.
+// Loads everything that the service needs to start: settings and policy files. Reports all problems at once.
 import { loadPolicy } from '../policy/compile/load-policy.ts';
 import type { Policy } from '../policy/policy.ts';
 import { ConfigurationError, type Problem } from '../problem.ts';
@@ -7,7 +7,7 @@ import { loadConfig, type Config } from './load-config.ts';
 import { noStoredSecrets } from './stored-secrets.ts';
 import { requirePolicyTests } from './policy-tests.ts';
 
-/** A file as it was read, and what it was compiled to. */
+/** The content of a file and the policy compiled from it. */
 export interface LoadedPolicy {
   readonly path: string;
   readonly content: Buffer;
@@ -20,7 +20,7 @@ export interface Configuration {
   readonly shadow?: LoadedPolicy;
 }
 
-/** Runs a step and keeps its problems instead of throwing them. */
+/** Runs a step and collects its problems instead of throwing. */
 function collect<T>(problems: Problem[], step: () => T): T | undefined {
   try {
     return step();
@@ -31,7 +31,7 @@ function collect<T>(problems: Problem[], step: () => T): T | undefined {
   }
 }
 
-/** `setting`: which setting names the file; undefined if no setting does. */
+/** `setting`: the setting that names the file, if any. */
 function readPolicyFile(setting: string | undefined, path: string, readFile: ReadFile): Buffer {
   try {
     return readFile(path);
@@ -59,7 +59,8 @@ export function loadConfiguration(
   const problems: Problem[] = [];
   const config = collect(problems, () => loadConfig(env, readFile, stored));
 
-  // The policy is checked even when a setting is wrong, with that setting's default, so that nothing is told late.
+  // Check the policy even if a setting is wrong, with the default of that setting, so that all problems are reported at
+  // once.
   const reader = createReader(env, readFile, []);
   const maxLifetimeSeconds =
     config?.maxLifetimeSeconds ?? reader.integer('TOKEN_MAX_LIFETIME_SECONDS', 1, 31_536_000) ?? 86_400;

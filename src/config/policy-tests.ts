@@ -1,4 +1,4 @@
-// POLICY_TEST_FILES: policy tests that stand between a policy file and its use, at start and at every reload.
+// POLICY_TEST_FILES: policy tests that must pass before a policy is applied, at the start and at every reload.
 import { loadPolicyTests } from '../policy/trial/policy-test-document.ts';
 import { runPolicyTests } from '../policy/trial/policy-test-run.ts';
 import type { Policy } from '../policy/policy.ts';

@@ -1,4 +1,4 @@
-// JWT_*: whose access tokens count and by which keys, from the single-issuer variables or the issuers file.
+// Reads the JWT_* settings: the issuers and their keys, from the single-issuer variables or the issuers file.
 import { loadIssuersFile, type IssuerKeyFile } from '../authn/issuers-file.ts';
 import { parseIssuer, type IssuerConfig, type RawKeySource } from '../authn/issuer.ts';
 import type { SecretSetting } from '../secrets/secret-setting.ts';
@@ -8,11 +8,11 @@ import type { ReadFile, Reader } from './environment.ts';
 
 export interface Issuers {
   readonly issuers: readonly IssuerConfig[];
-  /** Keys that were read from files or stores, and may change there. */
+  /** Keys from files or stores, which may change. */
   readonly issuerKeyFiles: readonly IssuerKeyFile[];
-  /** Settings of single issuers that lower the guard, for the warning at the start. */
+  /** Insecure settings of single issuers, for the warning at the start. */
   readonly insecure: readonly string[];
-  /** JWT_ISSUERS_FILE as it was read. */
+  /** The content of JWT_ISSUERS_FILE. */
   readonly issuersFile?: { readonly path: string; readonly content: Buffer };
 }
 
@@ -63,13 +63,13 @@ function readKeySource(reader: Reader): { key: RawKeySource; location: string; s
   }
   const [location = 'JWT_ISSUER', other] = sources;
   if (other !== undefined) {
-    return reader.report(other, `is set, and ${location} too`, 'Keep exactly one source of keys');
+    return reader.report(other, `is set together with ${location}`, 'Keep exactly one source of keys');
   }
   if (secret !== undefined) return { key: { kind: 'secret', text: secret.value, encoding }, location, setting: secret };
   if (publicKey !== undefined) {
     return { key: { kind: 'publicKey', text: publicKey.value.reveal() }, location, setting: publicKey };
   }
-  // Set, but not readable, which is reported.
+  // Set but unreadable, which is reported already.
   if (location === 'JWT_SECRET' || location === 'JWT_PUBLIC_KEY') return undefined;
   return { key: url === undefined ? { kind: 'discovery' } : { kind: 'jwksUrl', url }, location };
 }
@@ -80,12 +80,12 @@ function readSingleIssuer(reader: Reader, shared: SharedJwtSettings): Issuers {
   const algorithms = reader.list('JWT_ALGORITHMS');
   if (iss === undefined) reader.report('JWT_ISSUER', 'is not set', 'Set it to the exact iss of your access tokens');
   if (audience === undefined) {
-    reader.report('JWT_AUDIENCE', 'is not set', 'Set it to the aud that your access tokens carry for this service');
+    reader.report('JWT_AUDIENCE', 'is not set', 'Set it to the aud of your access tokens for this service');
   }
   const before = reader.problems.length;
   const source = readKeySource(reader);
   if (source === undefined || reader.problems.length > before) return noIssuers;
-  // Placeholders let the rest be checked when iss or aud is missing, which is reported above.
+  // Use placeholders for a missing iss or aud, which is reported above, so that the rest is checked too.
   const parsed = parseIssuer({
     ...shared,
     location: {

@@ -1,6 +1,6 @@
-// Where traces go and which requests are traced, from OpenTelemetry's own variables (its "Environment Variable
-// Specification" and "OTLP Exporter Configuration"). Tracing is off unless an exporter is set. Values that the
-// specification tells a library to ignore with a warning stop the start here, like those of every other setting.
+// Reads the tracing settings from OpenTelemetry's variables ("Environment Variable Specification" and "OTLP Exporter
+// Configuration"). Tracing is disabled unless an exporter is set. Invalid values stop the start, although the
+// specification tells libraries to ignore them.
 import { Secret } from '../secrets/secret.ts';
 import type { Reader } from './environment.ts';
 
@@ -10,12 +10,12 @@ export interface TracingConfig {
   readonly headers: Readonly<Record<string, Secret>>;
   /** For one export. */
   readonly timeoutMs: number;
-  /** PEM; without it, the authorities that Node trusts. */
+  /** PEM; by default the CA certificates of Node. */
   readonly ca?: Buffer;
   readonly sampler: {
     readonly kind: 'always_on' | 'always_off' | 'traceidratio';
     readonly ratio: number;
-    /** Whether a trusted caller's decision counts. */
+    /** Whether the sampling decision of a trusted caller is used. */
     readonly parentBased: boolean;
   };
   readonly serviceName: string;
@@ -83,7 +83,7 @@ function readHeaders(reader: Reader): Readonly<Record<string, Secret>> {
   for (const name of ['OTEL_EXPORTER_OTLP_HEADERS', 'OTEL_EXPORTER_OTLP_TRACES_HEADERS']) {
     for (const [key, value] of pairs(reader, name, reader.fromFile(name)?.value.reveal() ?? '')) {
       if (headerName.test(key) && headerValue.test(value)) headers[key.toLowerCase()] = new Secret(value);
-      else reader.report(name, 'holds a header that cannot be sent', 'Check names and values of the headers');
+      else reader.report(name, 'has an invalid header', 'Check names and values of the headers');
     }
   }
   return headers;
@@ -122,7 +122,7 @@ function refuseOtherProtocols(reader: Reader): void {
   const protocol = reader.raw(name) ?? 'http/json';
   if (protocol === 'http/json') return;
   const fix = 'Set OTEL_EXPORTER_OTLP_TRACES_PROTOCOL=http/json and an endpoint for HTTP, mostly port 4318';
-  reader.report(name, 'is a protocol that is not supported', fix);
+  reader.report(name, 'is an unsupported protocol', fix);
 }
 
 /** Undefined: tracing is off. Problems are reported to the reader. */
@@ -133,7 +133,7 @@ export function readTracing(reader: Reader, readFile: (path: string) => Buffer):
   if (raw('OTEL_SDK_DISABLED')?.toLowerCase() === 'true' || exporter === 'none') return undefined;
   if (exporter === undefined && endpoint === undefined) return undefined;
   if (exporter !== undefined && exporter !== 'otlp') {
-    return report('OTEL_TRACES_EXPORTER', 'is an exporter that is not supported', 'Set otlp, or none');
+    return report('OTEL_TRACES_EXPORTER', 'is an unsupported exporter', 'Set otlp, or none');
   }
   refuseOtherProtocols(reader);
   const compression = raw('OTEL_EXPORTER_OTLP_TRACES_COMPRESSION') ?? raw('OTEL_EXPORTER_OTLP_COMPRESSION') ?? 'none';

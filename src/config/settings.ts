@@ -3,7 +3,7 @@
 
 export interface Setting {
   readonly name: string;
-  /** Used when the variable is absent or empty. Nothing that widens access has one. */
+  /** Used if the variable is absent or empty. No setting that widens access has a default. */
   readonly default?: string;
   /**
    * A secret: `X_FILE` is accepted too, a file that holds the value, and unless this is `only` so are `X_VAULT` and the
@@ -182,7 +182,7 @@ export const settings = [
 
 export type SettingName = (typeof settings)[number]['name'];
 
-/** A variable with one of these prefixes that is not in the table stops the start: it is most likely misspelt. */
+/** An unknown variable with one of these prefixes stops the start, because it is probably misspelt. */
 export const ownPrefixes = [
   'JWT_',
   'DATABRAIN_',
@@ -201,5 +201,5 @@ export const namedApiKey = /^DATABRAIN_API_KEY_([A-Z0-9][A-Z0-9_]*)$/;
 
 const byName: ReadonlyMap<string, Setting> = new Map(settings.map((setting) => [setting.name, setting]));
 
-/** Whether `X_FILE`, `X_VAULT` and the variables of the other stores stand for this setting. */
+/** Whether the setting can be read from `X_FILE`, `X_VAULT` and the variables of other stores. */
 export const isSecretSetting = (name: string): boolean => byName.get(name)?.fromFile === true || namedApiKey.test(name);

@@ -1,6 +1,6 @@
-// Secrets that are in a store when the service starts. They are read before the settings are, so that these stay a pure
-// function of what was read. A store that is away is waited for, for a bounded time; what asking again cannot change
-// (a wrong path, a missing permission) is a problem at once.
+// Reads secrets from stores at the start, before the settings, so that loading the settings stays pure. Waits for an
+// unavailable store for a bounded time; an error that a retry cannot fix (a wrong path, a missing permission) is a
+// problem at once.
 import type { Clock } from '../clock.ts';
 import { createEgress } from '../egress/egress.ts';
 import type { ReadFileAsync } from '../file-reader.ts';
@@ -16,9 +16,9 @@ export interface StoredSecrets {
   /** The secret of a setting, such as `DATABRAIN_API_KEY`, if it is in a store and could be read. */
   readonly get: (name: string) => SecretSetting | undefined;
   readonly problems: readonly Problem[];
-  /** Whether starting again later may help: nothing is wrong but that a store is away. */
+  /** Whether a restart may succeed, because the only problem is an unavailable store. */
   readonly isTemporary: boolean;
-  /** Hands on what the stores have to say from now on. */
+  /** Passes on the events of the stores from now on. */
   readonly onEvent: (listener: (event: StoreEvent) => void) => void;
   readonly close: () => Promise<void>;
 }
@@ -39,7 +39,7 @@ interface ReadOptions {
   readonly readFileAsync: ReadFileAsync;
   /** Settings to read; all of them without it. */
   readonly names?: readonly string[];
-  /** Called once for each secret whose store is away. */
+  /** Called once for each secret whose store is unavailable. */
   readonly onWait: (problem: Problem) => void;
 }
 
@@ -54,7 +54,7 @@ const longestPauseMs = 4_000;
 
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
-/** Reads of one file that several ask for at the same time are one. */
+/** Concurrent reads of one file share one read. */
 function shared(readFile: ReadFileAsync): ReadFileAsync {
   const running = new Map<string, Promise<Buffer>>();
   return (path) => {
@@ -75,7 +75,7 @@ function namedSecrets(env: Environment): readonly Named[] {
   });
 }
 
-/** Asks until there is an answer that waiting does not change, or the time is up. */
+/** Retries while the store is unavailable, until the time limit. */
 async function readPatiently(
   read: () => Promise<SecretRead>,
   waitMs: number,
@@ -92,7 +92,7 @@ async function readPatiently(
   }
 }
 
-/** Reads every secret that the environment places in a store. Never throws. */
+/** Reads every secret that is in a store. Never throws. */
 export async function readStoredSecrets(
   env: Environment,
   readFile: ReadFile,

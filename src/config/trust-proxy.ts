@@ -1,5 +1,5 @@
-// TRUST_PROXY: whose X-Forwarded-* headers are believed. Named proxies only; a range that is, or stands for, a good
-// part of the internet would let every client choose its own address and so escape the address limit.
+// TRUST_PROXY: the proxies whose X-Forwarded-* headers are trusted. A range that includes a large part of the internet
+// is refused: it would let clients choose their own address and bypass the address limit.
 import ipaddr from 'ipaddr.js';
 import { isIP } from 'node:net';
 import type { Reader } from './environment.ts';
@@ -41,7 +41,7 @@ function problemOf(entry: string): string | undefined {
   return isPart && (isPrivate || length >= shortest.ipv6) ? undefined : tooWide;
 }
 
-/** The trusted addresses and CIDRs; an empty list trusts nobody. */
+/** The trusted addresses and CIDRs. An empty list trusts no proxy. */
 export function readTrustProxy(reader: Reader): readonly string[] {
   const entries = reader.list('TRUST_PROXY') ?? [];
   for (const entry of entries) {

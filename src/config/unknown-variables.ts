@@ -1,12 +1,12 @@
-// Misspelt settings stop the start: a variable that has one of our prefixes, or that is nearly a setting's name, and is
-// none. Ignored, it would leave the default in force.
+// Refuses misspelt settings: unknown variables with one of our prefixes or a name similar to a setting. If they were
+// ignored, the default would be used.
 import { closest } from '../closest.ts';
 import type { Problem } from '../problem.ts';
 import { settingOf, sourceVariables } from '../secrets/secret-stores.ts';
 import type { Environment } from './environment.ts';
 import { namedApiKey, ownPrefixes, settings, type Setting } from './settings.ts';
 
-/** Shorter names are near to too much else: HOST and PORT are one letter from words of other programs. */
+/** Shorter names are similar to too many others: HOST and PORT are one letter from variables of other programs. */
 const shortestNearName = 8;
 /** Variables of other programs that look like ours: proxies of curl, npm's own settings, Kubernetes service links. */
 const foreign =
@@ -15,9 +15,7 @@ const units = /_(SECONDS|MS|FILE|PERCENT|MAX)$/;
 
 const lowered = (name: string): string => name.toLowerCase().replaceAll('_', '');
 
-/**
- * Edits that a hand makes: one for every four characters, so that REDIS_URI is near to REDIS_URL and REDIS_HOST is not.
- */
+/** One edit per four characters: REDIS_URI is similar to REDIS_URL, but REDIS_HOST is not. */
 function nearMiss(variable: string, known: ReadonlySet<string>): string | undefined {
   if (variable.length < shortestNearName || foreign.test(variable)) return undefined;
   for (const name of known) {
@@ -47,7 +45,7 @@ function problemOf(variable: string, known: ReadonlySet<string>): Problem | unde
       ? undefined
       : {
           location: variable,
-          problem: `is not a setting of this program, but nearly ${near}`,
+          problem: `is not a setting of this program, but similar to ${near}`,
           fix: `Write ${near}, or unset ${variable} for this program`,
         };
   }

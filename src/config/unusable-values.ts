@@ -1,5 +1,5 @@
-// Variables of ours whose value can never work, whatever the setting. Values from files and stores are looked at where
-// they are read.
+// Refuses values of our variables that cannot work for any setting. Values from files and stores are checked where they
+// are read.
 
 import type { Problem } from '../problem.ts';
 import { settingOf } from '../secrets/secret-stores.ts';

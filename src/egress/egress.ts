@@ -1,5 +1,5 @@
-// How this service reaches others: directly, or through the egress proxy of HTTPS_PROXY and HTTP_PROXY. The one place
-// that decides it, for Databrain, issuers and secret stores. TLS is always verified, and HTTP/2 is never spoken.
+// Connects to other services (Databrain, issuers, secret stores), directly or through the egress proxy of HTTPS_PROXY
+// and HTTP_PROXY. TLS is always verified, and HTTP/2 is never used.
 import { createSecureContext } from 'node:tls';
 import { Agent, buildConnector, Pool, type Dispatcher } from 'undici';
 import type { Secret } from '../secrets/secret.ts';
@@ -19,22 +19,22 @@ export interface EgressSettings {
   readonly https: EgressProxy | undefined;
   /** For http addresses. */
   readonly http: EgressProxy | undefined;
-  /** NO_PROXY as it was written. */
+  /** The value of NO_PROXY. */
   readonly noProxy: string;
 }
 
 export interface RouteOptions {
-  /** Bounds connecting, TLS and the proxy's answer included. */
+  /** Time limit for connecting, including TLS and the proxy's response. */
   readonly connectTimeoutMs: number;
-  /** Certificates to trust instead of Node's, for the target. */
+  /** Trusted certificates for the target, instead of Node's. */
   readonly ca?: string | Buffer | undefined;
 }
 
 /** How undici's Client reaches an address. */
 export interface Route {
-  /** Whom the Client connects to: the target, or the proxy. */
+  /** The host that the Client connects to: the target, or the proxy. */
   readonly origin: string;
-  /** What stands before a path of the target in the request line. */
+  /** The prefix of the path in the request line. */
   readonly pathPrefix: string;
   /** Headers that every request carries. */
   readonly headers: Readonly<Record<string, string>>;
@@ -44,8 +44,7 @@ export interface Route {
 export interface Egress {
   readonly routeTo: (target: URL, options: RouteOptions) => Route;
   /**
-   * A dispatcher for requests to any address, for what is fetched now and then. Requests give their headers as an
-   * object.
+   * A dispatcher for occasional requests to any address. Requests pass their headers as an object.
    */
   readonly createAgent: (options: RouteOptions) => Dispatcher;
 }
@@ -64,7 +63,7 @@ export function createEgress({ https, http, noProxy }: EgressSettings): Egress {
       const connect = createTunnel(proxy, { timeoutMs: timeout, toProxy, toTarget });
       return { origin: target.origin, pathPrefix: '', headers: {}, connect };
     }
-    // The absolute form of RFC 9112 §3.2.2: proxies allow CONNECT to the ports of https only.
+    // The absolute form of RFC 9112 §3.2.2: proxies only allow CONNECT to the ports of https.
     const { authorization } = proxy;
     return {
       origin: proxy.origin,
@@ -91,9 +90,7 @@ export function createEgress({ https, http, noProxy }: EgressSettings): Egress {
   return { routeTo, createAgent };
 }
 
-/**
- * Connects to one host. What is the same for all connections (certificates, addresses) is made once, at the first one.
- */
+/** Connects to one host. Certificates and addresses are shared by all connections. */
 function createConnector(timeout: number, ca?: RouteOptions['ca']): buildConnector.connector {
   const lookup = createSharedLookup();
   const plain = buildConnector({ timeout, lookup });
@@ -111,7 +108,7 @@ function createConnector(timeout: number, ca?: RouteOptions['ca']): buildConnect
   };
 }
 
-/** Sends each request to the proxy, which is told the whole address. */
+/** Sends each request to the proxy, with the absolute URL. */
 const inAbsoluteForm =
   ({ origin, pathPrefix, headers }: Route): Dispatcher.DispatcherComposeInterceptor =>
   (dispatch) =>

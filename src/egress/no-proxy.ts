@@ -1,6 +1,6 @@
-// Which addresses are reached without the egress proxy: the list of NO_PROXY, with the meaning that curl, Go and most
-// other programs give it. Entries are hosts (a domain stands for its subdomains too), addresses, CIDR ranges or `*`,
-// each with a port or without.
+// Parses NO_PROXY, the addresses that are reached without the egress proxy, with the same meaning as in curl, Go and
+// most other programs. Entries are hosts (including their subdomains), addresses, CIDR ranges or `*`, with or without a
+// port.
 import { BlockList, isIP } from 'node:net';
 
 /** Whether this address is reached without the proxy. */
@@ -60,13 +60,13 @@ function parseEntry(text: string): Entry | undefined {
   return matches && { port: withPort?.[2], matches };
 }
 
-/** Entries of NO_PROXY, comma- or space-separated, that are none of the known forms. */
+/** Invalid entries of NO_PROXY, which is separated by commas or spaces. */
 export const unusableEntries = (noProxy: string): readonly string[] =>
   entriesOf(noProxy).filter((text) => parseEntry(text) === undefined);
 
 const entriesOf = (noProxy: string): readonly string[] => noProxy.split(/[\s,]+/).filter((text) => text !== '');
 
-/** Ignores entries of no known form: the settings refuse them. */
+/** Ignores invalid entries: the settings refuse them. */
 export function createBypass(noProxy: string): Bypass {
   const entries = entriesOf(noProxy).flatMap((text) => parseEntry(text) ?? []);
   return (url) =>

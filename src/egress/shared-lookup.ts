@@ -1,16 +1,15 @@
-// Looks up the addresses of one host once for all connections that are opened at about the same time. Each look-up
-// takes one of Node's four worker threads, which read files too: a burst of connections would make everything wait for
-// them.
+// Shares the DNS look-up of one host between connections that are opened at about the same time. Each look-up uses one
+// of Node's four worker threads, which read files too, so a burst of connections would block everything else.
 import { lookup as lookupHost, type LookupAddress } from 'node:dns';
 import type { LookupFunction } from 'node:net';
 
-/** Long enough for a burst, and far shorter than what any resolver remembers. */
+/** Long enough for a burst, and much shorter than the caches of resolvers. */
 const sharedForMs = 1000;
 
 type Answer = (error: NodeJS.ErrnoException | null, addresses: LookupAddress[]) => void;
 
 /**
- * A `lookup` for the connections to one host. A failure is shared by those who wait for it, and not remembered.
+ * A `lookup` for the connections to one host. A failure goes to all waiting connections and is not remembered.
  * @param now monotonic milliseconds
  */
 export function createSharedLookup(

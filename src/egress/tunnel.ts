@@ -1,20 +1,20 @@
-// A connection to an https address through an egress proxy: CONNECT (RFC 9110 §9.3.6), then TLS with the target itself.
-// The proxy sees the target's name and port, and nothing of what is said.
+// Connects to an https address through an egress proxy: CONNECT (RFC 9110 §9.3.6), then TLS with the target. The proxy
+// sees only the target's name and port.
 import { buildConnector, Client, errors } from 'undici';
 import type { EgressProxy } from './egress.ts';
 
 interface TunnelOptions {
-  /** Bounds the whole way: the connection to the proxy, its answer, and TLS. */
+  /** Time limit for everything: the connection to the proxy, its response, and TLS. */
   readonly timeoutMs: number;
-  /** To the proxy. */
+  /** The connection to the proxy. */
   readonly toProxy: buildConnector.connector;
-  /** Over a socket that leads to the target: TLS. */
+  /** TLS over a socket to the target. */
   readonly toTarget: buildConnector.connector;
 }
 
 /**
- * An error for the log. Its code says that it was the proxy. It must not have a code of undici's own, as for some of
- * those undici would connect again without end.
+ * An error whose code names the proxy. It must not be one of undici's codes: for some of them undici would reconnect
+ * without end.
  */
 function proxyError(error: unknown): Error {
   if (error instanceof errors.ConnectTimeoutError) return error;
@@ -51,7 +51,7 @@ export function createTunnel(proxy: EgressProxy, options: TunnelOptions): buildC
     };
     client.connect({ path: authority, headers }).then(
       ({ statusCode, socket }) => {
-        // Whatever happens to it is told by the TLS connection on top.
+        // The TLS connection reports its errors.
         socket.on('error', () => undefined);
         if (settled || statusCode < 200 || statusCode > 299) {
           socket.destroy();

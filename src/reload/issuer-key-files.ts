@@ -1,5 +1,5 @@
-// Keys of issuers in files and stores, watched: a changed JWT_SECRET_FILE or JWT_PUBLIC_KEY_VAULT is taken into use, a
-// bad one is not. JWT_ISSUERS_FILE itself is read at the start only; a change of it is logged as having no effect yet.
+// Watches the issuers' keys in files and stores: a changed JWT_SECRET_FILE or JWT_PUBLIC_KEY_VAULT is applied, a bad
+// one is refused. JWT_ISSUERS_FILE itself is only read at the start; a change is logged.
 import type { Authenticator } from '../authn/authenticate.ts';
 import type { IssuerKeyFile } from '../authn/issuers-file.ts';
 import type { VerificationKey } from '../authn/keys/verification-key.ts';
@@ -10,7 +10,7 @@ interface IssuerKeyFilesOptions {
   readonly keyFiles: readonly IssuerKeyFile[];
   readonly issuersFile: { readonly path: string; readonly content: Buffer } | undefined;
   readonly replaceKeys: Authenticator['replaceKeys'];
-  /** Refuses new keys of which one is something else already, by throwing. */
+  /** Throws if one of the new keys is already used for something else. */
   readonly accept: (next: readonly VerificationKey[]) => void;
   readonly watch: SecretWatch;
 }
@@ -23,7 +23,7 @@ function watchIssuersFile({ issuersFile, watch }: IssuerKeyFilesOptions): readon
     initial: issuersFile.content,
     intervalMs: watch.fileIntervalMs,
     accept: () => {
-      throw new Error('has changed; restart the service to take it into use (key files that it names need no restart)');
+      throw new Error('has changed; restart the service to apply it (key files that it names need no restart)');
     },
     onOutcome: (outcome) => watch.onReload('JWT_ISSUERS_FILE', outcome),
   });

@@ -1,5 +1,5 @@
-// The policy in use and its shadow, each reloaded when its file changes: checked, tested, then swapped at once, or
-// the old one stays. A request asks current() once and so sees one policy from start to end.
+// The policy in use and its shadow. A changed file is checked, tested and then applied at once; if it is refused, the
+// old policy stays in use. A request calls current() once, so it uses one policy from start to end.
 import { hash } from 'node:crypto';
 import type { Logger } from 'pino';
 import type { Principal } from '../authn/principal.ts';
@@ -28,7 +28,9 @@ interface PoliciesOptions {
 
 export interface Policies {
   readonly current: () => Policy;
-  /** What the shadow policy would have decided, compared and counted. Never throws. Only if one is configured. */
+  /**
+   * Compares a decision with that of the shadow policy and counts the result. Never throws. Only if one is configured.
+   */
   readonly compareWithShadow?: (principal: Principal, dataApp: string | undefined, decision: Decision) => void;
   readonly reload: () => Promise<void>;
   readonly close: () => void;
@@ -39,7 +41,7 @@ interface WatchedPolicy {
   readonly file: WatchedFile;
 }
 
-/** Test files as they are now: their content, or why they cannot be read. */
+/** The current content of the test files, or the error of reading them. */
 async function readAll(
   paths: readonly string[],
   readFile: ReadFileAsync,
@@ -57,7 +59,7 @@ async function readAll(
 const fingerprint = (files: ReadonlyMap<string, Buffer | Error>): string =>
   [...files.values()].map((file) => (Buffer.isBuffer(file) ? hash('sha256', file) : file.message)).join(' ');
 
-/** Keeps each policy before it is used. One that cannot be kept is refused, and tried again at every poll. */
+/** Archives each policy before it is used. If that fails, the policy is refused, and retried at every poll. */
 function createArchiving(folder: string, options: Pick<PoliciesOptions, 'clock' | 'logger'>) {
   const { clock, logger } = options;
   const archive: PolicyArchive = createPolicyArchive({ folder, now: clock.now });
@@ -73,7 +75,7 @@ function createArchiving(folder: string, options: Pick<PoliciesOptions, 'clock' 
         throw new ConfigurationError([archiveProblem(error)]);
       }
     },
-    /** Changes with every failure, so that the same policy is looked at again. */
+    /** Changes with every failure, so that the same policy is tried again. */
     state: (): string => `${failures} failures`,
   };
 }
@@ -96,7 +98,7 @@ export function createPolicies(options: PoliciesOptions): Policies {
       readFile,
       initial: loaded.content,
       intervalMs: pollIntervalMs,
-      // Its tests are files of their own and may come later.
+      // The tests are separate files and may change later.
       dependsOn: async () => `${fingerprint(await readAll(testFiles, readFile))} ${archiveOf?.state() ?? ''}`,
       accept: async (content) => {
         const tests = await readAll(testFiles, readFile);
@@ -124,7 +126,8 @@ export function createPolicies(options: PoliciesOptions): Policies {
     metrics.policyInfo.reset();
     metrics.policyInfo.set({ revision: policy.revision }, 1);
     metrics.policyLastSuccess.set(clock.now() / 1000);
-    for (const { location, problem } of policy.lint) logger.warn({ location, problem }, 'the policy has a weak spot');
+    for (const { location, problem } of policy.lint)
+      logger.warn({ location, problem }, 'the policy has a lint warning');
   };
 
   const main = watch(configuration.policy, config.policyTestFiles, archiving, (policy, outcome) => {
@@ -132,7 +135,7 @@ export function createPolicies(options: PoliciesOptions): Policies {
     if (outcome.kind === 'failed') {
       logger.error(
         { problem: outcome.problem, policyRevision: policy.revision },
-        'the changed policy was refused; the old one stays',
+        'the changed policy was refused; the old one stays in use',
       );
       return;
     }
@@ -147,7 +150,11 @@ export function createPolicies(options: PoliciesOptions): Policies {
       : watch(configuration.shadow, [], undefined, (policy, outcome) => {
           if (outcome.kind === 'changed')
             logger.info({ shadowRevision: policy.revision }, 'the shadow policy was reloaded');
-          else logger.warn({ problem: outcome.problem }, 'the changed shadow policy was refused; the old one stays');
+          else
+            logger.warn(
+              { problem: outcome.problem },
+              'the changed shadow policy was refused; the old one stays in use',
+            );
         });
 
   const compareWithShadow = (principal: Principal, dataApp: string | undefined, decision: Decision): void => {
@@ -157,7 +164,10 @@ export function createPolicies(options: PoliciesOptions): Policies {
       const differences = compareShadow(decision, shadowDecision);
       metrics.shadowDecisions.inc({ result: differences.length === 0 ? 'same' : 'different' });
       if (differences.length > 0) {
-        logger.info({ differences, shadowRevision: shadow.current().revision }, 'the shadow policy decides otherwise');
+        logger.info(
+          { differences, shadowRevision: shadow.current().revision },
+          'the shadow policy decides differently',
+        );
       }
     } catch (error) {
       metrics.shadowDecisions.inc({ result: 'failed' });

@@ -1,6 +1,5 @@
-// Keeps every policy that is taken into use, under the SHA-256 of its text, so that the policyRevision of an audit line
-// leads to the policy that decided. Bounded in number, size and time. Does not keep shadow policies, and decides
-// nothing.
+// Archives every applied policy under the SHA-256 of its text, so that the policyRevision of an audit line identifies
+// the policy that decided. Bounded in number, size and time. Shadow policies are not archived.
 import { hash, randomUUID } from 'node:crypto';
 import { open, readdir, readFile, rename, stat, unlink, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -8,8 +7,8 @@ import type { Problem } from '../problem.ts';
 
 export interface PolicyArchive {
   /**
-   * Keeps the text of a policy before it is used, unless it is there already. Resolves to the number of policies that
-   * were removed for it. Rejects with an Error whose `code` says why; then the policy must not be used.
+   * Archives the text of a policy before it is used, unless it is archived already. Resolves to the number of removed
+   * policies. Rejects with an Error with a `code`; then the policy must not be used.
    */
   readonly keep: (text: string) => Promise<number>;
   /** Writes and removes a file, as `keep` would. Rejects as `keep` does. */
@@ -29,7 +28,7 @@ interface PolicyArchiveOptions {
 const archived = /^[0-9a-f]{64}\.yaml$/;
 const unfinished = /^\.[0-9a-f-]{36}\.tmp$/;
 
-/** A process that was killed while it wrote leaves a file behind; after this time it is nobody's any more. */
+/** A process that is killed while it writes leaves a temporary file, which is removed after this time. */
 const unfinishedForMs = 3_600_000;
 
 const unwritable = (code: string): Error => Object.assign(new Error(code), { code });
@@ -45,7 +44,7 @@ async function remove(path: string): Promise<void> {
   }
 }
 
-/** Readable by owner and group, whole and on the disk before it has its name. */
+/** Written completely, readable by owner and group, and synced to disk before it gets its name. */
 async function write(folder: string, content: string, name?: string): Promise<void> {
   const temporary = join(folder, `.${randomUUID()}.tmp`);
   try {
@@ -83,7 +82,7 @@ async function entriesOf(folder: string, pattern: RegExp): Promise<readonly Entr
   return entries;
 }
 
-/** Whether the policy is there. Refuses a file that is not what its name says: somebody has changed the evidence. */
+/** Whether the policy is archived. Rejects if the file does not match its name: someone has changed it. */
 async function holds(path: string, text: string): Promise<boolean> {
   try {
     if ((await readFile(path, 'utf8')) === text) return true;
@@ -94,12 +93,12 @@ async function holds(path: string, text: string): Promise<boolean> {
   throw unwritable('EALTERED');
 }
 
-/** Creates the archive in a folder that exists. Other files in it are left alone. */
+/** Creates the archive in an existing folder. Other files in it are not changed. */
 export function createPolicyArchive(options: PolicyArchiveOptions): PolicyArchive {
   const { folder, now, maxPolicies = 1_000, maxBytes = 67_108_864, timeLimitMs = 5_000 } = options;
   let isBusy = false;
 
-  /** Those that were taken into use longest ago leave first; the one just kept never does. */
+  /** Removes the least recently applied policies first, never the one just archived. */
   const prune = async (kept: string): Promise<number> => {
     for (const { path, usedMs } of await entriesOf(folder, unfinished)) {
       if (usedMs < now() - unfinishedForMs) await remove(path);
@@ -125,7 +124,7 @@ export function createPolicyArchive(options: PolicyArchiveOptions): PolicyArchiv
     return prune(path);
   };
 
-  /** A network mount may hang: one piece of work at a time, and nobody waits for it for long. */
+  /** A network mount may hang: one operation at a time, each with a time limit. */
   const withinTime = <T>(work: () => Promise<T>): Promise<T> =>
     new Promise((resolve, reject) => {
       const noAnswer = unwritable(`no answer within ${timeLimitMs / 1000} s`);
@@ -155,20 +154,20 @@ const fixes: ReadonlyMap<string, string> = new Map([
   ['EROFS', 'Mount it writable'],
   [
     'ERR_ACCESS_DENIED',
-    'Start Node.js with --allow-fs-write for it; the image allows /var/lib/guest-token-proxy/policies',
+    'Start Node.js with --allow-fs-write for this folder; the image allows /var/lib/guest-token-proxy/policies',
   ],
   ['EALTERED', 'Find out who changed the file of this policy, and move it out of the folder'],
 ]);
 
-/** Why a policy could not be kept, for the start, `check` and the log. */
+/** Why a policy could not be archived, for the start, `check` and the log. */
 export function archiveProblem(error: unknown): Problem {
   const code = (error as NodeJS.ErrnoException).code ?? 'unknown error';
   return {
     location: 'POLICY_ARCHIVE_DIR',
     problem:
       code === 'EALTERED'
-        ? 'holds another text under the name of this policy'
+        ? 'holds a different text under the name of this policy'
         : `names a folder that policies cannot be kept in (${code})`,
-    fix: fixes.get(code) ?? 'Let the user that the service runs as read and write there',
+    fix: fixes.get(code) ?? 'Give the user of the service read and write permission',
   };
 }

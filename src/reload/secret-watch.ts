@@ -1,5 +1,5 @@
-// What all watched secrets of the service share: how often each is read again, when a refused one is examined again,
-// and whether every secret in a store is the one that the store holds.
+// The shared part of all watched secrets: how often each is read, when a refused value is tried again, and whether all
+// secrets from stores are current.
 import type { SecretWatch } from '../secrets/watch-secret.ts';
 
 interface SecretWatchOptions extends Omit<SecretWatch, 'dependsOn' | 'onReload'> {
@@ -8,12 +8,12 @@ interface SecretWatchOptions extends Omit<SecretWatch, 'dependsOn' | 'onReload'>
 
 interface SharedSecretWatch {
   readonly watch: SecretWatch;
-  /** False while the last good value of a secret stands in for what its store holds. */
+  /** False while an older value of a secret is in use because its store could not be read or its value was refused. */
   readonly storedSecretsAreCurrent: () => boolean;
 }
 
 export function createSecretWatch({ observe, ...intervals }: SecretWatchOptions): SharedSecretWatch {
-  // Secrets are held against each other, so a change of one may make a refused one acceptable.
+  // Secrets are compared with each other, so a change of one may make a refused one valid.
   let changes = 0;
   const stale = new Set<string>();
   return {

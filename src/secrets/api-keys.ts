@@ -1,13 +1,15 @@
-// The API keys of the data apps, by the name of the setting that holds each. Where a key comes from (environment, file,
-// store) is known here only; whoever calls the upstream asks by name at the moment of the call.
+// The API keys of the data apps, by the name of their setting. Only this file knows where a key comes from
+// (environment, file, store). The upstream client gets the key by name for each call.
 import { whyNoApiKey, type SecretSetting } from './secret-setting.ts';
 import { Secret } from './secret.ts';
 import { watchSecret, type SecretWatch, type WatchedSecret } from './watch-secret.ts';
 
 export interface ApiKeys {
-  /** The key in use now, or undefined when the setting does not exist. */
+  /** The current key; undefined if the setting does not exist. */
   readonly get: (name: string) => Secret | undefined;
-  /** Reads the key's source again; true when its value changed. Never throws: a bad new value keeps the old one. */
+  /**
+   * Reads the key's source again; true if its value changed. Never throws: after a bad value the old one stays in use.
+   */
   readonly reload: (name: string) => Promise<boolean>;
   /** Names of all settings that hold a key, such as `DATABRAIN_API_KEY` and `DATABRAIN_API_KEY_SALES`. */
   readonly names: readonly string[];
@@ -18,7 +20,7 @@ export interface ApiKeys {
 interface ApiKeysOptions {
   readonly settings: readonly SecretSetting[];
   readonly watch: SecretWatch;
-  /** Refuses a new value for reasons that span settings (such as equality with a JWT secret) by throwing. */
+  /** Throws to refuse a new value for reasons across settings (such as equality with a JWT secret). */
   readonly accept: (name: string, value: Secret) => void;
 }
 

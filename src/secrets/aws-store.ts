@@ -42,14 +42,14 @@ export const awsStoreKind: SecretStoreKind = {
       if (endpoint?.protocol === 'https:' || (endpoint !== null && isLoopback(endpoint))) continue;
       return surroundings.settings.report(
         variable,
-        'is not https, which would show every secret to the network',
+        'is not https: secrets would cross the network in clear text',
         'Use https',
       );
     }
     const name = '@aws-sdk/client-secrets-manager';
     const library = await loadLibrary(name, () => import('@aws-sdk/client-secrets-manager'), surroundings);
     if (library === undefined) return undefined;
-    /** By region; the empty one is the library's choice. */
+    /** Clients by region; the empty region is the library's default. */
     const clients = new Map<string, SecretsManagerClient>();
 
     const clientFor = (region: string): SecretsManagerClient => {

@@ -1,5 +1,5 @@
-// Azure Key Vault as a store of secrets: `X_AZURE_SECRET=https://<vault>.vault.azure.net/secrets/<name>[/<version>]
-// [#json-field]`, by Azure's own libraries, with the credentials that they find by themselves.
+// Azure Key Vault: `X_AZURE_SECRET=https://<vault>.vault.azure.net/secrets/<name>[/<version>][#json-field]`, read with
+// Azure's own libraries, which find the credentials themselves.
 import type { SecretClient } from '@azure/keyvault-secrets';
 import { callCloud, loadLibrary, type Sorted } from './cloud-call.ts';
 import { parseFieldReference, readField } from './secret-value.ts';
@@ -28,7 +28,7 @@ function sort(error: unknown): Sorted {
   return status === 400 ? 'invalid' : 'unavailable';
 }
 
-/** @param clientOptions passed to the library's client; tests need them for a vault that is not Azure's */
+/** @param clientOptions passed to the library's client; for tests with a simulated vault */
 export const createAzureStoreKind = (clientOptions: object = {}): SecretStoreKind => ({
   suffix: '_AZURE_SECRET',
   label: 'Azure Key Vault',

@@ -1,10 +1,10 @@
-// One call of a cloud provider's own library, bounded in time and with its errors sorted. Messages of libraries are not
-// passed on, because they repeat what they were given; names and codes of errors are.
+// Calls a cloud provider's library with a time limit and classifies its errors. Only names and codes of errors are
+// used, because messages of libraries repeat their input.
 import type { ReadFailure, StoreSurroundings } from './secret-store.ts';
 
 const timeoutMs = 10_000;
 
-/** Error names and codes that are worth showing: identifiers, not sentences. */
+/** Error names and codes that are safe to show: identifiers, not sentences. */
 const safeName = /^[A-Za-z][A-Za-z0-9_.]{1,63}$/;
 
 const labelOf = (error: unknown): string => {
@@ -17,7 +17,7 @@ const labelOf = (error: unknown): string => {
 
 export type Sorted = 'missing' | 'forbidden' | 'invalid' | 'unavailable';
 
-/** @param sort what an error of the library means; only `unavailable` is worth asking again for */
+/** @param sort classifies an error of the library; only `unavailable` is retried */
 export async function callCloud<T>(
   store: string,
   call: (signal: AbortSignal) => Promise<T>,
@@ -49,7 +49,7 @@ export async function callCloud<T>(
         return {
           kind: 'refused',
           problem: `may not be read with these credentials (${label})`,
-          fix: 'Permit reading it',
+          fix: 'Grant permission to read it',
         };
       case 'invalid':
         return {
@@ -60,7 +60,7 @@ export async function callCloud<T>(
       case 'unavailable':
         return {
           kind: 'unavailable',
-          problem: `could not be read: ${store} gave no answer that can be used (${label})`,
+          problem: `could not be read: ${store} gave no usable response (${label})`,
           fix: 'Check the network, the credentials and the service',
         };
     }
@@ -71,8 +71,8 @@ export async function callCloud<T>(
 }
 
 /**
- * Loads a library that is installed only where it is used; undefined after reporting that it is absent, or that the
- * environment would make it trust anybody: these libraries take Node's default for certificates.
+ * Loads an optional library. Reports a problem and returns undefined if it is not installed, or if the environment
+ * disables the verification of certificates, which these libraries would follow.
  * @param load an `import()` of the package, written out so that bundlers and type checkers see it
  */
 export async function loadLibrary<T>(
@@ -81,7 +81,7 @@ export async function loadLibrary<T>(
   { settings, report }: Pick<StoreSurroundings, 'settings' | 'report'>,
 ): Promise<T | undefined> {
   if (settings.raw('NODE_TLS_REJECT_UNAUTHORIZED') === '0') {
-    const problem = 'would switch off the check of certificates';
+    const problem = 'would disable the verification of certificates';
     return settings.report(
       'NODE_TLS_REJECT_UNAUTHORIZED',
       problem,
@@ -92,6 +92,9 @@ export async function loadLibrary<T>(
     return await load();
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ERR_MODULE_NOT_FOUND') throw error;
-    return report(`needs the package ${name}, which is not installed`, `Run npm install ${name} beside the service`);
+    return report(
+      `needs the package ${name}, which is not installed`,
+      `Run npm install ${name} in the folder of the service`,
+    );
   }
 }

@@ -1,5 +1,5 @@
-// Google Secret Manager as a store of secrets: `X_GCP_SECRET=projects/<project>/secrets/<name>[/versions/<version>]
-// [#json-field]`, by Google's own library, with the credentials that it finds by itself.
+// Google Secret Manager: `X_GCP_SECRET=projects/<project>/secrets/<name>[/versions/<version>][#json-field]`, read with
+// Google's own library, which finds the credentials itself.
 import type { SecretManagerServiceClient } from '@google-cloud/secret-manager';
 import { callCloud, loadLibrary, type Sorted } from './cloud-call.ts';
 import { parseFieldReference, readField } from './secret-value.ts';
@@ -21,7 +21,7 @@ function sort(error: unknown): Sorted {
 
 type ClientOptions = NonNullable<ConstructorParameters<typeof SecretManagerServiceClient>[0]>;
 
-/** @param clientOptions passed to the library's client; tests send it elsewhere with them */
+/** @param clientOptions passed to the library's client; for tests with a simulated service */
 export const createGcpStoreKind = (clientOptions: ClientOptions = {}): SecretStoreKind => ({
   suffix: '_GCP_SECRET',
   label: 'Google Secret Manager',

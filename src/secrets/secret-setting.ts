@@ -1,4 +1,4 @@
-// A secret as the configuration found it: its value, and where it came from if it may change there.
+// A secret of the configuration: its value and, if that may change, its source.
 import { whyUnusable, type UnusableText } from '../unusable-text.ts';
 import type { SecretRead } from './secret-store.ts';
 import { Secret } from './secret.ts';
@@ -18,13 +18,15 @@ export interface StoredSecret {
   readonly reference: string;
   /** As SecretStore's, of this one reference. */
   readonly read: (options?: { readonly anew?: boolean }) => Promise<SecretRead>;
-  /** When the value should be read again, as the store said when it was read at the start. */
+  /** When the value should be read again, as the store reported at the start. */
   readonly freshForMs?: number;
 }
 
 const maxBytes = 1_048_576;
 
-/** The text of a secret file: one trailing LF or CRLF is cut. Throws an Error that ends the sentence "the file …". */
+/**
+ * The text of a secret file without one trailing LF or CRLF. Throws an Error that completes the sentence "the file …".
+ */
 export function secretText(content: Buffer): string {
   if (content.length > maxBytes) throw new Error('is larger than 1 MiB');
   let text: string;
@@ -39,12 +41,12 @@ export function secretText(content: Buffer): string {
   return value;
 }
 
-/** Databrain's keys are UUIDs today; anything this short is a slip, not a key. */
+/** Databrain's keys are UUIDs; anything shorter than this is a mistake. */
 const minApiKeyLength = 8;
 
 /**
- * Why a text cannot be an API key, or undefined. It is sent in a header as it is: visible ASCII without spaces. A key
- * of several lines is several keys by mistake.
+ * The problem of a text that cannot be an API key, or undefined. A key is sent unchanged in a header, so it must be
+ * visible ASCII without spaces, on one line.
  */
 export function whyNoApiKey(value: string): UnusableText | undefined {
   if (value.length < minApiKeyLength) {

@@ -1,5 +1,5 @@
-// What a place that keeps secrets must offer: one file implements it for one product. Results are values, because a
-// store that is away and a secret that is missing are expected, and because an error object might hold what it read.
+// The interface of a secret store; each product implements it in one file. Results are values, because an unavailable
+// store or a missing secret is expected, and because an error object might hold secret data.
 import type { Clock } from '../clock.ts';
 import type { Egress } from '../egress/egress.ts';
 import type { ReadFileAsync } from '../file-reader.ts';
@@ -8,26 +8,26 @@ import type { SecretSetting } from './secret-setting.ts';
 import type { Secret } from './secret.ts';
 
 export type SecretRead =
-  /** `freshForMs`: how long the store says that the value holds, if it says so. */
+  /** `freshForMs`: how long the value is valid, if the store reports it. */
   | { readonly kind: 'read'; readonly value: Secret; readonly freshForMs?: number }
-  /** Asking again later may help: the store is down, sealed, overloaded. */
+  /** A later attempt may succeed: the store is down, sealed or overloaded. */
   | { readonly kind: 'unavailable'; readonly problem: string; readonly fix: string }
-  /** Asking again does not help until somebody changes something: missing, forbidden, not a string. */
+  /** A retry is useless without a change: missing, forbidden, not a string. */
   | { readonly kind: 'refused'; readonly problem: string; readonly fix: string };
 
 export type ReadFailure = Exclude<SecretRead, { kind: 'read' }>;
 
 export interface SecretStore {
   /**
-   * Reads one secret now. Never throws, and ends within the store's own deadline. `problem` completes the sentence "the
-   * secret …" and holds nothing that the store answered. `anew`: a value that was lent is not prolonged but replaced.
+   * Reads one secret now. Never throws, and ends within the store's own deadline. `problem` completes the sentence
+   * "the secret …" and holds nothing of the store's response. `anew`: a leased value is replaced, not renewed.
    */
   readonly read: (reference: string, options?: { readonly anew?: boolean }) => Promise<SecretRead>;
-  /** Gives back what was borrowed (a login's token) and ends all timers. Never throws. */
+  /** Revokes the token of a login and ends all timers. Never throws. */
   readonly close: () => Promise<void>;
 }
 
-/** How a store finds its own settings, such as its address. The reader of the service's settings is one. */
+/** Reads the store's own settings, such as its address. Implemented by the reader of the service's settings. */
 export interface StoreSettings {
   /** A variable's value; undefined when absent or empty. */
   readonly raw: (name: string) => string | undefined;
@@ -49,7 +49,7 @@ export interface StoreSurroundings {
   readonly report: (problem: string, fix: string) => undefined;
 }
 
-/** What an operator wants to know of a store beside the secrets it gives. */
+/** Events of a store for operators. */
 export type StoreEvent =
   | { readonly kind: 'login'; readonly store: 'Vault'; readonly result: 'ok' | 'failed'; readonly problem?: string }
   | { readonly kind: 'credential_expires'; readonly store: 'Vault'; readonly inSeconds: number };
@@ -61,8 +61,8 @@ export interface SecretStoreKind {
   readonly label: string;
   /** An example of a reference, for messages and help. */
   readonly example: string;
-  /** What is wrong with the way a reference is written, as `where` is not known here; undefined when nothing is. */
+  /** The problem of a reference's syntax, without location; undefined if it is valid. */
   readonly problemOf: (reference: string) => Omit<Problem, 'location'> | undefined;
-  /** Undefined after reporting what is wrong with the store's settings. Opens no connection. */
+  /** Returns undefined after reporting problems of the store's settings. Opens no connection. */
   readonly open: (surroundings: StoreSurroundings) => Promise<SecretStore | undefined>;
 }

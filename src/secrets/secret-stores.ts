@@ -1,5 +1,4 @@
-// All places that a secret setting can come from, by the end of the variable that names it. A further store is one file
-// and one line here.
+// All sources of a secret setting, by the suffix of the variable. A further store is one file and one line here.
 import { awsStoreKind } from './aws-store.ts';
 import { createAzureStoreKind } from './azure-store.ts';
 import { createGcpStoreKind } from './gcp-store.ts';

@@ -1,5 +1,5 @@
-// A value as a store gave it, made a Secret by the same rules as the content of a secret file; and `name#field`, a
-// member of a value that is a JSON object, as the consoles of the cloud stores write several values in one secret.
+// Converts a store's value to a Secret, with the rules for secret files. `name#field` is a member of a value that is a
+// JSON object, the form in which the consoles of cloud stores save several values in one secret.
 import { own, parseJsonObject, type JsonObject } from '../strict-json.ts';
 import { secretText } from './secret-setting.ts';
 import type { SecretRead } from './secret-store.ts';
@@ -15,7 +15,7 @@ export function readValue(value: unknown, freshForMs?: number): SecretRead {
     return { kind: 'read', value: secret, ...(freshForMs === undefined ? {} : { freshForMs }) };
   } catch (error) {
     const problem = error instanceof Error ? error.message : 'cannot be used';
-    return { kind: 'refused', problem, fix: 'Store the value, and nothing else' };
+    return { kind: 'refused', problem, fix: 'Store only the value' };
   }
 }
 

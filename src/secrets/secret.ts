@@ -1,4 +1,4 @@
-// A value that must not leave: it prints, serialises and inspects as a placeholder. Only reveal() gives it up.
+// A secret value. It prints, serialises and inspects as a placeholder; only reveal() returns it.
 import { hash } from 'node:crypto';
 import { inspect } from 'node:util';
 
@@ -12,12 +12,12 @@ export class Secret {
     this.#value = value;
   }
 
-  /** The value itself. Call it where the value is used, never where it is stored or passed on. */
+  /** The value. Call it only where the value is used, never to store it or pass it on. */
   reveal(): string {
     return this.#value;
   }
 
-  /** SHA-256 of the value in hex: tells two secrets apart without holding either. Not for logs. */
+  /** SHA-256 of the value in hex, to compare secrets. Not for logs. */
   identity(): string {
     return (this.#identity ??= hash('sha256', this.#value, 'hex'));
   }

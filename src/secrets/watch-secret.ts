@@ -1,5 +1,5 @@
-// A secret whose value may change under the running service, in a file or in a store. The last good value stays in use
-// while its source cannot be read or holds something that cannot be used.
+// Watches a secret in a file or store, whose value may change while the service runs. The last valid value stays in use
+// while the source cannot be read or holds an invalid value.
 import type { ReadFileAsync } from '../file-reader.ts';
 import { watchFile } from '../watched-file.ts';
 import { secretText, type SecretSetting, type StoredSecret } from './secret-setting.ts';
@@ -11,7 +11,7 @@ export type SecretOutcome =
   | { readonly kind: 'failed'; readonly problem: string }
   /** The store gave no value. */
   | { readonly kind: 'unreadable'; readonly problem: string }
-  /** The source can be read again; the value in use is its value. */
+  /** The source can be read again and holds the value in use. */
   | { readonly kind: 'restored' };
 
 /** What all watched secrets of a service share. */
@@ -19,18 +19,18 @@ export interface SecretWatch {
   readonly readFile: ReadFileAsync;
   /** How often a file is compared with what is in use. */
   readonly fileIntervalMs: number;
-  /** How often a store is asked, if it does not say that a value must be read sooner. */
+  /** How often a store is read, unless it asks for a shorter time. */
   readonly storeIntervalMs: number;
   /** A number from 0 (inclusive) to 1 (exclusive), for jitter. */
   readonly random: () => number;
-  /** Changes whenever a new value may be judged differently; a refused one is examined again only then. */
+  /** Changes whenever a refused value may become valid; it is tried again only then. */
   readonly dependsOn: () => string;
   /** Called once per change, new failure or recovery; `store` unless the secret is in a file. */
   readonly onReload: (setting: string, outcome: SecretOutcome, store?: string) => void;
 }
 
 export interface WatchedSecret {
-  /** Reads the source now. `anew`: what was lent is not prolonged but replaced. Never throws; calls never overlap. */
+  /** Reads the source now. `anew`: a leased value is replaced, not renewed. Never throws; calls never overlap. */
   readonly reload: (options?: { readonly anew?: boolean }) => Promise<void>;
   readonly close: () => void;
 }
@@ -38,9 +38,7 @@ export interface WatchedSecret {
 interface WatchSecretOptions {
   readonly setting: SecretSetting;
   readonly watch: SecretWatch;
-  /**
-   * Takes a new value into use, or throws to keep the old; the message completes the sentence "the secret …". Awaited.
-   */
+  /** Applies a new value, or throws to keep the old; the message completes the sentence "the secret …". Awaited. */
   readonly accept: (text: string) => void | Promise<void>;
 }
 
@@ -120,7 +118,7 @@ function watchStored(stored: StoredSecret, { setting, watch, accept }: WatchSecr
     scheduleNext(read.freshForMs);
   }
 
-  /** All who ask while a read runs share the one after it. */
+  /** Calls during a read share the next read. */
   const reload: WatchedSecret['reload'] = ({ anew = false } = {}) => {
     waitsForNew ||= anew;
     waiting ??= running.then(() => {

@@ -1,15 +1,15 @@
-// The audit: exactly one line for every decision on a guest token, issued or refused, with nothing in it that opens
-// anything. The token's hash lets an operator trace a leaked token to the user it was issued to.
+// The audit log: exactly one line for every decision on a guest token, issued or refused, without secrets. The token's
+// hash lets an operator trace a leaked token to its user.
 import { errorRow, ServiceError, type ErrorCode, type Reason } from '../errors.ts';
 import { milliseconds, type AuditLog } from './logger.ts';
 
-/** Whom and what a decision was about, as far as it was verified when the decision fell. */
+/** The subject of a decision, as far as it was verified at that time. */
 export interface DecisionSubject {
   readonly requestId: string;
-  /** Where tracing is on, in OpenTelemetry's spelling. */
+  /** If tracing is enabled, in OpenTelemetry's spelling. */
   readonly trace_id?: string | undefined;
   readonly iss?: string | undefined;
-  /** A number stays one: 17 and "17" are two users. */
+  /** A number stays a number: 17 and "17" are two users. */
   readonly sub?: string | number | undefined;
   readonly dataApp?: string | undefined;
   readonly clientId?: string | undefined;
@@ -18,7 +18,7 @@ export interface DecisionSubject {
 }
 
 export interface IssuedDecision extends DecisionSubject {
-  /** SHA-256 of the canonical request body, 64 hex digits: which rights the token has. */
+  /** SHA-256 of the canonical request body, 64 hex digits: identifies the rights of the token. */
   readonly requestSha256: string;
   /** First 16 hex digits of the guest token's SHA-256. */
   readonly tokenSha256: string;
@@ -36,19 +36,15 @@ export interface RefusedDecision extends DecisionSubject {
 }
 
 export interface Audit {
-  /**
-   * Throws AUDIT_UNAVAILABLE while no line can be written. Asked before anything is minted that could not be recorded.
-   */
+  /** Throws AUDIT_UNAVAILABLE while no line can be written. Called before minting. */
   readonly expectRecord: () => void;
-  /**
-   * Resolves once the line is written. Throws AUDIT_UNAVAILABLE if it could not be: then the token must not be given.
-   */
+  /** Resolves once the line is written. Throws AUDIT_UNAVAILABLE if that fails: then the token must not be sent. */
   readonly issued: (decision: IssuedDecision) => Promise<void>;
-  /** Resolves once the line is written; while nobody reads the log it may be dropped, and is counted. */
+  /** Resolves once the line is written. While nobody reads the log, the line may be dropped; it is counted. */
   readonly refused: (decision: RefusedDecision) => Promise<void>;
 }
 
-/** Audit lines are written at every level but `silent`: they are the service's record, not its chatter. */
+/** Audit lines are written at every level except `silent`. */
 export function createAudit({ record, note, canRecord }: AuditLog): Audit {
   return {
     expectRecord: () => {

@@ -1,5 +1,5 @@
-// What happens at the listeners beside the decisions, as metrics and log lines. What a caller can cause is logged once
-// per value and in bounded numbers, so that it neither fills the log nor the memory.
+// Metrics and log lines for events at the listeners. Events that callers can cause are logged once per value and in
+// bounded numbers, so that they fill neither the log nor the memory.
 import type { Logger } from 'pino';
 import type { Metrics } from './metrics.ts';
 
@@ -8,13 +8,13 @@ export interface EdgeEvents {
   readonly onConnectionClosed: (cause: 'total' | 'address' | 'pipelining' | 'unread') => void;
   /** The listening socket reported an error, as the code says; it goes on listening. */
   readonly onServerError: (code: string) => void;
-  /** A page whose origin is not in CORS_ORIGINS called. */
+  /** A request came from a page whose origin is not in CORS_ORIGINS. */
   readonly onUnknownOrigin: (origin: string) => void;
-  /** A peer that TRUST_PROXY does not name sent a header about its client. `peer` is a network, not one machine. */
+  /** A peer that is not in TRUST_PROXY sent a forwarding header. `peer` is a network, not one machine. */
   readonly onUntrustedForwarding: (header: string, peer: string) => void;
-  /** Something else than HTTP/1.1 came to a port. */
+  /** A port received something other than HTTP/1.1. */
   readonly onOtherProtocol: (port: 'PORT' | 'ADMIN_PORT', protocol: string) => void;
-  /** The admin listener was reached under a name that is not in its list. */
+  /** The admin listener received an unknown Host. */
   readonly onUnknownAdminHost: (host: string) => void;
 }
 
@@ -22,7 +22,7 @@ const maxValues = 100;
 const forgetAfterMs = 3_600_000;
 const maxLength = 256;
 
-/** Calls `tell` once per value within an hour, and for so many values at most. */
+/** Calls `tell` once per value and hour, for a bounded number of values. */
 function oncePerValue(now: () => number): (value: string, tell: (short: string) => void) => void {
   const told = new Set<string>();
   let since = now();
@@ -53,7 +53,7 @@ export function observeEdge(metrics: Metrics, logger: Logger, now: () => number)
       oncePerOrigin(origin, (short) =>
         logger.warn(
           { origin: short },
-          'a page called whose origin is not in CORS_ORIGINS; its browser blocks the answer',
+          'request from a page whose origin is not in CORS_ORIGINS; the browser blocks the response',
         ),
       );
     },
@@ -62,16 +62,19 @@ export function observeEdge(metrics: Metrics, logger: Logger, now: () => number)
       forwardingIsLogged = true;
       logger.warn(
         { header, peer },
-        'a header about the client came from a peer that TRUST_PROXY does not name; behind a proxy all users then share one address limit',
+        'forwarding header from a peer that is not in TRUST_PROXY; behind a proxy, all users then share one address limit',
       );
     },
     onOtherProtocol: (port, protocol) =>
       oncePerProtocol(`${port} ${protocol}`, () =>
-        logger.warn({ port, protocol }, 'a client spoke another protocol to a port that takes HTTP/1.1 without TLS'),
+        logger.warn({ port, protocol }, 'a client used another protocol on a port for HTTP/1.1 without TLS'),
       ),
     onUnknownAdminHost: (host) =>
       oncePerHost(host, (short) =>
-        logger.warn({ host: short }, 'the admin listener refused a Host; add it to ADMIN_HOSTS if it is yours'),
+        logger.warn(
+          { host: short },
+          'the admin listener refused an unknown Host; add it to ADMIN_HOSTS if it is yours',
+        ),
       ),
   };
 }

@@ -1,52 +1,50 @@
-// The way of log lines to standard output, in bounded memory. All lines of one round of the event loop go out in one
-// write. When their reader is slow or has stopped, lines wait in a buffer; when that is full, ordinary lines are
-// dropped and counted, and lines that something depends on (no audit line, no token) are refused instead.
+// Writes log lines to standard output, in bounded memory. All lines of one iteration of the event loop are one write.
+// If the reader is slow or has stopped, lines are buffered. If the buffer is full, ordinary lines are dropped and
+// counted, and required lines (without audit line no token) are refused.
 import type { Clock } from '../clock.ts';
 
 /** Standard output, as the process gives it. */
 export interface LogSink {
-  /** Calls `done` once the operating system has taken the text, or with the error if it will not. */
+  /** Calls `done` when the operating system has accepted the text, or with the error. */
   readonly write: (text: string, done: (error?: Error | null) => void) => void;
 }
 
 export interface LogWriter {
-  /** Takes an ordinary line, or drops and counts it. */
+  /** Writes an ordinary line, or drops and counts it. */
   readonly write: (line: string) => void;
-  /** Takes a line that something depends on. True once the operating system has it; false: it cannot be relied on. */
+  /** Writes a required line. True when the operating system has accepted it; false: it may be lost. */
   readonly record: (line: string) => Promise<boolean>;
-  /** Resolves when the lines taken so far are out, and at once while their reader is slow. */
+  /** Resolves when the lines so far are written; at once while the reader is slow. */
   readonly settled: () => Promise<unknown>;
-  /** Whether `record` would wait for something at all; false while the reader has stopped or the last write failed. */
+  /** Whether `record` can succeed; false while the reader has stopped or the last write failed. */
   readonly isFlowing: () => boolean;
   /** Ordinary lines dropped since the start. */
   readonly dropped: () => number;
-  /** Resolves when every line is out, or after so many milliseconds. */
+  /** Resolves when every line is written, or after this many milliseconds. */
   readonly flush: (withinMs: number) => Promise<void>;
 }
 
 interface LogWriterOptions {
   readonly sink: LogSink;
   readonly clock: Clock;
-  /** Called when lines flow again after some were dropped: with their number. Its own line is always taken. */
+  /** Called with the number of dropped lines when writing works again. Its own line is never dropped. */
   readonly onDropped: (lines: number) => void;
   /** Only tests set these. */
   readonly bounds?: Partial<typeof defaultBounds>;
 }
 
 const defaultBounds = {
-  /** Characters of ordinary lines that may wait. */
+  /** Buffer for ordinary lines, in characters. */
   ordinary: 1024 * 1024,
-  /** Characters of lines that something depends on. */
+  /** Buffer for required lines, in characters. */
   required: 1024 * 1024,
-  /**
-   * Characters of ordinary lines in one write, so that the next line that something depends on waits for few others.
-   */
+  /** Characters of ordinary lines in one write, so that a required line waits for few others. */
   write: 64 * 1024,
-  /** How long a write may take until its reader counts as stopped. */
+  /** How long a write may take before the reader counts as stopped. */
   stalledAfterMs: 1_000,
 };
 
-/** The outcome of one write, shared by everybody who waits for it. */
+/** The outcome of one write, shared by all who wait for it. */
 interface Commit {
   readonly done: Promise<boolean>;
   readonly settle: (isWritten: boolean) => void;
@@ -58,7 +56,7 @@ function createCommit(): Commit {
 }
 
 const checkIntervalMs = 250;
-/** After a write that failed (a full disk), so long until the next attempt if no other line comes before. */
+/** The time until the next attempt after a failed write (a full disk), unless another line comes first. */
 const retryAfterMs = 5_000;
 
 export function createLogWriter({ sink, clock, onDropped, bounds }: LogWriterOptions): LogWriter {
@@ -67,7 +65,7 @@ export function createLogWriter({ sink, clock, onDropped, bounds }: LogWriterOpt
   let requiredLength = 0;
   let ordinary: string[] = [];
   let ordinaryLength = 0;
-  /** Of the lines that wait. */
+  /** Of the buffered lines. */
   let next: Commit | undefined;
   let inFlight: { readonly commit: Commit | undefined; readonly startedAt: number; readonly lines: number } | undefined;
   let isScheduled = false;
@@ -155,7 +153,7 @@ export function createLogWriter({ sink, clock, onDropped, bounds }: LogWriterOpt
     }
     if (clock.monotonic() - inFlight.startedAt < max.stalledAfterMs) return;
     isStalled = true;
-    // Whoever waits gives up. What waits is taken back; what the operating system was given may still come out.
+    // Waiting callers fail. Their buffered lines are removed; text that the operating system has may still be written.
     inFlight.commit?.settle(false);
     next?.settle(false);
     next = undefined;

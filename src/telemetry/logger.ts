@@ -1,5 +1,5 @@
-// The log: one JSON object a line on standard output. Errors go through an allow-list, because messages of libraries
-// repeat what they were given (claims, tokens, snippets of input), and characters that no reader sees are escaped.
+// The log: one JSON object per line on standard output. Errors are serialised by an allow-list, because messages of
+// libraries quote their input (claims, tokens). Invisible characters are escaped.
 import { pino, type Logger, type LoggerOptions } from 'pino';
 import type { Clock } from '../clock.ts';
 import { ServiceError } from '../errors.ts';
@@ -8,12 +8,12 @@ import { createLogWriter, type LogSink } from './log-writer.ts';
 
 const safeCode = /^[A-Z][A-Z0-9_]{1,63}$/;
 
-/** Name, code, reason and stack frames of an error; never its message, whose origin cannot be known here. */
+/** Name, code, reason and stack frames of an error; never its message, which may quote input. */
 export function toLoggableError(error: unknown): Record<string, unknown> {
   if (error instanceof ServiceError) return { type: error.name, code: error.code, reason: error.reason };
   if (!(error instanceof Error)) return { type: typeof error };
   const code = (error as NodeJS.ErrnoException).code;
-  // The stack begins with the message, which may hold lines that look like frames.
+  // The stack starts with the message, which may have lines that look like frames.
   const stack = error.stack ?? '';
   const messageAt = stack.indexOf(error.message);
   const afterMessage = messageAt === -1 ? '' : stack.slice(messageAt + error.message.length);
@@ -25,26 +25,24 @@ export function toLoggableError(error: unknown): Record<string, unknown> {
   };
 }
 
-/** A duration as log lines have it: three decimals at most. */
+/** A duration for log lines, with at most three decimals. */
 export const milliseconds = (value: number): number => Math.round(value * 1000) / 1000;
 
 export interface Log {
   readonly logger: Logger;
-  /** Where the audit's lines go: the same output, at every level but `silent`. */
+  /** The writer of audit lines: the same output, at every level except `silent`. */
   readonly audit: AuditLog;
-  /** Ordinary lines dropped since the start, because their reader was too slow. */
+  /** Ordinary lines dropped since the start, because the reader was too slow. */
   readonly dropped: () => number;
-  /** Resolves when every line is out, or after so many milliseconds. */
+  /** Resolves when every line is written, or after this many milliseconds. */
   readonly flush: (withinMs: number) => Promise<void>;
 }
 
-/** How audit lines are written; the lines themselves are audit.ts's. */
+/** Writes audit lines; audit.ts creates them. */
 export interface AuditLog {
-  /** Writes a line that something depends on: true once it is out. */
+  /** Writes a required line: true when it is written. */
   readonly record: (level: AuditLevel, fields: object, message: string) => Promise<boolean>;
-  /**
-   * Writes a line that is dropped rather than waited for; resolves when it is out, or at once while the reader is slow.
-   */
+  /** Writes a line that may be dropped. Resolves when it is written; at once while the reader is slow. */
   readonly note: (level: AuditLevel, fields: object, message: string) => Promise<unknown>;
   /** Whether `record` can succeed now. */
   readonly canRecord: () => boolean;
@@ -58,7 +56,7 @@ interface LogOptions {
   readonly clock: Clock;
 }
 
-/** Requests and replies are never serialised: the audit line says what is worth saying. */
+/** Requests and replies are never serialised; the audit line has the relevant fields. */
 const toOptions = (level: string): LoggerOptions => ({
   level,
   base: null,
@@ -87,7 +85,7 @@ export function createLog({ level, sink, clock }: LogOptions): Log {
     return { logger, audit: nothing, dropped: writer.dropped, flush: writer.flush };
   }
 
-  // pino hands over a line before it returns, so the last one is the caller's own.
+  // pino writes synchronously, so the last line is the caller's own.
   let line = '';
   const record = pino(toOptions('info'), { write: (text) => (line = escapeUnprintable(text)) });
   return {

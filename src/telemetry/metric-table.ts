@@ -1,11 +1,11 @@
-// Every metric of the service as data: its name, kind, labels, what it means and what an operator does about it.
-// docs/metrics.md, the alert rules and the dashboard are held to this table by a test. No label has a value that a
-// caller controls: a label is a closed list of values, or a text that says which configured names it holds.
+// The table of all metrics: name, kind, labels, meaning and advice for operators. Tests compare docs/metrics.md, the
+// alert rules and the dashboard with it. Callers control no label value: a label is a closed list of values, or has
+// names from the configuration, which a text describes.
 import { errorCodes, reasons } from '../errors.ts';
 
 export type MetricKind = 'counter' | 'gauge' | 'histogram';
 
-/** A closed list of values, or what an open label holds: names that the operator configured. */
+/** A closed list of values, or a description of the configured names that the label has. */
 export type LabelValues = readonly string[] | string;
 
 export interface MetricRow {
@@ -14,9 +14,9 @@ export interface MetricRow {
   readonly labels: Readonly<Record<string, LabelValues>>;
   /** One sentence; the HELP line of the exposition. */
   readonly meaning: string;
-  /** What to do, or what to use it for. */
+  /** Advice: what to do, or what it is for. */
   readonly action: string;
-  /** When it has no sample at all; every other metric without an open label has one from the start. */
+  /** When it has no sample. Every other metric without an open label has one from the start. */
   readonly absent?: string;
 }
 
@@ -44,7 +44,7 @@ export const metricTable = {
     kind: 'histogram',
     labels: {},
     meaning: 'Time from the arrival of a request to its decision.',
-    action: 'Compare with the time of calls to Databrain to see whose slowness it is.',
+    action: 'Compare it with the time of calls to Databrain to find the slow part.',
   },
   upstreamCalls: {
     name: 'guest_token_upstream_calls_total',
@@ -99,7 +99,7 @@ export const metricTable = {
     kind: 'gauge',
     labels: {},
     meaning: 'Circuit to Databrain: 0 closed, 0.5 probing, 1 open.',
-    action: 'While it is open nothing is asked of Databrain. See the result of the last calls for the reason.',
+    action: 'While it is open, Databrain is not called. See the result of the last calls for the reason.',
   },
   reuse: {
     name: 'guest_token_reuse_total',

@@ -1,6 +1,5 @@
-// The service's Prometheus metrics, made from the table of metrics. Label values are typed by the table: a value that
-// is not in it does not compile. Metrics whose label values are all known start at 0, because an increase from nothing
-// is no increase for Prometheus.
+// Creates the Prometheus metrics from the table of metrics. Label values are typed by the table, so an unknown value
+// does not compile. Metrics with known label values start at 0, because Prometheus sees no increase in a new series.
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
 import { metricTable, type LabelValues, type MetricRow } from './metric-table.ts';
 
@@ -33,7 +32,7 @@ export function knownLabels(
   );
 }
 
-/** Creates a registry of its own, so that two services in one process (as in tests) never share a counter. */
+/** Creates a separate registry, so that two services in one process (as in tests) share no counter. */
 export function createMetrics() {
   const registry = new Registry();
   const registers = [registry];

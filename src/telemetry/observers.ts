@@ -1,4 +1,4 @@
-// What the stages tell (their event interfaces), turned into metrics and log lines. Stages know neither of these.
+// Implements the event interfaces of the stages with metrics and log lines. The stages know neither.
 import type { Logger } from 'pino';
 import type { KeySetEvents } from '../authn/keys/key-set.ts';
 import type { LeftOutKey } from '../authn/keys/jwk-set.ts';
@@ -15,8 +15,7 @@ import { milliseconds } from './logger.ts';
 import type { Metrics } from './metrics.ts';
 
 /**
- * Gives what is counted per configured name its first value: for Prometheus the first failure would not be an increase
- * otherwise.
+ * Initialises the series of configured names: otherwise Prometheus would not see the first failure as an increase.
  */
 export function countFromZero(
   metrics: Metrics,
@@ -29,7 +28,7 @@ export function countFromZero(
   for (const setting of names.apiKeys) metrics.upstreamKeyRefused.inc({ setting }, 0);
   for (const setting of names.secrets)
     for (const result of metricTable.secretReloads.labels.result) metrics.secretReloads.inc({ setting, result }, 0);
-  // They were read at the start, or the service would not have started.
+  // They were read at the start; otherwise the service would not have started.
   for (const setting of names.storedSecrets) metrics.secretReadable.set({ setting }, 1);
 }
 
@@ -52,16 +51,16 @@ export function observeUpstream(metrics: Metrics, logger: Logger): UpstreamEvent
       logger.warn({ state, setting }, 'the circuit to Databrain changed');
     },
     slowedDown: (callsPerSecond, setting) =>
-      logger.warn({ callsPerSecond, setting }, 'Databrain limits us; calling more slowly'),
-    surplus: () => logger.warn('Databrain sent an answer that nobody had asked for; connections to it rest longer now'),
+      logger.warn({ callsPerSecond, setting }, 'Databrain limits the call rate; calling more slowly'),
+    surplus: () => logger.warn('Databrain sent an unexpected response; connections to it rest longer now'),
     keyRefused: (setting) => {
       metrics.upstreamKeyRefused.inc({ setting });
-      logger.error({ setting }, 'Databrain refuses this API key; replace it with a valid one of the data app');
+      logger.error({ setting }, 'Databrain refuses this API key; replace it with a valid key of the data app');
     },
   };
 }
 
-/** One count per batch of spans, and one line when exporting stops working or works again. */
+/** Counts batches of spans, and logs when exporting fails or works again. */
 export function observeExport(metrics: Metrics, logger: Logger): (spans: number, errorCode?: string) => void {
   let failing = false;
   return (spans, errorCode) => {
@@ -78,12 +77,12 @@ export function observeIssue(metrics: Metrics, logger: Logger): IssueEvents {
     onReuse: (result) => metrics.reuse.inc({ result }),
     onRenewal: (result) => {
       metrics.reuse.inc({ result });
-      if (result === 'failed') logger.info('a token could not be renewed ahead of time');
+      if (result === 'failed') logger.info('a token could not be renewed in the background');
     },
   };
 }
 
-/** A set may have a hundred keys for other purposes. */
+/** At most this many: a set may have a hundred keys for other purposes. */
 const maxLeftOutShown = 20;
 
 const describeLeftOut = (leftOut: readonly LeftOutKey[]): object => {
@@ -92,7 +91,7 @@ const describeLeftOut = (leftOut: readonly LeftOutKey[]): object => {
   return { leftOut: leftOut.length > shown.length ? [...shown, `and ${leftOut.length - shown.length} more`] : shown };
 };
 
-/** One line per change: of the keys, of what was left out of them, of the reason why they cannot be fetched. */
+/** Logs changes only: of the keys, of the keys left out, or of the reason of a failure. */
 export function observeKeySets(metrics: Metrics, logger: Logger): KeySetEvents {
   return {
     fetched: ({ iss, keys, leftOut, changed, recovered, durationMs }) => {
@@ -116,8 +115,8 @@ export function observeKeySets(metrics: Metrics, logger: Logger): KeySetEvents {
 }
 
 /**
- * At `debug`, one line per refused token with the public value that was refused. What a token says of its own in its
- * claims is shown only if its signature is good; its `iss` is shown as it came, for without it there is no key.
+ * At `debug`, logs each refused token with the refused public value. Values of claims are only shown if the signature is
+ * valid; `iss` is always shown, because it selects the key.
  */
 export function observeRefusedTokens(logger: Logger): (refusal: TokenRefusal, requestId: string) => void {
   if (!logger.isLevelEnabled('debug')) return () => undefined;
@@ -137,13 +136,13 @@ export function observeRedis(metrics: Metrics, logger: Logger): RedisEvents {
       metrics.redisUp.set(state === 'up' ? 1 : 0);
       metrics.redisTransitions.inc({ state });
       if (state === 'up') logger.info({ cause }, 'Redis is in use');
-      else logger.warn({ cause }, 'Redis is not in use; limits and reuse go on in this process');
+      else logger.warn({ cause }, 'Redis is not in use; limits and reuse continue in this process');
     },
-    onRedisCause: (cause) => logger.warn({ cause }, 'Redis is still not in use, for another cause'),
+    onRedisCause: (cause) => logger.warn({ cause }, 'Redis is still not in use, for a different cause'),
   };
 }
 
-/** One line and one count per change or new failure of a secret in a file or store. */
+/** Logs and counts each change or new failure of a secret in a file or store. */
 export function observeSecretReload(metrics: Metrics, logger: Logger): SecretWatch['onReload'] {
   return (setting, outcome, store) => {
     const from = store === undefined ? {} : { store };
@@ -170,7 +169,7 @@ export function observeSecretReload(metrics: Metrics, logger: Logger): SecretWat
   };
 }
 
-/** What the stores of secrets have to say beside the secrets. */
+/** Logs and counts the events of secret stores. */
 export function observeSecretStores(metrics: Metrics, logger: Logger): (event: StoreEvent) => void {
   return (event) => {
     const { store } = event;

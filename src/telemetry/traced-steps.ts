@@ -1,5 +1,4 @@
-// The steps below issuing, each as a span of the request that takes it: asking the store that replicas share, and
-// minting. Used only where tracing is on.
+// Adds a span to the steps of issuing: calls to the shared token store, and minting. Used only if tracing is enabled.
 import type { Mint } from '../databrain/mint.ts';
 import type { SharedTokens } from '../guest-token/shared-tokens.ts';
 import type { Step } from './tracing.ts';

@@ -1,6 +1,6 @@
 // Traces (OpenTelemetry, W3C Trace Context): one span for a request for a guest token and one for each of its steps.
-// The libraries are loaded only when tracing is on. Attributes hold codes and the request's id: no claim, no token, no
-// key, and no message of an error, which may repeat any of them.
+// The libraries are only loaded if tracing is enabled. Attributes are codes and the request id: no claim, token, key or
+// error message.
 import type { Span, SpanContext } from '@opentelemetry/api';
 import type { SpanExporter } from '@opentelemetry/sdk-trace';
 import { AsyncLocalStorage } from 'node:async_hooks';
@@ -15,19 +15,19 @@ export type Step = <T>(name: StepName, run: () => T) => T;
 
 export interface IncomingRequest {
   readonly method: string;
-  /** The route's path, never the path that was asked for. */
+  /** The route's path, never the requested path. */
   readonly route: string;
   readonly requestId: string;
   readonly traceparent: string | string[] | undefined;
   readonly tracestate: string | string[] | undefined;
-  /** Whether the peer is a named proxy: its trace is continued. Anybody else's is only linked to. */
+  /** Whether the peer is a trusted proxy: its trace is continued. Other traces are only linked. */
   readonly isTrusted: boolean;
 }
 
 export interface RequestTrace {
   readonly traceId: string;
   readonly step: Step;
-  /** Runs something so that the steps within it belong to this request. */
+  /** Runs a function whose steps belong to this request. */
   readonly within: <T>(run: () => T) => T;
   /** @param outcome `ISSUED` or the error code */
   readonly end: (outcome: string, status: number) => void;
@@ -35,11 +35,11 @@ export interface RequestTrace {
 
 export interface Tracing {
   readonly begin: (request: IncomingRequest) => RequestTrace;
-  /** Below the request or step in which it is called; only runs the step where there is none. */
+  /** Creates a child span of the current request or step. Without one, only runs the step. */
   readonly step: Step;
-  /** The header for a call that belongs to the step in which this is called. */
+  /** The `traceparent` header for a call in the current step. */
   readonly traceparent: () => string | undefined;
-  /** Sends what is left, for a bounded time. */
+  /** Sends the remaining spans, within a time limit. */
   readonly close: () => Promise<void>;
 }
 
@@ -56,7 +56,7 @@ const isSampled = ({ traceFlags }: SpanContext): boolean => (traceFlags & 1) ===
 
 const isPromise = (value: unknown): value is Promise<unknown> => value instanceof Promise;
 
-/** Node's code of a connection error, or the status that the collector answered with. */
+/** Node's code of a connection error, or the collector's HTTP status. */
 function codeOf(error: unknown): string {
   const { code } = error as { readonly code?: unknown };
   if (typeof code === 'number') return String(code);
@@ -76,7 +76,7 @@ const loadLibraries = async () => {
 
 type Libraries = Awaited<ReturnType<typeof loadLibraries>>;
 
-/** An exporter that says how it went. */
+/** An exporter that reports its results. */
 const observed = (
   exporter: SpanExporter,
   { ExportResultCode }: Libraries,
@@ -128,7 +128,7 @@ function createProvider(libraries: Libraries, { config, onExport }: TracingOptio
   });
 }
 
-/** Loads the libraries and starts to trace. */
+/** Loads the libraries and starts tracing. */
 export async function createTracing(options: TracingOptions): Promise<Tracing> {
   const libraries = await loadLibraries();
   const { ROOT_CONTEXT, SpanKind, SpanStatusCode, trace, isSpanContextValid, parseTraceParent, TraceState } = libraries;
@@ -149,7 +149,7 @@ export async function createTracing(options: TracingOptions): Promise<Tracing> {
 
   function stepBelow<T>(parent: Span | undefined, name: StepName, run: () => T): T {
     if (parent === undefined) return run();
-    // Not its recording: a renewal goes on after its request has ended, and is still a part of it.
+    // Without its recording state: a renewal continues after its request has ended, and still belongs to it.
     if (!isSampled(parent.spanContext())) return current.run(parent, run);
     const kind = name === 'mint' || name === 'store' ? SpanKind.CLIENT : SpanKind.INTERNAL;
     const span = tracer.startSpan(name, { kind }, trace.setSpan(ROOT_CONTEXT, parent));
@@ -169,7 +169,7 @@ export async function createTracing(options: TracingOptions): Promise<Tracing> {
     return result;
   }
 
-  /** The caller's place in its own trace, or undefined when it sent none that is valid. */
+  /** The caller's span context; undefined if it sent no valid one. */
   function remoteContext({ traceparent, tracestate, isTrusted }: IncomingRequest): SpanContext | undefined {
     const parsed = typeof traceparent === 'string' ? parseTraceParent(traceparent) : null;
     if (parsed === null || !isSpanContextValid(parsed)) return undefined;

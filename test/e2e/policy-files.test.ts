@@ -218,7 +218,7 @@ describe('POLICY_SHADOW_FILE', () => {
     });
     expect((await askAs(running)).status).toBe(200);
     expect(databrain.requests.at(-1)?.body).toMatchObject({ params: { userIdentifier: 'u1' } });
-    const line = await logged(running, 'decides otherwise');
+    const line = await logged(running, 'decides differently');
     expect(line['differences']).toEqual([expect.objectContaining({ path: 'params.userIdentifier' })]);
     expect(running.output()).not.toContain(note);
     expect(await metricsOf(running)).toContain('guest_token_shadow_decisions_total{result="different"} 1');
@@ -230,7 +230,7 @@ describe('POLICY_SHADOW_FILE', () => {
       'shadow.yaml': policyFor('${claims.nowhere}'),
     });
     expect((await askAs(running)).status).toBe(200);
-    await logged(running, 'decides otherwise');
+    await logged(running, 'decides differently');
     expect(running.lines().filter(({ event }) => event === 'guest_token.refused')).toEqual([]);
   });
 

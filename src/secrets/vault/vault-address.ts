@@ -1,4 +1,4 @@
-// Where Vault is and whom to trust as Vault: the variables that Vault's own client reads. TLS is always verified.
+// Reads the address and certificates of Vault from the variables of Vault's own client. TLS is always verified.
 import type { ReadFileAsync } from '../../file-reader.ts';
 import { isLoopback } from '../../loopback.ts';
 import type { StoreSettings } from '../secret-store.ts';
@@ -19,7 +19,7 @@ const namespacePattern = /^[\x21-\x7E]{1,256}$/;
 export function readVaultAddress(settings: StoreSettings): VaultAddress | undefined {
   const { raw, report } = settings;
   if (/^(1|t|true)$/i.test(raw('VAULT_SKIP_VERIFY') ?? '')) {
-    return report('VAULT_SKIP_VERIFY', 'would switch the check of certificates off', 'Set VAULT_CACERT instead');
+    return report('VAULT_SKIP_VERIFY', 'would disable the verification of certificates', 'Set VAULT_CACERT instead');
   }
   const text = raw('VAULT_ADDR');
   if (text === undefined) return report('VAULT_ADDR', 'is not set', 'Set it, such as https://vault.example.com:8200');
@@ -30,7 +30,7 @@ export function readVaultAddress(settings: StoreSettings): VaultAddress | undefi
     return report('VAULT_ADDR', 'has credentials, a query or a fragment', fix);
   }
   if (url.protocol === 'http:' && !isLoopback(url)) {
-    return report('VAULT_ADDR', 'is http, which would show every secret to the network', 'Use https');
+    return report('VAULT_ADDR', 'is http: secrets would cross the network in clear text', 'Use https');
   }
   const pathPrefix = url.pathname.replace(/\/+$/, '');
   if (/\/v1$/.test(pathPrefix)) return report('VAULT_ADDR', 'ends in /v1', 'Leave /v1 out; it is added');
@@ -48,7 +48,7 @@ export function readVaultAddress(settings: StoreSettings): VaultAddress | undefi
   };
 }
 
-/** The authorities to trust, read anew for every connection because they may be replaced; or what is wrong. */
+/** The trusted CA certificates, read for every connection because they may be replaced; or the problem. */
 export async function readCertificates(
   { caFile }: VaultAddress,
   readFile: ReadFileAsync,

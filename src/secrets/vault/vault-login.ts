@@ -1,5 +1,5 @@
-// How the service logs in to Vault: with a token that somebody made for it, or by AppRole, Kubernetes or JWT. What a
-// login presents is read anew every time, because files of tokens and secret ids are replaced while the service runs.
+// Logs in to Vault: with an existing token, or by AppRole, Kubernetes or JWT. Credentials are read for every login,
+// because files of tokens and secret ids are replaced while the service runs.
 import type { ReadFileAsync } from '../../file-reader.ts';
 import { own, type JsonObject } from '../../strict-json.ts';
 import { secretText, type SecretSetting } from '../secret-setting.ts';
@@ -9,9 +9,9 @@ import type { AskVault, VaultFailure } from './vault-request.ts';
 
 export interface VaultToken {
   readonly token: Secret;
-  /** From now on; undefined when it does not expire, or when nothing says. */
+  /** Remaining lifetime; undefined if it does not expire or is unknown. */
   readonly lifeMs?: number;
-  /** What Vault says; at the end of a token's longest life it says true and renews by nothing. */
+  /** As Vault reports. At the end of its maximum lifetime a token is still reported as renewable. */
   readonly renewable: boolean;
 }
 
@@ -20,7 +20,7 @@ export type LoginResult = { readonly kind: 'ok'; readonly token: VaultToken } | 
 export interface VaultLogin {
   /** For people, such as `AppRole`. */
   readonly name: string;
-  /** Whether each login makes a token, which is then ours to give back. */
+  /** Whether each login creates a token, which must be revoked. */
   readonly makesTokens: boolean;
   /** Never throws. */
   readonly run: () => Promise<LoginResult>;
@@ -85,7 +85,7 @@ function refusedLogin(name: string, path: string, failure: VaultFailure): ReadFa
   };
 }
 
-/** A token made by somebody else; what it is good for is looked up, if its policies permit that. */
+/** A token from the settings. Its lifetime is looked up, if its policies permit. */
 function tokenLogin(setting: SecretSetting, options: LoginOptions): VaultLogin {
   return {
     name: 'token',
@@ -95,7 +95,7 @@ function tokenLogin(setting: SecretSetting, options: LoginOptions): VaultLogin {
       if ('kind' in presented) return presented;
       const token = presented.value;
       const answer = await options.ask({ method: 'GET', path: 'auth/token/lookup-self', token });
-      // 403 is also what a good token gets whose policies do not permit it; reading a secret will tell.
+      // A valid token without permission for the look-up gets 403 too; reading a secret will show.
       if (answer.kind !== 'ok' && answer.status === 403) return { kind: 'ok', token: { token, renewable: false } };
       if (answer.kind !== 'ok') return refusedLogin('token', 'token', answer);
       const data = own(answer.body, 'data');

@@ -1,6 +1,6 @@
-// One request to Vault's HTTP API, trusting nothing: TLS is always verified, redirects are not followed, the answer is
-// bounded in size and the whole exchange in time. Every request has a connection of its own: there are a few a minute,
-// and so a replaced certificate, a changed CA file or a new active node behind the same name is used at once.
+// One request to Vault's HTTP API: TLS is always verified, redirects are not followed, size and time are bounded. Every
+// request opens a new connection (there are a few per minute), so that a replaced certificate, a changed CA file or a
+// new active node is used at once.
 import { Client } from 'undici';
 import { createEgress, type Egress } from '../../egress/egress.ts';
 import type { ReadFileAsync } from '../../file-reader.ts';
@@ -58,13 +58,13 @@ function failureOf(error: unknown, timedOut: boolean): VaultFailure {
     : failure('unavailable', `Vault could not be reached (${code})`, 'Check VAULT_ADDR and that Vault is running');
 }
 
-/** Whether Vault's `errors` hold a sentence; they are looked at here and never passed on. */
+/** Whether Vault's `errors` contain a text. They are never passed on. */
 const says = (body: JsonObject, sentence: RegExp): boolean => {
   const errors = own(body, 'errors');
   return Array.isArray(errors) && errors.some((error) => typeof error === 'string' && sentence.test(error));
 };
 
-/** By the table of status codes in Vault's API documentation; `body` is undefined where it was no JSON object. */
+/** By the status codes in Vault's API documentation; `body` is undefined if it is not a JSON object. */
 function answerOf(status: number, parsed: JsonObject | undefined): VaultAnswer {
   const body = parsed ?? nothing;
   if (status === 204 || (status === 200 && parsed !== undefined)) return { kind: 'ok', body };
@@ -78,7 +78,7 @@ function answerOf(status: number, parsed: JsonObject | undefined): VaultAnswer {
   const refused = (problem: string, fix: string): VaultFailure => ({ kind: 'refused', status, problem, fix, body });
 
   if (status === 200) {
-    return { ...refused('could not be read: this is no answer of Vault', 'Check VAULT_ADDR'), status: 0 };
+    return { ...refused('could not be read: the response is not from Vault', 'Check VAULT_ADDR'), status: 0 };
   }
   if (says(body, /Vault is sealed/i)) return unavailable('Vault is sealed', 'Unseal Vault');
   if (says(body, /not initialized/i)) return unavailable('Vault is not initialized', 'Initialize and unseal Vault');
@@ -130,13 +130,13 @@ interface AskVaultOptions {
 
 export function createAskVault({ address, readFile, egress, timeoutMs }: AskVaultOptions): AskVault {
   const target = new URL(address.origin);
-  // http is for this machine only, and its secrets must not pass a proxy in the clear.
+  // http is for loopback only: secrets must not pass a proxy in clear text.
   const { routeTo } = target.protocol === 'http:' ? direct : egress;
 
   const headersFor = ({ token, body }: VaultRequest): Record<string, string> => ({
     accept: 'application/json',
     'user-agent': 'guest-token-proxy',
-    // What Vault's own clients send: an agent or proxy of Vault in between may require it against forged requests.
+    // As Vault's own clients do: a Vault agent or proxy may require it against forged requests.
     'x-vault-request': 'true',
     ...(address.namespace === undefined ? {} : { 'x-vault-namespace': address.namespace }),
     ...(token === undefined ? {} : { 'x-vault-token': token.reveal() }),

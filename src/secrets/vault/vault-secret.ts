@@ -1,19 +1,19 @@
-// One secret in Vault: `<mount>/<path>#<field>`, read from a KV engine of version 2 or 1, or from another engine that
-// gives its secrets for a lease. Which one it is Vault says itself where it may; else both versions of KV are tried.
+// One secret in Vault: `<mount>/<path>#<field>`, from a KV engine of version 2 or 1, or from an engine with leases.
+// Vault reports the kind of engine if permitted; otherwise both versions of KV are tried.
 import { own, type JsonObject } from '../../strict-json.ts';
 import type { Problem } from '../../problem.ts';
 import type { Secret } from '../secret.ts';
 import type { AskVault, VaultAnswer, VaultFailure } from './vault-request.ts';
 
 export interface VaultReference {
-  /** Segments of mount and path together; where the mount ends only Vault knows. */
+  /** Segments of mount and path; only Vault knows where the mount ends. */
   readonly segments: readonly string[];
   readonly field: string;
 }
 
 export const vaultExample = 'secret/guest-token-proxy#api-key';
 
-/** The reference, or what is wrong with it. */
+/** The reference, or its problem. */
 export function parseVaultReference(text: string): VaultReference | Omit<Problem, 'location'> {
   const fix = `Write it as <mount>/<path>#<field>, such as ${vaultExample}`;
   const at = text.indexOf('#');
@@ -93,7 +93,7 @@ export function createReadVaultSecret(ask: AskVault) {
     if (isVersioned(versioned) || versioned.kind === 'unavailable') return { engine: kv2, answer: versioned };
     const kv1: Engine = { kind: 'kv1', mount, path };
     const plain = await readFrom(kv1, reference, token);
-    // Of two refusals "forbidden" says more than "not there", which each version says of the other's paths.
+    // Prefer "forbidden" over "not found", which each version returns for paths of the other.
     const isPlain = plain.kind === 'ok' || versioned.kind === 'ok' || plain.kind === 'unavailable';
     const saysMore = isPlain || plain.status === 403 || versioned.status === 404;
     return saysMore ? { engine: kv1, answer: plain } : { engine: kv2, answer: versioned };

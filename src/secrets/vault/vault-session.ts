@@ -1,6 +1,6 @@
-// The token that requests to Vault carry, kept good: renewed after two thirds of its life, replaced by a new login when
-// renewal no longer prolongs it (at its longest life Vault still calls it renewable), and by one after it expired or
-// was revoked. One login at a time; failures are tried again with growing, random pauses.
+// Keeps the Vault token valid: renews it after two thirds of its lifetime, and logs in again if renewal no longer
+// prolongs it (at its maximum lifetime Vault still reports it as renewable) or after it expired or was revoked. One
+// login at a time; failures are retried with growing, random pauses.
 import type { Clock } from '../../clock.ts';
 import type { ReadFailure, StoreEvent } from '../secret-store.ts';
 import type { Secret } from '../secret.ts';
@@ -16,11 +16,11 @@ interface VaultSessionOptions {
 }
 
 export interface VaultSession {
-  /** The token in use, or that of a new login. */
+  /** The current token, or that of a new login. */
   readonly token: () => Promise<LoginResult>;
   /**
-   * A token other than the refused one, if a new login may help. `ok` with the same token: it is valid, so it is a
-   * permission that is missing.
+   * A new token in place of the refused one, if a new login may help. `ok` with the same token: it is valid, so a
+   * permission is missing.
    */
   readonly replace: (refused: Secret) => Promise<LoginResult>;
   /** Revokes a token that a login made. */
@@ -40,7 +40,7 @@ const marginMs = 1_000;
 const longestTimerMs = 2_147_483_647;
 const firstPauseMs = 500;
 const longestPauseMs = 60_000;
-/** For so long a failed login answers for all who ask. */
+/** How long a failed login is returned to all callers. */
 const failureSharedMs = 1_000;
 const farewellMs = 1_000;
 
@@ -97,7 +97,7 @@ export function createVaultSession({ ask, login, clock, random, onEvent }: Vault
     const isSame = before?.token.identity() === result.token.token.identity();
     if (!isSame) onEvent({ kind: 'login', store: 'Vault', result: 'ok' });
     failure = undefined;
-    // A token in its last second says that it has no life, as one does that never expires.
+    // In its last second a token reports a lifetime of 0, like one that never expires.
     const isDying = isSame && result.token.lifeMs === undefined && before?.expiresAt !== undefined;
     if (!isDying) hold(result.token, isSame ? before?.fullLifeMs : undefined);
     return result;
@@ -112,7 +112,7 @@ export function createVaultSession({ ask, login, clock, random, onEvent }: Vault
   const lasts = ({ lifeMs, fullLifeMs }: Pick<Held, 'lifeMs' | 'fullLifeMs'>): boolean =>
     lifeMs === undefined || fullLifeMs === undefined || lifeMs >= fullLifeMs / 2;
 
-  /** Whether the token was prolonged as much as it once lasted; `later`: Vault was away. */
+  /** Whether the token was prolonged; `later`: Vault was unavailable. */
   async function renew(token: Held): Promise<'prolonged' | 'not prolonged' | 'later'> {
     if (!token.renewable) return 'not prolonged';
     const increment = Math.ceil((token.fullLifeMs ?? 0) / 1000);
@@ -146,7 +146,7 @@ export function createVaultSession({ ask, login, clock, random, onEvent }: Vault
     if (token === undefined || closed) return;
     const outcome = remaining(token) > 0 ? await renew(token) : 'not prolonged';
     if (closed || outcome === 'prolonged') return;
-    // A login that fails leaves the old token in use for what is left of its life.
+    // After a failed login the old token stays in use until it expires.
     const replaced = outcome === 'not prolonged' && (await logInOnce()).kind === 'ok';
     if (closed) return;
     if (!replaced) scheduleRetry();
@@ -171,7 +171,7 @@ export function createVaultSession({ ask, login, clock, random, onEvent }: Vault
       clearTimeout(timer);
       if (held === undefined || !login.makesTokens) return;
       const revoked = ask({ method: 'POST', path: 'auth/token/revoke-self', token: held.token });
-      // Worth a moment, so that Vault need not keep it; not worth holding up the end of the process.
+      // Revoke it within a short time limit, so that the end of the process is not delayed.
       let timeUp: NodeJS.Timeout | undefined;
       await Promise.race([revoked, new Promise((resolve) => (timeUp = setTimeout(resolve, farewellMs)))]);
       clearTimeout(timeUp);

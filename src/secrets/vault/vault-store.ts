@@ -1,5 +1,5 @@
-// HashiCorp Vault and OpenBao as a store of secrets: `X_VAULT=<mount>/<path>#<field>`. Its own client, because those
-// on the registry neither renew a token nor log in again.
+// HashiCorp Vault and OpenBao: `X_VAULT=<mount>/<path>#<field>`. With our own client, because the packages in the
+// registry neither renew a token nor log in again.
 import { readValue } from '../secret-value.ts';
 import type { SecretRead, SecretStore, SecretStoreKind } from '../secret-store.ts';
 import type { Secret } from '../secret.ts';
@@ -23,7 +23,7 @@ interface LeasedValue {
   readonly lease: VaultLease;
 }
 
-/** The value again for a longer time, or undefined when its lease cannot be prolonged by at least half. */
+/** The value with a renewed lease; undefined if the lease cannot be prolonged by at least half. */
 async function prolong({ value, lease }: LeasedValue, ask: AskVault, token: Secret): Promise<SecretRead | undefined> {
   if (!lease.renewable) return undefined;
   const body = { lease_id: lease.id, increment: Math.ceil(lease.lifeMs / 1000) };
@@ -36,7 +36,7 @@ async function prolong({ value, lease }: LeasedValue, ask: AskVault, token: Secr
 
 function createVaultStore(ask: AskVault, session: VaultSession): SecretStore {
   const readSecret = createReadVaultSecret(ask);
-  /** By reference: reading a leased secret anew would make another one. */
+  /** By reference: reading a leased secret again would create another one. */
   const leased = new Map<string, LeasedValue>();
 
   function toRead(reference: string, found: FoundSecret): SecretRead {

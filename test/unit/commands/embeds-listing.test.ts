@@ -84,14 +84,14 @@ describe('asking for the embeds of a key', () => {
   ])('blames the address for %s with status 200', async (_title, body) => {
     expect(await failureAt(await answer(200, body))).toMatchObject({
       at: 'url',
-      problem: 'answers, but not as Databrain does',
+      problem: 'does not respond like Databrain',
     });
   });
 
   it.each([
-    [404, 'answers, but not as Databrain does'],
+    [404, 'does not respond like Databrain'],
     [429, 'limits our requests (429)'],
-    [503, 'is out of order (503)'],
+    [503, 'is failing (503)'],
   ])('tells %i', async (status, problem) => {
     expect(await failureAt(await answer(status, 'x'))).toMatchObject({ at: 'url', problem });
   });

@@ -170,7 +170,7 @@ describe('test', () => {
     const files = { 'policy.yaml': policy, 'a.policy-test.yaml': `tests:\n${permit}` };
     const { exitCode, err } = await run(files, ['--junit', 'nowhere/report.xml']);
     expect(exitCode).toBe(64);
-    expect(err).toBe('test: the file that --junit names cannot be written (ENOENT). Try --help.\n');
+    expect(err).toBe('test: the file for --junit cannot be written (ENOENT). Try --help.\n');
   });
 
   it.each([[['--coverage-min', '101']], [['--coverage-min', 'all']], [['--junit']], [['--unknown']]])(
