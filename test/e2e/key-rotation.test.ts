@@ -111,7 +111,7 @@ describe('the public key of an issuer in a file', () => {
     expect(await Promise.all([statusWith(old.privateKey), statusWith(next.privateKey)])).toEqual([200, 200]);
     put('key.pem', pem(next.publicKey));
     program.signal('SIGHUP');
-    await expect.poll(() => statusWith(old.privateKey)).toBe(401);
+    await expect.poll(() => statusWith(old.privateKey), { timeout: 10_000 }).toBe(401);
     expect(await statusWith(next.privateKey)).toBe(200);
   });
 });
@@ -255,7 +255,7 @@ backend proxy\n  server one 127.0.0.1:${program.port}\n`,
         call.on('error', (error: NodeJS.ErrnoException) => resolve({ status: error.code ?? 'failed' }));
         call.end();
       });
-    await expect.poll(async () => (await ask()).status).toBe(200);
+    await expect.poll(async () => (await ask()).status, { timeout: 10_000 }).toBe(200);
     const { certificate: before } = await ask();
 
     put('site.pem', otherSelfSigned.cert + otherSelfSigned.key);
