@@ -36,7 +36,7 @@ async function checkOneLive(dataApp: DataAppPolicy, config: Config): Promise<rea
 
 /** Checks every data app with Databrain, one after the other, because all calls share one small rate limit. */
 async function checkLive(policy: Policy, config: Config, context: CommandContext): Promise<boolean> {
-  const told = new Set<string>();
+  const reported = new Set<string>();
   for (const dataApp of policy.dataApps.values()) {
     const result = await checkOneLive(dataApp, config);
     if (typeof result === 'string') {
@@ -44,11 +44,11 @@ async function checkLive(policy: Policy, config: Config, context: CommandContext
       continue;
     }
     for (const line of result.map(toLine)) {
-      if (!told.has(line)) context.err(`${line}\n`);
-      told.add(line);
+      if (!reported.has(line)) context.err(`${line}\n`);
+      reported.add(line);
     }
   }
-  return told.size === 0;
+  return reported.size === 0;
 }
 
 async function checkIssuersLive(config: Config, context: CommandContext): Promise<boolean> {

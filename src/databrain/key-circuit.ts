@@ -38,17 +38,17 @@ export function createKeyCircuit({ clock, onChange, ...limits }: KeyCircuitOptio
   const whole = createCircuit({ ...limits, clock });
   const failing = new LRUCache<string, FailingClient>({ max: maxFailingClients });
   let lastToOpen: Circuit | undefined;
-  let told: CircuitState = 'closed';
+  let reported: CircuitState = 'closed';
 
   const state = (): CircuitState => {
     const ofKey = whole.state();
     return ofKey === 'closed' ? (lastToOpen?.state() ?? 'closed') : ofKey;
   };
 
-  const tell = (): void => {
+  const report = (): void => {
     const now = state();
-    if (now === told) return;
-    told = now;
+    if (now === reported) return;
+    reported = now;
     onChange(now);
   };
 
@@ -87,13 +87,13 @@ export function createKeyCircuit({ clock, onChange, ...limits }: KeyCircuitOptio
       if (retryAfterMs > 0) return { kind: 'refused', retryAfterMs };
       const own = failing.size === 0 ? undefined : failing.get(clientId)?.circuit.admit();
       const ofKey = whole.admit();
-      tell();
+      report();
       if (ofKey.kind === 'refused') return ofKey;
       return {
         kind: 'admitted',
         done: (result) => {
           ofKey.done(settle(clientId, result, own));
-          tell();
+          report();
         },
       };
     },

@@ -15,7 +15,7 @@ import { parseRetryAfter } from './retry-after.ts';
 import { retryDelay, type RetryOptions } from './retry.ts';
 import type { TokenOwners } from './token-owners.ts';
 import type { UpstreamEvents } from './upstream-events.ts';
-import { faultRow, refuseUnsent, toServiceError, type Failure, type Fault } from './upstream-fault.ts';
+import { faultRow, refuseUnsent, upstreamError, type Failure, type Fault } from './upstream-fault.ts';
 
 /** A new token from the upstream. */
 export interface Minted {
@@ -159,7 +159,7 @@ export function createMint(options: MintOptions): Mint {
       }
       const delayMs =
         priority === 'user' ? retryDelay(retry, lane.retryBudget, failure, retries, remainingMs()) : undefined;
-      if (delayMs === undefined) throw toServiceError(failure, adviceMs(failure, lane, grant));
+      if (delayMs === undefined) throw upstreamError(failure, adviceMs(failure, lane, grant));
       retries += 1;
       events.retry(failure.fault);
       await options.pause(delayMs);

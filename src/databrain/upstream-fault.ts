@@ -97,7 +97,7 @@ export interface Failure {
 }
 
 /** The refusal for the caller. `retryAfterMs` is rounded up to whole seconds. */
-export function toServiceError(failure: Failure, retryAfterMs: number): ServiceError {
+export function upstreamError(failure: Failure, retryAfterMs: number): ServiceError {
   const { code, reason } = faultRow(failure.fault);
   return new ServiceError(code, reason, {
     ...(failure.upstreamCode === undefined ? {} : { upstreamCode: failure.upstreamCode }),

@@ -20,7 +20,7 @@ interface AuthenticationStepOptions {
   readonly onRefusedToken: (refusal: TokenRefusal, requestId: string) => void;
 }
 
-const serviceErrorOf = ({ code, reason, claim, iss, sub, retryAfterSeconds }: TokenRefusal): ServiceError =>
+const errorOfRefusal = ({ code, reason, claim, iss, sub, retryAfterSeconds }: TokenRefusal): ServiceError =>
   new ServiceError(code, reason, {
     ...(claim !== undefined && { claim }),
     ...(iss !== undefined && { iss }),
@@ -47,10 +47,10 @@ export function createAuthenticate({
 }: AuthenticationStepOptions): (request: FastifyRequest) => Promise<Principal> {
   return async (request) => {
     const token = readCredential({ rawHeaders: request.raw.rawHeaders, ownOrigin: ownOrigin(request) }, credentials);
-    if (typeof token !== 'string') throw serviceErrorOf(token);
+    if (typeof token !== 'string') throw errorOfRefusal(token);
     const result = await authenticator.authenticate(token);
     if (!('refused' in result)) return result;
     onRefusedToken(result, request.id);
-    throw serviceErrorOf(result);
+    throw errorOfRefusal(result);
   };
 }

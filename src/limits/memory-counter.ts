@@ -109,7 +109,7 @@ export function createMemoryCounter(options: MemoryCounterOptions): LimitCounter
     return table.size < maxKeys ? { steps } : { steps, slot };
   }
 
-  const judge = (steps: Steps, limit: Limit, now: number): Taken => {
+  const stateAt = (steps: Steps, limit: Limit, now: number): Taken => {
     const used = sum(steps);
     return { allowed: used < limit.max, used, freesInMs: timeToRoom(steps, used, limit, now) };
   };
@@ -117,14 +117,14 @@ export function createMemoryCounter(options: MemoryCounterOptions): LimitCounter
   return {
     look: (key, limit) => {
       const now = clock.monotonic();
-      return judge(rowOf(key, now - limit.windowMs).steps, limit, now);
+      return stateAt(rowOf(key, now - limit.windowMs).steps, limit, now);
     },
 
     take: (key, limit) => {
       const now = clock.monotonic();
       forgetPassed(now, limit.windowMs);
       const { steps, slot } = rowOf(key, now - limit.windowMs);
-      const before = judge(steps, limit, now);
+      const before = stateAt(steps, limit, now);
       if (!before.allowed) return before;
       const after = record(steps, now, limit.windowMs);
       if (slot === undefined) {

@@ -22,19 +22,19 @@ const maxValues = 100;
 const forgetAfterMs = 3_600_000;
 const maxLength = 256;
 
-/** Calls `tell` once per value and hour, for a bounded number of values. */
-function oncePerValue(now: () => number): (value: string, tell: (short: string) => void) => void {
-  const told = new Set<string>();
+/** Calls `report` once per value and hour, for a bounded number of values. */
+function oncePerValue(now: () => number): (value: string, report: (short: string) => void) => void {
+  const reported = new Set<string>();
   let since = now();
-  return (value, tell) => {
+  return (value, report) => {
     if (now() - since > forgetAfterMs) {
-      told.clear();
+      reported.clear();
       since = now();
     }
     const short = value.slice(0, maxLength);
-    if (told.has(short) || told.size >= maxValues) return;
-    told.add(short);
-    tell(short);
+    if (reported.has(short) || reported.size >= maxValues) return;
+    reported.add(short);
+    report(short);
   };
 }
 

@@ -54,7 +54,7 @@ function isTextWithoutQuotes({ data, parentSchema }: ErrorObject): boolean {
   return type?.includes('string') === true && new RegExp(pattern ?? '').test(String(data));
 }
 
-function mendFor(error: ErrorObject, description: string): string {
+function fixFor(error: ErrorObject, description: string): string {
   const { data } = error as { data?: unknown };
   if (typeof data === 'string' && data.includes('${') && !/^\$\{(?:(?!\$\{)[\s\S])*\}$/.test(data))
     return 'There is no string interpolation: write exactly one ${ … } and nothing around it; join strings inside it with +';
@@ -100,7 +100,7 @@ function toProblem(error: ErrorObject, document: YamlDocument): Problem | undefi
       error.keyword === 'not'
         ? `${pathText(path)} must be constant: SQL is never built from an expression`
         : `${pathText(path)} must be ${description}, not ${shown((error as { data?: unknown }).data)}`,
-    fix: error.keyword === 'not' ? 'Write a constant, or rename the filter' : mendFor(error, description),
+    fix: error.keyword === 'not' ? 'Write a constant, or rename the filter' : fixFor(error, description),
   };
 }
 

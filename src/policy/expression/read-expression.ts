@@ -25,7 +25,7 @@ interface LibraryError {
 }
 
 /** The fix for each error code of the library. */
-const mends: ReadonlyMap<unknown, string> = new Map([
+const fixes: ReadonlyMap<unknown, string> = new Map([
   ['no_such_overload', 'Give both sides the same type, as in int(claims.level) + 1'],
   ['no_matching_overload', 'Call it with arguments of the right types'],
   ['incompatible_ternary_branches', 'Give both branches the same type'],
@@ -33,7 +33,7 @@ const mends: ReadonlyMap<unknown, string> = new Map([
 ]);
 
 /** The fix for errors that can only be recognised by their message. */
-function mendFromText(text: string, problem: string): string | undefined {
+function fixFromText(text: string, problem: string): string | undefined {
   if (/\boptional\b/.test(problem)) return 'Add .orValue("…") to the optional value';
   if (problem !== "Unexpected character: ':'") return undefined;
   const [, name] = /\bclaims\.([\w:./-]*:[\w:./-]*)/.exec(text) ?? [];
@@ -49,7 +49,7 @@ const fromLibrary = (error: unknown, text: string): LoadProblem => {
       'the expression uses elements of an empty list or map, which have no type',
       'Write the elements, or dyn([]) and dyn({})',
     );
-  const fix = mendFromText(text, problem) ?? mends.get(code) ?? 'Check its brackets, quotes and operators';
+  const fix = fixFromText(text, problem) ?? fixes.get(code) ?? 'Check its brackets, quotes and operators';
   return new LoadProblem(`the expression is not valid: ${problem}`, fix, range?.start ?? 0);
 };
 
