@@ -19,6 +19,7 @@ Compares this service with HAProxy, an empty Fastify route, the same plugins put
 
   --rounds N    alternated rounds per path, 1 to 50 (default 5)
   --path TEXT   only paths whose name holds the text
+  --without A,B leaves out contestants whose names begin so
   --write       writes the table to bench/RESULTS.md
 `;
 
@@ -26,6 +27,7 @@ const { values } = parseArgs({
   options: {
     rounds: { type: 'string', default: '5' },
     path: { type: 'string', default: '' },
+    without: { type: 'string' },
     write: { type: 'boolean', default: false },
     help: { type: 'boolean', default: false, short: 'h' },
   },
@@ -35,6 +37,8 @@ if (values.help) {
   process.exit(0);
 }
 const rounds = Math.min(50, Math.max(1, Number(values.rounds) || 5));
+
+const unwanted = values.without?.split(',') ?? [];
 
 const median = (numbers: readonly number[]): number =>
   [...numbers].sort((a, b) => a - b)[Math.floor(numbers.length / 2)] ?? Number.NaN;
@@ -124,7 +128,8 @@ try {
   writeFileSync(caFile, selfSigned.cert);
   const shared = { keys, folder, caFile, upstreamUrl: load.upstreamUrl };
   const present = contestants.filter((contestant) => {
-    const reason = contestant.missing();
+    const isUnwanted = unwanted.some((name) => contestant.name.startsWith(name));
+    const reason = isUnwanted ? 'asked for' : contestant.missing();
     if (reason !== undefined) console.log(`${contestant.name} is left out: ${reason}`);
     return reason === undefined;
   });
