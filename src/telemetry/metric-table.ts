@@ -37,7 +37,7 @@ export const metricTable = {
     kind: 'counter',
     labels: { reason: reasons },
     meaning: 'Refused requests by reason, as in the audit line.',
-    action: 'What a reason of a token means and what to do about it is in the table of `docs/authentication.md`.',
+    action: 'What a reason of a token means and what to do about it is in `docs/errors`.',
   },
   requestSeconds: {
     name: 'guest_token_request_duration_seconds',
