@@ -1,14 +1,19 @@
-// Bundles what ships: the service into dist/main.js (one file, no node_modules needed to run it), the browser helper
-// into guest-token.js, which the service hands out, and into dist/browser/ for other people's bundlers.
+// Bundles what ships: the service into dist/main.js (one file, no node_modules needed to run it) beside the licenses of the
+// packages in it, the browser helper into guest-token.js, which the service hands out, and into dist/browser/ for other
+// people's bundlers.
 import { build, type BuildOptions } from 'esbuild';
 import { execFileSync } from 'node:child_process';
-import { copyFileSync, writeFileSync } from 'node:fs';
+import { copyFileSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { rolldown } from 'rolldown';
 import packageJson from './package.json' with { type: 'json' };
 
-/** Bundles the program into `outfile`, which must lie in a folder beside openapi.yaml's, such as dist/. */
-export async function buildProgram(outfile: string): Promise<void> {
-  await build({
+/**
+ * Bundles the program into `outfile`, which must lie in a folder beside openapi.yaml's, such as dist/. Gives the folders of
+ * the packages that are in it.
+ */
+export async function buildProgram(outfile: string): Promise<readonly string[]> {
+  const { metafile } = await build({
+    metafile: true,
     entryPoints: ['src/main.ts'],
     outfile,
     bundle: true,
@@ -26,6 +31,25 @@ export async function buildProgram(outfile: string): Promise<void> {
       js: "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);",
     },
   });
+  const folders = Object.keys(metafile.inputs).flatMap(
+    (path) => /^.*node_modules\/(?:@[^/]+\/)?[^/]+/.exec(path) ?? [],
+  );
+  return [...new Set(folders)].sort();
+}
+
+/** The licenses of bundled packages, which ask to be passed on with the code. Throws for a package without one. */
+function licensesOf(folders: readonly string[]): string {
+  const sections = folders.map((folder) => {
+    const { name, version, license } = JSON.parse(readFileSync(`${folder}/package.json`, 'utf8')) as Record<
+      string,
+      string
+    >;
+    const file = readdirSync(folder).find((one) => /^(?:licen[cs]e|copying)/i.test(one));
+    if (license === undefined) throw new Error(`${folder} names no license`);
+    const text = file === undefined ? '' : readFileSync(`${folder}/${file}`, 'utf8');
+    return `${name} ${version} (${license})\n\n${text.trim()}\n`;
+  });
+  return [...new Set(sections)].join(`\n${'-'.repeat(80)}\n\n`);
 }
 
 /** The page of the policy playground, whole: no request leaves the admin listener. */
@@ -75,7 +99,7 @@ async function buildBrowserPackage(outdir: string): Promise<void> {
 }
 
 if (import.meta.main) {
-  await buildProgram('dist/main.js');
+  writeFileSync('dist/licenses.txt', licensesOf(await buildProgram('dist/main.js')));
   await buildPlayground('dist/playground');
   writeFileSync('guest-token.js', await buildBrowserHelper());
   await buildBrowserPackage('dist/browser');

@@ -79,6 +79,7 @@ describe('the package', () => {
       '/README.md',
       '/dist/browser/index.js',
       '/dist/browser/index.js.map',
+      '/dist/licenses.txt',
       '/dist/main.js',
       '/dist/playground/index.html',
       '/dist/playground/page.css',
@@ -88,6 +89,13 @@ describe('the package', () => {
       '/package.json',
       '/policy.schema.json',
     ]);
+  });
+
+  it('passes on the license of everything that is bundled', () => {
+    const text = readFileSync(join(installed, 'dist/licenses.txt'), 'utf8');
+    for (const name of ['fastify', '@fastify/jwt', 'undici', 'pino', 'yaml'])
+      expect(text).toMatch(new RegExp(`^${name} \\d`, 'm'));
+    expect(text).not.toContain('undefined');
   });
 
   it('installs nothing besides itself', () => {

@@ -88,7 +88,7 @@ export function ask(
 /** A build of the program under a name of its own, so that runs side by side do not meet. */
 export function createProgramBuild(): { readonly path: () => Promise<string>; readonly remove: () => void } {
   const outfile = `dist/test-${process.pid}-${Math.random().toString(36).slice(2)}.js`;
-  let built: Promise<void> | undefined;
+  let built: Promise<unknown> | undefined;
   return {
     path: async () => {
       await (built ??= buildProgram(outfile));
