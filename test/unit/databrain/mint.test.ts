@@ -134,6 +134,14 @@ describe('Minting under one deadline', () => {
     expect(told).toEqual(['rate_limited', 'slowed down', 'retry', 'token']);
   });
 
+  it('replaces a connection that was closed while idle once, and without a retry to spare no second one', async () => {
+    const stale = { exchange: lost('connection_stale'), tookMs: 1 };
+    const { mint, sent, told } = start(Array<Step>(5).fill(stale), 0);
+    expect((await finish(mint)).gist).toBe('UPSTREAM_UNAVAILABLE (upstream_unreachable)');
+    expect(sent.map(({ request }) => request.freshConnection)).toEqual([false, true]);
+    expect(told).toEqual(['connection_stale', 'connection_stale']);
+  });
+
   it('says 504 when the time ran out waiting, 503 when it ran out being refused', async () => {
     const hanging = start(Array(5).fill({ exchange: lost('timed_out'), tookMs: 10_000 }));
     const late = await finish(hanging.mint);
