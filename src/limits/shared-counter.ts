@@ -11,7 +11,7 @@ interface SharedCounterOptions {
   readonly clock: Clock;
   /** Absent: every replica counts separately. */
   readonly shared?: {
-    readonly link: RedisLink;
+    readonly link: Pick<RedisLink, 'isUp'>;
     readonly counter: RedisCounter;
     /** The Redis key: a keyed hash, so that Redis holds no addresses and no users. */
     readonly nameOf: (key: string) => string;

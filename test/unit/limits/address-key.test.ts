@@ -21,6 +21,16 @@ describe('the key of a client address', () => {
     ['::1', '0:0:0:0::/64'],
     ['2001:db8::', '2001:db8:0:0::/64'],
     ['1:2:3:4:5:6:192.0.2.7', '1:2:3:4::/64'],
+    // One group away from an address that carries IPv4: whoever owns it must not count as somebody else.
+    ['1::ffff:c000:207', '1:0:0:0::/64'],
+    ['0:1::ffff:c000:207', '0:1:0:0::/64'],
+    ['0:0:1:0:0:ffff:c000:207', '0:0:1:0::/64'],
+    ['0:0:0:1:0:ffff:c000:207', '0:0:0:1::/64'],
+    ['0:0:0:0:1:ffff:c000:207', '0:0:0:0::/64'],
+    ['1:ff9b::c000:207', '1:ff9b:0:0::/64'],
+    ['64:1::c000:207', '64:1:0:0::/64'],
+    ['64:ff9b::1:c000:207', '64:ff9b:0:0::/64'],
+    ['2001:1:4136:e378:8000:63bf:3fff:fdf8', '2001:1:4136:e378::/64'],
   ])('%s counts as %s', (address, key) => {
     expect(toAddressKey(address)).toBe(key);
   });
@@ -47,6 +57,7 @@ describe('the key of a client address', () => {
 
   it.each([
     ['192.0.2.7', '192.0.2.0/24'],
+    ['192.0.2.177', '192.0.2.0/24'],
     ['2001:db8:1:2::3', '2001:db8:1::/48'],
     ['nonsense', 'unreadable'],
   ])('is shortened for the log: %s', (address, short) => {

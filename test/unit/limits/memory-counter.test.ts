@@ -29,6 +29,20 @@ describe('a limit counted in the process', () => {
     expect(counter.take('user', limit)).toEqual({ allowed: true, used: 1, freesInMs: minute });
   });
 
+  it('says when so many requests have left that one fits, as they leave step by step', () => {
+    const { clock, counter } = startCounter();
+    const limit = { max: 4, windowMs: 1600 };
+    for (const pause of [0, 0, 300, 300]) {
+      clock.advance(pause);
+      counter.take('user', limit);
+    }
+    expect(counter.look('user', limit)).toEqual({ allowed: false, used: 4, freesInMs: 1000 });
+    expect(counter.look('user', { ...limit, max: 2 }), 'the first three have to leave').toMatchObject({
+      freesInMs: 1300,
+    });
+    expect(counter.look('user', { ...limit, max: 1 }), 'all four have to leave').toMatchObject({ freesInMs: 1600 });
+  });
+
   it('lets no double burst through at the border of two windows', () => {
     const { clock, counter } = startCounter();
     const limit = { max: 10, windowMs: minute };
@@ -131,6 +145,21 @@ describe('a limit counted in the process', () => {
     ).toBe(false);
     clock.advance(150);
     expect(counter.take('user', limit)).toMatchObject({ allowed: true, used: 2 });
+  });
+
+  it.each(['the same key', 'another key'])('has room for steps again once others have left, for %s', (later) => {
+    const { clock, counter } = startCounter({ maxFurtherSteps: 2 });
+    const limit = { max: 3, windowMs: 1600 };
+    for (const key of ['the same key', later]) {
+      clock.advance(1600);
+      for (const pause of [0, 200, 200]) {
+        clock.advance(pause);
+        expect(counter.take(key, limit).allowed).toBe(true);
+      }
+    }
+    expect(counter.look(later, limit), 'the first alone leaves first').toMatchObject({ used: 3, freesInMs: 1200 });
+    clock.advance(1200);
+    expect(counter.look(later, limit)).toMatchObject({ used: 2 });
   });
 
   it('takes at most 500 bytes for a key, with the longest names and as many steps as there may be', () => {

@@ -1,0 +1,88 @@
+// One limit over all replicas: what counts where, and what a Redis that stops or forgets cannot undo.
+import { describe, expect, it } from 'vitest';
+import type { Taken } from '../../../src/limits/limit.ts';
+import { createMemoryCounter } from '../../../src/limits/memory-counter.ts';
+import { createSharedCounter } from '../../../src/limits/shared-counter.ts';
+import { createManualClock } from '../../support/manual-clock.ts';
+
+const limit = { max: 2, windowMs: 60_000 };
+const allowed: Taken = { allowed: true, used: 1, freesInMs: 60_000 };
+const refused: Taken = { allowed: false, used: 2, freesInMs: 5_000 };
+
+/** `answer`: what Redis says; it fails where that is undefined. */
+function start() {
+  const clock = createManualClock();
+  const local = createMemoryCounter({ clock, maxKeys: 100, sharedCounters: 4, maxFurtherSteps: 100 });
+  const redis: { isUp: boolean; answer: Taken | undefined; asked: string[] } = {
+    isUp: true,
+    answer: allowed,
+    asked: [],
+  };
+  const counter = createSharedCounter({
+    local,
+    clock,
+    shared: {
+      link: { isUp: () => redis.isUp },
+      counter: (name) => {
+        redis.asked.push(name);
+        return redis.answer === undefined ? Promise.reject(new Error('gone')) : Promise.resolve(redis.answer);
+      },
+      nameOf: (key) => `hash of ${key}`,
+    },
+  });
+  return { clock, local, redis, counter };
+}
+
+describe('a limit that replicas share', () => {
+  it('is asked of Redis under the name of the key, and counted here too', async () => {
+    const { counter, redis, local } = start();
+    expect(await counter.take('ada', limit)).toEqual(allowed);
+    expect(redis.asked).toEqual(['hash of ada']);
+    expect(local.look('ada', limit).used).toBe(1);
+  });
+
+  it('is not reset by a Redis that goes away', async () => {
+    const { counter, redis } = start();
+    await counter.take('ada', limit);
+    await counter.take('ada', limit);
+    redis.isUp = false;
+    expect(await counter.take('ada', limit)).toMatchObject({ allowed: false });
+    expect(redis.asked).toHaveLength(2);
+  });
+
+  it('is not reset by a Redis that forgets: what this replica has seen is enough to refuse', async () => {
+    const { counter, redis } = start();
+    await counter.take('ada', limit);
+    await counter.take('ada', limit);
+    expect(await counter.take('ada', limit)).toMatchObject({ allowed: false });
+    expect(redis.asked).toHaveLength(2);
+  });
+
+  it('is counted here while Redis fails', async () => {
+    const { counter, redis } = start();
+    redis.answer = undefined;
+    expect(await counter.take('ada', limit)).toMatchObject({ allowed: true, used: 1 });
+    expect(await counter.take('ada', limit)).toMatchObject({ allowed: true, used: 2 });
+    expect(await counter.take('ada', limit)).toMatchObject({ allowed: false });
+  });
+
+  it('remembers a refusal by Redis for as long as it holds, without asking again', async () => {
+    const { counter, redis, clock } = start();
+    redis.answer = refused;
+    expect(await counter.take('ada', limit)).toEqual(refused);
+    clock.advance(4_999);
+    expect(counter.look('ada', limit)).toEqual({ allowed: false, used: 2, freesInMs: 1 });
+    expect(await counter.take('ada', limit)).toMatchObject({ allowed: false });
+    expect(redis.asked).toHaveLength(1);
+    clock.advance(1);
+    redis.answer = allowed;
+    expect(await counter.take('ada', limit)).toEqual(allowed);
+  });
+
+  it('does not count here what Redis refused', async () => {
+    const { counter, redis, local } = start();
+    redis.answer = refused;
+    await counter.take('ada', limit);
+    expect(local.look('ada', limit).used).toBe(0);
+  });
+});
