@@ -129,7 +129,6 @@ describe('standard output that nobody reads', () => {
     while ((await dropped()) === 0) {
       await Promise.all(Array.from({ length: 100 }, () => program.ask({ headers: refused })));
     }
-    const minted = databrain.requests.length;
     const answers = await Promise.all(
       Array.from({ length: 5 }, (_, index) => program.ask({ headers: bearer(`during-${index}`) })),
     );
@@ -140,8 +139,9 @@ describe('standard output that nobody reads', () => {
     const ready = await program.ask({ method: 'GET', path: '/readyz' });
     expect([ready.status, JSON.parse(ready.text)]).toMatchObject([503, { checks: { audit: 'failing' } }]);
     // Known to be impossible by now: refused at once, and Databrain is not asked.
+    const askedBefore = databrain.requests.length;
     const again = await program.ask({ headers: bearer('again') });
-    expect([again.status, databrain.requests.length - minted]).toEqual([503, databrain.requests.length - minted]);
+    expect([again.status, databrain.requests.length]).toEqual([503, askedBefore]);
 
     const counted = await dropped();
     program.readOutput(true);

@@ -1,6 +1,6 @@
 import Fastify, { type FastifyInstance } from 'fastify';
 import { afterEach, describe, expect, it } from 'vitest';
-import { systemClock } from '../../../src/clock.ts';
+import type { Clock } from '../../../src/clock.ts';
 import { ServiceError } from '../../../src/errors.ts';
 import { createProbeCheck } from '../../../src/http/health.ts';
 import { registerLimits } from '../../../src/http/rate-limits.ts';
@@ -16,11 +16,12 @@ interface StartOptions {
   readonly address?: number;
   readonly user?: number;
   readonly trustProxy?: string[];
-  readonly clock?: typeof systemClock;
+  /** Stands still unless the test moves it. */
+  readonly clock?: Clock;
 }
 
 /** A listener wired as the service is: address first, then a credential check that knows no bearer but `user …`. */
-async function start({ address = 1000, user = 1000, trustProxy, clock = systemClock }: StartOptions) {
+async function start({ address = 1000, user = 1000, trustProxy, clock = createManualClock() }: StartOptions) {
   const app = Fastify({ routerOptions: { caseSensitive: true }, ...(trustProxy === undefined ? {} : { trustProxy }) });
   apps.push(app);
   const limited: string[] = [];
