@@ -42,8 +42,20 @@ async function stdin(): Promise<string> {
 
 function untilStopped({ stop, reload, stopWithinMs }: LongRunning): Promise<number> {
   process.on('SIGHUP', reload);
-  closeWithGrace({ delay: stopWithinMs, logger: false, skip: ['SIGHUP', 'beforeExit'] }, async ({ signal, err }) => {
-    await stop({ ...(signal === undefined ? {} : { signal }), ...(err === undefined ? {} : { error: err }) });
+  let hasLostOutput = false;
+  const { close } = closeWithGrace(
+    { delay: stopWithinMs, logger: false, skip: ['SIGHUP', 'beforeExit'] },
+    async ({ signal, err }) => {
+      await stop({ ...(signal === undefined ? {} : { signal }), ...(err === undefined ? {} : { error: err }) });
+      if (hasLostOutput) process.exit(exitCode.checkFailed);
+    },
+  );
+  // Nothing can be recorded again until a supervisor starts the process with a new output.
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE' || hasLostOutput) return;
+    hasLostOutput = true;
+    process.stderr.write('standard output was closed; the service stops, because no guest token could be recorded\n');
+    void close();
   });
   return new Promise(() => undefined);
 }

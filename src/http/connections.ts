@@ -2,6 +2,7 @@
 // a client that does not read it. listener.ts limits the requests of each connection.
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
+import { LRUCache } from 'lru-cache';
 import type { Clock } from '../clock.ts';
 
 export interface Exchange {
@@ -23,7 +24,7 @@ export interface Connection {
   unreadSince: number | undefined;
 }
 
-export type ConnectionCause = 'total' | 'address' | 'pipelining' | 'unread';
+export type ConnectionCause = 'total' | 'address' | 'pipelining' | 'unread' | 'offender';
 
 export interface ConnectionBounds {
   readonly total: number;
@@ -37,6 +38,15 @@ export interface ConnectionBounds {
  * address may have enough for a large office or a load test, and cannot use up the total.
  */
 export const publicConnectionBounds: ConnectionBounds = { total: 1_536, perAddress: 1_024, unreadMs: 15_000 };
+
+/**
+ * Taking a connection in and closing it again costs much more than refusing it. An address of which so many connections
+ * had to be closed for what they did gets no new one until the time since the first of them is over.
+ */
+const maxOffences = 16;
+const offencesWithinMs = 10_000;
+/** The addresses that are remembered for it; the one that offended longest ago is forgotten first. */
+const maxOffenders = 4_096;
 
 /** Operators and their monitoring. */
 export const adminConnectionBounds: ConnectionBounds = { total: 128, perAddress: 128, unreadMs: 15_000 };
@@ -69,6 +79,19 @@ export function createConnections({ bounds, clock, addressKeyOf, onClosed }: Con
   const perAddress = new Map<string, number>();
   /** The longest idle connection comes first. */
   const idle = new Set<Connection>();
+  const offenders = new LRUCache<string, { count: number; readonly endsAt: number }>({ max: maxOffenders });
+
+  function noteOffence(addressKey: string): void {
+    const now = clock.monotonic();
+    const known = offenders.get(addressKey);
+    if (known !== undefined && now < known.endsAt) known.count += 1;
+    else offenders.set(addressKey, { count: 1, endsAt: now + offencesWithinMs });
+  }
+
+  function isOffender(addressKey: string): boolean {
+    const known = offenders.peek(addressKey);
+    return known !== undefined && known.count >= maxOffences && clock.monotonic() < known.endsAt;
+  }
 
   function forget(connection: Connection): void {
     if (!open.delete(connection.socket)) return;
@@ -81,6 +104,9 @@ export function createConnections({ bounds, clock, addressKeyOf, onClosed }: Con
 
   function close(connection: Connection, cause: ConnectionCause): void {
     onClosed(cause);
+    if ((cause === 'pipelining' || cause === 'unread') && connection.addressKey !== undefined) {
+      noteOffence(connection.addressKey);
+    }
     forget(connection);
     connection.socket.destroy();
   }
@@ -105,6 +131,11 @@ export function createConnections({ bounds, clock, addressKeyOf, onClosed }: Con
   return {
     admit: (socket) => {
       const addressKey = addressKeyOf(socket.remoteAddress);
+      if (addressKey !== undefined && isOffender(addressKey)) {
+        onClosed('offender');
+        socket.destroy();
+        return undefined;
+      }
       if (!hasRoomFor(addressKey)) {
         onClosed(open.size >= bounds.total ? 'total' : 'address');
         socket.destroy();

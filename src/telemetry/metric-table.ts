@@ -216,9 +216,9 @@ export const metricTable = {
   connectionsClosed: {
     name: 'guest_token_connections_closed_total',
     kind: 'counter',
-    labels: { cause: ['total', 'address', 'pipelining', 'unread'] },
+    labels: { cause: ['total', 'address', 'pipelining', 'unread', 'offender'] },
     meaning:
-      'Client connections closed because of a bound: all connections together, those of one address, unanswered requests on one connection, an answer that was not read.',
+      'Client connections closed because of a bound: all connections together, those of one address, unanswered requests on one connection, an answer that was not read, a new connection of an address that had many closed for that.',
     action:
       '`address` or `total` in normal times: a proxy in front that `TRUST_PROXY` does not name, or more replicas are needed.',
   },

@@ -79,7 +79,8 @@ async function flood({ port }: Program, connections: number): Promise<readonly S
       { length: connections },
       () =>
         new Promise<Socket>((resolve) => {
-          const socket = connect(port, '127.0.0.1', () => resolve(socket));
+          // Not the address of those who ask meanwhile: one that floods gets no new connection.
+          const socket = connect({ port, host: '127.0.0.1', localAddress: '127.0.0.2' }, () => resolve(socket));
           socket.on('error', () => resolve(socket));
           socket.pause();
         }),
@@ -157,4 +158,17 @@ describe('standard output that nobody reads', () => {
     expect(await program.stop()).toBe(0);
     expect(program.lines().at(-1)?.message).toBe('stopped');
   }, 120_000);
+
+  it('ends the service with exit code 1 once its reader is gone for good, and no token is given', async () => {
+    const program = await start();
+    program.closeOutput();
+    expect((await program.ask({ headers: bearer('unrecorded') })).status).toBe(503);
+    expect(await program.exited).toBe(1);
+    expect(
+      program
+        .output()
+        .split('\n')
+        .filter((line) => line.startsWith('standard output was closed')),
+    ).toHaveLength(1);
+  });
 });

@@ -43,6 +43,8 @@ export interface Program {
   readonly pid: number;
   /** From now on nobody reads what the program writes to standard output; `true` reads again. */
   readonly readOutput: (isRead: boolean) => void;
+  /** The reader of standard output goes away for good. */
+  readonly closeOutput: () => void;
   readonly signal: (name: NodeJS.Signals) => void;
   readonly exited: Promise<number | null>;
   /** SIGTERM, and the exit code. */
@@ -178,6 +180,7 @@ export async function startProgram({
     lines,
     pid: child.pid ?? 0,
     readOutput: (isRead) => void (isRead ? child.stdout.resume() : child.stdout.pause()),
+    closeOutput: () => void child.stdout.destroy(),
     signal: (name) => void child.kill(name),
     exited,
     stop: () => {

@@ -10,9 +10,12 @@ export interface Probe {
   readonly ended: Promise<number>;
 }
 
-/** Connects, writes the bytes, and keeps its own end open whatever happens. */
-export async function openProbe(port: number, bytes: string | Buffer = ''): Promise<Probe> {
-  const socket = connect({ port, host: '127.0.0.1', allowHalfOpen: true });
+/**
+ * Connects, writes the bytes, and keeps its own end open whatever happens.
+ * @param from the address that it comes from; all of 127.0.0.0/8 are this machine
+ */
+export async function openProbe(port: number, bytes: string | Buffer = '', from = '127.0.0.1'): Promise<Probe> {
+  const socket = connect({ port, host: '127.0.0.1', localAddress: from, allowHalfOpen: true });
   const startedAt = performance.now();
   let text = '';
   socket.on('data', (chunk: Buffer) => (text += chunk.toString('latin1')));

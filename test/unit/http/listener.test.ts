@@ -4,6 +4,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { systemClock } from '../../../src/clock.ts';
 import type { ConnectionBounds } from '../../../src/http/connections.ts';
 import { createListener, type ListenerOptions } from '../../../src/http/listener.ts';
+import { createManualClock } from '../../support/manual-clock.ts';
 import { openProbe } from '../../support/socket-probe.ts';
 import { until } from '../../support/until.ts';
 
@@ -75,6 +76,40 @@ describe('a listener', () => {
     expect(closed).toEqual(['pipelining']);
     expect(begun).toBe(1);
     probe.socket.destroy();
+  });
+
+  it('takes no new connection of an address that floods it, until ten seconds are over, and all of others', async () => {
+    const clock = createManualClock();
+    const { port, closed } = await start((_request, response) => void response.end('fine'), { total: 100 }, { clock });
+    for (let count = 0; count < 16; count += 1) await (await openProbe(port, get.repeat(2_000))).ended;
+    expect(closed).toEqual(Array(16).fill('pipelining'));
+    const refused = await openProbe(port, get);
+    await refused.ended;
+    expect(refused.received()).toBe('');
+    expect(closed.at(-1)).toBe('offender');
+    const other = await openProbe(port, get, '127.0.0.2');
+    await until(() => other.received().includes('fine'));
+    clock.advance(9_999);
+    await (
+      await openProbe(port, get)
+    ).ended;
+    expect(closed.slice(-2)).toEqual(['offender', 'offender']);
+    clock.advance(1);
+    const later = await openProbe(port, get);
+    await until(() => later.received().includes('fine'));
+    for (const { socket } of [other, later]) socket.destroy();
+  });
+
+  it('does not hold a flood against a named proxy, which speaks for many', async () => {
+    const { port, closed } = await start(
+      (_request, response) => void response.end('fine'),
+      { total: 100 },
+      {
+        addressKeyOf: () => undefined,
+      },
+    );
+    for (let count = 0; count < 17; count += 1) await (await openProbe(port, get.repeat(2_000))).ended;
+    expect(closed).toEqual(Array(17).fill('pipelining'));
   });
 
   it('bounds what is unanswered also on a runtime whose parser cannot be stopped', async () => {
