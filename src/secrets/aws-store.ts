@@ -1,5 +1,7 @@
 // AWS Secrets Manager as a store of secrets: `X_AWS_SECRET=<arn or name>[#json-field]`, by AWS's own library, with the
 // credentials and the region that it finds by itself (role of the task, pod or instance; `AWS_…` variables).
+import { Agent as HttpAgent } from 'node:http';
+import { Agent as HttpsAgent } from 'node:https';
 import type { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import { isLoopback } from '../loopback.ts';
 import { callCloud, loadLibrary, type Sorted } from './cloud-call.ts';
@@ -9,6 +11,8 @@ import type { SecretRead, SecretStore, SecretStoreKind } from './secret-store.ts
 const example = 'prod/guest-token-proxy#api-key';
 const namePattern = /^[A-Za-z0-9/_+=.@!-]{1,512}$/;
 const arnPattern = /^arn:aws[a-z-]*:secretsmanager:([a-z0-9-]+):\d{12}:secret:[A-Za-z0-9/_+=.@!-]{1,519}$/;
+
+const proxyVariables = ['HTTPS_PROXY', 'https_proxy', 'HTTP_PROXY', 'http_proxy', 'NO_PROXY', 'no_proxy'] as const;
 
 function sort(error: unknown): Sorted {
   const { name, status } = detailsOf(error);
@@ -49,6 +53,14 @@ export const awsStoreKind: SecretStoreKind = {
     const name = '@aws-sdk/client-secrets-manager';
     const library = await loadLibrary(name, () => import('@aws-sdk/client-secrets-manager'), surroundings);
     if (library === undefined) return undefined;
+    // Unlike the other providers' libraries, AWS's knows nothing of an egress proxy; Node's agents do.
+    const proxyEnv = Object.fromEntries(
+      proxyVariables.map((variable) => [variable, surroundings.settings.raw(variable)]),
+    );
+    const agents = {
+      httpAgent: new HttpAgent({ keepAlive: true, proxyEnv }),
+      httpsAgent: new HttpsAgent({ keepAlive: true, proxyEnv, rejectUnauthorized: true }),
+    };
     /** Clients by region; the empty region is the library's default. */
     const clients = new Map<string, SecretsManagerClient>();
 
@@ -57,7 +69,7 @@ export const awsStoreKind: SecretStoreKind = {
         clients.get(region) ??
         new library.SecretsManagerClient({
           maxAttempts: 2,
-          requestHandler: { connectionTimeout: 3_000, requestTimeout: 4_000, throwOnRequestTimeout: true },
+          requestHandler: { ...agents, connectionTimeout: 3_000, requestTimeout: 4_000, throwOnRequestTimeout: true },
           ...(region === '' ? {} : { region }),
         });
       clients.set(region, client);

@@ -14,6 +14,7 @@ import { createAzureStoreKind } from '../../../src/secrets/azure-store.ts';
 import { loadLibrary } from '../../../src/secrets/cloud-call.ts';
 import { createGcpStoreKind } from '../../../src/secrets/gcp-store.ts';
 import type { SecretRead, SecretStore, SecretStoreKind } from '../../../src/secrets/secret-store.ts';
+import { startScriptedProxy } from '../../support/forward-proxy.ts';
 import { selfSigned } from '../../support/self-signed.ts';
 
 type Answer = (
@@ -91,14 +92,14 @@ async function read(kind: SecretStoreKind, reference: string, env: Record<string
 const revealed = (result: SecretRead): unknown => (result.kind === 'read' ? result.value.reveal() : result);
 
 describe('AWS Secrets Manager', () => {
-  const ask = (reference: string): Promise<SecretRead> => {
+  const ask = (reference: string, env: Record<string, string> = {}): Promise<SecretRead> => {
     setEnvironment({
       AWS_REGION: 'eu-central-1',
       AWS_ACCESS_KEY_ID: 'AKIDEXAMPLE',
       AWS_SECRET_ACCESS_KEY: 'example',
       AWS_ENDPOINT_URL_SECRETS_MANAGER: `http://127.0.0.1:${portOf(plain)}`,
     });
-    return read(awsStoreKind, reference);
+    return read(awsStoreKind, reference, env);
   };
   const refusal = (status: number, type: string): void => {
     answer = () => ({ status, body: { __type: type, Message: upstreamText } });
@@ -137,6 +138,16 @@ describe('AWS Secrets Manager', () => {
     const result = await ask('prod/app');
     expect(result.kind).toBe(kind);
     expect(result.kind === 'read' ? '' : result.problem).toContain(`(${type})`);
+  });
+
+  it('is reached through the egress proxy, but for what NO_PROXY names', async () => {
+    const proxy = await startScriptedProxy();
+    answer = () => ({ status: 200, body: { SecretString: apiKey } });
+    expect((await ask('prod/app', { HTTP_PROXY: proxy.url })).kind).toBe('unavailable');
+    expect(proxy.requests[0]).toBe(`POST http://127.0.0.1:${portOf(plain)}/`);
+    expect(seen).toEqual([]);
+    expect((await ask('prod/app', { HTTP_PROXY: proxy.url, NO_PROXY: '127.0.0.1' })).kind).toBe('read');
+    await proxy.close();
   });
 
   it('is refused an endpoint that shows secrets to the network', async () => {
