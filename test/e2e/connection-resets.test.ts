@@ -95,6 +95,8 @@ function requests(): readonly string[] {
 interface Reset {
   readonly bytes: Buffer;
   readonly port: number;
+  /** One of many, as an address that floods gets no new connections for a while. */
+  readonly from: string;
   /** Half-closes first, so that an answer is being written when the reset comes. */
   readonly ends: boolean;
   /** Waits for this many bytes of an answer, or for this many milliseconds, before the reset. */
@@ -102,9 +104,9 @@ interface Reset {
   readonly afterMs: number;
 }
 
-function reset({ bytes, port, ends, afterBytes, afterMs }: Reset): Promise<void> {
+function reset({ bytes, port, from, ends, afterBytes, afterMs }: Reset): Promise<void> {
   return new Promise((resolve) => {
-    const socket = connect(port, '127.0.0.1');
+    const socket = connect({ port, host: '127.0.0.1', localAddress: from });
     let received = 0;
     const cut = (): void => {
       clearTimeout(timer);
@@ -137,6 +139,7 @@ describe('connections that are reset at random moments', () => {
         text: fc.constantFrom(...texts),
         share: fc.oneof(fc.constant(1), fc.double({ min: 0, max: 1, noNaN: true })),
         port: fc.constantFrom(program.port, program.adminPort),
+        from: fc.integer({ min: 2, max: 65_000 }).map((number) => `127.1.${number >> 8}.${number & 255}`),
         ends: fc.boolean(),
         afterBytes: fc.constantFrom(0, 0, 1, 200),
         afterMs: fc.constantFrom(0, 0, 1, 2, 5, 20),
