@@ -284,7 +284,7 @@ describe('a library of a provider', () => {
       {
         location: 'DATABRAIN_API_KEY_AWS_SECRET',
         problem: 'needs the package @cloud/secrets, which is not installed',
-        fix: 'Run npm install @cloud/secrets beside the service',
+        fix: 'Run npm install @cloud/secrets in the folder of the service',
       },
     ]);
   });
