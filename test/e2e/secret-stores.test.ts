@@ -263,7 +263,7 @@ describe('the start with secrets in Vault', () => {
     const { exitCode, output } = await runProgram(join(folder, 'dist', 'main.js'), ['check'], env, folder);
     expect(output).toBe(
       'DATABRAIN_API_KEY_AWS_SECRET: needs the package @aws-sdk/client-secrets-manager, which is not installed. ' +
-        'Run npm install @aws-sdk/client-secrets-manager beside the service.\n',
+        'Run npm install @aws-sdk/client-secrets-manager in the folder of the service.\n',
     );
     expect(exitCode).toBe(78);
   });
