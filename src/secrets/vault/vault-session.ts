@@ -145,7 +145,8 @@ export function createVaultSession({ ask, login, clock, random, onEvent }: Vault
     const token = held;
     if (token === undefined || closed) return;
     const outcome = remaining(token) > 0 ? await renew(token) : 'not prolonged';
-    if (closed || outcome === 'prolonged') return;
+    // Meanwhile a read that failed with this token may have logged in.
+    if (closed || outcome === 'prolonged' || held?.token.identity() !== token.token.identity()) return;
     // After a failed login the old token stays in use until it expires.
     const replaced = outcome === 'not prolonged' && (await logInOnce()).kind === 'ok';
     if (closed) return;
