@@ -1,0 +1,43 @@
+// How long a lock is renewed, with Redis and the time in the test's hand. What Redis itself does is shown with a real one.
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import type { RedisClient } from '../../../src/redis/redis-client.ts';
+import type { RedisLink } from '../../../src/redis/redis-link.ts';
+import { createRedisLocks } from '../../../src/redis/redis-lock.ts';
+
+/** A link to a Redis that gives the lock to everybody, and the names of the scripts that it was sent. */
+function startLink() {
+  const scripts: string[] = [];
+  const client: RedisClient = {
+    isReady: () => true,
+    call: () => Promise.resolve('OK'),
+    run: ({ name }) => Promise.resolve(scripts.push(name)),
+    onReady: () => undefined,
+    onError: () => undefined,
+    onClose: () => undefined,
+    reconnect: () => undefined,
+    close: () => undefined,
+  };
+  const link: RedisLink = {
+    isUp: () => true,
+    whenKnown: () => Promise.resolve(),
+    run: (exchange) => exchange(client),
+    insist: (exchange) => exchange(client),
+    close: () => undefined,
+  };
+  return { link, scripts };
+}
+
+describe('a lock whose work never ends', () => {
+  beforeEach(() => void vi.useFakeTimers());
+  afterEach(() => void vi.useRealTimers());
+
+  it('is renewed for 15 seconds, and then ends by itself', async () => {
+    const { link, scripts } = startLink();
+    await createRedisLocks(link)('lock');
+    await vi.advanceTimersByTimeAsync(15_000);
+    expect(scripts).toEqual(Array(60).fill('guestTokenProlong'));
+    await vi.advanceTimersByTimeAsync(60_000);
+    expect(scripts).toHaveLength(60);
+    expect(vi.getTimerCount()).toBe(0);
+  });
+});
