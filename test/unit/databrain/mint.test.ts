@@ -174,6 +174,25 @@ describe('Minting under one deadline', () => {
     expect(patient.circuitState()).toBe('open');
   });
 
+  it('counts a probe that was not sent as none: the next call is the probe', async () => {
+    const { mint, told, circuitState } = start(
+      [
+        { exchange: lost('unreachable'), tookMs: 1 },
+        { exchange: { kind: 'closed' }, tookMs: 1 },
+      ],
+      0,
+      1,
+    );
+    await finish(mint);
+    expect(circuitState()).toBe('open');
+    await vi.advanceTimersByTimeAsync(1000);
+    expect((await finish(mint)).gist).toBe('SHUTTING_DOWN (shutting_down)');
+    expect(circuitState()).toBe('half_open');
+    expect((await finish(mint)).gist).toBe(token);
+    expect(circuitState()).toBe('closed');
+    expect(told).toEqual(['unreachable', 'token']);
+  });
+
   it('takes a connection of its own after trouble with one, and a kept one after an answer', async () => {
     const { mint, sent } = start(
       [
