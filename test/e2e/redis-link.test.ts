@@ -141,6 +141,21 @@ describe.skipIf(!redisIsInstalled)(`the link to Redis${redisReason}`, () => {
     expect(reported).toEqual(['up: answers']);
   });
 
+  it('is not asked at all between a late answer and the ping that follows it', async () => {
+    const link = await connect(server.url, 200);
+    const asked: string[] = [];
+    const exchange = (name: string) =>
+      link.run(() => {
+        asked.push(name);
+        return new Promise(() => undefined);
+      });
+    await expect(exchange('late')).rejects.toBeInstanceOf(RedisDown);
+    await expect(exchange('meanwhile')).rejects.toBeInstanceOf(RedisDown);
+    expect(asked).toEqual(['late']);
+    await link.whenKnown();
+    expect(await echo(link)).toBe('hello');
+  });
+
   it('takes exchanges that run out together for one, and forgets them once an answer came in time', async () => {
     const link = await connect(server.url, 400);
     for (let count = 0; count < 3; count += 1) {
