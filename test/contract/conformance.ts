@@ -78,14 +78,18 @@ function problemsOf(response: DescribedResponse, observed: Observed): readonly s
   return problems;
 }
 
-/** What the error table says beside the description: challenge, Retry-After, the request id in both places. */
+/** What the error table says beside the description: sentence, challenge, Retry-After, the request id in both places. */
 function errorProblems(observed: Observed, body: unknown): readonly string[] {
-  const { code, requestId } = (body as { error?: { code?: string; requestId?: string } } | undefined)?.error ?? {};
+  const { code, requestId, message } =
+    (body as { error?: { code?: string; requestId?: string; message?: string } } | undefined)?.error ?? {};
   if (code === undefined || !Object.hasOwn(errorTable, code)) return [`${label(observed)}: there is no known code`];
   const row = errorRow(code as ErrorCode);
   const challenge =
     row.challenge === undefined ? undefined : row.challenge === 'bare' ? 'Bearer' : `Bearer error="${row.challenge}"`;
   const problems: string[] = [];
+  // A fixed sentence cannot repeat input, a stack or a library's words. Only the policy may have written another one.
+  if (message !== row.message && code !== 'ACCESS_DENIED')
+    problems.push(`${label(observed)}: the message is not ${code}'s sentence`);
   if (observed.headers['www-authenticate'] !== challenge)
     problems.push(`${label(observed)}: the challenge is not ${code}'s`);
   if (observed.headers['x-request-id'] !== requestId) problems.push(`${label(observed)}: two request ids`);

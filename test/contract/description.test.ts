@@ -82,7 +82,7 @@ describe('the judge of answers', () => {
     },
     body: JSON.stringify({ token }),
   };
-  const refusal = (code: string, status: number, headers: Record<string, string>): Observed => ({
+  const refusal = (code: ErrorCode, status: number, headers: Record<string, string>): Observed => ({
     ...good,
     status,
     headers: {
@@ -92,7 +92,7 @@ describe('the judge of answers', () => {
       'content-type': 'application/json',
       ...headers,
     },
-    body: JSON.stringify({ error: { code, message: 'x', requestId: 'a' } }),
+    body: JSON.stringify({ error: { code, message: errorRow(code).message, requestId: 'a' } }),
   });
 
   it('accepts what is described', () => {
@@ -128,7 +128,17 @@ describe('the judge of answers', () => {
     ['a public path on the admin listener', { ...good, listener: 'admin' as const }],
     ['an admin path on the public listener', { ...good, path: '/metrics', method: 'GET' }],
     ['a code under the wrong status', refusal('ACCESS_DENIED', 400, {})],
-    ['a code that is not in the list', refusal('TEAPOT', 400, {})],
+    [
+      'a code that is not in the list',
+      { ...refusal('INVALID_REQUEST', 400, {}), body: '{"error":{"code":"TEAPOT","message":"x","requestId":"a"}}' },
+    ],
+    [
+      'a message that is not the fixed sentence',
+      {
+        ...refusal('INVALID_REQUEST', 400, {}),
+        body: '{"error":{"code":"INVALID_REQUEST","message":"Error: at server.ts:1","requestId":"a"}}',
+      },
+    ],
     ['a 401 without a challenge', refusal('INVALID_TOKEN', 401, {})],
     ["another code's challenge", refusal('INVALID_TOKEN', 401, { 'www-authenticate': 'Bearer' })],
     ['a 429 without Retry-After', refusal('RATE_LIMITED', 429, {})],
