@@ -68,13 +68,13 @@ Body
 }
 
 Where each field comes from
-  clientId                          "acme"      \${claims.org}         p.yaml:12:17  org = "acme"
+  clientId                          "acme"      \${claims.org}             p.yaml:12:17  org = "acme"
   dataAppName                       "sales"     literal
   params.allowedEmbeds[0]           "overview"  literal
-  params.allowedEmbeds[1]           "costs"     \${claims.embed}       p.yaml:14:35  embed = "costs"
+  params.allowedEmbeds[1]           "costs"     \${claims.embed}           p.yaml:14:35  embed = "costs"
   params.appFilters[0].metricId     "revenue"   literal
   params.appFilters[0].values.paid  true        literal
-  expiryTime                        3600000     life in milliseconds
+  expiryTime                        3600000     lifetime in milliseconds
 
 Rules, in the order they were evaluated
   validations[0].expression  true       claims.verified == true                                    p.yaml:8:21   verified = true
