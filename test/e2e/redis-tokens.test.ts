@@ -129,7 +129,7 @@ describe.skipIf(!redisIsInstalled)(`tokens shared through Redis${redisReason}`, 
 
   it('are waited for while another replica mints, within the deadline of a mint', async () => {
     const [slow, other] = [await startReplica(), await startReplica({ deadlineMs: 2_000 })];
-    scripted.behave(() => new Promise((resolve) => setTimeout(resolve, 1_700)));
+    scripted.behave(() => new Promise((resolve) => setTimeout(resolve, 1_200)));
     const [theirs, ours] = await Promise.all([slow.issue(grantOf(), alice), other.issue(grantOf(), alice)]);
     expect(ours.token).toBe(theirs.token);
     expect(minted() - before).toBe(1);
