@@ -47,6 +47,7 @@ const farewellMs = 1_000;
 export function createVaultSession({ ask, login, clock, random, onEvent }: VaultSessionOptions): VaultSession {
   let held: Held | undefined;
   let running: Promise<LoginResult> | undefined;
+  let renewing: Promise<unknown> | undefined;
   let failure: { readonly result: ReadFailure; readonly at: number } | undefined;
   let failures = 0;
   let warned: string | undefined;
@@ -112,8 +113,10 @@ export function createVaultSession({ ask, login, clock, random, onEvent }: Vault
   const lasts = ({ lifeMs, fullLifeMs }: Pick<Held, 'lifeMs' | 'fullLifeMs'>): boolean =>
     lifeMs === undefined || fullLifeMs === undefined || lifeMs >= fullLifeMs / 2;
 
+  type Renewal = 'prolonged' | 'not prolonged' | 'later';
+
   /** Whether the token was prolonged; `later`: Vault was unavailable. */
-  async function renew(token: Held): Promise<'prolonged' | 'not prolonged' | 'later'> {
+  async function renew(token: Held): Promise<Renewal> {
     if (!token.renewable) return 'not prolonged';
     const increment = Math.ceil((token.fullLifeMs ?? 0) / 1000);
     const answer = await ask({
@@ -130,6 +133,14 @@ export function createVaultSession({ ask, login, clock, random, onEvent }: Vault
     return lasts(hold({ ...renewed, token: token.token }, token.fullLifeMs)) ? 'prolonged' : 'not prolonged';
   }
 
+  const renewOnce = (token: Held): Promise<Renewal> => {
+    const renewal = renew(token).finally(() => {
+      if (renewing === renewal) renewing = undefined;
+    });
+    renewing = renewal;
+    return renewal;
+  };
+
   function warnOfExpiry(token: Held): void {
     const identity = token.token.identity();
     if (token.expiresAt === undefined || lasts({ ...token, lifeMs: remaining(token) }) || warned === identity) return;
@@ -144,7 +155,7 @@ export function createVaultSession({ ask, login, clock, random, onEvent }: Vault
   async function maintain(): Promise<void> {
     const token = held;
     if (token === undefined || closed) return;
-    const outcome = remaining(token) > 0 ? await renew(token) : 'not prolonged';
+    const outcome = remaining(token) > 0 ? await renewOnce(token) : 'not prolonged';
     // Meanwhile a read that failed with this token may have logged in.
     if (closed || outcome === 'prolonged' || held?.token.identity() !== token.token.identity()) return;
     // After a failed login the old token stays in use until it expires.
@@ -157,8 +168,15 @@ export function createVaultSession({ ask, login, clock, random, onEvent }: Vault
   const isValid = async (token: Secret): Promise<boolean> =>
     (await ask({ method: 'GET', path: 'auth/token/lookup-self', token })).kind === 'ok';
 
+  const usable = (): Held | undefined => (held !== undefined && remaining(held) > marginMs ? held : undefined);
+
   return {
-    token: async () => (held !== undefined && remaining(held) > marginMs ? { kind: 'ok', token: held } : logInOnce()),
+    token: async () => {
+      // A renewal that is under way may make a login unnecessary.
+      if (usable() === undefined) await renewing;
+      const token = usable();
+      return token === undefined ? logInOnce() : { kind: 'ok', token };
+    },
     replace: async (refused) => {
       const another = (): Held | undefined => (held?.token.identity() === refused.identity() ? undefined : held);
       const current =

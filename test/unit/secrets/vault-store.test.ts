@@ -3,7 +3,7 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { systemClock } from '../../../src/clock.ts';
 import { createReader } from '../../../src/config/environment.ts';
 import { createEgress, type EgressProxy } from '../../../src/egress/egress.ts';
@@ -12,6 +12,7 @@ import type { Problem } from '../../../src/problem.ts';
 import type { SecretRead, SecretStore, StoreEvent } from '../../../src/secrets/secret-store.ts';
 import { vaultStoreKind } from '../../../src/secrets/vault/vault-store.ts';
 import { startScriptedProxy } from '../../support/forward-proxy.ts';
+import { createManualClock } from '../../support/manual-clock.ts';
 import { selfSigned } from '../../support/self-signed.ts';
 import { startVaultStandIn, type VaultStandIn } from '../../support/vault-stand-in.ts';
 import { until } from '../../support/until.ts';
@@ -26,14 +27,17 @@ const events: StoreEvent[] = [];
 
 let egressProxy: EgressProxy | undefined;
 
-async function open(env: Record<string, string>): Promise<{ store: SecretStore; problems: Problem[] }> {
+async function open(
+  env: Record<string, string>,
+  clock = systemClock,
+): Promise<{ store: SecretStore; problems: Problem[] }> {
   const problems: Problem[] = [];
   const reader = createReader({ VAULT_ADDR: vault.address, ...env }, readFileSync, problems);
   const store = await vaultStoreKind.open({
     settings: reader,
     readFile: createFileReader(),
     egress: createEgress({ https: egressProxy, http: egressProxy, noProxy: '' }),
-    clock: systemClock,
+    clock,
     random: () => 0.5,
     onEvent: (event) => events.push(event),
     report: () => undefined,
@@ -222,13 +226,19 @@ describe('a login', () => {
 });
 
 describe('a token', () => {
-  it('is renewed before it expires', async () => {
-    vault.enableLogin('approle', { role_id: 'r' }, { ttlSeconds: 2, mayRead });
-    const { store } = await open({ VAULT_ROLE_ID: 'r' });
-    await store.read('secret/app#key');
-    await until(() => vault.asked('auth/token/renew-self') >= 2);
-    expect(revealed(await store.read('secret/app#key'))).toBe(apiKey);
-    expect(vault.asked('auth/approle/login')).toBe(1);
+  it('is renewed by itself, without a further login', async () => {
+    // Time stands still for Vault and for the token, so that no delay of this process lets it expire.
+    vi.useFakeTimers({ toFake: ['Date'] });
+    try {
+      vault.enableLogin('approle', { role_id: 'r' }, { ttlSeconds: 2, mayRead });
+      const { store } = await open({ VAULT_ROLE_ID: 'r' }, createManualClock());
+      await store.read('secret/app#key');
+      await until(() => vault.asked('auth/token/renew-self') >= 2);
+      expect(revealed(await store.read('secret/app#key'))).toBe(apiKey);
+      expect(vault.asked('auth/approle/login')).toBe(1);
+    } finally {
+      vi.useRealTimers();
+    }
   });
 
   it('is replaced by a new login before it expires when renewing no longer prolongs it', async () => {

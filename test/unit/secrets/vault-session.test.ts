@@ -1,0 +1,77 @@
+// When a Vault token is renewed, with Vault and the time in the test's hand.
+import { afterEach, beforeEach, expect, it, vi } from 'vitest';
+import { Secret } from '../../../src/secrets/secret.ts';
+import { createVaultSession } from '../../../src/secrets/vault/vault-session.ts';
+import type { VaultAnswer } from '../../../src/secrets/vault/vault-request.ts';
+
+const lifeMs = 60_000;
+
+function start(ask: (path: string) => Promise<VaultAnswer>) {
+  const begun = performance.now();
+  const asked: { readonly path: string; readonly atMs: number }[] = [];
+  let logins = 0;
+  const session = createVaultSession({
+    ask: ({ path }) => {
+      asked.push({ path, atMs: performance.now() - begun });
+      return ask(path);
+    },
+    login: {
+      name: 'AppRole',
+      makesTokens: true,
+      run: () => {
+        logins += 1;
+        return Promise.resolve({
+          kind: 'ok',
+          token: { token: new Secret(`hvs.${logins}`), lifeMs, renewable: true },
+        });
+      },
+    },
+    clock: { now: () => Date.now(), monotonic: () => performance.now() },
+    random: () => 0.5,
+    onEvent: () => undefined,
+  });
+  return { session, asked, logins: () => logins };
+}
+
+const renewed: VaultAnswer = {
+  kind: 'ok',
+  body: { auth: { client_token: 'hvs.1', lease_duration: lifeMs / 1000, renewable: true } },
+};
+
+beforeEach(() => void vi.useFakeTimers());
+afterEach(() => void vi.useRealTimers());
+
+it('a token is renewed after two thirds of its life, again and again', async () => {
+  const { session, asked, logins } = start(() => Promise.resolve(renewed));
+  await session.token();
+  await vi.advanceTimersByTimeAsync(2 * lifeMs);
+  expect(asked).toEqual([39_000, 78_000, 117_000].map((atMs) => ({ path: 'auth/token/renew-self', atMs })));
+  expect(logins()).toBe(1);
+});
+
+it('a read in the last moments of a token waits for the renewal that is under way', async () => {
+  const answers: ((answer: VaultAnswer) => void)[] = [];
+  const { session, logins } = start(() => new Promise((resolve) => answers.push(resolve)));
+  const first = await session.token();
+  await vi.advanceTimersByTimeAsync(lifeMs - 500);
+  const read = session.token();
+  await vi.advanceTimersByTimeAsync(100);
+  expect(logins()).toBe(1);
+  answers[0]?.(renewed);
+  const again = await read;
+  expect(again.kind === 'ok' && first.kind === 'ok' && again.token.token).toBe(
+    first.kind === 'ok' && first.token.token,
+  );
+  expect(logins()).toBe(1);
+});
+
+it('a read in the last moments of a token logs in when the renewal fails', async () => {
+  const answers: ((answer: VaultAnswer) => void)[] = [];
+  const { session, logins } = start(() => new Promise((resolve) => answers.push(resolve)));
+  await session.token();
+  await vi.advanceTimersByTimeAsync(lifeMs - 500);
+  const reads = [session.token(), session.token()];
+  answers[0]?.({ kind: 'refused', problem: 'is refused', fix: 'none', status: 403, body: {} });
+  for (const read of await Promise.all(reads)) expect(read.kind).toBe('ok');
+  expect(logins()).toBe(2);
+});
