@@ -165,8 +165,14 @@ describe.skipIf(!redisIsInstalled)(`two replicas with Redis${redisReason}`, () =
     await until(() => upstream.calls() > before);
     call.destroy();
     stopping.signal('SIGTERM');
-    await until(() => stopping.lines().some(({ message }) => message === 'stopping'));
-    await pause(300);
+    const isListening = (): Promise<boolean> =>
+      stopping.ask({ method: 'GET', path: '/livez' }).then(
+        () => true,
+        () => false,
+      );
+    await until(async () => !(await isListening()));
+    // The admin listener is closed last: with nothing left to wait for, it would be closed now.
+    expect((await stopping.ask({ method: 'GET', path: '/livez', port: stopping.adminPort })).status).toBe(200);
     answer();
     expect(await stopping.exited).toBe(0);
     upstream.behave(hangs);
