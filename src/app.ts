@@ -193,7 +193,7 @@ export async function buildApp(options: AppOptions): Promise<App> {
     authenticator,
     canRecord: log.audit.canRecord,
     isServing: () => phase === 'serving',
-    ...(storedSecrets.length === 0 ? {} : { secretsAreCurrent: secretWatch.storedSecretsAreCurrent }),
+    secretsAreCurrent: storedSecrets.length === 0 ? undefined : secretWatch.storedSecretsAreCurrent,
   });
   const limitSecret = (): Secret => {
     const key = apiKeys.get('DATABRAIN_API_KEY');

@@ -261,11 +261,11 @@ interface ServiceErrorDetail {
   /** Position in the policy file, `file:line:column`. */
   readonly position?: string | undefined;
   /** The upstream's error code, already matched against the known list. */
-  readonly upstreamCode?: string;
+  readonly upstreamCode?: string | undefined;
   /** The caller's network, shortened; for the audit line of an address limit. */
-  readonly address?: string;
+  readonly address?: string | undefined;
   /** Whole seconds for `Retry-After`. */
-  readonly retryAfterSeconds?: number;
+  readonly retryAfterSeconds?: number | undefined;
   /** The verified caller, if there is one; for the audit line. */
   readonly iss?: string;
   readonly sub?: string | number;

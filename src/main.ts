@@ -46,7 +46,7 @@ function untilStopped({ stop, reload, stopWithinMs }: LongRunning): Promise<numb
   const { close } = closeWithGrace(
     { delay: stopWithinMs, logger: false, skip: ['SIGHUP', 'beforeExit'] },
     async ({ signal, err }) => {
-      await stop({ ...(signal === undefined ? {} : { signal }), ...(err === undefined ? {} : { error: err }) });
+      await stop({ signal, error: err });
       if (hasLostOutput) process.exit(exitCode.checkFailed);
     },
   );

@@ -36,11 +36,11 @@ export interface RawIssuer {
   };
   readonly issuer: string;
   readonly audience: readonly string[];
-  readonly algorithms?: readonly string[];
+  readonly algorithms?: readonly string[] | undefined;
   readonly key: RawKeySource;
   /** From 0 to 120; already checked. */
   readonly clockToleranceSeconds: number;
-  readonly maxLifetimeSeconds?: number;
+  readonly maxLifetimeSeconds?: number | undefined;
   readonly allowMissingIssuer: boolean;
   readonly allowMissingAudience: boolean;
   /** Whether keys may be fetched over http from hosts other than loopback. */
@@ -48,7 +48,7 @@ export interface RawIssuer {
   /** Name of the claim that names the user. */
   readonly userClaim: string;
   /** The only accepted `typ`, which is then required. Without it: `JWT`, `at+jwt` or no `typ` (RFC 8725 §3.11). */
-  readonly typ?: string;
+  readonly typ?: string | undefined;
 }
 
 /** Keys from a configured text, which may change while the service runs, and the format of the text. */
@@ -69,12 +69,12 @@ export interface IssuerConfig {
   readonly algorithms: readonly Algorithm[];
   readonly keys: KeySource;
   readonly clockToleranceSeconds: number;
-  readonly maxLifetimeSeconds?: number;
+  readonly maxLifetimeSeconds?: number | undefined;
   readonly allowMissingIssuer: boolean;
   readonly allowMissingAudience: boolean;
   readonly allowHttp: boolean;
   readonly userClaim: string;
-  readonly typ?: string;
+  readonly typ?: string | undefined;
 }
 
 type KeyTextFormat = { readonly kind: 'secret'; readonly encoding: SecretEncoding } | { readonly kind: 'publicKey' };
@@ -183,12 +183,12 @@ export function parseIssuer(raw: RawIssuer): { issuer: IssuerConfig } | { proble
     algorithms: Object.freeze([...algorithms]),
     keys: Object.freeze(keys),
     clockToleranceSeconds: raw.clockToleranceSeconds,
-    ...(raw.maxLifetimeSeconds === undefined ? {} : { maxLifetimeSeconds: raw.maxLifetimeSeconds }),
+    maxLifetimeSeconds: raw.maxLifetimeSeconds,
     allowMissingIssuer: raw.allowMissingIssuer,
     allowMissingAudience: raw.allowMissingAudience,
     allowHttp: raw.allowHttp,
     userClaim: raw.userClaim,
-    ...(raw.typ === undefined ? {} : { typ: raw.typ }),
+    typ: raw.typ,
   };
   return { issuer: Object.freeze(issuer) };
 }

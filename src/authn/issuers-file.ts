@@ -12,7 +12,7 @@ import { readIssuerEntries, type IssuerEntry } from './issuer-entries.ts';
 /** Defaults for the issuers of the file. */
 export interface IssuersFileOptions {
   readonly clockToleranceSeconds: number;
-  readonly maxLifetimeSeconds?: number;
+  readonly maxLifetimeSeconds?: number | undefined;
   readonly allowMissingIssuer: boolean;
   readonly allowMissingAudience: boolean;
   readonly allowHttp: boolean;
@@ -143,15 +143,15 @@ function readEntry(
     },
     issuer,
     audience,
-    ...(algorithms === undefined ? {} : { algorithms }),
+    algorithms,
     key: found.key,
     clockToleranceSeconds: tolerance,
-    ...(maxLifetime === undefined ? {} : { maxLifetimeSeconds: maxLifetime }),
+    maxLifetimeSeconds: maxLifetime,
     allowMissingIssuer: options.allowMissingIssuer,
     allowMissingAudience,
     allowHttp: options.allowHttp,
     userClaim,
-    ...(typ === undefined ? {} : { typ }),
+    typ,
   };
   if (found.file === undefined) return { raw };
   const value = found.key.kind === 'secret' ? found.key.text : new Secret('text' in found.key ? found.key.text : '');

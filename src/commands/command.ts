@@ -21,7 +21,7 @@ export interface CommandContext {
 /** A running service, for the process. */
 export interface LongRunning {
   /** Graceful stop. Called once, on the first SIGTERM or SIGINT or on an uncaught error. */
-  readonly stop: (cause: { readonly signal?: string; readonly error?: unknown }) => Promise<void>;
+  readonly stop: (cause: { readonly signal?: string | undefined; readonly error?: unknown }) => Promise<void>;
   /** Called on every SIGHUP. */
   readonly reload: () => void;
   /** If stopping takes longer than this, in milliseconds, the process ends with exit code 1. */

@@ -165,8 +165,8 @@ Settings: POLICY_FILE, TOKEN_MAX_LIFETIME_SECONDS; with --verify those of serve.
       const nowMs = context.clock.now();
       const explanation = explain(policy, claims, dataApp, nowMs);
       if (json) {
-        const isVerified = token === undefined ? {} : { verified: verify };
-        context.out(`${JSON.stringify({ ...isVerified, ...explanation }, null, 2)}\n`);
+        const verified = token === undefined ? undefined : verify;
+        context.out(`${JSON.stringify({ verified, ...explanation }, null, 2)}\n`);
         return exitCode.ok;
       }
       if (token !== undefined && !verify) {

@@ -19,7 +19,7 @@ export function storedSecretsFor(context: CommandContext, names?: readonly strin
   const readFile = createFileReader();
   return readStoredSecrets(context.env, readFileFor(context), {
     readFileAsync: (path) => readFile(resolve(context.cwd, path)),
-    ...(names === undefined ? {} : { names }),
+    names,
     clock: context.clock,
     random: Math.random,
     onWait: (problem) => context.err(`waiting: ${toLine(problem)}\n`),

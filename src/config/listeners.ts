@@ -4,7 +4,7 @@ import type { Reader } from './environment.ts';
 export interface Listeners {
   readonly listen: { readonly host: string; readonly port: number };
   /** Undefined: the admin listener is off. */
-  readonly admin?: { readonly host: string; readonly port: number };
+  readonly admin?: { readonly host: string; readonly port: number } | undefined;
   /** Accepted Host values of the admin listener beside loopback names and its own address; includes ADMIN_HOST. */
   readonly adminHosts: readonly string[];
   /** Whether the admin listener has the policy playground. */
@@ -54,7 +54,7 @@ export function readListeners(reader: Reader): Listeners {
   }
   return {
     listen,
-    ...(admin.port === 0 ? {} : { admin }),
+    admin: admin.port === 0 ? undefined : admin,
     adminHosts: readAdminHosts(reader),
     hasPlayground: reader.flag('ADMIN_PLAYGROUND'),
     basePath: readBasePath(reader),

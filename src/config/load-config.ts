@@ -27,9 +27,9 @@ export interface Config extends Issuers, Listeners {
   readonly logLevel: (typeof logLevels)[number];
   readonly trustProxy: readonly string[];
   readonly corsOrigins: readonly string[];
-  readonly cookieName?: string;
+  readonly cookieName?: string | undefined;
   /** In small letters. */
-  readonly headerName?: string;
+  readonly headerName?: string | undefined;
   readonly databrain: {
     readonly url: string;
     readonly timeoutMs: number;
@@ -43,9 +43,9 @@ export interface Config extends Issuers, Listeners {
   /** How often secrets in stores are read again. */
   readonly secretsRefreshSeconds: number;
   readonly policyFile: string;
-  readonly policyShadowFile?: string;
+  readonly policyShadowFile?: string | undefined;
   readonly policyTestFiles: readonly string[];
-  readonly policyArchiveDir?: string;
+  readonly policyArchiveDir?: string | undefined;
   readonly reuse: {
     readonly mode: 'user' | 'off';
     readonly minRemainingPercent: number;
@@ -54,9 +54,9 @@ export interface Config extends Issuers, Listeners {
   readonly maxLifetimeSeconds: number;
   readonly userLimit: RateLimit;
   readonly addressLimit: RateLimit;
-  readonly redis?: RedisAddress;
+  readonly redis?: RedisAddress | undefined;
   /** Undefined: tracing is off. */
-  readonly tracing?: TracingConfig;
+  readonly tracing?: TracingConfig | undefined;
   readonly shutdown: { readonly drainSeconds: number; readonly graceSeconds: number };
   /** Names of the enabled insecure settings. */
   readonly insecure: readonly string[];
@@ -213,21 +213,21 @@ export function loadConfig(env: Environment, readFile: ReadFile, stored: StoredS
     trustProxy: readTrustProxy(reader),
     corsOrigins,
     ...issuers,
-    ...(cookieName === undefined ? {} : { cookieName }),
-    ...(headerName === undefined ? {} : { headerName }),
+    cookieName,
+    headerName,
     databrain: readDatabrain(reader),
     egress: readEgress(reader),
     apiKeys,
     secretOrigins: reader.secretOrigins,
     secretsRefreshSeconds: readSecretsRefresh(reader),
     policyFile: reader.text('POLICY_FILE') ?? '',
-    ...(policyShadowFile === undefined ? {} : { policyShadowFile }),
+    policyShadowFile,
     policyTestFiles: reader.list('POLICY_TEST_FILES') ?? [],
-    ...(policyArchiveDir === undefined ? {} : { policyArchiveDir }),
+    policyArchiveDir,
     ...readReuse(reader),
     ...readLimits(reader),
-    ...(redis === undefined ? {} : { redis }),
-    ...(tracing === undefined ? {} : { tracing }),
+    redis,
+    tracing,
     shutdown: {
       drainSeconds: reader.integer('SHUTDOWN_DRAIN_SECONDS', 0, 600) ?? 0,
       graceSeconds: reader.integer('SHUTDOWN_GRACE_SECONDS', 1, 600) ?? 0,

@@ -17,7 +17,7 @@ export interface LoadedPolicy {
 export interface Configuration {
   readonly config: Config;
   readonly policy: LoadedPolicy;
-  readonly shadow?: LoadedPolicy;
+  readonly shadow?: LoadedPolicy | undefined;
 }
 
 /** Runs a step and collects its problems instead of throwing. */
@@ -71,7 +71,7 @@ export function loadConfiguration(
       text: content.toString('utf8'),
       file: path,
       maxLifetimeSeconds,
-      ...(apiKeyNames === undefined ? {} : { apiKeyNames }),
+      apiKeyNames,
     });
     return { path, content, policy };
   };
@@ -89,5 +89,5 @@ export function loadConfiguration(
     const isTemporary = stored.isTemporary && problems.every((problem) => stored.problems.includes(problem));
     throw new ConfigurationError(problems, isTemporary);
   }
-  return { config, policy, ...(shadow === undefined ? {} : { shadow }) };
+  return { config, policy, shadow };
 }

@@ -34,7 +34,7 @@ const singleIssuerVariables: readonly string[] = [
 
 interface SharedJwtSettings {
   readonly clockToleranceSeconds: number;
-  readonly maxLifetimeSeconds?: number;
+  readonly maxLifetimeSeconds?: number | undefined;
   readonly allowMissingIssuer: boolean;
   readonly allowMissingAudience: boolean;
   readonly allowHttp: boolean;
@@ -44,7 +44,7 @@ function readSharedJwtSettings(reader: Reader): SharedJwtSettings {
   const maxLifetimeSeconds = reader.integer('JWT_MAX_LIFETIME_SECONDS', 1, 365 * day);
   return {
     clockToleranceSeconds: reader.integer('JWT_CLOCK_TOLERANCE_SECONDS', 0, 120) ?? 0,
-    ...(maxLifetimeSeconds === undefined ? {} : { maxLifetimeSeconds }),
+    maxLifetimeSeconds,
     allowMissingIssuer: reader.flag('INSECURE_JWT_ALLOW_MISSING_ISSUER'),
     allowMissingAudience: reader.flag('INSECURE_JWT_ALLOW_MISSING_AUDIENCE'),
     allowHttp: reader.flag('INSECURE_JWT_HTTP'),
@@ -97,7 +97,7 @@ function readSingleIssuer(reader: Reader, shared: SharedJwtSettings): Issuers {
     },
     issuer: iss ?? 'https://issuer.invalid',
     audience: audience ?? ['not set'],
-    ...(algorithms === undefined ? {} : { algorithms }),
+    algorithms,
     key: source.key,
     userClaim: reader.text('JWT_USER_CLAIM') ?? 'sub',
   });

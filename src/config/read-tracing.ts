@@ -11,7 +11,7 @@ export interface TracingConfig {
   /** For one export. */
   readonly timeoutMs: number;
   /** PEM; by default the CA certificates of Node. */
-  readonly ca?: Buffer;
+  readonly ca?: Buffer | undefined;
   readonly sampler: {
     readonly kind: 'always_on' | 'always_off' | 'traceidratio';
     readonly ratio: number;
@@ -149,7 +149,7 @@ export function readTracing(reader: Reader, readFile: (path: string) => Buffer):
     url: readUrl(reader),
     headers: readHeaders(reader),
     timeoutMs: number(reader, `OTEL_EXPORTER_OTLP_${timeout}`, 1, 60_000, 10_000),
-    ...(ca === undefined ? {} : { ca }),
+    ca,
     sampler: readSampler(reader),
     serviceName: raw('OTEL_SERVICE_NAME') ?? Object.fromEntries(attributes)['service.name'] ?? 'guest-token-proxy',
     resourceAttributes: Object.fromEntries(attributes),

@@ -38,7 +38,7 @@ interface ReadOptions {
   /** For files that the stores' own settings name, also while the service runs. */
   readonly readFileAsync: ReadFileAsync;
   /** Settings to read; all of them without it. */
-  readonly names?: readonly string[];
+  readonly names?: readonly string[] | undefined;
   /** Called once for each secret whose store is unavailable. */
   readonly onWait: (problem: Problem) => void;
 }
@@ -154,7 +154,7 @@ export async function readStoredSecrets(
         store: kind.label,
         reference,
         read: (how) => store.read(reference, how),
-        ...(freshForMs === undefined ? {} : { freshForMs }),
+        freshForMs,
       },
     });
   }

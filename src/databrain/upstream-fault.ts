@@ -100,8 +100,8 @@ export interface Failure {
 export function upstreamError(failure: Failure, retryAfterMs: number): ServiceError {
   const { code, reason } = faultRow(failure.fault);
   return new ServiceError(code, reason, {
-    ...(failure.upstreamCode === undefined ? {} : { upstreamCode: failure.upstreamCode }),
-    ...(code === 'UPSTREAM_UNAVAILABLE' ? { retryAfterSeconds: toSeconds(retryAfterMs) } : {}),
+    upstreamCode: failure.upstreamCode,
+    retryAfterSeconds: code === 'UPSTREAM_UNAVAILABLE' ? toSeconds(retryAfterMs) : undefined,
   });
 }
 

@@ -5,9 +5,9 @@ import type { TokenRefusal } from '../authn/token-refusal.ts';
 
 export interface CredentialOptions {
   /** JWT_COOKIE_NAME; undefined: cookies are ignored. */
-  readonly cookieName?: string;
+  readonly cookieName?: string | undefined;
   /** JWT_HEADER_NAME in lower case; undefined: the Authorization header is read. */
-  readonly headerName?: string;
+  readonly headerName?: string | undefined;
   /** By CORS_ORIGINS: origins from which a cookie, or a gateway's header, is accepted. */
   readonly isAllowedOrigin: (origin: string) => boolean;
 }

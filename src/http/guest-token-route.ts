@@ -18,7 +18,8 @@ export interface GuestTokenRouteOptions {
   readonly decide: (principal: Principal, dataApp: string | undefined) => Decision;
   readonly issue: IssueGuestToken;
   /** Called after the response is sent, to compare with the shadow policy. Never throws. */
-  readonly afterDecision?: (principal: Principal, dataApp: string | undefined, decision: Decision) => void;
+  readonly afterDecision?:
+    ((principal: Principal, dataApp: string | undefined, decision: Decision) => void) | undefined;
   readonly isShuttingDown: () => boolean;
   readonly cors: Cors;
   readonly progress: DecisionRecords;

@@ -47,12 +47,13 @@ export interface PublicListenerOptions {
   readonly authenticator: Authenticator;
   readonly onRefusedToken: (refusal: TokenRefusal, requestId: string) => void;
   readonly decide: (principal: Principal, dataApp: string | undefined) => Decision;
-  readonly afterDecision?: (principal: Principal, dataApp: string | undefined, decision: Decision) => void;
+  readonly afterDecision?:
+    ((principal: Principal, dataApp: string | undefined, decision: Decision) => void) | undefined;
   readonly issue: IssueGuestToken;
   readonly readiness: Readiness;
   readonly phase: () => Phase;
   /** Shares the rate limits; `secret` keys the hashes of callers stored there. */
-  readonly redis?: { readonly link: RedisLink; readonly secret: () => Secret };
+  readonly redis?: { readonly link: RedisLink; readonly secret: () => Secret } | undefined;
   readonly tracing?: Pick<Tracing, 'begin'> | undefined;
   readonly openApiDocument: string;
   readonly browserHelper: string;
@@ -88,8 +89,8 @@ export async function createPublicListener(options: PublicListenerOptions): Prom
   );
   const isProbe = createProbeCheck(basePath);
   const credentials = {
-    ...(config.cookieName === undefined ? {} : { cookieName: config.cookieName }),
-    ...(config.headerName === undefined ? {} : { headerName: config.headerName }),
+    cookieName: config.cookieName,
+    headerName: config.headerName,
     isAllowedOrigin: cors.isAllowed,
   };
   const recall = createRecall({ authenticator: options.authenticator, credentials });
@@ -153,7 +154,7 @@ export async function createPublicListener(options: PublicListenerOptions): Prom
     user: config.userLimit,
     clock,
     onLimited: (limit) => metrics.rateLimited.inc({ limit }),
-    ...(options.redis === undefined ? {} : { redis: options.redis }),
+    redis: options.redis,
   });
   registerJsonBody(server);
 
@@ -167,7 +168,7 @@ export async function createPublicListener(options: PublicListenerOptions): Prom
     limitUser: limits.limitUser,
     decide: options.decide,
     issue: options.issue,
-    ...(options.afterDecision === undefined ? {} : { afterDecision: options.afterDecision }),
+    afterDecision: options.afterDecision,
     isShuttingDown: () => phase() === 'closing',
     cors,
     progress,

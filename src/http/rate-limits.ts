@@ -29,7 +29,7 @@ interface LimitsOptions {
   /**
    * Shares the counts between replicas; `secret` (the API key) gives the key that addresses and users are hashed with.
    */
-  readonly redis?: { readonly link: RedisLink; readonly secret: () => Secret };
+  readonly redis?: { readonly link: RedisLink; readonly secret: () => Secret } | undefined;
   /** Called for every refused request. */
   readonly onLimited: (limit: 'address' | 'user') => void;
 }
@@ -124,7 +124,7 @@ export async function registerLimits(app: FastifyInstance, options: LimitsOption
     const address = name === 'address' ? toShortAddress(toAddressKeys(request.ip)) : undefined;
     throw new ServiceError('RATE_LIMITED', `${name}_limit`, {
       retryAfterSeconds,
-      ...(address === undefined ? {} : { address }),
+      address,
     });
   }
 

@@ -14,7 +14,7 @@ interface ReadinessOptions {
   readonly canRecord: () => boolean;
   readonly isServing: () => boolean;
   /** Whether the last read of every secret in a store succeeded. Only if there are such secrets. */
-  readonly secretsAreCurrent?: () => boolean;
+  readonly secretsAreCurrent?: (() => boolean) | undefined;
 }
 
 const check = (holds: boolean): 'ok' | 'failing' => (holds ? 'ok' : 'failing');

@@ -31,7 +31,8 @@ export interface Policies {
   /**
    * Compares a decision with that of the shadow policy and counts the result. Never throws. Only if one is configured.
    */
-  readonly compareWithShadow?: (principal: Principal, dataApp: string | undefined, decision: Decision) => void;
+  readonly compareWithShadow?:
+    ((principal: Principal, dataApp: string | undefined, decision: Decision) => void) | undefined;
   readonly reload: () => Promise<void>;
   readonly close: () => void;
 }
@@ -177,7 +178,7 @@ export function createPolicies(options: PoliciesOptions): Policies {
 
   return {
     current: main.current,
-    ...(shadow === undefined ? {} : { compareWithShadow }),
+    compareWithShadow: shadow && compareWithShadow,
     reload: async () => {
       await Promise.all([main.file.reload({ force: true }), shadow?.file.reload({ force: true })]);
     },

@@ -11,14 +11,14 @@ const path = /^\/secrets\/([A-Za-z0-9-]{1,127})(?:\/([0-9a-f]{32}))?$/;
 interface Located {
   readonly vault: string;
   readonly secret: string;
-  readonly version?: string;
+  readonly version?: string | undefined;
 }
 
 function locate(name: string): Located | undefined {
   const url = URL.parse(name);
   const [, secret, version] = path.exec(url?.pathname ?? '') ?? [];
   if (url?.protocol !== 'https:' || secret === undefined || url.search !== '' || url.username !== '') return undefined;
-  return { vault: url.origin, secret, ...(version === undefined ? {} : { version }) };
+  return { vault: url.origin, secret, version };
 }
 
 function sort(error: unknown): Sorted {

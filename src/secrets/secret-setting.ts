@@ -19,7 +19,7 @@ export interface StoredSecret {
   /** As SecretStore's, of this one reference. */
   readonly read: (options?: { readonly anew?: boolean }) => Promise<SecretRead>;
   /** When the value should be read again, as the store reported at the start. */
-  readonly freshForMs?: number;
+  readonly freshForMs?: number | undefined;
 }
 
 const maxBytes = 1_048_576;

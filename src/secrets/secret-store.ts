@@ -9,7 +9,7 @@ import type { Secret } from './secret.ts';
 
 export type SecretRead =
   /** `freshForMs`: how long the value is valid, if the store reports it. */
-  | { readonly kind: 'read'; readonly value: Secret; readonly freshForMs?: number }
+  | { readonly kind: 'read'; readonly value: Secret; readonly freshForMs?: number | undefined }
   /** A later attempt may succeed: the store is down, sealed or overloaded. */
   | { readonly kind: 'unavailable'; readonly problem: string; readonly fix: string }
   /** A retry is useless without a change: missing, forbidden, not a string. */

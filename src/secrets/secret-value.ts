@@ -12,7 +12,7 @@ export function readValue(value: unknown, freshForMs?: number): SecretRead {
   if (typeof value !== 'string') return { kind: 'refused', problem: 'is not a string', fix };
   try {
     const secret = new Secret(secretText(Buffer.from(value)));
-    return { kind: 'read', value: secret, ...(freshForMs === undefined ? {} : { freshForMs }) };
+    return { kind: 'read', value: secret, freshForMs };
   } catch (error) {
     const problem = error instanceof Error ? error.message : 'cannot be used';
     return { kind: 'refused', problem, fix: 'Store only the value' };
@@ -21,7 +21,7 @@ export function readValue(value: unknown, freshForMs?: number): SecretRead {
 
 export interface FieldReference {
   readonly name: string;
-  readonly field?: string;
+  readonly field?: string | undefined;
 }
 
 /** Splits at the first `#`, which no name of a secret holds. */

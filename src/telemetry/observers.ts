@@ -145,27 +145,26 @@ export function observeRedis(metrics: Metrics, logger: Logger): RedisEvents {
 /** Logs and counts each change or new failure of a secret in a file or store. */
 export function observeSecretReload(metrics: Metrics, logger: Logger): SecretWatch['onReload'] {
   return (setting, outcome, store) => {
-    const from = store === undefined ? {} : { store };
     if (store !== undefined) metrics.secretReadable.set({ setting }, outcome.kind === 'unreadable' ? 0 : 1);
     if (outcome.kind === 'restored') {
-      logger.info({ setting, ...from }, 'a secret can be read again; its value is the one in use');
+      logger.info({ setting, store }, 'a secret can be read again; its value is the one in use');
       return;
     }
     if (outcome.kind === 'unreadable') {
       const { problem } = outcome;
       logger.error(
-        { setting, ...from, problem },
+        { setting, store, problem },
         'a secret could not be read from its store; the old value stays in use',
       );
       return;
     }
     metrics.secretReloads.inc({ setting, result: outcome.kind });
     if (outcome.kind === 'changed') {
-      logger.info({ setting, ...from }, `a secret was reloaded from its ${store === undefined ? 'file' : 'store'}`);
+      logger.info({ setting, store }, `a secret was reloaded from its ${store === undefined ? 'file' : 'store'}`);
       return;
     }
     const problem = store === undefined ? 'a secret file was refused' : 'a secret from a store was refused';
-    logger.error({ setting, ...from, problem: outcome.problem }, `${problem}; the old value stays in use`);
+    logger.error({ setting, store, problem: outcome.problem }, `${problem}; the old value stays in use`);
   };
 }
 

@@ -26,14 +26,14 @@ export interface KeySetFailureFacts {
   /** The target of a redirect. */
   readonly location?: string;
   /** A code of the network or of TLS, such as ENOTFOUND or DEPTH_ZERO_SELF_SIGNED_CERT. */
-  readonly errorCode?: string;
+  readonly errorCode?: string | undefined;
   /** The value in the metadata or the set, and the expected one. */
   readonly received?: string;
   readonly expected?: string;
   readonly problem?: string;
   readonly leftOut?: readonly LeftOutKey[];
   /** Only if there is a better fix than the one for this kind of failure. */
-  readonly fix?: string;
+  readonly fix?: string | undefined;
 }
 
 export interface KeySetFailureDetail extends KeySetFailureFacts {
@@ -95,11 +95,11 @@ export const fixByFailure = {
 } as const satisfies Readonly<Record<KeySetFailure, string>>;
 
 /** The `code` of a failed request's error, and its fix if known. */
-export function explainNetworkError(error: unknown): { errorCode?: string; fix?: string } {
+export function explainNetworkError(error: unknown): { errorCode?: string | undefined; fix?: string | undefined } {
   const code: unknown = typeof error === 'object' && error !== null && 'code' in error ? error.code : undefined;
   if (typeof code !== 'string' || !/^[A-Z0-9_]{1,64}$/.test(code)) return {};
   const fix = unknownAuthority.has(code)
     ? 'Set NODE_EXTRA_CA_CERTS to the file with the certificate of your CA'
     : fixes.get(code);
-  return { errorCode: code, ...(fix === undefined ? {} : { fix }) };
+  return { errorCode: code, fix };
 }

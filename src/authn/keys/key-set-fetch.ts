@@ -15,7 +15,7 @@ import {
 export interface FetchedDocument {
   readonly document: JsonObject;
   /** Cache-Control minus Age (RFC 9111 §5.2.2); 0 for `no-store` and `no-cache`; undefined without max-age. */
-  readonly maxAgeMs?: number;
+  readonly maxAgeMs?: number | undefined;
 }
 
 export interface DocumentFetcher {
@@ -102,7 +102,7 @@ export function createDocumentFetcher(options: DocumentFetcherOptions): Document
     } catch (error) {
       throw new KeySetError('not_json', { url, ...(error instanceof SyntaxError && { problem: error.message }) });
     }
-    return { document, ...(lifetime === undefined ? {} : { maxAgeMs: lifetime }) };
+    return { document, maxAgeMs: lifetime };
   }
 
   return {

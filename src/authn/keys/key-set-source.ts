@@ -9,7 +9,7 @@ import { isOnThisMachine, trustedUrl } from './trusted-url.ts';
 import { KeyRefused } from './verification-key.ts';
 
 export interface FetchedKeySet extends JwkSet {
-  readonly maxAgeMs?: number;
+  readonly maxAgeMs?: number | undefined;
 }
 
 /** Fetches the keys. Throws KeySetError and then changes nothing. */
@@ -34,7 +34,7 @@ async function fetchKeys(
   signal: AbortSignal,
 ): Promise<FetchedKeySet> {
   const { document, maxAgeMs } = await fetcher.fetch(url, signal);
-  return { ...usableKeys(document, issuer, addressOf(url)), ...(maxAgeMs === undefined ? {} : { maxAgeMs }) };
+  return { ...usableKeys(document, issuer, addressOf(url)), maxAgeMs };
 }
 
 /** The address of the key set in the issuer's metadata. Throws KeySetError if the metadata is another issuer's. */

@@ -64,7 +64,7 @@ export interface KeySetState {
   /** 0 before the first successful fetch, and when the keys are too old to be used. */
   readonly keys: number;
   /** Since the last successful fetch; undefined before it. */
-  readonly ageMs?: number;
+  readonly ageMs?: number | undefined;
   readonly failedFetches: number;
 }
 
@@ -220,7 +220,7 @@ export function createKeySet({ iss, fetch, prepare, clock, timings, events }: Ke
     state: () => ({
       iss,
       keys: ring()?.keys.length ?? 0,
-      ...(held === undefined ? {} : { ageMs: clock.monotonic() - held.at }),
+      ageMs: held === undefined ? undefined : clock.monotonic() - held.at,
       failedFetches: failures,
     }),
   };

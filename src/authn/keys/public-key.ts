@@ -41,8 +41,8 @@ function usableAlgorithms(key: KeyObject, wanted: readonly Algorithm[]): readonl
 function toVerificationKey(material: KeyObject, algorithms: readonly Algorithm[], kid?: string): VerificationKey {
   const { modulusLength } = material.asymmetricKeyDetails ?? {};
   return {
-    ...(kid === undefined ? {} : { kid }),
-    ...(modulusLength === undefined ? {} : { modulusBytes: Math.ceil(modulusLength / 8) }),
+    kid,
+    modulusBytes: modulusLength === undefined ? undefined : Math.ceil(modulusLength / 8),
     algorithms,
     material,
   };

@@ -6,11 +6,11 @@ import type { Algorithm } from './algorithms.ts';
 
 export interface VerificationKey {
   /** RFC 7517 §4.5; keys from PEM and HMAC secrets have none. */
-  readonly kid?: string;
+  readonly kid?: string | undefined;
   /** The algorithms that the key's type and curve, its own `alg` and the configuration all allow. Not empty. */
   readonly algorithms: readonly Algorithm[];
   /** Of an RSA key. */
-  readonly modulusBytes?: number;
+  readonly modulusBytes?: number | undefined;
   /** The HMAC secret's bytes, or the public key. */
   readonly material: KeyObject;
   /** The configured text of the HMAC secret, before decoding. */

@@ -19,7 +19,7 @@ export interface LoadPolicyOptions {
   /** Upper bound for every `expiresIn`. */
   readonly maxLifetimeSeconds: number;
   /** Settings that hold an API key; absent: the policy's `apiKey`s are not checked. */
-  readonly apiKeyNames?: Iterable<string>;
+  readonly apiKeyNames?: Iterable<string> | undefined;
 }
 
 /** The structure is already validated by policy-schema.ts. */

@@ -44,14 +44,14 @@ export interface ExplainedDenial extends Denial {
   /** Why, in words. */
   readonly problem: string;
   /** The rule that refused, if it is an expression. */
-  readonly rule?: Pick<ExplainedRule, 'path' | 'expression' | 'claims'>;
+  readonly rule?: Pick<ExplainedRule, 'path' | 'expression' | 'claims'> | undefined;
 }
 
 /** The output of `explain --json`, which is stable. */
 export interface Explanation {
   readonly policy: { readonly file: string; readonly revision: string };
   readonly decision: 'permit' | 'deny';
-  readonly dataApp?: string;
+  readonly dataApp?: string | undefined;
   /** Name of the setting that holds the API key. */
   readonly apiKey?: string;
   /** The exact body of the request to Databrain. */
@@ -141,13 +141,12 @@ export function explain(policy: Policy, claims: Claims, dataApp: string | undefi
   if (decision.kind === 'deny') {
     const name = dataApp ?? policy.defaultDataApp?.name;
     const { site } = refusal;
-    const rule =
-      site === undefined ? {} : { rule: { path: site.path, expression: site.expression, claims: readClaims(site) } };
+    const rule = site && { path: site.path, expression: site.expression, claims: readClaims(site) };
     return {
       policy: about,
       decision: 'deny',
-      ...(name === undefined ? {} : { dataApp: name }),
-      denial: { ...decision.denial, problem: refusal.problem, ...rule },
+      dataApp: name,
+      denial: { ...decision.denial, problem: refusal.problem, rule },
       rules,
     };
   }

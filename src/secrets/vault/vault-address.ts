@@ -7,9 +7,9 @@ export interface VaultAddress {
   readonly origin: string;
   /** Without a slash at its end; mostly empty. */
   readonly pathPrefix: string;
-  readonly namespace?: string;
+  readonly namespace?: string | undefined;
   /** File of PEM certificates; without it, the authorities that Node trusts. */
-  readonly caFile?: string;
+  readonly caFile?: string | undefined;
 }
 
 /** Without control characters and spaces, which no header may hold. */
@@ -43,8 +43,8 @@ export function readVaultAddress(settings: StoreSettings): VaultAddress | undefi
   return {
     origin: url.origin,
     pathPrefix,
-    ...(namespace === undefined ? {} : { namespace }),
-    ...(caFile === undefined ? {} : { caFile }),
+    namespace,
+    caFile,
   };
 }
 

@@ -10,7 +10,7 @@ import type { AskVault, VaultFailure } from './vault-request.ts';
 export interface VaultToken {
   readonly token: Secret;
   /** Remaining lifetime; undefined if it does not expire or is unknown. */
-  readonly lifeMs?: number;
+  readonly lifeMs?: number | undefined;
   /** As Vault reports. At the end of its maximum lifetime a token is still reported as renewable. */
   readonly renewable: boolean;
 }
@@ -40,7 +40,7 @@ export function tokenOf(body: JsonObject): VaultToken | undefined {
   if (!isObject(auth) || typeof text !== 'string' || !/^[\x21-\x7E]{1,8192}$/.test(text)) return undefined;
   const life = seconds(own(auth, 'lease_duration'));
   const renewable = own(auth, 'renewable') === true;
-  return { token: new Secret(text), renewable, ...(life === 0 ? {} : { lifeMs: life * 1000 }) };
+  return { token: new Secret(text), renewable, lifeMs: life === 0 ? undefined : life * 1000 };
 }
 
 type Presented = { readonly value: Secret } | ReadFailure;
@@ -101,7 +101,7 @@ function tokenLogin(setting: SecretSetting, options: LoginOptions): VaultLogin {
       const data = own(answer.body, 'data');
       const ttl = isObject(data) ? seconds(own(data, 'ttl')) : 0;
       const renewable = isObject(data) && own(data, 'renewable') === true;
-      return { kind: 'ok', token: { token, renewable, ...(ttl === 0 ? {} : { lifeMs: ttl * 1000 }) } };
+      return { kind: 'ok', token: { token, renewable, lifeMs: ttl === 0 ? undefined : ttl * 1000 } };
     },
   };
 }

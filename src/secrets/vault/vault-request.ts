@@ -151,7 +151,7 @@ export function createAskVault({ address, readFile, egress, timeoutMs }: AskVaul
         method: request.method,
         path: `${route.pathPrefix}${address.pathPrefix}/v1/${request.path}`,
         headers: { ...headersFor(request), ...route.headers },
-        ...(request.body === undefined ? {} : { body: toJson(request.body) }),
+        body: request.body === undefined ? null : toJson(request.body),
         signal,
       });
       // Without this listener, a body that fails later would end the process.

@@ -37,7 +37,12 @@ export interface VaultLease {
 }
 
 export type FoundSecret =
-  | { readonly kind: 'ok'; readonly value: unknown; readonly freshForMs?: number; readonly lease?: VaultLease }
+  | {
+      readonly kind: 'ok';
+      readonly value: unknown;
+      readonly freshForMs?: number | undefined;
+      readonly lease?: VaultLease | undefined;
+    }
   | VaultFailure;
 
 const encode = (segments: readonly string[]): string => segments.map(encodeURIComponent).join('/');
@@ -109,8 +114,8 @@ export function createReadVaultSecret(ask: AskVault) {
     return {
       kind: 'ok',
       value: memberOf(engine.kind === 'kv2' ? memberOf(data, 'data') : data, reference.field),
-      ...(freshForMs === undefined ? {} : { freshForMs }),
-      ...(lease === undefined ? {} : { lease }),
+      freshForMs,
+      lease,
     };
   }
 

@@ -29,9 +29,9 @@ export interface VaultSession {
 
 interface Held extends VaultToken {
   /** Its life when it was new; a renewal that gives less than half of it no longer prolongs it. */
-  readonly fullLifeMs?: number;
+  readonly fullLifeMs?: number | undefined;
   /** Monotonic. */
-  readonly expiresAt?: number;
+  readonly expiresAt?: number | undefined;
 }
 
 /** A token is not used for its last moments: the request could arrive too late. */
@@ -75,11 +75,7 @@ export function createVaultSession({ ask, login, clock, random, onEvent }: Vault
 
   function hold(token: VaultToken, fullLifeMs = token.lifeMs): Held {
     const expiresAt = token.lifeMs === undefined ? undefined : clock.monotonic() + token.lifeMs;
-    held = {
-      ...token,
-      ...(fullLifeMs === undefined ? {} : { fullLifeMs }),
-      ...(expiresAt === undefined ? {} : { expiresAt }),
-    };
+    held = { ...token, fullLifeMs, expiresAt };
     failure = undefined;
     failures = 0;
     scheduleRenewal(held);

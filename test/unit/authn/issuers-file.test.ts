@@ -73,7 +73,7 @@ describe('JWT_ISSUERS_FILE', () => {
       { keys: { kind: 'jwksUrl', url: 'https://keys.example/jwks' } },
       { keys: { kind: 'discovery', url: 'https://four.example/.well-known/openid-configuration' } },
     ]);
-    expect(issuers[0]).not.toHaveProperty('typ');
+    expect(issuers[0]?.typ).toBeUndefined();
     expect(keyFiles.map(({ iss, setting }) => [iss, setting.file?.path, setting.value.reveal().trim()])).toEqual([
       ['https://one.example', '/run/secrets/jwt', secret],
       ['https://two.example', '/etc/proxy/key.pem', pem.trim()],

@@ -23,7 +23,7 @@ describe('the issuer', () => {
       allowMissingIssuer: false,
       allowMissingAudience: false,
     });
-    expect(issuerWith({})).not.toHaveProperty('maxLifetimeSeconds');
+    expect(issuerWith({})?.maxLifetimeSeconds).toBeUndefined();
   });
 
   it.each([
