@@ -1,6 +1,6 @@
 // Advice for the operator about refused tokens: the usual cause and fix of each reason, and common mistakes with widely
 // used providers. The pages in docs/errors have the same texts; a test compares them.
-import type { AuthnReason } from '../errors.ts';
+import type { AuthnReason } from '../refusal-reasons.ts';
 import type { TokenRefusal } from './token-refusal.ts';
 
 export interface Advice {

@@ -1,6 +1,7 @@
 // The refusal of a token, as a value: an exception costs more than most checks, which matters in a flood of forged
 // tokens. http/authentication-step.ts turns it into a ServiceError.
-import type { AuthnReason, ErrorCode } from '../errors.ts';
+import type { ErrorCode } from '../errors.ts';
+import type { AuthnReason } from '../refusal-reasons.ts';
 
 export interface TokenRefusal {
   readonly refused: true;

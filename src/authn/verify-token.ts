@@ -1,5 +1,5 @@
 // The interface of the signature check. http/jwt.ts implements it with @fastify/jwt.
-import type { AuthnReason } from '../errors.ts';
+import type { AuthnReason } from '../refusal-reasons.ts';
 import type { IssuerConfig } from './issuer.ts';
 import type { VerificationKey } from './keys/verification-key.ts';
 

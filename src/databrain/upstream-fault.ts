@@ -1,5 +1,6 @@
 // The table of upstream faults: for each the public code, whether it is retried, and whether it counts as an outage.
-import { ServiceError, type ErrorCode, type UpstreamReason } from '../errors.ts';
+import { ServiceError, type ErrorCode } from '../errors.ts';
+import type { UpstreamReason } from '../refusal-reasons.ts';
 import type { UpstreamCode } from './parse-response.ts';
 
 export type Fault =

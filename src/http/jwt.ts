@@ -8,7 +8,8 @@ import type { IssuerConfig } from '../authn/issuer.ts';
 import type { Algorithm } from '../authn/keys/algorithms.ts';
 import type { VerificationKey } from '../authn/keys/verification-key.ts';
 import type { PrepareVerifiers, VerifyToken } from '../authn/verify-token.ts';
-import { ServiceError, type AuthnReason } from '../errors.ts';
+import { ServiceError } from '../errors.ts';
+import type { AuthnReason } from '../refusal-reasons.ts';
 
 /** The reason for each error code of the library. Its messages hold claims and are never used. */
 const reasons: ReadonlyMap<unknown, AuthnReason> = new Map([

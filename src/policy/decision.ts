@@ -1,7 +1,8 @@
 // The result of a decision: a permit with the grant, or a denial with its reason. Within a decision a rule throws
 // Denied, which decide.ts converts to a denial.
 import type { Principal } from '../authn/principal.ts';
-import type { ErrorCode, PolicyReason } from '../errors.ts';
+import type { ErrorCode } from '../errors.ts';
+import type { PolicyReason } from '../refusal-reasons.ts';
 import type { ExpressionSite } from './expression/trace.ts';
 import type { UpstreamRequest } from './upstream-request.ts';
 

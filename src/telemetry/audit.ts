@@ -1,6 +1,7 @@
 // The audit log: exactly one line for every decision on a guest token, issued or refused, without secrets. The token's
 // hash lets an operator trace a leaked token to its user.
-import { errorRow, ServiceError, type ErrorCode, type Reason } from '../errors.ts';
+import { errorRow, ServiceError, type ErrorCode } from '../errors.ts';
+import type { Reason } from '../refusal-reasons.ts';
 import { milliseconds, type AuditLog } from './logger.ts';
 
 /** The subject of a decision, as far as it was verified at that time. */

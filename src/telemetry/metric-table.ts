@@ -1,7 +1,8 @@
 // The table of all metrics: name, kind, labels, meaning and advice for operators. Tests compare docs/metrics.md, the
 // alert rules and the dashboard with it. Callers control no label value: a label is a closed list of values, or has
 // names from the configuration, which a text describes.
-import { errorCodes, reasons } from '../errors.ts';
+import { errorCodes } from '../errors.ts';
+import { reasons } from '../refusal-reasons.ts';
 
 export type MetricKind = 'counter' | 'gauge' | 'histogram';
 

@@ -1,7 +1,8 @@
 // Every error code has its page, and every reason of an audit line a cause and a fix on one of them.
 import { describe, expect, it } from 'vitest';
 import { readdirSync } from 'node:fs';
-import { errorCodes, errorRow, reasons } from '../../src/errors.ts';
+import { errorCodes, errorRow } from '../../src/errors.ts';
+import { reasons } from '../../src/refusal-reasons.ts';
 import { readDocument, tableRowsBelow } from './settings-documents.ts';
 
 const page = (code: string): string => readDocument(`docs/errors/${code}.md`);

@@ -2,7 +2,8 @@
 // saw nothing; one audit line with its reason; no secret anywhere in what was answered or logged.
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { startSimulatedDatabrain, type SimulatedDatabrain } from '../../demo/databrain/start-simulated-databrain.ts';
-import { errorRow, type ErrorCode, type Reason } from '../../src/errors.ts';
+import { errorRow, type ErrorCode } from '../../src/errors.ts';
+import type { Reason } from '../../src/refusal-reasons.ts';
 import { auditLineProblems } from '../support/audit-lines.ts';
 import { hostileTokens, overHttp } from '../support/hostile-tokens.ts';
 import { programPath } from '../support/program-path.ts';

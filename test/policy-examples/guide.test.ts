@@ -2,13 +2,13 @@
 // other pages for whoever writes one.
 import { readFileSync, readdirSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { policyReasons } from '../../src/errors.ts';
 import { explain } from '../../src/policy/trial/explain.ts';
 import { loadPolicy } from '../../src/policy/compile/load-policy.ts';
 import { policySchema } from '../../src/policy/document/policy-schema.ts';
 import { loadPolicyTests } from '../../src/policy/trial/policy-test-document.ts';
 import { resultLines } from '../../src/policy/trial/policy-test-report.ts';
 import { runPolicyTests } from '../../src/policy/trial/policy-test-run.ts';
+import { policyReasons } from '../../src/refusal-reasons.ts';
 
 const readPage = (name: string): string => readFileSync(new URL(`../../docs/${name}`, import.meta.url), 'utf8');
 const guide = readPage('policy.md');

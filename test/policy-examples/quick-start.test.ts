@@ -4,9 +4,9 @@ import { generateKeyPairSync } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { explainCommand } from '../../src/commands/explain.ts';
-import { reasons } from '../../src/errors.ts';
 import { claimsPresets } from '../../src/policy/trial/claims-presets.ts';
 import { loadPolicyTests } from '../../src/policy/trial/policy-test-document.ts';
+import { reasons } from '../../src/refusal-reasons.ts';
 import { runCommand } from '../support/run-command.ts';
 import { signToken } from '../support/sign-token.ts';
 

@@ -1,6 +1,6 @@
 // The table of hostile tokens: each is what a good one would be but for one thing, so that no other guard can refuse
 // it first. Run by the tests of authn/ and, over HTTP, by those of the whole service.
-import type { AuthnReason } from '../../src/errors.ts';
+import type { AuthnReason } from '../../src/refusal-reasons.ts';
 import { hostileAlgorithms } from './hostile-tokens/algorithms.ts';
 import { hostileClaims } from './hostile-tokens/claims.ts';
 import { hostileEncodings } from './hostile-tokens/encodings.ts';

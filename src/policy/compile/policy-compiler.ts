@@ -1,7 +1,7 @@
 // Compiles scalars of the file to fields. A literal is checked by its rule at load; an expression is compiled, and its
 // result is checked by the same rule for each decision. Collects problems and sites for load-policy.ts.
-import type { PolicyReason } from '../../errors.ts';
 import type { Problem } from '../../problem.ts';
+import type { PolicyReason } from '../../refusal-reasons.ts';
 import { Denied } from '../decision.ts';
 import type { Path, YamlDocument } from '../../strict-yaml.ts';
 import { pathText, shown } from '../document/structure-problems.ts';

@@ -1,5 +1,5 @@
 // Hostile tokens, third group: the registered claims (RFC 7519 §4.1, RFC 8725 §3.8, §3.9).
-import type { AuthnReason } from '../../../src/errors.ts';
+import type { AuthnReason } from '../../../src/refusal-reasons.ts';
 import type { HostileToken } from '../hostile-tokens.ts';
 import type { TokenIssuers } from '../token-issuers.ts';
 

@@ -1,5 +1,5 @@
 // Hostile tokens, second group: everything else in the JOSE header (RFC 7515 §4.1, RFC 7797, RFC 8725 §3.10, §3.11).
-import type { AuthnReason } from '../../../src/errors.ts';
+import type { AuthnReason } from '../../../src/refusal-reasons.ts';
 import type { HostileToken } from '../hostile-tokens.ts';
 import { encode, signToken } from '../sign-token.ts';
 import type { TokenIssuers } from '../token-issuers.ts';

@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { adviceByReason, adviceOn } from '../../../src/authn/refusal-advice.ts';
 import { refuseToken } from '../../../src/authn/token-refusal.ts';
-import { authnReasons } from '../../../src/errors.ts';
+import { authnReasons } from '../../../src/refusal-reasons.ts';
 
 const keycloak = 'https://login.example/realms/acme';
 const cognito = 'https://cognito-idp.eu-central-1.amazonaws.com/eu-central-1_abc';
