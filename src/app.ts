@@ -18,7 +18,7 @@ import type { PlaygroundFiles } from './http/playground.ts';
 import { createReadiness } from './http/readiness.ts';
 import { prepareVerifiers } from './http/jwt.ts';
 import { createPublicListener, type Phase } from './http/public-listener.ts';
-import { createEvaluate } from './playground/evaluate.ts';
+import { createPlaygroundEvaluator } from './playground/evaluate.ts';
 import { createDecide } from './policy/decide.ts';
 import { upstreamBodySchema } from './policy/upstream-request.ts';
 import { createKeyDerivation } from './redis/derived-keys.ts';
@@ -241,7 +241,7 @@ export async function buildApp(options: AppOptions): Promise<App> {
     version: () => ({ version, policyRevision: policies.current().revision }),
     playground: options.playgroundFiles && {
       files: options.playgroundFiles,
-      evaluate: createEvaluate({
+      evaluate: createPlaygroundEvaluator({
         maxLifetimeSeconds: config.maxLifetimeSeconds,
         apiKeyNames: config.apiKeys.map(({ name }) => name),
       }),

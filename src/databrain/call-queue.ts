@@ -67,7 +67,7 @@ export function createCallQueue(options: CallQueueOptions): CallQueue {
   let lanes: Lane[] = [];
   let waiting = 0;
   let callMsConsidered = 0;
-  let nextTurn: NodeJS.Timeout | undefined;
+  let rateTimer: NodeJS.Timeout | undefined;
 
   const perKey = (): number => (lanes.length > 1 ? options.maxConcurrentPerKey : maxConcurrent);
   const hasPlace = (lane: Lane): boolean => serviceTime.running() < maxConcurrent && lane.running < perKey();
@@ -76,11 +76,12 @@ export function createCallQueue(options: CallQueueOptions): CallQueue {
   /** Milliseconds until a further call could be sent, with `ahead` calls before it in its lane. */
   const projectedWaitMs = (lane: Lane, ahead: number): number => {
     const aheadOfAll = lanes.reduce((sum, other) => sum + Math.min(other.waiters.length, ahead), 0);
-    const turns = aheadOfAll + 1 + serviceTime.running() - maxConcurrent;
+    /** So many calls must end before this one starts. */
+    const endsNeeded = aheadOfAll + 1 + serviceTime.running() - maxConcurrent;
     return Math.max(
       lane.rate.projectedWaitMs(ahead),
       options.rate.projectedWaitMs(aheadOfAll),
-      turns > 0 ? turns * serviceTime.turnMs() : 0,
+      endsNeeded > 0 ? endsNeeded * serviceTime.msBetweenEnds() : 0,
     );
   };
 
@@ -107,7 +108,7 @@ export function createCallQueue(options: CallQueueOptions): CallQueue {
     lanes.find((lane) => lane.waiters.length > 0 && hasPlace(lane) && rateWaitMs(lane) === 0);
 
   const admitWaiting = (): void => {
-    clearTimeout(nextTurn);
+    clearTimeout(rateTimer);
     for (let lane = nextLane(); lane !== undefined; lane = nextLane()) {
       if (lanes.length > 1) lanes = [...lanes.filter((other) => other !== lane), lane];
       const first = lane.waiters[0];
@@ -117,7 +118,7 @@ export function createCallQueue(options: CallQueueOptions): CallQueue {
     }
     if (waiting === 0 || serviceTime.running() >= maxConcurrent) return;
     const waits = lanes.filter((lane) => lane.waiters.length > 0 && hasPlace(lane)).map(rateWaitMs);
-    if (waits.length > 0) nextTurn = setTimeout(admitWaiting, Math.max(1, Math.ceil(Math.min(...waits))));
+    if (waits.length > 0) rateTimer = setTimeout(admitWaiting, Math.max(1, Math.ceil(Math.min(...waits))));
   };
 
   const remove = (lane: Lane, waiter: Waiter): void => {
@@ -180,7 +181,7 @@ export function createCallQueue(options: CallQueueOptions): CallQueue {
     reconsider,
     waiting: () => waiting,
     close: () => {
-      clearTimeout(nextTurn);
+      clearTimeout(rateTimer);
       for (const lane of lanes) {
         for (const waiter of [...lane.waiters]) waiter.refuse(new ServiceError('SHUTTING_DOWN', 'shutting_down'));
       }

@@ -8,8 +8,8 @@ export interface ServiceTime {
   readonly running: () => number;
   /** The duration of a call in milliseconds; 0 while unknown. */
   readonly callMs: () => number;
-  /** Milliseconds between two places becoming free. */
-  readonly turnMs: () => number;
+  /** Milliseconds from the end of one call to the end of the next; 0 while unknown. */
+  readonly msBetweenEnds: () => number;
 }
 
 /** So many calls must have ended before anything is known: the shortest of them, as the first ones open connections. */
@@ -48,7 +48,7 @@ export function createServiceTime(clock: Pick<Clock, 'monotonic'>): ServiceTime 
         learn(clock.monotonic() - call.since);
       };
     },
-    turnMs: () => {
+    msBetweenEnds: () => {
       const now = clock.monotonic();
       let endsPerMs = 0;
       for (const { since } of running) {

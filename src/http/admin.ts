@@ -3,7 +3,7 @@ import type { FastifyBaseLogger, FastifyInstance } from 'fastify';
 import type { Clock } from '../clock.ts';
 import { ServiceError } from '../errors.ts';
 import type { EdgeEvents } from '../telemetry/edge-events.ts';
-import { adminConnectionBounds } from './connections.ts';
+import { adminConnectionBounds } from './client-connections.ts';
 import { createRouteCheck, refusePlainly } from './fallbacks.ts';
 import { probePaths, registerHealth, type Readiness } from './health.ts';
 import { createHostList, readHost } from './host.ts';

@@ -6,13 +6,13 @@ import type { Audit } from '../telemetry/audit.ts';
 import { sendError, toServiceError } from './error-reply.ts';
 import type { DecisionRecords } from './decision-record.ts';
 
-export type Refuse = (request: FastifyRequest, reply: FastifyReply, thrown: unknown) => Promise<FastifyReply>;
+export type RefuseRequest = (request: FastifyRequest, reply: FastifyReply, thrown: unknown) => Promise<FastifyReply>;
 
 /** The path alone, without query and fragment. */
 export const pathOf = (url: string): string => url.split(/[?#]/, 1)[0] ?? '';
 
 /** Sends the error response for any thrown value. */
-export const refusePlainly: Refuse = async (request, reply, thrown) => {
+export const refusePlainly: RefuseRequest = async (request, reply, thrown) => {
   const error = toServiceError(thrown);
   if (error.code === 'INTERNAL_ERROR')
     request.log.error({ err: thrown, requestId: request.id }, 'the request failed with an internal error');
@@ -28,7 +28,7 @@ interface RefuseOptions {
 }
 
 /** The same, with one audit line if the request was for a guest token. */
-export function createAuditedRefuse({ decisionPath, progress, audit, onRefused }: RefuseOptions): Refuse {
+export function createAuditedRefuse({ decisionPath, progress, audit, onRefused }: RefuseOptions): RefuseRequest {
   return async (request, reply, thrown) => {
     const error = toServiceError(thrown);
     const known = progress.of(request);

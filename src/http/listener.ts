@@ -5,12 +5,12 @@ import { createServer, type IncomingMessage, type RequestListener, type Server, 
 import type { Socket } from 'node:net';
 import type { Clock } from '../clock.ts';
 import {
-  createConnections,
-  type Connection,
+  createClientConnections,
+  type ClientConnection,
   type ConnectionBounds,
   type ConnectionCause,
-  type Exchange,
-} from './connections.ts';
+  type PendingRequest,
+} from './client-connections.ts';
 import { connectRefusal, refuseRaw, toRawRefusal, type RawRefusal } from './raw-refusal.ts';
 
 export interface ListenerOptions {
@@ -24,7 +24,7 @@ export interface ListenerOptions {
    * Called for what was refused before it was a request. False: this address gets no answer any more. `received` is the
    * piece of input that the parser was given last.
    */
-  readonly onProtocolError: (connection: Connection, received: Buffer | undefined) => boolean;
+  readonly onProtocolError: (connection: ClientConnection, received: Buffer | undefined) => boolean;
   /** Further headers of such an answer. */
   readonly refusalHeaders: (received: Buffer | undefined) => Readonly<Record<string, string>>;
   /** Called with the code of an error of the listening socket, which keeps listening. */
@@ -49,7 +49,7 @@ const stopParsing = -1;
 /** Creates the server. `handle` is called for one request of a connection at a time. */
 export function createListener(options: ListenerOptions, handle: RequestListener): Server {
   const { onConnectionClosed, onProtocolError, refusalHeaders } = options;
-  const connections = createConnections({ ...options, onClosed: onConnectionClosed });
+  const connections = createClientConnections({ ...options, onClosed: onConnectionClosed });
 
   const server = createServer({
     maxHeaderSize: parserHeaderLimitBytes,
@@ -60,10 +60,10 @@ export function createListener(options: ListenerOptions, handle: RequestListener
     requireHostHeader: false,
   });
 
-  const isFull = ({ current, waiting }: Connection): boolean =>
+  const isFull = ({ current, waiting }: ClientConnection): boolean =>
     current !== undefined && waiting.length + 1 >= maxUnanswered;
 
-  function begin(connection: Connection, { request, response }: Exchange): void {
+  function begin(connection: ClientConnection, { request, response }: PendingRequest): void {
     connection.current = response;
     connection.unreadSince = undefined;
     connections.markBusy(connection);
@@ -72,7 +72,7 @@ export function createListener(options: ListenerOptions, handle: RequestListener
   }
 
   /** The response was written to the socket, or the connection is closed. */
-  function answered(connection: Connection): void {
+  function answered(connection: ClientConnection): void {
     connection.current = undefined;
     // After a response with `Connection: close` no more can be sent: don't start waiting requests.
     const next = connection.socket.writable ? connection.waiting.shift() : undefined;
@@ -93,7 +93,7 @@ export function createListener(options: ListenerOptions, handle: RequestListener
    * One piece of input can hold hundreds of requests, and node:http creates objects for all of them before other code
    * runs. `take` bounds the requests in progress; this bounds what is parsed.
    */
-  function stopReadingWhenFull(connection: Connection): void {
+  function stopReadingWhenFull(connection: ClientConnection): void {
     const { parser } = connection.socket as ParsedSocket;
     const onIncoming = parser?.onIncoming;
     if (!parser || typeof onIncoming !== 'function') return;

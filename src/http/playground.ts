@@ -2,11 +2,11 @@
 // its own origin, under a Content-Security-Policy without inline scripts and eval. Mints nothing and changes nothing.
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { ServiceError } from '../errors.ts';
-import type { Evaluate, PlaygroundInput } from '../playground/evaluate.ts';
+import type { PlaygroundEvaluator, PlaygroundInput } from '../playground/evaluate.ts';
 import { registerJsonBody } from './json-body.ts';
 
 export interface PlaygroundOptions {
-  readonly evaluate: Evaluate;
+  readonly evaluate: PlaygroundEvaluator;
   /** The initial content of the page: the policy in use and its tests, read for each request. */
   readonly start: () => Promise<{ readonly policy: string; readonly tests: string }>;
   readonly files: PlaygroundFiles;

@@ -17,7 +17,7 @@ import type { Tracing } from '../telemetry/tracing.ts';
 import { browserHelperPath, registerBrowserHelper } from './browser-helper.ts';
 import type { TokenRefusal } from '../authn/token-refusal.ts';
 import { createAuthenticate, createRecall, ownOrigin } from './authentication-step.ts';
-import { publicConnectionBounds } from './connections.ts';
+import { publicConnectionBounds } from './client-connections.ts';
 import { createCors } from './cors.ts';
 import { createDecisionRecords } from './decision-record.ts';
 import { createAuditedRefuse, createRouteCheck, pathOf } from './fallbacks.ts';
@@ -27,7 +27,7 @@ import { readHost } from './host.ts';
 import { registerJsonBody } from './json-body.ts';
 import { openApiPath, registerOpenApi } from './openapi.ts';
 import { registerLimits } from './rate-limits.ts';
-import { originOf, otherProtocolOf } from './raw-refusal.ts';
+import { originHeaderOf, otherProtocolOf } from './raw-refusal.ts';
 import { createServer } from './server.ts';
 import { createTrustedProxies } from './trusted-proxies.ts';
 
@@ -115,7 +115,7 @@ export async function createPublicListener(options: PublicListenerOptions): Prom
       if (protocol !== undefined) events.onOtherProtocol('PORT', protocol);
       return addressKey === undefined || limits.countProtocolError(addressKey);
     },
-    refusalHeaders: (received) => cors.headersForUnread(originOf(received)),
+    refusalHeaders: (received) => cors.headersForUnread(originHeaderOf(received)),
     admit: async (request, reply) => {
       progress.begin(request);
       const { origin } = request.headers;

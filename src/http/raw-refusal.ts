@@ -43,7 +43,7 @@ export function toRawRefusal(errorCode: string | undefined): RawRefusal | undefi
 }
 
 /** The Origin in a request that could not be parsed; undefined if there is none, or several. */
-export function originOf(received: Buffer | undefined): string | undefined {
+export function originHeaderOf(received: Buffer | undefined): string | undefined {
   const lines = [...(received?.toString('latin1') ?? '').matchAll(/\r\norigin:[ \t]*([^\s]+)[ \t]*\r\n/gi)];
   return lines.length === 1 ? lines[0]?.[1] : undefined;
 }

@@ -4,7 +4,7 @@
 import Fastify, { LogController, type FastifyBaseLogger, type FastifyInstance, type FastifyReply } from 'fastify';
 import type { FastifyRequest } from 'fastify';
 import { ServiceError } from '../errors.ts';
-import type { Refuse } from './fallbacks.ts';
+import type { RefuseRequest } from './fallbacks.ts';
 import { createListener, type ListenerOptions } from './listener.ts';
 import { requestIdOf } from './request-id.ts';
 
@@ -17,7 +17,7 @@ export interface ServerOptions extends ListenerOptions {
   /** Refuses requests without a route, before the body is read. */
   readonly checkRoute: (request: FastifyRequest, reply: FastifyReply) => void;
   /** Sends every error response. */
-  readonly refuse: Refuse;
+  readonly refuse: RefuseRequest;
 }
 
 const bodyLimitBytes = 4_096;

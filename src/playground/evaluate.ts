@@ -125,10 +125,10 @@ export interface PlaygroundLimits {
 }
 
 /** @param nowMs wall time in milliseconds since the epoch */
-export type Evaluate = (input: PlaygroundInput, nowMs: number) => PlaygroundResult;
+export type PlaygroundEvaluator = (input: PlaygroundInput, nowMs: number) => PlaygroundResult;
 
 /** Gives the playground's one question. It throws for nothing that can be typed. */
-export function createEvaluate(limits: PlaygroundLimits): Evaluate {
+export function createPlaygroundEvaluator(limits: PlaygroundLimits): PlaygroundEvaluator {
   const load = (text: string) => tryLoading(() => loadPolicy({ text, file: policyName, ...limits }));
 
   return (input, nowMs) => {

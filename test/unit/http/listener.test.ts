@@ -2,7 +2,7 @@ import type { RequestListener, Server } from 'node:http';
 import { connect, type AddressInfo } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
 import { systemClock } from '../../../src/clock.ts';
-import type { ConnectionBounds } from '../../../src/http/connections.ts';
+import type { ConnectionBounds } from '../../../src/http/client-connections.ts';
 import { createListener, type ListenerOptions } from '../../../src/http/listener.ts';
 import { createManualClock } from '../../support/manual-clock.ts';
 import { openProbe } from '../../support/socket-probe.ts';

@@ -5,19 +5,20 @@ import type { Socket } from 'node:net';
 import { LRUCache } from 'lru-cache';
 import type { Clock } from '../clock.ts';
 
-export interface Exchange {
+/** A received request, with its response. */
+export interface PendingRequest {
   readonly request: IncomingMessage;
   readonly response: ServerResponse;
 }
 
-export interface Connection {
+export interface ClientConnection {
   readonly socket: Socket;
   /** The address that the connection counts for; undefined: in total only (a trusted proxy has many clients). */
   readonly addressKey: string | undefined;
   /** The response in progress; undefined: the connection is idle. */
   current: ServerResponse | undefined;
   /** Requests received before the current one was answered. */
-  readonly waiting: Exchange[];
+  readonly waiting: PendingRequest[];
   /** Ends the connection after the requests before it are answered. */
   refuse: (() => void) | undefined;
   /** Since when the current response waits for the client to read it, in monotonic milliseconds. */
@@ -51,7 +52,7 @@ const maxOffenders = 4_096;
 /** Operators and their monitoring. */
 export const adminConnectionBounds: ConnectionBounds = { total: 128, perAddress: 128, unreadMs: 15_000 };
 
-interface ConnectionsOptions {
+interface ClientConnectionsOptions {
   readonly bounds: ConnectionBounds;
   readonly clock: Clock;
   /** The key under which a peer's connections are counted, or undefined if they count in total only. */
@@ -60,25 +61,30 @@ interface ConnectionsOptions {
   readonly onClosed: (cause: ConnectionCause) => void;
 }
 
-export interface Connections {
+export interface ClientConnections {
   /** Accepts a new connection, if necessary by closing an idle one. Undefined: it exceeded a limit and was closed. */
-  readonly admit: (socket: Socket) => Connection | undefined;
-  readonly of: (socket: Socket) => Connection | undefined;
-  readonly forget: (connection: Connection) => void;
+  readonly admit: (socket: Socket) => ClientConnection | undefined;
+  readonly of: (socket: Socket) => ClientConnection | undefined;
+  readonly forget: (connection: ClientConnection) => void;
   /** An idle connection has no request in progress; it may have sent part of one. */
-  readonly markIdle: (connection: Connection) => void;
-  readonly markBusy: (connection: Connection) => void;
-  readonly close: (connection: Connection, cause: ConnectionCause) => void;
+  readonly markIdle: (connection: ClientConnection) => void;
+  readonly markBusy: (connection: ClientConnection) => void;
+  readonly close: (connection: ClientConnection, cause: ConnectionCause) => void;
   /** Closes the connections whose client does not read its response. Call it about every second. */
   readonly closeUnread: () => void;
 }
 
 /** Holds one entry per open connection, so it is bounded by `bounds.total`. */
-export function createConnections({ bounds, clock, addressKeyOf, onClosed }: ConnectionsOptions): Connections {
-  const open = new Map<Socket, Connection>();
+export function createClientConnections({
+  bounds,
+  clock,
+  addressKeyOf,
+  onClosed,
+}: ClientConnectionsOptions): ClientConnections {
+  const open = new Map<Socket, ClientConnection>();
   const perAddress = new Map<string, number>();
   /** The longest idle connection comes first. */
-  const idle = new Set<Connection>();
+  const idle = new Set<ClientConnection>();
   const offenders = new LRUCache<string, { count: number; readonly endsAt: number }>({ max: maxOffenders });
 
   function noteOffence(addressKey: string): void {
@@ -93,7 +99,7 @@ export function createConnections({ bounds, clock, addressKeyOf, onClosed }: Con
     return known !== undefined && known.count >= maxOffences && clock.monotonic() < known.endsAt;
   }
 
-  function forget(connection: Connection): void {
+  function forget(connection: ClientConnection): void {
     if (!open.delete(connection.socket)) return;
     idle.delete(connection);
     if (connection.addressKey === undefined) return;
@@ -102,7 +108,7 @@ export function createConnections({ bounds, clock, addressKeyOf, onClosed }: Con
     else perAddress.set(connection.addressKey, left);
   }
 
-  function close(connection: Connection, cause: ConnectionCause): void {
+  function close(connection: ClientConnection, cause: ConnectionCause): void {
     onClosed(cause);
     if ((cause === 'pipelining' || cause === 'unread') && connection.addressKey !== undefined) {
       noteOffence(connection.addressKey);
@@ -141,7 +147,7 @@ export function createConnections({ bounds, clock, addressKeyOf, onClosed }: Con
         socket.destroy();
         return undefined;
       }
-      const connection: Connection = {
+      const connection: ClientConnection = {
         socket,
         addressKey,
         current: undefined,
