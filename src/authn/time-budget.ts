@@ -2,7 +2,7 @@
 // in order. A flood of new tokens delays other work (health probes, remembered tokens) by the budget, not by the flood.
 
 /** In milliseconds, for each iteration of the event loop. */
-export const defaultBudgetMs = 1;
+const defaultBudgetMs = 1;
 
 /** Calls the synchronous `work` now or in a later iteration, and returns or throws what it does. */
 export type RunWithinBudget = <T>(work: () => T) => T | Promise<T>;

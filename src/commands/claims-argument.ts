@@ -1,22 +1,25 @@
-// The value of --claims: a JSON object, the name of a file that holds one, or - for standard input.
+// The values of --claims and --token: the text itself, the name of a file that holds it, or - for standard input, so
+// that tokens stay out of shell histories.
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { CommandContext } from './command.ts';
 
-async function textOf(argument: string, context: Pick<CommandContext, 'stdin' | 'cwd'>): Promise<string> {
-  if (argument === '-') return context.stdin();
-  if (argument.trimStart().startsWith('{')) return argument;
-  return readFileSync(resolve(context.cwd, argument), 'utf8');
+type Surroundings = Pick<CommandContext, 'stdin' | 'cwd'>;
+
+/** @param itself matches an argument that is the text, not the name of a file */
+async function textOf(argument: string, itself: RegExp, { stdin, cwd }: Surroundings): Promise<string> {
+  if (argument === '-') return stdin();
+  return itself.test(argument.trim()) ? argument : readFileSync(resolve(cwd, argument), 'utf8');
 }
 
 /** The claims, or a message why they cannot be read, which never quotes the input. */
 export async function readClaims(
   argument: string,
-  context: Pick<CommandContext, 'stdin' | 'cwd'>,
+  surroundings: Surroundings,
 ): Promise<Readonly<Record<string, unknown>> | string> {
   let text: string;
   try {
-    text = await textOf(argument, context);
+    text = await textOf(argument, /^\{/, surroundings);
   } catch {
     return 'the file for --claims cannot be read';
   }
@@ -27,4 +30,15 @@ export async function readClaims(
     return 'the claims are not JSON';
   }
   return 'the claims are not a JSON object';
+}
+
+const jwt = /^(?:Bearer +)?[\w-]+\.[\w-]*\.[\w-]*$/i;
+
+/** The token without `Bearer` and white space; undefined if it cannot be read. */
+export async function readToken(argument: string, surroundings: Surroundings): Promise<string | undefined> {
+  try {
+    return (await textOf(argument, jwt, surroundings)).trim().replace(/^Bearer +/i, '');
+  } catch {
+    return undefined;
+  }
 }

@@ -7,12 +7,11 @@ import { isRefusal } from '../authn/token-refusal.ts';
 import { loadConfiguration } from '../config/load-configuration.ts';
 import { printable } from '../printable.ts';
 import { toLine } from '../problem.ts';
-import { readClaims } from './claims-argument.ts';
+import { readClaims, readToken } from './claims-argument.ts';
 import { exitCode, type Command, type CommandContext } from './command.ts';
 import { examineOptions, keySetProblem } from './live-issuers.ts';
 import { parseWords } from './parse-args.ts';
 import { exitCodeOf, readFileFor, storedSecretsFor } from './surroundings.ts';
-import { readToken } from './token-argument.ts';
 import { loadTrialPolicy } from './trial-policy.ts';
 
 /** The unverified claims set of a compact JWS (RFC 7515 §3.1), or a message that quotes nothing of the token. */

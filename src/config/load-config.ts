@@ -3,7 +3,7 @@
 import type { EgressSettings } from '../egress/egress.ts';
 import { ConfigurationError, type Problem } from '../problem.ts';
 import { parseRedisUrl, type RedisAddress } from '../redis/redis-address.ts';
-import { readDatabrainUrl } from './addresses.ts';
+import { readDatabrainUrl } from './databrain-url.ts';
 import { readCorsOrigins, standsForSubdomains } from './cors-origins.ts';
 import { readEgress, refuseUncheckedTls } from './egress.ts';
 import { createReader, type Environment, type ReadFile, type Reader } from './environment.ts';

@@ -25,7 +25,6 @@ export interface CallQueue {
   readonly createLane: (rate: CallRate) => QueueLane;
   /** Checks all queues after a rate has changed, and refuses calls that would now wait too long. */
   readonly reconsider: () => void;
-  readonly waiting: () => number;
   /** Refuses all waiting calls as SHUTTING_DOWN. */
   readonly close: () => void;
 }
@@ -179,7 +178,6 @@ export function createCallQueue(options: CallQueueOptions): CallQueue {
   return {
     createLane,
     reconsider,
-    waiting: () => waiting,
     close: () => {
       clearTimeout(rateTimer);
       for (const lane of lanes) {

@@ -4,7 +4,6 @@ import type { Clock } from '../clock.ts';
 import type { Egress } from '../egress/egress.ts';
 import type { Grant } from '../policy/decision.ts';
 import type { ApiKeys } from '../secrets/api-keys.ts';
-import type { CircuitState } from './circuit.ts';
 import type { ConnectionLimits } from './connections.ts';
 import { createExchanges } from './exchange.ts';
 import { createRenewKey } from './key-renewal.ts';
@@ -45,8 +44,6 @@ export interface UpstreamClient {
   readonly mint: Mint;
   /** Whether a call for this grant would be sent at once: no open circuit, no pause, no waiting call. */
   readonly hasRoom: (grant: Pick<Grant, 'apiKeyName' | 'request'>) => boolean;
-  /** The worst state of all API keys. */
-  readonly circuitState: () => CircuitState;
   /** Closes all connections. Running and waiting calls are refused as SHUTTING_DOWN, so drain first. */
   readonly close: () => Promise<void>;
 }
@@ -118,7 +115,6 @@ export function createUpstreamClient(options: UpstreamClientOptions): UpstreamCl
       const { circuit, queue } = lanes.of(apiKeyName);
       return circuit.refusedForMs(request.clientId) === 0 && queue.hasRoom();
     },
-    circuitState: lanes.circuitState,
     close: async () => {
       lanes.close();
       await exchanges.close();

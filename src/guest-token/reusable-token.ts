@@ -24,7 +24,7 @@ export interface ReusableToken {
 export type Usability = 'fresh' | 'spare' | 'unusable';
 
 /** The minimum lifetime of a token that is issued instead of an error. */
-export const spareMinimumMs = 60_000;
+const spareMinimumMs = 60_000;
 
 /** Tolerance when comparing the lifetime of a grant with the end of its access token. */
 const sameBoundMs = 1_000;

@@ -33,7 +33,6 @@ function detailsOf(error: unknown): { readonly name: string; readonly status: nu
 export const awsStoreKind: SecretStoreKind = {
   suffix: '_AWS_SECRET',
   label: 'AWS Secrets Manager',
-  example,
   problemOf: (reference) => {
     const { name, field } = parseFieldReference(reference);
     const fix = `Write it as a name or ARN with an optional #field, such as ${example}`;

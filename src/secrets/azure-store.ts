@@ -32,7 +32,6 @@ function sort(error: unknown): Sorted {
 export const createAzureStoreKind = (clientOptions: object = {}): SecretStoreKind => ({
   suffix: '_AZURE_SECRET',
   label: 'Azure Key Vault',
-  example,
   problemOf: (reference) => {
     const { name, field } = parseFieldReference(reference);
     const fix = `Write it as ${example}, with an optional version and an optional #field`;

@@ -25,7 +25,6 @@ type ClientOptions = NonNullable<ConstructorParameters<typeof SecretManagerServi
 export const createGcpStoreKind = (clientOptions: ClientOptions = {}): SecretStoreKind => ({
   suffix: '_GCP_SECRET',
   label: 'Google Secret Manager',
-  example,
   problemOf: (reference) => {
     const { name, field } = parseFieldReference(reference);
     const fix = `Write it as ${example}, with an optional /versions/<version> and an optional #field`;

@@ -59,8 +59,6 @@ export interface SecretStoreKind {
   readonly suffix: string;
   /** The store's name for people. */
   readonly label: string;
-  /** An example of a reference, for messages and help. */
-  readonly example: string;
   /** The problem of a reference's syntax, without location; undefined if it is valid. */
   readonly problemOf: (reference: string) => Omit<Problem, 'location'> | undefined;
   /** Returns undefined after reporting problems of the store's settings. Opens no connection. */

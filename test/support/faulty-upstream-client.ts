@@ -1,6 +1,7 @@
 // The real upstream client, aimed at a faulty upstream with short times, and a record of everything it tells.
 import { systemClock } from '../../src/clock.ts';
 import { ServiceError } from '../../src/errors.ts';
+import type { CircuitState } from '../../src/databrain/circuit.ts';
 import { createUpstreamClient, type UpstreamClient, type UpstreamClientOptions } from '../../src/databrain/client.ts';
 import { createEgress } from '../../src/egress/egress.ts';
 import type { Minted } from '../../src/databrain/mint.ts';
@@ -15,6 +16,8 @@ export interface ClientRecord extends UpstreamClient {
   readonly attempts: readonly AttemptReport[];
   /** Names of the other events in the order they came, such as `retry overloaded` or `circuit open`. */
   readonly told: readonly string[];
+  /** The worst state of all API keys' circuits, as the last event said. */
+  readonly circuitState: () => CircuitState;
 }
 
 export function startClient(
@@ -23,6 +26,7 @@ export function startClient(
 ): ClientRecord {
   const attempts: AttemptReport[] = [];
   const told: string[] = [];
+  let worstCircuit: CircuitState = 'closed';
   const client = createUpstreamClient({
     baseUrl,
     egress: createEgress({ https: undefined, http: undefined, noProxy: '' }),
@@ -36,7 +40,10 @@ export function startClient(
     events: {
       attempt: (report) => attempts.push(report),
       retry: (fault) => told.push(`retry ${fault}`),
-      circuit: (state) => told.push(`circuit ${state}`),
+      circuit: (state, _apiKeyName, worst) => {
+        told.push(`circuit ${state}`);
+        worstCircuit = worst;
+      },
       slowedDown: () => told.push('slowed down'),
       surplus: () => told.push('surplus'),
       keyRefused: (name) => told.push(`key refused ${name}`),
@@ -44,7 +51,7 @@ export function startClient(
     ...options,
     limits: { backoffMs: 10, keepAliveMs: 1000, ...options.limits },
   });
-  return { ...client, attempts, told };
+  return { ...client, attempts, told, circuitState: () => worstCircuit };
 }
 
 export function grantFor(clientId: string, extra: Partial<Grant> = {}): Grant {

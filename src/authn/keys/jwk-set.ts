@@ -19,7 +19,7 @@ export interface JwkSet {
   readonly leftOut: readonly LeftOutKey[];
 }
 
-export const maxKeysInSet = 100;
+const maxKeysInSet = 100;
 
 const isObject = (value: unknown): value is JsonObject =>
   typeof value === 'object' && value !== null && !Array.isArray(value);

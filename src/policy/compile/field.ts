@@ -24,7 +24,7 @@ export function completeObjectField(
  * A map with these keys. They are computed in the order given, and stand in the order of canonical JSON (RFC 8785
  * §3.2.3), so that the text of a body is the canonical one without sorting it again for every decision.
  */
-export function objectField(
+function objectField(
   entries: readonly (readonly [string, Field<unknown>])[],
 ): Field<Readonly<Record<string, unknown>>> {
   const skeleton: Record<string, unknown> = {};

@@ -18,8 +18,6 @@ export interface VaultToken {
 export type LoginResult = { readonly kind: 'ok'; readonly token: VaultToken } | ReadFailure;
 
 export interface VaultLogin {
-  /** For people, such as `AppRole`. */
-  readonly name: string;
   /** Whether each login creates a token, which must be revoked. */
   readonly makesTokens: boolean;
   /** Never throws. */
@@ -88,7 +86,6 @@ function refusedLogin(name: string, path: string, failure: VaultFailure): ReadFa
 /** A token from the settings. Its lifetime is looked up, if its policies permit. */
 function tokenLogin(setting: SecretSetting, options: LoginOptions): VaultLogin {
   return {
-    name: 'token',
     makesTokens: false,
     run: async () => {
       const presented = await current(setting, options);
@@ -108,10 +105,12 @@ function tokenLogin(setting: SecretSetting, options: LoginOptions): VaultLogin {
 
 type Presents = () => Promise<Readonly<Record<string, string | Secret>> | ReadFailure>;
 
-/** POST auth/<path>/login, the form that all login methods share. */
+/**
+ * POST auth/<path>/login, the form that all login methods share.
+ * @param name for people, such as `AppRole`
+ */
 function roleLogin(name: string, path: string, presents: Presents, { ask }: LoginOptions): VaultLogin {
   return {
-    name,
     makesTokens: true,
     run: async () => {
       const body = await presents();

@@ -11,7 +11,7 @@ export interface VaultReference {
   readonly field: string;
 }
 
-export const vaultExample = 'secret/guest-token-proxy#api-key';
+const vaultExample = 'secret/guest-token-proxy#api-key';
 
 /** The reference, or its problem. */
 export function parseVaultReference(text: string): VaultReference | Omit<Problem, 'location'> {

@@ -10,7 +10,6 @@ import {
   createReadVaultSecret,
   leaseOf,
   parseVaultReference,
-  vaultExample,
   type FoundSecret,
   type VaultLease,
 } from './vault-secret.ts';
@@ -74,7 +73,6 @@ function createVaultStore(ask: AskVault, session: VaultSession): SecretStore {
 export const vaultStoreKind: SecretStoreKind = {
   suffix: '_VAULT',
   label: 'Vault',
-  example: vaultExample,
   problemOf: (reference) => {
     const parsed = parseVaultReference(reference);
     return 'problem' in parsed ? parsed : undefined;

@@ -16,7 +16,7 @@ function start(ask: (path: string) => Promise<VaultAnswer>) {
       return ask(path);
     },
     login: {
-      name: 'AppRole',
+     
       makesTokens: true,
       run: () => {
         logins += 1;

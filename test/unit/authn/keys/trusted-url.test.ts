@@ -1,6 +1,7 @@
 // Which addresses keys may be fetched from.
 import { describe, expect, it } from 'vitest';
-import { discoveryUrl, isLoopbackUrl, trustedUrl } from '../../../../src/authn/keys/trusted-url.ts';
+import { discoveryUrl, trustedUrl } from '../../../../src/authn/keys/trusted-url.ts';
+import { isLoopback } from '../../../../src/loopback.ts';
 
 describe('a trusted address', () => {
   it.each([
@@ -40,8 +41,8 @@ describe('a trusted address', () => {
   it('is on this machine only by exactly these names', () => {
     const local = ['http://localhost/', 'https://127.0.0.1/', 'https://[::1]/'];
     const others = ['https://xlocalhost/', 'https://localhostx/', 'https://a.127.0.0.1.example/'];
-    expect(local.map((address) => isLoopbackUrl(new URL(address)))).toEqual([true, true, true]);
-    expect(others.map((address) => isLoopbackUrl(new URL(address)))).toEqual([false, false, false]);
+    expect(local.map((address) => isLoopback(new URL(address)))).toEqual([true, true, true]);
+    expect(others.map((address) => isLoopback(new URL(address)))).toEqual([false, false, false]);
   });
 });
 

@@ -1,4 +1,4 @@
-// DATABRAIN_API_URL.
+// DATABRAIN_API_URL: https, or http to loopback, with an optional path prefix.
 import { isLoopback } from '../loopback.ts';
 import type { Reader } from './environment.ts';
 
