@@ -16,7 +16,6 @@ function start(ask: (path: string) => Promise<VaultAnswer>) {
       return ask(path);
     },
     login: {
-     
       makesTokens: true,
       run: () => {
         logins += 1;
