@@ -98,7 +98,7 @@ export async function registerLimits(app: FastifyInstance, options: LimitsOption
     const { take, look } = createSharedCounter({
       local,
       clock,
-      ...(redis && { shared: { link: redis.link, counter: createRedisCounter(redis.link, redisPrefix), nameOf } }),
+      shared: redis && { link: redis.link, counter: createRedisCounter(redis.link, redisPrefix), nameOf },
     });
     const limit = toLimit({ max, windowSeconds });
     const keyGenerator = (request: FastifyRequest): string => bounded(keyOf(request));

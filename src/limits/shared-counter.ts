@@ -10,12 +10,14 @@ interface SharedCounterOptions {
   readonly local: LimitCounter;
   readonly clock: Clock;
   /** Absent: every replica counts separately. */
-  readonly shared?: {
-    readonly link: Pick<RedisLink, 'isUp'>;
-    readonly counter: RedisCounter;
-    /** The Redis key: a keyed hash, so that Redis holds no addresses and no users. */
-    readonly nameOf: (key: string) => string;
-  };
+  readonly shared?:
+    | {
+        readonly link: Pick<RedisLink, 'isUp'>;
+        readonly counter: RedisCounter;
+        /** The Redis key: a keyed hash, so that Redis holds no addresses and no users. */
+        readonly nameOf: (key: string) => string;
+      }
+    | undefined;
 }
 
 /** Counts one request of a key. Errors of Redis never throw. */
