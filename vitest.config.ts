@@ -1,6 +1,12 @@
 // The parts of a test run, in their order: a part begins when the one before it is done, so that cheap checks fail first.
 // Tests of a part that mostly waits (for sockets, processes, time) run in more workers than there are cores.
+import { globSync, readFileSync } from 'node:fs';
 import { defineConfig } from 'vitest/config';
+
+/** Files that replace the timers. What another file left running would loop in the replaced time, so they run apart. */
+const withFakeTimers = globSync('test/unit/**/*.test.ts').filter((file) =>
+  readFileSync(file, 'utf8').includes('useFakeTimers'),
+);
 
 export default defineConfig({
   test: {
@@ -16,6 +22,7 @@ export default defineConfig({
         test: {
           name: 'quick',
           include: ['test/{unit,policy,policy-examples}/**/*.test.ts'],
+          exclude: withFakeTimers,
           pool: 'threads',
           isolate: false,
           maxWorkers: 2,
@@ -25,10 +32,19 @@ export default defineConfig({
       {
         extends: true,
         test: {
+          name: 'timers',
+          include: withFakeTimers,
+          maxWorkers: 2,
+          sequence: { groupOrder: 2 },
+        },
+      },
+      {
+        extends: true,
+        test: {
           name: 'contract',
           include: ['test/contract/**/*.test.ts'],
           maxWorkers: 3,
-          sequence: { groupOrder: 2 },
+          sequence: { groupOrder: 3 },
         },
       },
       {
@@ -37,7 +53,7 @@ export default defineConfig({
           name: 'fault',
           include: ['test/fault/**/*.test.ts'],
           maxWorkers: 3,
-          sequence: { groupOrder: 3 },
+          sequence: { groupOrder: 4 },
         },
       },
       {
@@ -47,7 +63,7 @@ export default defineConfig({
           include: ['test/e2e/**/*.test.ts'],
           globalSetup: './test/support/build-program.ts',
           maxWorkers: 4,
-          sequence: { groupOrder: 4 },
+          sequence: { groupOrder: 5 },
         },
       },
     ],
