@@ -67,7 +67,9 @@ const asked = (ask: Ask) => (): Promise<Observed> =>
 /** A request whose head is begun before the service stops, and ended when it takes no new work. */
 async function askWhileStopping(): Promise<Observed> {
   const databrain = await startDatabrain();
-  const service = await startService({ databrainUrl: databrain.url });
+  // Longer than the wait below, or the connection may be cut off first.
+  const settings = { SHUTDOWN_GRACE_SECONDS: '10' };
+  const service = await startService({ databrainUrl: databrain.url, settings });
   const socket = connect(service.port, '127.0.0.1');
   await new Promise((resolve) => socket.once('connect', resolve));
   socket.write('POST /guest-token HTTP/1.1\r\nHost: proxy\r\n');
