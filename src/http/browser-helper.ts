@@ -5,7 +5,7 @@ import { hash } from 'node:crypto';
 
 export const browserHelperPath = '/guest-token.js';
 
-/** RFC 9110 §13.1.2: any of the listed tags, weak or not. */
+/** RFC 9110 §13.1.2: one of the listed tags, weak or not. */
 const isKnown = (ifNoneMatch: string | undefined, etag: string): boolean =>
   (ifNoneMatch ?? '').split(',').some((item) => ['*', etag].includes(item.trim().replace(/^W\//, '')));
 
