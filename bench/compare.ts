@@ -64,10 +64,16 @@ interface Measured {
   readonly p99Ms: number;
 }
 
-async function measure(running: Running, path: MeasuredPath, keys: SigningKeys, load: Load): Promise<Measured> {
+async function measure(
+  running: Running,
+  path: MeasuredPath,
+  keys: SigningKeys,
+  load: Load,
+  known: boolean,
+): Promise<Measured> {
   const tokens = tokensOf(path, keys);
   const common = { port: running.port, tokens, connections: path.connections };
-  if (path.warmUp(path.users).length > 0) {
+  if (!known && path.warmUp(path.users).length > 0) {
     await load.run({ ...common, order: path.warmUp(path.users), provesUser: false });
   }
   const order = path.order(path.users);
@@ -93,7 +99,7 @@ async function measurePath(path: MeasuredPath, present: readonly Contestant[], s
   for (let round = 0; round < rounds; round += 1) {
     for (const contestant of present) {
       const running = kept.get(contestant.name) ?? (await contestant.start(circumstances));
-      results.get(contestant.name)?.push(await measure(running, path, shared.keys, load));
+      results.get(contestant.name)?.push(await measure(running, path, shared.keys, load, kept.has(contestant.name)));
       if (path.freshProcess === true) await running.stop();
       else kept.set(contestant.name, running);
     }
