@@ -68,7 +68,10 @@ export function createListener(options: ListenerOptions, handle: RequestListener
     connection.unreadSince = undefined;
     connections.markBusy(connection);
     response.once('close', () => answered(connection));
-    handle(request, response);
+    // After the piece of input is parsed: a connection that it overfills is closed without any work on its requests.
+    queueMicrotask(() => {
+      if (!request.socket.destroyed) handle(request, response);
+    });
   }
 
   /** The response was written to the socket, or the connection is closed. */

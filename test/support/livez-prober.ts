@@ -2,7 +2,7 @@
 import { request } from 'node:http';
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
 
-const pauseMs = 10;
+const pauseMs = 5;
 
 function ask(port: number): Promise<number> {
   return new Promise((resolve, reject) => {
@@ -19,25 +19,25 @@ function ask(port: number): Promise<number> {
   });
 }
 
-/** Starts asking; `stop` gives the milliseconds that each answer took, shortest first. */
-export function startProber(port: number): { readonly stop: () => Promise<readonly number[]> } {
+/** Starts asking; `stop` waits for this many answers and gives the milliseconds that each took, shortest first. */
+export function startProber(port: number): { readonly stop: (atLeast: number) => Promise<readonly number[]> } {
   const worker = new Worker(new URL(import.meta.url), { workerData: port });
   const failed = new Promise<never>((_resolve, reject) => worker.once('error', reject));
   failed.catch(() => undefined);
   return {
-    stop: () => {
+    stop: (atLeast) => {
       const times = new Promise<readonly number[]>((resolve) => worker.once('message', resolve));
-      worker.postMessage('stop');
+      worker.postMessage(atLeast);
       return Promise.race([times, failed]);
     },
   };
 }
 
 if (!isMainThread && typeof workerData === 'number') {
-  const state = { isOver: false };
-  parentPort?.once('message', () => (state.isOver = true));
+  const state = { enough: Infinity };
+  parentPort?.once('message', (atLeast: number) => (state.enough = atLeast));
   const times: number[] = [];
-  while (!state.isOver) {
+  while (times.length < state.enough) {
     times.push(await ask(workerData));
     await new Promise((resolve) => setTimeout(resolve, pauseMs));
   }
