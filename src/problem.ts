@@ -1,4 +1,5 @@
-// A misconfiguration: its location, the problem and the fix. Never holds a secret.
+// What is wrong with the configuration: location, problem and fix, and the two errors that carry them. Never holds a
+// secret.
 
 export interface Problem {
   /** A variable's name or `file:line:column`. */
@@ -24,5 +25,25 @@ export class ConfigurationError extends Error {
     super(problems.map(toLine).join('\n'));
     this.problems = problems;
     this.isTemporary = isTemporary;
+  }
+}
+
+/**
+ * A part of the configuration, such as an expression of the policy or a key, does not load. Whoever loads the whole
+ * catches it and adds the location.
+ */
+export class LoadProblem extends Error {
+  override readonly name = 'LoadProblem';
+  readonly problem: string;
+  /** Empty if only the catcher knows one. */
+  readonly fix: string;
+  /** Where the problem is, in characters from the start of the part. */
+  readonly offset: number;
+
+  constructor(problem: string, fix = '', offset = 0) {
+    super(problem);
+    this.problem = problem;
+    this.fix = fix;
+    this.offset = offset;
   }
 }

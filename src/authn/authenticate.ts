@@ -3,6 +3,7 @@
 import type { Clock } from '../clock.ts';
 import { deepFreeze } from '../deep-freeze.ts';
 import type { Egress } from '../egress/egress.ts';
+import { LoadProblem } from '../problem.ts';
 import type { Secret } from '../secrets/secret.ts';
 import { own, type JsonObject } from '../strict-json.ts';
 import { maxTokenBytes, parseCompactJws } from './compact-jws.ts';
@@ -13,7 +14,7 @@ import { createIssuerKeys, type IssuerKeys } from './keys/issuer-keys.ts';
 import type { ActiveKey } from './keys/key-ring.ts';
 import { createDocumentFetcher } from './keys/key-set-fetch.ts';
 import { defaultTimings, type KeySetEvents, type KeySetState, type KeySetTimings } from './keys/key-set.ts';
-import { isSecretOf, KeyRefused, shareSecret, type VerificationKey } from './keys/verification-key.ts';
+import { isSecretOf, shareSecret, type VerificationKey } from './keys/verification-key.ts';
 import type { Principal } from './principal.ts';
 import { readRegisteredClaims, timeRefusal, type RegisteredClaims } from './registered-claims.ts';
 import { createRememberedTokens, digestOf, type TokenDigest } from './remembered-tokens.ts';
@@ -258,7 +259,7 @@ export async function createAuthenticator(options: AuthenticatorOptions): Promis
       await issuer.keys.replace(text, (next) => {
         for (const other of issuers.values()) {
           if (other !== issuer && shareSecret(next, keysOf(other)))
-            throw new KeyRefused('is also the secret of another issuer');
+            throw new LoadProblem('is also the secret of another issuer');
         }
         accept(next);
       });

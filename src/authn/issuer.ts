@@ -1,6 +1,6 @@
 // One issuer of access tokens: checks the raw settings and returns an IssuerConfig, or all problems at once. Opens no
 // connection; keys/key-set.ts fetches keys later.
-import type { Problem } from '../problem.ts';
+import { LoadProblem, type Problem } from '../problem.ts';
 import type { Secret } from '../secrets/secret.ts';
 import {
   algorithmNamed,
@@ -13,7 +13,7 @@ import {
 import { loadHmacSecrets, type SecretEncoding } from './keys/hmac-secret.ts';
 import { loadPublicKeys } from './keys/public-keys.ts';
 import { discoveryUrl, trustedUrl } from './keys/trusted-url.ts';
-import { KeyRefused, type VerificationKey } from './keys/verification-key.ts';
+import type { VerificationKey } from './keys/verification-key.ts';
 
 /** Where the issuer's keys come from: exactly one source. */
 export type RawKeySource =
@@ -79,7 +79,7 @@ export interface IssuerConfig {
 
 type KeyTextFormat = { readonly kind: 'secret'; readonly encoding: SecretEncoding } | { readonly kind: 'publicKey' };
 
-/** The keys of a text. Throws KeyRefused, whose message holds nothing of the text. */
+/** The keys of a text. Throws LoadProblem, whose message holds nothing of the text. */
 export const loadKeyText = (
   format: KeyTextFormat,
   text: string,
@@ -129,7 +129,7 @@ function readKeys(raw: RawIssuer, wanted: readonly Algorithm[], report: Report):
           configured: loadKeyText(key, key.text.reveal(), wanted),
         };
       } catch (error) {
-        if (!(error instanceof KeyRefused)) throw error;
+        if (!(error instanceof LoadProblem)) throw error;
         const fix =
           key.kind === 'secret'
             ? 'Use random text that is long enough, one key per line, for example from `openssl rand -base64 48`'

@@ -3,9 +3,8 @@
 import { createSigner } from 'fast-jwt';
 import type { Algorithm } from '../authn/keys/algorithms.ts';
 import { loadHmacSecrets, secretEncodings, type SecretEncoding } from '../authn/keys/hmac-secret.ts';
-import { KeyRefused } from '../authn/keys/verification-key.ts';
 import { createReader, type Reader } from '../config/environment.ts';
-import { toLine, type Problem } from '../problem.ts';
+import { LoadProblem, toLine, type Problem } from '../problem.ts';
 import { exitCode, type Command } from './command.ts';
 import { readClaims } from './claims-argument.ts';
 import { parseWords } from './parse-args.ts';
@@ -20,7 +19,7 @@ function signingKey(text: string, algorithm: Algorithm, encoding: SecretEncoding
   try {
     return loadHmacSecrets(text, [algorithm], encoding)[0]?.material.export();
   } catch (error) {
-    if (!(error instanceof KeyRefused)) throw error;
+    if (!(error instanceof LoadProblem)) throw error;
     return reader.report('JWT_SECRET', error.message, 'Set a valid secret; see the output of `check`');
   }
 }

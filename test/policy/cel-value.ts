@@ -3,8 +3,8 @@ import type { Claims } from '../../src/authn/principal.ts';
 import { Optional } from '../../src/policy/expression/cel-values.ts';
 import { compile } from '../../src/policy/expression/compile-expression.ts';
 import { createEvaluation, ExpressionFailure } from '../../src/policy/expression/evaluation.ts';
-import { LoadProblem } from '../../src/policy/expression/load-problem.ts';
 import { createExpressionReader, type Expression } from '../../src/policy/expression/read-expression.ts';
+import { LoadProblem } from '../../src/problem.ts';
 
 /** `load`: the expression is refused. `run`: evaluating it fails. */
 export type CelResult = 'load' | 'run' | Readonly<Record<string, unknown>>;

@@ -2,11 +2,12 @@
 // public-key pair (key confusion, RFC 8725 §2.1), a published example, one repeated character. The checks take linear
 // time; they find mistakes and do not prove that a secret is random.
 import { createPrivateKey, createPublicKey, createSecretKey, X509Certificate } from 'node:crypto';
+import { LoadProblem } from '../../problem.ts';
 import { Secret } from '../../secrets/secret.ts';
 import { whyUnusable } from '../../unusable-text.ts';
 import { hmacKeyBytesFor, type Algorithm } from './algorithms.ts';
 import { maxCandidateKeys } from './key-ring.ts';
-import { KeyRefused, type VerificationKey } from './verification-key.ts';
+import type { VerificationKey } from './verification-key.ts';
 
 /** How the signer turns the configured text into the bytes of the key. */
 export const secretEncodings = ['text', 'base64', 'base64url', 'hex'] as const;
@@ -57,9 +58,9 @@ function isKeyOfAPair(text: string): boolean {
 }
 
 function refuseKnownText(text: string): void {
-  if (isKeyOfAPair(text)) throw new KeyRefused('is a key of a public-key pair, not a secret');
-  if (publishedSecrets.has(text)) throw new KeyRefused('is a published example');
-  if (/^(.)\1*$/su.test(text)) throw new KeyRefused('is one repeated character');
+  if (isKeyOfAPair(text)) throw new LoadProblem('is a key of a public-key pair, not a secret');
+  if (publishedSecrets.has(text)) throw new LoadProblem('is a published example');
+  if (/^(.)\1*$/su.test(text)) throw new LoadProblem('is one repeated character');
 }
 
 /** The bytes, or undefined if the line is not valid in this encoding. Padding is optional. */
@@ -72,21 +73,21 @@ function decode(line: string, encoding: SecretEncoding): Buffer | undefined {
 }
 
 function loadLine(line: string, wanted: readonly Algorithm[], encoding: SecretEncoding): VerificationKey {
-  if (line === '') throw new KeyRefused('has an empty line');
-  if (line.trim() !== line) throw new KeyRefused('has white space at the start or end of a key');
+  if (line === '') throw new LoadProblem('has an empty line');
+  if (line.trim() !== line) throw new LoadProblem('has white space at the start or end of a key');
   const unusable = whyUnusable(line, 'secret');
-  if (unusable !== undefined) throw new KeyRefused(unusable.problem);
-  if (line.includes(',')) throw new KeyRefused('has a comma; write one key per line');
+  if (unusable !== undefined) throw new LoadProblem(unusable.problem);
+  if (line.includes(',')) throw new LoadProblem('has a comma; write one key per line');
   // Text that was changed in decoding would be a different key.
-  if (line.includes('\uFFFD') || !line.isWellFormed()) throw new KeyRefused('is not UTF-8 text');
+  if (line.includes('\uFFFD') || !line.isWellFormed()) throw new LoadProblem('is not UTF-8 text');
   const bytes = decode(line, encoding);
-  if (bytes === undefined) throw new KeyRefused(`is not valid ${encoding}, the configured encoding`);
+  if (bytes === undefined) throw new LoadProblem(`is not valid ${encoding}, the configured encoding`);
   const needed = hmacKeyBytesFor(wanted);
   if (bytes.length < needed)
-    throw new KeyRefused(`is shorter than the ${needed} bytes that ${wanted.join(', ')} needs`);
+    throw new LoadProblem(`is shorter than the ${needed} bytes that ${wanted.join(', ')} needs`);
   refuseKnownText(line);
   if (encoding !== 'text') {
-    if (isKeyInDer(bytes)) throw new KeyRefused('is a key of a public-key pair, not a secret');
+    if (isKeyInDer(bytes)) throw new LoadProblem('is a key of a public-key pair, not a secret');
     refuseKnownText(bytes.toString('latin1'));
   }
   return { algorithms: wanted, material: createSecretKey(bytes), written: new Secret(line) };
@@ -95,15 +96,15 @@ function loadLine(line: string, wanted: readonly Algorithm[], encoding: SecretEn
 /** In characters, of all lines together. */
 const maxTextLength = 16_384;
 
-/** Throws KeyRefused if a line cannot be used. Its message holds nothing of the secret. */
+/** Throws LoadProblem if a line cannot be used. Its message holds nothing of the secret. */
 export function loadHmacSecrets(
   text: string,
   wanted: readonly Algorithm[],
   encoding: SecretEncoding = 'text',
 ): readonly VerificationKey[] {
-  if (text.length > maxTextLength) throw new KeyRefused(`is longer than ${maxTextLength} characters`);
-  if (isKeyOfAPair(text)) throw new KeyRefused('is a key of a public-key pair, not a secret');
+  if (text.length > maxTextLength) throw new LoadProblem(`is longer than ${maxTextLength} characters`);
+  if (isKeyOfAPair(text)) throw new LoadProblem('is a key of a public-key pair, not a secret');
   const lines = new Set(text.split(/\r?\n/));
-  if (lines.size > maxCandidateKeys) throw new KeyRefused(`holds more than ${maxCandidateKeys} keys`);
+  if (lines.size > maxCandidateKeys) throw new LoadProblem(`holds more than ${maxCandidateKeys} keys`);
   return [...lines].map((line) => loadLine(line, wanted, encoding));
 }

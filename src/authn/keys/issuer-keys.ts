@@ -14,7 +14,7 @@ export interface IssuerKeys extends Omit<KeySet, 'isWithdrawn' | 'lookUp' | 'sta
   /** Only for fetched keys. */
   readonly state: () => KeySetState | undefined;
   /**
-   * Applies the keys of a changed text. `accept` is called right before the change. Rejects with KeyRefused, with what
+   * Applies the keys of a changed text. `accept` is called right before the change. Rejects with LoadProblem, with what
    * `accept` throws, or if the keys are fetched; the old keys then stay active.
    */
   readonly replace: (text: string, accept: (next: readonly VerificationKey[]) => void) => Promise<void>;

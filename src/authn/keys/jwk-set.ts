@@ -1,10 +1,11 @@
 // Loads the keys of a JWK set (RFC 7517 §5). In a configured set a bad key is an error. In a fetched set it is left out
 // and reported, so that one wrong key does not make the issuer's other keys unusable.
 import { printable } from '../../printable.ts';
+import { LoadProblem } from '../../problem.ts';
 import { own, type JsonObject } from '../../strict-json.ts';
 import type { Algorithm } from './algorithms.ts';
 import { loadJwk } from './public-key.ts';
-import { KeyRefused, type VerificationKey } from './verification-key.ts';
+import type { VerificationKey } from './verification-key.ts';
 
 export interface LeftOutKey {
   /** Position in the set, from 1, with the `kid` if it has one. */
@@ -41,14 +42,14 @@ function joinEqualKeys(keys: readonly VerificationKey[]): readonly VerificationK
   return joined;
 }
 
-/** Throws KeyRefused if the document is not a JWK set or has too many keys. */
+/** Throws LoadProblem if the document is not a JWK set or has too many keys. */
 export function loadJwkSet(document: JsonObject, wanted: readonly Algorithm[]): JwkSet {
   const entries = own(document, 'keys');
   if (!Array.isArray(entries)) {
     const isKey = Object.hasOwn(document, 'kty');
-    throw new KeyRefused(`is not a JWK set: it ${isKey ? 'is a single JWK, without a' : 'has no'} list of "keys"`);
+    throw new LoadProblem(`is not a JWK set: it ${isKey ? 'is a single JWK, without a' : 'has no'} list of "keys"`);
   }
-  if (entries.length > maxKeysInSet) throw new KeyRefused(`holds more than ${maxKeysInSet} keys`);
+  if (entries.length > maxKeysInSet) throw new LoadProblem(`holds more than ${maxKeysInSet} keys`);
 
   const keys: VerificationKey[] = [];
   const leftOut: LeftOutKey[] = [];
@@ -56,12 +57,12 @@ export function loadJwkSet(document: JsonObject, wanted: readonly Algorithm[]): 
     const leaveOut = (why: string, isBad: boolean): void =>
       void leftOut.push({ which: nameOf(jwk, index), why, isBad });
     try {
-      if (!isObject(jwk)) throw new KeyRefused('is not an object');
+      if (!isObject(jwk)) throw new LoadProblem('is not an object');
       const key = loadJwk(jwk, wanted);
       if (typeof key === 'string') leaveOut(key, false);
       else keys.push(key);
     } catch (error) {
-      if (!(error instanceof KeyRefused)) throw error;
+      if (!(error instanceof LoadProblem)) throw error;
       leaveOut(error.message, true);
     }
   }

@@ -1,12 +1,12 @@
 // Fetches an issuer's keys: its metadata if needed (OpenID Connect Discovery §4), then the JWK set.
 import { printable } from '../../printable.ts';
+import { LoadProblem } from '../../problem.ts';
 import { own, type JsonObject } from '../../strict-json.ts';
 import type { IssuerConfig } from '../issuer.ts';
 import { loadJwkSet, type JwkSet } from './jwk-set.ts';
 import { addressOf, KeySetError, type KeySetFailure } from './key-set-error.ts';
 import type { DocumentFetcher } from './key-set-fetch.ts';
 import { isOnThisMachine, trustedUrl } from './trusted-url.ts';
-import { KeyRefused } from './verification-key.ts';
 
 export interface FetchedKeySet extends JwkSet {
   readonly maxAgeMs?: number | undefined;
@@ -20,7 +20,7 @@ function usableKeys(document: JsonObject, issuer: IssuerConfig, url: string): Jw
   try {
     set = loadJwkSet(document, issuer.algorithms);
   } catch (error) {
-    if (error instanceof KeyRefused) throw new KeySetError('set_refused', { url, problem: error.message });
+    if (error instanceof LoadProblem) throw new KeySetError('set_refused', { url, problem: error.message });
     throw error;
   }
   if (set.keys.length === 0) throw new KeySetError('no_usable_key', { url, leftOut: set.leftOut });

@@ -2,9 +2,10 @@
 // KeyObject, never the text, so it cannot use a public key as an HMAC secret.
 import { createPublicKey, type KeyObject } from 'node:crypto';
 import { printable } from '../../printable.ts';
+import { LoadProblem } from '../../problem.ts';
 import { own, type JsonObject } from '../../strict-json.ts';
 import { algorithmNamed, algorithmsOf, type Algorithm } from './algorithms.ts';
-import { KeyRefused, type VerificationKey } from './verification-key.ts';
+import type { VerificationKey } from './verification-key.ts';
 
 const minRsaBits = 2048;
 /** Verification time grows with the square of the size, so a huge key would be a denial of service. */
@@ -26,13 +27,13 @@ const publicMembers: ReadonlyMap<unknown, readonly string[]> = new Map([
 
 function usableAlgorithms(key: KeyObject, wanted: readonly Algorithm[]): readonly Algorithm[] {
   const able = algorithmsOf(key);
-  if (able.length === 0) throw new KeyRefused('is of a type or curve that is not supported');
+  if (able.length === 0) throw new LoadProblem('is of a type or curve that is not supported');
   const { modulusLength = 0, publicExponent = 0n } = key.asymmetricKeyDetails ?? {};
   if (key.asymmetricKeyType === 'rsa') {
-    if (modulusLength < minRsaBits) throw new KeyRefused(`is an RSA key of fewer than ${minRsaBits} bits`);
-    if (modulusLength > maxRsaBits) throw new KeyRefused(`is an RSA key of more than ${maxRsaBits} bits`);
+    if (modulusLength < minRsaBits) throw new LoadProblem(`is an RSA key of fewer than ${minRsaBits} bits`);
+    if (modulusLength > maxRsaBits) throw new LoadProblem(`is an RSA key of more than ${maxRsaBits} bits`);
     if (publicExponent < minRsaExponent || publicExponent > maxRsaExponent || publicExponent % 2n === 0n) {
-      throw new KeyRefused('is an RSA key with an unusable exponent');
+      throw new LoadProblem('is an RSA key with an unusable exponent');
     }
   }
   return able.filter((algorithm) => wanted.includes(algorithm));
@@ -48,24 +49,24 @@ function toVerificationKey(material: KeyObject, algorithms: readonly Algorithm[]
   };
 }
 
-/** Throws KeyRefused unless the block is a public key that can serve one of the wanted algorithms. */
+/** Throws LoadProblem unless the block is a public key that can serve one of the wanted algorithms. */
 export function loadPem(block: string, wanted: readonly Algorithm[]): VerificationKey {
   let key: KeyObject;
   try {
     key = createPublicKey({ key: block, format: 'pem' });
   } catch {
-    throw new KeyRefused('is not a readable public key');
+    throw new LoadProblem('is not a readable public key');
   }
   const algorithms = usableAlgorithms(key, wanted);
-  if (algorithms.length === 0) throw new KeyRefused('cannot verify any of the configured algorithms');
+  if (algorithms.length === 0) throw new LoadProblem('cannot verify any of the configured algorithms');
   return toVerificationKey(key, algorithms);
 }
 
 function kidOf(jwk: JsonObject): string | undefined {
   const kid = own(jwk, 'kid');
   if (kid === undefined) return undefined;
-  if (typeof kid !== 'string') throw new KeyRefused('has a kid that is not a string');
-  if (kid.length > maxKidLength) throw new KeyRefused(`has a kid of more than ${maxKidLength} characters`);
+  if (typeof kid !== 'string') throw new LoadProblem('has a kid that is not a string');
+  if (kid.length > maxKidLength) throw new LoadProblem(`has a kid of more than ${maxKidLength} characters`);
   return kid;
 }
 
@@ -86,14 +87,14 @@ function otherPurpose(jwk: JsonObject, wanted: readonly Algorithm[]): string | u
 function publicPart(jwk: JsonObject): Record<string, string> {
   const kty = own(jwk, 'kty');
   const members = publicMembers.get(kty);
-  if (members === undefined) throw new KeyRefused(`is of kty ${printable(kty)}, which is not supported`);
+  if (members === undefined) throw new LoadProblem(`is of kty ${printable(kty)}, which is not supported`);
   const part: Record<string, string> = { kty: String(kty) };
   for (const member of members) {
     const value = own(jwk, member);
-    if (typeof value !== 'string' || value === '') throw new KeyRefused(`has no usable ${member}`);
+    if (typeof value !== 'string' || value === '') throw new LoadProblem(`has no usable ${member}`);
     if (!/^[A-Za-z0-9_-]+$/.test(value)) {
       const isBase64 = /^[A-Za-z0-9+/]+=*$/.test(value);
-      throw new KeyRefused(`has no usable ${member}: it must be base64url${isBase64 ? ', not base64' : ''}`);
+      throw new LoadProblem(`has no usable ${member}: it must be base64url${isBase64 ? ', not base64' : ''}`);
     }
     part[member] = value;
   }
@@ -103,12 +104,12 @@ function publicPart(jwk: JsonObject): Record<string, string> {
 }
 
 /**
- * The key of a JWK, or the reason why it has another purpose. Throws KeyRefused if it should not be in a set of
+ * The key of a JWK, or the reason why it has another purpose. Throws LoadProblem if it should not be in a set of
  * signature keys.
  */
 export function loadJwk(jwk: JsonObject, wanted: readonly Algorithm[]): VerificationKey | string {
-  if (own(jwk, 'kty') === 'oct') throw new KeyRefused('is a symmetric key');
-  if (privateMembers.some((member) => Object.hasOwn(jwk, member))) throw new KeyRefused('has private members');
+  if (own(jwk, 'kty') === 'oct') throw new LoadProblem('is a symmetric key');
+  if (privateMembers.some((member) => Object.hasOwn(jwk, member))) throw new LoadProblem('has private members');
   const purpose = otherPurpose(jwk, wanted);
   if (purpose !== undefined) return purpose;
 
@@ -119,7 +120,7 @@ export function loadJwk(jwk: JsonObject, wanted: readonly Algorithm[]): Verifica
     key = createPublicKey({ key: part, format: 'jwk' });
   } catch {
     const curve = part['kty'] === 'RSA' ? '' : ` on curve ${printable(own(jwk, 'crv'))}`;
-    throw new KeyRefused(`is not a readable ${String(part['kty'])} key${curve}`);
+    throw new LoadProblem(`is not a readable ${String(part['kty'])} key${curve}`);
   }
   const able = usableAlgorithms(key, wanted);
   const alg = own(jwk, 'alg');

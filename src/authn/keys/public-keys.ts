@@ -1,11 +1,12 @@
 // Loads the text of JWT_PUBLIC_KEY: PEM blocks or a JWK set. Each key must be usable or declare another purpose; a bad
 // key is an error.
+import { LoadProblem } from '../../problem.ts';
 import { parseJsonObject, type JsonObject } from '../../strict-json.ts';
 import type { Algorithm } from './algorithms.ts';
 import { loadJwkSet } from './jwk-set.ts';
 import { maxCandidateKeys } from './key-ring.ts';
 import { loadPem } from './public-key.ts';
-import { KeyRefused, type VerificationKey } from './verification-key.ts';
+import type { VerificationKey } from './verification-key.ts';
 
 const pemBlock = /-----BEGIN ([A-Z0-9 ]+)-----\r?\n[A-Za-z0-9+/=\r\n\t ]+-----END \1-----/g;
 const publicLabels: ReadonlySet<string> = new Set(['PUBLIC KEY', 'RSA PUBLIC KEY']);
@@ -13,16 +14,16 @@ const publicLabels: ReadonlySet<string> = new Set(['PUBLIC KEY', 'RSA PUBLIC KEY
 function loadPemBlocks(text: string, wanted: readonly Algorithm[]): readonly VerificationKey[] {
   const blocks = [...text.matchAll(pemBlock)];
   for (const [, label = ''] of blocks) {
-    if (label.includes('PRIVATE')) throw new KeyRefused('holds a private key; set the public key only');
+    if (label.includes('PRIVATE')) throw new LoadProblem('holds a private key; set the public key only');
     if (label.includes('CERTIFICATE')) {
-      throw new KeyRefused('holds a certificate; set its public key (openssl x509 -pubkey -noout)');
+      throw new LoadProblem('holds a certificate; set its public key (openssl x509 -pubkey -noout)');
     }
-    if (!publicLabels.has(label)) throw new KeyRefused('holds a PEM block that is not a public key');
+    if (!publicLabels.has(label)) throw new LoadProblem('holds a PEM block that is not a public key');
   }
   if (blocks.length === 0 || text.replace(pemBlock, '').trim() !== '') {
-    throw new KeyRefused('must be PEM blocks without other text, or a JWK set');
+    throw new LoadProblem('must be PEM blocks without other text, or a JWK set');
   }
-  if (blocks.length > maxCandidateKeys) throw new KeyRefused(`holds more than ${maxCandidateKeys} keys`);
+  if (blocks.length > maxCandidateKeys) throw new LoadProblem(`holds more than ${maxCandidateKeys} keys`);
   return blocks.map(([block]) => loadPem(block, wanted));
 }
 
@@ -31,17 +32,18 @@ function loadDocument(text: string, wanted: readonly Algorithm[]): readonly Veri
   try {
     document = parseJsonObject(Buffer.from(text));
   } catch (error) {
-    throw new KeyRefused(error instanceof Error ? error.message : 'is not JSON');
+    if (!(error instanceof SyntaxError)) throw error;
+    throw new LoadProblem(error.message);
   }
   const { keys, leftOut } = loadJwkSet(document, wanted);
   const bad = leftOut.find(({ isBad }) => isBad);
-  if (bad !== undefined) throw new KeyRefused(`holds a key that cannot be used: ${bad.which} ${bad.why}`);
+  if (bad !== undefined) throw new LoadProblem(`holds a key that cannot be used: ${bad.which} ${bad.why}`);
   if (keys.length > 0) return keys;
   const reasons = leftOut.map(({ which, why }) => `; ${which} ${why}`).join('');
-  throw new KeyRefused(`holds no key for any of the configured algorithms${reasons}`);
+  throw new LoadProblem(`holds no key for any of the configured algorithms${reasons}`);
 }
 
-/** Throws KeyRefused, with a message for the operator, if a key in the text is bad or none is usable. */
+/** Throws LoadProblem, with a message for the operator, if a key in the text is bad or none is usable. */
 export function loadPublicKeys(text: string, wanted: readonly Algorithm[]): readonly VerificationKey[] {
   // Some editors add a byte order mark.
   const content = text.replace(/^\uFEFF/, '');

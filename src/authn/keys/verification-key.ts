@@ -17,11 +17,6 @@ export interface VerificationKey {
   readonly written?: Secret;
 }
 
-/** Why a key cannot be used. The message is for the operator and holds nothing of the key. */
-export class KeyRefused extends Error {
-  override readonly name = 'KeyRefused';
-}
-
 /** Whether `kid`, algorithms and material are equal. */
 export const isSameKey = (a: VerificationKey, b: VerificationKey): boolean =>
   a.kid === b.kid && a.algorithms.join() === b.algorithms.join() && a.material.equals(b.material);

@@ -2,7 +2,7 @@
 // linear time. Only syntax with the same meaning in JavaScript and RE2 is allowed, so that an operator can test a
 // pattern anywhere. ^ and $ apply to the whole pattern, not to one alternative.
 import { RE2JS, RE2JSSyntaxException } from 're2js';
-import { LoadProblem } from '../expression/load-problem.ts';
+import { LoadProblem } from '../../problem.ts';
 import type { TextTest } from './value-rules.ts';
 
 /** Steps per character of the input. */

@@ -1,9 +1,8 @@
 // From the policy file's text to a Policy, or every problem at once: YAML, structure, then
 // variables and each data app with its expressions, rules and lint.
 import { createHash } from 'node:crypto';
-import { ConfigurationError, type Problem } from '../../problem.ts';
+import { ConfigurationError, LoadProblem, type Problem } from '../../problem.ts';
 import { compileAnchoredPattern } from './anchored-pattern.ts';
-import { LoadProblem } from '../expression/load-problem.ts';
 import { compileDataApp, type DataAppDocument, type Pattern } from './compile-data-app.ts';
 import { lintPolicy } from './lint-policy.ts';
 import { createPolicyCompiler, type PolicyCompiler } from './policy-compiler.ts';

@@ -1,13 +1,12 @@
 // Compiles scalars of the file to fields. A literal is checked by its rule at load; an expression is compiled, and its
 // result is checked by the same rule for each decision. Collects problems and sites for load-policy.ts.
-import type { Problem } from '../../problem.ts';
+import { LoadProblem, type Problem } from '../../problem.ts';
 import type { PolicyReason } from '../../refusal-reasons.ts';
 import { Denied } from '../decision.ts';
 import type { Path, YamlDocument } from '../../strict-yaml.ts';
 import { pathText, shown } from '../document/structure-problems.ts';
 import type { Evaluate } from '../expression/compile-logic.ts';
 import { ExpressionFailure, oncePerDecision, spend, type Evaluation } from '../expression/evaluation.ts';
-import { LoadProblem } from '../expression/load-problem.ts';
 import { createExpressionReader } from '../expression/read-expression.ts';
 import type { ExpressionSite, ExpressionSiteKind } from '../expression/trace.ts';
 import type { Condition } from '../policy.ts';

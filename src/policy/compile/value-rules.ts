@@ -1,8 +1,7 @@
 // The rules for values of the body. A rule takes the result of an expression or a literal and returns the value to
 // send, or refuses it. It never trims or converts values; only CEL's bigint becomes a number, if that is exact.
-
+import { LoadProblem } from '../../problem.ts';
 import { invisible, visibleText } from '../../visible-text.ts';
-import { LoadProblem } from '../expression/load-problem.ts';
 
 /** Refuses a value. `problem` names the kind of fault, never the value. */
 export type Refuse = (problem: string) => never;
@@ -174,7 +173,7 @@ export const dashboardFilterRule =
 /** Whether a string looks like an expression without `${ }`. All users would get that string. */
 const readsLikeExpression = (text: string): boolean => /\b(?:claims|variables)(?:\.\??[A-Za-z_]|\[)/.test(text);
 
-/** A literal that passes its rule, checked once. Throws LoadProblem, with an empty fix if the rule has none. */
+/** A literal that passes its rule, checked once. Throws LoadProblem, without a fix if the rule has none. */
 export function checkLiteral<T>(value: unknown, rule: Rule<T>): T {
   if (typeof value === 'string' && readsLikeExpression(value)) {
     const meant = value.replace(/^[\s${]+|[\s}]+$/g, '');
@@ -184,7 +183,7 @@ export function checkLiteral<T>(value: unknown, rule: Rule<T>): T {
     );
   }
   const refuse: Refuse = (problem) => {
-    throw new LoadProblem(problem, '');
+    throw new LoadProblem(problem);
   };
   return rule(value, refuse, () => undefined);
 }

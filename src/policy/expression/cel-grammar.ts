@@ -1,6 +1,6 @@
 // Refuses expressions that this parser reads differently from CEL's grammar (CEL language definition, "Syntax"), so
 // that other CEL tools show what runs here. Works on the text, because the syntax tree does not keep parentheses.
-import { LoadProblem } from './load-problem.ts';
+import { LoadProblem } from '../../problem.ts';
 
 /** Strings with their prefixes, comments, names, hexadecimal numbers and operators; anything else is one character. */
 const token =

@@ -2,9 +2,9 @@
 // by macros, only functions of the closed list, and no literals of bytes or unsigned integers.
 import type { ASTNode } from '@marcbachmann/cel-js';
 import { closest } from '../../closest.ts';
+import { LoadProblem } from '../../problem.ts';
 import { celFunctions, celMacros, optionalMethods } from './cel-functions.ts';
 import { claimPath, excerpt, isClaims, macroCall, variableName } from './cel-tree.ts';
-import { LoadProblem } from './load-problem.ts';
 
 const quoted = (names: Iterable<string>): string => [...names].join(', ');
 

@@ -1,9 +1,9 @@
 // Parses and type-checks one expression with cel-js, then checks that it is within the supported subset.
 // compile-expression.ts makes it executable.
 import { Environment, type ASTNode, type ParseResult } from '@marcbachmann/cel-js';
+import { LoadProblem } from '../../problem.ts';
 import { checkGrammar } from './cel-grammar.ts';
 import { createSubsetWalker } from './cel-subset.ts';
-import { LoadProblem } from './load-problem.ts';
 
 export interface Expression {
   readonly ast: ASTNode;

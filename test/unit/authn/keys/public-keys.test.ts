@@ -4,7 +4,7 @@ import { defaultPublicKeyAlgorithms, type Algorithm } from '../../../../src/auth
 import { createKeyRing } from '../../../../src/authn/keys/key-ring.ts';
 import { loadJwk } from '../../../../src/authn/keys/public-key.ts';
 import { loadPublicKeys } from '../../../../src/authn/keys/public-keys.ts';
-import { KeyRefused } from '../../../../src/authn/keys/verification-key.ts';
+import { LoadProblem } from '../../../../src/problem.ts';
 
 const rsa = generateKeyPairSync('rsa', { modulusLength: 2048 });
 const p256 = generateKeyPairSync('ec', { namedCurve: 'P-256' });
@@ -60,7 +60,7 @@ describe('a public key in PEM', () => {
 
   it('may stand beside others', () => {
     expect(load(pem(rsa.publicKey) + pem(p256.publicKey)).keys).toHaveLength(2);
-    expect(() => load(pem(p256.publicKey).repeat(9))).toThrow(new KeyRefused('holds more than 8 keys'));
+    expect(() => load(pem(p256.publicKey).repeat(9))).toThrow(new LoadProblem('holds more than 8 keys'));
   });
 
   const weak = generateKeyPairSync('rsa', { modulusLength: 2047 });
@@ -108,7 +108,7 @@ describe('a public key in PEM', () => {
     ['nothing', ' ', /must be PEM blocks/],
     ['a word', 'secret', /must be PEM blocks/],
   ])('refuses %s', (_title, text, message) => {
-    expect(() => load(text)).toThrow(KeyRefused);
+    expect(() => load(text)).toThrow(LoadProblem);
     expect(() => load(text)).toThrow(message);
   });
 
@@ -193,7 +193,7 @@ describe('a JWK set document', () => {
     ['a list', [], /is not an object/],
     ['null', null, /is not an object/],
   ])('refuses %s', (_title, key, message) => {
-    expect(() => load(set(jwk(p384.publicKey, { kid: 'good' }), key))).toThrow(KeyRefused);
+    expect(() => load(set(jwk(p384.publicKey, { kid: 'good' }), key))).toThrow(LoadProblem);
     expect(() => load(set(jwk(p384.publicKey, { kid: 'good' }), key))).toThrow(message);
   });
 
@@ -293,7 +293,7 @@ describe('a JWK', () => {
     'with the member %s is refused: it is no public key',
     (member) => {
       expect(() => loadJwk(jwk(p256.publicKey, { [member]: 'AA' }), ['ES256'])).toThrow(
-        new KeyRefused('has private members'),
+        new LoadProblem('has private members'),
       );
     },
   );

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { compileAnchoredPattern } from '../../../../src/policy/compile/anchored-pattern.ts';
-import { LoadProblem } from '../../../../src/policy/expression/load-problem.ts';
+import { LoadProblem } from '../../../../src/problem.ts';
 
 /** The test of a pattern, for free. */
 const compileForFree = (source: string): ((text: string) => boolean) => {

@@ -13,7 +13,7 @@ import {
   numberRule,
   type Rule,
 } from '../../../../src/policy/compile/value-rules.ts';
-import { LoadProblem } from '../../../../src/policy/expression/load-problem.ts';
+import { LoadProblem } from '../../../../src/problem.ts';
 
 class Refused extends Error {}
 

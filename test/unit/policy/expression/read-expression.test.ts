@@ -1,7 +1,7 @@
 // Reading an expression: what it names, and what is refused at load, with the mend.
 import { describe, expect, it } from 'vitest';
-import { LoadProblem } from '../../../../src/policy/expression/load-problem.ts';
 import { createExpressionReader } from '../../../../src/policy/expression/read-expression.ts';
+import { LoadProblem } from '../../../../src/problem.ts';
 
 const read = createExpressionReader(
   new Map([
