@@ -2,7 +2,7 @@
 // and remembers nothing.
 import { createAuthenticator, type AuthenticatorOptions } from './authenticate.ts';
 import type { LeftOutKey } from './keys/jwk-set.ts';
-import type { KeySetFailure, KeySetFailureDetail } from './keys/key-set-error.ts';
+import type { KeySetFailure, KeySetFailureDetail } from './keys/key-set-failure.ts';
 import type { Principal } from './principal.ts';
 import { adviceOn } from './refusal-advice.ts';
 import { isRefusal, type TokenRefusal } from './token-refusal.ts';

@@ -7,10 +7,11 @@ import { parseJsonObject, type JsonObject } from '../../strict-json.ts';
 import {
   addressOf,
   explainNetworkError,
-  KeySetError,
+  failedFetch,
+  type FailedFetch,
   type KeySetFailure,
   type KeySetFailureFacts,
-} from './key-set-error.ts';
+} from './key-set-failure.ts';
 
 export interface FetchedDocument {
   readonly document: JsonObject;
@@ -19,8 +20,8 @@ export interface FetchedDocument {
 }
 
 export interface DocumentFetcher {
-  /** Throws KeySetError. `signal` is the deadline. */
-  readonly fetch: (url: string, signal: AbortSignal) => Promise<FetchedDocument>;
+  /** `signal` is the deadline. */
+  readonly fetch: (url: string, signal: AbortSignal) => Promise<FetchedDocument | FailedFetch>;
   readonly close: () => Promise<void>;
 }
 
@@ -39,13 +40,14 @@ export function maxAgeMs(cacheControl: string, age: string): number | undefined 
   return Math.max(0, Number(seconds) - elapsed) * 1000;
 }
 
-async function readBody(body: AsyncIterable<Buffer>, maxBytes: number, url: string): Promise<Buffer> {
+/** Undefined if it is too large. */
+async function readBody(body: AsyncIterable<Buffer>, maxBytes: number): Promise<Buffer | undefined> {
   const chunks: Buffer[] = [];
   let size = 0;
   for await (const chunk of body) {
     size += chunk.length;
     // Leaving the loop destroys the body and its connection.
-    if (size > maxBytes) throw new KeySetError('too_large', { url, problem: `is larger than ${maxBytes} bytes` });
+    if (size > maxBytes) return undefined;
     chunks.push(chunk);
   }
   return Buffer.concat(chunks);
@@ -74,7 +76,7 @@ export function createDocumentFetcher(options: DocumentFetcherOptions): Document
   // Connections need no limit: each issuer fetches one document at a time.
   const agent = options.createAgent({ connectTimeoutMs: options.connectTimeoutMs });
 
-  async function attempt(address: string, signal: AbortSignal): Promise<FetchedDocument> {
+  async function attempt(address: string, signal: AbortSignal): Promise<FetchedDocument | FailedFetch> {
     const url = addressOf(address);
     const { statusCode, headers, body } = await request(address, {
       dispatcher: agent,
@@ -83,9 +85,9 @@ export function createDocumentFetcher(options: DocumentFetcherOptions): Document
     });
     // Without this listener, a body that fails later would end the process.
     body.on('error', () => undefined);
-    const refuse = (failure: KeySetFailure, detail: KeySetFailureFacts = {}): never => {
+    const refuse = (failure: KeySetFailure, detail: KeySetFailureFacts = {}): FailedFetch => {
       body.destroy();
-      throw new KeySetError(failure, { url, httpStatus: statusCode, ...detail });
+      return failedFetch(failure, { url, httpStatus: statusCode, ...detail });
     };
     if (statusCode >= 300 && statusCode < 400) {
       const location = only(headers['location']);
@@ -94,13 +96,16 @@ export function createDocumentFetcher(options: DocumentFetcherOptions): Document
     if (statusCode !== 200) return refuse('status');
     const encoding = only(headers['content-encoding']);
     if (encoding !== '' && encoding !== 'identity') return refuse('encoded', { received: printable(encoding) });
-    const bytes = await readBody(body, options.maxBytes, url);
+    const bytes = await readBody(body, options.maxBytes);
+    if (bytes === undefined) {
+      return failedFetch('too_large', { url, problem: `is larger than ${options.maxBytes} bytes` });
+    }
     const lifetime = maxAgeMs(only(headers['cache-control']), only(headers['age']));
     let document: JsonObject;
     try {
       document = parseJsonObject(withoutByteOrderMark(bytes));
     } catch (error) {
-      throw new KeySetError('not_json', { url, ...(error instanceof SyntaxError && { problem: error.message }) });
+      return failedFetch('not_json', { url, ...(error instanceof SyntaxError && { problem: error.message }) });
     }
     return { document, maxAgeMs: lifetime };
   }
@@ -110,9 +115,8 @@ export function createDocumentFetcher(options: DocumentFetcherOptions): Document
       try {
         return await attempt(url, signal);
       } catch (error) {
-        if (error instanceof KeySetError) throw error;
-        if (signal.aborted) throw new KeySetError('timeout', { url: addressOf(url) });
-        throw new KeySetError('unreachable', { url: addressOf(url), ...explainNetworkError(error) });
+        if (signal.aborted) return failedFetch('timeout', { url: addressOf(url) });
+        return failedFetch('unreachable', { url: addressOf(url), ...explainNetworkError(error) });
       }
     },
     close: () => agent.destroy(),

@@ -4,7 +4,7 @@ import { LoadProblem } from '../../problem.ts';
 import { own, type JsonObject } from '../../strict-json.ts';
 import type { IssuerConfig } from '../issuer.ts';
 import { loadJwkSet, type JwkSet } from './jwk-set.ts';
-import { addressOf, KeySetError, type KeySetFailure } from './key-set-error.ts';
+import { addressOf, failedFetch, isFailedFetch, type FailedFetch } from './key-set-failure.ts';
 import type { DocumentFetcher } from './key-set-fetch.ts';
 import { isOnThisMachine, trustedUrl } from './trusted-url.ts';
 
@@ -12,19 +12,18 @@ export interface FetchedKeySet extends JwkSet {
   readonly maxAgeMs?: number | undefined;
 }
 
-/** Fetches the keys. Throws KeySetError and then changes nothing. */
-export type FetchKeySet = (signal: AbortSignal) => Promise<FetchedKeySet>;
+/** Fetches the keys. A failed fetch changes nothing. */
+export type FetchKeySet = (signal: AbortSignal) => Promise<FetchedKeySet | FailedFetch>;
 
-function usableKeys(document: JsonObject, issuer: IssuerConfig, url: string): JwkSet {
+function usableKeys(document: JsonObject, issuer: IssuerConfig, url: string): JwkSet | FailedFetch {
   let set: JwkSet;
   try {
     set = loadJwkSet(document, issuer.algorithms);
   } catch (error) {
-    if (error instanceof LoadProblem) throw new KeySetError('set_refused', { url, problem: error.message });
+    if (error instanceof LoadProblem) return failedFetch('set_refused', { url, problem: error.message });
     throw error;
   }
-  if (set.keys.length === 0) throw new KeySetError('no_usable_key', { url, leftOut: set.leftOut });
-  return set;
+  return set.keys.length === 0 ? failedFetch('no_usable_key', { url, leftOut: set.leftOut }) : set;
 }
 
 async function fetchKeys(
@@ -32,24 +31,25 @@ async function fetchKeys(
   url: string,
   fetcher: DocumentFetcher,
   signal: AbortSignal,
-): Promise<FetchedKeySet> {
-  const { document, maxAgeMs } = await fetcher.fetch(url, signal);
-  return { ...usableKeys(document, issuer, addressOf(url)), maxAgeMs };
+): Promise<FetchedKeySet | FailedFetch> {
+  const fetched = await fetcher.fetch(url, signal);
+  if (isFailedFetch(fetched)) return fetched;
+  const set = usableKeys(fetched.document, issuer, addressOf(url));
+  return isFailedFetch(set) ? set : { ...set, maxAgeMs: fetched.maxAgeMs };
 }
 
-/** The address of the key set in the issuer's metadata. Throws KeySetError if the metadata is another issuer's. */
-export function jwksUriOf(document: JsonObject, issuer: IssuerConfig, metadataUrl: string): string {
+/** The address of the key set in the issuer's metadata; a failure if the metadata is another issuer's. */
+export function jwksUriOf(document: JsonObject, issuer: IssuerConfig, metadataUrl: string): string | FailedFetch {
   const url = addressOf(metadataUrl);
   // RFC 8414 §3.3: without this check, the server of the document could speak for another issuer.
   const named = own(document, 'issuer');
   if (named !== issuer.iss) {
-    throw new KeySetError('issuer_mismatch', { url, received: printable(named), expected: issuer.iss });
+    return failedFetch('issuer_mismatch', { url, received: printable(named), expected: issuer.iss });
   }
   const uri = own(document, 'jwks_uri');
   const keysUrl = typeof uri === 'string' ? trustedUrl(uri, issuer.allowHttp) : undefined;
-  const refuse = (problem: string): never => {
-    throw new KeySetError('address_refused', { url, received: addressOf(printable(uri)), problem });
-  };
+  const refuse = (problem: string): FailedFetch =>
+    failedFetch('address_refused', { url, received: addressOf(printable(uri)), problem });
   if (keysUrl === undefined) return refuse('jwks_uri is not an https address');
   // A remote issuer must not make this service connect to its own machine.
   if (isOnThisMachine(keysUrl) && !isOnThisMachine(new URL(metadataUrl))) {
@@ -64,8 +64,6 @@ export const fromJwksUrl =
   (signal) =>
     fetchKeys(issuer, url, fetcher, signal);
 
-/** Failures caused by the content of the metadata. All others are an outage. */
-const contentFailures: ReadonlySet<KeySetFailure> = new Set(['issuer_mismatch', 'address_refused']);
 /** During an outage, the last metadata is used for a sixth of its normal lifetime before the next attempt. */
 const partAfterOutage = 6;
 
@@ -85,31 +83,31 @@ export function fromDiscovery(
   /** By the monotonic clock. */
   let askAgainAt = 0;
 
-  const discover = async (signal: AbortSignal): Promise<string> => {
-    try {
-      // With a known address, leave time to fetch the keys from it.
-      const deadline = uri === undefined ? signal : AbortSignal.any([signal, AbortSignal.timeout(patienceMs)]);
-      const { document } = await fetcher.fetch(metadataUrl, deadline);
+  /** The address in the metadata; during an outage the last known one. */
+  const discover = async (signal: AbortSignal): Promise<string | FailedFetch> => {
+    // With a known address, leave time to fetch the keys from it.
+    const deadline = uri === undefined ? signal : AbortSignal.any([signal, AbortSignal.timeout(patienceMs)]);
+    const fetched = await fetcher.fetch(metadataUrl, deadline);
+    if (!isFailedFetch(fetched)) {
       askAgainAt = monotonic() + rediscoverMs;
-      return jwksUriOf(document, issuer, metadataUrl);
-    } catch (error) {
-      const isOutage = error instanceof KeySetError && !contentFailures.has(error.failure);
-      if (!isOutage || uri === undefined) {
-        uri = undefined;
-        throw error;
-      }
-      askAgainAt = monotonic() + rediscoverMs / partAfterOutage;
-      return uri;
+      return jwksUriOf(fetched.document, issuer, metadataUrl);
     }
+    if (uri === undefined) return fetched;
+    askAgainAt = monotonic() + rediscoverMs / partAfterOutage;
+    return uri;
   };
 
   return async (signal) => {
-    if (uri === undefined || monotonic() >= askAgainAt) uri = await discover(signal);
-    try {
-      return await fetchKeys(issuer, uri, fetcher, signal);
-    } catch (error) {
-      askAgainAt = 0;
-      throw error;
+    if (uri === undefined || monotonic() >= askAgainAt) {
+      const found = await discover(signal);
+      if (typeof found !== 'string') {
+        uri = undefined;
+        return found;
+      }
+      uri = found;
     }
+    const fetched = await fetchKeys(issuer, uri, fetcher, signal);
+    if (isFailedFetch(fetched)) askAgainAt = 0;
+    return fetched;
   };
 }

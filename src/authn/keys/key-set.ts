@@ -3,7 +3,13 @@
 import type { Clock } from '../../clock.ts';
 import type { LeftOutKey } from './jwk-set.ts';
 import { createKeyRing, type ActiveKey, type KeyRing } from './key-ring.ts';
-import { KeySetError, type KeySetFailure, type KeySetFailureDetail } from './key-set-error.ts';
+import {
+  failedFetch,
+  isFailedFetch,
+  type FailedFetch,
+  type KeySetFailure,
+  type KeySetFailureDetail,
+} from './key-set-failure.ts';
 import type { FetchedKeySet, FetchKeySet } from './key-set-source.ts';
 import { createLookUpAllowance } from './look-up-allowance.ts';
 import { isSameKey, type VerificationKey } from './verification-key.ts';
@@ -169,11 +175,10 @@ export function createKeySet({ iss, fetch, prepare, clock, timings, events }: Ke
     schedule(Math.min(Math.max(maxAgeMs ?? timings.refreshMs, timings.minRefreshMs), timings.maxRefreshMs));
   }
 
-  function noteFailure(error: unknown, durationMs: number): void {
+  function noteFailure({ failure, detail }: FailedFetch, durationMs: number): void {
     failures += 1;
     schedule(retryMs());
     if (closed) return;
-    const { failure, detail } = error instanceof KeySetError ? error : new KeySetError('bug');
     const keysInUse = ring() !== undefined;
     const explained = JSON.stringify([failure, detail, keysInUse]);
     events.failed({ iss, failure, detail, durationMs, keysInUse, repeated: explained === lastFailure });
@@ -184,11 +189,13 @@ export function createKeySet({ iss, fetch, prepare, clock, timings, events }: Ke
     const startedAt = clock.monotonic();
     abort = new AbortController();
     const deadline = setTimeout(() => abort.abort(), timings.timeoutMs);
+    const durationMs = (): number => clock.monotonic() - startedAt;
     try {
       const fetched = await fetch(abort.signal);
-      await takeIntoUse(fetched, clock.monotonic() - startedAt);
-    } catch (error) {
-      noteFailure(error, clock.monotonic() - startedAt);
+      if (isFailedFetch(fetched)) noteFailure(fetched, durationMs());
+      else await takeIntoUse(fetched, durationMs());
+    } catch {
+      noteFailure(failedFetch('bug'), durationMs());
     } finally {
       clearTimeout(deadline);
     }

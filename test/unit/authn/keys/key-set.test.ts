@@ -1,9 +1,9 @@
 // The life of a key set in time that the test moves: what is scheduled when, and with which bounds.
 import { generateKeyPairSync } from 'node:crypto';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { fixByFailure, KeySetError } from '../../../../src/authn/keys/key-set-error.ts';
+import { failedFetch, fixByFailure, type FailedFetch } from '../../../../src/authn/keys/key-set-failure.ts';
 import { maxAgeMs } from '../../../../src/authn/keys/key-set-fetch.ts';
-import type { FetchedKeySet } from '../../../../src/authn/keys/key-set-source.ts';
+import type { FetchedKeySet, FetchKeySet } from '../../../../src/authn/keys/key-set-source.ts';
 import { createKeySet, defaultTimings, type KeySet } from '../../../../src/authn/keys/key-set.ts';
 import { loadJwk } from '../../../../src/authn/keys/public-key.ts';
 import type { VerificationKey } from '../../../../src/authn/keys/verification-key.ts';
@@ -19,7 +19,7 @@ function keyNamed(kid: string): VerificationKey {
 }
 
 let fetches: number[];
-let answer: () => FetchedKeySet | Promise<FetchedKeySet>;
+let answer: () => ReturnType<FetchKeySet> | Awaited<ReturnType<FetchKeySet>>;
 let keySet: KeySet;
 let events: Record<string, unknown>[];
 let prepared: number;
@@ -51,9 +51,7 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
-const fails = (): never => {
-  throw new KeySetError('status');
-};
+const fails = (): FailedFetch => failedFetch('status');
 const started = async (): Promise<void> => {
   keySet.start();
   await vi.advanceTimersByTimeAsync(0);
@@ -197,14 +195,14 @@ describe('one timer', () => {
   });
 
   it('is not set by a fetch that ends after closing, and that fetch tells nothing', async () => {
-    let fail: (error: Error) => void = () => undefined;
+    let end: (failed: FailedFetch) => void = () => undefined;
     answer = () =>
-      new Promise((_resolve, reject) => {
-        fail = reject;
+      new Promise((resolve) => {
+        end = resolve;
       });
     await started();
     keySet.close();
-    fail(new KeySetError('timeout'));
+    end(failedFetch('timeout'));
     await vi.advanceTimersByTimeAsync(hour);
     expect(fetches).toEqual([0]);
     expect(events).toEqual([]);
@@ -252,9 +250,7 @@ describe('events', () => {
     await vi.advanceTimersByTimeAsync(10 * minute);
     answer = fails;
     await vi.advanceTimersByTimeAsync(10 * minute + 30_000);
-    answer = () => {
-      throw new KeySetError('status', { httpStatus: 404 });
-    };
+    answer = () => failedFetch('status', { httpStatus: 404 });
     await vi.advanceTimersByTimeAsync(30_000);
     answer = () => ({ keys: [key], leftOut });
     await vi.advanceTimersByTimeAsync(30_000);
@@ -282,7 +278,7 @@ describe('events', () => {
     ]);
   });
 
-  it('call what is not a KeySetError a bug of ours, and go on', async () => {
+  it('call an exception a bug of ours, and go on', async () => {
     answer = () => Promise.reject(new TypeError('fetch failed'));
     await started();
     expect(events).toMatchObject([{ event: 'failed', failure: 'bug', keysInUse: false }]);

@@ -40,17 +40,19 @@ export interface KeySetFailureDetail extends KeySetFailureFacts {
   readonly fix: string;
 }
 
-export class KeySetError extends Error {
-  override readonly name = 'KeySetError';
+/** What a fetch gives instead of its result. An exception is a bug. */
+export interface FailedFetch {
   readonly failure: KeySetFailure;
   readonly detail: KeySetFailureDetail;
-
-  constructor(failure: KeySetFailure, facts: KeySetFailureFacts = {}) {
-    super(`the key set could not be fetched (${failure})`);
-    this.failure = failure;
-    this.detail = { ...facts, fix: facts.fix ?? fixByFailure[failure] };
-  }
 }
+
+export const failedFetch = (failure: KeySetFailure, facts: KeySetFailureFacts = {}): FailedFetch => ({
+  failure,
+  detail: { ...facts, fix: facts.fix ?? fixByFailure[failure] },
+});
+
+/** Only for results of this folder's functions: a fetched document may have a member of any name. */
+export const isFailedFetch = (result: object): result is FailedFetch => 'failure' in result;
 
 /** An address for the log, without the query, which may hold a secret. */
 export const addressOf = (url: string): string => printable(url.replace(/[?#].*$/s, ''));
