@@ -42,7 +42,7 @@ export function createRedisTokens({ link, deriveKey, clock }: RedisTokensOptions
 
   const find = async (ask: RedisLink['run'], key: ReuseKey, apiKey: Secret): Promise<SharedToken | undefined> => {
     const name = nameOf('token', key, apiKey);
-    const reply = await ask((client) => client.run(read, name, [maxSealedBytes])).catch(() => undefined);
+    const reply = await ask((client) => client.run(read, name, [maxSealedBytes]));
     const [sealed, countdownMs] = Array.isArray(reply) ? (reply as readonly unknown[]) : [];
     if (!Buffer.isBuffer(sealed) || typeof countdownMs !== 'number') return undefined;
     const stored = openToken(sealed, deriveKey(apiKey, 'token encryption 1'), name);
@@ -67,7 +67,7 @@ export function createRedisTokens({ link, deriveKey, clock }: RedisTokensOptions
       const stored = { token, lifetimeMs, endsAtMs: clock.now() + keepMs, notAfterMs };
       const sealed = sealToken(stored, deriveKey(apiKey, 'token encryption 1'), name);
       // No caller waits for it, and in an outage another replica may need it.
-      await link.insist((client) => client.call('SET', [name, sealed, 'PX', keepMs])).catch(() => undefined);
+      await link.insist((client) => client.call('SET', [name, sealed, 'PX', keepMs]));
     },
 
     lock: (key, apiKey) => lock(nameOf('lock', key, apiKey)),

@@ -1,11 +1,11 @@
 // Counts rate limits in Redis for all replicas: the sliding window of memory-counter.ts as one atomic script, with the
 // server's clock.
 import type { RedisScript } from '../redis/redis-client.ts';
-import type { RedisLink } from '../redis/redis-link.ts';
+import type { redisDown, RedisLink } from '../redis/redis-link.ts';
 import { stepsPerWindow, type Limit, type Taken } from './limit.ts';
 
-/** Counts one request of `key` in Redis. Throws RedisDown. */
-export type RedisCounter = (key: string, limit: Limit) => Promise<Taken>;
+/** Counts one request of `key` in Redis. */
+export type RedisCounter = (key: string, limit: Limit) => Promise<Taken | typeof redisDown>;
 
 /** The maximum length of a value: all steps of a window, each with two times and a count. Longer ones are not ours. */
 const maxValueBytes = (stepsPerWindow + 1) * 48;

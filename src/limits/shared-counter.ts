@@ -2,7 +2,7 @@
 // or data loss of Redis does not reset the counts of this replica.
 import { LRUCache } from 'lru-cache';
 import type { Clock } from '../clock.ts';
-import type { RedisLink } from '../redis/redis-link.ts';
+import { redisDown, type RedisLink } from '../redis/redis-link.ts';
 import type { Limit, LimitCounter, Taken } from './limit.ts';
 import type { RedisCounter } from './redis-counter.ts';
 
@@ -20,7 +20,7 @@ interface SharedCounterOptions {
     | undefined;
 }
 
-/** Counts one request of a key. Errors of Redis never throw. */
+/** Counts one request of a key. An outage of Redis is no error. */
 export type TakeLimit = (key: string, limit: Limit) => Taken | Promise<Taken>;
 
 export interface SharedCounter {
@@ -39,14 +39,11 @@ export function createSharedCounter({ local, clock, shared }: SharedCounterOptio
   const refusals = new LRUCache<string, number>({ max: maxRefusals });
 
   async function takeEverywhere(key: string, limit: Limit): Promise<Taken> {
-    try {
-      const everywhere = await counter(nameOf(key), limit);
-      if (everywhere.allowed) local.take(key, limit);
-      else refusals.set(key, clock.monotonic() + everywhere.freesInMs);
-      return everywhere;
-    } catch {
-      return local.take(key, limit);
-    }
+    const everywhere = await counter(nameOf(key), limit);
+    if (everywhere === redisDown) return local.take(key, limit);
+    if (everywhere.allowed) local.take(key, limit);
+    else refusals.set(key, clock.monotonic() + everywhere.freesInMs);
+    return everywhere;
   }
 
   const look: SharedCounter['look'] = (key, limit) => {

@@ -3,12 +3,9 @@
 import type { Clock } from '../clock.ts';
 import type { RedisAddress } from './redis-address.ts';
 import { openRedisClient, type RedisClient } from './redis-client.ts';
-import { TimeLimitReached, withinRunningTime } from './running-time.ts';
 
-/** Thrown instead of waiting. Every caller can continue without Redis. */
-export class RedisDown extends Error {
-  override readonly name = 'RedisDown';
-}
+/** What a call gives instead of its answer. Every caller can continue without Redis. */
+export const redisDown = Symbol('Redis is down');
 
 export interface RedisEvents {
   /** Once per change. `cause` is an error code or a fixed phrase; never an address or a password. */
@@ -22,13 +19,13 @@ export interface RedisLink {
   readonly isUp: () => boolean;
   /** Resolves when the state is known: at once, unless a late reply has just made it uncertain. */
   readonly whenKnown: () => Promise<void>;
-  /** Runs one call within the link's time limit. Throws RedisDown; at once while Redis is down. */
-  readonly run: <T>(exchange: (client: RedisClient) => Promise<T>) => Promise<T>;
+  /** Runs one call within the link's time limit. `redisDown`: at once while Redis is down. Never throws. */
+  readonly run: <T>(exchange: (client: RedisClient) => Promise<T>) => Promise<T | typeof redisDown>;
   /**
    * The same with a longer limit, even while Redis counts as down, as long as it is connected: for background work, or
-   * if the alternative is an error. Its result does not change the state. Throws RedisDown.
+   * if the alternative is an error. Its result does not change the state. Never throws.
    */
-  readonly insist: <T>(exchange: (client: RedisClient) => Promise<T>) => Promise<T>;
+  readonly insist: RedisLink['run'];
   readonly close: () => void;
 }
 
@@ -47,7 +44,7 @@ const checkEveryMs = 250;
 /** A ping without a reply for this long means that the connection is dead. */
 const deadAfterMs = 3_000;
 /** This many consecutive time-outs mean down, even if pings succeed. */
-const lateInARow = 3;
+const timeoutsInARow = 3;
 const shortestHoldMs = 250;
 const longestHoldMs = 10_000;
 /** If Redis was up for less than this, it is flapping, and the next pause is doubled. */
@@ -59,9 +56,35 @@ const noAnswer = 'no answer in time';
 /** An error code (`ECONNREFUSED`) or the first word of a Redis error reply (`WRONGPASS`). */
 function causeOf(error: unknown): string {
   if (!(error instanceof Error)) return 'unknown';
-  if (error instanceof TimeLimitReached || error.message === 'Command timed out') return noAnswer;
+  if (error.message === 'Command timed out') return noAnswer;
   const code = (error as NodeJS.ErrnoException).code ?? error.message.split(' ', 1)[0] ?? '';
   return /^[A-Z][A-Z0-9_]{2,40}$/.test(code) ? code : 'connection failed';
+}
+
+const late = Symbol('no answer within the limit');
+
+/** A limit consists of this many steps. A step that ends late, because the process was busy, counts as one. */
+const steps = 5;
+
+/**
+ * Settles like `work`, or with `late` after `limitMs` milliseconds in which the event loop ran, so that a reply that is
+ * unread because this process was busy is not late; in a busy process after at least five iterations of the loop. Does
+ * not end the work.
+ */
+function withinRunningTime<T>(work: Promise<T>, limitMs: number): Promise<T | typeof late> {
+  const stepMs = Math.max(1, limitMs / steps);
+  return new Promise((resolve, reject) => {
+    let stepsLeft = steps;
+    let timer: NodeJS.Timeout | undefined;
+    const step = (): void => {
+      stepsLeft -= 1;
+      if (stepsLeft > 0) timer = setTimeout(step, stepMs);
+      // Timers run before sockets are read: let those be read first.
+      else setImmediate(() => resolve(late));
+    };
+    timer = setTimeout(step, stepMs);
+    work.then(resolve, reject).finally(() => clearTimeout(timer));
+  });
 }
 
 /** Connects in the background. Resolves when it is known whether Redis is available, or after a second. */
@@ -73,7 +96,7 @@ export async function connectRedis(options: RedisLinkOptions): Promise<RedisLink
   let holdMs = 0;
   let lastCause = 'connection failed';
   const reported = new Set<string>();
-  let late = 0;
+  let timeouts = 0;
   let isPinging = false;
   /** When the oldest unanswered ping was sent. */
   let silentSince: number | undefined;
@@ -111,19 +134,18 @@ export async function connectRedis(options: RedisLinkOptions): Promise<RedisLink
     }
     state = next;
     changedAt = now;
-    late = 0;
+    timeouts = 0;
     clear();
     events.onRedisState(next, cause);
     firstStateIsKnown();
   };
 
-  const fail = (error: unknown): void => {
-    const cause = causeOf(error);
+  const fail = (cause: string): void => {
     if (cause !== noAnswer) return change('down', cause);
     // Calls that time out together count once.
     if (state !== 'up' || isDoubted) return;
-    late += 1;
-    if (late >= lateInARow) return change('down', noAnswer);
+    timeouts += 1;
+    if (timeouts >= timeoutsInARow) return change('down', noAnswer);
     doubt();
     check();
   };
@@ -133,14 +155,17 @@ export async function connectRedis(options: RedisLinkOptions): Promise<RedisLink
     silentSince ??= clock.monotonic();
     const answer = client.call('PING', []);
     try {
-      await withinRunningTime(answer, limitMs).catch((error: unknown) => {
-        // Redis has the full limit from the moment the state became uncertain.
-        if (state !== 'up' || causeOf(error) !== noAnswer) throw error;
+      let reply = await withinRunningTime(answer, limitMs);
+      if (reply === late && state === 'up') {
         if (!isDoubted) doubt();
-        return withinRunningTime(answer, doubtedAt + limitMs - clock.monotonic());
-      });
-      clear();
-      if (state !== 'down' || clock.monotonic() - changedAt >= holdMs) change('up', 'answers');
+        // Redis has the full limit from the moment the state became uncertain.
+        reply = await withinRunningTime(answer, doubtedAt + limitMs - clock.monotonic());
+      }
+      if (reply === late) change('down', noAnswer);
+      else {
+        clear();
+        if (state !== 'down' || clock.monotonic() - changedAt >= holdMs) change('up', 'answers');
+      }
     } catch (error) {
       change('down', causeOf(error));
     }
@@ -182,21 +207,27 @@ export async function connectRedis(options: RedisLinkOptions): Promise<RedisLink
     isUp: () => state === 'up' && !isDoubted,
     whenKnown: () => isKnown,
     run: async (exchange) => {
-      if (state !== 'up' || isDoubted) throw new RedisDown();
+      if (state !== 'up' || isDoubted) return redisDown;
       try {
         const answer = await withinRunningTime(exchange(client), limitMs);
-        late = 0;
-        return answer;
+        if (answer !== late) {
+          timeouts = 0;
+          return answer;
+        }
+        fail(noAnswer);
       } catch (error) {
-        fail(error);
-        throw new RedisDown();
+        fail(causeOf(error));
       }
+      return redisDown;
     },
     insist: async (exchange) => {
-      if (closed || !client.isReady() || isSilentFor(insistLimitMs)) throw new RedisDown();
-      return withinRunningTime(exchange(client), insistLimitMs).catch(() => {
-        throw new RedisDown();
-      });
+      if (closed || !client.isReady() || isSilentFor(insistLimitMs)) return redisDown;
+      try {
+        const answer = await withinRunningTime(exchange(client), insistLimitMs);
+        return answer === late ? redisDown : answer;
+      } catch {
+        return redisDown;
+      }
     },
     close: () => {
       closed = true;

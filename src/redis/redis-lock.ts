@@ -2,7 +2,7 @@
 // ends soon. It saves duplicate work; correctness does not depend on it.
 import { randomBytes } from 'node:crypto';
 import type { RedisScript } from './redis-client.ts';
-import type { RedisLink } from './redis-link.ts';
+import { redisDown, type RedisLink } from './redis-link.ts';
 
 /** `held`: another holder has it. `unavailable`: Redis does not reply. */
 export type LockAnswer = { readonly release: () => void } | 'held' | 'unavailable';
@@ -27,23 +27,20 @@ const prolong: RedisScript = { name: 'guestTokenProlong', lua: ifOwned("redis.ca
 export function createRedisLocks(link: RedisLink): (name: string) => Promise<LockAnswer> {
   return async (name) => {
     const owner = randomBytes(12).toString('base64url');
-    try {
-      const answer = await link.run((client) => client.call('SET', [name, owner, 'PX', lastsMs, 'NX']));
-      if (answer !== 'OK') return 'held';
-    } catch {
-      return 'unavailable';
-    }
+    const answer = await link.run((client) => client.call('SET', [name, owner, 'PX', lastsMs, 'NX']));
+    if (answer === redisDown) return 'unavailable';
+    if (answer !== 'OK') return 'held';
     let renewalsLeft = Math.floor(longestWorkMs / renewEveryMs);
     const renewal = setInterval(() => {
       renewalsLeft -= 1;
       if (renewalsLeft < 0) return clearInterval(renewal);
-      link.run((client) => client.run(prolong, name, [owner, lastsMs])).catch(() => undefined);
+      void link.run((client) => client.run(prolong, name, [owner, lastsMs]));
     }, renewEveryMs);
     renewal.unref();
     return {
       release: () => {
         clearInterval(renewal);
-        link.run((client) => client.run(unlock, name, [owner])).catch(() => undefined);
+        void link.run((client) => client.run(unlock, name, [owner]));
       },
     };
   };

@@ -2,12 +2,13 @@ import Fastify from 'fastify';
 import { createHash } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { systemClock } from '../../src/clock.ts';
+import type { Limit, Taken } from '../../src/limits/limit.ts';
 import { LimitStore, type CountReply } from '../../src/limits/limit-store.ts';
 import { createMemoryCounter } from '../../src/limits/memory-counter.ts';
 import { createRedisCounter } from '../../src/limits/redis-counter.ts';
 import { createSharedCounter } from '../../src/limits/shared-counter.ts';
 import { parseRedisUrl } from '../../src/redis/redis-address.ts';
-import { connectRedis, type RedisLink } from '../../src/redis/redis-link.ts';
+import { connectRedis, redisDown, type RedisLink } from '../../src/redis/redis-link.ts';
 import { registerLimits } from '../../src/http/rate-limits.ts';
 import { Secret } from '../../src/secrets/secret.ts';
 import { principalOf } from '../support/issuing.ts';
@@ -24,6 +25,15 @@ const count = (store: LimitStore, key: string, max: number, windowMs = 60_000): 
       max,
     ),
   );
+
+/** A counter of a Redis that answers. */
+const counterOf = (link: RedisLink) => {
+  const take = createRedisCounter(link, 'test:');
+  return async (key: string, limit: Limit): Promise<Taken> => {
+    const taken = await take(key, limit);
+    return taken === redisDown ? expect.fail('Redis is down') : taken;
+  };
+};
 
 describe.skipIf(!redisIsInstalled)(`limits shared through Redis${redisReason}`, () => {
   let server: RedisServer;
@@ -90,7 +100,7 @@ describe.skipIf(!redisIsInstalled)(`limits shared through Redis${redisReason}`, 
 
   it('slide: whoever waits until there is room is let in, and not before', async () => {
     const { link } = await startReplica();
-    const take = createRedisCounter(link, 'test:');
+    const take = counterOf(link);
     const limit = { max: 2, windowMs: 400 };
     /** Whether it went as planned: a machine that stands still in between lets the window pass. */
     const isShown = async (key: string): Promise<boolean> => {
@@ -117,7 +127,7 @@ describe.skipIf(!redisIsInstalled)(`limits shared through Redis${redisReason}`, 
 
   it('stay small in Redis and leave it by themselves', async () => {
     const { link } = await startReplica();
-    const take = createRedisCounter(link, 'test:');
+    const take = counterOf(link);
     const end = performance.now() + 700;
     while (performance.now() < end) await take('user', { max: 1_000_000, windowMs: 500 });
     expect(String(await server.ask('GET', 'test:user')).split(';').length).toBeLessThanOrEqual(18);
@@ -129,14 +139,14 @@ describe.skipIf(!redisIsInstalled)(`limits shared through Redis${redisReason}`, 
     const { link } = await startReplica();
     await server.ask('LPUSH', 'test:user', 'foreign');
     await server.ask('SET', 'test:other', 'foreign,text;12,;');
-    const take = createRedisCounter(link, 'test:');
+    const take = counterOf(link);
     for (const key of ['user', 'other']) expect(await take(key, { max: 2, windowMs: 1000 })).toMatchObject({ used: 1 });
     expect(link.isUp()).toBe(true);
   });
 
   it('are not misled by a server whose clock was set back: what was counted before leaves within a window', async () => {
     const { link } = await startReplica();
-    const take = createRedisCounter(link, 'test:');
+    const take = counterOf(link);
     const limit = { max: 10, windowMs: 400 };
     const later = Date.now() + 3_600_000;
     await server.ask('SET', 'test:user', `${later},${later},2;${later + 50},${later + 50},1;`, 'PX', '60000');
@@ -151,7 +161,7 @@ describe.skipIf(!redisIsInstalled)(`limits shared through Redis${redisReason}`, 
 
   it('do not read what is too long to be a count, and write over it', async () => {
     const { link } = await startReplica();
-    const take = createRedisCounter(link, 'test:');
+    const take = counterOf(link);
     await server.ask('SETRANGE', 'test:user', String(64 * 2 ** 20), 'x');
     expect(await take('user', { max: 2, windowMs: 1000 })).toMatchObject({ allowed: true, used: 1 });
     expect(await take('user', { max: 2, windowMs: 1000 })).toMatchObject({ allowed: true, used: 2 });

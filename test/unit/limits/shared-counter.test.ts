@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Taken } from '../../../src/limits/limit.ts';
 import { createMemoryCounter } from '../../../src/limits/memory-counter.ts';
+import { redisDown } from '../../../src/redis/redis-link.ts';
 import { createSharedCounter } from '../../../src/limits/shared-counter.ts';
 import { createManualClock } from '../../support/manual-clock.ts';
 
@@ -25,7 +26,7 @@ function start() {
       link: { isUp: () => redis.isUp },
       counter: (name) => {
         redis.asked.push(name);
-        return redis.answer === undefined ? Promise.reject(new Error('gone')) : Promise.resolve(redis.answer);
+        return redis.answer === undefined ? Promise.resolve(redisDown) : Promise.resolve(redis.answer);
       },
       nameOf: (key) => `hash of ${key}`,
     },
