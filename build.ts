@@ -3,7 +3,7 @@
 // people's bundlers.
 import { build, type BuildOptions } from 'esbuild';
 import { execFileSync } from 'node:child_process';
-import { copyFileSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { rolldown } from 'rolldown';
 import packageJson from './package.json' with { type: 'json' };
 
@@ -99,6 +99,10 @@ async function buildBrowserPackage(outdir: string): Promise<void> {
 }
 
 if (import.meta.main) {
+  mkdirSync('dist', { recursive: true });
+  // Where dist/ is copied without the package around it, as in the image, Node would read the bundle twice to find out
+  // what it is, and keep both texts: 22 MiB.
+  writeFileSync('dist/package.json', '{ "type": "module" }\n');
   writeFileSync('dist/licenses.txt', licensesOf(await buildProgram('dist/main.js')));
   await buildPlayground('dist/playground');
   writeFileSync('guest-token.js', await buildBrowserHelper());

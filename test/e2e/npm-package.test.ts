@@ -72,6 +72,13 @@ describe('the package', () => {
     expect(readFileSync(another.archive).equals(readFileSync(archive))).toBe(true);
   });
 
+  it('says what its files are, so that Node never has to find out, wherever dist/ is copied', () => {
+    const copy = join(scratch, 'copy');
+    cpSync(join(scratch, 'one/somewhere/deeper/dist'), copy, { recursive: true });
+    const args = ['--no-experimental-detect-module', join(copy, 'main.js'), '--version'];
+    expect(execFileSync(process.execPath, args, { encoding: 'utf8' })).toBe(`${packageJson.version}\n`);
+  });
+
   it('holds the program, what it serves, the browser helper with types, and nothing else', () => {
     expect(Object.keys(digests(installed)).filter((name) => !/^\/dist\/browser\/[a-z-]+\.d\.ts$/.test(name))).toEqual([
       '/CHANGELOG.md',
