@@ -18,6 +18,7 @@ RUN mkdir -p /rootfs/usr/local/bin /rootfs/etc /rootfs/tmp \
   && chmod 1777 /rootfs/tmp
 COPY build.ts tsconfig.json guest-token.js openapi.yaml policy.schema.json LICENSE ./
 COPY src ./src
+COPY scripts ./scripts
 # Readable by every user, whatever umask the checkout was made with.
 RUN node build.ts \
   && mkdir /app && cp -r dist guest-token.js openapi.yaml policy.schema.json LICENSE /app/ \

@@ -1,6 +1,5 @@
 // Fetches the embeds of an API key from Databrain: GET /api/v2/data-app/embeds. Mints nothing. Uses only ids and names
 // of the response. Errors quote nothing of it, because it may repeat the key.
-import { request } from 'undici';
 import type { Egress } from '../egress/egress.ts';
 import type { EmbedsListing } from '../policy/trial/live-check.ts';
 import type { Secret } from '../secrets/secret.ts';
@@ -71,8 +70,11 @@ export async function fetchListing(
   );
   const agent = egress.createAgent({ connectTimeoutMs: timeoutMs });
   try {
-    const { statusCode, body } = await request(address, {
-      dispatcher: agent,
+    const { origin, pathname, search } = new URL(address);
+    const { statusCode, body } = await agent.request({
+      origin,
+      path: pathname + search,
+      method: 'GET',
       headers: {
         authorization: `Bearer ${key.reveal()}`,
         accept: 'application/json',

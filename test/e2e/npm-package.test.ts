@@ -40,7 +40,7 @@ const digests = (folder: string): Readonly<Record<string, string>> =>
 /** Builds and packs in a folder of its own. */
 function make(...place: readonly string[]) {
   const folder = join(scratch, ...place);
-  const files = ['src', 'build.ts', 'tsconfig.json', 'package.json', ...packageJson.files];
+  const files = ['src', 'scripts', 'build.ts', 'tsconfig.json', 'package.json', ...packageJson.files];
   for (const file of files.filter((one) => !one.startsWith('dist')))
     cpSync(file, join(folder, file), { recursive: true });
   // Hard links where that is possible: a symbolic link would put the packages at another path.

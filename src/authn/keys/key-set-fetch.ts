@@ -1,6 +1,5 @@
 // Fetches one JSON document from an issuer: no redirects, no compression, a size limit, and one deadline for
 // connecting, headers and body.
-import { request } from 'undici';
 import type { Egress } from '../../egress/egress.ts';
 import { printable } from '../../printable.ts';
 import { parseJsonObject, type JsonObject } from '../../strict-json.ts';
@@ -78,8 +77,11 @@ export function createDocumentFetcher(options: DocumentFetcherOptions): Document
 
   async function attempt(address: string, signal: AbortSignal): Promise<FetchedDocument | FailedFetch> {
     const url = addressOf(address);
-    const { statusCode, headers, body } = await request(address, {
-      dispatcher: agent,
+    const { origin, pathname, search } = new URL(address);
+    const { statusCode, headers, body } = await agent.request({
+      origin,
+      path: pathname + search,
+      method: 'GET',
       signal,
       headers: requestHeaders,
     });
