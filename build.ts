@@ -6,6 +6,7 @@ import { execFileSync } from 'node:child_process';
 import { copyFileSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { rolldown } from 'rolldown';
 import packageJson from './package.json' with { type: 'json' };
+import { compiledValidators } from './scripts/compiled-validators.ts';
 import { leftOutOfTheBundle } from './scripts/left-out-of-the-bundle.ts';
 
 /**
@@ -25,7 +26,7 @@ export async function buildProgram(outfile: string): Promise<readonly string[]> 
     minifySyntax: true,
     minifyWhitespace: true,
     logLevel: 'warning',
-    plugins: [leftOutOfTheBundle],
+    plugins: [compiledValidators, leftOutOfTheBundle],
     // Installed beside the program by those who use them.
     external: Object.keys(packageJson.peerDependencies),
     banner: {

@@ -20,7 +20,7 @@ import { prepareVerifiers } from './http/jwt.ts';
 import { createPublicListener, type Phase } from './http/public-listener.ts';
 import { createPlaygroundEvaluator } from './playground/evaluate.ts';
 import { createDecide } from './policy/decide.ts';
-import { upstreamBodySchema } from './policy/upstream-request.ts';
+import { validateUpstreamBody } from './policy/validate-upstream-body.ts';
 import { createKeyDerivation } from './redis/derived-keys.ts';
 import { connectRedis } from './redis/redis-link.ts';
 import { watchIssuerKeyFiles } from './reload/issuer-key-files.ts';
@@ -164,7 +164,7 @@ export async function buildApp(options: AppOptions): Promise<App> {
     deadlineMs: config.databrain.deadlineMs,
     maxRetries: config.databrain.maxRetries,
     apiKeys,
-    bodySchema: upstreamBodySchema,
+    isValidBody: validateUpstreamBody,
     clock,
     random,
     events: observeUpstream(metrics, logger),

@@ -1,5 +1,4 @@
 // Assembles the upstream client, the service's only interface to Databrain. Start reading at mint.ts.
-import type { AnySchemaObject } from 'ajv';
 import type { Clock } from '../clock.ts';
 import type { Egress } from '../egress/egress.ts';
 import type { Grant } from '../policy/decision.ts';
@@ -21,8 +20,8 @@ export interface UpstreamClientOptions {
   readonly deadlineMs: number;
   readonly maxRetries: number;
   readonly apiKeys: Pick<ApiKeys, 'get' | 'reload'>;
-  /** JSON Schema of the body of POST /api/v2/guest-token/create, `expiryTime` included. */
-  readonly bodySchema: AnySchemaObject;
+  /** Whether a body, `expiryTime` included, is one of POST /api/v2/guest-token/create. */
+  readonly isValidBody: (body: unknown) => boolean;
   readonly clock: Clock;
   /** A number from 0 (inclusive) to 1 (exclusive), for jitter. */
   readonly random: () => number;
@@ -78,7 +77,7 @@ const defaultLimits: UpstreamLimits = {
   rate: { minPerSecond: 0.5, assumedPerSecond: 4, doublingMs: 8000, maxPauseMs: 5000 },
 };
 
-/** Throws TypeError for an invalid URL, and ajv's error for an invalid schema. */
+/** Throws TypeError for an invalid URL. */
 export function createUpstreamClient(options: UpstreamClientOptions): UpstreamClient {
   const { clock, apiKeys, events, timeoutMs } = options;
   const limits = { ...defaultLimits, ...options.limits };
@@ -96,7 +95,7 @@ export function createUpstreamClient(options: UpstreamClientOptions): UpstreamCl
   const mint = createMint({
     ...options,
     renewKey: createRenewKey(apiKeys),
-    toRequestBody: createToRequestBody(options.bodySchema),
+    toRequestBody: createToRequestBody(options.isValidBody),
     exchanges,
     laneOf: lanes.of,
     tokenOwners: createTokenOwners(limits.maxRememberedTokens),

@@ -10,6 +10,7 @@ import type { Cors } from './cors.ts';
 import type { StepName } from '../telemetry/tracing.ts';
 import type { DecisionRecord, DecisionRecords } from './decision-record.ts';
 import { refuseIfGone } from './server.ts';
+import { guestTokenBodySchema, validateGuestTokenBody } from './validate-guest-token-body.ts';
 
 export interface GuestTokenRouteOptions {
   readonly basePath: string;
@@ -29,12 +30,6 @@ export interface GuestTokenRouteOptions {
 
 export const guestTokenPath = '/guest-token';
 
-const bodySchema = {
-  type: ['object', 'null'],
-  additionalProperties: false,
-  properties: { dataApp: { type: 'string', minLength: 1, maxLength: 256 } },
-} as const;
-
 const stepOf = <T>({ trace }: DecisionRecord, name: StepName, run: () => T): T =>
   trace === undefined ? run() : trace.step(name, run);
 
@@ -49,7 +44,8 @@ export function registerGuestTokenRoute(app: FastifyInstance, options: GuestToke
   app.route({
     method: 'POST',
     url: basePath + guestTokenPath,
-    schema: { body: bodySchema },
+    schema: { body: guestTokenBodySchema },
+    validatorCompiler: () => validateGuestTokenBody,
     onRequest: async (request) => {
       const known = progress.of(request);
       if (isShuttingDown()) throw new ServiceError('SHUTTING_DOWN', 'shutting_down');

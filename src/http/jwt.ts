@@ -10,6 +10,7 @@ import type { VerificationKey } from '../authn/keys/verification-key.ts';
 import type { PrepareVerifiers, VerifyToken } from '../authn/verify-token.ts';
 import { ServiceError } from '../errors.ts';
 import type { AuthnReason } from '../refusal-reasons.ts';
+import { schemaCompilers } from './schema-compilers.ts';
 
 /** The reason for each error code of the library. Its messages hold claims and are never used. */
 const reasons: ReadonlyMap<unknown, AuthnReason> = new Map([
@@ -82,7 +83,7 @@ function verifyWithoutStack(verify: (token: string) => unknown, token: string): 
  * and promises per request. The Fastify instance that holds them never listens and is collected with its keys.
  */
 export const prepareVerifiers: PrepareVerifiers = async (issuer, keys) => {
-  const host = Fastify();
+  const host = Fastify({ schemaController: schemaCompilers });
   for (const [index, key] of keys.entries()) {
     await host.register(fastifyJwt, {
       namespace: `key${index}`,

@@ -4,6 +4,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { ServiceError } from '../errors.ts';
 import type { PlaygroundEvaluator, PlaygroundInput } from '../playground/evaluate.ts';
 import { registerJsonBody } from './json-body.ts';
+import { playgroundBodySchema, validatePlaygroundBody } from './validate-playground-body.ts';
 
 export interface PlaygroundOptions {
   readonly evaluate: PlaygroundEvaluator;
@@ -36,21 +37,6 @@ const contentSecurityPolicy = [
 
 const home = '/playground/';
 const bodyLimitBytes = 1_048_576;
-const maxText = 262_144;
-
-const bodySchema = {
-  type: 'object',
-  required: ['policy', 'claims'],
-  additionalProperties: false,
-  properties: {
-    policy: { type: 'string', maxLength: maxText },
-    claims: { type: 'object' },
-    dataApp: { type: 'string', minLength: 1, maxLength: 256 },
-    otherClaims: { type: 'object' },
-    otherPolicy: { type: 'string', maxLength: maxText },
-    tests: { type: 'string', maxLength: maxText },
-  },
-} as const;
 
 /** The paths, each with its Allow header. */
 export const playgroundPaths: readonly (readonly [path: string, methods: string])[] = [
@@ -90,7 +76,8 @@ export function registerPlayground(app: FastifyInstance, { evaluate, start, file
     return start();
   });
   app.post<{ Body: PlaygroundInput }>(`${home}evaluate`, {
-    schema: { body: bodySchema },
+    schema: { body: playgroundBodySchema },
+    validatorCompiler: () => validatePlaygroundBody,
     bodyLimit: bodyLimitBytes,
     onRequest: async (request) => refuseOtherOrigins(request),
     handler: async (request, reply) => {

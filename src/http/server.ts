@@ -7,6 +7,7 @@ import { ServiceError } from '../errors.ts';
 import type { RefuseRequest } from './fallbacks.ts';
 import { createListener, type ListenerOptions } from './listener.ts';
 import { requestIdOf } from './request-id.ts';
+import { schemaCompilers } from './schema-compilers.ts';
 
 export interface ServerOptions extends ListenerOptions {
   readonly logger: FastifyBaseLogger;
@@ -63,16 +64,7 @@ export function createServer({
     genReqId: (request) => requestIdOf(request.headers),
     forceCloseConnections: 'idle',
     return503OnClosing: false,
-    ajv: {
-      customOptions: {
-        removeAdditional: false,
-        coerceTypes: false,
-        useDefaults: false,
-        allErrors: false,
-        meta: false,
-        validateSchema: false,
-      },
-    },
+    schemaController: schemaCompilers,
     routerOptions: { caseSensitive: true, ignoreTrailingSlash: false },
     // A malformed URL runs no hook, so call the first step here.
     frameworkErrors: (error, request, reply) => {

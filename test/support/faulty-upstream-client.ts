@@ -7,7 +7,7 @@ import { createEgress } from '../../src/egress/egress.ts';
 import type { Minted } from '../../src/databrain/mint.ts';
 import type { AttemptReport } from '../../src/databrain/upstream-events.ts';
 import type { Grant } from '../../src/policy/decision.ts';
-import { upstreamBodySchema } from '../../src/policy/upstream-request.ts';
+import { validateUpstreamBody } from '../../src/policy/validate-upstream-body.ts';
 import { Secret } from '../../src/secrets/secret.ts';
 
 export const apiKeyText = '7e57ab1e-0000-4000-8000-5ec2e7000001';
@@ -34,7 +34,7 @@ export function startClient(
     deadlineMs: 1500,
     maxRetries: 2,
     apiKeys: { get: () => new Secret(apiKeyText), reload: () => Promise.resolve(false) },
-    bodySchema: upstreamBodySchema,
+    isValidBody: validateUpstreamBody,
     clock: systemClock,
     random: () => 0.5,
     events: {

@@ -1,9 +1,9 @@
 // Validates the policy file against its JSON Schema and reports every error with location, problem and fix.
-import { Ajv, type ErrorObject } from 'ajv';
+import type { ErrorObject } from 'ajv';
 import { closest } from '../../closest.ts';
 import type { Problem } from '../../problem.ts';
 import type { Path, YamlDocument } from '../../strict-yaml.ts';
-import { policySchema } from './policy-schema.ts';
+import { validatePolicy } from './validate-policy.ts';
 
 /** RFC 6901 pointer into `document` → path; the segments below lists become numbers. */
 function toPath(pointer: string, document: unknown): Path {
@@ -104,26 +104,10 @@ function toProblem(error: ErrorObject, document: YamlDocument): Problem | undefi
   };
 }
 
-/**
- * Compiled at every start and used once or twice, so the code it makes is not optimised. A test holds the schema to its
- * own.
- */
-const ajv = new Ajv({
-  strict: true,
-  allowUnionTypes: true,
-  allErrors: true,
-  verbose: true,
-  ownProperties: true,
-  meta: false,
-  validateSchema: false,
-  code: { optimize: false },
-});
-const validate = ajv.compile(policySchema);
-
 /** All problems of the structure; empty if the document is a valid policy. */
 export function structureProblems(document: YamlDocument): readonly Problem[] {
-  if (validate(document.value)) return [];
-  const found = (validate.errors ?? []).flatMap((error) => toProblem(error, document) ?? []);
+  if (validatePolicy(document.value)) return [];
+  const found = (validatePolicy.errors ?? []).flatMap((error) => toProblem(error, document) ?? []);
   const seen = new Set<string>();
   return found.filter(({ location, problem }) => {
     const key = JSON.stringify([location, problem]);

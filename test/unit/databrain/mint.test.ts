@@ -8,7 +8,7 @@ import { createLanes } from '../../../src/databrain/lanes.ts';
 import { createMint, type MintPriority } from '../../../src/databrain/mint.ts';
 import { createToRequestBody } from '../../../src/databrain/request-body.ts';
 import { createTokenOwners } from '../../../src/databrain/token-owners.ts';
-import { upstreamBodySchema } from '../../../src/policy/upstream-request.ts';
+import { validateUpstreamBody } from '../../../src/policy/validate-upstream-body.ts';
 import { Secret } from '../../../src/secrets/secret.ts';
 import { grantFor } from '../../support/faulty-upstream-client.ts';
 
@@ -64,7 +64,7 @@ function start(steps: readonly Step[], maxRetries = 2, consecutiveFailures = 10)
     clock,
     apiKeys,
     renewKey: createRenewKey(apiKeys),
-    toRequestBody: createToRequestBody(upstreamBodySchema),
+    toRequestBody: createToRequestBody(validateUpstreamBody),
     exchanges: {
       distrust: () => told.push('distrust'),
       close: () => Promise.resolve(),

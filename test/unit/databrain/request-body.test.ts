@@ -2,10 +2,10 @@ import { describe, expect, it } from 'vitest';
 import { ServiceError } from '../../../src/errors.ts';
 import { createToRequestBody } from '../../../src/databrain/request-body.ts';
 import type { Grant } from '../../../src/policy/decision.ts';
-import { upstreamBodySchema } from '../../../src/policy/upstream-request.ts';
+import { validateUpstreamBody } from '../../../src/policy/validate-upstream-body.ts';
 import { grantFor } from '../../support/faulty-upstream-client.ts';
 
-const toRequestBody = createToRequestBody(upstreamBodySchema);
+const toRequestBody = createToRequestBody(validateUpstreamBody);
 const now = Date.UTC(2026, 10, 20);
 
 const bodyOf = (extra: Partial<Grant>): unknown =>
