@@ -1,0 +1,201 @@
+import type { FastifyInstance } from 'fastify';
+import type { AddressInfo } from 'node:net';
+import { afterEach, describe, expect, it } from 'vitest';
+import { systemClock } from '../../../src/clock.ts';
+import { createAdminListener, type AdminOptions } from '../../../src/http/admin.ts';
+import type { PlaygroundOptions } from '../../../src/http/playground.ts';
+import { createLog } from '../../../src/telemetry/logger.ts';
+import { openProbe } from '../../support/socket-probe.ts';
+
+const apps: FastifyInstance[] = [];
+afterEach(async () => {
+  await Promise.all(apps.splice(0).map((app) => app.close()));
+});
+
+const playground = {
+  evaluate: (input: object, now: number) => ({ input, now }),
+  start: async () => ({ policy: 'version: 1', tests: '[]' }),
+  files: { 'index.html': '<p>', 'page.css': 'p {}', 'page.js': 'void 0', 'policy.schema.json': '{}' },
+  now: () => 42,
+} as unknown as PlaygroundOptions;
+
+function start(options: Partial<AdminOptions> = {}) {
+  const seen: string[] = [];
+  const app = createAdminListener({
+    logger: createLog({ level: 'silent', sink: { write: () => undefined }, clock: systemClock }).logger,
+    clock: systemClock,
+    events: {
+      onConnectionClosed: (cause) => void seen.push(cause),
+      onServerError: (code) => void seen.push(code),
+      onUnknownOrigin: (origin) => void seen.push(origin),
+      onUntrustedForwarding: (header) => void seen.push(header),
+      onOtherProtocol: (port, protocol) => void seen.push(`${port} ${protocol}`),
+      onUnknownAdminHost: (host) => void seen.push(host),
+    },
+    keepAliveTimeoutMs: 5_000,
+    hosts: ['admin.example'],
+    readiness: () => ({ isReady: false, checks: { policy: 'ok', audit: 'failing' } }),
+    metrics: async () => ({ contentType: 'text/plain; version=0.0.4', text: 'up 1\n' }),
+    version: () => ({ version: '1.2.3' }),
+    playground,
+    ...options,
+  });
+  apps.push(app);
+  const ask = (method: 'GET' | 'HEAD' | 'POST' | 'PUT', url: string, headers: object = {}, payload?: object) =>
+    app.inject({ method, url, headers: { host: 'localhost', ...headers }, ...(payload && { payload }) });
+  return { app, seen, ask };
+}
+
+describe('the admin listener', () => {
+  it('gives metrics, version and health, which no cache keeps', async () => {
+    const { ask } = start();
+    const [metrics, version, live, ready, health] = await Promise.all(
+      ['/metrics', '/version', '/livez', '/readyz', '/healthz'].map((path) => ask('GET', path)),
+    );
+    expect([metrics?.body, metrics?.headers['content-type']]).toEqual(['up 1\n', 'text/plain; version=0.0.4']);
+    expect(version?.json()).toEqual({ version: '1.2.3' });
+    expect([live?.statusCode, live?.json()]).toEqual([200, { status: 'ok', checks: {} }]);
+    for (const answer of [ready, health]) {
+      expect([answer?.statusCode, answer?.json()]).toEqual([
+        503,
+        { status: 'failing', checks: { policy: 'ok', audit: 'failing' } },
+      ]);
+    }
+    for (const answer of [metrics, version, live, ready, health]) {
+      expect(answer?.headers).toMatchObject({ 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' });
+    }
+  });
+
+  it('says ready with 200', async () => {
+    const { ask } = start({ readiness: () => ({ isReady: true, checks: { policy: 'ok' } }) });
+    const answer = await ask('GET', '/readyz');
+    expect([answer.statusCode, answer.json()]).toEqual([200, { status: 'ok', checks: { policy: 'ok' } }]);
+  });
+
+  it('refuses an unknown Host, for every path, and reports it', async () => {
+    const { seen, ask } = start();
+    for (const path of ['/metrics', '/playground/', '/nowhere']) {
+      const answer = await ask('GET', path, { host: 'evil.example' });
+      expect([answer.statusCode, answer.json()]).toMatchObject([400, { error: { code: 'INVALID_REQUEST' } }]);
+    }
+    expect(seen).toEqual(['evil.example', 'evil.example', 'evil.example']);
+    expect((await ask('GET', '/version', { host: 'admin.example' })).statusCode).toBe(200);
+  });
+
+  it.each([
+    ['/metrics', 'GET, HEAD'],
+    ['/version', 'GET, HEAD'],
+    ['/livez', 'GET, HEAD'],
+    ['/playground', 'GET, HEAD'],
+    ['/playground/page.js', 'GET, HEAD'],
+    ['/playground/start', 'GET, HEAD'],
+    ['/playground/evaluate', 'POST'],
+  ])('names the methods of %s to others', async (path, allow) => {
+    const answer = await start().ask('PUT', path);
+    expect([answer.statusCode, answer.headers['allow']]).toEqual([405, allow]);
+  });
+
+  it('has no playground unless it is switched on', async () => {
+    const { ask } = start({ playground: undefined });
+    expect((await ask('GET', '/playground/')).statusCode).toBe(404);
+    expect((await ask('POST', '/playground/evaluate', {}, { policy: '', claims: {} })).statusCode).toBe(404);
+  });
+
+  it('reports another protocol', async () => {
+    const { app, seen } = start();
+    await app.listen({ host: '127.0.0.1', port: 0 });
+    const { port } = app.server.address() as AddressInfo;
+    const probe = await openProbe(port, 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n');
+    await probe.ended;
+    const other = await openProbe(port, 'nonsense\r\n\r\n');
+    await other.ended;
+    expect(seen).toEqual(['ADMIN_PORT HTTP/2']);
+    expect(other.received()).toContain('HTTP/1.1 400 ');
+  });
+});
+
+describe('the playground', () => {
+  const security = {
+    'content-security-policy':
+      "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    'referrer-policy': 'no-referrer',
+    'cache-control': 'no-store',
+  };
+
+  it.each([
+    ['/playground/', 'text/html; charset=utf-8', '<p>'],
+    ['/playground/index.html', 'text/html; charset=utf-8', '<p>'],
+    ['/playground/page.css', 'text/css; charset=utf-8', 'p {}'],
+    ['/playground/page.js', 'text/javascript; charset=utf-8', 'void 0'],
+    ['/playground/policy.schema.json', 'application/json; charset=utf-8', '{}'],
+    ['/playground/start', 'application/json; charset=utf-8', '{"policy":"version: 1","tests":"[]"}'],
+  ])('serves %s under its security policy', async (path, type, body) => {
+    const answer = await start().ask('GET', path);
+    expect(answer.headers).toMatchObject({ ...security, 'content-type': type });
+    expect(answer.body).toBe(body);
+  });
+
+  it('leads to its page', async () => {
+    const answer = await start().ask('GET', '/playground');
+    expect([answer.statusCode, answer.headers['location']]).toEqual([308, '/playground/']);
+  });
+
+  const input = { policy: 'version: 1', claims: { sub: 'u1' } };
+
+  it('evaluates at the present time', async () => {
+    const answer = await start().ask('POST', '/playground/evaluate', {}, input);
+    expect(answer.json()).toEqual({ input, now: 42 });
+    expect(answer.headers).toMatchObject(security);
+  });
+
+  it.each([
+    { policy: 'version: 1' },
+    { claims: {} },
+    { ...input, more: 1 },
+    { ...input, policy: 1 },
+    { ...input, policy: 'x'.repeat(262_145) },
+    { ...input, claims: [] },
+    { ...input, dataApp: '' },
+    { ...input, dataApp: 'x'.repeat(257) },
+    { ...input, otherClaims: 'x' },
+    { ...input, otherPolicy: 'x'.repeat(262_145) },
+    { ...input, tests: 'x'.repeat(262_145) },
+  ])('refuses any other input', async (body) => {
+    expect((await start().ask('POST', '/playground/evaluate', {}, body)).statusCode).toBe(400);
+  });
+
+  it('takes the longest texts', async () => {
+    const long = 'x'.repeat(262_144);
+    const body = { ...input, policy: long, otherPolicy: long, tests: long, otherClaims: {}, dataApp: 'x'.repeat(256) };
+    expect((await start().ask('POST', '/playground/evaluate', {}, body)).statusCode).toBe(200);
+    const tooLong = { ...input, claims: { text: 'x'.repeat(1_048_576) } };
+    expect((await start().ask('POST', '/playground/evaluate', {}, tooLong)).statusCode).toBe(413);
+  });
+
+  it.each([
+    { origin: 'https://evil.example' },
+    { origin: 'null' },
+    { origin: 'http://localhost.evil.example' },
+    { 'sec-fetch-site': 'cross-site' },
+    { 'sec-fetch-site': 'same-site' },
+    { origin: 'http://localhost', 'sec-fetch-site': 'cross-site' },
+  ])('serves nothing to pages of other origins: %j', async (headers) => {
+    const { ask } = start();
+    for (const answer of [
+      await ask('GET', '/playground/start', headers),
+      await ask('POST', '/playground/evaluate', headers, input),
+    ]) {
+      expect([answer.statusCode, answer.json()]).toMatchObject([403, { error: { code: 'ORIGIN_NOT_ALLOWED' } }]);
+    }
+  });
+
+  it.each([
+    { origin: 'http://localhost' },
+    { origin: 'https://localhost' },
+    { 'sec-fetch-site': 'same-origin' },
+    { 'sec-fetch-site': 'none' },
+    {},
+  ])('serves its own page: %j', async (headers) => {
+    expect((await start().ask('GET', '/playground/start', headers)).statusCode).toBe(200);
+  });
+});

@@ -1,0 +1,171 @@
+import { ServerResponse, IncomingMessage } from 'node:http';
+import { Socket } from 'node:net';
+import { describe, expect, it } from 'vitest';
+import { createClientConnections, type ConnectionBounds } from '../../../src/http/client-connections.ts';
+import { createManualClock } from '../../support/manual-clock.ts';
+
+/** Every connection comes from `address` until it is changed; undefined: from a trusted proxy. */
+function start(bounds: Partial<ConnectionBounds> = {}) {
+  const clock = createManualClock();
+  const closed: string[] = [];
+  const caller: { address: string | undefined } = { address: 'a' };
+  const connections = createClientConnections({
+    bounds: { total: 100, perAddress: 100, unreadMs: 15_000, ...bounds },
+    clock,
+    addressKeyOf: () => caller.address,
+    onClosed: (cause) => closed.push(cause),
+  });
+  const admit = (address: string | undefined = 'a') => {
+    caller.address = address;
+    const socket = new Socket();
+    return { socket, connection: connections.admit(socket) };
+  };
+  const admitted = (address?: string) => {
+    const { connection } = admit(address);
+    if (connection === undefined) throw new Error('the connection was refused');
+    return connection;
+  };
+  /** With a response that is written but not read. */
+  const unread = (address?: string) => {
+    const connection = admitted(address);
+    connections.markBusy(connection);
+    connection.current = new ServerResponse(new IncomingMessage(connection.socket));
+    connection.current.end('text');
+    return connection;
+  };
+  const proxied = () => {
+    caller.address = undefined;
+    return connections.admit(new Socket());
+  };
+  return { clock, closed, connections, admit, admitted, unread, proxied };
+}
+
+describe('the number of connections', () => {
+  it('of one address is bounded: the longest idle one makes room', () => {
+    const { closed, connections, admitted } = start({ perAddress: 2 });
+    const first = admitted();
+    const other = admitted('b');
+    const second = admitted();
+    const third = admitted();
+    expect(closed).toEqual(['address']);
+    expect([first, second, third, other].map(({ socket }) => socket.destroyed)).toEqual([true, false, false, false]);
+    expect(connections.of(first.socket)).toBeUndefined();
+    expect(connections.of(third.socket)).toBe(third);
+  });
+
+  it('of one address is bounded: without an idle one the new one is closed', () => {
+    const { closed, connections, admit, admitted } = start({ perAddress: 1 });
+    connections.markBusy(admitted());
+    const { socket, connection } = admit();
+    expect([connection, socket.destroyed, closed]).toEqual([undefined, true, ['address']]);
+    expect(admit('b').connection).toBeDefined();
+  });
+
+  it('in total is bounded: the longest idle one of any address makes room', () => {
+    const { closed, admitted } = start({ total: 2 });
+    const first = admitted('a');
+    const second = admitted('b');
+    admitted('c');
+    expect([closed, first.socket.destroyed, second.socket.destroyed]).toEqual([['total'], true, false]);
+  });
+
+  it('in total is bounded: without an idle one the new one is closed', () => {
+    const { closed, connections, admit, admitted } = start({ total: 1 });
+    connections.markBusy(admitted());
+    expect([admit('b').connection, closed]).toEqual([undefined, ['total']]);
+  });
+
+  it('of a trusted proxy is bounded in total only', () => {
+    const { closed, proxied } = start({ perAddress: 1, total: 3 });
+    for (let count = 0; count < 3; count += 1) expect(proxied()).toBeDefined();
+    expect(closed).toEqual([]);
+    proxied();
+    expect(closed).toEqual(['total']);
+  });
+
+  it('goes down with every connection that ends, once', () => {
+    const { closed, connections, admitted } = start({ perAddress: 2 });
+    const first = admitted();
+    admitted();
+    connections.forget(first);
+    connections.forget(first);
+    admitted();
+    expect(closed).toEqual([]);
+    admitted();
+    expect(closed).toEqual(['address']);
+  });
+
+  it('never makes room by a connection at work; one that was answered counts as idle from then on', () => {
+    const { connections, admitted } = start({ perAddress: 2 });
+    const first = admitted();
+    const second = admitted();
+    connections.markBusy(first);
+    connections.markIdle(first);
+    admitted();
+    expect([first.socket.destroyed, second.socket.destroyed]).toEqual([false, true]);
+  });
+
+  it('never makes room by a connection that is gone already', () => {
+    const { closed, connections, admitted } = start({ perAddress: 1 });
+    const gone = admitted();
+    connections.forget(gone);
+    connections.markIdle(gone);
+    const present = admitted();
+    admitted();
+    expect([present.socket.destroyed, closed]).toEqual([true, ['address']]);
+  });
+});
+
+describe('an address that floods', () => {
+  it.each(['pipelining', 'unread'] as const)('gets no connection after sixteen were closed for %s', (cause) => {
+    const { clock, closed, connections, admit, admitted } = start();
+    for (let count = 0; count < 15; count += 1) connections.close(admitted(), cause);
+    connections.close(admitted(), cause);
+    const { socket, connection } = admit();
+    expect([connection, socket.destroyed, closed.at(-1)]).toEqual([undefined, true, 'offender']);
+    expect(admit('b').connection).toBeDefined();
+    clock.advance(9_999);
+    expect(admit().connection).toBeUndefined();
+    clock.advance(1);
+    expect(admit().connection).toBeDefined();
+  });
+
+  it('is counted anew when the ten seconds since the first are over', () => {
+    const { clock, connections, admit, admitted } = start();
+    for (let count = 0; count < 15; count += 1) connections.close(admitted(), 'pipelining');
+    clock.advance(10_000);
+    connections.close(admitted(), 'pipelining');
+    expect(admit().connection).toBeDefined();
+  });
+
+  it.each(['total', 'address'] as const)('is none when its connections make room: %s', (cause) => {
+    const { connections, admit, admitted } = start();
+    for (let count = 0; count < 16; count += 1) connections.close(admitted(), cause);
+    expect(admit().connection).toBeDefined();
+  });
+});
+
+describe('an answer that is not read', () => {
+  it('closes its connection after the time, from when it was written', () => {
+    const { clock, closed, connections, unread } = start();
+    const connection = unread();
+    connections.closeUnread();
+    clock.advance(14_999);
+    connections.closeUnread();
+    expect(closed).toEqual([]);
+    clock.advance(1);
+    connections.closeUnread();
+    expect([closed, connection.socket.destroyed]).toEqual([['unread'], true]);
+  });
+
+  it('is none while it is not written, or nothing is asked', () => {
+    const { clock, closed, connections, admitted } = start();
+    const busy = admitted();
+    busy.current = new ServerResponse(new IncomingMessage(busy.socket));
+    admitted();
+    connections.closeUnread();
+    clock.advance(60_000);
+    connections.closeUnread();
+    expect(closed).toEqual([]);
+  });
+});

@@ -1,0 +1,72 @@
+import { describe, expect, it } from 'vitest';
+import { createHostList, readHost } from '../../../src/http/host.ts';
+
+const host = (values: readonly string[], httpVersion = '1.1'): unknown => {
+  try {
+    return readHost({ rawHeaders: ['accept', '*/*', ...values.flatMap((value) => ['Host', value])], httpVersion });
+  } catch (error) {
+    const { code, reason, detail } = error as { code: string; reason: string; detail: object };
+    return { code, reason, ...detail };
+  }
+};
+const refused = { code: 'INVALID_REQUEST', reason: 'host_refused' };
+
+describe('the Host of a request', () => {
+  it.each(['proxy.example', 'proxy.example:8080', 'proxy.example:', '127.0.0.1:1', '[::1]', '[::1]:65535', 'a_b~c'])(
+    'is read: %s',
+    (value) => expect(host([value])).toBe(value),
+  );
+
+  it.each(['', ' ', 'a b', 'a/b', 'user@host', 'a:b', 'a:123456', '[::1', '::1', '[::1]x', 'a,b:c', 'x[::1]', 'a#'])(
+    'is refused when it is malformed: %j',
+    (value) => expect(host([value])).toEqual(refused),
+  );
+
+  it('is refused when it stands twice, even the same', () => {
+    expect(host(['a', 'a'])).toEqual(refused);
+  });
+
+  it('may be missing in HTTP/1.0 only', () => {
+    expect(host([], '1.0')).toBeUndefined();
+    expect(host([])).toEqual(refused);
+    expect(readHost({ rawHeaders: ['hosts', 'a', 'HOST', 'b'], httpVersion: '1.1' })).toBe('b');
+  });
+
+  it.each(['1.2', '2.0', '0.9'])('is not looked at in HTTP/%s, which is not spoken', (version) => {
+    expect(host(['a'], version)).toEqual({ code: 'INVALID_REQUEST', reason: 'version_refused', status: 505 });
+  });
+});
+
+describe('the hosts of the admin listener', () => {
+  const isListed = createHostList(['Admin.Example', '10.0.0.7', 'fd00::7']);
+
+  it.each(['localhost', 'LOCALHOST:9090', '127.0.0.1', '127.255.0.9:1', '[::1]', '[::1]:9090'])(
+    'are loopback names: %s',
+    (name) => expect(isListed(name, '192.0.2.1')).toBe(true),
+  );
+
+  it.each(['admin.example', 'ADMIN.example:9090', '10.0.0.7', '[fd00::7]:9090', 'admin.example:'])(
+    'are those that are listed: %s',
+    (name) => expect(isListed(name, undefined)).toBe(true),
+  );
+
+  it.each([
+    ['192.0.2.1', '192.0.2.1'],
+    ['192.0.2.1:9090', '::ffff:192.0.2.1'],
+    ['192.0.2.1', '::FFFF:192.0.2.1'],
+    ['[2001:db8::1]', '2001:db8::1'],
+  ])("are the listener's own address: %s on %s", (name, local) => expect(isListed(name, local)).toBe(true));
+
+  it.each([
+    'evil.example',
+    'localhost.evil.example',
+    'evil-localhost',
+    '127.0.0.1.evil.example',
+    '1127.0.0.1',
+    '[::2]',
+  ])('are no others: %s', (name) => expect(isListed(name, '192.0.2.1')).toBe(false));
+
+  it('may be left out, as HTTP/1.0 does', () => {
+    expect(isListed(undefined, '192.0.2.1')).toBe(true);
+  });
+});

@@ -1,0 +1,455 @@
+// The steps of a request through the public listener, on real sockets in this process. test/e2e asks the program.
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { startSimulatedDatabrain, type SimulatedDatabrain } from '../../../demo/databrain/start-simulated-databrain.ts';
+import {
+  accessToken,
+  allowedOrigin,
+  apiKey,
+  cookieName,
+  startService,
+  type Ask,
+  type RunningService,
+} from '../../contract/running-service.ts';
+import { openProbe } from '../../support/socket-probe.ts';
+import { until } from '../../support/until.ts';
+
+let databrain: SimulatedDatabrain;
+const services: RunningService[] = [];
+beforeAll(async () => {
+  databrain = await startSimulatedDatabrain({ apiKeys: { 'sales-dashboard': apiKey }, rateLimit: 'off' });
+});
+afterEach(async () => {
+  await Promise.all(services.splice(0).map(({ stop }) => stop()));
+});
+afterAll(() => databrain.close());
+
+type Line = Readonly<Record<string, unknown>>;
+
+async function start(settings: Readonly<Record<string, string>> = {}) {
+  const lines: Line[] = [];
+  const service = await startService({
+    databrainUrl: databrain.url,
+    settings: { SHUTDOWN_GRACE_SECONDS: '1', ...settings },
+    log: (line) => lines.push(JSON.parse(line) as Line),
+  });
+  services.push(service);
+  const audit = () => lines.filter(({ event }) => event !== undefined);
+  const metric = async (name: string): Promise<number> => {
+    const { body } = await service.ask({ listener: 'admin', method: 'GET', path: '/metrics' });
+    const line = body.split('\n').find((one) => one.startsWith(`${name} `));
+    return Number(line?.split(' ')[1]);
+  };
+  return { ...service, lines, audit, metric };
+}
+
+const bearer = (claims = {}) => ({ authorization: `Bearer ${accessToken(claims)}` });
+const json = { 'content-type': 'application/json' };
+const codeOf = (body: string): unknown => (JSON.parse(body) as { error: { code: string } }).error.code;
+
+describe('a request for a guest token', () => {
+  it('gets one, with its life, its grant and one audit line that says what was decided', async () => {
+    const { ask, audit, metric } = await start();
+    const mintedBefore = databrain.requests.length;
+    const { status, headers, body } = await ask({ headers: { ...bearer(), 'x-request-id': 'r-1' } });
+    expect([status, Object.keys(JSON.parse(body) as object)]).toEqual([200, ['token']]);
+    expect(headers).toMatchObject({
+      'cache-control': 'no-store',
+      'x-content-type-options': 'nosniff',
+      'x-request-id': 'r-1',
+      vary: 'Origin',
+    });
+    expect(Number(headers['guest-token-expires-in'])).toBeGreaterThan(3_500);
+    expect(headers['guest-token-grant']).toMatch(/^[\w-]{10,}$/);
+    expect(databrain.requests.length).toBe(mintedBefore + 1);
+    expect(audit()).toHaveLength(1);
+    expect(audit()[0]).toMatchObject({
+      event: 'guest_token.issued',
+      requestId: 'r-1',
+      iss: 'https://login.example.com/',
+      sub: 'u1',
+      dataApp: 'sales-dashboard',
+      clientId: 'acme',
+      policyRevision: expect.stringMatching(/^[0-9a-f]{12}$/) as unknown,
+      reused: false,
+    });
+    const { durationMs } = audit()[0] ?? {};
+    expect(Number(durationMs)).toBeGreaterThan(0);
+    expect(Number(durationMs)).toBeLessThan(10_000);
+    expect(await metric('guest_token_requests_total{code="ISSUED"}')).toBe(1);
+    expect(await metric('guest_token_request_duration_seconds_count')).toBe(1);
+    expect(await metric('guest_token_request_duration_seconds_sum')).toBeLessThan(10);
+  });
+
+  it.each<readonly [string, Ask, number, string, string, Line]>([
+    ['without a credential', {}, 401, 'AUTHENTICATION_REQUIRED', 'credentials_missing', {}],
+    [
+      'with a token of an unknown issuer',
+      { headers: bearer({ iss: 'https://evil.example' }) },
+      401,
+      'INVALID_TOKEN',
+      'issuer_refused',
+      {},
+    ],
+    [
+      'of a user whom the policy refuses',
+      { headers: bearer({ email_verified: false }) },
+      403,
+      'ACCESS_DENIED',
+      'validation_refused',
+      { sub: 'u1', iss: 'https://login.example.com/', dataApp: 'sales-dashboard' },
+    ],
+    [
+      'for a data app that there is not',
+      { headers: { ...bearer(), ...json }, body: '{"dataApp":"finance"}' },
+      403,
+      'DATA_APP_NOT_ALLOWED',
+      'data_app_unknown',
+      { sub: 'u1' },
+    ],
+    [
+      'with a body that is no JSON',
+      { headers: { ...bearer(), ...json }, body: '{' },
+      400,
+      'INVALID_REQUEST',
+      'body_malformed',
+      { sub: 'u1' },
+    ],
+    [
+      'with a name twice in its body',
+      { headers: { ...bearer(), ...json }, body: '{"dataApp":"a","dataApp":"a"}' },
+      400,
+      'INVALID_REQUEST',
+      'body_malformed',
+      {},
+    ],
+    [
+      'with another member',
+      { headers: { ...bearer(), ...json }, body: '{"clientId":"x"}' },
+      400,
+      'INVALID_REQUEST',
+      'body_malformed',
+      {},
+    ],
+    [
+      'with another type',
+      { headers: { ...bearer(), ...json }, body: '[]' },
+      400,
+      'INVALID_REQUEST',
+      'body_malformed',
+      {},
+    ],
+    [
+      'with an empty name',
+      { headers: { ...bearer(), ...json }, body: '{"dataApp":""}' },
+      400,
+      'INVALID_REQUEST',
+      'body_malformed',
+      {},
+    ],
+    [
+      'with a long name',
+      { headers: { ...bearer(), ...json }, body: JSON.stringify({ dataApp: 'x'.repeat(257) }) },
+      400,
+      'INVALID_REQUEST',
+      'body_malformed',
+      {},
+    ],
+    [
+      'with a large body',
+      { headers: { ...bearer(), ...json }, body: `{"dataApp":"${'x'.repeat(4_096)}"}` },
+      413,
+      'BODY_TOO_LARGE',
+      'body_too_large',
+      {},
+    ],
+    [
+      'with a body of another type',
+      { headers: { ...bearer(), 'content-type': 'text/plain' }, body: '{}' },
+      415,
+      'UNSUPPORTED_MEDIA_TYPE',
+      'media_type',
+      {},
+    ],
+    [
+      'with a cookie from any page',
+      { headers: { cookie: `${cookieName}=${accessToken()}` } },
+      403,
+      'ORIGIN_NOT_ALLOWED',
+      'origin_refused',
+      {},
+    ],
+    ['by another method', { method: 'PUT' }, 405, 'METHOD_NOT_ALLOWED', 'method', {}],
+    [
+      'with headers of more than 32 KiB',
+      { headers: { 'x-large': 'x'.repeat(33_000) } },
+      431,
+      'HEADERS_TOO_LARGE',
+      'headers_too_large',
+      {},
+    ],
+    [
+      'at a path in another spelling',
+      { path: '/guest%2dtoken?x=1' },
+      401,
+      'AUTHENTICATION_REQUIRED',
+      'credentials_missing',
+      {},
+    ],
+  ])(
+    '%s is refused with one audit line, and nothing is minted',
+    async (_title, asked, status, code, reason, verified) => {
+      const { ask, audit, metric } = await start();
+      const mintedBefore = databrain.requests.length;
+      const answer = await ask(asked);
+      expect([answer.status, codeOf(answer.body)]).toEqual([status, code]);
+      expect(answer.headers).toMatchObject({ 'x-content-type-options': 'nosniff', 'cache-control': 'no-store' });
+      expect(audit()).toMatchObject([
+        { event: 'guest_token.refused', code, reason, requestId: answer.headers['x-request-id'], ...verified },
+      ]);
+      expect(databrain.requests.length).toBe(mintedBefore);
+      expect(await metric(`guest_token_refusals_total{reason="${reason}"}`)).toBe(1);
+      expect(await metric(`guest_token_requests_total{code="${code}"}`)).toBe(1);
+    },
+  );
+
+  it.each(['', '{}', '{"dataApp":"sales-dashboard"}'])('may have this body: %j', async (body) => {
+    const { ask } = await start();
+    expect((await ask({ headers: { ...bearer(), ...json }, body })).status).toBe(200);
+  });
+
+  it('says which claim refused it and where, and nothing of its value', async () => {
+    const { ask, audit, lines } = await start();
+    await ask({ headers: bearer({ org_id: 'quote"quote' }) });
+    expect(audit()).toMatchObject([
+      { code: 'ACCESS_DENIED', position: expect.stringMatching(/policy\.yaml:\d+:\d+$/) as unknown, sub: 'u1' },
+    ]);
+    expect(JSON.stringify(lines)).not.toContain('quote');
+  });
+
+  it('is told the sentence that the operator wrote', async () => {
+    const { ask } = await start();
+    expect((await ask({ headers: bearer({ email_verified: false }) })).body).toContain('Verify your e-mail address');
+  });
+
+  it('of a user over the limit is refused with the time to wait', async () => {
+    const { ask, audit, metric } = await start({ RATE_LIMIT_USER_MAX: '1' });
+    const first = await ask({ headers: bearer() });
+    expect(first.headers['ratelimit-policy']).toBe('"address";q=600;w=60, "user";q=1;w=60');
+    expect((await ask({ headers: bearer({ sub: 'u2' }) })).status).toBe(200);
+    const { status, headers } = await ask({ headers: bearer() });
+    expect([status, Number(headers['retry-after'])]).toEqual([429, expect.closeTo(60, -1)]);
+    expect(audit().at(-1)).toMatchObject({ code: 'RATE_LIMITED', reason: 'user_limit', sub: 'u1' });
+    expect(await metric('guest_token_rate_limited_total{limit="user"}')).toBe(1);
+  });
+
+  it('of an address over the limit is refused whatever it asks, except whether the service lives', async () => {
+    const { ask, audit, metric } = await start({ RATE_LIMIT_ADDRESS_MAX: '1' });
+    expect((await ask({ headers: bearer() })).status).toBe(200);
+    for (const asked of [{ headers: bearer() }, { method: 'GET', path: '/nowhere' }, { path: '/%zz' }]) {
+      expect((await ask(asked)).status).toBe(429);
+    }
+    expect((await ask({ method: 'POST', path: '/livez' })).status).toBe(429);
+    for (const method of ['GET', 'HEAD']) expect((await ask({ method, path: '/livez' })).status).toBe(200);
+    expect(audit().at(-1)).toMatchObject({ code: 'RATE_LIMITED', reason: 'address_limit', address: '127.0.0.0/24' });
+    expect(await metric('guest_token_rate_limited_total{limit="address"}')).toBe(4);
+  });
+});
+
+describe('the other paths', () => {
+  it('of no route are refused without an audit line', async () => {
+    const { ask, audit } = await start();
+    const answer = await ask({ method: 'GET', path: '/nowhere' });
+    expect([answer.status, codeOf(answer.body), answer.headers['allow']]).toEqual([404, 'NOT_FOUND', undefined]);
+    expect(audit()).toEqual([]);
+  });
+
+  it.each([
+    ['/guest-token', 'POST, OPTIONS'],
+    ['/guest-token?x=1', 'POST, OPTIONS'],
+    ['/livez', 'GET, HEAD'],
+    ['/openapi.yaml', 'GET, HEAD'],
+    ['/guest-token.js', 'GET, HEAD'],
+  ])('name their methods to others: %s', async (path, allow) => {
+    const { ask } = await start();
+    const { status, headers } = await ask({ method: 'PUT', path });
+    expect([status, headers['allow']]).toEqual([405, allow]);
+  });
+
+  it('serve the description and the helper', async () => {
+    const { ask } = await start();
+    const description = await ask({ method: 'GET', path: '/openapi.yaml' });
+    expect(description.headers['content-type']).toBe('application/yaml; charset=utf-8');
+    expect(description.body).toMatch(/^openapi: /m);
+    const helper = await ask({ method: 'GET', path: '/guest-token.js' });
+    expect(helper.headers['content-type']).toBe('text/javascript; charset=utf-8');
+  });
+
+  it('all stand below BASE_PATH', async () => {
+    const { ask } = await start({ BASE_PATH: '/bi' });
+    expect((await ask({ path: '/bi/guest-token', headers: bearer() })).status).toBe(200);
+    for (const path of ['/bi/livez', '/bi/readyz', '/bi/healthz', '/bi/openapi.yaml', '/bi/guest-token.js']) {
+      expect((await ask({ method: 'GET', path })).status).toBe(200);
+    }
+    for (const path of ['/guest-token', '/livez', '/openapi.yaml', '/guest-token.js']) {
+      expect((await ask({ method: 'GET', path })).status).toBe(404);
+    }
+    expect((await ask({ method: 'PUT', path: '/bi/guest-token' })).headers['allow']).toBe('POST, OPTIONS');
+  });
+
+  it('with broken escapes are refused', async () => {
+    const { ask } = await start();
+    const { status, headers, body } = await ask({ path: '/%zz', headers: { origin: allowedOrigin } });
+    expect([status, codeOf(body)]).toEqual([400, 'INVALID_REQUEST']);
+    expect(headers).toMatchObject({
+      'access-control-allow-origin': allowedOrigin,
+      'x-content-type-options': 'nosniff',
+    });
+  });
+});
+
+describe('pages', () => {
+  it('of an allowed origin can read every answer', async () => {
+    const { ask } = await start();
+    const headers = { origin: allowedOrigin };
+    for (const asked of [{ headers: { ...headers, ...bearer() } }, { headers }, { path: '/nowhere', headers }]) {
+      expect((await ask(asked)).headers).toMatchObject({
+        'access-control-allow-origin': allowedOrigin,
+        'access-control-allow-credentials': 'true',
+      });
+    }
+  });
+
+  it('may ask first what they may send', async () => {
+    const { ask, audit } = await start();
+    const headers = { origin: allowedOrigin, 'access-control-request-headers': 'x-app' };
+    const answer = await ask({ method: 'OPTIONS', headers });
+    expect([answer.status, answer.body]).toEqual([204, '']);
+    expect(answer.headers).toMatchObject({
+      allow: 'POST, OPTIONS',
+      'cache-control': 'no-store',
+      'access-control-allow-methods': 'POST',
+      'access-control-allow-headers': 'Authorization, Content-Type, X-Request-Id, x-app',
+    });
+    const { headers: others } = await ask({ method: 'OPTIONS', headers: { origin: 'https://evil.example' } });
+    expect(others['access-control-allow-methods']).toBeUndefined();
+    expect(audit()).toEqual([]);
+  });
+
+  it('of an unknown origin are counted, and logged once', async () => {
+    const { ask, lines, metric } = await start();
+    const headers = { origin: 'https://evil.example' };
+    await ask({ headers });
+    await ask({ headers });
+    expect(lines.filter(({ origin }) => origin === 'https://evil.example')).toHaveLength(1);
+    expect(await metric('guest_token_unknown_origins_total')).toBe(2);
+  });
+
+  it("of the service's own origin are not unknown", async () => {
+    const { ask, port, metric } = await start();
+    const origin = `http://127.0.0.1:${port}`;
+    expect((await ask({ headers: { origin, cookie: `${cookieName}=${accessToken()}` } })).status).toBe(200);
+    expect((await ask({ headers: { origin: allowedOrigin } })).status).toBe(401);
+    expect((await ask({})).status).toBe(401);
+    expect(await metric('guest_token_unknown_origins_total')).toBe(0);
+  });
+});
+
+describe('a proxy in front', () => {
+  it.each(['x-forwarded-for', 'forwarded', 'x-real-ip'])('that is not named is not believed: %s', async (header) => {
+    const { ask, lines, audit } = await start({ RATE_LIMIT_ADDRESS_MAX: '1' });
+    await ask({ headers: { [header]: '192.0.2.1' } });
+    expect((await ask({ headers: { [header]: '192.0.2.2' } })).status).toBe(429);
+    expect(audit().at(-1)).toMatchObject({ address: '127.0.0.0/24' });
+    const warned = lines.filter((line) => line['header'] === header);
+    expect(warned).toMatchObject([{ level: 'warn', peer: '127.0.0.0/24' }]);
+  });
+
+  it('that is named is believed: its clients are counted apart', async () => {
+    const { ask, lines } = await start({ RATE_LIMIT_ADDRESS_MAX: '1', TRUST_PROXY: '127.0.0.1' });
+    const statuses = [];
+    for (const client of ['192.0.2.1', '192.0.2.2', '192.0.2.1']) {
+      statuses.push((await ask({ headers: { 'x-forwarded-for': client } })).status);
+    }
+    expect(statuses).toEqual([401, 401, 429]);
+    expect(lines.filter((line) => line['header'] !== undefined)).toEqual([]);
+  });
+});
+
+describe('what is no request', () => {
+  it('is counted, answered with CORS headers, and not at all once the address limit is reached', async () => {
+    const { port, metric, lines } = await start({ RATE_LIMIT_ADDRESS_MAX: '2' });
+    const answers: string[] = [];
+    for (let count = 0; count < 3; count += 1) {
+      const probe = await openProbe(port, `GET / HTTP/9.9\r\nOrigin: ${allowedOrigin}\r\n\r\n`);
+      await probe.ended;
+      answers.push(probe.received());
+      probe.socket.destroy();
+    }
+    expect(answers.map((text) => text.slice(0, 12))).toEqual(['HTTP/1.1 505', 'HTTP/1.1 505', '']);
+    expect(answers[0]).toContain(`access-control-allow-origin: ${allowedOrigin}`);
+    expect(await metric('guest_token_protocol_errors_total')).toBe(3);
+    expect(lines.filter(({ protocol }) => protocol !== undefined)).toEqual([]);
+  });
+
+  it('is named in the log when it is another protocol, once', async () => {
+    const { port, lines } = await start();
+    for (let count = 0; count < 2; count += 1) {
+      const probe = await openProbe(port, Buffer.from([0x16, 0x03, 0x01, 0x02, 0x00]));
+      await probe.ended;
+      probe.socket.destroy();
+    }
+    expect(lines.filter(({ protocol }) => protocol !== undefined)).toMatchObject([{ port: 'PORT', protocol: 'TLS' }]);
+  });
+
+  it('closes its connection when too many requests come at once, which is counted', async () => {
+    const { port, metric } = await start();
+    const probe = await openProbe(port, 'GET /livez HTTP/1.1\r\nHost: a\r\n\r\n'.repeat(20));
+    await probe.ended;
+    expect(await metric('guest_token_connections_closed_total{cause="pipelining"}')).toBe(1);
+  });
+
+  it.each([
+    ['GET /livez HTTP/1.1\r\n\r\n', 400],
+    ['GET /livez HTTP/1.1\r\nHost: a\r\nHost: a\r\n\r\n', 400],
+    ['GET /livez HTTP/1.0\r\n\r\n', 200],
+    ['GET /livez HTTP/1.1\r\nHost: a/b\r\n\r\n', 400],
+  ])('is refused by its Host: %j', async (bytes, status) => {
+    const { port } = await start();
+    const probe = await openProbe(port, bytes);
+    await until(() => probe.received().includes('\r\n\r\n'));
+    expect(probe.received()).toMatch(new RegExp(`^HTTP/1\\.1 ${status} `));
+    probe.socket.destroy();
+  });
+});
+
+describe('a service that drains', () => {
+  it('serves, says that it is not ready, and closes every connection that it answers', async () => {
+    const { port, ask, stop } = await start({ SHUTDOWN_DRAIN_SECONDS: '1' });
+    const request = `POST /guest-token HTTP/1.1\r\nHost: a\r\nAuthorization: ${bearer().authorization}\r\nContent-Length: 0\r\n\r\n`;
+    const before = await openProbe(port, request);
+    await until(() => before.received().includes('"token"'));
+    expect(before.received().toLowerCase()).not.toContain('connection: close');
+    services.splice(0);
+    const stopped = stop();
+    const probe = await openProbe(port, request);
+    await probe.ended;
+    expect(probe.received()).toMatch(/^HTTP\/1\.1 200 /);
+    expect(probe.received().toLowerCase()).toContain('connection: close');
+    const ready = await ask({ method: 'GET', path: '/readyz' });
+    expect([ready.status, JSON.parse(ready.body)]).toMatchObject([503, { checks: { accepting: 'failing' } }]);
+    before.socket.destroy();
+    await stopped;
+  });
+});
+
+describe('a caller who hangs up', () => {
+  it('while the body is awaited is in the audit log, with who it was', async () => {
+    const { port, audit } = await start();
+    const head = `POST /guest-token HTTP/1.1\r\nHost: a\r\nAuthorization: ${bearer().authorization}\r\n`;
+    const probe = await openProbe(port, `${head}Content-Type: application/json\r\nContent-Length: 20\r\n\r\n{`);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    probe.socket.resetAndDestroy();
+    await until(() => audit().length > 0);
+    expect(audit()).toMatchObject([{ event: 'guest_token.refused', code: 'INVALID_REQUEST', sub: 'u1' }]);
+  });
+});
