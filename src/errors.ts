@@ -175,6 +175,8 @@ interface ServiceErrorDetail {
   readonly claim?: string | undefined;
   /** Position in the policy file, `file:line:column`. */
   readonly position?: string | undefined;
+  /** Why the policy refuses, for `explain` only: names types and claims, never a value. In no response and no log. */
+  readonly problem?: string | undefined;
   /** The upstream's error code, already matched against the known list. */
   readonly upstreamCode?: string | undefined;
   /** The caller's network, shortened; for the audit line of an address limit. */

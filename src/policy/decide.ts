@@ -1,7 +1,7 @@
 // The decision: one policy, one verified principal, one data app's name → a grant or a denial. Pure and synchronous;
 // the only maker of Grant. Denials never say more than the error codes allow; `trace` tells an operator the rest.
 import type { Principal } from '../authn/principal.ts';
-import { Denied, type Decision, type Grant } from './decision.ts';
+import { denied, isDenied, type Decision, type Grant } from './decision.ts';
 import { createEvaluation, type Evaluation } from './expression/evaluation.ts';
 import type { DataAppPolicy, Policy } from './policy.ts';
 import { toRequestSha256 } from './request-sha256.ts';
@@ -18,24 +18,20 @@ function findDataApp(policy: Policy, name: string | undefined): DataAppPolicy {
   const dataApp = namedDataApp(policy, name);
   if (dataApp !== undefined) return dataApp;
   throw name === undefined
-    ? new Denied(
+    ? denied(
         { code: 'DATA_APP_NOT_ALLOWED', reason: 'data_app_not_named' },
         'no data app was named, and none has default: true',
       )
-    : new Denied(
-        { code: 'DATA_APP_NOT_ALLOWED', reason: 'data_app_unknown' },
-        'the policy has no data app of this name',
-      );
+    : denied({ code: 'DATA_APP_NOT_ALLOWED', reason: 'data_app_unknown' }, 'the policy has no data app of this name');
 }
 
 function checkAvailable({ availability, name }: DataAppPolicy, evaluation: Evaluation): void {
   if (availability === undefined) return;
   if (availability.holds(evaluation)) return;
   const { site } = availability;
-  throw new Denied(
+  throw denied(
     { code: 'DATA_APP_NOT_ALLOWED', reason: 'data_app_not_for_user', position: site.position },
     `the data app "${name}" is not for this user`,
-    site,
   );
 }
 
@@ -43,10 +39,9 @@ function checkValidations({ validations }: DataAppPolicy, evaluation: Evaluation
   for (const { condition, message } of validations) {
     if (condition.holds(evaluation)) continue;
     const { site } = condition;
-    throw new Denied(
+    throw denied(
       { code: 'ACCESS_DENIED', reason: 'validation_refused', position: site.position, message },
       `the validation is not true: ${message}`,
-      site,
     );
   }
 }
@@ -58,7 +53,7 @@ function fingerprint(request: UpstreamRequest, dataApp: DataAppPolicy): string {
   try {
     return toRequestSha256(request);
   } catch {
-    throw new Denied(
+    throw denied(
       { code: 'ACCESS_DENIED', reason: 'value_refused', position: dataApp.position },
       'the body has a string or number that JSON cannot represent',
     );
@@ -84,7 +79,7 @@ function lifetime(
   const lifetimeMs = Math.min(dataApp.expiresInMs, notAfterMs - nowMs);
   // Written so that NaN is refused too.
   if (lifetimeMs >= shortestLifetimeMs) return { lifetimeMs, notAfterMs };
-  throw new Denied(
+  throw denied(
     { code: 'TOKEN_EXPIRED', reason: 'access_token_ends_too_soon', position: dataApp.position },
     'the access token ends within two seconds, and withinAccessToken is true',
   );
@@ -107,10 +102,20 @@ function permitOrDeny(policy: Policy, name: string | undefined, makeGrant: () =>
   try {
     return { kind: 'permit', grant: makeGrant() };
   } catch (error) {
-    if (!(error instanceof Denied)) throw error;
-    trace?.refused(error.problem, error.site);
+    if (!isDenied(error)) throw error;
+    const { code, reason } = error;
+    const { position, claim, message, problem = '' } = error.detail;
+    trace?.refused(
+      problem,
+      policy.sites.find((site) => site.position === position),
+    );
     const dataApp = namedDataApp(policy, name)?.name;
-    return { kind: 'deny', denial: error.denial, dataApp, policyRevision: policy.revision };
+    return {
+      kind: 'deny',
+      denial: { code, reason, position, claim, message },
+      dataApp,
+      policyRevision: policy.revision,
+    };
   }
 }
 

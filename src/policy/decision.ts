@@ -1,9 +1,7 @@
-// The result of a decision: a permit with the grant, or a denial with its reason. Within a decision a rule throws
-// Denied, which decide.ts converts to a denial.
+// The result of a decision: a permit with the grant, or a denial with its reason.
 import type { Principal } from '../authn/principal.ts';
-import type { ErrorCode } from '../errors.ts';
-import type { PolicyReason } from '../refusal-reasons.ts';
-import type { ExpressionSite } from './expression/trace.ts';
+import { ServiceError, type ErrorCode } from '../errors.ts';
+import { policyReasons, type PolicyReason } from '../refusal-reasons.ts';
 import type { UpstreamRequest } from './upstream-request.ts';
 
 declare const decided: unique symbol;
@@ -50,19 +48,15 @@ export type Decision =
       readonly policyRevision: string;
     };
 
-/** Thrown by a rule that refuses. Only decide.ts catches it. */
-export class Denied extends Error {
-  override readonly name = 'Denied';
-  readonly denial: Denial;
-  /** Why, for the operator, without any claim's value. */
-  readonly problem: string;
-  /** The expression that failed, if any. */
-  readonly site: ExpressionSite | undefined;
+/**
+ * A denial to be thrown within a decision; decide.ts converts it to a value. `problem` says why, for the operator,
+ * without any claim's value.
+ */
+export const denied = ({ code, reason, ...detail }: Denial, problem: string): ServiceError =>
+  new ServiceError(code, reason, { ...detail, problem });
 
-  constructor(denial: Denial, problem: string, site?: ExpressionSite) {
-    super(denial.reason);
-    this.denial = denial;
-    this.problem = problem;
-    this.site = site;
-  }
-}
+/** Whether the policy has refused. Every other error is a bug. */
+export const isDenied = (
+  error: unknown,
+): error is ServiceError & { readonly code: Denial['code']; readonly reason: PolicyReason } =>
+  error instanceof ServiceError && (policyReasons as readonly string[]).includes(error.reason);

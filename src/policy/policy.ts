@@ -14,7 +14,7 @@ export interface Reference {
 
 export interface Condition {
   readonly site: ExpressionSite;
-  /** Throws Denied if the expression fails or its result is not a boolean. */
+  /** Throws a denial if the expression fails or its result is not a boolean. */
   readonly holds: (evaluation: Evaluation) => boolean;
 }
 
@@ -39,7 +39,7 @@ export interface DataAppPolicy {
   readonly validations: readonly Validation[];
   /** Literal ids, for `check --live`. */
   readonly references: readonly Reference[];
-  /** The body for these claims. Throws Denied. */
+  /** The body for these claims. Throws a denial. */
   readonly buildRequest: (evaluation: Evaluation) => UpstreamRequest;
 }
 

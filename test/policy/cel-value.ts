@@ -2,7 +2,7 @@
 import type { Claims } from '../../src/authn/principal.ts';
 import { Optional } from '../../src/policy/expression/cel-values.ts';
 import { compile } from '../../src/policy/expression/compile-expression.ts';
-import { createEvaluation, ExpressionFailure } from '../../src/policy/expression/evaluation.ts';
+import { createEvaluation, isExpressionFailure } from '../../src/policy/expression/evaluation.ts';
 import { createExpressionReader, type Expression } from '../../src/policy/expression/read-expression.ts';
 import { LoadProblem } from '../../src/problem.ts';
 
@@ -54,7 +54,7 @@ export function celResult(text: string, claims: Claims = {}): CelResult {
   try {
     return toCelResult(compile(expression.ast, context)(createEvaluation(claims, 0)));
   } catch (error) {
-    if (error instanceof ExpressionFailure) return 'run';
+    if (isExpressionFailure(error)) return 'run';
     throw error;
   }
 }

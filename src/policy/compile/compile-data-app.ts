@@ -42,10 +42,10 @@ export const durationSeconds = (duration: string): number =>
 
 const defaultKeyName = 'DATABRAIN_API_KEY';
 
-/** Undefined after a problem. The result's functions throw Denied. */
 /** `DATABRAIN_API_KEY_SALES` → `SALES`, as a policy writes it. */
 const toSuffix = (apiKeyName: string): string => apiKeyName.slice(defaultKeyName.length + 1);
 
+/** Undefined after a problem. The result's functions throw denials. */
 export function compileDataApp(name: string, app: DataAppDocument, options: DataAppOptions): DataAppPolicy | undefined {
   const { compiler, document, apiKeyNames } = options;
   const path = ['dataApps', name];

@@ -1,10 +1,9 @@
 // Compiles the lists in `request`: strings, and filters with an optional `when`. A filter value is a scalar, a list of
 // strings or one of three objects. Objects are only written in the file, never taken from a claim, so a claim cannot
 // become SQL.
-import { Denied } from '../decision.ts';
+import { denied } from '../decision.ts';
 import type { Path } from '../../strict-yaml.ts';
 import type { Evaluation } from '../expression/evaluation.ts';
-import type { ExpressionSite } from '../expression/trace.ts';
 import type { Reference } from '../policy.ts';
 import { expressionIn, type ExpectedType } from './expression-site.ts';
 import {
@@ -61,9 +60,6 @@ export interface FilterScope {
 
 const filterValue = { kind: 'filterValue', reason: 'filter_value_refused' } as const;
 
-const deniedFilter = (site: ExpressionSite, problem: string): Denied =>
-  new Denied({ code: 'ACCESS_DENIED', reason: 'filter_value_refused', position: site.position }, problem, site);
-
 /** A list of strings in the file. Each element is a literal, or an expression with a string or a list as result. */
 export function textListField(
   compiler: PolicyCompiler,
@@ -97,7 +93,7 @@ export function textListField(
     (list) => {
       if (list.length > 0 || options.allowEmpty || lastSite === undefined) return list;
       const denial = { code: 'ACCESS_DENIED', reason: options.reason, position: lastSite.position } as const;
-      throw new Denied(denial, `${sitePath} is an empty list`, lastSite);
+      throw denied(denial, `${sitePath} is an empty list`);
     },
     (evaluation, index, item, from, to) => {
       const site = compiler.sites[sites.get(item) ?? -1];
@@ -134,7 +130,8 @@ function rangeField<T extends string | number>(
     known: false,
     compute: (evaluation, index) => {
       const ends = range.compute(evaluation, index);
-      if (!inOrder(ends) && site !== undefined) throw deniedFilter(site, problem);
+      if (!inOrder(ends) && site !== undefined)
+        throw denied({ code: 'ACCESS_DENIED', reason: filterValue.reason, position: site.position }, problem);
       return ends;
     },
   };

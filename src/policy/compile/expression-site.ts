@@ -4,7 +4,7 @@ import type { ASTNode } from '@marcbachmann/cel-js';
 import { excerpt } from '../expression/cel-tree.ts';
 import { compile, type CompileContext } from '../expression/compile-expression.ts';
 import type { Evaluate } from '../expression/compile-logic.ts';
-import { ExpressionFailure, type Evaluation } from '../expression/evaluation.ts';
+import { isExpressionFailure, type Evaluation } from '../expression/evaluation.ts';
 import type { Expression } from '../expression/read-expression.ts';
 import type { ExpressionSite, ExpressionSiteKind } from '../expression/trace.ts';
 
@@ -36,7 +36,7 @@ export interface CompiledSite {
   readonly site: ExpressionSite;
   /** The type that the checker inferred, in CEL's spelling (`bool`, `list<string>`, `dyn`). */
   readonly type: string;
-  /** Its value in CEL's types (integers are bigint). Throws ExpressionFailure. */
+  /** Its value in CEL's types (integers are bigint). Throws the failure of the expression. */
   readonly evaluate: Evaluate;
 }
 
@@ -58,8 +58,8 @@ function observed(site: ExpressionSite, evaluate: Evaluate): Evaluate {
       evaluation.trace?.evaluated(site, { kind: 'value', value });
       return value;
     } catch (error) {
-      if (error instanceof ExpressionFailure) {
-        const { problem, claim } = error;
+      if (isExpressionFailure(error)) {
+        const { problem = '', claim } = error.detail;
         evaluation.trace?.evaluated(site, { kind: 'failed', problem, claim });
       }
       throw error;

@@ -2,11 +2,12 @@
 // result is checked by the same rule for each decision. Collects problems and sites for load-policy.ts.
 import { LoadProblem, type Problem } from '../../problem.ts';
 import type { PolicyReason } from '../../refusal-reasons.ts';
-import { Denied } from '../decision.ts';
+import type { ServiceError } from '../../errors.ts';
+import { denied } from '../decision.ts';
 import type { Path, YamlDocument } from '../../strict-yaml.ts';
 import { pathText, shown } from '../document/structure-problems.ts';
 import type { Evaluate } from '../expression/compile-logic.ts';
-import { ExpressionFailure, oncePerDecision, spend, type Evaluation } from '../expression/evaluation.ts';
+import { isExpressionFailure, oncePerDecision, spend, type Evaluation } from '../expression/evaluation.ts';
 import { createExpressionReader } from '../expression/read-expression.ts';
 import type { ExpressionSite, ExpressionSiteKind } from '../expression/trace.ts';
 import type { Condition } from '../policy.ts';
@@ -48,9 +49,9 @@ const deniedAt = (
   problem: string,
   claim: string | undefined,
   message?: string,
-): Denied => {
+): ServiceError => {
   const code = site.kind === 'availability' ? 'DATA_APP_NOT_ALLOWED' : 'ACCESS_DENIED';
-  return new Denied({ code, reason, position: site.position, claim, message }, problem, site);
+  return denied({ code, reason, position: site.position, claim, message }, problem);
 };
 
 /** Pattern steps per unit of fuel: at most about 0.3 µs. */
@@ -126,9 +127,9 @@ export function createPolicyCompiler(document: YamlDocument) {
     try {
       return take(evaluate(evaluation));
     } catch (error) {
-      if (error instanceof ExpressionFailure)
-        throw deniedAt(site, 'expression_failed', error.problem, error.claim ?? blamedClaim(site), message);
-      throw error;
+      if (!isExpressionFailure(error)) throw error;
+      const { problem = '', claim = blamedClaim(site) } = error.detail;
+      throw deniedAt(site, 'expression_failed', problem, claim, message);
     }
   };
 

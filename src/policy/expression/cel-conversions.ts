@@ -1,5 +1,6 @@
 // CEL's type conversions, strict for strings: anything but a plain number or boolean is refused.
-import { ExpressionFailure, type Evaluation } from './evaluation.ts';
+import type { ServiceError } from '../../errors.ts';
+import { expressionFailure, type Evaluation } from './evaluation.ts';
 import { typeName } from './cel-values.ts';
 
 /** The receiver of a method is its first argument. */
@@ -12,12 +13,12 @@ export interface CelFunction {
   readonly call: Implementation;
 }
 
-export const wrong = (name: string, args: readonly unknown[], claim: string | undefined): ExpressionFailure =>
-  new ExpressionFailure(`${name}() does not apply to ${args.map(typeName).join(', ')}`, claim);
+export const wrong = (name: string, args: readonly unknown[], claim: string | undefined): ServiceError =>
+  expressionFailure(`${name}() does not apply to ${args.map(typeName).join(', ')}`, claim);
 
 const int64 = (value: bigint, claim: string | undefined): bigint => {
   if (BigInt.asIntN(64, value) === value) return value;
-  throw new ExpressionFailure('int() leaves the range of 64-bit integers', claim);
+  throw expressionFailure('int() leaves the range of 64-bit integers', claim);
 };
 
 const decimal = /^-?([0-9]{1,40})(?:\.([0-9]{1,40}))?(?:[eE][+-]?[0-9]{1,3})?$/;
@@ -70,7 +71,7 @@ export const celConversions: readonly (readonly [string, CelFunction])[] = [
         if (typeof value === 'bigint' && Number.isSafeInteger(Number(value))) return Number(value);
         if (typeof value === 'bigint' || (typeof value === 'string' && decimal.test(value))) {
           if (isKept(String(value))) return Number(value);
-          throw new ExpressionFailure('double() would round the number, so that two numbers could become one', claim);
+          throw expressionFailure('double() would round the number, so that two numbers could become one', claim);
         }
         throw wrong('double', args, claim);
       },

@@ -1,6 +1,6 @@
 // The functions that a policy may call: a closed list, each bounded by fuel, without `matches()` (a backtracking
 // regular expression), times, bytes and types. `lowerAscii` changes ASCII only: a Kelvin sign does not become "k".
-import { ExpressionFailure, spend, type Evaluation } from './evaluation.ts';
+import { expressionFailure, spend, type Evaluation } from './evaluation.ts';
 import { celConversions, wrong, type CelFunction } from './cel-conversions.ts';
 import { isPlainObject } from './cel-values.ts';
 
@@ -13,8 +13,7 @@ const textOf = (name: string, args: readonly unknown[], index: number, claim: st
 const indexOf = (name: string, args: readonly unknown[], index: number, length: number, claim?: string): number => {
   const value = args[index];
   if (typeof value !== 'bigint') throw wrong(name, args, claim);
-  if (value < 0n || value > BigInt(length))
-    throw new ExpressionFailure(`${name}() was given an index out of range`, claim);
+  if (value < 0n || value > BigInt(length)) throw expressionFailure(`${name}() was given an index out of range`, claim);
   return Number(value);
 };
 
@@ -103,7 +102,7 @@ export const celFunctions: ReadonlyMap<string, CelFunction> = new Map<string, Ce
         const length = codePoints(text);
         const start = indexOf('substring', args, 1, length, claim);
         const end = args.length > 2 ? indexOf('substring', args, 2, length, claim) : length;
-        if (end < start) throw new ExpressionFailure('substring() was given an index out of range', claim);
+        if (end < start) throw expressionFailure('substring() was given an index out of range', claim);
         return length === text.length ? text.slice(start, end) : [...text].slice(start, end).join('');
       },
     },
@@ -132,7 +131,7 @@ export const celFunctions: ReadonlyMap<string, CelFunction> = new Map<string, Ce
         if (!Array.isArray(parts)) throw wrong('join', args, claim);
         let length = 0;
         for (const part of parts as readonly unknown[]) {
-          if (typeof part !== 'string') throw new ExpressionFailure('join() takes a list of strings only', claim);
+          if (typeof part !== 'string') throw expressionFailure('join() takes a list of strings only', claim);
           length += part.length + separator.length;
         }
         spend(evaluation, parts.length + (length >> 2));

@@ -1,12 +1,13 @@
 // CEL's binary operators. Comparisons mix int and double, arithmetic does not (CEL language definition, "Standard
 // Definitions"). Results cost fuel by their size.
-import { ExpressionFailure, spend, type Evaluation } from './evaluation.ts';
+import type { ServiceError } from '../../errors.ts';
+import { expressionFailure, spend, type Evaluation } from './evaluation.ts';
 import { compareText, equal, isMap, isNumeric, member, typeName } from './cel-values.ts';
 
 type Operator = (evaluation: Evaluation, left: unknown, right: unknown, claim: string | undefined) => unknown;
 
-const mismatch = (operator: string, left: unknown, right: unknown, claim: string | undefined): ExpressionFailure =>
-  new ExpressionFailure(`"${operator}" does not apply to ${typeName(left)} and ${typeName(right)}`, claim);
+const mismatch = (operator: string, left: unknown, right: unknown, claim: string | undefined): ServiceError =>
+  expressionFailure(`"${operator}" does not apply to ${typeName(left)} and ${typeName(right)}`, claim);
 
 const comparison =
   (operator: string, holds: (order: number) => boolean): Operator =>
@@ -24,7 +25,7 @@ const comparison =
 
 const inInt64 = (operator: string, value: bigint, claim: string | undefined): bigint => {
   if (BigInt.asIntN(64, value) === value) return value;
-  throw new ExpressionFailure(`"${operator}" leaves the range of 64-bit integers`, claim);
+  throw expressionFailure(`"${operator}" leaves the range of 64-bit integers`, claim);
 };
 
 /** From here on, neighbouring doubles differ by at least 1. */
@@ -54,7 +55,7 @@ const arithmetic =
   (_evaluation, left, right, claim) => {
     if (typeof left === 'bigint' && typeof right === 'bigint') {
       if ((operator === '/' || operator === '%') && right === 0n)
-        throw new ExpressionFailure(`"${operator}" by zero`, claim);
+        throw expressionFailure(`"${operator}" by zero`, claim);
       // Like the reference implementation, check the quotient also for the remainder.
       if (operator === '%') inInt64(operator, left / right, claim);
       return inInt64(operator, ofInts(left, right), claim);
@@ -62,7 +63,7 @@ const arithmetic =
     if (typeof left === 'number' && typeof right === 'number' && ofDoubles !== undefined) {
       const result = ofDoubles(left, right);
       if (isDistinct(operator, left, right, result)) return result;
-      throw new ExpressionFailure(`"${operator}" would round, so that two numbers could become one`, claim);
+      throw expressionFailure(`"${operator}" would round, so that two numbers could become one`, claim);
     }
     throw mismatch(operator, left, right, claim);
   };

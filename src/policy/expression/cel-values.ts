@@ -1,7 +1,7 @@
 // The values of the CEL subset with their types, members and equality. Integers are bigint, numbers of claims are
 // doubles, map literals are Map. Objects of claims stay plain and only their own properties count: a claim
 // `constructor` is data.
-import { ExpressionFailure, spend, type Evaluation } from './evaluation.ts';
+import { expressionFailure, spend, type Evaluation } from './evaluation.ts';
 
 /** CEL's optional value, the result of `claims.?x`; `none` is the empty one. */
 export class Optional {
@@ -44,8 +44,7 @@ export function typeName(value: unknown): string {
 
 /** The member of a map or the element of a list; undefined if there is none. Throws if the key is an optional value. */
 export function member(container: unknown, key: unknown): unknown {
-  if (key instanceof Optional)
-    throw new ExpressionFailure('an optional value is used as a key; add .orValue("…") to it');
+  if (key instanceof Optional) throw expressionFailure('an optional value is used as a key; add .orValue("…") to it');
   if (typeof key === 'string') {
     if (container instanceof Map) return (container as ReadonlyMap<unknown, unknown>).get(key);
     if (isPlainObject(container)) return Object.hasOwn(container, key) ? container[key] : undefined;
@@ -111,13 +110,13 @@ export function compareText(a: string, b: string): number {
 /** CEL's `==`: numbers by value across int and double, lists and maps by content, different types are unequal. */
 export function equal(evaluation: Evaluation, a: unknown, b: unknown): boolean {
   if (a instanceof Optional || b instanceof Optional)
-    throw new ExpressionFailure('an optional value is compared; add .orValue("…") to it');
+    throw expressionFailure('an optional value is compared; add .orValue("…") to it');
   if (a === b) return true;
   if (typeof a === 'bigint' && typeof b === 'number') return Number.isInteger(b) && a === BigInt(b);
   if (typeof a === 'number' && typeof b === 'bigint') return Number.isInteger(a) && BigInt(a) === b;
   if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) return false;
   const flaw = flawOf(a) ?? flawOf(b);
-  if (flaw !== undefined) throw new ExpressionFailure(`"==" compares ${flaws[flaw]}`);
+  if (flaw !== undefined) throw expressionFailure(`"==" compares ${flaws[flaw]}`);
   if (Array.isArray(a)) {
     if (!Array.isArray(b) || a.length !== b.length) return false;
     spend(evaluation, a.length);
@@ -142,8 +141,8 @@ export function elementsOf(value: unknown, macro: string, claim: string | undefi
   if (isMap(value)) {
     const keys = mapKeys(value);
     if (keys.some((key) => flawOf(key) !== undefined))
-      throw new ExpressionFailure(`${macro}() goes over ${flaws.text}`, claim);
+      throw expressionFailure(`${macro}() goes over ${flaws.text}`, claim);
     return keys;
   }
-  throw new ExpressionFailure(`${macro}() needs a list or a map, not a ${typeName(value)}`, claim);
+  throw expressionFailure(`${macro}() needs a list or a map, not a ${typeName(value)}`, claim);
 }

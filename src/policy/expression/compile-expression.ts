@@ -1,7 +1,7 @@
 // Compiles a checked expression to closures over the state of a decision, so that no tree is walked per request.
 // Follows CEL's evaluation rules and adds what the library's evaluator lacks: fuel, and a trace of ternaries.
 import type { ASTNode } from '@marcbachmann/cel-js';
-import { ExpressionFailure, type Evaluation } from './evaluation.ts';
+import { expressionFailure, type Evaluation } from './evaluation.ts';
 import { celFunctions, optionalMethods } from './cel-functions.ts';
 import { binaryOperators } from './cel-operators.ts';
 import { blamed, macroCall, variableName, type MacroCall } from './cel-tree.ts';
@@ -66,8 +66,8 @@ function compileMap(entries: readonly (readonly [ASTNode, ASTNode])[], context: 
     const map = new Map<string, unknown>();
     for (const [key, value, node] of compiled) {
       const name = key(evaluation);
-      if (typeof name !== 'string') throw new ExpressionFailure('the keys of a map must be strings', blamed(node));
-      if (map.has(name)) throw new ExpressionFailure('a map has the same key twice', blamed(node));
+      if (typeof name !== 'string') throw expressionFailure('the keys of a map must be strings', blamed(node));
+      if (map.has(name)) throw expressionFailure('a map has the same key twice', blamed(node));
       map.set(name, value(evaluation));
     }
     return map;
@@ -77,7 +77,7 @@ function compileMap(entries: readonly (readonly [ASTNode, ASTNode])[], context: 
 const negate = (value: unknown, node: ASTNode): unknown => {
   if (typeof value === 'number') return -value;
   if (typeof value === 'bigint' && value !== -(2n ** 63n)) return -value;
-  throw new ExpressionFailure(`"-" does not apply to ${typeName(value)}`, blamed(node));
+  throw expressionFailure(`"-" does not apply to ${typeName(value)}`, blamed(node));
 };
 
 const readClaims: Evaluate = (evaluation) => evaluation.claims;

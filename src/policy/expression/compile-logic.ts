@@ -3,7 +3,7 @@
 import type { ASTNode } from '@marcbachmann/cel-js';
 import { blamed, excerpt } from './cel-tree.ts';
 import { typeName } from './cel-values.ts';
-import { ExpressionFailure, spend, type Evaluation } from './evaluation.ts';
+import { expressionFailure, isExpressionFailure, spend, type Evaluation } from './evaluation.ts';
 
 export type Evaluate = (evaluation: Evaluation) => unknown;
 
@@ -12,7 +12,7 @@ const failureCost = 20;
 
 export const asBool = (value: unknown, node: ASTNode): boolean => {
   if (typeof value === 'boolean') return value;
-  throw new ExpressionFailure(`"${excerpt(node)}" is a ${typeName(value)}, not a bool`, blamed(node));
+  throw expressionFailure(`"${excerpt(node)}" is a ${typeName(value)}, not a bool`, blamed(node));
 };
 
 /** The value, or the failure, which the other operand may still override. */
@@ -20,7 +20,7 @@ export function attempt(run: Evaluate, evaluation: Evaluation): unknown {
   try {
     return run(evaluation);
   } catch (error) {
-    if (!(error instanceof ExpressionFailure) || error.final) throw error;
+    if (!isExpressionFailure(error) || evaluation.fuel < 0) throw error;
     spend(evaluation, failureCost);
     return error;
   }
@@ -40,7 +40,7 @@ export function compileLogical(
     if (first === deciding) return deciding;
     if (first === !deciding) return asBool(right(evaluation), nodes[1]);
     if (right(evaluation) === deciding) return deciding;
-    if (first instanceof ExpressionFailure) throw first;
+    if (isExpressionFailure(first)) throw first;
     return asBool(first, nodes[0]);
   };
 }

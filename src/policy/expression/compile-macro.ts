@@ -1,8 +1,9 @@
 // CEL's macros over lists and maps: all, exists, exists_one, map, filter. Each element costs fuel for the whole body,
 // so that nested macros over long claims end early.
+import type { ServiceError } from '../../errors.ts';
 import { attempt, type Evaluate } from './compile-logic.ts';
 import { elementsOf, typeName } from './cel-values.ts';
-import { ExpressionFailure, spend, type Evaluation } from './evaluation.ts';
+import { expressionFailure, isExpressionFailure, spend, type Evaluation } from './evaluation.ts';
 
 interface MacroParts {
   readonly name: string;
@@ -17,8 +18,8 @@ interface MacroParts {
   readonly claim: string | undefined;
 }
 
-const notBool = (name: string, value: unknown): ExpressionFailure =>
-  new ExpressionFailure(`the condition of ${name}() is a ${typeName(value)}, not a bool`);
+const notBool = (name: string, value: unknown): ServiceError =>
+  expressionFailure(`the condition of ${name}() is a ${typeName(value)}, not a bool`);
 
 /** Compiles a macro from its compiled parts. */
 export function compileMacro({ name, list, bodies: [first, second], cost, slot, claim }: MacroParts): Evaluate {
@@ -40,12 +41,12 @@ export function compileMacro({ name, list, bodies: [first, second], cost, slot, 
   const quantifier =
     (deciding: boolean): Evaluate =>
     (evaluation) => {
-      let failure: ExpressionFailure | undefined;
+      let failure: ServiceError | undefined;
       for (const element of elements(evaluation)) {
         bind(evaluation, element);
         const value = attempt(first, evaluation);
         if (value === deciding) return deciding;
-        if (value !== !deciding) failure ??= value instanceof ExpressionFailure ? value : notBool(name, value);
+        if (value !== !deciding) failure ??= isExpressionFailure(value) ? value : notBool(name, value);
       }
       if (failure !== undefined) throw failure;
       return !deciding;

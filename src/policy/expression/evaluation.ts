@@ -1,5 +1,6 @@
 // The state of one decision: claims, computed variables, fuel. Fuel bounds the time: every visited element and every
 // character or element produced costs some of it.
+import { ServiceError } from '../../errors.ts';
 import type { Claims } from '../../authn/principal.ts';
 import type { Trace } from './trace.ts';
 
@@ -10,28 +11,21 @@ export interface Evaluation {
   readonly claims: Claims;
   readonly trace: Trace | undefined;
   fuel: number;
-  /** By the variable's index; undefined until first used, an ExpressionFailure if it failed. */
+  /** By the variable's index; undefined until first used, the failure if it failed. */
   readonly variables: unknown[];
   /** Values of macro-bound names, by nesting depth. */
   readonly locals: unknown[];
 }
 
-/** An expression failed. `problem` names types and claims, never values. */
-export class ExpressionFailure extends Error {
-  override readonly name = 'ExpressionFailure';
-  readonly problem: string;
-  /** Dotted path of the responsible claim, if known. */
-  readonly claim: string | undefined;
-  /** The fuel is used up: `||`, `&&`, `exists` and `all` must not override this failure. */
-  readonly final: boolean;
+/**
+ * The failure of an expression, to be thrown. `problem` names types and claims, never values; `claim` is the dotted path
+ * of the responsible claim, if known.
+ */
+export const expressionFailure = (problem: string, claim?: string): ServiceError =>
+  new ServiceError('ACCESS_DENIED', 'expression_failed', { problem, claim });
 
-  constructor(problem: string, claim?: string, final = false) {
-    super(problem);
-    this.problem = problem;
-    this.claim = claim;
-    this.final = final;
-  }
-}
+export const isExpressionFailure = (error: unknown): error is ServiceError =>
+  error instanceof ServiceError && error.reason === 'expression_failed';
 
 export const createEvaluation = (claims: Claims, variableCount: number, trace?: Trace): Evaluation => ({
   claims,
@@ -41,11 +35,13 @@ export const createEvaluation = (claims: Claims, variableCount: number, trace?: 
   locals: [],
 });
 
-/** Uses fuel. Throws a final ExpressionFailure if there is not enough, or if `cost` is not a valid number. */
+/**
+ * Uses fuel. Throws if there is not enough, or if `units` is not a valid number. Then `fuel` is negative, and nothing
+ * may override the failure.
+ */
 export function spend(evaluation: Evaluation, units: number): void {
   evaluation.fuel = units >= 0 ? evaluation.fuel - units : -1;
-  if (evaluation.fuel < 0)
-    throw new ExpressionFailure('the expressions of this decision take too long', undefined, true);
+  if (evaluation.fuel < 0) throw expressionFailure('the expressions of this decision take too long');
 }
 
 /** A variable's value or failure, computed on first use. */
@@ -53,7 +49,7 @@ export const oncePerDecision =
   (index: number, evaluate: (evaluation: Evaluation) => unknown) =>
   (evaluation: Evaluation): unknown => {
     const known = evaluation.variables[index];
-    if (known instanceof ExpressionFailure) throw known;
+    if (isExpressionFailure(known)) throw known;
     if (known !== undefined) return known;
     try {
       return (evaluation.variables[index] = evaluate(evaluation));

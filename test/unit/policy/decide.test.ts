@@ -1,8 +1,10 @@
 import { createHash } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
+import { ServiceError } from '../../../src/errors.ts';
 import { createDecide, decide } from '../../../src/policy/decide.ts';
 import { loadPolicy } from '../../../src/policy/compile/load-policy.ts';
-import type { Policy } from '../../../src/policy/policy.ts';
+import type { DataAppPolicy, Policy } from '../../../src/policy/policy.ts';
+import { LoadProblem } from '../../../src/problem.ts';
 import { caseTime, principalOf } from '../../policy/policy-case.ts';
 
 const load = (request: string, more = ''): Policy =>
@@ -43,6 +45,18 @@ describe('the bounds of what a claim may be', () => {
 });
 
 describe('a decision', () => {
+  it.each([new TypeError('a bug'), new ServiceError('INTERNAL_ERROR', 'bug'), new LoadProblem('is not loaded')])(
+    'is no denial when something else fails: %s',
+    (failure) => {
+      const policy = load('{ clientId: a }');
+      const fails = (): never => {
+        throw failure;
+      };
+      const broken = { ...policy, defaultDataApp: { ...policy.defaultDataApp, buildRequest: fails } as DataAppPolicy };
+      expect(() => decide(broken, principalOf({}), undefined, caseTime)).toThrow(failure);
+    },
+  );
+
   it('gives a token within the access token if that has two seconds left', () => {
     const policy = load('{ clientId: a }', 'withinAccessToken: true,');
     const until = (ms: number): string => {

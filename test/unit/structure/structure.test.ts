@@ -73,6 +73,17 @@ describe('the source', () => {
     ]);
   });
 
+  it('has one class of errors for refusals, one for misconfiguration and one for load problems', () => {
+    const classes = sources.flatMap(({ path, text }) =>
+      [...text.matchAll(/\bclass (\w+) extends \w*Error\b/g)].map(([, name]) => [name, path]),
+    );
+    expect(Object.fromEntries(classes)).toEqual({
+      ServiceError: 'src/errors.ts',
+      ConfigurationError: 'src/problem.ts',
+      LoadProblem: 'src/problem.ts',
+    });
+  });
+
   it('keeps no changing state in modules', () => {
     expect(sources.flatMap(({ path, mutableState }) => mutableState.map((name) => `${path}: ${name}`))).toEqual([]);
   });

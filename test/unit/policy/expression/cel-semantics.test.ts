@@ -1,7 +1,11 @@
 // The corners of the expression language, one by one: what they give, or in which words they fail.
 import { describe, expect, it } from 'vitest';
 import { compile } from '../../../../src/policy/expression/compile-expression.ts';
-import { createEvaluation, ExpressionFailure } from '../../../../src/policy/expression/evaluation.ts';
+import {
+  createEvaluation,
+  expressionFailure,
+  isExpressionFailure,
+} from '../../../../src/policy/expression/evaluation.ts';
 import { createExpressionReader } from '../../../../src/policy/expression/read-expression.ts';
 
 const read = createExpressionReader(new Map());
@@ -213,8 +217,8 @@ describe('an expression fails, and says why without any value, for', () => {
     try {
       evaluate(text, claims);
     } catch (error) {
-      if (!(error instanceof ExpressionFailure)) throw error;
-      message = error.problem;
+      if (!isExpressionFailure(error)) throw error;
+      message = error.detail.problem ?? '';
     }
     expect(message).toBe(problem);
   });
@@ -242,7 +246,7 @@ describe('an expression fails, and says why without any value, for', () => {
     'claims.list.join("-")',
   ])('too much work: %s', (text) => {
     expect(() => evaluate(text, small)).not.toThrow();
-    expect(() => evaluate(text, big)).toThrow('the expressions of this decision take too long');
+    expect(() => evaluate(text, big)).toThrow(expressionFailure('the expressions of this decision take too long'));
   });
 
   it.each([
@@ -251,14 +255,16 @@ describe('an expression fails, and says why without any value, for', () => {
     '[1, 2].exists(x, x == 1 && claims.text.contains(claims.text) || x == 2)',
     '[1, 2].all(x, x == 1 && claims.text.contains(claims.text) || x == 3)',
   ])('work that is done in vain, whatever the other side says: %s', (text) => {
-    expect(() => evaluate(text, big)).toThrow('the expressions of this decision take too long');
+    expect(() => evaluate(text, big)).toThrow(expressionFailure('the expressions of this decision take too long'));
   });
 
   it('many failures that are passed over, each of which is paid for', () => {
     const sixty = { list: new Array(60).fill('l') };
     const passedOver = 'claims.list.all(a, claims.list.all(b, claims.q == 1 || true))';
     expect(evaluate(passedOver, small)).toBe(true);
-    expect(() => evaluate(passedOver, sixty)).toThrow('the expressions of this decision take too long');
+    expect(() => evaluate(passedOver, sixty)).toThrow(
+      expressionFailure('the expressions of this decision take too long'),
+    );
   });
 
   it('a macro whose first argument is no name', () => {

@@ -10,7 +10,7 @@ import {
   Optional,
   typeName,
 } from '../../../../src/policy/expression/cel-values.ts';
-import { createEvaluation, ExpressionFailure } from '../../../../src/policy/expression/evaluation.ts';
+import { createEvaluation, expressionFailure } from '../../../../src/policy/expression/evaluation.ts';
 
 const same = (a: unknown, b: unknown): boolean => equal(createEvaluation({}, 0), a, b);
 
@@ -131,13 +131,13 @@ describe('comparing', () => {
     ],
     [{ k: none }, { k: 'b' }],
   ])('fails for optional values: %o and %o', (a, b) => {
-    const failure = new ExpressionFailure('an optional value is compared; add .orValue("…") to it');
+    const failure = expressionFailure('an optional value is compared; add .orValue("…") to it');
     expect(() => same(a, b)).toThrow(failure);
     expect(() => same(b, a)).toThrow(failure);
   });
 
   it('fails for whole numbers that JSON may have changed, wherever they are inside', () => {
-    const failure = new ExpressionFailure(`"==" compares ${flaws.number}`);
+    const failure = expressionFailure(`"==" compares ${flaws.number}`);
     expect(() => same({ n: 2 ** 53 }, { n: 2 ** 53 })).toThrow(failure);
     expect(() => same([[2 ** 53]], [[1]])).toThrow(failure);
     expect(() => same([[1]], [[2 ** 53]])).toThrow(failure);
@@ -157,7 +157,7 @@ describe('comparing', () => {
   ])('goes 64 %s deep and no deeper', (_title, build) => {
     expect(same(build(64), build(64))).toBe(true);
     expect(same(build(64), build(64, 'y'))).toBe(false);
-    const failure = new ExpressionFailure(`"==" compares ${flaws.depth}`);
+    const failure = expressionFailure(`"==" compares ${flaws.depth}`);
     for (const [a, b] of [
       [65, 65],
       [500, 3],
@@ -176,7 +176,7 @@ describe('a member', () => {
   });
 
   it.each([{}, new Map(), [], 'text', null])('of %o is not looked up by an optional value', (container) => {
-    const failure = new ExpressionFailure('an optional value is used as a key; add .orValue("…") to it');
+    const failure = expressionFailure('an optional value is used as a key; add .orValue("…") to it');
     expect(() => member(container, none)).toThrow(failure);
     expect(() => member(container, new Optional(true, 'a'))).toThrow(failure);
   });
@@ -250,13 +250,13 @@ describe('what a macro goes over', () => {
   });
 
   it('are no keys that are not text', () => {
-    const failure = new ExpressionFailure(`all() goes over ${flaws.text}`, 'roles');
+    const failure = expressionFailure(`all() goes over ${flaws.text}`, 'roles');
     expect(() => elementsOf({ a: 1, '\ud83d': 1 }, 'all', 'roles')).toThrow(failure);
   });
 
   it.each(['text', 1, 1n, true, null, none])('is not %s', (value) => {
     expect(() => elementsOf(value, 'all', 'roles')).toThrow(
-      new ExpressionFailure(`all() needs a list or a map, not a ${typeName(value)}`, 'roles'),
+      expressionFailure(`all() needs a list or a map, not a ${typeName(value)}`, 'roles'),
     );
   });
 });

@@ -2,7 +2,10 @@ import { describe, expect, it } from 'vitest';
 import { createEvaluation, fuelPerDecision, spend } from '../../../../src/policy/expression/evaluation.ts';
 import { celFunctions } from '../../../../src/policy/expression/cel-functions.ts';
 
-const tooMuch = { problem: 'the expressions of this decision take too long', final: true };
+const tooMuch = {
+  reason: 'expression_failed',
+  detail: { problem: 'the expressions of this decision take too long', claim: undefined },
+};
 
 describe('the fuel of a decision', () => {
   it('pays for exactly as much as there is', () => {
