@@ -1,5 +1,5 @@
 // The decision: one policy, one verified principal, one data app's name → a grant or a denial. Pure and synchronous;
-// the only maker of Grant. Denials never say more than the error codes allow; `trace` tells an operator the rest.
+// the only maker of Grant. A denial holds only what the audit line may hold; `trace` gives an operator the details.
 import type { Principal } from '../authn/principal.ts';
 import { denied, isDenied, type Decision, type Grant } from './decision.ts';
 import { createEvaluation, type Evaluation } from './expression/evaluation.ts';

@@ -1,5 +1,5 @@
-// Identifies a request body without showing it: the SHA-256 of its canonical JSON (RFC 8785). The audit line of an
-// issued token has it, so that an auditor can prove later which rights the token had.
+// The SHA-256 of a request body's canonical JSON (RFC 8785). It is in the audit line of an issued token, so that an
+// auditor can prove later which rights the token had; the body itself is not.
 import canonicalize from 'canonicalize';
 import { hash } from 'node:crypto';
 import type { UpstreamRequest } from './upstream-request.ts';
@@ -7,12 +7,12 @@ import type { UpstreamRequest } from './upstream-request.ts';
 type Members = Readonly<Record<string, unknown>>;
 
 /**
- * Whether the members of every object stand in canonical order. A policy builds its bodies so; only names that
- * JavaScript keeps in an order of its own ("10" after "9") are an exception.
+ * Whether the members of every object are in canonical order. A policy builds its bodies in that order, except for
+ * names that JavaScript orders itself ("10" after "9").
  */
 function isInOrder(value: Members): boolean {
   let last = '';
-  // The fastest way through an object that inherits nothing enumerable.
+  // The fastest loop over an object that inherits nothing enumerable.
   for (const name in value) {
     if (name < last) return false;
     last = name;
@@ -26,15 +26,15 @@ function isInOrder(value: Members): boolean {
 const areInOrder = (list: readonly unknown[]): boolean =>
   list.every((item) => typeof item !== 'object' || item === null || isInOrder(item as Members));
 
-/** Plain JSON says NaN and Infinity as `null`, and escapes lone surrogates; text that holds neither is canonical. */
-const mayHideSomething = (text: string): boolean => text.includes('null') || text.includes('\\u');
+/** JSON.stringify writes NaN and Infinity as `null` and escapes lone surrogates. Text with neither is canonical. */
+const mayBeLossy = (text: string): boolean => text.includes('null') || text.includes('\\u');
 
 /**
  * 64 hex digits over the body without `expiryTime`: equal bodies give equal hashes, whatever the order of their
- * members. Throws Error for what JSON cannot say: lone surrogates, NaN, Infinity.
+ * members. Throws Error for what JSON cannot represent: lone surrogates, NaN, Infinity.
  */
 export function toRequestSha256(request: UpstreamRequest): string {
   const text = isInOrder(request as unknown as Members) ? JSON.stringify(request) : undefined;
-  const canonical = text === undefined || mayHideSomething(text) ? (canonicalize(request) ?? '') : text;
+  const canonical = text === undefined || mayBeLossy(text) ? (canonicalize(request) ?? '') : text;
   return hash('sha256', canonical, 'hex');
 }

@@ -1,6 +1,7 @@
 // Compiles one entry of `dataApps`: API key, lifetime, condition, validations and body.
 import { closest } from '../../closest.ts';
 import { compileRequest } from './compile-request.ts';
+import { durationSeconds, type DataAppDocument } from '../document/policy-schema.ts';
 import type { PolicyCompiler } from './policy-compiler.ts';
 import type { YamlDocument } from '../../strict-yaml.ts';
 import type { DataAppPolicy, Reference, Validation } from '../policy.ts';
@@ -22,23 +23,6 @@ export interface DataAppOptions {
   /** The compiled pattern at a path of the file; undefined if there is none or after a problem. */
   readonly patternAt: (path: readonly string[]) => Pattern | undefined;
 }
-
-/** The structure is already validated by policy-schema.ts. */
-export interface DataAppDocument {
-  readonly default?: boolean;
-  readonly apiKey?: string;
-  readonly when?: string;
-  readonly validations?: readonly { readonly expression: string; readonly message: string }[];
-  readonly expiresIn: string;
-  readonly withinAccessToken?: boolean;
-  readonly request: Readonly<Record<string, unknown>>;
-}
-
-const unitSeconds: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3600, d: 86_400 };
-
-/** Whole seconds of a duration such as `15m`. */
-export const durationSeconds = (duration: string): number =>
-  Number(duration.slice(0, -1)) * (unitSeconds[duration.slice(-1)] ?? Number.NaN);
 
 const defaultKeyName = 'DATABRAIN_API_KEY';
 

@@ -7,7 +7,7 @@ import { filterListField, textListField, type FilterScope, type Place, type Yaml
 import type { ExpectedType } from './expression-site.ts';
 import { completeObjectField, known, type Field } from './field.ts';
 import type { ScalarOptions } from './policy-compiler.ts';
-import { clientIdRule, flagRule, listRule, nameRule, type Rule, type TextTest } from './value-rules.ts';
+import { clientIdRule, flagRule, listRule, nameRule, noTenancy, type Rule, type TextTest } from './value-rules.ts';
 
 export interface RequestScope extends FilterScope {
   /** Name of the data app. */
@@ -17,9 +17,6 @@ export interface RequestScope extends FilterScope {
   readonly clientId: { readonly matches: TextTest; readonly pattern: string };
   readonly timeZone: Rule<string>;
 }
-
-/** The vendor's value for "no tenancy". Only a literal in the file may be None, in this spelling. */
-export const noTenancy = 'None';
 
 type CompileField = (scope: RequestScope, place: Place) => Field<unknown> | undefined;
 

@@ -1,8 +1,8 @@
 // What loads and is probably not meant: warnings, errors with `check --strict`.
 import type { Problem } from '../../problem.ts';
-import { durationSeconds, type DataAppDocument } from './compile-data-app.ts';
-import { noTenancy } from './compile-request.ts';
+import { durationSeconds, type DataAppDocument } from '../document/policy-schema.ts';
 import { expressionIn } from './expression-site.ts';
+import { noTenancy } from './value-rules.ts';
 import type { Path, YamlDocument } from '../../strict-yaml.ts';
 import type { ExpressionSite } from '../expression/trace.ts';
 

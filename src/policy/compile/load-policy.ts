@@ -3,7 +3,8 @@
 import { createHash } from 'node:crypto';
 import { ConfigurationError, LoadProblem, type Problem } from '../../problem.ts';
 import { compileAnchoredPattern } from './anchored-pattern.ts';
-import { compileDataApp, type DataAppDocument, type Pattern } from './compile-data-app.ts';
+import { compileDataApp, type Pattern } from './compile-data-app.ts';
+import type { DataAppDocument } from '../document/policy-schema.ts';
 import { lintPolicy } from './lint-policy.ts';
 import { createPolicyCompiler, type PolicyCompiler } from './policy-compiler.ts';
 import { parseStrictYaml } from '../../strict-yaml.ts';

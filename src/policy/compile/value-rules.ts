@@ -48,6 +48,9 @@ const text: Rule<string> = (value, refuse) => {
   return value.isWellFormed() ? value : refuse('is not well-formed Unicode');
 };
 
+/** The vendor's value for "no tenancy". Only a literal in the file may be None, in this spelling. */
+export const noTenancy = 'None';
+
 /** `clientId` from an expression or the file, except the literal None, which compile-request.ts handles. */
 export const clientIdRule =
   (matches: TextTest, pattern: string): Rule<string> =>

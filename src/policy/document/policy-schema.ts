@@ -114,3 +114,20 @@ export const policySchema = {
   description: 'a map with version and dataApps',
   definitions,
 } as const;
+
+/** An entry of `dataApps` that has passed the schema. */
+export interface DataAppDocument {
+  readonly default?: boolean;
+  readonly apiKey?: string;
+  readonly when?: string;
+  readonly validations?: readonly { readonly expression: string; readonly message: string }[];
+  readonly expiresIn: string;
+  readonly withinAccessToken?: boolean;
+  readonly request: Readonly<Record<string, unknown>>;
+}
+
+const unitSeconds: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3600, d: 86_400 };
+
+/** Whole seconds of a duration such as `15m`. */
+export const durationSeconds = (duration: string): number =>
+  Number(duration.slice(0, -1)) * (unitSeconds[duration.slice(-1)] ?? Number.NaN);

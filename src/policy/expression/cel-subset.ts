@@ -3,8 +3,8 @@
 import type { ASTNode } from '@marcbachmann/cel-js';
 import { closest } from '../../closest.ts';
 import { LoadProblem } from '../../problem.ts';
-import { celFunctions, celMacros, optionalMethods } from './cel-functions.ts';
-import { claimPath, excerpt, isClaims, macroCall, variableName } from './cel-tree.ts';
+import { celFunctions, optionalMethods } from './cel-functions.ts';
+import { celMacros, claimPath, excerpt, isClaims, macroCall, variableName } from './cel-tree.ts';
 
 const quoted = (names: Iterable<string>): string => [...names].join(', ');
 

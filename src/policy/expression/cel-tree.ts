@@ -1,6 +1,5 @@
 // Static analysis of an expression's tree: the claims, variables and macros that it names.
 import type { ASTNode } from '@marcbachmann/cel-js';
-import { celMacros } from './cel-functions.ts';
 
 /** The source text of a node for messages, shortened. */
 export function excerpt(node: ASTNode): string {
@@ -36,6 +35,15 @@ export function variableName(node: ASTNode): string | undefined {
   }
   return undefined;
 }
+
+/** The macros that bind a name, with their numbers of arguments. */
+export const celMacros: ReadonlyMap<string, readonly number[]> = new Map([
+  ['all', [2]],
+  ['exists', [2]],
+  ['exists_one', [2]],
+  ['map', [2, 3]],
+  ['filter', [2]],
+]);
 
 export interface MacroCall {
   readonly name: string;

@@ -7,8 +7,7 @@ import { binaryOperators } from './cel-operators.ts';
 import { blamed, macroCall, variableName, type MacroCall } from './cel-tree.ts';
 import { typeName } from './cel-values.ts';
 import { compileAccess, compileClaim, compileOptionalMethod, select } from './compile-access.ts';
-import { asBool, compileLogical, type Evaluate } from './compile-logic.ts';
-import { compileMacro } from './compile-macro.ts';
+import { asBool, compileLogical, compileMacro, type Evaluate } from './compile-logic.ts';
 
 interface BoundName {
   readonly name: string;
