@@ -2,7 +2,13 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { startLab, type Lab, type Opened } from '../support/browser/lab.ts';
 import { refusal, type ScriptedAnswer } from '../support/browser/token-server.ts';
-import { chromiumReason, hasChromium } from '../support/chromium.ts';
+import {
+  chromiumReason,
+  hasChromium,
+  hasWholeChromium,
+  launchWholeChromium,
+  wholeChromiumReason,
+} from '../support/chromium.ts';
 import { until } from '../support/until.ts';
 
 const minute = 60_000;
@@ -92,20 +98,6 @@ describe.skipIf(!hasChromium)(`the tokens of a page${chromiumReason}`, () => {
     await isTold(opened, 'token-1-ann', 'token-2-ann', 'token-3-ann');
     expect(opened.server.asked).toHaveLength(3);
     await leavesNothing(opened);
-  });
-
-  it('are renewed when the page comes back from the back/forward cache with one that has ended', async () => {
-    const opened = await lab.open();
-    await subscribe(opened);
-    await isTold(opened, 'token-1-ann');
-    await opened.run(`addEventListener('pageshow', ({ persisted }) => {
-      lab.told.push('persisted ' + persisted);
-      lab.sleep(${2 * hour});
-      lab.tokens.subscribe((event) => event.token === 'token-2-ann' && navigator.sendBeacon('/report', lab.told.join()));
-    }, { capture: true }), location.href = '/back', 0`);
-    await until(() => lab.reports.length > 0);
-    expect(lab.reports).toEqual(['token-1-ann,persisted true,token-2-ann']);
-    expect(opened.server.asked).toHaveLength(2);
   });
 
   it('are not asked for in a hidden tab, and once when it is shown; get() is served all the same', async () => {
@@ -424,5 +416,29 @@ describe.skipIf(!hasChromium)(`the tokens of a page${chromiumReason}`, () => {
     expect(opened.server.asked).toHaveLength(1);
     await opened.run('lab.tokens.stop()');
     expect(await opened.running()).toEqual({ timers: 0, listeners: 0 });
+  });
+});
+
+describe.skipIf(!hasWholeChromium)(`the tokens of a page in the whole browser${wholeChromiumReason}`, () => {
+  let lab: Lab;
+  beforeAll(async () => {
+    lab = await startLab(launchWholeChromium);
+  });
+  afterEach(() => lab.clean());
+  afterAll(() => lab.close());
+
+  it('are renewed when the page comes back from the back/forward cache with one that has ended', async () => {
+    const opened = await lab.open();
+    await opened.run('lab.tokens = lab.create(), lab.leave = lab.tokens.subscribe(lab.note), 0');
+    await until(async () => (await opened.told()).length > 0);
+    expect(await opened.told()).toEqual(['token-1-ann']);
+    await opened.run(`addEventListener('pageshow', ({ persisted }) => {
+      lab.told.push('persisted ' + persisted);
+      lab.sleep(${2 * hour});
+      lab.tokens.subscribe((event) => event.token === 'token-2-ann' && navigator.sendBeacon('/report', lab.told.join()));
+    }, { capture: true }), location.href = '/back', 0`);
+    await until(() => lab.reports.length > 0);
+    expect(lab.reports).toEqual(['token-1-ann,persisted true,token-2-ann']);
+    expect(opened.server.asked).toHaveLength(2);
   });
 });

@@ -55,7 +55,8 @@ const toComponent = (script: string): string =>
 document.head.insertAdjacentHTML('beforeend', StandIn.styles);
 if (customElements.get('dbn-dashboard') === undefined) defineComponent();`;
 
-export async function startLab(): Promise<Lab> {
+/** @param launch which browser; without the back/forward cache unless said otherwise */
+export async function startLab(launch: () => Promise<Browser> = launchChromium): Promise<Lab> {
   const script = readFileSync(new URL('./lab-page.js', import.meta.url), 'utf8');
   const files = new Map<string, readonly [type: string, body: string]>([
     ['/', ['text/html', html]],
@@ -80,7 +81,7 @@ export async function startLab(): Promise<Lab> {
   });
   await new Promise<void>((resolve) => listener.listen(0, '127.0.0.1', resolve));
   const pageUrl = `http://localhost:${(listener.address() as AddressInfo).port}`;
-  const browser: Browser = await launchChromium({ ignoreDefaultArgs: ['--disable-back-forward-cache'] });
+  const browser = await launch();
   const opened: { readonly context: BrowserContext; readonly server: TokenServer }[] = [];
 
   return {
