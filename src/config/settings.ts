@@ -27,7 +27,8 @@ export const settings = [
   {
     name: 'KEEP_ALIVE_TIMEOUT_SECONDS',
     default: '75',
-    meaning: 'how long an idle client connection stays open; longer than what the load balancer in front keeps',
+    meaning:
+      'how long an idle client connection stays open; longer than the idle timeout of the load balancer in front',
   },
   {
     name: 'BASE_PATH',
@@ -36,18 +37,18 @@ export const settings = [
   {
     name: 'ADMIN_PLAYGROUND',
     default: 'false',
-    meaning: 'true: the policy playground at /playground/ of the admin listener, which shows what a policy gives whom',
+    meaning: 'true: serves the policy playground at /playground/ of the admin listener',
   },
   {
     name: 'ADMIN_HOSTS',
     form: 'list',
     meaning:
-      'further Host values that the admin listener answers, comma-separated; loopback names and ADMIN_HOST always',
+      'further Host values that the admin listener accepts, comma-separated; it always accepts loopback names and ADMIN_HOST',
   },
   {
     name: 'TRUST_PROXY',
     form: 'list',
-    meaning: 'addresses or CIDRs of the proxies in front whose X-Forwarded-* headers count, comma-separated',
+    meaning: 'addresses or CIDRs of the proxies in front whose X-Forwarded-* headers are trusted, comma-separated',
   },
   {
     name: 'CORS_ORIGINS',
@@ -69,9 +70,14 @@ export const settings = [
     name: 'JWT_ALGORITHMS',
     form: 'list',
     absent: 'HS256 for JWT_SECRET, else RS256, ES256, ES384, ES512 and EdDSA',
-    meaning: 'accepted alg values, comma-separated: HS256/384/512, RS*, PS*, ES256/384/512, EdDSA; HMAC never mixed in',
+    meaning:
+      'accepted alg values, comma-separated: HS256/384/512, RS*, PS*, ES256/384/512, EdDSA; HMAC cannot be mixed with the others',
   },
-  { name: 'JWT_SECRET', fromFile: true, meaning: 'HMAC key; in a file one key a line, all valid (rotation)' },
+  {
+    name: 'JWT_SECRET',
+    fromFile: true,
+    meaning: 'HMAC key; a file may hold several, one per line, all accepted (for rotation)',
+  },
   {
     name: 'JWT_SECRET_ENCODING',
     default: 'text',
@@ -96,7 +102,7 @@ export const settings = [
     meaning: 'accepts the access token in this header instead of Authorization, from allowed origins only',
   },
   { name: 'JWT_COOKIE_NAME', meaning: 'accepts the access token in this cookie too, from allowed origins only' },
-  { name: 'JWT_ISSUERS_FILE', meaning: 'YAML list of several issuers; excludes the single-issuer variables' },
+  { name: 'JWT_ISSUERS_FILE', meaning: 'YAML file with several issuers, instead of the single-issuer variables' },
   {
     name: 'DATABRAIN_API_URL',
     default: 'https://api.usedatabrain.com',
@@ -112,15 +118,19 @@ export const settings = [
   { name: 'DATABRAIN_DEADLINE_MS', default: '8000', meaning: 'time for all attempts of one request together' },
   { name: 'DATABRAIN_MAX_RETRIES', default: '2', meaning: 'further attempts after a failed one, 0 to 5' },
   { name: 'POLICY_FILE', default: 'policy.yaml', meaning: 'the policy; reloaded when it changes' },
-  { name: 'POLICY_SHADOW_FILE', meaning: 'a policy evaluated beside it and never used; differences are logged' },
+  {
+    name: 'POLICY_SHADOW_FILE',
+    meaning: 'a second policy: evaluated for every request, never applied; differences are logged',
+  },
   {
     name: 'POLICY_TEST_FILES',
     form: 'list',
-    meaning: 'policy tests, comma-separated, that must pass before a policy is taken into use',
+    meaning: 'policy tests, comma-separated, that must pass before a policy is applied',
   },
   {
     name: 'POLICY_ARCHIVE_DIR',
-    meaning: 'folder where every policy is kept by its SHA-256 before it is used, as evidence for the audit log',
+    meaning:
+      'folder in which every policy is stored under its SHA-256 before it is applied, as evidence for the audit log',
   },
   {
     name: 'TOKEN_REUSE',
@@ -146,7 +156,7 @@ export const settings = [
   { name: 'HTTP_PROXY', meaning: 'egress proxy for http addresses' },
   {
     name: 'NO_PROXY',
-    meaning: 'hosts, domains, addresses and CIDR ranges reached without it, comma-separated; * for all',
+    meaning: 'hosts, domains, addresses and CIDR ranges reached without a proxy, comma-separated; * for all',
   },
   {
     name: 'SECRETS_REFRESH_SECONDS',
@@ -156,10 +166,10 @@ export const settings = [
   {
     name: 'SECRETS_START_WAIT_SECONDS',
     default: '30',
-    meaning: 'how long the start waits for a store that is away, 0 to 600',
+    meaning: 'how long the start waits for a secret store that is unavailable, 0 to 600',
   },
   { name: 'VAULT_ADDR', meaning: 'address of HashiCorp Vault or OpenBao; https, http only for loopback' },
-  { name: 'VAULT_NAMESPACE', meaning: 'namespace of everything that is asked of Vault' },
+  { name: 'VAULT_NAMESPACE', meaning: 'Vault namespace of all requests to Vault' },
   { name: 'VAULT_CACERT', meaning: "file of the CA certificates (PEM) that Vault's certificate is checked with" },
   { name: 'VAULT_TOKEN', fromFile: 'only', meaning: 'logs in to Vault with this token' },
   { name: 'VAULT_ROLE_ID', meaning: 'logs in to Vault by AppRole, with this role' },
@@ -170,12 +180,16 @@ export const settings = [
   { name: 'VAULT_AUTH_PATH', meaning: 'where the login method is mounted; default approle, kubernetes or jwt' },
   {
     name: 'OTEL_EXPORTER_OTLP_ENDPOINT',
-    meaning: 'where traces are sent (OTLP over HTTP); with the other OTEL_ variables of OpenTelemetry',
+    meaning: 'where traces are sent (OTLP over HTTP); the other OTEL_ variables of OpenTelemetry apply too',
   },
-  { name: 'SHUTDOWN_DRAIN_SECONDS', default: '5', meaning: 'not ready but still serving, after SIGTERM' },
-  { name: 'SHUTDOWN_GRACE_SECONDS', default: '15', meaning: 'time to finish what runs, after that' },
-  { name: 'INSECURE_DATABRAIN_HTTP', default: 'false', meaning: 'allows http to a Databrain beyond loopback' },
-  { name: 'INSECURE_JWT_HTTP', default: 'false', meaning: 'allows http to key sets beyond loopback' },
+  {
+    name: 'SHUTDOWN_DRAIN_SECONDS',
+    default: '5',
+    meaning: 'how long the service still serves, but reports not ready, after SIGTERM',
+  },
+  { name: 'SHUTDOWN_GRACE_SECONDS', default: '15', meaning: 'how long running requests may take to finish after that' },
+  { name: 'INSECURE_DATABRAIN_HTTP', default: 'false', meaning: 'allows http to Databrain on another machine' },
+  { name: 'INSECURE_JWT_HTTP', default: 'false', meaning: 'allows http to key sets on another machine' },
   { name: 'INSECURE_JWT_ALLOW_MISSING_ISSUER', default: 'false', meaning: 'accepts access tokens without iss' },
   { name: 'INSECURE_JWT_ALLOW_MISSING_AUDIENCE', default: 'false', meaning: 'accepts access tokens without aud' },
 ] as const satisfies readonly Setting[];
