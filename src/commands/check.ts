@@ -1,5 +1,5 @@
 // check: reports everything that would stop the start, and lint warnings, without starting the service.
-import type { Config } from '../config/load-config.ts';
+import type { Settings } from '../config/read-settings.ts';
 import { createEgress } from '../egress/egress.ts';
 import type { LoadedPolicy } from '../config/load-configuration.ts';
 import { checkDataApp } from '../policy/trial/live-check.ts';
@@ -18,7 +18,7 @@ function okLine({ policy, path }: LoadedPolicy): string {
   return `ok: ${path}, revision ${policy.revision}, ${count(names.length, 'data app')}: ${names.join(', ')}`;
 }
 
-async function checkOneLive(dataApp: DataAppPolicy, config: Config): Promise<readonly Problem[] | string> {
+async function checkOneLive(dataApp: DataAppPolicy, config: Settings): Promise<readonly Problem[] | string> {
   const key = config.apiKeys.find(({ name }) => name === dataApp.apiKeyName)?.value;
   if (key === undefined)
     return [{ location: dataApp.apiKeyName, problem: 'is not set', fix: 'Set the key of the data app' }];
@@ -35,7 +35,7 @@ async function checkOneLive(dataApp: DataAppPolicy, config: Config): Promise<rea
 }
 
 /** Checks every data app with Databrain, one after the other, because all calls share one small rate limit. */
-async function checkLive(policy: Policy, config: Config, context: CommandContext): Promise<boolean> {
+async function checkLive(policy: Policy, config: Settings, context: CommandContext): Promise<boolean> {
   const reported = new Set<string>();
   for (const dataApp of policy.dataApps.values()) {
     const result = await checkOneLive(dataApp, config);
@@ -51,7 +51,7 @@ async function checkLive(policy: Policy, config: Config, context: CommandContext
   return reported.size === 0;
 }
 
-async function checkIssuersLive(config: Config, context: CommandContext): Promise<boolean> {
+async function checkIssuersLive(config: Settings, context: CommandContext): Promise<boolean> {
   const { lines, problems } = await checkIssuers(config, context.clock);
   for (const line of lines) context.out(`${line}\n`);
   for (const problem of problems) context.err(`${toLine(problem)}\n`);

@@ -1,7 +1,7 @@
 // check --live for issuers: fetches each one's metadata and keys, like the service, and reports the result.
 import { examineIssuers, type ExamineOptions, type KeySetReport } from '../authn/examine.ts';
 import type { Clock } from '../clock.ts';
-import type { Config } from '../config/load-config.ts';
+import type { Settings } from '../config/read-settings.ts';
 import { createEgress } from '../egress/egress.ts';
 import { prepareVerifiers } from '../http/jwt.ts';
 import { printable } from '../printable.ts';
@@ -37,7 +37,7 @@ export function keySetProblem(report: KeySetReport & { readonly kind: 'failed' }
   };
 }
 
-type ExaminedSettings = Pick<Config, 'issuers' | 'egress'>;
+type ExaminedSettings = Pick<Settings, 'issuers' | 'egress'>;
 
 /** The options of the real checks outside the service. */
 export const examineOptions = ({ issuers, egress }: ExaminedSettings, clock: Clock): ExamineOptions => ({

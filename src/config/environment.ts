@@ -5,16 +5,13 @@ import { originOf, secretText, type SecretOrigin, type SecretSetting } from '../
 import { settingOf, sourceVariables } from '../secrets/secret-stores.ts';
 import { Secret } from '../secrets/secret.ts';
 import { whyUnusable } from '../unusable-text.ts';
-import { kindOfSetting } from './unusable-values.ts';
-import { namedApiKey, settings, type Setting, type SettingName } from './settings.ts';
+import { kindOfSetting, namedApiKey, settingNamed, type SettingName } from './settings.ts';
 import type { StoredSecrets } from './stored-secrets.ts';
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
 /** Reads a file's bytes or throws an error with a `code`. */
 export type ReadFile = (path: string) => Buffer;
-
-const byName: ReadonlyMap<string, Setting> = new Map(settings.map((setting) => [setting.name, setting]));
 
 export function createReader(
   env: Environment,
@@ -30,7 +27,7 @@ export function createReader(
     return undefined;
   };
 
-  const text = (name: SettingName): string | undefined => raw(name) ?? byName.get(name)?.default;
+  const text = (name: SettingName): string | undefined => raw(name) ?? settingNamed(name)?.default;
 
   /** A whole number between the bounds; the default when absent or wrong, with a problem in the latter case. */
   function integer(name: SettingName, min: number, max: number): number | undefined {

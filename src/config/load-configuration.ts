@@ -1,11 +1,13 @@
-// Loads everything that the service needs to start: settings and policy files. Reports all problems at once.
+// Loads everything that the service needs to start: settings, policy files and the policy tests that must pass. Reports
+// all problems at once.
 import { loadPolicy } from '../policy/compile/load-policy.ts';
 import type { Policy } from '../policy/policy.ts';
+import { loadPolicyTests } from '../policy/trial/policy-test-document.ts';
+import { runPolicyTests } from '../policy/trial/policy-test-run.ts';
 import { ConfigurationError, type Problem } from '../problem.ts';
 import { createReader, type Environment, type ReadFile } from './environment.ts';
-import { loadConfig, type Config } from './load-config.ts';
+import { readSettings, type Settings } from './read-settings.ts';
 import { noStoredSecrets } from './stored-secrets.ts';
-import { requirePolicyTests } from './policy-tests.ts';
 
 /** The content of a file and the policy compiled from it. */
 export interface LoadedPolicy {
@@ -15,7 +17,7 @@ export interface LoadedPolicy {
 }
 
 export interface Configuration {
-  readonly config: Config;
+  readonly config: Settings;
   readonly policy: LoadedPolicy;
   readonly shadow?: LoadedPolicy | undefined;
 }
@@ -31,8 +33,10 @@ function collect<T>(problems: Problem[], step: () => T): T | undefined {
   }
 }
 
+const otherPath = 'Check the path and its permissions';
+
 /** `setting`: the setting that names the file, if any. */
-function readPolicyFile(setting: string | undefined, path: string, readFile: ReadFile): Buffer {
+function readNamedFile(setting: string | undefined, path: string, readFile: ReadFile, fix: string): Buffer {
   try {
     return readFile(path);
   } catch (error) {
@@ -40,10 +44,27 @@ function readPolicyFile(setting: string | undefined, path: string, readFile: Rea
     const problem = `cannot be read (${code})`;
     throw new ConfigurationError([
       setting === undefined
-        ? { location: path, problem, fix: 'Check the path and its permissions' }
-        : { location: setting, problem: `names a file that ${problem}`, fix: 'Set it to the path of your policy' },
+        ? { location: path, problem, fix: otherPath }
+        : { location: setting, problem: `names a file that ${problem}`, fix },
     ]);
   }
+}
+
+/**
+ * Runs the tests of POLICY_TEST_FILES, which must pass before a policy is applied, at the start and at every reload.
+ * Throws ConfigurationError that names each failed test.
+ */
+export function requirePolicyTests(policy: Policy, files: readonly string[], readFile: ReadFile): void {
+  const problems: Problem[] = [];
+  const read = (file: string): string => readNamedFile('POLICY_TEST_FILES', file, readFile, otherPath).toString('utf8');
+  for (const file of files) {
+    for (const { passed, test } of runPolicyTests(policy, loadPolicyTests({ text: read(file), file }).tests).results) {
+      if (passed) continue;
+      const problem = `the policy fails the test "${test.name}"`;
+      problems.push({ location: test.position, problem, fix: 'Run `guest-token-proxy test` to see the difference' });
+    }
+  }
+  if (problems.length > 0) throw new ConfigurationError(problems);
 }
 
 /**
@@ -57,7 +78,7 @@ export function loadConfiguration(
   policyFile?: string,
 ): Configuration {
   const problems: Problem[] = [];
-  const config = collect(problems, () => loadConfig(env, readFile, stored));
+  const config = collect(problems, () => readSettings(env, readFile, stored));
 
   // Check the policy even if a setting is wrong, with the default of that setting, so that all problems are reported at
   // once.
@@ -66,7 +87,7 @@ export function loadConfiguration(
     config?.maxLifetimeSeconds ?? reader.integer('TOKEN_MAX_LIFETIME_SECONDS', 1, 31_536_000) ?? 86_400;
   const apiKeyNames = config?.apiKeys.map(({ name }) => name);
   const load = (setting: string | undefined, path: string): LoadedPolicy => {
-    const content = readPolicyFile(setting, path, readFile);
+    const content = readNamedFile(setting, path, readFile, 'Set it to the path of your policy');
     const policy = loadPolicy({
       text: content.toString('utf8'),
       file: path,

@@ -1,5 +1,6 @@
-// Every setting of the service in one table: name, default, meaning. load-config.ts reads the environment by it,
+// Every setting of the service in one table: name, default, meaning. read-settings.ts reads the environment by it,
 // and tests hold .env.example and docs/settings.md against it.
+import type { TextKind } from '../unusable-text.ts';
 
 export interface Setting {
   readonly name: string;
@@ -215,5 +216,16 @@ export const namedApiKey = /^DATABRAIN_API_KEY_([A-Z0-9][A-Z0-9_]*)$/;
 
 const byName: ReadonlyMap<string, Setting> = new Map(settings.map((setting) => [setting.name, setting]));
 
+/** Undefined for further API keys and for names that are no setting. */
+export const settingNamed = (name: string): Setting | undefined => byName.get(name);
+
 /** Whether the setting can be read from `X_FILE`, `X_VAULT` and the variables of other stores. */
-export const isSecretSetting = (name: string): boolean => byName.get(name)?.fromFile === true || namedApiKey.test(name);
+export const isSecretSetting = (name: string): boolean =>
+  settingNamed(name)?.fromFile === true || namedApiKey.test(name);
+
+/** The kind of text that a setting holds, whatever source it comes from; undefined if it is no setting. */
+export function kindOfSetting(name: string): TextKind | undefined {
+  const setting = settingNamed(name);
+  if (setting !== undefined) return setting.form ?? (setting.fromFile === undefined ? 'text' : 'secret');
+  return namedApiKey.test(name) ? 'secret' : undefined;
+}

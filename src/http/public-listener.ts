@@ -3,7 +3,7 @@ import type { FastifyBaseLogger, FastifyInstance, FastifyRequest } from 'fastify
 import type { Authenticator } from '../authn/authenticate.ts';
 import type { Principal } from '../authn/principal.ts';
 import type { Clock } from '../clock.ts';
-import type { Config } from '../config/load-config.ts';
+import type { Settings } from '../config/read-settings.ts';
 import type { ErrorCode } from '../errors.ts';
 import type { IssueGuestToken } from '../guest-token/guest-token.ts';
 import { toAddressKeys, toShortAddress } from '../limits/address-key.ts';
@@ -38,7 +38,7 @@ const forwardingHeaders = ['x-forwarded-for', 'forwarded', 'x-real-ip'] as const
 export type Phase = 'serving' | 'draining' | 'closing';
 
 export interface PublicListenerOptions {
-  readonly config: Config;
+  readonly config: Settings;
   readonly logger: FastifyBaseLogger;
   readonly clock: Clock;
   readonly metrics: Metrics;

@@ -6,7 +6,7 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import { loadConfiguration } from '../../src/config/load-configuration.ts';
-import { unknownVariables } from '../../src/config/unknown-variables.ts';
+import { unknownVariables } from '../../src/config/refused-variables.ts';
 import { needs } from '../support/needs.ts';
 
 interface Recipe {

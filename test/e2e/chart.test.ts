@@ -10,7 +10,7 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { parse, stringify } from 'yaml';
 import packageJson from '../../package.json' with { type: 'json' };
 import { loadConfiguration } from '../../src/config/load-configuration.ts';
-import { unknownVariables } from '../../src/config/unknown-variables.ts';
+import { unknownVariables } from '../../src/config/refused-variables.ts';
 import {
   chartFolder,
   chartReason,

@@ -1,6 +1,6 @@
 // JWT_*: what each setting does to the issuer that comes out.
 import { describe, expect, it } from 'vitest';
-import { loadConfig } from '../../../src/config/load-config.ts';
+import { readSettings } from '../../../src/config/read-settings.ts';
 
 const required = {
   JWT_ISSUER: 'https://issuer.example',
@@ -11,7 +11,7 @@ const required = {
 const noFile = (): never => {
   throw Object.assign(new Error('no such file'), { code: 'ENOENT' });
 };
-const issuerWith = (env: Record<string, string>) => loadConfig({ ...required, ...env }, noFile).issuers[0];
+const issuerWith = (env: Record<string, string>) => readSettings({ ...required, ...env }, noFile).issuers[0];
 
 describe('the issuer', () => {
   it('has the guards of the contract by default', () => {
@@ -47,7 +47,7 @@ describe('the issuer', () => {
       JWT_MAX_LIFETIME_SECONDS: '900',
       JWT_CLOCK_TOLERANCE_SECONDS: '7',
     };
-    const { issuers } = loadConfig(env, () => Buffer.from(text));
+    const { issuers } = readSettings(env, () => Buffer.from(text));
     expect(issuers).toMatchObject([{ maxLifetimeSeconds: 900, clockToleranceSeconds: 7 }]);
   });
 });

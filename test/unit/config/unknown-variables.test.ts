@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { unknownVariables } from '../../../src/config/unknown-variables.ts';
+import { unknownVariables } from '../../../src/config/refused-variables.ts';
 
 const refused = (...names: string[]): readonly string[] =>
   unknownVariables(Object.fromEntries(names.map((name) => [name, 'x']))).map(({ location }) => location);

@@ -1,8 +1,8 @@
 import { generateKeyPairSync } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
-import { loadConfig } from '../../../src/config/load-config.ts';
+import { readSettings } from '../../../src/config/read-settings.ts';
 import { noStoredSecrets } from '../../../src/config/stored-secrets.ts';
-import { unusableValues } from '../../../src/config/unusable-values.ts';
+import { unusableValues } from '../../../src/config/refused-variables.ts';
 import { ConfigurationError, type Problem } from '../../../src/problem.ts';
 import { Secret } from '../../../src/secrets/secret.ts';
 
@@ -45,7 +45,7 @@ function problemsOf(
     return text === undefined ? undefined : { name, value: new Secret(text), stored: source };
   };
   try {
-    loadConfig(env, (path) => Buffer.from(files[path] ?? ''), { ...noStoredSecrets, get });
+    readSettings(env, (path) => Buffer.from(files[path] ?? ''), { ...noStoredSecrets, get });
     return [];
   } catch (error) {
     if (error instanceof ConfigurationError) return error.problems;

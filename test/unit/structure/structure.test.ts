@@ -67,7 +67,7 @@ describe('the source', () => {
     const outside = importersOf(isTrial).filter((path) => !path.startsWith('src/commands/'));
     // The page has the presets from there.
     expect(outside).toEqual([
-      'src/config/policy-tests.ts',
+      'src/config/load-configuration.ts',
       'src/playground/evaluate.ts',
       'src/playground/page/page.ts',
     ]);

@@ -1,10 +1,12 @@
-// Refuses misspelt settings: unknown variables with one of our prefixes or a name similar to a setting. If they were
-// ignored, the default would be used.
+// Refuses variables before any setting is read: misspelt names (unknown ones with one of our prefixes, or similar to a
+// setting; otherwise the default would be used), and values that no setting can use. Values from files and stores are
+// checked where they are read.
 import { closest } from '../closest.ts';
 import type { Problem } from '../problem.ts';
 import { settingOf, sourceVariables } from '../secrets/secret-stores.ts';
+import { whyUnusable, type TextKind } from '../unusable-text.ts';
 import type { Environment } from './environment.ts';
-import { namedApiKey, ownPrefixes, settings, type Setting } from './settings.ts';
+import { kindOfSetting, namedApiKey, ownPrefixes, settingNamed, settings, type Setting } from './settings.ts';
 
 /** Shorter names are similar to too many others: HOST and PORT are one letter from variables of other programs. */
 const shortestNearName = 8;
@@ -67,4 +69,20 @@ export function unknownVariables(env: Environment): readonly Problem[] {
     .filter((variable) => env[variable] !== undefined && env[variable] !== '')
     .sort()
     .flatMap((variable) => problemOf(variable, known) ?? []);
+}
+
+/** The kind of text that a variable holds: the name of a file or of a place in a store is plain text. */
+function kindOf(variable: string): TextKind | undefined {
+  const base = settingOf(variable);
+  if (settingNamed(variable) !== undefined || base === variable) return kindOfSetting(variable);
+  return settingNamed(base)?.fromFile !== undefined || namedApiKey.test(base) ? 'text' : undefined;
+}
+
+/** One problem per variable of ours whose value can never work. Never repeats the value. */
+export function unusableValues(env: Environment): readonly Problem[] {
+  return Object.entries(env).flatMap(([variable, value]) => {
+    const kind = value === undefined || value === '' ? undefined : kindOf(variable);
+    const unusable = kind === undefined ? undefined : whyUnusable(value ?? '', kind);
+    return unusable === undefined ? [] : [{ location: variable, ...unusable }];
+  });
 }

@@ -1,9 +1,9 @@
-// Loads all settings from the environment: returns a frozen Config or reports all problems at once. Reads the files
-// that settings name, but not the policy.
+// Reads all settings from the environment: returns them frozen, or reports all problems at once. Reads the files that
+// settings name, but not the policy.
 import type { EgressSettings } from '../egress/egress.ts';
 import { ConfigurationError, type Problem } from '../problem.ts';
 import { parseRedisUrl, type RedisAddress } from '../redis/redis-address.ts';
-import { readDatabrainUrl } from './databrain-url.ts';
+import { readDatabrain, type DatabrainSettings } from './read-databrain.ts';
 import { readCorsOrigins, standsForSubdomains } from './cors-origins.ts';
 import { readEgress, refuseUncheckedTls } from './egress.ts';
 import { createReader, type Environment, type ReadFile, type Reader } from './environment.ts';
@@ -18,24 +18,18 @@ import { readTracing, type TracingConfig } from './read-tracing.ts';
 import { settings } from './settings.ts';
 import { noStoredSecrets, type StoredSecrets } from './stored-secrets.ts';
 import { readTrustProxy } from './trust-proxy.ts';
-import { unknownVariables } from './unknown-variables.ts';
-import { unusableValues } from './unusable-values.ts';
+import { unknownVariables, unusableValues } from './refused-variables.ts';
 
 const logLevels = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
 
-export interface Config extends Issuers, Listeners {
+export interface Settings extends Issuers, Listeners {
   readonly logLevel: (typeof logLevels)[number];
   readonly trustProxy: readonly string[];
   readonly corsOrigins: readonly string[];
   readonly cookieName?: string | undefined;
   /** In small letters. */
   readonly headerName?: string | undefined;
-  readonly databrain: {
-    readonly url: string;
-    readonly timeoutMs: number;
-    readonly deadlineMs: number;
-    readonly maxRetries: number;
-  };
+  readonly databrain: DatabrainSettings;
   readonly egress: EgressSettings;
   readonly apiKeys: readonly SecretSetting[];
   /** Where each secret came from, for people. */
@@ -119,7 +113,7 @@ function readSecretsRefresh(reader: Reader): number {
   return reader.integer('SECRETS_REFRESH_SECONDS', 5, day) ?? 0;
 }
 
-function readReuse(reader: Reader): Pick<Config, 'reuse' | 'maxLifetimeSeconds'> {
+function readReuse(reader: Reader): Pick<Settings, 'reuse' | 'maxLifetimeSeconds'> {
   return {
     reuse: {
       mode: reader.oneOf('TOKEN_REUSE', ['user', 'off']) ?? 'off',
@@ -130,22 +124,7 @@ function readReuse(reader: Reader): Pick<Config, 'reuse' | 'maxLifetimeSeconds'>
   };
 }
 
-function readDatabrain(reader: Reader): Config['databrain'] {
-  const insecureHttp = reader.flag('INSECURE_DATABRAIN_HTTP');
-  const timeoutMs = reader.integer('DATABRAIN_TIMEOUT_MS', 10, 60_000) ?? 0;
-  const deadlineMs = reader.integer('DATABRAIN_DEADLINE_MS', 10, 120_000) ?? 0;
-  if (deadlineMs < timeoutMs) {
-    reader.report(
-      'DATABRAIN_DEADLINE_MS',
-      'is shorter than DATABRAIN_TIMEOUT_MS',
-      'The deadline of all attempts must be at least the time of one',
-    );
-  }
-  const maxRetries = reader.integer('DATABRAIN_MAX_RETRIES', 0, 5) ?? 0;
-  return { url: readDatabrainUrl(reader, insecureHttp), timeoutMs, deadlineMs, maxRetries };
-}
-
-function readLimits(reader: Reader): Pick<Config, 'userLimit' | 'addressLimit'> {
+function readLimits(reader: Reader): Pick<Settings, 'userLimit' | 'addressLimit'> {
   return {
     userLimit: {
       max: reader.integer('RATE_LIMIT_USER_MAX', 1, 1_000_000) ?? 0,
@@ -187,8 +166,8 @@ function readWarnings(corsOrigins: readonly string[], cookieName: string | undef
   ];
 }
 
-/** Loads and checks every setting. Throws ConfigurationError with all problems, none of which holds a secret. */
-export function loadConfig(env: Environment, readFile: ReadFile, stored: StoredSecrets = noStoredSecrets): Config {
+/** Reads and checks every setting. Throws ConfigurationError with all problems, none of which holds a secret. */
+export function readSettings(env: Environment, readFile: ReadFile, stored: StoredSecrets = noStoredSecrets): Settings {
   const problems: Problem[] = [...unknownVariables(env), ...stored.problems];
   const reader = createReader(env, readFile, problems, stored);
 
@@ -207,7 +186,7 @@ export function loadConfig(env: Environment, readFile: ReadFile, stored: StoredS
   const corsOrigins = readCorsOrigins(reader);
   const tracing = readTracing(reader, readFile);
 
-  const config: Config = {
+  const config: Settings = {
     ...readListeners(reader),
     logLevel: reader.oneOf('LOG_LEVEL', logLevels) ?? 'info',
     trustProxy: readTrustProxy(reader),

@@ -1,6 +1,13 @@
-// DATABRAIN_API_URL: https, or http to loopback, with an optional path prefix.
+// Reads the DATABRAIN_* settings: address (https, or http to loopback, with an optional path prefix), times, retries.
 import { isLoopback } from '../loopback.ts';
 import type { Reader } from './environment.ts';
+
+export interface DatabrainSettings {
+  readonly url: string;
+  readonly timeoutMs: number;
+  readonly deadlineMs: number;
+  readonly maxRetries: number;
+}
 
 /** The upstream's base URL, which may have a path prefix; without a trailing slash. */
 export function readDatabrainUrl(reader: Reader, insecureHttp: boolean): string {
@@ -27,4 +34,19 @@ export function readDatabrainUrl(reader: Reader, insecureHttp: boolean): string 
     return fail('ends in a path of the API itself', 'Stop before /api/v2: the service adds /api/v2/guest-token/create');
   }
   return `${url.origin}${path}`;
+}
+
+export function readDatabrain(reader: Reader): DatabrainSettings {
+  const insecureHttp = reader.flag('INSECURE_DATABRAIN_HTTP');
+  const timeoutMs = reader.integer('DATABRAIN_TIMEOUT_MS', 10, 60_000) ?? 0;
+  const deadlineMs = reader.integer('DATABRAIN_DEADLINE_MS', 10, 120_000) ?? 0;
+  if (deadlineMs < timeoutMs) {
+    reader.report(
+      'DATABRAIN_DEADLINE_MS',
+      'is shorter than DATABRAIN_TIMEOUT_MS',
+      'The deadline of all attempts must be at least the time of one',
+    );
+  }
+  const maxRetries = reader.integer('DATABRAIN_MAX_RETRIES', 0, 5) ?? 0;
+  return { url: readDatabrainUrl(reader, insecureHttp), timeoutMs, deadlineMs, maxRetries };
 }

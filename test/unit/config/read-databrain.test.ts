@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { readDatabrainUrl } from '../../../src/config/databrain-url.ts';
+import { readDatabrainUrl } from '../../../src/config/read-databrain.ts';
 import { createReader } from '../../../src/config/environment.ts';
 import type { Problem } from '../../../src/problem.ts';
 
