@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { secondsToShow, usabilityOf } from '../../../src/guest-token/reusable-token.ts';
+import { isWithinGrant, secondsToShow, usabilityOf } from '../../../src/guest-token/reusable-token.ts';
 import { grantOf, hour } from '../../support/issuing.ts';
 import { createManualClock } from '../../support/manual-clock.ts';
 
@@ -53,6 +53,22 @@ describe('a token that was minted earlier', () => {
     const { clock, token } = mintedNow(hour);
     const grant = grantOf({ notAfterMs: clock.now() + 50 * minute, lifetimeMs: 50 * minute });
     expect(usabilityOf(token, grant, 0.5, clock)).toBe('unusable');
+  });
+
+  it.each([
+    [50 * minute, 'fresh'],
+    [50 * minute - 1, 'unusable'],
+  ])('that has 50 minutes left is, within an access token with %i ms left, %s', (left, state) => {
+    const { clock, token } = mintedNow(50 * minute);
+    expect(usabilityOf(token, grantOf({ notAfterMs: clock.now() + left, lifetimeMs: hour }), 0.5, clock)).toBe(state);
+  });
+
+  it('may be handed out while it has a second to show', () => {
+    const { clock, token } = mintedNow(hour);
+    clock.advance(hour - 1_000);
+    expect(isWithinGrant(token, grantOf(), clock)).toBe(true);
+    clock.advance(1);
+    expect(isWithinGrant(token, grantOf(), clock)).toBe(false);
   });
 
   it('is unusable when it was minted within a later end than the access token of now', () => {
