@@ -8,6 +8,7 @@ import { rolldown } from 'rolldown';
 import packageJson from './package.json' with { type: 'json' };
 import { compiledValidators } from './scripts/compiled-validators.ts';
 import { leftOutOfTheBundle } from './scripts/left-out-of-the-bundle.ts';
+import { requiredBuiltins } from './scripts/required-builtins.ts';
 
 /**
  * Bundles the program into `outfile`, which must lie in a folder beside openapi.yaml's, such as dist/. Gives the folders of
@@ -26,7 +27,7 @@ export async function buildProgram(outfile: string): Promise<readonly string[]> 
     minifySyntax: true,
     minifyWhitespace: true,
     logLevel: 'warning',
-    plugins: [compiledValidators, leftOutOfTheBundle],
+    plugins: [compiledValidators, leftOutOfTheBundle, requiredBuiltins],
     // Installed beside the program by those who use them.
     external: Object.keys(packageJson.peerDependencies),
     banner: {

@@ -1,11 +1,13 @@
 // The bundle says the same as the sources, though the build compiles the schemas and leaves parts of libraries out.
 import { build } from 'esbuild';
+import { execFileSync } from 'node:child_process';
 import { describe, expect, it } from 'vitest';
 import { structureProblems } from '../../../src/policy/document/structure-problems.ts';
 import { ConfigurationError } from '../../../src/problem.ts';
 import { parseStrictYaml, type YamlDocument } from '../../../src/strict-yaml.ts';
 import { compiledValidators } from '../../../scripts/compiled-validators.ts';
 import { leftOutOfTheBundle } from '../../../scripts/left-out-of-the-bundle.ts';
+import { requiredBuiltins } from '../../../scripts/required-builtins.ts';
 import { policyText, readCases } from '../../policy/policy-case.ts';
 
 const bundle = (entry: string) =>
@@ -17,7 +19,7 @@ const bundle = (entry: string) =>
     platform: 'node',
     format: 'esm',
     logLevel: 'silent',
-    plugins: [compiledValidators, leftOutOfTheBundle],
+    plugins: [compiledValidators, leftOutOfTheBundle, requiredBuiltins],
   });
 
 const validators = [
@@ -53,6 +55,15 @@ describe('the bundle', () => {
     const found = documents.map((document) => structureProblems(document));
     expect(found.filter((problems) => problems.length > 0).length).toBeGreaterThan(40);
     expect(documents.map((document) => built.structureProblems(document))).toEqual(found);
+  });
+
+  it('does not load the HTTP client inside Node with node:http', async () => {
+    const { outputFiles } = await bundle(`import http, { createServer } from 'node:http';
+      const loaded = process.moduleLoadList.filter((name) => name.includes('deps/undici'));
+      console.log(http.createServer === createServer, loaded.length);`);
+    const code = `import { createRequire } from 'node:module'; const require = createRequire('/');`;
+    const args = ['--input-type=module', '--eval', code + (outputFiles[0]?.text ?? '')];
+    expect(execFileSync(process.execPath, args, { encoding: 'utf8' })).toBe('true 0\n');
   });
 
   it('cannot be built with a part of undici that was left out', async () => {
