@@ -1,5 +1,6 @@
 // The parts of a test run, in their order: a part begins when the one before it is done, so that cheap checks fail first.
-// Tests of a part that mostly waits (for sockets, processes, time) run in more workers than there are cores.
+// Tests of a part that mostly waits (for sockets, processes, time) run in more workers than there are cores. A worker runs
+// one file after the other: each file gets our modules anew, and shares the libraries that were loaded before it.
 import { globSync, readFileSync } from 'node:fs';
 import { defineConfig } from 'vitest/config';
 
@@ -43,7 +44,8 @@ export default defineConfig({
         test: {
           name: 'contract',
           include: ['test/contract/**/*.test.ts'],
-          maxWorkers: 3,
+          isolate: false,
+          maxWorkers: 2,
           sequence: { groupOrder: 3 },
         },
       },
@@ -52,7 +54,8 @@ export default defineConfig({
         test: {
           name: 'fault',
           include: ['test/fault/**/*.test.ts'],
-          maxWorkers: 3,
+          isolate: false,
+          maxWorkers: 4,
           sequence: { groupOrder: 4 },
         },
       },
@@ -62,7 +65,8 @@ export default defineConfig({
           name: 'e2e',
           include: ['test/e2e/**/*.test.ts'],
           globalSetup: './test/support/build-program.ts',
-          maxWorkers: 4,
+          isolate: false,
+          maxWorkers: 5,
           sequence: { groupOrder: 5 },
         },
       },

@@ -1,6 +1,7 @@
 // The demo as a user starts it: `node demo/main.ts` as a process of its own, with ports of its own.
 import { spawn, type ChildProcess } from 'node:child_process';
 import { connect } from 'node:net';
+import { resolve as resolvePath } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 
 export interface DemoProcess {
@@ -15,6 +16,9 @@ export interface DemoProcess {
   readonly ended: Promise<number | string>;
 }
 
+/** What Node.js has compiled for one demo serves the next: it halves the CPU time of a start from the sources. */
+const compileCache = resolvePath('node_modules/.cache/guest-token-proxy/compiled');
+
 /**
  * @param env beside PATH; without DEMO_ENV_FILE there is no .env
  * @param command how it is started; leads a process group of its own, as in a terminal
@@ -28,6 +32,7 @@ export function startDemo(
     detached: true,
     env: {
       PATH: process.env['PATH'],
+      NODE_COMPILE_CACHE: compileCache,
       DEMO_ENV_FILE: 'there-is-no-such.env',
       DEMO_PAGE_PORT: '0',
       DEMO_PROXY_PORT: '0',
