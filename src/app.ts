@@ -15,7 +15,7 @@ import { createIssue } from './guest-token/issue.ts';
 import { createRedisTokens } from './guest-token/redis-tokens.ts';
 import { createAdminListener } from './http/admin.ts';
 import type { PlaygroundFiles } from './http/playground.ts';
-import { createReadiness } from './http/readiness.ts';
+import { createReadiness } from './http/health.ts';
 import { prepareVerifiers } from './http/jwt.ts';
 import { createPublicListener, type Phase } from './http/public-listener.ts';
 import { createPlaygroundEvaluator } from './playground/evaluate.ts';

@@ -1,5 +1,5 @@
-// Makes untrusted text, such as an issuer's or a token's, safe for a log line or a message: short, on one line, and
-// without characters that a terminal or a log viewer interprets.
+// Which characters of untrusted text people can see. Makes text, such as an issuer's or a token's, safe for a log line
+// or a message: short, on one line, and without characters that a terminal or a log viewer interprets.
 
 const maxLength = 120;
 
@@ -32,3 +32,12 @@ export function escapeUnprintable(text: string): string {
         }).join(''),
   );
 }
+
+/** White space, control and other invisible characters, and the empty Braille pattern. */
+const hidden = String.raw`\s\p{C}\p{Z}\p{Default_Ignorable_Code_Point}\u2800`;
+
+/** Finds anything visible. */
+export const visibleText = new RegExp(`[^${hidden}]`, 'u');
+
+/** Finds everything invisible. */
+export const invisible = new RegExp(`[${hidden}]`, 'gu');

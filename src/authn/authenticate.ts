@@ -1,16 +1,15 @@
 // Verifies a token and makes the Principal (RFC 7519 §7.2, RFC 8725 §3): checks the form, finds the issuer and its key,
 // then has the verifier check signature and claims. Returns refusals as values. Only this file creates a Principal.
 import type { Clock } from '../clock.ts';
-import { deepFreeze } from '../deep-freeze.ts';
 import type { Egress } from '../egress/egress.ts';
 import { LoadProblem } from '../problem.ts';
 import type { Secret } from '../secrets/secret.ts';
-import { own, type JsonObject } from '../strict-json.ts';
+import { deepFreeze, type JsonObject, own } from '../strict-json.ts';
 import { maxTokenBytes, parseCompactJws } from './compact-jws.ts';
 import type { IssuerConfig } from './issuer.ts';
 import { readJoseHeader, type JoseHeader } from './jose-header.ts';
 import { signatureBytesOf } from './keys/algorithms.ts';
-import { createIssuerKeys, type IssuerKeys } from './keys/issuer-keys.ts';
+import { createIssuerKeys, type IssuerKeys, type PrepareVerifiers } from './keys/issuer-keys.ts';
 import type { ActiveKey } from './keys/key-ring.ts';
 import { createDocumentFetcher } from './keys/key-set-fetch.ts';
 import { defaultTimings, type KeySetEvents, type KeySetState, type KeySetTimings } from './keys/key-set.ts';
@@ -27,7 +26,6 @@ import {
   type TokenRefusal,
 } from './token-refusal.ts';
 import { createTimeBudget } from './time-budget.ts';
-import type { PrepareVerifiers } from './verify-token.ts';
 
 export interface AuthenticatorOptions {
   /** Distinct `iss`; at least one. */

@@ -12,7 +12,7 @@ import {
 } from './keys/algorithms.ts';
 import { loadHmacSecrets, type SecretEncoding } from './keys/hmac-secret.ts';
 import { loadPublicKeys } from './keys/public-keys.ts';
-import { discoveryUrl, trustedUrl } from './keys/trusted-url.ts';
+import { trustedUrl } from '../trusted-url.ts';
 import type { VerificationKey } from './keys/verification-key.ts';
 
 /** Where the issuer's keys come from: exactly one source. */
@@ -112,6 +112,13 @@ function readAlgorithms(raw: RawIssuer, report: Report): readonly Algorithm[] | 
       : report(location, 'names HMAC algorithms, but the key is public', 'Use RS…, PS…, ES… or EdDSA, or set a secret');
   }
   return wanted;
+}
+
+/** The address of an issuer's metadata (OpenID Connect Discovery §4.1); undefined if `iss` is not a trusted URL. */
+export function discoveryUrl(iss: string, allowHttp: boolean): URL | undefined {
+  const url = trustedUrl(iss, allowHttp);
+  if (url === undefined || iss.includes('?')) return undefined;
+  return trustedUrl(`${iss.replace(/\/$/, '')}/.well-known/openid-configuration`, allowHttp);
 }
 
 const httpFix = 'http is allowed for loopback, or inside a cluster with INSECURE_JWT_HTTP=true';

@@ -1,7 +1,7 @@
 // The registered claims (RFC 7519 §4.1): their types, issuer, audience and user, which are checked once, and their
 // times, which are checked on every use of a token.
 import { own, type JsonObject } from '../strict-json.ts';
-import { visibleText } from '../visible-text.ts';
+import { visibleText } from '../printable.ts';
 import type { IssuerConfig } from './issuer.ts';
 import type { UserIdentity } from './principal.ts';
 import { refuseExpired, refuseToken, type TokenRefusal } from './token-refusal.ts';

@@ -5,10 +5,9 @@ import type { LoadedPolicy } from '../config/load-configuration.ts';
 import { checkDataApp } from '../policy/trial/live-check.ts';
 import type { DataAppPolicy, Policy } from '../policy/policy.ts';
 import { toLine, type Problem } from '../problem.ts';
-import { exitCode, type Command, type CommandContext } from './command.ts';
+import { type Command, type CommandContext, exitCode, parseWords } from './command.ts';
 import { fetchListing } from './embeds-listing.ts';
 import { checkIssuers } from './live-issuers.ts';
-import { parseWords } from './parse-args.ts';
 import { exitCodeOf, loadConfigurationFor, storedSecretsFor } from './surroundings.ts';
 
 const count = (number: number, noun: string): string => `${number} ${noun}${number === 1 ? '' : 's'}`;

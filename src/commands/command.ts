@@ -1,4 +1,6 @@
-// The interface of a command: arguments in, text out, an exit code. Only main.ts uses the process.
+// The interface of a command: arguments in, text out, an exit code. Only main.ts uses the process. Arguments are parsed
+// strictly.
+import { parseArgs, type ParseArgsOptionsConfig } from 'node:util';
 import type { Clock } from '../clock.ts';
 
 export interface CommandContext {
@@ -36,4 +38,29 @@ export interface Command {
   readonly summary: string;
   readonly help: string;
   readonly run: (context: CommandContext) => Promise<number>;
+}
+
+/**
+ * Options and positionals as in node:util, or the exit code if the command ends now: after --help, and after a usage
+ * error, such as an unknown option or an extra argument.
+ */
+export function parseWords<const O extends ParseArgsOptionsConfig>(
+  command: Pick<Command, 'name' | 'help'>,
+  context: CommandContext,
+  options: O,
+  allowPositionals = false,
+) {
+  const withHelp = { ...options, help: { type: 'boolean', short: 'h' } } as const;
+  try {
+    const parsed = parseArgs({ args: [...context.args], options: withHelp, strict: true, allowPositionals });
+    if ((parsed.values as { help?: boolean }).help === true) {
+      context.out(command.help);
+      return { exit: exitCode.ok };
+    }
+    return parsed;
+  } catch (error) {
+    const problem = error instanceof Error ? (error.message.split('\n', 1)[0] ?? '') : 'invalid arguments';
+    context.err(`${command.name}: ${problem}\nTry --help.\n`);
+    return { exit: exitCode.usage };
+  }
 }

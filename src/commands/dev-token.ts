@@ -5,9 +5,8 @@ import type { Algorithm } from '../authn/keys/algorithms.ts';
 import { loadHmacSecrets, secretEncodings, type SecretEncoding } from '../authn/keys/hmac-secret.ts';
 import { createReader, type Reader } from '../config/environment.ts';
 import { LoadProblem, toLine, type Problem } from '../problem.ts';
-import { exitCode, type Command } from './command.ts';
+import { type Command, exitCode, parseWords } from './command.ts';
 import { readClaims } from './claims-argument.ts';
-import { parseWords } from './parse-args.ts';
 import { readFileFor, storedSecretsFor } from './surroundings.ts';
 
 const hmacAlgorithms = ['HS256', 'HS384', 'HS512'] as const;

@@ -5,8 +5,7 @@ import { claimsPresets } from '../policy/trial/claims-presets.ts';
 import { diffPolicies, type DiffSample, type FieldChange, type SampleDiff } from '../policy/trial/policy-diff.ts';
 import { loadPolicyTests } from '../policy/trial/policy-test-document.ts';
 import { ConfigurationError } from '../problem.ts';
-import { exitCode, type Command, type CommandContext } from './command.ts';
-import { parseWords } from './parse-args.ts';
+import { type Command, type CommandContext, exitCode, parseWords } from './command.ts';
 import { loadTrialPolicy, readTextFile } from './trial-policy.ts';
 
 const isClaims = (value: unknown): value is Readonly<Record<string, unknown>> =>

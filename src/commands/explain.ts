@@ -8,9 +8,8 @@ import { loadConfiguration } from '../config/load-configuration.ts';
 import { printable } from '../printable.ts';
 import { toLine } from '../problem.ts';
 import { readClaims, readToken } from './claims-argument.ts';
-import { exitCode, type Command, type CommandContext } from './command.ts';
+import { type Command, type CommandContext, exitCode, parseWords } from './command.ts';
 import { examineOptions, keySetProblem } from './live-issuers.ts';
-import { parseWords } from './parse-args.ts';
 import { exitCodeOf, readFileFor, storedSecretsFor } from './surroundings.ts';
 import { loadTrialPolicy } from './trial-policy.ts';
 

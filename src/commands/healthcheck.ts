@@ -3,8 +3,7 @@ import { get } from 'node:http';
 import { createReader } from '../config/environment.ts';
 import { readListeners } from '../config/listeners.ts';
 import { toLine, type Problem } from '../problem.ts';
-import { exitCode, type Command } from './command.ts';
-import { parseWords } from './parse-args.ts';
+import { type Command, exitCode, parseWords } from './command.ts';
 
 const timeoutMs = 3_000;
 

@@ -7,8 +7,7 @@ import { readBrowserHelper, readOpenApiDocument, readPlaygroundFiles } from '../
 import { createLog } from '../telemetry/logger.ts';
 import type { LogSink } from '../telemetry/log-writer.ts';
 import { escapeUnprintable } from '../printable.ts';
-import { exitCode, type Command, type CommandContext } from './command.ts';
-import { parseWords } from './parse-args.ts';
+import { type Command, type CommandContext, exitCode, parseWords } from './command.ts';
 import { archiveFirstPolicy, exitCodeOf, loadConfigurationFor, storedSecretsFor } from './surroundings.ts';
 
 /** Time limit for writing the last lines of the log. */

@@ -9,8 +9,7 @@ import { coverageLines, resultLines } from '../policy/trial/policy-test-report.t
 import { runPolicyTests, type PolicyTestRun } from '../policy/trial/policy-test-run.ts';
 import type { Policy } from '../policy/policy.ts';
 import { ConfigurationError, type Problem } from '../problem.ts';
-import { exitCode, type Command, type CommandContext } from './command.ts';
-import { parseWords } from './parse-args.ts';
+import { type Command, type CommandContext, exitCode, parseWords } from './command.ts';
 import { loadTrialPolicy, policyFileSetting, readTextFile, withPolicyFile } from './trial-policy.ts';
 
 const suffix = '.policy-test.yaml';

@@ -1,5 +1,6 @@
 // The settings of the egress proxy: for https, for http, and the exceptions. TLS verification cannot be disabled.
-import type { EgressProxy, EgressSettings } from '../egress/egress.ts';
+import type { EgressSettings } from '../egress/egress.ts';
+import type { EgressProxy } from '../egress/tunnel.ts';
 import { unusableEntries } from '../egress/no-proxy.ts';
 import { Secret } from '../secrets/secret.ts';
 import type { Reader } from './environment.ts';

@@ -6,19 +6,19 @@ import { settingOf, sourceVariables } from '../secrets/secret-stores.ts';
 import { Secret } from '../secrets/secret.ts';
 import { whyUnusable } from '../unusable-text.ts';
 import { kindOfSetting, namedApiKey, settingNamed, type SettingName } from './settings.ts';
-import type { StoredSecrets } from './stored-secrets.ts';
 
 export type Environment = Readonly<Record<string, string | undefined>>;
+
+/** What was read from secret stores before. */
+export interface StoredSecretSettings {
+  /** The secret of a setting, such as `DATABRAIN_API_KEY`, if it is in a store and could be read. */
+  readonly get: (name: string) => SecretSetting | undefined;
+}
 
 /** Reads a file's bytes or throws an error with a `code`. */
 export type ReadFile = (path: string) => Buffer;
 
-export function createReader(
-  env: Environment,
-  readFile: ReadFile,
-  problems: Problem[],
-  stored?: Pick<StoredSecrets, 'get'>,
-) {
+export function createReader(env: Environment, readFile: ReadFile, problems: Problem[], stored?: StoredSecretSettings) {
   const secretOrigins: SecretOrigin[] = [];
   const raw = (name: string): string | undefined => (env[name] === '' ? undefined : env[name]);
 

@@ -1,5 +1,5 @@
 // Reads the DATABRAIN_* settings: address (https, or http to loopback, with an optional path prefix), times, retries.
-import { isLoopback } from '../loopback.ts';
+import { isLoopback } from '../trusted-url.ts';
 import type { Reader } from './environment.ts';
 
 export interface DatabrainSettings {

@@ -5,16 +5,14 @@ import type { Clock } from '../clock.ts';
 import { createEgress } from '../egress/egress.ts';
 import type { ReadFileAsync } from '../file-reader.ts';
 import type { Problem } from '../problem.ts';
-import type { SecretSetting } from '../secrets/secret-setting.ts';
-import type { SecretRead, SecretStore, SecretStoreKind, StoreEvent } from '../secrets/secret-store.ts';
+import type { SecretRead, SecretSetting } from '../secrets/secret-setting.ts';
+import type { SecretStore, SecretStoreKind, StoreEvent } from '../secrets/secret-store.ts';
 import { secretStoreKinds, settingOf, sourceVariables } from '../secrets/secret-stores.ts';
 import { readEgress } from './egress.ts';
-import { createReader, type Environment, type ReadFile } from './environment.ts';
+import { createReader, type Environment, type ReadFile, type StoredSecretSettings } from './environment.ts';
 import { isSecretSetting } from './settings.ts';
 
-export interface StoredSecrets {
-  /** The secret of a setting, such as `DATABRAIN_API_KEY`, if it is in a store and could be read. */
-  readonly get: (name: string) => SecretSetting | undefined;
+export interface StoredSecrets extends StoredSecretSettings {
   readonly problems: readonly Problem[];
   /** Whether a restart may succeed, because the only problem is an unavailable store. */
   readonly isTemporary: boolean;

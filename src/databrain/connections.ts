@@ -6,7 +6,7 @@
 // unexpected response: then the long rest applies to all connections for `distrustMs`.
 import { Client, type buildConnector } from 'undici';
 import type { Clock } from '../clock.ts';
-import { isProtocolViolation } from './connection-loss.ts';
+import { isProtocolViolation } from './upstream-fault.ts';
 
 export interface Connection {
   readonly client: Client;

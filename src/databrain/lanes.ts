@@ -8,7 +8,7 @@ import { createCallQueue, type QueueLane } from './call-queue.ts';
 import { createCallRate, type CallRate, type CallRateLimits } from './call-rate.ts';
 import type { CircuitLimits, CircuitState } from './circuit.ts';
 import { createKeyCircuit, type KeyCircuit } from './key-circuit.ts';
-import { createRetryBudget, type RetryBudget } from './retry-budget.ts';
+import { createRetryBudget, type RetryBudget } from './retry.ts';
 import type { UpstreamEvents } from './upstream-events.ts';
 
 export interface Lane {

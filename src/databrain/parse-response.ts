@@ -1,26 +1,6 @@
 // Parses the upstream's response to a guest token or a fault. Pure. Only a token or a code of a known list is returned,
 // never other text of the upstream.
-import type { Fault } from './upstream-fault.ts';
-
-/** The fault for each documented code, with the spellings seen in practice. */
-const codeFaults = {
-  AUTHENTICATION_ERROR: 'key_refused',
-  AUTHENTICATION_ERR: 'key_refused',
-  EXPIRED_TOKEN: 'key_refused',
-  INVALID_REQUEST_BODY: 'request_refused',
-  CLIENT_ID_ERROR: 'request_refused',
-  DASHBOARD_PARAM_ERROR: 'request_refused',
-  APP_FILTER_PARAM_ERROR: 'request_refused',
-  RLS_SETTINGS_PARAM_ERROR: 'request_refused',
-  DATA_APP_ID_ERROR: 'request_refused',
-  DATA_APP_NOT_FOUND: 'request_refused',
-  WORKSPACE_ID_ERROR: 'request_refused',
-  INVALID_PERMISSIONS: 'request_refused',
-  RATE_LIMIT_EXCEEDED: 'rate_limited',
-  INTERNAL_SERVER_ERROR: 'failed',
-} as const satisfies Record<string, Fault>;
-
-export type UpstreamCode = keyof typeof codeFaults;
+import { codeFaults, type Fault, type UpstreamCode } from './upstream-fault.ts';
 
 /** For responses without a known code. Only the first few hundred characters are checked. */
 const messageFaults: readonly (readonly [RegExp, Fault])[] = [

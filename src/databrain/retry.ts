@@ -1,7 +1,70 @@
 // Decides whether and when to retry: exponential back-off with full jitter, never before `Retry-After`, never after the
 // deadline, and only as often as the settings and the budget allow.
-import type { RetryBudget } from './retry-budget.ts';
+import type { Clock } from '../clock.ts';
 import { faultRow, type Failure } from './upstream-fault.ts';
+
+/** The maximum of `Retry-After`: longer values than the vendor's rate window are cut. */
+export const maxRetryAfterMs = 120_000;
+
+/** The three forms of RFC 9110 §5.6.7. Date.parse alone also accepts junk. */
+const httpDates = [
+  /^[A-Z][a-z]{2}, \d{2} [A-Z][a-z]{2} \d{4} \d{2}:\d{2}:\d{2} GMT$/,
+  /^[A-Z][a-z]{5,8}, \d{2}-[A-Z][a-z]{2}-\d{2} \d{2}:\d{2}:\d{2} GMT$/,
+  /^[A-Z][a-z]{2} [A-Z][a-z]{2} [ \d]\d \d{2}:\d{2}:\d{2} \d{4}$/,
+];
+
+/**
+ * Parses `Retry-After` (RFC 9110 §10.2.3): whole seconds or an HTTP date. Returns the milliseconds to wait from now,
+ * between 0 (a date in the past) and {@link maxRetryAfterMs}; undefined for anything else.
+ * @param nowMs wall time in milliseconds since the epoch, for dates
+ */
+export function parseRetryAfter(value: string | undefined, nowMs: number): number | undefined {
+  const text = value?.trim() ?? '';
+  if (/^\d+$/.test(text)) return Math.min(Number(text) * 1000, maxRetryAfterMs);
+  if (!httpDates.some((form) => form.test(text))) return undefined;
+  const at = Date.parse(text.endsWith('GMT') ? text : `${text} GMT`);
+  return Number.isNaN(at) ? undefined : Math.min(Math.max(0, at - nowMs), maxRetryAfterMs);
+}
+
+/**
+ * Limits the retries of the whole service, so that they never make an outage worse: a fifth of the calls, plus a small
+ * reserve after the start.
+ */
+export interface RetryBudget {
+  /** Counts a first attempt, which earns a share of a retry. */
+  readonly deposit: () => void;
+  /** Uses one retry; false if there is none. */
+  readonly withdraw: () => boolean;
+}
+
+interface RetryBudgetOptions {
+  readonly clock: Pick<Clock, 'monotonic'>;
+  /** Retries earned per first attempt; 0.2 means at most 20 % extra calls. */
+  readonly share: number;
+  /** Retries available at the start, and the maximum. */
+  readonly reserve: number;
+  /** After this time without a retry, one is added, for a service with few calls. */
+  readonly quietMs: number;
+}
+
+/** In any interval: retries ≤ reserve + share × first attempts + interval / quietMs. */
+export function createRetryBudget({ clock, share, reserve, quietMs }: RetryBudgetOptions): RetryBudget {
+  let balance = reserve;
+  let lastRetryAt = clock.monotonic();
+
+  return {
+    deposit: () => {
+      balance = Math.min(reserve, balance + share);
+    },
+    withdraw: () => {
+      const now = clock.monotonic();
+      if (balance >= 1) balance -= 1;
+      else if (now - lastRetryAt < quietMs) return false;
+      lastRetryAt = now;
+      return true;
+    },
+  };
+}
 
 export interface RetryOptions {
   readonly maxRetries: number;

@@ -1,7 +1,6 @@
 // The events of the upstream client for metrics and log. They hold no key, no token and no text of the upstream.
 import type { CircuitState } from './circuit.ts';
-import type { UpstreamCode } from './parse-response.ts';
-import type { Fault } from './upstream-fault.ts';
+import type { Fault, UpstreamCode } from './upstream-fault.ts';
 
 export interface AttemptReport {
   readonly result: 'token' | Fault;

@@ -1,7 +1,8 @@
-// The table of upstream faults: for each the public code, whether it is retried, and whether it counts as an outage.
+// The table of upstream faults: for each the public code, whether it is retried, and whether it counts as an outage;
+// and the faults that undici's errors stand for.
+import { errors } from 'undici';
 import { ServiceError, type ErrorCode } from '../errors.ts';
 import type { UpstreamReason } from '../refusal-reasons.ts';
-import type { UpstreamCode } from './parse-response.ts';
 
 export type Fault =
   | 'key_refused'
@@ -19,6 +20,26 @@ export type Fault =
   | 'unreachable'
   | 'connection_stale'
   | 'timed_out';
+
+/** The fault for each documented code of the upstream, with the spellings seen in practice. */
+export const codeFaults = {
+  AUTHENTICATION_ERROR: 'key_refused',
+  AUTHENTICATION_ERR: 'key_refused',
+  EXPIRED_TOKEN: 'key_refused',
+  INVALID_REQUEST_BODY: 'request_refused',
+  CLIENT_ID_ERROR: 'request_refused',
+  DASHBOARD_PARAM_ERROR: 'request_refused',
+  APP_FILTER_PARAM_ERROR: 'request_refused',
+  RLS_SETTINGS_PARAM_ERROR: 'request_refused',
+  DATA_APP_ID_ERROR: 'request_refused',
+  DATA_APP_NOT_FOUND: 'request_refused',
+  WORKSPACE_ID_ERROR: 'request_refused',
+  INVALID_PERMISSIONS: 'request_refused',
+  RATE_LIMIT_EXCEEDED: 'rate_limited',
+  INTERNAL_SERVER_ERROR: 'failed',
+} as const satisfies Record<string, Fault>;
+
+export type UpstreamCode = keyof typeof codeFaults;
 
 interface FaultRow {
   readonly code: Extract<ErrorCode, `UPSTREAM_${string}`>;
@@ -111,3 +132,27 @@ export const refuseUnsent = (reason: 'circuit_open' | 'queue_full', retryAfterMs
   new ServiceError('UPSTREAM_UNAVAILABLE', reason, { retryAfterSeconds: toSeconds(retryAfterMs) });
 
 const toSeconds = (ms: number): number => Math.max(1, Math.ceil(ms / 1000));
+
+/** Messages of undici's SocketError for a closed connection. Its others mean an unexpected response. */
+const ends: ReadonlySet<string> = new Set(['other side closed', 'closed']);
+
+/** The parser's message for a truncated response, which has no error code. */
+const cutOff = 'Invalid EOF state';
+
+/**
+ * Whether the bytes received are not a response, or a response without a request.
+ * @param headersCame whether the headers of the response were complete before the error
+ */
+export function isProtocolViolation(error: unknown, headersCame: boolean): boolean {
+  if (error instanceof errors.SocketError) return !ends.has(error.message);
+  if (error instanceof errors.HTTPParserError) return !error.message.includes(cutOff);
+  // Before the headers are complete, a length error means contradicting lengths.
+  if (error instanceof errors.ResponseContentLengthMismatchError) return !headersCame;
+  return error instanceof errors.HeadersOverflowError;
+}
+
+/** The error's code only, because messages of TLS and DNS errors quote the other side. */
+export function codeOf(error: unknown): string | undefined {
+  const code = error instanceof Error && 'code' in error ? error.code : undefined;
+  return typeof code === 'string' && /^[A-Z][A-Z0-9_]{1,59}$/.test(code) ? code : undefined;
+}

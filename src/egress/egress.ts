@@ -2,17 +2,9 @@
 // and HTTP_PROXY. TLS is always verified, and HTTP/2 is never used.
 import { createSecureContext } from 'node:tls';
 import { Agent, buildConnector, Pool, type Dispatcher } from 'undici';
-import type { Secret } from '../secrets/secret.ts';
 import { createBypass } from './no-proxy.ts';
 import { createSharedLookup } from './shared-lookup.ts';
-import { createTunnel } from './tunnel.ts';
-
-export interface EgressProxy {
-  /** Such as `http://proxy.example.com:3128`. */
-  readonly origin: string;
-  /** Value of `Proxy-Authorization`. */
-  readonly authorization: Secret | undefined;
-}
+import { createTunnel, type EgressProxy } from './tunnel.ts';
 
 export interface EgressSettings {
   /** For https addresses. */

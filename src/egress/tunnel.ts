@@ -1,7 +1,14 @@
 // Connects to an https address through an egress proxy: CONNECT (RFC 9110 §9.3.6), then TLS with the target. The proxy
 // sees only the target's name and port.
 import { buildConnector, Client, errors } from 'undici';
-import type { EgressProxy } from './egress.ts';
+import type { Secret } from '../secrets/secret.ts';
+
+export interface EgressProxy {
+  /** Such as `http://proxy.example.com:3128`. */
+  readonly origin: string;
+  /** Value of `Proxy-Authorization`. */
+  readonly authorization: Secret | undefined;
+}
 
 interface TunnelOptions {
   /** Time limit for everything: the connection to the proxy, its response, and TLS. */

@@ -3,10 +3,11 @@
 import { Agent as HttpAgent } from 'node:http';
 import { Agent as HttpsAgent } from 'node:https';
 import type { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
-import { isLoopback } from '../loopback.ts';
+import { isLoopback } from '../trusted-url.ts';
 import { callCloud, loadLibrary, type Sorted } from './cloud-call.ts';
 import { parseFieldReference, readField } from './secret-value.ts';
-import type { SecretRead, SecretStore, SecretStoreKind } from './secret-store.ts';
+import type { SecretStore, SecretStoreKind } from './secret-store.ts';
+import type { SecretRead } from './secret-setting.ts';
 
 const example = 'prod/guest-token-proxy#api-key';
 const namePattern = /^[A-Za-z0-9/_+=.@!-]{1,512}$/;

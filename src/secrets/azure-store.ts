@@ -3,7 +3,8 @@
 import type { SecretClient } from '@azure/keyvault-secrets';
 import { callCloud, loadLibrary, type Sorted } from './cloud-call.ts';
 import { parseFieldReference, readField } from './secret-value.ts';
-import type { SecretRead, SecretStoreKind } from './secret-store.ts';
+import type { SecretStoreKind } from './secret-store.ts';
+import type { SecretRead } from './secret-setting.ts';
 
 const example = 'https://my-vault.vault.azure.net/secrets/databrain-api-key';
 const path = /^\/secrets\/([A-Za-z0-9-]{1,127})(?:\/([0-9a-f]{32}))?$/;

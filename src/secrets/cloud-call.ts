@@ -1,6 +1,7 @@
 // Calls a cloud provider's library with a time limit and classifies its errors. Only names and codes of errors are
 // used, because messages of libraries repeat their input.
-import type { ReadFailure, StoreSurroundings } from './secret-store.ts';
+import type { StoreSurroundings } from './secret-store.ts';
+import type { ReadFailure } from './secret-setting.ts';
 
 const timeoutMs = 10_000;
 

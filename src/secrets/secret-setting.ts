@@ -1,6 +1,6 @@
-// A secret of the configuration: its value and, if that may change, its source.
+// A secret of the configuration: its value and, if that may change, its source. Reading a source again returns a value
+// in every case, because an unavailable store or a missing secret is expected.
 import { whyUnusable, type UnusableText } from '../unusable-text.ts';
-import type { SecretRead } from './secret-store.ts';
 import { Secret } from './secret.ts';
 
 export interface SecretSetting {
@@ -10,6 +10,16 @@ export interface SecretSetting {
   readonly file?: { readonly path: string; readonly content: Buffer };
   readonly stored?: StoredSecret;
 }
+
+export type SecretRead =
+  /** `freshForMs`: how long the value is valid, if the store reports it. */
+  | { readonly kind: 'read'; readonly value: Secret; readonly freshForMs?: number | undefined }
+  /** A later attempt may succeed: the store is down, sealed or overloaded. */
+  | { readonly kind: 'unavailable'; readonly problem: string; readonly fix: string }
+  /** A retry is useless without a change: missing, forbidden, not a string. */
+  | { readonly kind: 'refused'; readonly problem: string; readonly fix: string };
+
+export type ReadFailure = Exclude<SecretRead, { kind: 'read' }>;
 
 export interface StoredSecret {
   /** The store's name for people, such as `Vault`. */

@@ -4,18 +4,7 @@ import type { Clock } from '../clock.ts';
 import type { Egress } from '../egress/egress.ts';
 import type { ReadFileAsync } from '../file-reader.ts';
 import type { Problem } from '../problem.ts';
-import type { SecretSetting } from './secret-setting.ts';
-import type { Secret } from './secret.ts';
-
-export type SecretRead =
-  /** `freshForMs`: how long the value is valid, if the store reports it. */
-  | { readonly kind: 'read'; readonly value: Secret; readonly freshForMs?: number | undefined }
-  /** A later attempt may succeed: the store is down, sealed or overloaded. */
-  | { readonly kind: 'unavailable'; readonly problem: string; readonly fix: string }
-  /** A retry is useless without a change: missing, forbidden, not a string. */
-  | { readonly kind: 'refused'; readonly problem: string; readonly fix: string };
-
-export type ReadFailure = Exclude<SecretRead, { kind: 'read' }>;
+import type { SecretRead, SecretSetting } from './secret-setting.ts';
 
 export interface SecretStore {
   /**

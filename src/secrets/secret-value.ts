@@ -1,8 +1,7 @@
 // Converts a store's value to a Secret, with the rules for secret files. `name#field` is a member of a value that is a
 // JSON object, the form in which the consoles of cloud stores save several values in one secret.
 import { own, parseJsonObject, type JsonObject } from '../strict-json.ts';
-import { secretText } from './secret-setting.ts';
-import type { SecretRead } from './secret-store.ts';
+import { type SecretRead, secretText } from './secret-setting.ts';
 import { Secret } from './secret.ts';
 
 /** Only non-empty strings: a number may have lost digits on its way, and an object is no secret. */

@@ -2,8 +2,7 @@
 // while the source cannot be read or holds an invalid value.
 import type { ReadFileAsync } from '../file-reader.ts';
 import { watchFile } from '../watched-file.ts';
-import { secretText, type SecretSetting, type StoredSecret } from './secret-setting.ts';
-import type { SecretRead } from './secret-store.ts';
+import { type SecretRead, type SecretSetting, secretText, type StoredSecret } from './secret-setting.ts';
 
 export type SecretOutcome =
   | { readonly kind: 'changed' }

@@ -4,7 +4,7 @@ import { generateKeyPairSync, type JsonWebKey } from 'node:crypto';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import type { KeySetTimings } from '../../src/authn/keys/key-set.ts';
 import type { TokenRefusal } from '../../src/authn/token-refusal.ts';
-import type { PrepareVerifiers } from '../../src/authn/verify-token.ts';
+import type { PrepareVerifiers } from '../../src/authn/keys/issuer-keys.ts';
 import type { Clock } from '../../src/clock.ts';
 import { issuersFrom, startAuthnServer, type AuthnServer } from '../support/authn-server.ts';
 import { dripping, json, silent, startKeyServer, status, type Answer, type KeyServer } from '../support/key-server.ts';

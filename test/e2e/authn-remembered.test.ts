@@ -7,7 +7,7 @@ import { createKeyRing, type ActiveKey } from '../../src/authn/keys/key-ring.ts'
 import type { VerificationKey } from '../../src/authn/keys/verification-key.ts';
 import type { Principal } from '../../src/authn/principal.ts';
 import { isRefusal, type TokenRefusal } from '../../src/authn/token-refusal.ts';
-import type { PrepareVerifiers } from '../../src/authn/verify-token.ts';
+import type { PrepareVerifiers } from '../../src/authn/keys/issuer-keys.ts';
 import { prepareVerifiers } from '../../src/http/jwt.ts';
 import { Secret } from '../../src/secrets/secret.ts';
 import { issuersFrom, startAuthnServer, type AuthnServer } from '../support/authn-server.ts';

@@ -11,7 +11,8 @@ import { systemClock } from '../../src/clock.ts';
 import { createEgress } from '../../src/egress/egress.ts';
 import { createReader } from '../../src/config/environment.ts';
 import { awsStoreKind } from '../../src/secrets/aws-store.ts';
-import type { SecretRead, SecretStore } from '../../src/secrets/secret-store.ts';
+import type { SecretStore } from '../../src/secrets/secret-store.ts';
+import type { SecretRead } from '../../src/secrets/secret-setting.ts';
 import { freePort } from '../support/program.ts';
 import { binaryOf, untilReachable } from './real-servers.ts';
 

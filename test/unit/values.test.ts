@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { deepFreeze } from '../../src/deep-freeze.ts';
-import { visibleText } from '../../src/visible-text.ts';
+import { deepFreeze } from '../../src/strict-json.ts';
+import { visibleText } from '../../src/printable.ts';
 
 describe('a frozen value', () => {
   it('is frozen with everything in it, and is the same value', () => {

@@ -1,12 +1,17 @@
 // The keys of one issuer, configured or fetched, behind one interface.
 import type { Clock } from '../../clock.ts';
 import { loadKeyText, type IssuerConfig } from '../issuer.ts';
-import type { PrepareVerifiers } from '../verify-token.ts';
-import { createKeyRing, type ActiveKey, type KeyRing } from './key-ring.ts';
+import { createKeyRing, type ActiveKey, type KeyRing, type VerifyToken } from './key-ring.ts';
 import type { DocumentFetcher } from './key-set-fetch.ts';
 import { createKeySet, type KeySet, type KeySetEvents, type KeySetState, type KeySetTimings } from './key-set.ts';
 import { fromDiscovery, fromJwksUrl } from './key-set-source.ts';
 import type { VerificationKey } from './verification-key.ts';
+
+/** Creates one verifier per key, in the same order. http/jwt.ts implements it with @fastify/jwt. */
+export type PrepareVerifiers = (
+  issuer: IssuerConfig,
+  keys: readonly VerificationKey[],
+) => Promise<readonly VerifyToken[]>;
 
 export interface IssuerKeys extends Omit<KeySet, 'isWithdrawn' | 'lookUp' | 'state'> {
   /** Only for fetched keys. Undefined for a `kid` that a new fetch cannot bring. */

@@ -6,7 +6,7 @@ import type { IssuerConfig } from '../issuer.ts';
 import { loadJwkSet, type JwkSet } from './jwk-set.ts';
 import { addressOf, failedFetch, isFailedFetch, type FailedFetch } from './key-set-failure.ts';
 import type { DocumentFetcher } from './key-set-fetch.ts';
-import { isOnThisMachine, trustedUrl } from './trusted-url.ts';
+import { isOnThisMachine, trustedUrl } from '../../trusted-url.ts';
 
 export interface FetchedKeySet extends JwkSet {
   readonly maxAgeMs?: number | undefined;

@@ -1,7 +1,7 @@
 // The rules for values of the body. A rule takes the result of an expression or a literal and returns the value to
 // send, or refuses it. It never trims or converts values; only CEL's bigint becomes a number, if that is exact.
 import { LoadProblem } from '../../problem.ts';
-import { invisible, visibleText } from '../../visible-text.ts';
+import { invisible, visibleText } from '../../printable.ts';
 
 /** Refuses a value. `problem` names the kind of fault, never the value. */
 export type Refuse = (problem: string) => never;

@@ -1,7 +1,7 @@
 // A principal from unverified claims, for explain, policy tests and the playground, which mint nothing. In the service
 // only authn/ creates principals.
 import type { Claims, Principal } from '../../authn/principal.ts';
-import { deepFreeze } from '../../deep-freeze.ts';
+import { deepFreeze } from '../../strict-json.ts';
 
 /** The time of a trial whose claims have no `iat`: 2026-01-01T00:00:00Z, in seconds. */
 const trialEpochSeconds = 1_767_225_600;

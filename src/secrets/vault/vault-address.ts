@@ -1,6 +1,6 @@
 // Reads the address and certificates of Vault from the variables of Vault's own client. TLS is always verified.
 import type { ReadFileAsync } from '../../file-reader.ts';
-import { isLoopback } from '../../loopback.ts';
+import { isLoopback } from '../../trusted-url.ts';
 import type { StoreSettings } from '../secret-store.ts';
 
 export interface VaultAddress {

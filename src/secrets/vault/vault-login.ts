@@ -2,8 +2,8 @@
 // because files of tokens and secret ids are replaced while the service runs.
 import type { ReadFileAsync } from '../../file-reader.ts';
 import { own, type JsonObject } from '../../strict-json.ts';
-import { secretText, type SecretSetting } from '../secret-setting.ts';
-import type { ReadFailure, StoreSettings } from '../secret-store.ts';
+import { type ReadFailure, type SecretSetting, secretText } from '../secret-setting.ts';
+import type { StoreSettings } from '../secret-store.ts';
 import { Secret } from '../secret.ts';
 import type { AskVault, VaultFailure } from './vault-request.ts';
 

@@ -5,7 +5,7 @@ import { Client } from 'undici';
 import { createEgress, type Egress } from '../../egress/egress.ts';
 import type { ReadFileAsync } from '../../file-reader.ts';
 import { own, parseJsonObject, type JsonObject } from '../../strict-json.ts';
-import type { ReadFailure } from '../secret-store.ts';
+import type { ReadFailure } from '../secret-setting.ts';
 import type { Secret } from '../secret.ts';
 import { readCertificates, type VaultAddress } from './vault-address.ts';
 

@@ -2,7 +2,8 @@
 // prolongs it (at its maximum lifetime Vault still reports it as renewable) or after it expired or was revoked. One
 // login at a time; failures are retried with growing, random pauses.
 import type { Clock } from '../../clock.ts';
-import type { ReadFailure, StoreEvent } from '../secret-store.ts';
+import type { StoreEvent } from '../secret-store.ts';
+import type { ReadFailure } from '../secret-setting.ts';
 import type { Secret } from '../secret.ts';
 import { tokenOf, type LoginResult, type VaultLogin, type VaultToken } from './vault-login.ts';
 import type { AskVault } from './vault-request.ts';

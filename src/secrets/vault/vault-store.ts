@@ -1,7 +1,8 @@
 // HashiCorp Vault and OpenBao: `X_VAULT=<mount>/<path>#<field>`. With our own client, because the packages in the
 // registry neither renew a token nor log in again.
 import { readValue } from '../secret-value.ts';
-import type { SecretRead, SecretStore, SecretStoreKind } from '../secret-store.ts';
+import type { SecretStore, SecretStoreKind } from '../secret-store.ts';
+import type { SecretRead } from '../secret-setting.ts';
 import type { Secret } from '../secret.ts';
 import { readVaultAddress } from './vault-address.ts';
 import { readVaultLogin } from './vault-login.ts';

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { createRetryBudget } from '../../../src/databrain/retry-budget.ts';
+import { createRetryBudget } from '../../../src/databrain/retry.ts';
 import { createManualClock } from '../../support/manual-clock.ts';
 
 const settings = { share: 0.2, reserve: 10, quietMs: 10_000 };

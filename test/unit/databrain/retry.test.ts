@@ -1,7 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { retryDelay, type RetryOptions } from '../../../src/databrain/retry.ts';
-import type { RetryBudget } from '../../../src/databrain/retry-budget.ts';
+import { type RetryBudget, retryDelay, type RetryOptions } from '../../../src/databrain/retry.ts';
 import type { Fault } from '../../../src/databrain/upstream-fault.ts';
 
 const options: RetryOptions = {

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { createReadiness } from '../../../src/http/readiness.ts';
+import { createReadiness } from '../../../src/http/health.ts';
 import type { Policy } from '../../../src/policy/policy.ts';
 import { createApiKeys } from '../../support/issuing.ts';
 

@@ -13,7 +13,8 @@ import { awsStoreKind } from '../../../src/secrets/aws-store.ts';
 import { createAzureStoreKind } from '../../../src/secrets/azure-store.ts';
 import { loadLibrary } from '../../../src/secrets/cloud-call.ts';
 import { createGcpStoreKind } from '../../../src/secrets/gcp-store.ts';
-import type { SecretRead, SecretStore, SecretStoreKind } from '../../../src/secrets/secret-store.ts';
+import type { SecretStore, SecretStoreKind } from '../../../src/secrets/secret-store.ts';
+import type { SecretRead } from '../../../src/secrets/secret-setting.ts';
 import { startScriptedProxy } from '../../support/forward-proxy.ts';
 import { selfSigned } from '../../support/self-signed.ts';
 

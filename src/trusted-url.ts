@@ -1,6 +1,11 @@
-// Checks the addresses that keys are fetched from: https, http to loopback, or any http if allowed by a setting. No
-// address comes from a token.
-import { isLoopback } from '../../loopback.ts';
+// Which addresses from the configuration may be used: https, http to loopback, where it never crosses a network, or any
+// http if a setting allows it. Names are taken as written, without DNS.
+
+const loopbackHosts = new Set(['localhost', '127.0.0.1', '[::1]']);
+
+/** Whether a URL's host is a loopback name or address. */
+export const isLoopback = (url: URL): boolean =>
+  loopbackHosts.has(url.hostname) || /^127\.\d{1,3}\.\d{1,3}\.\d{1,3}$/.test(url.hostname);
 
 /**
  * Further hosts that may reach this machine: names below `localhost` (RFC 6761 §6.3), 0.0.0.0/8, [::], IPv4 in IPv6.
@@ -20,11 +25,4 @@ export function trustedUrl(text: string, allowHttp: boolean): URL | undefined {
   if (url === null || url.username !== '' || url.password !== '' || url.hash !== '') return undefined;
   if (url.protocol === 'https:') return url;
   return url.protocol === 'http:' && (allowHttp || isLoopback(url)) ? url : undefined;
-}
-
-/** The address of an issuer's metadata (OpenID Connect Discovery §4.1); undefined if `iss` is not a trusted URL. */
-export function discoveryUrl(iss: string, allowHttp: boolean): URL | undefined {
-  const url = trustedUrl(iss, allowHttp);
-  if (url === undefined || iss.includes('?')) return undefined;
-  return trustedUrl(`${iss.replace(/\/$/, '')}/.well-known/openid-configuration`, allowHttp);
 }

@@ -1,7 +1,7 @@
 // Which addresses keys may be fetched from.
 import { describe, expect, it } from 'vitest';
-import { discoveryUrl, trustedUrl } from '../../../../src/authn/keys/trusted-url.ts';
-import { isLoopback } from '../../../../src/loopback.ts';
+import { isLoopback, trustedUrl } from '../../src/trusted-url.ts';
+import { discoveryUrl } from '../../src/authn/issuer.ts';
 
 describe('a trusted address', () => {
   it.each([
