@@ -22,6 +22,17 @@ describe('an error of the JWT library', () => {
     expect(reason === 'token_expired').toBe(/EXPIRED/.test(code));
   });
 
+  it.each([
+    ['FAST_JWT_INVALID_TYPE', 'token_type_refused'],
+    ['FAST_JWT_INVALID_ALGORITHM', 'algorithm_refused'],
+    ['FAST_JWT_INVALID_CLAIM_VALUE', 'claim_invalid'],
+    ['FAST_JWT_INVALID_SIGNATURE', 'signature_invalid'],
+    ['FAST_JWT_INVALID_CRIT_HEADER', 'token_header_refused'],
+    ['FAST_JWT_INACTIVE', 'token_not_yet_valid'],
+    ['FAST_JWT_MALFORMED', 'token_malformed'],
+    ['FAST_JWT_MISSING_REQUIRED_CLAIM', 'claim_missing'],
+  ])('%s has the reason %s', (code, reason) => expect(reasonOfLibraryError(withCode(code))).toBe(reason));
+
   it.each([...ours, 'FST_JWT_BAD_REQUEST', 'ERR_ASSERTION', 'constructor'])('%s is a bug, never a refusal', (code) => {
     expect(() => reasonOfLibraryError(withCode(code))).toThrow(ServiceError);
     expect(() => reasonOfLibraryError(withCode(code))).toThrow('INTERNAL_ERROR (bug)');

@@ -43,8 +43,8 @@ function start(bounds: Partial<ConnectionBounds> = {}) {
 describe('the number of connections', () => {
   it('of one address is bounded: the longest idle one makes room', () => {
     const { closed, connections, admitted } = start({ perAddress: 2 });
-    const first = admitted();
     const other = admitted('b');
+    const first = admitted();
     const second = admitted();
     const third = admitted();
     expect(closed).toEqual(['address']);
@@ -95,12 +95,14 @@ describe('the number of connections', () => {
     expect(closed).toEqual(['address']);
   });
 
-  it('never makes room by a connection at work; one that was answered counts as idle from then on', () => {
+  it('never makes room by a connection at work; one that was answered is idle from then on', () => {
     const { connections, admitted } = start({ perAddress: 2 });
     const first = admitted();
     const second = admitted();
+    expect(first.waiting).toEqual([]);
     connections.markBusy(first);
-    connections.markIdle(first);
+    connections.markBusy(second);
+    connections.markIdle(second);
     admitted();
     expect([first.socket.destroyed, second.socket.destroyed]).toEqual([false, true]);
   });
@@ -135,6 +137,16 @@ describe('an address that floods', () => {
     for (let count = 0; count < 15; count += 1) connections.close(admitted(), 'pipelining');
     clock.advance(10_000);
     connections.close(admitted(), 'pipelining');
+    expect(admit().connection).toBeDefined();
+  });
+
+  it('is refused again when it floods again', () => {
+    const { clock, connections, admit, admitted } = start();
+    for (let round = 0; round < 2; round += 1) {
+      for (let count = 0; count < 16; count += 1) connections.close(admitted(), 'pipelining');
+      expect(admit().connection).toBeUndefined();
+      clock.advance(10_000);
+    }
     expect(admit().connection).toBeDefined();
   });
 
