@@ -58,6 +58,8 @@ export function createListener(options: ListenerOptions, handle: RequestListener
     connectionsCheckingInterval: checkIntervalMs,
     keepAliveTimeout: options.keepAliveTimeoutMs,
     requireHostHeader: false,
+    // Explicit, because --insecure-http-parser in NODE_OPTIONS would change the default.
+    insecureHTTPParser: false,
   });
 
   const isFull = ({ current, waiting }: ClientConnection): boolean =>

@@ -4,7 +4,7 @@
 import Fastify, { LogController, type FastifyBaseLogger, type FastifyInstance, type FastifyReply } from 'fastify';
 import type { FastifyRequest } from 'fastify';
 import { ServiceError } from '../errors.ts';
-import type { RefuseRequest } from './fallbacks.ts';
+import { refusePlainly, type RefuseRequest } from './fallbacks.ts';
 import { createListener, type ListenerOptions } from './listener.ts';
 import { requestIdOf } from './request-id.ts';
 import { schemaCompilers } from './schema-compilers.ts';
@@ -81,6 +81,13 @@ export function createServer({
     await begin(request, reply);
     checkRoute(request, reply);
   });
-  app.setErrorHandler((error, request, reply) => refuse(request, reply, error));
+  app.setErrorHandler(async (error, request, reply) => {
+    try {
+      return await refuse(request, reply, error);
+    } catch (failure) {
+      // Fastify would send the message of what refusing threw.
+      return refusePlainly(request, reply, failure);
+    }
+  });
   return app;
 }

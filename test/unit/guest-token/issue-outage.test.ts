@@ -99,6 +99,19 @@ describe('whoever has a spare token', () => {
     expect(priorities).toEqual(['user', 'renewal', 'renewal']);
   });
 
+  it('still waits when a call before was answered within the patience', async () => {
+    const pauses: (() => void)[] = [];
+    const { issue, clock, grants } = start({ pause: () => new Promise((resolve) => pauses.push(resolve)) });
+    for (const sub of ['alice', 'bob']) await issue(grantOf(), principalOf(sub));
+    clock.advance(40 * minute);
+    expect((await issue(grantOf(), alice)).reused).toBe(false);
+    // The patience of the answered call is over, which concerns nobody any more.
+    for (const over of pauses) over();
+    await settled();
+    expect((await issue(grantOf(), principalOf('bob'))).reused).toBe(false);
+    expect(grants).toHaveLength(4);
+  });
+
   it('waits for a moment when the upstream is slow, and keeps the fresh token that comes late', async () => {
     const pauses: number[] = [];
     const { issue, clock, behave, grants } = start({ pause: async (ms) => void pauses.push(ms) });

@@ -100,6 +100,20 @@ describe('issuing a guest token', () => {
     });
   });
 
+  it('refuses, as a failure of ours, without an API key', async () => {
+    const { issue, apiKeys, grants } = start();
+    apiKeys.set('DATABRAIN_API_KEY', undefined);
+    await expect(issue(grantOf(), alice)).rejects.toMatchObject({ code: 'INTERNAL_ERROR', reason: 'api_key_missing' });
+    expect(grants).toEqual([]);
+  });
+
+  it('does not blame the access token when the guest token ended first', async () => {
+    const { issue, clock, behave } = start();
+    behave(async () => clock.advance(5_000));
+    const grant = grantOf({ notAfterMs: clock.now() + hour, lifetimeMs: 5_000 });
+    await expect(issue(grant, alice)).rejects.toMatchObject({ code: 'UPSTREAM_TIMEOUT' });
+  });
+
   it('refuses to hand out a token that ended while the upstream was slow', async () => {
     const { issue, clock, behave } = start();
     behave(async () => clock.advance(5_000));
