@@ -10,7 +10,7 @@ import { explainCommand } from './commands/explain.ts';
 import { healthcheckCommand } from './commands/healthcheck.ts';
 import { serveCommand } from './commands/serve.ts';
 import { testCommand } from './commands/test.ts';
-import { version } from './version.ts';
+import { oldestNode, version } from './version.ts';
 
 const commands: readonly Command[] = [
   serveCommand,
@@ -60,7 +60,18 @@ function untilStopped({ stop, reload, stopWithinMs }: LongRunning): Promise<numb
   return new Promise(() => undefined);
 }
 
+/** Whether this Node.js lacks what the program needs, which would show only when a request comes. */
+function isNodeTooOld(): boolean {
+  const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
+  const [oldestMajor = 0, oldestMinor = 0] = oldestNode.split('.').map(Number);
+  return major < oldestMajor || (major === oldestMajor && minor < oldestMinor);
+}
+
 async function main(argv: readonly string[]): Promise<number> {
+  if (isNodeTooOld()) {
+    process.stderr.write(`Node.js: ${process.versions.node} is too old. Use Node.js ${oldestNode} or newer.\n`);
+    return exitCode.configuration;
+  }
   const [first = 'serve', ...rest] = argv;
   if (first === '--help' || first === '-h' || first === 'help') {
     process.stdout.write(help);

@@ -117,6 +117,21 @@ describe('requests on one connection', () => {
   });
 });
 
+it('input is parsed strictly even where NODE_OPTIONS asks for a lenient parser', async () => {
+  const lenient = await start({ NODE_OPTIONS: '--insecure-http-parser' });
+  for (const bytes of [
+    `POST /guest-token HTTP/1.1\r\n${host}Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n`,
+    `GET /livez HTTP/1.1\r\n${host}X: a\x01b\r\n\r\n`,
+    `GET /livez HTTP/1.1\r\n${host}X: a\r\n b\r\n\r\n`,
+  ]) {
+    const probe = await openProbe(lenient.port, bytes);
+    await probe.ended;
+    expect(statuses(probe)).toEqual(['400']);
+    probe.socket.destroy();
+  }
+  expect(await lenient.stop()).toBe(0);
+});
+
 describe('a connection whose client never closes', () => {
   const cases: readonly (readonly [title: string, bytes: string, last: string])[] = [
     ['bytes that are no HTTP', '\x16\x03\x01\r\n\r\n', '400'],

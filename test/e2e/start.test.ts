@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import packageJson from '../../package.json' with { type: 'json' };
 import { programPath } from '../support/program-path.ts';
 import { freePort, runProgram, startProgram } from '../support/program.ts';
 
@@ -88,6 +89,28 @@ describe('a start with', () => {
     expect(exitCode).toBe(78);
     expect(output).toContain('EADDRINUSE');
     expect(await first.stop()).toBe(0);
+  });
+});
+
+describe('a start on Node.js', () => {
+  const asVersion = (version: string) => {
+    const pretend = `Object.defineProperty(process.versions, 'node', { value: '${version}' })`;
+    return runProgram(path, ['--version'], {
+      NODE_OPTIONS: `--import "data:text/javascript,${encodeURIComponent(pretend)}"`,
+    });
+  };
+
+  it.each(['18.20.8', '20.20.2', '22.18.0'])('%s is refused, with what it needs', async (version) => {
+    const { exitCode, output } = await asVersion(version);
+    expect([exitCode, output]).toEqual([78, `Node.js: ${version} is too old. Use Node.js 22.19 or newer.\n`]);
+  });
+
+  it.each(['22.19.0', '24.0.0'])('%s succeeds', async (version) => {
+    expect((await asVersion(version)).exitCode).toBe(0);
+  });
+
+  it('names the version that package.json requires', () => {
+    expect(packageJson.engines.node).toBe('>=22.19');
   });
 });
 
