@@ -45,7 +45,7 @@ export interface GuestTokens {
    * @param grant rejects if the token may see something else
    */
   readonly get: (expired?: string, grant?: string) => Promise<string>;
-  /** Told of every token, the present one included, and of every error. Returns how to end it. */
+  /** Calls back with the current token, every later one and every error. Returns a function that ends this. */
   readonly subscribe: (listener: (event: GuestTokenEvent) => void) => () => void;
   /** Ends everything at once; subscribers get the error STOPPED. */
   readonly stop: () => void;

@@ -14,7 +14,7 @@ import type { Audit } from '../telemetry/audit.ts';
 import type { EdgeEvents } from '../telemetry/edge-events.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import type { Tracing } from '../telemetry/tracing.ts';
-import { browserHelperPath, registerBrowserHelper } from './browser-helper.ts';
+import { browserHelperPath, openApiPath, registerBrowserHelper, registerOpenApi } from './served-files.ts';
 import type { TokenRefusal } from '../authn/token-refusal.ts';
 import { createAuthenticate, createRecall, ownOrigin } from './authentication-step.ts';
 import { publicConnectionBounds } from './client-connections.ts';
@@ -25,7 +25,6 @@ import { guestTokenPath, registerGuestTokenRoute } from './guest-token-route.ts'
 import { createProbeCheck, probePaths, registerHealth, type Readiness } from './health.ts';
 import { readHost } from './host.ts';
 import { registerJsonBody } from './json-body.ts';
-import { openApiPath, registerOpenApi } from './openapi.ts';
 import { registerLimits } from './rate-limits.ts';
 import { originHeaderOf, otherProtocolOf } from './raw-refusal.ts';
 import { createServer } from './server.ts';

@@ -47,9 +47,9 @@ function denialLines({ denial }: Explanation): readonly string[] {
   const { code, reason, problem, position, claim, rule, message } = denial;
   const rows = [
     ['refused', `${code} (${reason})`],
-    ['why', problem],
+    ['problem', problem],
     ['rule', rule === undefined ? '' : `${rule.path}: ${rule.expression}`],
-    ['where', position ?? ''],
+    ['location', position ?? ''],
     ['reads', rule === undefined ? '' : claimCell(rule.claims)],
     ['claim', claim ?? ''],
     ['message', message ?? ''],

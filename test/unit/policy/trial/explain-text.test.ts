@@ -92,12 +92,12 @@ data app  sales
 decision  deny
 
 Refusal
-  refused  ACCESS_DENIED (validation_refused)
-  why      the validation is not true: Verify first.
-  rule     validations[0].expression: claims.verified == true
-  where    p.yaml:8:21
-  reads    verified = false
-  message  Verify first.
+  refused   ACCESS_DENIED (validation_refused)
+  problem   the validation is not true: Verify first.
+  rule      validations[0].expression: claims.verified == true
+  location  p.yaml:8:21
+  reads     verified = false
+  message   Verify first.
 
 Rules, in the order they were evaluated
   validations[0].expression  false  claims.verified == true  p.yaml:8:21  verified = false`.split('\n'),
@@ -106,16 +106,16 @@ Rules, in the order they were evaluated
 
   it('of a refusal that names a claim, with a rule that failed', () => {
     expect(section(textOf({ realm_access: { roles: 5 } }), 'Refusal')).toEqual([
-      '  refused  ACCESS_DENIED (expression_failed)',
-      '  why      "in" does not apply to string and double',
-      '  rule     params.appFilters[0].when: "admin" in variables.roles',
-      '  where    p.yaml:16:19',
-      '  reads    realm_access = {"roles":5}, realm_access.roles = 5',
+      '  refused   ACCESS_DENIED (expression_failed)',
+      '  problem   "in" does not apply to string and double',
+      '  rule      params.appFilters[0].when: "admin" in variables.roles',
+      '  location  p.yaml:16:19',
+      '  reads     realm_access = {"roles":5}, realm_access.roles = 5',
     ]);
     expect(section(textOf({ realm_access: { roles: 5 } }), 'Rules, in the order they were evaluated').at(-1)).toBe(
       '  params.appFilters[0].when  failed  "admin" in variables.roles                                 p.yaml:16:19  realm_access = {"roles":5}, realm_access.roles = 5',
     );
-    expect(section(textOf({ embed: 5 }), 'Refusal')).toContain('  claim    embed');
+    expect(section(textOf({ embed: 5 }), 'Refusal')).toContain('  claim     embed');
   });
 
   it('of a rule that looks at the claims set as a whole', () => {
@@ -135,7 +135,7 @@ Rules, in the order they were evaluated
       '',
       'Refusal',
       '  refused  DATA_APP_NOT_ALLOWED (data_app_not_named)',
-      '  why      no data app was named, and none has default: true',
+      '  problem  no data app was named, and none has default: true',
     ]);
   });
 });

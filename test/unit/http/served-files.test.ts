@@ -3,7 +3,7 @@ import Fastify from 'fastify';
 import { gzipSync } from 'node:zlib';
 import { afterAll, describe, expect, it } from 'vitest';
 import { buildBrowserHelper } from '../../../build.ts';
-import { registerBrowserHelper } from '../../../src/http/browser-helper.ts';
+import { registerBrowserHelper } from '../../../src/http/served-files.ts';
 import { readBrowserHelper } from '../../../src/shipped-files.ts';
 
 const app = Fastify();
