@@ -179,6 +179,7 @@ describe.skipIf(!redisIsInstalled)(`with Redis${redisReason}`, () => {
   it('the key that shared tokens are encrypted with changes with the API key, replica by replica', async () => {
     const env = { DATABRAIN_API_KEY_FILE: put('api-key', apiKey), REDIS_URL: urlWith('old-password') };
     const [one, other] = [await start(env), await start(env)];
+    for (const replica of [one, other]) await until(() => usesRedis(replica));
     const before = await tokenOf(one, 'u1');
     expect(await tokenOf(other, 'u1')).toBe(before);
 
