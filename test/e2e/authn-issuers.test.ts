@@ -90,13 +90,11 @@ describe('several issuers', () => {
   it('may exchange their secret files: what was refused is taken as soon as it can be', async () => {
     const running = await start(bySecretFiles, { s1: secretOf('one'), s2: secretOf('two') });
     writeFileSync(join(running.folder, 's1'), secretOf('two'));
-    const refused = (): boolean =>
-      running.lines().some(({ problem }) => problem === 'is also the secret of another issuer');
-    await until(refused, 8_000);
+    await until(() => running.logged('secretFileRefused').length > 0, 8_000);
     expect(await asking(running, one(secretOf('one')))).toBe(200);
 
     writeFileSync(join(running.folder, 's2'), secretOf('three'));
-    const reloads = (): number => running.lines().filter(({ message }) => message.includes('was reloaded')).length;
+    const reloads = (): number => running.logged('secretReloaded').length;
     await until(() => reloads() === 2, 12_000);
     expect(await asking(running, two(secretOf('three')))).toBe(200);
     expect(await asking(running, one(secretOf('two')))).toBe(200);
@@ -114,7 +112,7 @@ describe('several issuers', () => {
     const by = (key: KeyObject): string => signToken('ES256', key, claimsOf('https://one.example'));
     expect(await asking(running, by(first.privateKey))).toBe(200);
     writeFileSync(join(running.folder, 'key.pem'), pem(second.publicKey));
-    await until(() => running.lines().some(({ message }) => message.includes('was reloaded')), 8_000);
+    await until(() => running.logged('secretReloaded').length > 0, 8_000);
     expect(await asking(running, by(second.privateKey))).toBe(200);
     expect(await asking(running, by(first.privateKey))).toBe(401);
   });
@@ -151,24 +149,22 @@ describe('an issuer whose keys are fetched', () => {
     const token = signToken('ES256', key.privateKey, claimsOf('https://one.example'), { kid: 'good' });
     expect(await asking(running, token)).toBe(503);
     expect(await asking(running, two(secretOf('two')))).toBe(200);
-    expect(running.lines()).toContainEqual(
+    expect(running.logged('keysNotFetched')).toContainEqual(
       expect.objectContaining({
         level: 'warn',
-        message: 'could not fetch the keys of the issuer',
         failure: 'unreachable',
       }),
     );
 
     await keyServer.restart();
-    await until(() => running.lines().some(({ message }) => message === 'the keys of the issuer were fetched'), 15_000);
+    await until(() => running.logged('keysFetched').length > 0, 15_000);
     expect(await asking(running, token)).toBe(200);
-    expect(running.lines()).toContainEqual(
+    expect(running.logged('keysFetched')).toContainEqual(
       expect.objectContaining({
         level: 'warn',
-        message: 'the keys of the issuer were fetched',
         iss: 'https://one.example',
         keys: 1,
-        leftOut: ['key 1 (kid leaked) has private members'],
+        leftOut: [expect.stringMatching(/^key 1 \(kid leaked\) /)],
       }),
     );
     expect(running.output()).not.toContain(String(leaked.d));

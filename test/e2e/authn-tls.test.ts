@@ -85,9 +85,9 @@ describe.each([
     expect(answer.status).toBe(503);
     expect(answer.text).toContain('AUTHENTICATION_UNAVAILABLE');
     expect((await running.ask({ method: 'GET', path: '/readyz' })).status).toBe(503);
-    expect(running.lines().find(({ failure }) => failure === 'unreachable')).toMatchObject({
+    expect(running.logged('keysNotFetched')[0]).toMatchObject({
       level: 'warn',
-      message: 'could not fetch the keys of the issuer',
+      failure: 'unreachable',
       url: expect.stringMatching(/^https:\/\/localhost:\d+\/(jwks|\.well-known\/openid-configuration)$/) as string,
       errorCode: 'DEPTH_ZERO_SELF_SIGNED_CERT',
       fix: expect.stringContaining('NODE_EXTRA_CA_CERTS') as string,
@@ -116,7 +116,7 @@ describe(`an issuer behind an egress proxy${tinyproxyReason}`, () => {
     try {
       const running = await start(env(proxy.url.replace('proxyuser:proxypassword@', '')));
       expect((await running.ask({ headers: bearer() })).status).toBe(503);
-      expect(running.lines().find(({ failure }) => failure === 'unreachable')).toMatchObject({
+      expect(running.logged('keysNotFetched')[0]).toMatchObject({
         errorCode: 'EGRESS_PROXY_407',
         fix: expect.stringContaining('HTTPS_PROXY') as string,
       });

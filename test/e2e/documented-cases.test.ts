@@ -64,7 +64,7 @@ describe('blocking a user', () => {
     writeFileSync(`${file}.new`, blockOf('blocking-a-user.md', 'yaml policy'));
     renameSync(`${file}.new`, file);
     program.signal('SIGHUP');
-    await until(() => program.lines().some(({ message }) => message === 'the policy was reloaded'));
+    await until(() => program.logged('policyReloaded').length > 0);
 
     const refused = await ask('user-17');
     expect(refused.status).toBe(403);

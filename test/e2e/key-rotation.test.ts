@@ -87,9 +87,6 @@ async function tokenOf(program: Program, sub: string): Promise<string> {
   return (JSON.parse(answer.text) as { token: string }).token;
 }
 
-const hasLogged = (program: Program, words: string): boolean =>
-  program.lines().some(({ message }) => message.includes(words));
-
 describe('the public key of an issuer in a file', () => {
   it('is joined by the new one first, then left out', async () => {
     const [old, next] = [
@@ -107,7 +104,7 @@ describe('the public key of an issuer in a file', () => {
     expect(await statusWith(old.privateKey)).toBe(200);
     put('key.pem', pem(old.publicKey) + pem(next.publicKey));
     program.signal('SIGHUP');
-    await until(() => hasLogged(program, 'was reloaded'));
+    await until(() => program.logged('secretReloaded').length > 0);
     expect(await Promise.all([statusWith(old.privateKey), statusWith(next.privateKey)])).toEqual([200, 200]);
     put('key.pem', pem(next.publicKey));
     program.signal('SIGHUP');
@@ -138,7 +135,7 @@ describe('the token for Vault in a file', () => {
       const ready = await program.ask({ method: 'GET', path: '/readyz' });
       expect(JSON.parse(ready.text)).toMatchObject({ checks: { secretStores: 'ok' } });
       await tokenOf(program, 'u2');
-      expect(hasLogged(program, 'could not be read')).toBe(false);
+      expect(program.logged('storedSecretUnreadable')).toEqual([]);
     } finally {
       await vault.close();
     }
@@ -173,7 +170,7 @@ describe.skipIf(!redisIsInstalled)(`with Redis${redisReason}`, () => {
     expect(await usesRedis(second)).toBe(true);
     const third = await start(env);
     expect(await tokenOf(third, 'u1')).toBe(token);
-    for (const program of programs) expect(hasLogged(program, 'Redis is not in use')).toBe(false);
+    for (const program of programs) expect(program.logged('redisNotInUse')).toEqual([]);
   });
 
   it('the key that shared tokens are encrypted with changes with the API key, replica by replica', async () => {
@@ -191,12 +188,12 @@ describe.skipIf(!redisIsInstalled)(`with Redis${redisReason}`, () => {
     apiKey = ((await rotated.json()) as { key: string }).key;
     put('api-key', apiKey);
     one.signal('SIGHUP');
-    await until(() => hasLogged(one, 'was reloaded'));
+    await until(() => one.logged('secretReloaded').length > 0);
     const after = await tokenOf(one, 'u1');
     expect(after).not.toBe(before);
 
     other.signal('SIGHUP');
-    await until(() => hasLogged(other, 'was reloaded'));
+    await until(() => other.logged('secretReloaded').length > 0);
     expect(await tokenOf(other, 'u1')).toBe(after);
     for (const token of [before, after]) expect(await redis.dump()).not.toContain(token);
   });

@@ -114,7 +114,7 @@ describe('on SIGTERM', () => {
       ),
     );
     expect(await running.exited).toBe(0);
-    expect(running.lines().at(-1)).toMatchObject({ message: 'stopped' });
+    expect(running.logged('stopped')).toEqual([running.lines().at(-1)]);
   });
 
   it('serves a request that was on its way when it stopped listening', async () => {
@@ -187,7 +187,7 @@ describe('on SIGTERM', () => {
     const ms = await shortestMs(2_000, async () => {
       const running = await start(databrain, { SHUTDOWN_DRAIN_SECONDS: '30' });
       running.signal('SIGTERM');
-      await eventually(() => running.lines().some(({ message }) => message === 'stopping'));
+      await eventually(() => running.logged('stopping').length > 0);
       const began = performance.now();
       running.signal('SIGINT');
       // Not 0, with which draining ends.
@@ -223,7 +223,7 @@ describe('a changed policy', () => {
     const running = await start(databrain);
     replaceFile(running, 'policy.yaml', policyFor('${claims.org_id').replace('expiresIn', 'expires'));
     running.signal('SIGHUP');
-    await eventually(() => running.lines().some(({ message }) => message.includes('policy was refused')));
+    await eventually(() => running.logged('policyRefused').length > 0);
     expect((await running.ask({ headers: bearer(oldSecret) })).status).toBe(200);
     expect(databrain.requests.at(-1)?.body).toMatchObject({ clientId: 'acme' });
     const metrics = await running.ask({ method: 'GET', path: '/metrics', port: running.adminPort });
@@ -239,7 +239,7 @@ describe('a changed policy', () => {
       );
     replaceFile(running, 'policy.yaml', both('policy-a'));
     running.signal('SIGHUP');
-    const reloads = (): number => running.lines().filter(({ message }) => message === 'the policy was reloaded').length;
+    const reloads = (): number => running.logged('policyReloaded').length;
     await eventually(() => reloads() === 1);
     const from = databrain.requests.length;
     const answers: Promise<Answer>[] = [];
@@ -298,12 +298,10 @@ describe('a changed secret file', () => {
       ['api-key', 'a key with spaces'],
       ['api-key', oldSecret],
     ] as const) {
-      const told = running.lines().filter(({ message }) => message.includes('secret file was refused')).length;
+      const told = running.logged('secretFileRefused').length;
       replaceFile(running, name, text);
       running.signal('SIGHUP');
-      await eventually(
-        () => running.lines().filter(({ message }) => message.includes('secret file was refused')).length > told,
-      );
+      await eventually(() => running.logged('secretFileRefused').length > told);
       expect((await running.ask({ headers: bearer(oldSecret) })).status).toBe(200);
     }
     for (const word of ['tiny', apiKey, 'a key with spaces', oldSecret]) expect(running.output()).not.toContain(word);

@@ -5,9 +5,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { startSimulatedDatabrain, type SimulatedDatabrain } from '../../demo/databrain/start-simulated-databrain.ts';
+import type { LogMessage } from '../support/log-messages.ts';
 import { programPath } from '../support/program-path.ts';
 import { runProgram, startProgram, type LogLine, type Program } from '../support/program.ts';
 import { signToken } from '../support/sign-token.ts';
+import { until } from '../support/until.ts';
 
 const secret = 'the secret of the policy file tests, at least 32 bytes'.replace(',', '');
 const apiKey = '9b0a7f4e-54a5-4b0c-8a07-2b1c6a5f0e11';
@@ -85,13 +87,9 @@ function askAs(running: Program, claims: object = {}) {
   return running.ask({ headers: { authorization: `Bearer ${signToken('HS256', secret, { ...usual, ...claims })}` } });
 }
 
-async function logged(running: Program, words: string): Promise<LogLine> {
-  for (let i = 0; i < 400; i += 1) {
-    const line = running.lines().find(({ message }) => message.includes(words));
-    if (line !== undefined) return line;
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
-  throw new Error(`nothing was logged about: ${words}`);
+async function logged(running: Program, message: LogMessage): Promise<LogLine> {
+  await until(() => running.logged(message).length > 0);
+  return running.logged(message)[0] ?? expect.unreachable();
 }
 
 const metricsOf = async (running: Program): Promise<string> =>
@@ -105,7 +103,7 @@ describe('POLICY_TEST_FILES', () => {
     const running = await start(env, files);
     writeFileSync(join(running.folder, 'policy.yaml'), policyFor('${claims.org_id}'));
     running.signal('SIGHUP');
-    const line = await logged(running, 'policy was refused');
+    const line = await logged(running, 'policyRefused');
     expect(line['problem']).toContain('a viewer is identified by the subject');
     expect((await askAs(running)).status).toBe(200);
     expect(databrain.requests.at(-1)?.body).toMatchObject({ params: { userIdentifier: 'u1' } });
@@ -115,13 +113,13 @@ describe('POLICY_TEST_FILES', () => {
   it('may come after the policy that they are for', async () => {
     const running = await start(env, files);
     writeFileSync(join(running.folder, 'policy.yaml'), policyFor('${claims.org_id}'));
-    await logged(running, 'policy was refused');
+    await logged(running, 'policyRefused');
     const tests = policyTests.replace('userIdentifier: u1', 'userIdentifier: acme');
     writeFileSync(join(running.folder, 'sales.policy-test.yaml'), tests);
-    await logged(running, 'the policy was reloaded');
+    await logged(running, 'policyReloaded');
     expect((await askAs(running)).status).toBe(200);
     expect(databrain.requests.at(-1)?.body).toMatchObject({ params: { userIdentifier: 'acme' } });
-    expect(running.lines().filter(({ message }) => message.includes('policy was refused'))).toHaveLength(1);
+    expect(running.logged('policyRefused')).toHaveLength(1);
   });
 
   it('stops the start too', async () => {
@@ -147,13 +145,15 @@ describe('POLICY_ARCHIVE_DIR', () => {
     const permissions = ['--permission', '--allow-fs-read=*', `--allow-fs-write=${archive}/*`];
     const running = await start(env(), { 'policy.yaml': policyFor('${claims.sub}') }, permissions);
     expect((await askAs(running)).status).toBe(200);
-    const line = await logged(running, 'guest token issued');
+    const issued = (): readonly LogLine[] => running.lines().filter(({ event }) => event === 'guest_token.issued');
+    await until(() => issued().length > 0);
+    const line = issued()[0] ?? expect.unreachable();
 
     writeFileSync(join(running.folder, 'policy.yaml'), policyFor('${claims.org_id}'));
-    await logged(running, 'the policy was reloaded');
+    await logged(running, 'policyReloaded');
     expect((await askAs(running)).status).toBe(200);
     await running.stop();
-    const last = running.lines().findLast(({ event }) => event === 'guest_token.issued');
+    const last = issued().at(-1);
 
     expect(last?.['policyRevision']).not.toBe(line['policyRevision']);
     for (const { policyRevision, requestSha256 } of [line, last ?? {}] as readonly Record<string, unknown>[]) {
@@ -171,16 +171,16 @@ describe('POLICY_ARCHIVE_DIR', () => {
     const running = await start(env(), { 'policy.yaml': policyFor('${claims.sub}') });
     rmSync(archive, { recursive: true });
     writeFileSync(join(running.folder, 'policy.yaml'), policyFor('${claims.org_id}'));
-    const { problem } = await logged(running, 'policy was refused');
+    const { problem } = await logged(running, 'policyRefused');
     expect(problem).toMatch(/^POLICY_ARCHIVE_DIR: .*\(ENOENT\)/);
     expect((await askAs(running)).status).toBe(200);
     expect(databrain.requests.at(-1)?.body).toMatchObject({ params: { userIdentifier: 'u1' } });
     expect(await metricsOf(running)).toContain('guest_token_policy_reloads_total{result="failed"} 1');
 
     mkdirSync(archive);
-    const { policyRevision } = await logged(running, 'the policy was reloaded');
+    const { policyRevision } = await logged(running, 'policyReloaded');
     expect(readFileSync(archivedAs(policyRevision), 'utf8')).toBe(policyFor('${claims.org_id}'));
-    expect(running.lines().filter(({ message }) => message.includes('policy was refused'))).toHaveLength(1);
+    expect(running.logged('policyRefused')).toHaveLength(1);
   });
 
   it('stops the start with all other problems when it cannot be written', async () => {
@@ -218,7 +218,7 @@ describe('POLICY_SHADOW_FILE', () => {
     });
     expect((await askAs(running)).status).toBe(200);
     expect(databrain.requests.at(-1)?.body).toMatchObject({ params: { userIdentifier: 'u1' } });
-    const line = await logged(running, 'decides differently');
+    const line = await logged(running, 'shadowDiffers');
     expect(line['differences']).toEqual([expect.objectContaining({ path: 'params.userIdentifier' })]);
     expect(running.output()).not.toContain(note);
     expect(await metricsOf(running)).toContain('guest_token_shadow_decisions_total{result="different"} 1');
@@ -230,7 +230,7 @@ describe('POLICY_SHADOW_FILE', () => {
       'shadow.yaml': policyFor('${claims.nowhere}'),
     });
     expect((await askAs(running)).status).toBe(200);
-    await logged(running, 'decides differently');
+    await logged(running, 'shadowDiffers');
     expect(running.lines().filter(({ event }) => event === 'guest_token.refused')).toEqual([]);
   });
 

@@ -103,13 +103,13 @@ describe.skipIf(!redisIsInstalled)(`a request of a known user${redisReason}`, ()
     const now = Math.floor(Date.now() / 1000);
     const claims = { iss: 'https://login.example', aud: 'guest-token', sub: 'alice', iat: now, exp: now + 600 };
     const ask = () => program.ask({ headers: { authorization: `Bearer ${signToken('HS256', secret, claims)}` } });
-    await until(() => program.lines().some(({ message }) => message === 'Redis is in use'));
+    await until(() => program.logged('redisInUse').length > 0);
     expect((await ask()).status).toBe(200);
     proxy.holdUntil(2);
     const answer = await ask();
     expect(answer.status).toBe(200);
     expect(proxy.counts()).toBe(2);
     expect(answer.headers['ratelimit']).toMatch(/^"address";r=598;t=\d+, "user";r=58;t=\d+$/);
-    expect(program.lines().filter(({ message }) => message.startsWith('Redis is not in use'))).toEqual([]);
+    expect(program.logged('redisNotInUse')).toEqual([]);
   });
 });

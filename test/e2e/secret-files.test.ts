@@ -62,10 +62,7 @@ async function statusAs(running: Program, secret: string): Promise<number> {
 }
 
 const refusals = (running: Program) =>
-  running
-    .lines()
-    .filter(({ message }) => message.includes('a secret file was refused'))
-    .map(({ setting, problem }) => [setting, problem]);
+  running.logged('secretFileRefused').map(({ setting, problem }) => [setting, problem]);
 
 const eventually = (check: () => void): Promise<void> => vi.waitFor(check, { timeout: 15_000, interval: 20 });
 
@@ -95,8 +92,10 @@ describe('a secret file that changes', () => {
     await eventually(() => expect(refusals(running)).toHaveLength(1));
     write(running, 'jwt-secret', otherSecret);
     await eventually(() => {
-      const reloaded = running.lines().filter(({ message }) => message.includes('a secret was reloaded'));
-      expect(reloaded.map(({ setting }) => setting)).toEqual(['JWT_SECRET', 'DATABRAIN_API_KEY']);
+      expect(running.logged('secretReloaded').map(({ setting }) => setting)).toEqual([
+        'JWT_SECRET',
+        'DATABRAIN_API_KEY',
+      ]);
     });
     expect(refusals(running)).toHaveLength(1);
   });

@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { startSimulatedDatabrain, type SimulatedDatabrain } from '../../demo/databrain/start-simulated-databrain.ts';
+import type { LogMessage } from '../support/log-messages.ts';
 import { programPath } from '../support/program-path.ts';
 import { runProgram, startProgram, type Answer, type Program } from '../support/program.ts';
 import { otherSelfSigned, selfSigned } from '../support/self-signed.ts';
@@ -101,7 +102,7 @@ const expectNoSecrets = (text: string): void => {
   for (const secret of [...secrets, ...vault.living(), 'hvs.']) expect(text).not.toContain(secret);
 };
 
-const has = (running: Program, part: string): boolean => running.lines().some(({ message }) => message.includes(part));
+const has = (running: Program, message: LogMessage): boolean => running.logged(message).length > 0;
 
 describe('the program with its secrets in Vault', () => {
   it('starts with them, mints, shows none of them, and gives its login back when it stops', async () => {
@@ -126,7 +127,7 @@ describe('the program with its secrets in Vault', () => {
     secrets.push(key);
     vault.write('secret', 'proxy', { 'api-key': key, signing: jwtSecret });
     expect((await mint(running)).status).toBe(200);
-    expect(has(running, 'a secret was reloaded from its store')).toBe(true);
+    expect(has(running, 'secretReloaded')).toBe(true);
     expectNoSecrets(running.output());
   });
 
@@ -147,7 +148,7 @@ describe('the program with its secrets in Vault', () => {
     const running = await start();
     vault.write('secret', 'proxy', { 'api-key': jwtSecret, signing: jwtSecret });
     running.signal('SIGHUP');
-    await until(() => has(running, 'a secret from a store was refused'));
+    await until(() => has(running, 'storedSecretRefused'));
     expect((await mint(running)).status).toBe(200);
     expect(await checksOf(running)).toMatchObject({ secretStores: 'failing' });
     expectNoSecrets(running.output());
@@ -157,7 +158,7 @@ describe('the program with its secrets in Vault', () => {
     const running = await start();
     await vault.stop();
     running.signal('SIGHUP');
-    await until(() => has(running, 'a secret could not be read from its store'));
+    await until(() => has(running, 'storedSecretUnreadable'));
     expect((await mint(running)).status).toBe(200);
     const ready = await running.ask({ method: 'GET', path: '/readyz' });
     expect([ready.status, JSON.parse(ready.text)]).toMatchObject([
@@ -166,14 +167,11 @@ describe('the program with its secrets in Vault', () => {
     ]);
     expect(await metricsOf(running)).toContain('guest_token_secret_readable{setting="DATABRAIN_API_KEY"} 0');
     await vault.restart();
-    await until(() => has(running, 'a secret can be read again'), 15_000);
+    await until(() => has(running, 'storedSecretReadable'), 15_000);
     await expect.poll(() => checksOf(running), { timeout: 15_000 }).toMatchObject({ secretStores: 'ok' });
     expect(await metricsOf(running)).toContain('guest_token_secret_readable{setting="DATABRAIN_API_KEY"} 1');
-    const problems = running.lines().filter(({ message }) => message.includes('could not be read from its store'));
-    expect(
-      problems.every((line) => line['problem'] === 'could not be read: Vault could not be reached (ECONNREFUSED)'),
-    ).toBe(true);
-    expect(problems).toHaveLength(2);
+    const problems = running.logged('storedSecretUnreadable').map(({ problem }) => problem);
+    expect(problems).toEqual([1, 2].map(() => expect.stringContaining('(ECONNREFUSED)') as string));
   });
 
   it('logs in again when its token was revoked, sealed times in between', async () => {
@@ -181,11 +179,11 @@ describe('the program with its secrets in Vault', () => {
     vault.state.sealed = true;
     vault.revoke();
     running.signal('SIGHUP');
-    await until(() => has(running, 'a secret could not be read from its store'));
+    await until(() => has(running, 'storedSecretUnreadable'));
     vault.state.sealed = false;
-    await until(() => has(running, 'a secret can be read again'), 15_000);
+    await until(() => has(running, 'storedSecretReadable'), 15_000);
     expect(vault.living()).toHaveLength(1);
-    expect(has(running, 'logged in to the secret store')).toBe(true);
+    expect(has(running, 'loggedInToStore')).toBe(true);
   });
 
   it('follows a replaced certificate of Vault and of its authority', async () => {
@@ -199,13 +197,10 @@ describe('the program with its secrets in Vault', () => {
     const running = await start({ VAULT_ROLE_ID: '', VAULT_SECRET_ID: '', VAULT_TOKEN: token, VAULT_CACERT: ca });
     vault.replaceCertificate(otherSelfSigned);
     running.signal('SIGHUP');
-    await until(() => has(running, 'a secret could not be read from its store'));
-    const line = running.lines().find(({ message }) => message.includes('could not be read from its store'));
-    expect(line?.['problem']).toBe(
-      "could not be read: Vault's certificate could not be verified (DEPTH_ZERO_SELF_SIGNED_CERT)",
-    );
+    await until(() => has(running, 'storedSecretUnreadable'));
+    expect(running.logged('storedSecretUnreadable')[0]?.['problem']).toContain('(DEPTH_ZERO_SELF_SIGNED_CERT)');
     writeFileSync(ca, otherSelfSigned.cert);
-    await until(() => has(running, 'a secret can be read again'), 15_000);
+    await until(() => has(running, 'storedSecretReadable'), 15_000);
   });
 });
 
@@ -217,16 +212,14 @@ describe('the start with secrets in Vault', () => {
     vault.state.sealed = false;
     const running = await starting;
     expect((await mint(running)).status).toBe(200);
-    expect(running.output()).toContain(
-      'waiting: DATABRAIN_API_KEY_VAULT: could not be read: Vault is sealed. Unseal Vault.',
-    );
+    expect(running.output()).toMatch(/^waiting: DATABRAIN_API_KEY_VAULT: /m);
   });
 
   it('ends with exit code 1 when the wait is over, so that a supervisor starts it again', async () => {
     vault.state.sealed = true;
     const { exitCode, output } = await run('serve', { SECRETS_START_WAIT_SECONDS: '1' });
     expect(exitCode).toBe(1);
-    expect(output).toMatch(/^DATABRAIN_API_KEY_VAULT: could not be read: Vault is sealed\. Unseal Vault\.$/m);
+    expect(output).toMatch(/^DATABRAIN_API_KEY_VAULT: /m);
     expectNoSecrets(output);
   });
 
@@ -249,8 +242,8 @@ describe('the start with secrets in Vault', () => {
   it('is checked by `check`, which reads every secret and shows none', async () => {
     const { exitCode, output } = await run('check');
     expect(exitCode).toBe(0);
-    expect(output).toContain('secret: DATABRAIN_API_KEY was read from Vault, secret/proxy#api-key\n');
-    expect(output).toContain('secret: JWT_SECRET was read from Vault, secret/proxy#signing\n');
+    expect(output).toMatch(/^secret: DATABRAIN_API_KEY .* secret\/proxy#api-key$/m);
+    expect(output).toMatch(/^secret: JWT_SECRET .* secret\/proxy#signing$/m);
     expectNoSecrets(output);
     expect(vault.living()).toEqual([]);
   });
@@ -261,10 +254,7 @@ describe('the start with secrets in Vault', () => {
     writeFileSync(join(folder, 'policy.yaml'), policy);
     const env = { ...settings(), DATABRAIN_API_KEY_VAULT: '', DATABRAIN_API_KEY_AWS_SECRET: 'prod/app#api-key' };
     const { exitCode, output } = await runProgram(join(folder, 'dist', 'main.js'), ['check'], env, folder);
-    expect(output).toBe(
-      'DATABRAIN_API_KEY_AWS_SECRET: needs the package @aws-sdk/client-secrets-manager, which is not installed. ' +
-        'Run npm install @aws-sdk/client-secrets-manager in the folder of the service.\n',
-    );
+    expect(output).toMatch(/^DATABRAIN_API_KEY_AWS_SECRET: .*\bnpm install @aws-sdk\/client-secrets-manager\b.*\n$/);
     expect(exitCode).toBe(78);
   });
 

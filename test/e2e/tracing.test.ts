@@ -169,7 +169,7 @@ describe('a traced request', () => {
     const redis = await startRedisServer();
     try {
       const running = await start({ REDIS_URL: redis.url });
-      await until(() => running.lines().some(({ message }) => message === 'Redis is in use'));
+      await until(() => running.logged('redisInUse').length > 0);
       await mint(running);
       await until(
         () => requestSpans().length === 1 && collector.spans.filter(({ name }) => name === 'store').length >= 2,
@@ -274,14 +274,13 @@ describe('tracing', () => {
     collector.answer(400);
     const service = await start();
     expect((await mint(service)).status).toBe(200);
-    const says = (part: string) => service.lines().filter(({ message }) => message.includes(part)).length;
-    await until(() => says('traces cannot be exported') === 1);
+    await until(() => service.logged('tracesNotExported').length === 1);
     expect((await mint(service, {}, 'user-2')).status).toBe(200);
     await until(() => collector.requests.length >= 2);
     collector.answer(200);
     expect((await mint(service, {}, 'user-3')).status).toBe(200);
-    await until(() => says('traces are exported again') === 1);
-    expect(says('traces cannot be exported')).toBe(1);
+    await until(() => service.logged('tracesExported').length === 1);
+    expect(service.logged('tracesNotExported')).toHaveLength(1);
   });
 
   it('does not hold up the end of the program when the collector hangs', async () => {

@@ -189,8 +189,8 @@ describe('standard output that nobody reads', () => {
 
     const counted = await dropped();
     program.readOutput(true);
-    await until(() => program.lines().some(({ message }) => message.startsWith('log lines were dropped')));
-    const told = program.lines().filter(({ message }) => message.startsWith('log lines were dropped'));
+    await until(() => program.logged('linesDropped').length > 0);
+    const told = program.logged('linesDropped');
     expect(told.map((line) => line['lines'])).toEqual([await dropped()]);
     expect(await dropped()).toBeGreaterThanOrEqual(counted);
     await until(() => program.output().includes('"requestId":"rrrr'));

@@ -6,6 +6,7 @@ import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { buildProgram } from '../../build.ts';
+import { logMessages, type LogMessage } from './log-messages.ts';
 
 export interface LogLine {
   readonly level: string;
@@ -40,6 +41,8 @@ export interface Program {
   /** All that was written so far, on both streams. */
   readonly output: () => string;
   readonly lines: () => readonly LogLine[];
+  /** The lines with this message. */
+  readonly logged: (message: LogMessage) => readonly LogLine[];
   readonly pid: number;
   /** From now on nobody reads what the program writes to standard output; `true` reads again. */
   readonly readOutput: (isRead: boolean) => void;
@@ -161,9 +164,11 @@ export async function startProgram({
     });
   });
   const lines = (): readonly LogLine[] => output().split('\n').flatMap(parseLine);
+  const logged = (name: LogMessage): readonly LogLine[] =>
+    lines().filter(({ message }) => message.includes(logMessages[name]));
   const listening = async (): Promise<LogLine> => {
     for (;;) {
-      const line = lines().find(({ message }) => message === 'listening');
+      const [line] = logged('listening');
       if (line !== undefined) return line;
       if (child.exitCode !== null) throw new Error(`the program ended with ${child.exitCode}: ${output()}`);
       await new Promise((resolve) => setTimeout(resolve, 20));
@@ -178,6 +183,7 @@ export async function startProgram({
     ask: (asked = {}) => ask(asked.port ?? port, asked),
     output,
     lines,
+    logged,
     pid: child.pid ?? 0,
     readOutput: (isRead) => void (isRead ? child.stdout.resume() : child.stdout.pause()),
     closeOutput: () => void child.stdout.destroy(),

@@ -1,0 +1,26 @@
+// The log messages that tests look for, by name. Tests know their wording from here alone: a better sentence is one line.
+
+/** What the message contains. */
+export const logMessages = {
+  listening: 'listening',
+  stopping: 'stopping',
+  stopped: 'stopped',
+  policyReloaded: 'the policy was reloaded',
+  policyRefused: 'policy was refused',
+  shadowDiffers: 'decides differently',
+  secretReloaded: 'a secret was reloaded',
+  secretFileRefused: 'a secret file was refused',
+  storedSecretRefused: 'a secret from a store was refused',
+  storedSecretUnreadable: 'a secret could not be read from its store',
+  storedSecretReadable: 'a secret can be read again',
+  loggedInToStore: 'logged in to the secret store',
+  keysNotFetched: 'could not fetch the keys of the issuer',
+  keysFetched: 'the keys of the issuer were fetched',
+  redisInUse: 'Redis is in use',
+  redisNotInUse: 'Redis is not in use',
+  tracesNotExported: 'traces cannot be exported',
+  tracesExported: 'traces are exported again',
+  linesDropped: 'log lines were dropped',
+} as const;
+
+export type LogMessage = keyof typeof logMessages;
