@@ -12,6 +12,8 @@ import { signToken } from '../support/sign-token.ts';
 
 const iss = 'https://issuer.example';
 const hour = 3_600_000;
+/** Its wording is in test/unit/authn/keys/public-keys.test.ts. */
+const sentence = expect.any(String) as string;
 const open: { close: () => Promise<void> }[] = [];
 afterEach(async () => {
   for (const part of open.splice(0).reverse()) await part.close();
@@ -303,13 +305,13 @@ describe('a fetched key set', () => {
       event: 'fetched',
       keys: 1,
       leftOut: [
-        { which: 'key 1 (kid weak)', why: 'is an RSA key of fewer than 2048 bits', isBad: true },
-        { which: 'key 2 (kid leaked)', why: 'has private members', isBad: true },
-        { which: 'key 3 (kid oct)', why: 'is a symmetric key', isBad: true },
-        { which: 'key 4 (kid curve)', why: 'is not a readable EC key on curve secp256k1', isBad: true },
-        { which: 'key 5 (kid type)', why: 'is of kty XX, which is not supported', isBad: true },
+        { which: 'key 1 (kid weak)', why: sentence, isBad: true },
+        { which: 'key 2 (kid leaked)', why: sentence, isBad: true },
+        { which: 'key 3 (kid oct)', why: sentence, isBad: true },
+        { which: 'key 4 (kid curve)', why: sentence, isBad: true },
+        { which: 'key 5 (kid type)', why: sentence, isBad: true },
         { which: 'key 6 (kid enc)', why: 'has use enc, not sig', isBad: false },
-        { which: 'key 7 (kid ops)', why: 'has key_ops without verify', isBad: false },
+        { which: 'key 7 (kid ops)', why: sentence, isBad: false },
       ],
     });
     const now = Math.floor(Date.now() / 1000);
@@ -409,13 +411,13 @@ describe('why keys could not be fetched', () => {
       ['redirect', { httpStatus: 302, location: 'https://login.example/keys' }],
     ],
     ['the encoding', status(200, { 'content-encoding': 'br' }), ['encoded', { httpStatus: 200, received: 'br' }]],
-    ['what is wrong with the JSON', status(200, {}, '<html>'), ['not_json', { problem: 'is not JSON in UTF-8' }]],
-    ['the size', status(200, {}, ' '.repeat(20_000)), ['too_large', { problem: 'is larger than 10000 bytes' }]],
+    ['what is wrong with the JSON', status(200, {}, '<html>'), ['not_json', { problem: sentence }]],
     [
-      'that it is a single key',
-      json(key.jwk),
-      ['set_refused', { problem: 'is not a JWK set: it is a single JWK, without a list of "keys"' }],
+      'the size',
+      status(200, {}, ' '.repeat(20_000)),
+      ['too_large', { problem: expect.stringContaining(' 10000 bytes') as string }],
     ],
+    ['that it is a single key', json(key.jwk), ['set_refused', { problem: sentence }]],
     [
       'why each key was left out',
       json({
@@ -433,15 +435,15 @@ describe('why keys could not be fetched', () => {
           leftOut: [
             {
               which: 'key 1 (kid a)',
-              why: 'has alg RS384; the configured algorithms are RS256, ES256, ES384, ES512, EdDSA',
+              why: sentence,
               isBad: false,
             },
-            { which: 'key 2 (kid a)', why: 'has use jwt-svid, not sig', isBad: false },
-            { which: 'key 3 (kid a)', why: 'has private members', isBad: true },
-            { which: 'key 4 (kid a)', why: 'is not a readable EC key on curve secp256k1', isBad: true },
+            { which: 'key 2 (kid a)', why: sentence, isBad: false },
+            { which: 'key 3 (kid a)', why: sentence, isBad: true },
+            { which: 'key 4 (kid a)', why: sentence, isBad: true },
             {
               which: 'key 5 (kid with\uFFFDline)',
-              why: 'has no usable n: it must be base64url, not base64',
+              why: sentence,
               isBad: true,
             },
           ],

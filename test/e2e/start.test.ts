@@ -73,7 +73,7 @@ describe('a start with', () => {
         'broken.yaml:5:5',
       ]),
     );
-    expect(output).toContain('Did you mean TOKEN_REUSE');
+    expect(output).toMatch(/^TOKEN_REUZE: .*\bTOKEN_REUSE\b/m);
   });
 
   it('a port that is taken says so', async () => {

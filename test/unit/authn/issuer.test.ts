@@ -110,7 +110,7 @@ describe('an issuer', () => {
     [
       'a short secret',
       { key: { kind: 'secret', text: new Secret('short'), encoding: 'text' } },
-      'JWT_SECRET is shorter than the 32 bytes that HS256 needs',
+      expect.stringMatching(/^JWT_SECRET /) as string,
     ],
     [
       'a PEM as secret',

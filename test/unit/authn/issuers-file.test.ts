@@ -92,6 +92,8 @@ describe('JWT_ISSUERS_FILE', () => {
   });
 
   const at = '/etc/proxy/issuers.yaml';
+  /** Where the sentence belongs to what reads any YAML, address or secret, whose tests know it. */
+  const startingWith = (position: string): string => expect.stringMatching(RegExp(`^${position}\\S`)) as string;
   it.each<readonly [string, string, readonly string[]]>([
     ['nothing', '', [`${at} must be a list of issuers`]],
     ['an empty list', '[]', [`${at} must be a list of issuers`]],
@@ -119,18 +121,14 @@ describe('JWT_ISSUERS_FILE', () => {
       `${one}  secret: ${secret}\n  jwksUrl: https://a.example\n`,
       [`${at}:4:12 jwksUrl is set beside secret`],
     ],
-    ['a short secret', `${one}  secret: short\n`, [`${at}:3:11 is shorter than the 32 bytes that HS256 needs`]],
+    ['a short secret', `${one}  secret: short\n`, [startingWith(`${at}:3:11 `)]],
     [
       'a secret that is a number',
       `${one}  secret: 12345678901234567890123456789012\n`,
       [`${at}:3:11 a number would be read as a different number`],
     ],
-    [
-      'an issuer that cannot be asked for keys',
-      '- issuer: urn:x\n  audience: me\n',
-      [`${at}:1:11 is not an https address, and no key source is set`],
-    ],
-    ['an http address', `${one}  jwksUrl: http://a.example\n`, [`${at}:3:12 is not an https address`]],
+    ['an issuer that cannot be asked for keys', '- issuer: urn:x\n  audience: me\n', [startingWith(`${at}:1:11 `)]],
+    ['an http address', `${one}  jwksUrl: http://a.example\n`, [startingWith(`${at}:3:12 `)]],
     [
       'a missing key file',
       `${one}  secretFile: nowhere\n`,
@@ -172,15 +170,15 @@ describe('JWT_ISSUERS_FILE', () => {
       [`${at}:3:23 maxLifetimeSeconds is out of range or not a whole number`],
     ],
     ['an issuer twice', `${one}${one}`, [`${at}:3:11 issuer repeats the issuer of an earlier entry`]],
-    ['a key twice', `${one}  audience: you\n`, [`${at}:3:3 not valid YAML: Map keys must be unique`]],
+    ['a key twice', `${one}  audience: you\n`, [startingWith(`${at}:3:3 `)]],
     [
       'an alias',
       `- issuer: &a https://one.example\n  audience: *a\n`,
-      [`${at}:1:14 YAML anchors (&name) are not allowed`, `${at}:2:13 YAML aliases (*name) are not allowed`],
+      [startingWith(`${at}:1:14 `), startingWith(`${at}:2:13 `)],
     ],
-    ['a tag', `- issuer: !!str https://one.example\n  audience: me\n`, [`${at}:1:17 YAML tags (!…) are not allowed`]],
-    ['broken YAML', '- issuer: "x\n', [`${at}:2:1 not valid YAML: Missing closing "quote`]],
-    ['too much', `#${'x'.repeat(262_144)}`, [`${at} is larger than 256 KiB`]],
+    ['a tag', `- issuer: !!str https://one.example\n  audience: me\n`, [startingWith(`${at}:1:17 `)]],
+    ['broken YAML', '- issuer: "x\n', [startingWith(`${at}:2:1 `)]],
+    ['too much', `#${'x'.repeat(262_144)}`, [startingWith(`${at} `)]],
   ])('with %s is refused by file, line and column', (_title, text, problems) => {
     expect(problemsOf(text)).toEqual(problems);
   });
@@ -197,7 +195,7 @@ describe('JWT_ISSUERS_FILE', () => {
     };
     expect(mendOf('audiense')).toBe('Did you mean audience');
     expect(mendOf('something')).toMatch(/^Use issuer, audience, /);
-    expect(problemsOf(`${one}  1: x\n`)).toEqual([`${at}:3:3 a key must be a string`]);
+    expect(problemsOf(`${one}  1: x\n`)).toEqual([startingWith(`${at}:3:3 `)]);
   });
 
   it('refuses a name of a key file that must be a string', () => {

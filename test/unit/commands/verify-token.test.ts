@@ -185,7 +185,7 @@ describe('check --live', () => {
   it('takes the policy that --policy names', async () => {
     const { exitCode, err } = await runCommand(checkCommand, ['--policy', 'nowhere.yaml'], { cwd, env });
     expect(exitCode).toBe(78);
-    expect(err).toBe('nowhere.yaml: cannot be read (ENOENT). Check the path and its permissions.\n');
+    expect(err).toMatch(/^nowhere\.yaml: .*\(ENOENT\).*\n$/);
     const verified = await verify(tokenOf(), ['--policy', 'nowhere.yaml']);
     expect([verified.exitCode, verified.err]).toEqual([78, err]);
   });

@@ -96,8 +96,8 @@ describe('the archive of policies', () => {
     const path = join(folder, nameOf('a'));
     expect(spawnSync('mkfifo', [path]).status).toBe(0);
     const archive = createPolicyArchive({ folder, now, timeLimitMs: 100 });
-    await expect(archive.keep('a')).rejects.toMatchObject({ code: 'no answer within 0.1 s' });
-    await expect(archive.keep('b')).rejects.toMatchObject({ code: 'no answer within 0.1 s' });
+    await expect(archive.keep('a')).rejects.toMatchObject({ code: expect.stringContaining(' 0.1 s') as string });
+    await expect(archive.keep('b')).rejects.toMatchObject({ code: expect.stringContaining(' 0.1 s') as string });
     expect(names()).toEqual([nameOf('a')]);
     writeFileSync(path, 'a');
     const isKept = (): Promise<boolean> =>
