@@ -1,4 +1,4 @@
-# The service in an image without shell, package manager or npm: Node, its C libraries, one bundled file.
+# The service in an image without shell, package manager or npm: Node, its C libraries, the bundled program.
 # Any Node 24 image will do as the base, by tag or digest: --build-arg NODE_IMAGE=…
 ARG NODE_IMAGE=node:24-bookworm-slim
 

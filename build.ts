@@ -1,9 +1,10 @@
-// Bundles what ships: the service into dist/main.js (one file, no node_modules needed to run it) beside the licenses of the
-// packages in it, the browser helper into guest-token.js, which the service hands out, and into dist/browser/ for other
+// Bundles what ships: the service into dist/main.js and dist/main/ (no node_modules needed to run it) beside the licenses of
+// the packages in it, the browser helper into guest-token.js, which the service hands out, and into dist/browser/ for other
 // people's bundlers.
 import { build, type BuildOptions } from 'esbuild';
 import { execFileSync } from 'node:child_process';
-import { copyFileSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { join, parse } from 'node:path';
 import { rolldown } from 'rolldown';
 import packageJson from './package.json' with { type: 'json' };
 import { compiledValidators } from './scripts/compiled-validators.ts';
@@ -11,15 +12,19 @@ import { leftOutOfTheBundle } from './scripts/left-out-of-the-bundle.ts';
 import { requiredBuiltins } from './scripts/required-builtins.ts';
 
 /**
- * Bundles the program into `outfile`, which must lie in a folder beside openapi.yaml's, such as dist/. Gives the folders of
- * the packages that are in it.
+ * Bundles the program into `outfile`, which must lie in a folder beside openapi.yaml's, such as dist/, and what it loads
+ * only when it needs it into a folder of the same name. Gives the folders of the packages that are in it.
  */
 export async function buildProgram(outfile: string): Promise<readonly string[]> {
+  const { dir, name } = parse(outfile);
+  rmSync(join(dir, name), { recursive: true, force: true });
   const { metafile } = await build({
     metafile: true,
-    entryPoints: ['src/main.ts'],
-    outfile,
+    entryPoints: [{ in: 'src/main.ts', out: name }],
+    outdir: dir,
+    chunkNames: `${name}/[name]-[hash]`,
     bundle: true,
+    splitting: true,
     platform: 'node',
     format: 'esm',
     target: 'node22',

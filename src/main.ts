@@ -2,25 +2,48 @@
 // The process: argv → command → exit code. The only file that touches process.* and the signals.
 import closeWithGrace from 'close-with-grace';
 import { systemClock } from './clock.ts';
-import { checkCommand } from './commands/check.ts';
 import { exitCode, type Command, type LongRunning } from './commands/command.ts';
-import { devTokenCommand } from './commands/dev-token.ts';
-import { diffCommand } from './commands/diff.ts';
-import { explainCommand } from './commands/explain.ts';
-import { healthcheckCommand } from './commands/healthcheck.ts';
-import { serveCommand } from './commands/serve.ts';
-import { testCommand } from './commands/test.ts';
 import { oldestNode, version } from './version.ts';
 
-const commands: readonly Command[] = [
-  serveCommand,
-  checkCommand,
-  explainCommand,
-  testCommand,
-  diffCommand,
-  healthcheckCommand,
-  devTokenCommand,
-];
+/** A command is loaded when it is called: health checks start the program every few seconds. */
+const commands: readonly { readonly name: string; readonly summary: string; readonly load: () => Promise<Command> }[] =
+  [
+    {
+      name: 'serve',
+      summary: 'runs the service (the default)',
+      load: async () => (await import('./commands/serve.ts')).serveCommand,
+    },
+    {
+      name: 'check',
+      summary: 'validates settings and policy without starting',
+      load: async () => (await import('./commands/check.ts')).checkCommand,
+    },
+    {
+      name: 'explain',
+      summary: 'shows the decision of the policy for given claims, and why',
+      load: async () => (await import('./commands/explain.ts')).explainCommand,
+    },
+    {
+      name: 'test',
+      summary: 'runs policy tests (*.policy-test.yaml)',
+      load: async () => (await import('./commands/test.ts')).testCommand,
+    },
+    {
+      name: 'diff',
+      summary: 'compares two policies for given claims',
+      load: async () => (await import('./commands/diff.ts')).diffCommand,
+    },
+    {
+      name: 'healthcheck',
+      summary: 'requests /readyz of the configured port; exit code 0 if ready',
+      load: async () => (await import('./commands/healthcheck.ts')).healthcheckCommand,
+    },
+    {
+      name: 'dev-token',
+      summary: 'signs a JWT with JWT_SECRET, for development',
+      load: async () => (await import('./commands/dev-token.ts')).devTokenCommand,
+    },
+  ];
 
 const help = `guest-token-proxy ${version}
 Exchanges your users' access tokens for Databrain guest tokens, by a policy.
@@ -87,10 +110,12 @@ async function main(argv: readonly string[]): Promise<number> {
     process.stderr.write(`guest-token-proxy: unknown command. Try --help.\n`);
     return exitCode.usage;
   }
-  return command.run({
+  const { run } = await command.load();
+  return run({
     args: isOption ? argv : rest,
     env: process.env,
     cwd: process.cwd(),
+    programUrl: import.meta.url,
     stdin,
     out: (text) => void process.stdout.write(text),
     err: (text) => void process.stderr.write(text),

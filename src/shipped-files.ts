@@ -1,21 +1,22 @@
-// Files shipped with the program. They are one folder above this module, in the sources and in the bundle.
+// Files shipped with the program. They are one folder above its main module, in the sources and in the bundle.
 import { readFileSync } from 'node:fs';
 
-/** The text of openapi.yaml. */
-export const readOpenApiDocument = (): string => readFileSync(new URL('../openapi.yaml', import.meta.url), 'utf8');
+const read = (path: string, programUrl: string): string => readFileSync(new URL(path, programUrl), 'utf8');
+
+/** The text of openapi.yaml. `programUrl` is the main module's, or another one's beside it. */
+export const readOpenApiDocument = (programUrl = import.meta.url): string => read('../openapi.yaml', programUrl);
 
 /**
  * The page of the policy playground, built from src/playground/page/ by `npm run build`. Throws if it was not built.
  */
-export function readPlaygroundFiles() {
-  const read = (path: string): string => readFileSync(new URL(path, import.meta.url), 'utf8');
+export function readPlaygroundFiles(programUrl: string) {
   return {
-    'index.html': read('../dist/playground/index.html'),
-    'page.css': read('../dist/playground/page.css'),
-    'page.js': read('../dist/playground/page.js'),
-    'policy.schema.json': read('../policy.schema.json'),
+    'index.html': read('../dist/playground/index.html', programUrl),
+    'page.css': read('../dist/playground/page.css', programUrl),
+    'page.js': read('../dist/playground/page.js', programUrl),
+    'policy.schema.json': read('../policy.schema.json', programUrl),
   };
 }
 
 /** The text of guest-token.js, built from src/browser/ by `npm run build`. */
-export const readBrowserHelper = (): string => readFileSync(new URL('../guest-token.js', import.meta.url), 'utf8');
+export const readBrowserHelper = (programUrl = import.meta.url): string => read('../guest-token.js', programUrl);

@@ -59,7 +59,6 @@ async function checkIssuersLive(config: Settings, context: CommandContext): Prom
 
 export const checkCommand: Command = {
   name: 'check',
-  summary: 'validates settings and policy without starting',
   help: `Usage: guest-token-proxy check [--policy <file>] [--strict] [--live]
 
 Validates all settings, the policy files and POLICY_TEST_FILES, tries whether POLICY_ARCHIVE_DIR can be written, and

@@ -8,6 +8,8 @@ export interface CommandContext {
   readonly args: readonly string[];
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly cwd: string;
+  /** Of the program's main module. What is shipped with the program lies one folder above it. */
+  readonly programUrl: string;
   readonly stdin: () => Promise<string>;
   readonly out: (text: string) => void;
   readonly err: (text: string) => void;
@@ -35,7 +37,6 @@ export const exitCode = { ok: 0, checkFailed: 1, usage: 64, configuration: 78 } 
 
 export interface Command {
   readonly name: string;
-  readonly summary: string;
   readonly help: string;
   readonly run: (context: CommandContext) => Promise<number>;
 }

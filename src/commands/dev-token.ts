@@ -25,7 +25,6 @@ function signingKey(text: string, algorithm: Algorithm, encoding: SecretEncoding
 
 export const devTokenCommand: Command = {
   name: 'dev-token',
-  summary: 'signs a JWT with JWT_SECRET, for development',
   help: `Usage: guest-token-proxy dev-token --claims <file, JSON or -> [--expires-in <seconds>]
 
 Prints a JWT with the given claims, signed with the first key of JWT_SECRET (or JWT_SECRET_FILE).

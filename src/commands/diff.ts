@@ -92,7 +92,6 @@ const markdownLines = (diffs: readonly SampleDiff[]): readonly string[] => [
 
 export const diffCommand: Command = {
   name: 'diff',
-  summary: 'compares two policies for given claims',
   help: `Usage: guest-token-proxy diff --policy <old> --with <new> --claims <file, folder, JSON, preset or ->… [--data-app <name>]
                                 [--json | --markdown] [--fail-on wider | changed]
 

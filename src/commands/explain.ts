@@ -107,7 +107,6 @@ async function verifyFirst(
 
 export const explainCommand: Command = {
   name: 'explain',
-  summary: 'shows the decision of the policy for given claims, and why',
   help: `Usage: guest-token-proxy explain --claims <file, JSON or -> [--data-app <name>] [--policy <file>] [--json]
        guest-token-proxy explain --token <file or -> [--verify] [--data-app <name>] [--policy <file>] [--json]
 

@@ -28,7 +28,6 @@ const statusOf = (url: string): Promise<number> =>
 
 export const healthcheckCommand: Command = {
   name: 'healthcheck',
-  summary: 'requests /readyz of the configured port; exit code 0 if ready',
   help: `Usage: guest-token-proxy healthcheck
 
 Requests http://HOST:PORT/readyz (after BASE_PATH, if set) of the service that runs with the same settings.

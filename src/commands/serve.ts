@@ -42,9 +42,9 @@ async function listen(app: App, context: CommandContext): Promise<boolean> {
   }
 }
 
-function builtPlayground(): PlaygroundFiles {
+function builtPlayground(programUrl: string): PlaygroundFiles {
   try {
-    return readPlaygroundFiles();
+    return readPlaygroundFiles(programUrl);
   } catch {
     const problem = 'is true, but the page is not built';
     throw new ConfigurationError([{ location: 'ADMIN_PLAYGROUND', problem, fix: 'Run npm run build, or unset it' }]);
@@ -53,7 +53,6 @@ function builtPlayground(): PlaygroundFiles {
 
 export const serveCommand: Command = {
   name: 'serve',
-  summary: 'runs the service (the default)',
   help: `Usage: guest-token-proxy serve
 
 Runs the service: POST /guest-token on HOST:PORT, metrics and health on ADMIN_HOST:ADMIN_PORT.
@@ -70,7 +69,7 @@ Signals: SIGTERM and SIGINT drain and exit 0, a second one exits at once; SIGHUP
     let playgroundFiles: PlaygroundFiles | undefined;
     try {
       configuration = await loadConfigurationFor(context, stored);
-      playgroundFiles = configuration.config.hasPlayground ? builtPlayground() : undefined;
+      playgroundFiles = configuration.config.hasPlayground ? builtPlayground(context.programUrl) : undefined;
       await archiveFirstPolicy(context, configuration);
     } catch (error) {
       await stored.close();
@@ -88,8 +87,8 @@ Signals: SIGTERM and SIGINT drain and exit 0, a second one exits at once; SIGHUP
       stored,
       log,
       clock: context.clock,
-      openApiDocument: readOpenApiDocument(),
-      browserHelper: readBrowserHelper(),
+      openApiDocument: readOpenApiDocument(context.programUrl),
+      browserHelper: readBrowserHelper(context.programUrl),
       playgroundFiles,
     });
     if (!(await listen(app, context))) return exitCode.configuration;

@@ -115,7 +115,6 @@ function writeReport(path: string, runs: readonly GroupRun[], context: CommandCo
 
 export const testCommand: Command = {
   name: 'test',
-  summary: 'runs policy tests (*.policy-test.yaml)',
   help: `Usage: guest-token-proxy test [files…] [--policy <file>] [--junit <file>] [--coverage-min <percent>]
 
 Runs policy tests: for given claims the whole body that would be sent, or the refusal, as the test expects it.

@@ -1,9 +1,9 @@
 // The program with its secrets in Vault: it logs in, follows changes, goes on while Vault is away, and refuses to start
 // without a secret. Vault is a stand-in here that can be made to do everything; .ci/secret-stores tries real servers.
 import { randomUUID } from 'node:crypto';
-import { copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { startSimulatedDatabrain, type SimulatedDatabrain } from '../../demo/databrain/start-simulated-databrain.ts';
 import type { LogMessage } from '../support/log-messages.ts';
@@ -249,11 +249,13 @@ describe('the start with secrets in Vault', () => {
   });
 
   it('names the package that a cloud store needs and that is not installed', async () => {
-    mkdirSync(join(folder, 'dist'));
-    copyFileSync(path, join(folder, 'dist', 'main.js'));
+    const program = join(folder, 'dist', basename(path));
+    for (const part of [path, path.slice(0, -'.js'.length)])
+      cpSync(part, join(folder, 'dist', basename(part)), { recursive: true });
+    writeFileSync(join(folder, 'package.json'), '{ "type": "module" }');
     writeFileSync(join(folder, 'policy.yaml'), policy);
     const env = { ...settings(), DATABRAIN_API_KEY_VAULT: '', DATABRAIN_API_KEY_AWS_SECRET: 'prod/app#api-key' };
-    const { exitCode, output } = await runProgram(join(folder, 'dist', 'main.js'), ['check'], env, folder);
+    const { exitCode, output } = await runProgram(program, ['check'], env, folder);
     expect(output).toMatch(/^DATABRAIN_API_KEY_AWS_SECRET: .*\bnpm install @aws-sdk\/client-secrets-manager\b.*\n$/);
     expect(exitCode).toBe(78);
   });

@@ -99,7 +99,9 @@ export function createProgramBuild(): { readonly path: () => Promise<string>; re
       await (built ??= buildProgram(outfile));
       return join(process.cwd(), outfile);
     },
-    remove: () => rmSync(outfile, { force: true }),
+    remove: () => {
+      for (const path of [outfile, outfile.slice(0, -'.js'.length)]) rmSync(path, { recursive: true, force: true });
+    },
   };
 }
 

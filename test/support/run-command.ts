@@ -28,6 +28,7 @@ export async function runCommand(
     args,
     env,
     cwd,
+    programUrl: new URL('../../src/main.ts', import.meta.url).href,
     stdin: () => Promise.resolve(stdin),
     out: (text) => void (out += text),
     err: (text) => void (err += text),

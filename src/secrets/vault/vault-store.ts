@@ -6,7 +6,7 @@ import type { SecretRead } from '../secret-setting.ts';
 import type { Secret } from '../secret.ts';
 import { readVaultAddress } from './vault-address.ts';
 import { readVaultLogin } from './vault-login.ts';
-import { createAskVault, type AskVault } from './vault-request.ts';
+import type { AskVault } from './vault-request.ts';
 import {
   createReadVaultSecret,
   leaseOf,
@@ -78,12 +78,14 @@ export const vaultStoreKind: SecretStoreKind = {
     const parsed = parseVaultReference(reference);
     return 'problem' in parsed ? parsed : undefined;
   },
-  open: ({ settings, readFile, egress, clock, random, onEvent }) => {
+  open: async ({ settings, readFile, egress, clock, random, onEvent }) => {
     const address = readVaultAddress(settings);
-    if (address === undefined) return Promise.resolve(undefined);
+    if (address === undefined) return undefined;
+    // Only those whose secrets are in Vault load its client.
+    const { createAskVault } = await import('./vault-request.ts');
     const ask = createAskVault({ address, readFile, egress, timeoutMs });
     const login = readVaultLogin({ ask, settings, readFile });
-    if (login === undefined) return Promise.resolve(undefined);
-    return Promise.resolve(createVaultStore(ask, createVaultSession({ ask, login, clock, random, onEvent })));
+    if (login === undefined) return undefined;
+    return createVaultStore(ask, createVaultSession({ ask, login, clock, random, onEvent }));
   },
 };

@@ -1,7 +1,9 @@
 // The bundle says the same as the sources, though the build compiles the schemas and leaves parts of libraries out.
-import { build } from 'esbuild';
+import { build, type BuildOptions } from 'esbuild';
 import { execFileSync } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
+import packageJson from '../../../package.json' with { type: 'json' };
 import { structureProblems } from '../../../src/policy/document/structure-problems.ts';
 import { ConfigurationError } from '../../../src/problem.ts';
 import { parseStrictYaml, type YamlDocument } from '../../../src/strict-yaml.ts';
@@ -10,17 +12,18 @@ import { leftOutOfTheBundle } from '../../../scripts/left-out-of-the-bundle.ts';
 import { requiredBuiltins } from '../../../scripts/required-builtins.ts';
 import { policyText, readCases } from '../../policy/policy-case.ts';
 
-const bundle = (entry: string) =>
-  build({
-    stdin: { contents: entry, resolveDir: import.meta.dirname, loader: 'ts' },
-    bundle: true,
-    write: false,
-    metafile: true,
-    platform: 'node',
-    format: 'esm',
-    logLevel: 'silent',
-    plugins: [compiledValidators, leftOutOfTheBundle, requiredBuiltins],
-  });
+const options = {
+  bundle: true,
+  write: false,
+  metafile: true,
+  platform: 'node',
+  format: 'esm',
+  logLevel: 'silent',
+  plugins: [compiledValidators, leftOutOfTheBundle, requiredBuiltins],
+} as const satisfies BuildOptions;
+
+const bundle = (contents: string) =>
+  build({ ...options, stdin: { contents, resolveDir: import.meta.dirname, loader: 'ts' } });
 
 const validators = [
   '../../../src/http/validate-guest-token-body.ts',
@@ -55,6 +58,34 @@ describe('the bundle', () => {
     const found = documents.map((document) => structureProblems(document));
     expect(found.filter((problems) => problems.length > 0).length).toBeGreaterThan(40);
     expect(documents.map((document) => built.structureProblems(document))).toEqual(found);
+  });
+
+  it('loads for a command only what it needs, and for the service only what is configured', async () => {
+    const { metafile } = await build({
+      ...options,
+      entryPoints: [fileURLToPath(new URL('../../../src/main.ts', import.meta.url))],
+      external: Object.keys(packageJson.peerDependencies),
+      splitting: true,
+      outdir: 'dist',
+    });
+    const outputOf = (source: string): string =>
+      Object.keys(metafile.outputs).find((path) => metafile.outputs[path]?.entryPoint?.endsWith(source)) ?? source;
+    /** The packages in an output and in those that it imports at once. */
+    const packagesOf = (path: string, seen = new Set<string>()): readonly string[] => {
+      const output = metafile.outputs[path];
+      if (output === undefined || seen.has(path)) return [];
+      seen.add(path);
+      const own = Object.keys(output.inputs).flatMap(
+        (input) => /node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(input)?.[1] ?? [],
+      );
+      const imported = output.imports.filter(({ kind }) => kind === 'import-statement');
+      return [...new Set([...own, ...imported.flatMap((one) => packagesOf(one.path, seen))])];
+    };
+    expect(packagesOf(outputOf('src/main.ts'))).toEqual(['close-with-grace']);
+    expect(packagesOf(outputOf('commands/healthcheck.ts'))).toEqual([]);
+    const ofService = packagesOf(outputOf('commands/serve.ts'));
+    expect(ofService).toEqual(expect.arrayContaining(['fastify', 'undici']));
+    expect(ofService.filter((name) => /^ioredis$|^pino-pretty$|^@opentelemetry\/(?!api$)/.test(name))).toEqual([]);
   });
 
   it('does not load the HTTP client inside Node with node:http', async () => {
