@@ -73,7 +73,7 @@ describe('explain', () => {
     const { exitCode, out } = await run(['--claims', '{}']);
     expect(exitCode).toBe(0);
     expect(out).toMatch(/refused +ACCESS_DENIED \(expression_failed\)/);
-    expect(out).toMatch(/where {4}policy\.yaml:7:17/);
+    expect(out).toMatch(/location +policy\.yaml:7:17/);
     expect(out).toMatch(/claim {4}org/);
   });
 
