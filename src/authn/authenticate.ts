@@ -180,7 +180,7 @@ export async function createAuthenticator(options: AuthenticatorOptions): Promis
         return refuseExpired({ iss: issuer.config.iss, sub: registered.sub, isSigned: true });
       if (reason !== undefined) return refuseToken(reason, { isSigned: true });
       const principal = toPrincipal(unverified);
-      remembered.add(digest, token.length, { principal, registered, key });
+      remembered.add(digest, { principal, registered, key });
       return principal;
     }
     return refuseToken('signature_invalid', { isSigned: false });

@@ -18,24 +18,35 @@ export type TokenDigest = string;
 
 export interface RememberedTokens {
   readonly get: (digest: TokenDigest) => RememberedToken | undefined;
-  /** `length`: of the token, in characters. */
-  readonly add: (digest: TokenDigest, length: number, remembered: RememberedToken) => void;
+  readonly add: (digest: TokenDigest, remembered: RememberedToken) => void;
   readonly forget: (digest: TokenDigest) => void;
 }
 
 export const digestOf = (token: string): TokenDigest => hash('sha256', token, 'base64url');
 
-/** Claims of many small objects take up to 16 times their text in memory. */
-const bytesPerCharacter = 16;
 const bytesPerEntry = 512;
 
-/** Bounds the number of entries and their bytes, so that a few callers with huge tokens cannot fill the memory. */
+/**
+ * What a value from JSON takes in memory, in bytes, at most. An object counts much more than its members, because each
+ * may have a shape of its own. A factor of the token's length would fit such claims or usual ones, not both: per
+ * character of JSON they take 20 bytes and 2.
+ */
+export function memoryOf(value: unknown): number {
+  if (typeof value === 'string') return 32 + 2 * value.length;
+  if (typeof value !== 'object' || value === null) return 16;
+  if (Array.isArray(value)) return value.reduce<number>((sum, item) => sum + 8 + memoryOf(item), 64);
+  let sum = 256;
+  for (const [name, member] of Object.entries(value)) sum += 64 + 2 * name.length + memoryOf(member);
+  return sum;
+}
+
+/** Bounds the number of entries and their bytes, so that a few callers with huge claims cannot fill the memory. */
 export function createRememberedTokens(maxEntries: number, maxBytes: number): RememberedTokens {
   const entries = new LRUCache<TokenDigest, RememberedToken>({ max: maxEntries, maxSize: maxBytes });
   return {
     get: (digest) => entries.get(digest),
-    add: (digest, length, remembered) =>
-      void entries.set(digest, remembered, { size: length * bytesPerCharacter + bytesPerEntry }),
+    add: (digest, remembered) =>
+      void entries.set(digest, remembered, { size: memoryOf(remembered.principal.claims) + bytesPerEntry }),
     forget: (digest) => void entries.delete(digest),
   };
 }
