@@ -1,7 +1,9 @@
 // The audit log: exactly one line for every decision on a guest token, issued or refused, without secrets. The token's
 // hash lets an operator trace a leaked token to its user.
+import type { Clock } from '../clock.ts';
 import { errorRow, ServiceError, type ErrorCode } from '../errors.ts';
 import type { Reason } from '../refusal-reasons.ts';
+import { createAuditLine } from './audit-line.ts';
 import { milliseconds, type AuditLog } from './logger.ts';
 
 /** The subject of a decision, as far as it was verified at that time. */
@@ -45,20 +47,44 @@ export interface Audit {
   readonly refused: (decision: RefusedDecision) => Promise<void>;
 }
 
+const subjectMembers = ['requestId', 'trace_id', 'iss', 'sub', 'dataApp', 'clientId', 'policyRevision'] as const;
+const issuedMembers = [
+  ...subjectMembers,
+  'requestSha256',
+  'tokenSha256',
+  'reused',
+  'expiresInSeconds',
+  'durationMs',
+] as const;
+const refusedMembers = [
+  ...subjectMembers,
+  'code',
+  'reason',
+  'claim',
+  'position',
+  'upstreamCode',
+  'address',
+  'durationMs',
+] as const;
+
 /** Audit lines are written at every level except `silent`. */
-export function createAudit({ record, note, canRecord }: AuditLog): Audit {
+export function createAudit({ record, note, canRecord }: AuditLog, clock: Clock): Audit {
+  const toLine = createAuditLine(clock);
   return {
     expectRecord: () => {
       if (!canRecord()) throw new ServiceError('AUDIT_UNAVAILABLE', 'audit_unavailable');
     },
-    issued: async ({ durationMs, ...decision }) => {
-      const fields = { event: 'guest_token.issued', ...decision, durationMs: milliseconds(durationMs) };
-      const isWritten = await record('info', fields, 'guest token issued');
+    issued: async (decision) => {
+      const rounded = { ...decision, durationMs: milliseconds(decision.durationMs) };
+      const isWritten = await record(
+        toLine('info', 'guest_token.issued', issuedMembers, rounded, 'guest token issued'),
+      );
       if (!isWritten) throw new ServiceError('AUDIT_UNAVAILABLE', 'audit_unavailable');
     },
-    refused: async ({ durationMs, ...decision }) => {
-      const fields = { event: 'guest_token.refused', ...decision, durationMs: milliseconds(durationMs) };
-      await note(errorRow(decision.code).logLevel, fields, 'guest token refused');
+    refused: async (decision) => {
+      const rounded = { ...decision, durationMs: milliseconds(decision.durationMs) };
+      const { logLevel } = errorRow(decision.code);
+      await note(toLine(logLevel, 'guest_token.refused', refusedMembers, rounded, 'guest token refused'));
     },
   };
 }

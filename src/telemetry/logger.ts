@@ -41,14 +41,12 @@ export interface Log {
 /** Writes audit lines; audit.ts creates them. */
 export interface AuditLog {
   /** Writes a required line: true when it is written. */
-  readonly record: (level: AuditLevel, fields: object, message: string) => Promise<boolean>;
+  readonly record: (line: string) => Promise<boolean>;
   /** Writes a line that may be dropped. Resolves when it is written; at once while the reader is slow. */
-  readonly note: (level: AuditLevel, fields: object, message: string) => Promise<unknown>;
+  readonly note: (line: string) => Promise<unknown>;
   /** Whether `record` can succeed now. */
   readonly canRecord: () => boolean;
 }
-
-type AuditLevel = 'info' | 'warn' | 'error';
 
 interface LogOptions {
   readonly level: string;
@@ -85,18 +83,11 @@ export function createLog({ level, sink, clock }: LogOptions): Log {
     return { logger, audit: nothing, dropped: writer.dropped, flush: writer.flush };
   }
 
-  // pino writes synchronously, so the last line is the caller's own.
-  let line = '';
-  const record = pino(toOptions('info'), { write: (text) => (line = escapeUnprintable(text)) });
   return {
     logger,
     audit: {
-      record: (recordLevel, fields, message) => {
-        record[recordLevel](fields, message);
-        return writer.record(line);
-      },
-      note: (noteLevel, fields, message) => {
-        record[noteLevel](fields, message);
+      record: writer.record,
+      note: (line) => {
         writer.write(line);
         return writer.settled();
       },

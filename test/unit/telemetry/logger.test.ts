@@ -26,7 +26,7 @@ function start(level = 'info'): Started {
   });
   return {
     log,
-    audit: createAudit(log.audit),
+    audit: createAudit(log.audit, systemClock),
     text: () => text,
     lines: async () => {
       await log.flush(1000);
@@ -149,6 +149,45 @@ describe('the audit', () => {
     expect(text()).toBe('');
   });
 
+  it('is written as pino writes, whatever a name holds', async () => {
+    const { audit, text } = start();
+    const pinos = start();
+    const { logger } = pinos.log;
+    const character = (code: number): string => String.fromCharCode(code);
+    const names = [
+      ...Array.from({ length: 0x180 }, (_, code) => `a${character(code)}b`),
+      ...['\u2028', '\u202e', '\ud800', '\udfff', '\ufeff', '\uffff', '👩‍💻', '"\\u0041"', '</script>', '', '{}', ' '],
+    ];
+    for (const name of names) {
+      const subject = { requestId: 'r', trace_id: name, iss: name, sub: name, dataApp: name, clientId: name };
+      const grant = { requestSha256: 'a', tokenSha256: 'b', reused: false, expiresInSeconds: 60, durationMs: 1.5 };
+      await audit.issued({ ...subject, ...grant });
+      logger.info({ event: 'guest_token.issued', ...subject, ...grant }, 'guest token issued');
+      await audit.refused({
+        requestId: name,
+        sub: 17,
+        durationMs: 0,
+        code: 'INTERNAL_ERROR',
+        reason: 'bug',
+        claim: name,
+      });
+      const refused = { requestId: name, sub: 17, code: 'INTERNAL_ERROR', reason: 'bug', claim: name, durationMs: 0 };
+      logger.error({ event: 'guest_token.refused', ...refused }, 'guest token refused');
+    }
+    expect(await pinos.lines()).toHaveLength(names.length * 2);
+    const withoutTimes = (written: string): string[] => written.replaceAll(/"time":"[^"]*"/g, '').split('\n');
+    expect(withoutTimes(text())).toEqual(withoutTimes(pinos.text()));
+  });
+
+  it('has the time in which it was written, and only members that have a value', async () => {
+    const { audit, text } = start();
+    await audit.issued({ ...issued, iss: undefined });
+    const [, time] =
+      /^\{"level":"info","time":"([^"]+)","event":"guest_token.issued","requestId":"r","sub":"u1",/.exec(text()) ?? [];
+    expect(Math.abs(Date.now() - Date.parse(time ?? ''))).toBeLessThan(60_000);
+    expect(time).toMatch(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/);
+  });
+
   it('gives a duration three decimals', async () => {
     const { audit, lines } = start();
     await audit.issued(issued);
@@ -162,7 +201,7 @@ describe('the audit', () => {
       clock: systemClock,
       sink: { write: (_text, done) => done(new Error('EPIPE')) },
     });
-    const audit = createAudit(log.audit);
+    const audit = createAudit(log.audit, systemClock);
     audit.expectRecord();
     await expect(audit.issued(issued)).rejects.toMatchObject({
       code: 'AUDIT_UNAVAILABLE',
