@@ -6,11 +6,11 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Principal } from '../authn/principal.ts';
 import type { Clock } from '../clock.ts';
 import { ServiceError } from '../errors.ts';
-import { toAddressKeys, toShortAddress } from '../limits/address-key.ts';
+import { toAddressKeys, toShortAddress, type AddressKeys } from '../limits/address-key.ts';
 import type { Limit } from '../limits/limit.ts';
 import { LimitStore, type LimiterOptions } from '../limits/limit-store.ts';
 import { createMemoryCounter } from '../limits/memory-counter.ts';
-import { toLimitItem, toPolicyItem, type LimitState } from '../limits/rate-limit-headers.ts';
+import { toLimitItem, toPolicyItem } from '../limits/rate-limit-headers.ts';
 import { createRedisCounter } from '../limits/redis-counter.ts';
 import { createSharedCounter } from '../limits/shared-counter.ts';
 import { createKeyDerivation } from '../redis/derived-keys.ts';
@@ -62,14 +62,25 @@ const longestKey = 128;
 /** Versioned with the stored value, so that replicas of different versions count separately. */
 const redisPrefix = 'guest-token:1:limit:';
 
+/** What is counted for a request. */
+interface Counted {
+  readonly address: AddressKeys;
+  user: Principal | undefined;
+  /** The count of the user that was started together with the address's. */
+  earlyCount: ReturnType<CountRequest> | undefined;
+}
+
+type CountRequest = ReturnType<FastifyInstance['createRateLimit']>;
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    counted: Counted | undefined;
+  }
+}
+
 const appendItem = (reply: FastifyReply, field: string, item: string): void => {
   const before = reply.getHeader(field);
   reply.header(field, typeof before === 'string' ? `${before}, ${item}` : item);
-};
-
-const describe = (reply: FastifyReply, state: LimitState): void => {
-  appendItem(reply, 'ratelimit-policy', toPolicyItem(state));
-  appendItem(reply, 'ratelimit', toLimitItem(state));
 };
 
 const toLimit = ({ max, windowSeconds }: WindowLimit): Limit => ({ max, windowMs: windowSeconds * 1000 });
@@ -77,17 +88,30 @@ const toLimit = ({ max, windowSeconds }: WindowLimit): Limit => ({ max, windowMs
 /** Stored keys are short, whatever the length of the caller's name. */
 const bounded = (key: string): string => (key.length <= longestKey ? key : hash('sha256', key, 'base64url'));
 
+/** Creates the key of a user's counter. Remembered with the principal, because it is needed for every request. */
+function createUserKeys(): (principal: Principal) => string {
+  const keys = new WeakMap<Principal, string>();
+  return (principal) => {
+    const known = keys.get(principal);
+    if (known !== undefined) return known;
+    const key = bounded(JSON.stringify([principal.iss, principal.sub]));
+    keys.set(principal, key);
+    return key;
+  };
+}
+
 /** Registers the plugin without limiting any route, and returns the limiters. */
 export async function registerLimits(app: FastifyInstance, options: LimitsOptions): Promise<Limits> {
   const { redis, clock } = options;
   const deriveKey = createKeyDerivation();
-  const principals = new WeakMap<FastifyRequest, Principal>();
+  const userKeyOf = createUserKeys();
   await app.register(rateLimit, { global: false, store: LimitStore });
+  app.decorateRequest('counted', undefined);
 
   const create = (
     name: 'address' | 'user',
     { max, windowSeconds }: WindowLimit,
-    keyOf: (request: FastifyRequest) => string,
+    keyOf: (counted: Counted) => string,
   ) => {
     const local = createMemoryCounter({ clock, ...counterBounds });
     // Keys that leave the process are hashed with a secret.
@@ -101,20 +125,24 @@ export async function registerLimits(app: FastifyInstance, options: LimitsOption
       shared: redis && { link: redis.link, counter: createRedisCounter(redis.link, redisPrefix), nameOf },
     });
     const limit = toLimit({ max, windowSeconds });
-    const keyGenerator = (request: FastifyRequest): string => bounded(keyOf(request));
+    const keyGenerator = ({ counted }: FastifyRequest): string => {
+      if (counted === undefined) throw new ServiceError('INTERNAL_ERROR', 'bug');
+      return keyOf(counted);
+    };
     const limiter: CreateRateLimitOptions & LimiterOptions = { max, timeWindow: limit.windowMs, keyGenerator, take };
-    const count = app.createRateLimit(limiter);
+    const policyItem = toPolicyItem({ name, max, windowSeconds });
+    const count: CountRequest = app.createRateLimit(limiter);
     return {
       local,
       count,
-      mayPass: (request: FastifyRequest): boolean => look(keyGenerator(request), limit).allowed,
-      conclude: async (counting: ReturnType<typeof count>, request: FastifyRequest, reply: FastifyReply) => {
-        const counted = await counting;
+      mayPass: (counted: Counted): boolean => look(keyOf(counted), limit).allowed,
+      conclude: (result: Awaited<ReturnType<CountRequest>>, request: FastifyRequest, reply: FastifyReply): void => {
         // The plugin's result for allow-listed callers; there is no allow list.
-        if (counted.isAllowed) return;
-        const resetSeconds = Math.max(1, counted.ttlInSeconds);
-        describe(reply, { name, max, windowSeconds, remaining: counted.remaining, resetSeconds });
-        if (counted.isExceeded) refuse(name, resetSeconds, request);
+        if (result.isAllowed) return;
+        const resetSeconds = Math.max(1, result.ttlInSeconds);
+        appendItem(reply, 'ratelimit-policy', policyItem);
+        appendItem(reply, 'ratelimit', toLimitItem({ name, remaining: result.remaining, resetSeconds }));
+        if (result.isExceeded) refuse(name, resetSeconds, request);
       },
     };
   };
@@ -122,48 +150,41 @@ export async function registerLimits(app: FastifyInstance, options: LimitsOption
   function refuse(name: 'address' | 'user', retryAfterSeconds: number, request: FastifyRequest): never {
     options.onLimited(name);
     const address = name === 'address' ? toShortAddress(toAddressKeys(request.ip)) : undefined;
-    throw new ServiceError('RATE_LIMITED', `${name}_limit`, {
-      retryAfterSeconds,
-      address,
-    });
+    throw new ServiceError('RATE_LIMITED', `${name}_limit`, { retryAfterSeconds, address });
   }
 
-  const address = create('address', options.address, (request) => toAddressKeys(request.ip).key);
+  const address = create('address', options.address, (counted) => counted.address.key);
   const sites = createMemoryCounter({ clock, ...counterBounds });
   const siteLimit = toLimit({ ...options.address, max: options.address.max * addressesPerSite });
-  const user = create('user', options.user, (request) => {
-    const principal = principals.get(request);
-    if (principal === undefined) throw new ServiceError('INTERNAL_ERROR', 'bug');
-    return JSON.stringify([principal.iss, principal.sub]);
+  const user = create('user', options.user, (counted) => {
+    if (counted.user === undefined) throw new ServiceError('INTERNAL_ERROR', 'bug');
+    return userKeyOf(counted.user);
   });
-
-  const early = new WeakMap<FastifyRequest, { principal: Principal; counting: ReturnType<typeof user.count> }>();
-
-  const countUser = (request: FastifyRequest, principal: Principal): ReturnType<typeof user.count> => {
-    principals.set(request, principal);
-    return user.count(request);
-  };
 
   return {
     limitAddress: async (request, reply, expected) => {
-      const mayPass = expected !== undefined && address.mayPass(request);
+      const counted: Counted = { address: toAddressKeys(request.ip), user: undefined, earlyCount: undefined };
+      request.counted = counted;
+      const mayPass = expected !== undefined && address.mayPass(counted);
       const countingAddress = address.count(request);
       if (mayPass) {
-        const counting = countUser(request, expected);
-        counting.catch(() => undefined);
-        early.set(request, { principal: expected, counting });
+        counted.user = expected;
+        counted.earlyCount = user.count(request);
+        counted.earlyCount.catch(() => undefined);
       }
-      await address.conclude(countingAddress, request, reply);
-      const { site } = toAddressKeys(request.ip);
+      address.conclude(await countingAddress, request, reply);
+      const { site } = counted.address;
       if (site === undefined) return;
       const { allowed, freesInMs } = sites.take(site, siteLimit);
       if (!allowed) refuse('address', Math.max(1, Math.ceil(freesInMs / 1000)), request);
     },
     countProtocolError: (key) => address.local.take(key, toLimit(options.address)).allowed,
     limitUser: async (request, reply, principal) => {
-      const counted = early.get(request);
-      const counting = counted?.principal === principal ? counted.counting : countUser(request, principal);
-      await user.conclude(counting, request, reply);
+      const { counted } = request;
+      if (counted === undefined) throw new ServiceError('INTERNAL_ERROR', 'bug');
+      const early = counted.user === principal ? counted.earlyCount : undefined;
+      counted.user = principal;
+      user.conclude(await (early ?? user.count(request)), request, reply);
     },
   };
 }
