@@ -11,8 +11,14 @@ export interface DecisionRecord {
   readonly trace: RequestTrace | undefined;
   /** Monotonic milliseconds. */
   readonly startedAt: number;
-  principal?: Principal;
-  decision?: Decision;
+  principal: Principal | undefined;
+  decision: Decision | undefined;
+}
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    decisionRecord: DecisionRecord | undefined;
+  }
 }
 
 export interface DecisionRecords {
@@ -28,14 +34,17 @@ export function createDecisionRecords(
   clock: Clock,
   beginTrace?: (request: FastifyRequest) => RequestTrace | undefined,
 ): DecisionRecords {
-  const book = new WeakMap<FastifyRequest, DecisionRecord>();
-
   const begin = (request: FastifyRequest): DecisionRecord => {
-    const progress: DecisionRecord = { startedAt: clock.monotonic(), trace: beginTrace?.(request) };
-    book.set(request, progress);
+    const progress: DecisionRecord = {
+      startedAt: clock.monotonic(),
+      trace: beginTrace?.(request),
+      principal: undefined,
+      decision: undefined,
+    };
+    request.decisionRecord = progress;
     return progress;
   };
-  const of = (request: FastifyRequest): DecisionRecord => book.get(request) ?? begin(request);
+  const of = (request: FastifyRequest): DecisionRecord => request.decisionRecord ?? begin(request);
 
   return {
     begin,

@@ -148,6 +148,7 @@ export async function createPublicListener(options: PublicListenerOptions): Prom
       },
     }),
   });
+  server.decorateRequest('decisionRecord', undefined);
   const limits = await registerLimits(server, {
     address: config.addressLimit,
     user: config.userLimit,
