@@ -47,9 +47,12 @@ const refuse = (code: TokenRefusal['code'], reason: TokenRefusal['reason']): Tok
 
 /** RFC 6750 §3.1: another scheme counts as no credentials, a malformed value after `Bearer` as invalid ones. */
 function bearerToken(line: string): string | TokenRefusal {
-  const match = /^([^ ]*) *(.*)$/s.exec(line);
-  const [, scheme = '', value = ''] = match ?? [];
+  const schemeEnd = line.indexOf(' ');
+  const scheme = schemeEnd === -1 ? line : line.slice(0, schemeEnd);
   if (scheme.toLowerCase() !== 'bearer') return refuse('AUTHENTICATION_REQUIRED', 'credentials_malformed');
+  let start = scheme.length;
+  while (line[start] === ' ') start += 1;
+  const value = line.slice(start);
   return token68.test(value) ? value : refuse('INVALID_TOKEN', 'credentials_malformed');
 }
 

@@ -69,7 +69,7 @@ export function createListener(options: ListenerOptions, handle: RequestListener
     connection.current = response;
     connection.unreadSince = undefined;
     connections.markBusy(connection);
-    response.once('close', () => answered(connection));
+    response.on('close', answered);
     // After the piece of input is parsed: a connection that it overfills is closed without any work on its requests.
     queueMicrotask(() => {
       if (!request.socket.destroyed) handle(request, response);
@@ -77,7 +77,9 @@ export function createListener(options: ListenerOptions, handle: RequestListener
   }
 
   /** The response was written to the socket, or the connection is closed. */
-  function answered(connection: ClientConnection): void {
+  function answered(this: ServerResponse): void {
+    const connection = connections.of(this.req.socket);
+    if (connection === undefined) return;
     connection.current = undefined;
     // After a response with `Connection: close` no more can be sent: don't start waiting requests.
     const next = connection.socket.writable ? connection.waiting.shift() : undefined;

@@ -58,6 +58,8 @@ export function createServer({
   const app = Fastify({
     loggerInstance: logger,
     logController: new LogController({ disableRequestLogging: true }),
+    // Not a logger for every request: the one line that is written for a request has its ID.
+    childLoggerFactory: (parent) => parent,
     serverFactory: (handle) => createListener(listener, handle),
     bodyLimit: bodyLimitBytes,
     trustProxy: isTrustedProxy ?? false,
