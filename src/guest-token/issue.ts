@@ -176,7 +176,8 @@ export function createIssue(options: IssueOptions): Issue {
     return handOut({ token, tokenSha256, sentAt, lifetimeMs, notAfterMs, renewAt: Infinity }, grant, 'minted');
   };
 
-  const reuseOrObtain = async (wanted: Wanted): Promise<HandedOut> => {
+  /** Only asynchronous if there is no fresh token. */
+  const reuseOrObtain = (wanted: Wanted): HandedOut | Promise<HandedOut> => {
     const { grant } = wanted;
     const known = entries.get(wanted.key);
     const usability = known === undefined ? 'unusable' : usabilityOf(known, grant, minimumShare, clock);
@@ -194,7 +195,8 @@ export function createIssue(options: IssueOptions): Issue {
         return { ...(await mintAlone(grant)), grantTag: toGrantTag(principal, grant, apiKey) } as GuestToken;
       }
       const { key, grantTag } = namesOf({ principal, grant, apiKey });
-      return { ...(await reuseOrObtain({ key, apiKey, grant })), grantTag } as GuestToken;
+      const handedOut = reuseOrObtain({ key, apiKey, grant });
+      return { ...(handedOut instanceof Promise ? await handedOut : handedOut), grantTag } as GuestToken;
     },
     close: async () => {
       closed = true;

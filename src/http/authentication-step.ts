@@ -39,18 +39,25 @@ export const createRecall =
     return typeof token === 'string' ? authenticator.recall(token) : undefined;
   };
 
-/** Creates the authentication step of the route. It throws ServiceError for every request without a principal. */
+/**
+ * Creates the authentication step of the route. It throws ServiceError for every request without a principal. It is only
+ * asynchronous if the token has to be verified.
+ */
 export function createAuthenticate({
   authenticator,
   credentials,
   onRefusedToken,
-}: AuthenticationStepOptions): (request: FastifyRequest) => Promise<Principal> {
-  return async (request) => {
+}: AuthenticationStepOptions): (request: FastifyRequest) => Principal | Promise<Principal> {
+  const orThrow = (result: Principal | TokenRefusal, requestId: string): Principal => {
+    if (!('refused' in result)) return result;
+    onRefusedToken(result, requestId);
+    throw errorOfRefusal(result);
+  };
+
+  return (request) => {
     const token = readCredential({ rawHeaders: request.raw.rawHeaders, ownOrigin: ownOrigin(request) }, credentials);
     if (typeof token !== 'string') throw errorOfRefusal(token);
-    const result = await authenticator.authenticate(token);
-    if (!('refused' in result)) return result;
-    onRefusedToken(result, request.id);
-    throw errorOfRefusal(result);
+    const result = authenticator.authenticate(token);
+    return result instanceof Promise ? result.then((late) => orThrow(late, request.id)) : orThrow(result, request.id);
   };
 }
