@@ -209,7 +209,7 @@ export async function buildApp(options: AppOptions): Promise<App> {
     clock,
     metrics,
     events: edgeEvents,
-    audit: createAudit(log.audit, clock),
+    audit: createAudit(log.audit),
     authenticator,
     onRefusedToken: observeRefusedTokens(logger),
     decide: (principal, dataApp) => decide(policies.current(), principal, dataApp, clock.now()),

@@ -13,8 +13,8 @@ const quote = (text: string): string => (plain.test(text) ? `"${text}"` : escape
 
 const toJson = (value: string | number | boolean): string => (typeof value === 'string' ? quote(value) : String(value));
 
-/** Writes the time of a line. Many lines have the same, because writing it takes longer than the rest of a line. */
-function createTimeText(clock: Clock): () => string {
+/** Returns the writer of times. Many lines have the same time, and writing it takes longer than the rest of a line. */
+export function createTimeText(clock: Clock): () => string {
   let writtenMs: number | undefined;
   let text = '';
   return () => {
@@ -25,24 +25,24 @@ function createTimeText(clock: Clock): () => string {
   };
 }
 
-/**
- * Returns the writer of lines. `names`: the members, in their order; `event` and `message` must need no escapes, and
- * numbers must be finite.
- */
-export function createAuditLine(clock: Clock) {
-  const timeText = createTimeText(clock);
-  return <Name extends string>(
-    level: string,
-    event: string,
-    names: readonly Name[],
-    decision: Readonly<Partial<Record<Name, AuditValue>>>,
-    message: string,
-  ): string => {
-    let line = `{"level":"${level}","time":"${timeText()}","event":"${event}"`;
-    for (const name of names) {
-      const value = decision[name];
-      if (value !== undefined) line += `,"${name}":${toJson(value)}`;
-    }
-    return `${line},"message":"${message}"}\n`;
-  };
+interface AuditLine<Name extends string> {
+  readonly level: string;
+  readonly time: string;
+  readonly event: string;
+  /** The members, in their order. */
+  readonly names: readonly Name[];
+  /** The values of the members. Numbers must be finite. */
+  readonly decision: Readonly<Partial<Record<Name, AuditValue>>>;
+  readonly message: string;
+}
+
+/** The line, with its end. Escapes the values of the members, and nothing else. */
+export function toAuditLine<Name extends string>(line: AuditLine<Name>): string {
+  const { level, time, event, names, decision, message } = line;
+  let text = `{"level":"${level}","time":"${time}","event":"${event}"`;
+  for (const name of names) {
+    const value = decision[name];
+    if (value !== undefined) text += `,"${name}":${toJson(value)}`;
+  }
+  return `${text},"message":"${message}"}\n`;
 }

@@ -1,9 +1,8 @@
 // The audit log: exactly one line for every decision on a guest token, issued or refused, without secrets. The token's
 // hash lets an operator trace a leaked token to its user.
-import type { Clock } from '../clock.ts';
 import { errorRow, ServiceError, type ErrorCode } from '../errors.ts';
 import type { Reason } from '../refusal-reasons.ts';
-import { createAuditLine } from './audit-line.ts';
+import { toAuditLine } from './audit-line.ts';
 import { milliseconds, type AuditLog } from './logger.ts';
 
 /** The subject of a decision, as far as it was verified at that time. */
@@ -68,23 +67,32 @@ const refusedMembers = [
 ] as const;
 
 /** Audit lines are written at every level except `silent`. */
-export function createAudit({ record, note, canRecord }: AuditLog, clock: Clock): Audit {
-  const toLine = createAuditLine(clock);
+export function createAudit({ record, note, canRecord, time }: AuditLog): Audit {
   return {
     expectRecord: () => {
       if (!canRecord()) throw new ServiceError('AUDIT_UNAVAILABLE', 'audit_unavailable');
     },
     issued: async (decision) => {
-      const rounded = { ...decision, durationMs: milliseconds(decision.durationMs) };
-      const isWritten = await record(
-        toLine('info', 'guest_token.issued', issuedMembers, rounded, 'guest token issued'),
-      );
-      if (!isWritten) throw new ServiceError('AUDIT_UNAVAILABLE', 'audit_unavailable');
+      const line = toAuditLine({
+        level: 'info',
+        time: time(),
+        event: 'guest_token.issued',
+        names: issuedMembers,
+        decision: { ...decision, durationMs: milliseconds(decision.durationMs) },
+        message: 'guest token issued',
+      });
+      if (!(await record(line))) throw new ServiceError('AUDIT_UNAVAILABLE', 'audit_unavailable');
     },
     refused: async (decision) => {
-      const rounded = { ...decision, durationMs: milliseconds(decision.durationMs) };
-      const { logLevel } = errorRow(decision.code);
-      await note(toLine(logLevel, 'guest_token.refused', refusedMembers, rounded, 'guest token refused'));
+      const line = toAuditLine({
+        level: errorRow(decision.code).logLevel,
+        time: time(),
+        event: 'guest_token.refused',
+        names: refusedMembers,
+        decision: { ...decision, durationMs: milliseconds(decision.durationMs) },
+        message: 'guest token refused',
+      });
+      await note(line);
     },
   };
 }

@@ -4,6 +4,7 @@ import { pino, type Logger, type LoggerOptions } from 'pino';
 import type { Clock } from '../clock.ts';
 import { ServiceError } from '../errors.ts';
 import { escapeUnprintable } from '../printable.ts';
+import { createTimeText } from './audit-line.ts';
 import { createLogWriter, type LogSink } from './log-writer.ts';
 
 const safeCode = /^[A-Z][A-Z0-9_]{1,63}$/;
@@ -44,6 +45,8 @@ export interface AuditLog {
   readonly record: (line: string) => Promise<boolean>;
   /** Writes a line that may be dropped. Resolves when it is written; at once while the reader is slow. */
   readonly note: (line: string) => Promise<unknown>;
+  /** The time of a line that is written now. */
+  readonly time: () => string;
   /** Whether `record` can succeed now. */
   readonly canRecord: () => boolean;
 }
@@ -74,10 +77,13 @@ export function createLog({ level, sink, clock }: LogOptions): Log {
   });
   const logger = pino(toOptions(level), { write: (line) => writer.write(escapeUnprintable(line)) });
 
+  const time = createTimeText(clock);
+
   if (level === 'silent') {
     const nothing: AuditLog = {
       record: () => Promise.resolve(true),
       note: () => Promise.resolve(),
+      time,
       canRecord: () => true,
     };
     return { logger, audit: nothing, dropped: writer.dropped, flush: writer.flush };
@@ -91,6 +97,7 @@ export function createLog({ level, sink, clock }: LogOptions): Log {
         writer.write(line);
         return writer.settled();
       },
+      time,
       canRecord: writer.isFlowing,
     },
     dropped: writer.dropped,

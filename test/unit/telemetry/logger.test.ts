@@ -26,7 +26,7 @@ function start(level = 'info'): Started {
   });
   return {
     log,
-    audit: createAudit(log.audit, systemClock),
+    audit: createAudit(log.audit),
     text: () => text,
     lines: async () => {
       await log.flush(1000);
@@ -201,7 +201,7 @@ describe('the audit', () => {
       clock: systemClock,
       sink: { write: (_text, done) => done(new Error('EPIPE')) },
     });
-    const audit = createAudit(log.audit, systemClock);
+    const audit = createAudit(log.audit);
     audit.expectRecord();
     await expect(audit.issued(issued)).rejects.toMatchObject({
       code: 'AUDIT_UNAVAILABLE',
