@@ -3,13 +3,13 @@ import { describe, expect, it } from 'vitest';
 import type { Principal } from '../../../src/authn/principal.ts';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
-import { deepFreeze } from '../../../src/deep-freeze.ts';
 import {
   createRememberedTokens,
   digestOf,
   memoryOf,
   type RememberedToken,
 } from '../../../src/authn/remembered-tokens.ts';
+import { deepFreeze } from '../../../src/strict-json.ts';
 
 const rememberedWith = (claims: Principal['claims']): RememberedToken => ({
   principal: { iss: 'https://issuer.example', sub: 'u', exp: 1, claims } as unknown as Principal,

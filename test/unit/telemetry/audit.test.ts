@@ -1,17 +1,19 @@
 import { describe, expect, it } from 'vitest';
 import { createAudit } from '../../../src/telemetry/audit.ts';
 
+const time = '2026-11-26T18:00:00.000Z';
 const subject = { requestId: 'r-1', sub: 'u1', durationMs: 1.23456 };
 const issued = { ...subject, requestSha256: 'a', tokenSha256: 'b', reused: false, expiresInSeconds: 60 };
 
 function start({ canRecord = true, isWritten = true } = {}) {
-  const calls: unknown[][] = [];
+  const calls: (readonly [string, unknown])[] = [];
   const audit = createAudit({
-    record: async (...call) => {
-      calls.push(['record', ...call]);
+    record: async (line) => {
+      calls.push(['record', JSON.parse(line)]);
       return isWritten;
     },
-    note: async (...call) => void calls.push(['note', ...call]),
+    note: async (line) => void calls.push(['note', JSON.parse(line)]),
+    time: () => time,
     canRecord: () => canRecord,
   });
   return { audit, calls };
@@ -21,9 +23,8 @@ describe('the audit log', () => {
   it('requires the line of what is issued', async () => {
     const { audit, calls } = start();
     await audit.issued(issued);
-    expect(calls).toEqual([
-      ['record', 'info', { event: 'guest_token.issued', ...issued, durationMs: 1.235 }, expect.any(String)],
-    ]);
+    const head = { level: 'info', time, event: 'guest_token.issued' };
+    expect(calls).toEqual([['record', { ...head, ...issued, durationMs: 1.235, message: 'guest token issued' }]]);
   });
 
   it('lets nothing be issued when its line is not written', async () => {
@@ -45,7 +46,8 @@ describe('the audit log', () => {
   ] as const)('notes a refusal at the level of its code: %s', async (code, level) => {
     const { audit, calls } = start();
     await audit.refused({ ...subject, code, reason: 'bug' });
-    const line = { event: 'guest_token.refused', ...subject, durationMs: 1.235, code, reason: 'bug' };
-    expect(calls).toEqual([['note', level, line, expect.any(String)]]);
+    const head = { level, time, event: 'guest_token.refused' };
+    const line = { ...head, ...subject, durationMs: 1.235, code, reason: 'bug', message: 'guest token refused' };
+    expect(calls).toEqual([['note', line]]);
   });
 });
