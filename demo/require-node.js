@@ -1,5 +1,5 @@
 // Runs on any Node.js and says what to do when it is too old for this project: without it the first import of a .ts file
-// ends in a message about file extensions. Used by `npm start`, `npm run demo` and `npm test`.
+// ends in a message about file extensions. Every script of package.json that runs a .ts file begins with it.
 import { readFileSync } from 'node:fs';
 
 const { engines, devDependencies } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'));
