@@ -1,6 +1,6 @@
-// npm run schema: writes policy.schema.json and the table of the request's fields in docs/policy.md.
+// npm run schema: writes policy.schema.json and the tables of docs/ that follow from tables of the code.
 import { writeFileSync } from 'node:fs';
-import { policyDocuments } from './policy-documents.ts';
+import { documents } from './documents.ts';
 
 const root = new URL('../', import.meta.url);
-for (const { file, text } of policyDocuments(root)) writeFileSync(new URL(file, root), text);
+for (const { file, text } of documents(root)) writeFileSync(new URL(file, root), text);

@@ -21,12 +21,13 @@ describe('the commands', () => {
 
   it.each(commands)(
     '$name explains in --help exactly the options that src/commands/$file accepts',
-    ({ text, help }) => {
+    ({ file, text, help }) => {
       const accepted = [...text.matchAll(/(?:^ {6}|[{,] )'?([a-z-]+)'?: \{ type: '/gm)].map(
         ([, option]) => `--${option}`,
       );
       const explained = [...help.matchAll(/(?<![\w-])--[a-z]+(?:-[a-z]+)*/g)].map(([option]) => option);
-      expect([...new Set(explained)].toSorted()).toEqual(accepted.toSorted());
+      const fix = `correct help in src/commands/${file}, or the options in run`;
+      expect([...new Set(explained)].toSorted(), fix).toEqual(accepted.toSorted());
     },
   );
 });

@@ -26,13 +26,15 @@ describe('openapi.yaml', () => {
   });
 
   it('closes the list of codes with those of the error table', () => {
-    expect([...description.codes].sort()).toEqual([...codes].sort());
+    const fix = 'correct the list of codes in openapi.yaml by src/errors.ts';
+    expect([...description.codes].sort(), fix).toEqual([...codes].sort());
   });
 
   it.each(codes)('has %s under its status, with its headers', (code) => {
     const responses = responsesFor(code);
     const { status, challenge, retryable } = errorRow(code);
-    expect(new Set(responses.map((response) => response.status))).toEqual(new Set([status]));
+    const fix = `describe ${code} in openapi.yaml under ${status}`;
+    expect(new Set(responses.map((response) => response.status)), fix).toEqual(new Set([status]));
     for (const { headers } of responses) {
       const required = new Set(headers.filter((header) => header.required).map(({ name }) => name));
       expect(required.has('x-request-id')).toBe(true);
@@ -47,7 +49,7 @@ describe('openapi.yaml', () => {
     const examples = responsesFor(code)
       .flatMap(({ content }) => (content?.examples ?? []) as ErrorExample[])
       .filter(({ error }) => error.code === code);
-    expect(examples.length).toBeGreaterThan(0);
+    expect(examples.length, `add an example of ${code} to openapi.yaml`).toBeGreaterThan(0);
     expect(new Set(examples.map(({ error }) => error.message))).toEqual(new Set([errorRow(code).message]));
   });
 

@@ -11,7 +11,8 @@ const table = readDocument('docs/errors/README.md');
 describe('docs/errors', () => {
   it('has a page for each error code and for nothing else', () => {
     const names = readdirSync(new URL('../../docs/errors/', import.meta.url)).filter((name) => name !== 'README.md');
-    expect(names.sort()).toEqual(errorCodes.map((code) => `${code}.md`).sort());
+    const fix = 'write or remove docs/errors/<CODE>.md, a page for each row of src/errors.ts';
+    expect(names.sort(), fix).toEqual(errorCodes.map((code) => `${code}.md`).sort());
   });
 
   it.each(errorCodes)('says of %s what happened, who fixes it and what a client does', (code) => {
@@ -24,17 +25,19 @@ describe('docs/errors', () => {
 
   it('lists them in the order of src/errors.ts, each with its status and what a client should do', () => {
     const rows = tableRowsBelow(table, '## Codes').map((row) => row.split('|').map((cell) => cell.trim()));
-    expect(rows.map(([, status, code]) => [status, code])).toEqual(
-      errorCodes.map((code) => [String(errorRow(code).status), `[\`${code}\`](${code}.md)`]),
-    );
+    expect(
+      rows.map(([, status, code]) => [status, code]),
+      'correct the table of docs/errors/README.md by src/errors.ts',
+    ).toEqual(errorCodes.map((code) => [String(errorRow(code).status), `[\`${code}\`](${code}.md)`]));
     expect(rows.map(([, , , action]) => action)).not.toContain('');
   });
 
   it('has a cause and a fix for each reason', () => {
     const rows = errorCodes.flatMap((code) => [...page(code).matchAll(/^\| `(\w+)` \| (.+) \| (.+) \|$/gm)]);
     // Beside the head of each table.
-    expect([...new Set(rows.map(([, reason]) => reason))].filter((name) => name !== 'reason').sort()).toEqual(
-      [...reasons].sort(),
-    );
+    const explained = new Set(rows.map(([, reason]) => reason).filter((name) => name !== 'reason'));
+    const fix =
+      'add a row with cause and fix to the page of its code in docs/errors, for each of src/refusal-reasons.ts';
+    expect([...explained].sort(), fix).toEqual([...reasons].sort());
   });
 });

@@ -1,27 +1,6 @@
-// The documents that name metrics, read back as data: docs/metrics.md, the alert rules, the dashboard.
+// The documents that name metrics, read back as data: the alert rules, the dashboard.
 import { parse } from 'yaml';
-import type { MetricRow } from '../../src/telemetry/metric-table.ts';
 import { readDocument } from './settings-documents.ts';
-
-const code = (text: string): string => `\`${text}\``;
-
-/** The section of docs/metrics.md for a metric. */
-export function toSection({ name, kind, labels, meaning, absent, action }: MetricRow): string {
-  const labelLines = Object.entries(labels).map(
-    ([label, values]) => `- ${code(label)}: ${typeof values === 'string' ? values : values.map(code).join(', ')}`,
-  );
-  const kindAndMeaning = `${kind.charAt(0).toUpperCase()}${kind.slice(1)}. ${meaning}`;
-  const absence = absent === undefined ? '' : ` Absent ${absent}.`;
-  return [
-    `### ${code(name)}`,
-    '',
-    `${kindAndMeaning}${absence}`,
-    '',
-    ...labelLines,
-    `- What to do: ${action}`,
-    '',
-  ].join('\n');
-}
 
 export interface AlertRule {
   readonly alert: string;

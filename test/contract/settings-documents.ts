@@ -1,6 +1,5 @@
-// What .env.example and docs/settings.md say of the settings, read back as data.
+// What .env.example says of the settings, read back as data.
 import { readFileSync } from 'node:fs';
-import type { Setting } from '../../src/config/settings.ts';
 
 const root = new URL('../../', import.meta.url);
 
@@ -28,15 +27,6 @@ export function parseEnvExample(text: string): readonly EnvExampleEntry[] {
     }
   }
   return entries;
-}
-
-const code = (text: string): string => `\`${text}\``;
-
-/** The row of a setting in docs/settings.md. */
-export function toTableRow({ name, default: fallback, fromFile, required, absent, meaning }: Setting): string {
-  const names = fromFile ? `${code(name)}, ${code(`${name}_FILE`)}` : code(name);
-  const value = required ? 'required' : (absent ?? (fallback === undefined ? 'none' : code(fallback)));
-  return `| ${names} | ${value} | ${meaning} |`;
 }
 
 /** The body rows of the first table below a heading, with the padding of cells taken out. */

@@ -1,9 +1,9 @@
-// .env.example and docs/settings.md say what src/config/settings.ts says: names, order, defaults, meaning.
+// .env.example and docs/operating/settings.md say what src/config/settings.ts says: names, order, defaults, meaning.
 import { describe, expect, it } from 'vitest';
 import { namedApiKey, settings, type Setting } from '../../src/config/settings.ts';
 import { secretStoreKinds, settingOf } from '../../src/secrets/secret-stores.ts';
 import { readSources } from '../unit/structure/source-file.ts';
-import { parseEnvExample, readDocument, tableRowsBelow, toTableRow } from './settings-documents.ts';
+import { parseEnvExample, readDocument } from './settings-documents.ts';
 
 const table: readonly Setting[] = settings;
 const example = parseEnvExample(readDocument('.env.example'));
@@ -14,7 +14,10 @@ describe('.env.example', () => {
   it('holds every setting once, in the order of the table, and no other', () => {
     const expected = table.flatMap(({ name, fromFile }) => (fromFile ? [name, `${name}_FILE`] : [name]));
     const names = example.map(({ name }) => name);
-    expect(names.filter((name) => !isNamedKey(name) && !storeVariables.includes(name))).toEqual(expected);
+    expect(
+      names.filter((name) => !isNamedKey(name) && !storeVariables.includes(name)),
+      '.env.example differs from src/config/settings.ts: add or remove the lines by hand',
+    ).toEqual(expected);
   });
 
   it('shows by one secret how each store is named', () => {
@@ -29,9 +32,10 @@ describe('.env.example', () => {
     'gives %s its default and its meaning',
     (name, setting) => {
       const entry = example.find((candidate) => candidate.name === name);
-      expect(entry?.value).toBe(setting.default ?? '');
+      const fix = `correct ${name} in .env.example; its comment is "meaning" of src/config/settings.ts`;
+      expect(entry?.value, fix).toBe(setting.default ?? '');
       const absent = setting.required ? 'required' : setting.absent;
-      expect(entry?.comment).toBe(absent === undefined ? setting.meaning : `${setting.meaning}; ${absent}`);
+      expect(entry?.comment, fix).toBe(absent === undefined ? setting.meaning : `${setting.meaning}; ${absent}`);
     },
   );
 
@@ -45,13 +49,8 @@ describe('src', () => {
   const sources = readSources().filter(({ path }) => path !== 'src/config/settings.ts');
 
   it.each(table.map(({ name }) => name))('reads %s', (name) => {
-    expect(sources.some(({ text }) => text.includes(`'${name}'`))).toBe(true);
-  });
-});
-
-describe('docs/settings.md', () => {
-  it('has the table of the program: copy the row that differs from src/config/settings.ts', () => {
-    expect(tableRowsBelow(readDocument('docs/settings.md'), '## All settings')).toEqual(table.map(toTableRow));
+    const isRead = sources.some(({ text }) => text.includes(`'${name}'`));
+    expect(isRead, `no file of src/ reads ${name}: read it in src/config/read-settings.ts`).toBe(true);
   });
 });
 
@@ -62,9 +61,11 @@ describe("the operator's handbook", () => {
     .flatMap((match) => (match === null ? [] : [{ name: match[1], meaning: match[2], danger: match[3] ?? '' }]));
 
   it('has every setting once, in the order of the table, with its meaning', () => {
-    expect(rows.map(({ name, meaning }) => ({ name, meaning }))).toEqual(
-      table.map(({ name, meaning }) => ({ name, meaning })),
-    );
+    const fix = 'docs/operating/settings.md differs from src/config/settings.ts: correct it, and name the danger';
+    expect(
+      rows.map(({ name, meaning }) => ({ name, meaning })),
+      fix,
+    ).toEqual(table.map(({ name, meaning }) => ({ name, meaning })));
   });
 
   it('says of every setting what a wrong value does', () => {

@@ -1,0 +1,111 @@
+// The documents that follow from tables of the code: the policy's JSON Schema, and the tables of request fields,
+// settings and metrics in docs/. `npm run schema` writes them; a test holds the files to them.
+import { readFileSync } from 'node:fs';
+import { settings, type Setting } from '../src/config/settings.ts';
+import { policySchema } from '../src/policy/document/policy-schema.ts';
+import {
+  paramFields,
+  permissionFields,
+  topFields,
+  type FieldKind,
+  type FieldRow,
+} from '../src/policy/upstream-request.ts';
+import { metricTable, type MetricRow } from '../src/telemetry/metric-table.ts';
+
+export interface GeneratedDocument {
+  readonly file: string;
+  readonly text: string;
+}
+
+const kindWords: Readonly<Record<FieldKind, string>> = {
+  clientId: 'text',
+  name: 'text',
+  timeZone: 'IANA time zone',
+  embedIds: 'list of texts, never empty',
+  names: 'list of texts',
+  metricFilters: 'list of `{ when, metricId, values }`',
+  dashboardFilters: 'list of `{ when, dashboardId, values, isShowOnUrl }`',
+  flag: '`true` or `false`',
+};
+
+const [begin, end] = ['<!-- fields of the request, written by `npm run schema` -->\n', '<!-- end of the fields -->\n'];
+
+const groups: readonly (readonly [prefix: string, fields: Readonly<Record<string, FieldRow>>])[] = [
+  ['', topFields],
+  ['params.', paramFields],
+  ['permissions.', permissionFields],
+];
+
+function fieldTable(): string {
+  const rows = groups.flatMap(([prefix, fields]) =>
+    Object.entries(fields).map(([name, { kind, about }]) => `| \`${prefix}${name}\` | ${kindWords[kind]} | ${about} |`),
+  );
+  return ['| field | value | what it does |', '|---|---|---|', ...rows, ''].join('\n');
+}
+
+/** Throws Error if the guide has lost the marks around the table. */
+function withFieldTable(guide: string): string {
+  const [before, rest] = guide.split(begin);
+  const after = rest?.split(end)[1];
+  if (before === undefined || after === undefined)
+    throw new Error(`docs/policy.md has no ${begin.trim()} … ${end.trim()}`);
+  return `${before}${begin}${fieldTable()}${end}${after}`;
+}
+
+const code = (text: string): string => `\`${text}\``;
+
+/** The row of a setting in docs/settings.md. */
+function toTableRow({ name, default: fallback, fromFile, required, absent, meaning }: Setting): string {
+  const names = fromFile ? `${code(name)}, ${code(`${name}_FILE`)}` : code(name);
+  const value = required ? 'required' : (absent ?? (fallback === undefined ? 'none' : code(fallback)));
+  return `| ${names} | ${value} | ${meaning} |`;
+}
+
+/** Throws Error if the page has lost the table. */
+function withSettings(page: string): string {
+  const table = /(\n## All settings\n\n\| .*\n\| .*\n)(?:\|.*\n)*/;
+  if (!table.test(page)) throw new Error('docs/settings.md has no table below "## All settings"');
+  return page.replace(
+    table,
+    (_all, head: string) => `${head}${settings.map((row) => `${toTableRow(row)}\n`).join('')}`,
+  );
+}
+
+/** The section of docs/metrics.md for a metric. */
+function toSection({ name, kind, labels, meaning, absent, action }: MetricRow): string {
+  const labelLines = Object.entries(labels).map(
+    ([label, values]) => `- ${code(label)}: ${typeof values === 'string' ? values : values.map(code).join(', ')}`,
+  );
+  const kindAndMeaning = `${kind.charAt(0).toUpperCase()}${kind.slice(1)}. ${meaning}`;
+  const absence = absent === undefined ? '' : ` Absent ${absent}.`;
+  return [
+    `### ${code(name)}`,
+    '',
+    `${kindAndMeaning}${absence}`,
+    '',
+    ...labelLines,
+    `- What to do: ${action}`,
+    '',
+  ].join('\n');
+}
+
+/** The sections of the metrics are the end of the page. */
+function withMetrics(page: string): string {
+  const rows: readonly MetricRow[] = Object.values(metricTable);
+  return page.slice(0, page.indexOf('### ')) + rows.map(toSection).join('\n');
+}
+
+/** What the files should hold, given what they hold. */
+export function documents(root: URL): readonly GeneratedDocument[] {
+  const read = (file: string): string => readFileSync(new URL(file, root), 'utf8');
+  return [
+    {
+      file: 'policy.schema.json',
+      text: `${JSON.stringify(policySchema, null, 2)}
+`,
+    },
+    { file: 'docs/policy.md', text: withFieldTable(read('docs/policy.md')) },
+    { file: 'docs/settings.md', text: withSettings(read('docs/settings.md')) },
+    { file: 'docs/metrics.md', text: withMetrics(read('docs/metrics.md')) },
+  ];
+}

@@ -1,0 +1,11 @@
+// The documents that `npm run schema` writes say what the tables of the code say.
+import { readFileSync } from 'node:fs';
+import { expect, it } from 'vitest';
+import { documents } from '../../scripts/documents.ts';
+
+const root = new URL('../../', import.meta.url);
+
+it.each(documents(root).map(({ file, text }) => [file, text]))('%s follows from the code', (file, text) => {
+  const isWritten = readFileSync(new URL(file, root), 'utf8') === text;
+  expect(isWritten, `${file} is out of date. Run: npm run schema`).toBe(true);
+});
