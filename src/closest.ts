@@ -13,8 +13,9 @@ export function closest(
   if (name.length > 128) return undefined;
   let best: string | undefined;
   let bound = maxEdits + 1;
+  const lowered = name.toLowerCase();
   for (const candidate of known) {
-    const distance = leven(name.toLowerCase(), candidate.toLowerCase());
+    const distance = leven(lowered, candidate.toLowerCase(), { maxDistance: bound });
     if (distance < bound) [best, bound] = [candidate, distance];
   }
   return best;

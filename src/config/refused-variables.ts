@@ -15,32 +15,42 @@ const foreign =
   /^(npm_|otel_|(https?|no|ftp)_proxy$|all_proxy$|rsync_proxy$|kubernetes_)|_(service_(host|port)|port(_.+)?)$/i;
 const units = /_(SECONDS|MS|FILE|PERCENT|MAX)$/;
 
+/** The names of all variables, prepared once for comparing every variable of the environment with them. */
+interface KnownNames {
+  readonly all: ReadonlySet<string>;
+  /** Without case, underscores and unit → the first name that is written so. */
+  readonly bySpelling: ReadonlyMap<string, string>;
+  /** Those that a similar name may be meant for. */
+  readonly long: readonly string[];
+}
+
 const lowered = (name: string): string => name.toLowerCase().replaceAll('_', '');
 
 /** One edit per four characters: REDIS_URI is similar to REDIS_URL, but REDIS_HOST is not. */
-function nearMiss(variable: string, known: ReadonlySet<string>): string | undefined {
+function nearMiss(variable: string, { bySpelling, long }: KnownNames): string | undefined {
   if (variable.length < shortestNearName || foreign.test(variable)) return undefined;
-  for (const name of known) {
-    if (units.test(name) && lowered(name.replace(units, '')) === lowered(variable)) return name;
-    if (lowered(name) === lowered(variable)) return name;
-  }
-  const long = [...known].filter((name) => name.length >= shortestNearName);
-  return closest(variable, long, Math.floor(variable.length / 4));
+  return bySpelling.get(lowered(variable)) ?? closest(variable, long, Math.floor(variable.length / 4));
 }
 
-function knownNames(): ReadonlySet<string> {
-  const known = new Set<string>();
+function knownNames(): KnownNames {
+  const all = new Set<string>();
   const rows: readonly Setting[] = settings;
   for (const { name, fromFile } of rows) {
-    known.add(name);
-    if (fromFile !== undefined) known.add(`${name}_FILE`);
-    if (fromFile === true) for (const variable of sourceVariables(name)) known.add(variable);
+    all.add(name);
+    if (fromFile !== undefined) all.add(`${name}_FILE`);
+    if (fromFile === true) for (const variable of sourceVariables(name)) all.add(variable);
   }
-  return known;
+  const bySpelling = new Map<string, string>();
+  for (const name of all) {
+    for (const spelling of [lowered(name.replace(units, '')), lowered(name)]) {
+      if (!bySpelling.has(spelling)) bySpelling.set(spelling, name);
+    }
+  }
+  return { all, bySpelling, long: [...all].filter((name) => name.length >= shortestNearName) };
 }
 
-function problemOf(variable: string, known: ReadonlySet<string>): Problem | undefined {
-  if (known.has(variable)) return undefined;
+function problemOf(variable: string, known: KnownNames): Problem | undefined {
+  if (known.all.has(variable)) return undefined;
   if (!ownPrefixes.some((prefix) => variable.startsWith(prefix))) {
     const near = nearMiss(variable, known);
     return near === undefined
@@ -52,7 +62,7 @@ function problemOf(variable: string, known: ReadonlySet<string>): Problem | unde
         };
   }
   if (namedApiKey.test(settingOf(variable))) return undefined;
-  const near = closest(variable, known);
+  const near = closest(variable, known.all);
   const fix = near === undefined ? 'Remove it or look its name up in the settings table' : `Did you mean ${near}`;
   const isServiceLink = /_(SERVICE_(HOST|PORT)|PORT(_.+)?)$/.test(variable);
   return {
