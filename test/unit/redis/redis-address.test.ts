@@ -17,6 +17,9 @@ describe('REDIS_URL', () => {
   it.each([
     ['redis://cache', { kind: 'single', tls: false, node: { host: 'cache', port: 6379 }, db: 0 }],
     ['redis://cache:7000/3', { kind: 'single', tls: false, node: { host: 'cache', port: 7000 }, db: 3 }],
+    ['redis://cache:1/15', { kind: 'single', tls: false, node: { host: 'cache', port: 1 }, db: 15 }],
+    ['redis://@cache:65535', { kind: 'single', tls: false, node: { host: 'cache', port: 65_535 }, db: 0 }],
+    ['redis+cluster://n1/', { kind: 'cluster', tls: false, nodes: [{ host: 'n1', port: 6379 }] }],
     ['redis://cache/', { kind: 'single', tls: false, node: { host: 'cache', port: 6379 }, db: 0 }],
     ['rediss://[2001:db8::1]:6380', { kind: 'single', tls: true, node: { host: '2001:db8::1', port: 6380 }, db: 0 }],
     [
@@ -76,7 +79,11 @@ describe('REDIS_URL', () => {
     'redis://:hunter2secret@a b',
     'redis://:hunter2secret@cache:0',
     'redis://:hunter2secret@cache:70000',
+    'redis://:hunter2secret@cache:65536',
     'redis://:hunter2secret@cache/first',
+    'redis://:hunter2secret@cache/1st',
+    'redis://:hunter2secret@cache/no1',
+    'redis://:hunter2secret@cache/10000',
     'redis://:hunter2secret@cache/1/2',
     'redis://:hunter2secret@a,b',
     'redis://:hunter2secret@cache?tls=false',
