@@ -29,7 +29,7 @@ describe('the Host of a request', () => {
   it('may be missing in HTTP/1.0 only', () => {
     expect(host([], '1.0')).toBeUndefined();
     expect(host([])).toEqual(refused);
-    expect(readHost({ rawHeaders: ['hosts', 'a', 'HOST', 'b'], httpVersion: '1.1' })).toBe('b');
+    expect(readHost({ rawHeaders: ['From', 'a', 'hosts', 'a', 'HOST', 'b'], httpVersion: '1.1' })).toBe('b');
   });
 
   it.each(['1.2', '2.0', '0.9'])('is not looked at in HTTP/%s, which is not spoken', (version) => {
@@ -38,7 +38,8 @@ describe('the Host of a request', () => {
 });
 
 describe('the hosts of the admin listener', () => {
-  const isListed = createHostList(['Admin.Example', '10.0.0.7', 'fd00::7']);
+  const isListed = (host: string | undefined, localAddress: string | undefined): boolean =>
+    createHostList(['Admin.Example', '10.0.0.7', 'fd00::7'])(host, localAddress);
 
   it.each(['localhost', 'LOCALHOST:9090', '127.0.0.1', '127.255.0.9:1', '[::1]', '[::1]:9090'])(
     'are loopback names: %s',
