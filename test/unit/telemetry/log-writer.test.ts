@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { createLogWriter } from '../../../src/telemetry/log-writer.ts';
 import { createManualClock } from '../../support/manual-clock.ts';
 import { until } from '../../support/until.ts';
@@ -85,6 +85,33 @@ describe('the writer of log lines', () => {
     writer.write('c\n');
     await until(() => writes.includes('dropped 2\n'));
     expect(told).toEqual([2]);
+  });
+
+  it('counts no required line as dropped: its caller knows', async () => {
+    const { writer, pending } = start({}, true);
+    const refused = writer.record('a\n');
+    writer.write('b\n');
+    await round();
+    pending[0]?.(new Error('ENOSPC'));
+    expect([await refused, writer.dropped()]).toEqual([false, 1]);
+  });
+
+  it('tells after five seconds what a failed write dropped, though no other line comes', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    try {
+      const { writer, pending, told } = start({}, true);
+      writer.write('a\n');
+      await round();
+      pending[0]?.(new Error('ENOSPC'));
+      vi.advanceTimersByTime(4_999);
+      expect(told).toEqual([]);
+      vi.advanceTimersByTime(1);
+      expect(told).toEqual([1]);
+      await round();
+      expect(vi.getTimerCount()).toBe(0);
+    } finally {
+      vi.useRealTimers();
+    }
   });
 
   it('gives up on a reader that has stopped, takes back what waits, and goes on when it reads again', async () => {
