@@ -5,7 +5,7 @@ import Fastify, { LogController, type FastifyBaseLogger, type FastifyInstance, t
 import type { FastifyRequest } from 'fastify';
 import { ServiceError } from '../errors.ts';
 import { refusePlainly, type RefuseRequest } from './fallbacks.ts';
-import { createListener, type ListenerOptions } from './listener.ts';
+import { createListener, maxHeaders, type ListenerOptions } from './listener.ts';
 import { requestIdOf } from './request-id.ts';
 import { schemaCompilers } from './schema-compilers.ts';
 
@@ -24,8 +24,9 @@ export interface ServerOptions extends ListenerOptions {
 const bodyLimitBytes = 4_096;
 const headerLimitBytes = 32_768;
 
-/** The size of all header lines with their separators: `name: value\r\n`. */
+/** Counts the header lines, and their size with separators: `name: value\r\n`. */
 function refuseLargeHeaders(rawHeaders: readonly string[]): void {
+  if (rawHeaders.length > 2 * maxHeaders) throw new ServiceError('HEADERS_TOO_LARGE', 'headers_too_large');
   let bytes = 0;
   for (const text of rawHeaders) bytes += text.length + 2;
   if (bytes > headerLimitBytes) throw new ServiceError('HEADERS_TOO_LARGE', 'headers_too_large');

@@ -1,5 +1,6 @@
-// A flood of pipelined requests whose answers nobody reads, while nobody reads standard output either: the service
-// stays alive in a small heap, answers probes meanwhile, gives no token that it cannot record, and recovers.
+// A flood of pipelined requests whose answers nobody reads, while nobody reads standard output either, or of headers
+// without end: the service stays alive in a small heap, answers probes meanwhile, gives no token that it cannot record,
+// and recovers.
 import { connect, type Socket } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startSimulatedDatabrain, type SimulatedDatabrain } from '../../demo/databrain/start-simulated-databrain.ts';
@@ -79,6 +80,8 @@ interface Flood {
   readonly addressOf: (index: number) => string;
   readonly env?: Readonly<Record<string, string>>;
   readonly rounds: number;
+  /** What each connection sends. Default: pipelined requests. */
+  readonly bytes?: string;
 }
 
 const oneAddress = (): string => '127.0.0.2';
@@ -98,8 +101,9 @@ const floods: readonly Flood[] = [
 ];
 
 /** Opens connections, sends everything on each at once, and never reads. */
-async function flood({ port }: Program, { connections, addressOf }: Flood): Promise<readonly Socket[]> {
-  const bytes = Buffer.from(post.repeat(pipelined));
+async function flood({ port }: Program, attack: Flood): Promise<readonly Socket[]> {
+  const { connections, addressOf } = attack;
+  const bytes = Buffer.from(attack.bytes ?? post.repeat(pipelined));
   const sockets = await Promise.all(
     Array.from(
       { length: connections },
@@ -160,6 +164,24 @@ describe('a flood of pipelined requests while nobody reads the log', () => {
     },
     60_000,
   );
+});
+
+describe('a flood of headers without end', () => {
+  it('from one address leaves the service alive, quick and as small as before', async () => {
+    const program = await start();
+    await program.ask();
+    const heap = await heapUsed(program);
+    const prober = startProber(program.port);
+    // Each header takes much more memory than its text.
+    const headers = Array.from({ length: 900 }, (_, index) => `a${1000 + index}:${'b'.repeat(40)}\r\n`).join('');
+    const bytes = `POST /guest-token HTTP/1.1\r\nHost: proxy.example\r\n${headers}`;
+    const sockets = await flood(program, { name: '', connections: 1_000, addressOf: oneAddress, rounds: 1, bytes });
+    const times = await prober.stop(110);
+    expect(times[Math.floor(times.length * 0.99)]).toBeLessThan(500);
+    for (const socket of sockets) socket.destroy();
+    await until(async () => (await heapUsed(program)) - heap < 3 * megabyte);
+    expect(await program.stop()).toBe(0);
+  }, 60_000);
 });
 
 describe('standard output that nobody reads', () => {

@@ -442,6 +442,28 @@ describe('a service that drains', () => {
   });
 });
 
+describe('the number of headers', () => {
+  const withHeaders = async (count: number, last: string): Promise<string> => {
+    const { port } = await start();
+    const others = Array.from({ length: count - 2 }, (_, index) => `x-${index}: 1\r\n`).join('');
+    const probe = await openProbe(port, `POST /guest-token HTTP/1.1\r\nHost: a\r\n${others}${last}\r\n\r\n`);
+    await until(() => probe.received().includes('"}}') || probe.received().includes('"token"'));
+    probe.socket.destroy();
+    return probe.received().slice(0, 12);
+  };
+
+  it('may be 128, of which none is overlooked', async () => {
+    expect(await withHeaders(128, `Authorization: ${bearer().authorization}`)).toBe('HTTP/1.1 200');
+  });
+
+  it.each([129, 130, 200, 400])(
+    'may not be %i, as headers that the parser drops might be what refuses',
+    async (count) => {
+      expect(await withHeaders(count, `Authorization: ${bearer().authorization}`)).toBe('HTTP/1.1 431');
+    },
+  );
+});
+
 describe('a caller who hangs up', () => {
   it('while the body is awaited is in the audit log, with who it was', async () => {
     const { port, audit } = await start();
