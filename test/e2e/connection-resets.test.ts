@@ -3,50 +3,24 @@
 import fc from 'fast-check';
 import { connect } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { startSimulatedDatabrain, type SimulatedDatabrain } from '../../demo/databrain/start-simulated-databrain.ts';
-import { programPath } from '../support/program-path.ts';
-import { startProgram, type Program } from '../support/program.ts';
-import { signToken } from '../support/sign-token.ts';
+import type { SimulatedDatabrain } from '../../demo/databrain/start-simulated-databrain.ts';
+import type { Program } from '../support/program.ts';
+import { bearer, startDatabrain, startService } from '../support/sales-service.ts';
 import { descriptorsOf } from '../support/socket-probe.ts';
 import { until } from '../support/until.ts';
 
 const resets = Number(process.env['RESETS'] ?? 4_000);
 const atOnce = 40;
-const secret = 'the secret of the test of resets: 32 bytes or more';
-const apiKey = '3a0e3c5e-90fe-4a9d-b9a1-11d2d6e0a5b7';
-const policy = `version: 1
-dataApps:
-  sales-dashboard:
-    default: true
-    expiresIn: 1h
-    request:
-      clientId: \${claims.org_id}
-      params:
-        allowedEmbeds: [sales-overview]
-`;
 
 let databrain: SimulatedDatabrain;
 let program: Program;
 
 beforeAll(async () => {
-  databrain = await startSimulatedDatabrain({
-    apiKeys: { 'sales-dashboard': apiKey },
-    embeds: 'any',
-    rateLimit: 'off',
-  });
-  program = await startProgram({
-    path: programPath(),
-    env: {
-      JWT_ISSUER: 'https://issuer.example',
-      JWT_AUDIENCE: 'guest-token',
-      JWT_SECRET: secret,
-      DATABRAIN_API_URL: databrain.url,
-      DATABRAIN_API_KEY: apiKey,
-      RATE_LIMIT_ADDRESS_MAX: '10000000',
-      RATE_LIMIT_USER_MAX: '1000000',
-      TOKEN_REUSE: 'off',
-    },
-    files: { 'policy.yaml': policy },
+  databrain = await startDatabrain({ rateLimit: 'off' });
+  program = await startService(databrain, {
+    RATE_LIMIT_ADDRESS_MAX: '10000000',
+    RATE_LIMIT_USER_MAX: '1000000',
+    TOKEN_REUSE: 'off',
   });
 });
 afterAll(async () => {
@@ -55,19 +29,11 @@ afterAll(async () => {
 });
 
 function requests(): readonly string[] {
-  const now = Math.floor(Date.now() / 1000);
-  const token = signToken('HS256', secret, {
-    iss: 'https://issuer.example',
-    aud: 'guest-token',
-    sub: 'u1',
-    org_id: 'acme',
-    exp: now + 3600,
-  });
   const host = 'Host: localhost\r\n';
-  const bearer = `Authorization: Bearer ${token}\r\n`;
+  const authorization = `Authorization: ${bearer().authorization}\r\n`;
   const json = 'Content-Type: application/json\r\n';
   const body = '{"dataApp":"sales-dashboard"}';
-  const post = `POST /guest-token HTTP/1.1\r\n${host}${bearer}${json}`;
+  const post = `POST /guest-token HTTP/1.1\r\n${host}${authorization}${json}`;
   const whole = `${post}Content-Length: ${body.length}\r\n\r\n${body}`;
   return [
     `CONNECT localhost:80 HTTP/1.1\r\n${host}\r\n`,

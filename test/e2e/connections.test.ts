@@ -3,25 +3,13 @@ import { generateKeyPairSync } from 'node:crypto';
 import { createServer, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { startSimulatedDatabrain, type SimulatedDatabrain } from '../../demo/databrain/start-simulated-databrain.ts';
-import { programPath } from '../support/program-path.ts';
-import { startProgram, type Program } from '../support/program.ts';
+import type { SimulatedDatabrain } from '../../demo/databrain/start-simulated-databrain.ts';
+import type { Program } from '../support/program.ts';
+import { accessToken, startDatabrain, startService } from '../support/sales-service.ts';
 import { signToken } from '../support/sign-token.ts';
 import { descriptorsOf, openProbe, type Probe } from '../support/socket-probe.ts';
 import { until } from '../support/until.ts';
 
-const secret = 'the secret of the connection test: 32 bytes or more';
-const apiKey = '3a0e3c5e-90fe-4a9d-b9a1-11d2d6e0a5b7';
-const policy = `version: 1
-dataApps:
-  sales-dashboard:
-    default: true
-    expiresIn: 1h
-    request:
-      clientId: \${claims.org_id}
-      params:
-        allowedEmbeds: [sales-overview]
-`;
 const host = 'Host: localhost\r\n';
 const livez = `GET /livez HTTP/1.1\r\n${host}\r\n`;
 const post = `POST /guest-token HTTP/1.1\r\n${host}Content-Length: 0\r\n\r\n`;
@@ -29,23 +17,11 @@ const post = `POST /guest-token HTTP/1.1\r\n${host}Content-Length: 0\r\n\r\n`;
 let databrain: SimulatedDatabrain;
 let program: Program;
 
-const start = async (env: Readonly<Record<string, string>> = {}): Promise<Program> =>
-  startProgram({
-    path: programPath(),
-    env: {
-      JWT_ISSUER: 'https://issuer.example',
-      JWT_AUDIENCE: 'guest-token',
-      JWT_SECRET: secret,
-      DATABRAIN_API_URL: databrain.url,
-      DATABRAIN_API_KEY: apiKey,
-      RATE_LIMIT_ADDRESS_MAX: '1000000',
-      ...env,
-    },
-    files: { 'policy.yaml': policy },
-  });
+const start = (env: Readonly<Record<string, string>> = {}): Promise<Program> =>
+  startService(databrain, { RATE_LIMIT_ADDRESS_MAX: '1000000', ...env });
 
 beforeAll(async () => {
-  databrain = await startSimulatedDatabrain({ apiKeys: { 'sales-dashboard': apiKey }, embeds: 'any' });
+  databrain = await startDatabrain();
   program = await start();
 });
 afterAll(async () => {
@@ -53,18 +29,6 @@ afterAll(async () => {
   await databrain.close();
 });
 
-const token = (): string => {
-  const now = Math.floor(Date.now() / 1000);
-  const claims = {
-    iss: 'https://issuer.example',
-    aud: 'guest-token',
-    sub: 'u1',
-    org_id: 'acme',
-    iat: now,
-    exp: now + 600,
-  };
-  return signToken('HS256', secret, claims);
-};
 const statuses = ({ received }: Probe): string[] =>
   [...received().matchAll(/HTTP\/1\.1 (\d{3}) /g)].map(([, status = '']) => status);
 const metric = async ({ ask, adminPort }: Program, name: string): Promise<number> => {
@@ -106,7 +70,7 @@ describe('requests on one connection', () => {
 
   it('are not begun after an answer that closes it', async () => {
     const minted = databrain.requests.length;
-    const authorized = post.replace('\r\n\r\n', `\r\nAuthorization: Bearer ${token()}\r\n\r\n`);
+    const authorized = post.replace('\r\n\r\n', `\r\nAuthorization: Bearer ${accessToken()}\r\n\r\n`);
     const probe = await openProbe(
       program.port,
       livez.replace('\r\n\r\n', '\r\nConnection: close\r\n\r\n') + authorized,
@@ -163,7 +127,7 @@ describe('a connection whose client never closes', () => {
       const halves = [
         '',
         `GET /livez HTTP/1.1\r\n${host}A`,
-        `POST /guest-token HTTP/1.1\r\n${host}Authorization: Bearer ${token()}\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{`,
+        `POST /guest-token HTTP/1.1\r\n${host}Authorization: Bearer ${accessToken()}\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{`,
         livez,
       ];
       const probes = await Promise.all(halves.map((bytes) => openProbe(small.port, bytes)));

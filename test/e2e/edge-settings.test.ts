@@ -2,60 +2,32 @@
 // of the admin listener; and what an operator is told about a proxy or an origin that was forgotten.
 import { connect } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { startSimulatedDatabrain, type SimulatedDatabrain } from '../../demo/databrain/start-simulated-databrain.ts';
+import type { SimulatedDatabrain } from '../../demo/databrain/start-simulated-databrain.ts';
 import { programPath } from '../support/program-path.ts';
-import { runProgram, startProgram, type Answer, type Program } from '../support/program.ts';
-import { signToken } from '../support/sign-token.ts';
+import { runProgram, type Answer, type Program } from '../support/program.ts';
+import { bearer, settingsFor, startDatabrain, startService } from '../support/sales-service.ts';
 import { until } from '../support/until.ts';
-
-const secret = 'the secret of the test of settings: 32 bytes or more';
-const apiKey = '3a0e3c5e-90fe-4a9d-b9a1-11d2d6e0a5b7';
-const policy = `version: 1
-dataApps:
-  sales-dashboard:
-    default: true
-    expiresIn: 1h
-    request:
-      clientId: \${claims.org_id}
-      params:
-        allowedEmbeds: [sales-overview]
-`;
 
 let databrain: SimulatedDatabrain;
 let program: Program;
 
-const env = (): Record<string, string> => ({
-  JWT_ISSUER: 'https://issuer.example',
-  JWT_AUDIENCE: 'guest-token',
-  JWT_SECRET: secret,
-  DATABRAIN_API_URL: databrain.url,
-  DATABRAIN_API_KEY: apiKey,
+const edge = {
   BASE_PATH: '/bi',
   ADMIN_HOSTS: 'metrics.internal',
   CORS_ORIGINS: 'https://app.example.com,https://*.tenants.example.com,capacitor://localhost',
-});
+};
+
+const start = (env: Readonly<Record<string, string>> = {}): Promise<Program> =>
+  startService(databrain, { ...edge, ...env });
 
 beforeAll(async () => {
-  databrain = await startSimulatedDatabrain({ apiKeys: { 'sales-dashboard': apiKey }, embeds: 'any' });
-  program = await startProgram({ path: programPath(), env: env(), files: { 'policy.yaml': policy } });
+  databrain = await startDatabrain();
+  program = await start();
 });
 afterAll(async () => {
   expect(await program.stop()).toBe(0);
   await databrain.close();
 });
-
-const bearer = (): Record<string, string> => {
-  const now = Math.floor(Date.now() / 1000);
-  const claims = {
-    iss: 'https://issuer.example',
-    aud: 'guest-token',
-    sub: 'u1',
-    org_id: 'acme',
-    iat: now,
-    exp: now + 600,
-  };
-  return { authorization: `Bearer ${signToken('HS256', secret, claims)}` };
-};
 
 /** What comes back for bytes that are no request. */
 const sendRaw = (port: number, bytes: string | Buffer): Promise<string> =>
@@ -88,7 +60,7 @@ describe('a path prefix', () => {
   it('is audited as the path of decisions, and known to healthcheck', async () => {
     await program.ask({ path: '/bi/guest-token', headers: { 'x-request-id': 'prefixed' } });
     await until(() => program.lines().some(({ requestId }) => requestId === 'prefixed'));
-    const settings = { ...env(), HOST: '127.0.0.1', PORT: String(program.port) };
+    const settings = { ...settingsFor(databrain), ...edge, HOST: '127.0.0.1', PORT: String(program.port) };
     expect(await runProgram(programPath(), ['healthcheck'], settings)).toMatchObject({ exitCode: 0 });
     const without = await runProgram(programPath(), ['healthcheck'], { ...settings, BASE_PATH: '' });
     expect(without.exitCode).toBe(1);
@@ -213,11 +185,7 @@ describe('what an operator forgot', () => {
     expect(told).toMatchObject([{ level: 'warn', header: 'x-forwarded-for', peer: '127.0.0.0/24' }]);
     expect(program.output()).not.toContain('203.0.113.9');
 
-    const behind = await startProgram({
-      path: programPath(),
-      env: { ...env(), TRUST_PROXY: '127.0.0.1' },
-      files: { 'policy.yaml': policy },
-    });
+    const behind = await start({ TRUST_PROXY: '127.0.0.1' });
     await behind.ask({ path: '/bi/guest-token', headers });
     expect(await behind.stop()).toBe(0);
     expect(behind.output()).not.toContain('TRUST_PROXY');
@@ -244,8 +212,8 @@ describe('what an operator forgot', () => {
   });
 
   it.each(['JWT_COOKIE_NAME', 'JWT_HEADER_NAME'])('is warned of subdomains that can use %s', async (name) => {
-    const settings = { ...env(), [name]: 'x-access' };
-    const cookies = await startProgram({ path: programPath(), env: settings, files: { 'policy.yaml': policy } });
+    const settings = { ...settingsFor(databrain), ...edge, [name]: 'x-access' };
+    const cookies = await startService(databrain, settings);
     const warnings = cookies.lines().filter((line) => line['setting'] === 'CORS_ORIGINS');
     expect(warnings).toMatchObject([{ level: 'warn' }]);
     const checked = await runProgram(programPath(), ['check', '--strict'], settings, cookies.folder);

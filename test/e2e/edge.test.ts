@@ -1,58 +1,22 @@
 // The edge, byte by byte: what is no proper HTTP, what arrives too slowly, CORS, request ids, limits by address.
 import { connect } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { startSimulatedDatabrain, type SimulatedDatabrain } from '../../demo/databrain/start-simulated-databrain.ts';
-import { programPath } from '../support/program-path.ts';
-import { startProgram, type Asked, type Program } from '../support/program.ts';
-import { signToken } from '../support/sign-token.ts';
+import type { SimulatedDatabrain } from '../../demo/databrain/start-simulated-databrain.ts';
+import type { Asked, Program } from '../support/program.ts';
+import { accessToken, bearer, startDatabrain, startService } from '../support/sales-service.ts';
 import { until } from '../support/until.ts';
 
-const secret = 'the secret of the edge test with 32 bytes or more';
-const apiKey = '3a0e3c5e-90fe-4a9d-b9a1-11d2d6e0a5b7';
 const origin = 'https://app.example.com';
-const policy = `version: 1
-dataApps:
-  sales-dashboard:
-    default: true
-    expiresIn: 1h
-    request:
-      clientId: \${claims.org_id}
-      params:
-        allowedEmbeds: [sales-overview]
-`;
 
 let databrain: SimulatedDatabrain;
 let program: Program;
 
-const token = (claims: object = {}): string => {
-  const now = Math.floor(Date.now() / 1000);
-  const usual = {
-    iss: 'https://issuer.example',
-    aud: 'guest-token',
-    sub: 'u1',
-    org_id: 'acme',
-    iat: now,
-    exp: now + 600,
-  };
-  return signToken('HS256', secret, { ...usual, ...claims });
-};
-
-const env = (): Record<string, string> => ({
-  JWT_ISSUER: 'https://issuer.example',
-  JWT_AUDIENCE: 'guest-token',
-  JWT_SECRET: secret,
-  DATABRAIN_API_URL: databrain.url,
-  DATABRAIN_API_KEY: apiKey,
-  CORS_ORIGINS: `${origin},http://localhost:5173`,
-});
+const start = (env: Readonly<Record<string, string>>): Promise<Program> =>
+  startService(databrain, { CORS_ORIGINS: `${origin},http://localhost:5173`, ...env });
 
 beforeAll(async () => {
-  databrain = await startSimulatedDatabrain({ apiKeys: { 'sales-dashboard': apiKey }, embeds: 'any' });
-  program = await startProgram({
-    path: programPath(),
-    env: { ...env(), RATE_LIMIT_ADDRESS_MAX: '100000', KEEP_ALIVE_TIMEOUT_SECONDS: '5' },
-    files: { 'policy.yaml': policy },
-  });
+  databrain = await startDatabrain();
+  program = await start({ RATE_LIMIT_ADDRESS_MAX: '100000', KEEP_ALIVE_TIMEOUT_SECONDS: '5' });
 });
 afterAll(async () => {
   expect(await program.stop()).toBe(0);
@@ -182,7 +146,7 @@ describe('headers that are too large', () => {
   });
 
   it('are accepted up to 32 KiB, with a token of 16 KiB among them', async () => {
-    const padding = token({ padding: 'x'.repeat(11_500) });
+    const padding = accessToken({ padding: 'x'.repeat(11_500) });
     expect(padding.length).toBeGreaterThan(15_000);
     const answer = await program.ask({
       headers: { authorization: `Bearer ${padding}`, cookie: `a=${'b'.repeat(16_000)}`, origin },
@@ -226,9 +190,9 @@ describe('CORS', () => {
       { headers: { origin } },
       { method: 'GET', headers: { origin } },
       { headers: { origin, authorization: 'Bearer x' } },
-      { headers: { origin, authorization: `Bearer ${token()}` } },
+      { headers: { origin, ...bearer() } },
       { path: '/nothing', headers: { origin } },
-      { headers: { origin, authorization: `Bearer ${token()}`, 'content-type': 'text/plain' }, body: 'x' },
+      { headers: { origin, ...bearer(), 'content-type': 'text/plain' }, body: 'x' },
     ];
     for (const one of asked) {
       const { headers } = await program.ask(one);
@@ -253,11 +217,7 @@ describe('CORS', () => {
 
 describe('the limit by address', () => {
   it('counts bad tokens too, before they are looked at, and no forwarded header gets round it', async () => {
-    const limited = await startProgram({
-      path: programPath(),
-      env: { ...env(), RATE_LIMIT_ADDRESS_MAX: '5' },
-      files: { 'policy.yaml': policy },
-    });
+    const limited = await start({ RATE_LIMIT_ADDRESS_MAX: '5' });
     const statuses: number[] = [];
     for (let i = 0; i < 8; i += 1) {
       const forwarded = {
@@ -283,11 +243,7 @@ describe('the limit by address', () => {
       { headers: { cookie: 'c'.repeat(40_000) } },
     ];
     for (const asked of bad) {
-      const limited = await startProgram({
-        path: programPath(),
-        env: { ...env(), RATE_LIMIT_ADDRESS_MAX: '3' },
-        files: { 'policy.yaml': policy },
-      });
+      const limited = await start({ RATE_LIMIT_ADDRESS_MAX: '3' });
       const statuses: number[] = [];
       for (let i = 0; i < 6; i += 1) statuses.push((await limited.ask(asked)).status);
       expect(statuses.map((status) => status === 429)).toEqual([false, false, false, true, true, true]);
@@ -296,11 +252,7 @@ describe('the limit by address', () => {
   });
 
   it('counts what is no request at all, and answers it no more once the limit is reached', async () => {
-    const limited = await startProgram({
-      path: programPath(),
-      env: { ...env(), RATE_LIMIT_ADDRESS_MAX: '3' },
-      files: { 'policy.yaml': policy },
-    });
+    const limited = await start({ RATE_LIMIT_ADDRESS_MAX: '3' });
     const answers: string[] = [];
     for (let i = 0; i < 6; i += 1) answers.push((await raw('\x16\x03\x01\r\n\r\n', 1_000, limited.port)).text);
     expect(answers.map((text) => text.startsWith('HTTP/1.1 400'))).toEqual([true, true, true, false, false, false]);
@@ -310,11 +262,7 @@ describe('the limit by address', () => {
   });
 
   it('names the network of a limited address in the audit line', async () => {
-    const limited = await startProgram({
-      path: programPath(),
-      env: { ...env(), RATE_LIMIT_ADDRESS_MAX: '1', TRUST_PROXY: '127.0.0.1' },
-      files: { 'policy.yaml': policy },
-    });
+    const limited = await start({ RATE_LIMIT_ADDRESS_MAX: '1', TRUST_PROXY: '127.0.0.1' });
     for (const forwarded of ['203.0.113.77', '2001:db8:1:2::3']) {
       for (let i = 0; i < 2; i += 1) await limited.ask({ headers: { 'x-forwarded-for': forwarded } });
     }
@@ -326,11 +274,7 @@ describe('the limit by address', () => {
   });
 
   it('believes a named proxy, and counts IPv6 clients by /64', async () => {
-    const behind = await startProgram({
-      path: programPath(),
-      env: { ...env(), RATE_LIMIT_ADDRESS_MAX: '2', TRUST_PROXY: '127.0.0.1' },
-      files: { 'policy.yaml': policy },
-    });
+    const behind = await start({ RATE_LIMIT_ADDRESS_MAX: '2', TRUST_PROXY: '127.0.0.1' });
     const statusFor = async (address: string): Promise<number> =>
       (await behind.ask({ headers: { 'x-forwarded-for': address } })).status;
     expect([await statusFor('203.0.113.1'), await statusFor('203.0.113.1'), await statusFor('203.0.113.1')]).toEqual([
@@ -346,13 +290,9 @@ describe('the limit by address', () => {
   });
 
   it('limits each user apart from others', async () => {
-    const limited = await startProgram({
-      path: programPath(),
-      env: { ...env(), RATE_LIMIT_USER_MAX: '2' },
-      files: { 'policy.yaml': policy },
-    });
+    const limited = await start({ RATE_LIMIT_USER_MAX: '2' });
     const statusOf = async (sub: string): Promise<number> =>
-      (await limited.ask({ headers: { authorization: `Bearer ${token({ sub, jti: Math.random() })}` } })).status;
+      (await limited.ask({ headers: bearer({ sub, jti: Math.random() }) })).status;
     expect([
       await statusOf('a'),
       await statusOf('a'),

@@ -3,65 +3,31 @@
 // and recovers.
 import { connect, type Socket } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { startSimulatedDatabrain, type SimulatedDatabrain } from '../../demo/databrain/start-simulated-databrain.ts';
+import type { SimulatedDatabrain } from '../../demo/databrain/start-simulated-databrain.ts';
 import { heapUsed } from '../support/heap-used.ts';
 import { startProber } from '../support/livez-prober.ts';
-import { programPath } from '../support/program-path.ts';
-import { startProgram, type Program } from '../support/program.ts';
-import { signToken } from '../support/sign-token.ts';
+import type { Program } from '../support/program.ts';
+import { bearer, startDatabrain, startService } from '../support/sales-service.ts';
 import { until } from '../support/until.ts';
 
-const secret = 'the secret of the test of the log: 32 bytes or more';
-const apiKey = '3a0e3c5e-90fe-4a9d-b9a1-11d2d6e0a5b7';
-const policy = `version: 1
-dataApps:
-  sales-dashboard:
-    default: true
-    expiresIn: 1h
-    request:
-      clientId: \${claims.org_id}
-      params:
-        allowedEmbeds: [sales-overview]
-`;
 const pipelined = 3_000;
 const post = 'POST /guest-token HTTP/1.1\r\nHost: proxy.example\r\nContent-Length: 0\r\n\r\n';
 
 let databrain: SimulatedDatabrain;
 
-const start = async (env: Readonly<Record<string, string>> = {}): Promise<Program> =>
-  startProgram({
-    path: programPath(),
-    nodeArgs: ['--max-old-space-size=128', '--inspect=127.0.0.1:0'],
-    env: {
-      JWT_ISSUER: 'https://issuer.example',
-      JWT_AUDIENCE: 'guest-token',
-      JWT_SECRET: secret,
-      DATABRAIN_API_URL: databrain.url,
-      DATABRAIN_API_KEY: apiKey,
-      RATE_LIMIT_ADDRESS_MAX: '10000000',
-      RATE_LIMIT_USER_MAX: '1000000',
-      TOKEN_REUSE: 'off',
-      ...env,
-    },
-    files: { 'policy.yaml': policy },
-  });
+const start = (env: Readonly<Record<string, string>> = {}): Promise<Program> =>
+  startService(
+    databrain,
+    { RATE_LIMIT_ADDRESS_MAX: '10000000', RATE_LIMIT_USER_MAX: '1000000', TOKEN_REUSE: 'off', ...env },
+    ['--max-old-space-size=128', '--inspect=127.0.0.1:0'],
+  );
 
 beforeAll(async () => {
-  databrain = await startSimulatedDatabrain({
-    apiKeys: { 'sales-dashboard': apiKey },
-    embeds: 'any',
-    rateLimit: 'off',
-  });
+  databrain = await startDatabrain({ rateLimit: 'off' });
 });
 afterAll(async () => {
   await databrain.close();
 });
-
-const bearer = (sub: string): Record<string, string> => {
-  const now = Math.floor(Date.now() / 1000);
-  const claims = { iss: 'https://issuer.example', aud: 'guest-token', sub, org_id: 'acme', iat: now, exp: now + 600 };
-  return { authorization: `Bearer ${signToken('HS256', secret, claims)}` };
-};
 
 const metric = async ({ ask, adminPort }: Program, name: string): Promise<number> => {
   const { text } = await ask({ method: 'GET', path: '/metrics', port: adminPort });
@@ -187,7 +153,7 @@ describe('a flood of headers without end', () => {
 describe('standard output that nobody reads', () => {
   it('costs refusals their lines, which are counted, and users their tokens, until it is read again', async () => {
     const program = await start();
-    expect((await program.ask({ headers: bearer('before') })).status).toBe(200);
+    expect((await program.ask({ headers: bearer({ sub: 'before' }) })).status).toBe(200);
     program.readOutput(false);
     // Long request ids make long lines.
     const refused = { 'x-request-id': 'r'.repeat(128), authorization: `Bearer ${'x'.repeat(20)}` };
@@ -196,7 +162,7 @@ describe('standard output that nobody reads', () => {
       await Promise.all(Array.from({ length: 100 }, () => program.ask({ headers: refused })));
     }
     const answers = await Promise.all(
-      Array.from({ length: 5 }, (_, index) => program.ask({ headers: bearer(`during-${index}`) })),
+      Array.from({ length: 5 }, (_, index) => program.ask({ headers: bearer({ sub: `during-${index}` }) })),
     );
     expect(answers.map(({ status }) => status)).toEqual([503, 503, 503, 503, 503]);
     expect(answers[0]?.text).toContain('"code":"AUDIT_UNAVAILABLE"');
@@ -206,7 +172,7 @@ describe('standard output that nobody reads', () => {
     expect([ready.status, JSON.parse(ready.text)]).toMatchObject([503, { checks: { audit: 'failing' } }]);
     // Known to be impossible by now: refused at once, and Databrain is not asked.
     const askedBefore = databrain.requests.length;
-    const again = await program.ask({ headers: bearer('again') });
+    const again = await program.ask({ headers: bearer({ sub: 'again' }) });
     expect([again.status, databrain.requests.length]).toEqual([503, askedBefore]);
 
     const counted = await dropped();
@@ -216,7 +182,7 @@ describe('standard output that nobody reads', () => {
     expect(told.map((line) => line['lines'])).toEqual([await dropped()]);
     expect(await dropped()).toBeGreaterThanOrEqual(counted);
     await until(() => program.output().includes('"requestId":"rrrr'));
-    expect((await program.ask({ headers: bearer('after') })).status).toBe(200);
+    expect((await program.ask({ headers: bearer({ sub: 'after' }) })).status).toBe(200);
     await until(() => program.lines().some(({ sub, event }) => sub === 'after' && event === 'guest_token.issued'));
     expect((await program.ask({ method: 'GET', path: '/readyz' })).status).toBe(200);
     expect(program.lines().filter(({ sub, event }) => sub === 'again' && event === 'guest_token.issued')).toEqual([]);
@@ -227,7 +193,7 @@ describe('standard output that nobody reads', () => {
   it('ends the service with exit code 1 once its reader is gone for good, and no token is given', async () => {
     const program = await start();
     program.closeOutput();
-    expect((await program.ask({ headers: bearer('unrecorded') })).status).toBe(503);
+    expect((await program.ask({ headers: bearer({ sub: 'unrecorded' }) })).status).toBe(503);
     expect(await program.exited).toBe(1);
     expect(
       program
