@@ -32,8 +32,7 @@ import { createAudit } from './telemetry/audit.ts';
 import { observeEdge } from './telemetry/edge-events.ts';
 import type { Log } from './telemetry/logger.ts';
 import { createMetrics } from './telemetry/metrics.ts';
-import { traceMint, traceStore } from './telemetry/traced-steps.ts';
-import { createTracing } from './telemetry/tracing.ts';
+import { createTracing, traceMint, traceStore } from './telemetry/tracing.ts';
 import {
   countFromZero,
   observeExport,

@@ -184,8 +184,8 @@ interface ServiceErrorDetail {
   /** Whole seconds for `Retry-After`. */
   readonly retryAfterSeconds?: number | undefined;
   /** The verified caller, if there is one; for the audit line. */
-  readonly iss?: string;
-  readonly sub?: string | number;
+  readonly iss?: string | undefined;
+  readonly sub?: string | number | undefined;
 }
 
 /**

@@ -9,10 +9,16 @@ import type { Grant } from '../policy/decision.ts';
 import type { ApiKeys } from '../secrets/api-keys.ts';
 import { toGrantTag } from './grant-tag.ts';
 import { toTokenSha256, type GuestToken, type IssueGuestToken } from './guest-token.ts';
-import { createObtain, isOutage, patienceMs, type Obtained, type Wanted } from './mint-across-replicas.ts';
+import {
+  createMintAcrossReplicas,
+  isOutage,
+  type MintedOrFound,
+  patienceMs,
+  type SharedTokens,
+  type Wanted,
+} from './mint-across-replicas.ts';
 import { isWithinGrant, secondsToShow, usabilityOf, type ReusableToken } from './reusable-token.ts';
 import { createGrantNames, type ReuseKey } from './reuse-key.ts';
-import type { SharedTokens } from './shared-tokens.ts';
 import { createSingleFlight } from './single-flight.ts';
 
 /**
@@ -68,7 +74,7 @@ export function createIssue(options: IssueOptions): Issue {
   const minimumShare = options.minRemainingPercent / 100;
   const entries = new LRUCache<ReuseKey, ReusableToken>({ max: options.maxEntries });
   const renewalNotBefore = new WeakMap<ReusableToken, number>();
-  const flights = createSingleFlight<Obtained>();
+  const flights = createSingleFlight<MintedOrFound>();
   const namesOf = createGrantNames(options.baseUrl, clock);
   /** API keys with a caller that timed out and no mint since: callers with a spare token no longer wait. */
   const unanswered = new Set<string>();
@@ -82,7 +88,12 @@ export function createIssue(options: IssueOptions): Issue {
     unanswered.delete(grant.apiKeyName);
     return minted;
   };
-  const obtain = createObtain({ ...options, mint, minimumShare, keep: (key, token) => entries.set(key, token) });
+  const mintAcrossReplicas = createMintAcrossReplicas({
+    ...options,
+    mint,
+    minimumShare,
+    keep: (key, token) => entries.set(key, token),
+  });
 
   const handOut = (token: ReusableToken, grant: Grant, result: ReuseResult): HandedOut => {
     if (!isWithinGrant(token, grant, clock)) {
@@ -103,7 +114,7 @@ export function createIssue(options: IssueOptions): Issue {
    */
   const fly = (wanted: Wanted, known?: ReusableToken) => {
     const kind = known === undefined ? 'first' : 'next';
-    return flights.join(`${kind} ${wanted.grant.notAfterMs} ${wanted.key}`, () => obtain(wanted, known));
+    return flights.join(`${kind} ${wanted.grant.notAfterMs} ${wanted.key}`, () => mintAcrossReplicas(wanted, known));
   };
 
   const renew = (wanted: Wanted, token: ReusableToken): void => {
@@ -121,7 +132,7 @@ export function createIssue(options: IssueOptions): Issue {
   };
 
   /** The result, or UPSTREAM_TIMEOUT if this or another caller with this API key has timed out. */
-  const withinPatience = async (result: Promise<Obtained>, apiKeyName: string): Promise<Obtained> => {
+  const withinPatience = async (result: Promise<MintedOrFound>, apiKeyName: string): Promise<MintedOrFound> => {
     const waiting = patient.get(apiKeyName) ?? new Set();
     patient.set(apiKeyName, waiting);
     let stopWaiting: () => void = () => undefined;
@@ -177,7 +188,7 @@ export function createIssue(options: IssueOptions): Issue {
   };
 
   /** Only asynchronous if there is no fresh token. */
-  const reuseOrObtain = (wanted: Wanted): HandedOut | Promise<HandedOut> => {
+  const reuseOrMint = (wanted: Wanted): HandedOut | Promise<HandedOut> => {
     const { grant } = wanted;
     const known = entries.get(wanted.key);
     const usability = known === undefined ? 'unusable' : usabilityOf(known, grant, minimumShare, clock);
@@ -195,7 +206,7 @@ export function createIssue(options: IssueOptions): Issue {
         return { ...(await mintAlone(grant)), grantTag: toGrantTag(principal, grant, apiKey) } as GuestToken;
       }
       const { key, grantTag } = namesOf({ principal, grant, apiKey });
-      const handedOut = reuseOrObtain({ key, apiKey, grant });
+      const handedOut = reuseOrMint({ key, apiKey, grant });
       return { ...(handedOut instanceof Promise ? await handedOut : handedOut), grantTag } as GuestToken;
     },
     close: async () => {

@@ -4,12 +4,37 @@ import type { Clock } from '../clock.ts';
 import type { Mint, MintPriority } from '../databrain/mint.ts';
 import { ServiceError, type ErrorCode } from '../errors.ts';
 import type { Grant } from '../policy/decision.ts';
+import type { LockAnswer } from '../redis/redis-lock.ts';
 import type { ApiKeys } from '../secrets/api-keys.ts';
 import type { Secret } from '../secrets/secret.ts';
 import { toTokenSha256 } from './guest-token.ts';
 import { remainingMs, usabilityOf, type ReusableToken, type Usability } from './reusable-token.ts';
 import type { ReuseKey } from './reuse-key.ts';
-import type { SharedToken, SharedTokens } from './shared-tokens.ts';
+
+/** A token stored by another replica, with its remaining lifetime. */
+export interface SharedToken {
+  readonly token: string;
+  readonly lifetimeMs: number;
+  readonly remainingMs: number;
+  readonly notAfterMs?: number | undefined;
+}
+
+/**
+ * A token store shared by replicas. It is optional: without it, or if it fails, tokens are reused within each process.
+ * No method throws or takes longer than the store's time limit.
+ */
+export interface SharedTokens {
+  /**
+   * While the state of the store is unknown, waits for it within the short limit: the alternative is an upstream call.
+   */
+  readonly isUp: () => Promise<boolean>;
+  readonly get: (key: ReuseKey, apiKey: Secret) => Promise<SharedToken | undefined>;
+  /** The same with a longer limit, even while the store counts as down: for when the alternative is an error. */
+  readonly getAnyway: (key: ReuseKey, apiKey: Secret) => Promise<SharedToken | undefined>;
+  readonly put: (key: ReuseKey, apiKey: Secret, token: SharedToken) => Promise<void>;
+  /** A lock for minting. It ends when released or when its holder dies. It only saves duplicate calls. */
+  readonly lock: (key: ReuseKey, apiKey: Secret) => Promise<LockAnswer>;
+}
 
 /** A request: the grant, the API key that mints it, and the reuse key. */
 export interface Wanted {
@@ -23,12 +48,12 @@ export interface Wanted {
  * - `found`: another replica's token with less lifetime left than the settings require; nothing was minted;
  * - `spare`: the same, because minting failed or takes too long.
  */
-export interface Obtained {
+export interface MintedOrFound {
   readonly token: ReusableToken;
   readonly source: 'minted' | 'shared' | 'found' | 'spare';
 }
 
-interface ObtainOptions {
+interface MintAcrossReplicasOptions {
   readonly mint: Mint;
   readonly apiKeys: ApiKeys;
   readonly minimumShare: number;
@@ -43,7 +68,7 @@ interface ObtainOptions {
 }
 
 /** With `known`: renews that token at low priority. Throws what `mint` throws. */
-export type Obtain = (wanted: Wanted, known?: ReusableToken) => Promise<Obtained>;
+export type MintAcrossReplicas = (wanted: Wanted, known?: ReusableToken) => Promise<MintedOrFound>;
 
 /** How long a caller with a spare token waits for a new one. */
 export const patienceMs = 1_500;
@@ -60,7 +85,7 @@ const outages: ReadonlySet<ErrorCode> = new Set([
 export const isOutage = (error: unknown): error is ServiceError =>
   error instanceof ServiceError && outages.has(error.code);
 
-export function createObtain(options: ObtainOptions): Obtain {
+export function createMintAcrossReplicas(options: MintAcrossReplicasOptions): MintAcrossReplicas {
   const { mint, apiKeys, minimumShare, deadlineMs, clock, random, pause, shared, keep } = options;
 
   /**
@@ -75,7 +100,7 @@ export function createObtain(options: ObtainOptions): Obtain {
   const adopt = ({ remainingMs: left, ...token }: SharedToken): ReusableToken =>
     withRenewal({ ...token, sentAt: clock.monotonic() + left - token.lifetimeMs });
 
-  const mintAndKeep = async (wanted: Wanted, priority: MintPriority, spentMs: number): Promise<Obtained> => {
+  const mintAndKeep = async (wanted: Wanted, priority: MintPriority, spentMs: number): Promise<MintedOrFound> => {
     const { key, apiKey, grant } = wanted;
     const { token, sentAt, lifetimeMs } = await mint(grant, priority, spentMs);
     const { notAfterMs } = grant;
@@ -107,10 +132,10 @@ export function createObtain(options: ObtainOptions): Obtain {
   };
 
   /** Mints for a user without a token and reads the store at the same time. */
-  const mintOrFind = async (wanted: Wanted, spentMs: number): Promise<Obtained> => {
+  const mintOrFind = async (wanted: Wanted, spentMs: number): Promise<MintedOrFound> => {
     const minting = mintAndKeep(wanted, 'user', spentMs);
     const finding = askAnyway(wanted);
-    const foundInPatience = finding.then(async (found): Promise<Obtained> => {
+    const foundInPatience = finding.then(async (found): Promise<MintedOrFound> => {
       if (found === undefined) return minting;
       if (found.usability === 'fresh') return { token: found.token, source: 'shared' };
       await pause(patienceMs);
@@ -126,7 +151,7 @@ export function createObtain(options: ObtainOptions): Obtain {
   };
 
   /** Mints for a user who has no token in the store. Reads the store again if that fails. */
-  const mintForUser = async (wanted: Wanted, spentMs: number): Promise<Obtained> => {
+  const mintForUser = async (wanted: Wanted, spentMs: number): Promise<MintedOrFound> => {
     try {
       return await mintAndKeep(wanted, 'user', spentMs);
     } catch (error) {
@@ -140,7 +165,7 @@ export function createObtain(options: ObtainOptions): Obtain {
     const { key, apiKey, grant } = wanted;
     const startedAt = clock.monotonic();
     const spentMs = (): number => clock.monotonic() - startedAt;
-    const mintNow = (): Promise<Obtained> =>
+    const mintNow = (): Promise<MintedOrFound> =>
       known === undefined ? mintForUser(wanted, spentMs()) : mintAndKeep(wanted, 'renewal', spentMs());
     if (shared === undefined) return mintNow();
 

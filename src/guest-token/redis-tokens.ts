@@ -10,7 +10,7 @@ import { createRedisLocks } from '../redis/redis-lock.ts';
 import type { Secret } from '../secrets/secret.ts';
 import { openToken, sealToken } from './encrypted-token.ts';
 import type { ReuseKey } from './reuse-key.ts';
-import type { SharedToken, SharedTokens } from './shared-tokens.ts';
+import type { SharedToken, SharedTokens } from './mint-across-replicas.ts';
 
 interface RedisTokensOptions {
   readonly link: RedisLink;

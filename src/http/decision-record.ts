@@ -25,7 +25,7 @@ export interface DecisionRecords {
   readonly begin: (request: FastifyRequest) => DecisionRecord;
   /** The record of the request; a new one if the request was refused before its route. */
   readonly of: (request: FastifyRequest) => DecisionRecord;
-  readonly secondsSince: (progress: DecisionRecord) => number;
+  readonly secondsSince: (record: DecisionRecord) => number;
   readonly subjectOf: (request: FastifyRequest) => DecisionSubject;
 }
 
@@ -35,14 +35,14 @@ export function createDecisionRecords(
   beginTrace?: (request: FastifyRequest) => RequestTrace | undefined,
 ): DecisionRecords {
   const begin = (request: FastifyRequest): DecisionRecord => {
-    const progress: DecisionRecord = {
+    const record: DecisionRecord = {
       startedAt: clock.monotonic(),
       trace: beginTrace?.(request),
       principal: undefined,
       decision: undefined,
     };
-    request.decisionRecord = progress;
-    return progress;
+    request.decisionRecord = record;
+    return record;
   };
   const of = (request: FastifyRequest): DecisionRecord => request.decisionRecord ?? begin(request);
 

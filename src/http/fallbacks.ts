@@ -22,22 +22,22 @@ export const refusePlainly: RefuseRequest = async (request, reply, thrown) => {
 interface RefuseOptions {
   /** The path whose refusals are audited. */
   readonly decisionPath: string;
-  readonly progress: DecisionRecords;
+  readonly records: DecisionRecords;
   readonly audit: Audit;
   readonly onRefused: (error: ServiceError, seconds: number) => void;
 }
 
 /** The same, with one audit line if the request was for a guest token. */
-export function createAuditedRefuse({ decisionPath, progress, audit, onRefused }: RefuseOptions): RefuseRequest {
+export function createAuditedRefuse({ decisionPath, records, audit, onRefused }: RefuseOptions): RefuseRequest {
   return async (request, reply, thrown) => {
     const error = toServiceError(thrown);
-    const known = progress.of(request);
-    onRefused(error, progress.secondsSince(known));
+    const known = records.of(request);
+    onRefused(error, records.secondsSince(known));
     // Check both: a route also matches other spellings of its path, and a request without a route has only its plain
     // path.
     if (request.routeOptions.url === decisionPath || pathOf(request.url) === decisionPath) {
       const { iss, sub, claim, position, upstreamCode, address } = error.detail;
-      const subject = progress.subjectOf(request);
+      const subject = records.subjectOf(request);
       await audit.refused({
         ...subject,
         iss: subject.iss ?? iss,

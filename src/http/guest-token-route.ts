@@ -23,7 +23,7 @@ export interface GuestTokenRouteOptions {
     ((principal: Principal, dataApp: string | undefined, decision: Decision) => void) | undefined;
   readonly isShuttingDown: () => boolean;
   readonly cors: Cors;
-  readonly progress: DecisionRecords;
+  readonly records: DecisionRecords;
   readonly audit: Audit;
   readonly onIssued: (seconds: number) => void;
 }
@@ -38,7 +38,7 @@ const within = <T>({ trace }: DecisionRecord, run: () => T): T => (trace === und
 const dataAppOf = (body: unknown): string | undefined => (body as { dataApp?: string } | null | undefined)?.dataApp;
 
 export function registerGuestTokenRoute(app: FastifyInstance, options: GuestTokenRouteOptions): void {
-  const { basePath, cors, progress, audit, onIssued } = options;
+  const { basePath, cors, records, audit, onIssued } = options;
   const { authenticate, limitUser, decide, issue, afterDecision, isShuttingDown } = options;
 
   app.route({
@@ -47,7 +47,7 @@ export function registerGuestTokenRoute(app: FastifyInstance, options: GuestToke
     schema: { body: guestTokenBodySchema },
     validatorCompiler: () => validateGuestTokenBody,
     onRequest: async (request) => {
-      const known = progress.of(request);
+      const known = records.of(request);
       if (isShuttingDown()) throw new ServiceError('SHUTTING_DOWN', 'shutting_down');
       const principal = stepOf(known, 'verify', () => authenticate(request));
       // Not awaited if it is there: each of the few awaits of a request counts when its token is known.
@@ -55,7 +55,7 @@ export function registerGuestTokenRoute(app: FastifyInstance, options: GuestToke
       refuseIfGone(request);
     },
     handler: async (request, reply) => {
-      const known = progress.of(request);
+      const known = records.of(request);
       const { principal } = known;
       if (principal === undefined) throw new ServiceError('INTERNAL_ERROR', 'bug');
       await limitUser(request, reply, principal);
@@ -75,8 +75,8 @@ export function registerGuestTokenRoute(app: FastifyInstance, options: GuestToke
         issue(grant, principal),
       );
       const { requestSha256 } = grant;
-      await audit.issued({ ...progress.subjectOf(request), requestSha256, tokenSha256, reused, expiresInSeconds });
-      onIssued(progress.secondsSince(known));
+      await audit.issued({ ...records.subjectOf(request), requestSha256, tokenSha256, reused, expiresInSeconds });
+      onIssued(records.secondsSince(known));
       known.trace?.end('ISSUED', 200);
       reply
         .header('cache-control', 'no-store')

@@ -71,7 +71,7 @@ export async function createPublicListener(options: PublicListenerOptions): Prom
   const isTrustedProxy = createTrustedProxies(config.trustProxy);
   const { tracing } = options;
   const decisionPath = basePath + guestTokenPath;
-  const progress = createDecisionRecords(
+  const records = createDecisionRecords(
     clock,
     tracing &&
       ((request) =>
@@ -116,7 +116,7 @@ export async function createPublicListener(options: PublicListenerOptions): Prom
     },
     refusalHeaders: (received) => cors.headersForUnread(originHeaderOf(received)),
     admit: async (request, reply) => {
-      progress.begin(request);
+      records.begin(request);
       const { origin } = request.headers;
       reply.headers(cors.headersFor(origin));
       if (phase() !== 'serving') reply.header('connection', 'close');
@@ -140,7 +140,7 @@ export async function createPublicListener(options: PublicListenerOptions): Prom
     ),
     refuse: createAuditedRefuse({
       decisionPath,
-      progress,
+      records,
       audit,
       onRefused: ({ code, reason }, seconds) => {
         metrics.refusals.inc({ reason });
@@ -171,7 +171,7 @@ export async function createPublicListener(options: PublicListenerOptions): Prom
     afterDecision: options.afterDecision,
     isShuttingDown: () => phase() === 'closing',
     cors,
-    progress,
+    records,
     audit,
     onIssued: (seconds) => observe('ISSUED', seconds),
   });

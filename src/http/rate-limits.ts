@@ -1,5 +1,7 @@
 // The two rate limits, called explicitly: per address before authentication, per user after it. @fastify/rate-limit
-// decides, with counters of limits/. A refusal is a ServiceError; every counted response has the RateLimit headers.
+// decides, with counters of limits/. A refusal is a ServiceError; every counted response has the RateLimit
+// and RateLimit-Policy fields of draft-ietf-httpapi-ratelimit-headers-10: structured lists (RFC 9651 §3.1) with one item
+// per limit that was counted.
 import rateLimit, { type CreateRateLimitOptions } from '@fastify/rate-limit';
 import { createHmac, hash } from 'node:crypto';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
@@ -7,15 +9,34 @@ import type { Principal } from '../authn/principal.ts';
 import type { Clock } from '../clock.ts';
 import { ServiceError } from '../errors.ts';
 import { toAddressKeys, toShortAddress, type AddressKeys } from '../limits/address-key.ts';
-import type { Limit } from '../limits/limit.ts';
 import { LimitStore, type LimiterOptions } from '../limits/limit-store.ts';
-import { createMemoryCounter } from '../limits/memory-counter.ts';
-import { toLimitItem, toPolicyItem } from '../limits/rate-limit-headers.ts';
+import { createMemoryCounter, type Limit } from '../limits/memory-counter.ts';
 import { createRedisCounter } from '../limits/redis-counter.ts';
 import { createSharedCounter } from '../limits/shared-counter.ts';
 import { createKeyDerivation } from '../redis/derived-keys.ts';
 import type { RedisLink } from '../redis/redis-link.ts';
 import type { Secret } from '../secrets/secret.ts';
+
+/** The same for every request. `name` of the policy: `address` or `user`. */
+interface LimitPolicy {
+  readonly name: string;
+  readonly max: number;
+  readonly windowSeconds: number;
+}
+
+interface LimitState {
+  readonly name: string;
+  readonly remaining: number;
+  /** Whole seconds until the quota increases. */
+  readonly resetSeconds: number;
+}
+
+/** `RateLimit-Policy`: `q` requests per `w` seconds. */
+const toPolicyItem = ({ name, max, windowSeconds }: LimitPolicy): string => `"${name}";q=${max};w=${windowSeconds}`;
+
+/** `RateLimit`: `r` remaining requests; more after `t` seconds. */
+const toLimitItem = ({ name, remaining, resetSeconds }: LimitState): string =>
+  `"${name}";r=${remaining};t=${resetSeconds}`;
 
 interface WindowLimit {
   readonly max: number;

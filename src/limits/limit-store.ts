@@ -1,6 +1,6 @@
 // The store for @fastify/rate-limit. Its own in-memory store returns the live counter, so that concurrent requests all
 // see the last count, and drops keys in a flood of others. This one does neither.
-import type { Taken } from './limit.ts';
+import type { Taken } from './memory-counter.ts';
 import type { TakeLimit } from './shared-counter.ts';
 
 /** The result for the plugin: more than `max` means refused; `ttl` is in milliseconds. */

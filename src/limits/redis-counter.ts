@@ -2,7 +2,7 @@
 // server's clock.
 import type { RedisScript } from '../redis/redis-client.ts';
 import type { redisDown, RedisLink } from '../redis/redis-link.ts';
-import { stepsPerWindow, type Limit, type Taken } from './limit.ts';
+import { type Limit, stepsPerWindow, type Taken } from './memory-counter.ts';
 
 /** Counts one request of `key` in Redis. */
 export type RedisCounter = (key: string, limit: Limit) => Promise<Taken | typeof redisDown>;

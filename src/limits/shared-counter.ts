@@ -3,7 +3,7 @@
 import { LRUCache } from 'lru-cache';
 import type { Clock } from '../clock.ts';
 import { redisDown, type RedisLink } from '../redis/redis-link.ts';
-import type { Limit, LimitCounter, Taken } from './limit.ts';
+import type { Limit, LimitCounter, Taken } from './memory-counter.ts';
 import type { RedisCounter } from './redis-counter.ts';
 
 interface SharedCounterOptions {

@@ -5,7 +5,9 @@ import type { Span, SpanContext } from '@opentelemetry/api';
 import type { SpanExporter } from '@opentelemetry/sdk-trace';
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { TracingConfig } from '../config/read-tracing.ts';
+import type { Mint } from '../databrain/mint.ts';
 import { errorRow, ServiceError } from '../errors.ts';
+import type { SharedTokens } from '../guest-token/mint-across-replicas.ts';
 import { version } from '../version.ts';
 
 export type StepName = 'verify' | 'decide' | 'store' | 'mint';
@@ -220,3 +222,17 @@ export async function createTracing(options: TracingOptions): Promise<Tracing> {
     },
   };
 }
+
+/** Adds a span to each call of `mint`, and below to those of the shared token store. Used only if tracing is enabled. */
+export const traceMint =
+  (mint: Mint, step: Step): Mint =>
+  (...request) =>
+    step('mint', () => mint(...request));
+
+export const traceStore = (store: SharedTokens, step: Step): SharedTokens => ({
+  ...store,
+  get: (...request) => step('store', () => store.get(...request)),
+  getAnyway: (...request) => step('store', () => store.getAnyway(...request)),
+  put: (...request) => step('store', () => store.put(...request)),
+  lock: (...request) => step('store', () => store.lock(...request)),
+});

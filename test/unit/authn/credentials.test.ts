@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { readCredential, type CredentialOptions } from '../../../src/http/credentials.ts';
+import { type CredentialOptions, readCredential } from '../../../src/http/authentication-step.ts';
 
 const ownOrigin = 'https://proxy.example';
 const isAllowedOrigin = (origin: string): boolean => origin === 'https://app.example';

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { ServiceError } from '../../../src/errors.ts';
-import type { SharedToken, SharedTokens } from '../../../src/guest-token/shared-tokens.ts';
+import type { SharedToken, SharedTokens } from '../../../src/guest-token/mint-across-replicas.ts';
 import { createApiKeys, createScriptedMint, grantOf, hour, principalOf, startIssue } from '../../support/issuing.ts';
 import { createManualClock } from '../../support/manual-clock.ts';
 

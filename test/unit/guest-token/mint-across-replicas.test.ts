@@ -1,10 +1,14 @@
 // How a token is got when the process has none: another replica's, or a new one. The store is in the test's hand.
 import { describe, expect, it } from 'vitest';
 import { ServiceError, type ErrorCode } from '../../../src/errors.ts';
-import { createObtain, type Obtained } from '../../../src/guest-token/mint-across-replicas.ts';
+import {
+  createMintAcrossReplicas,
+  type MintedOrFound,
+  type SharedToken,
+  type SharedTokens,
+} from '../../../src/guest-token/mint-across-replicas.ts';
 import type { ReusableToken } from '../../../src/guest-token/reusable-token.ts';
 import type { ReuseKey } from '../../../src/guest-token/reuse-key.ts';
-import type { SharedToken, SharedTokens } from '../../../src/guest-token/shared-tokens.ts';
 import type { LockAnswer } from '../../../src/redis/redis-lock.ts';
 import { Secret } from '../../../src/secrets/secret.ts';
 import { createApiKeys, grantOf, hour } from '../../support/issuing.ts';
@@ -48,7 +52,7 @@ function start(store?: Store) {
     put: async (_key, _apiKey, stored) => void put.push(stored),
     lock,
   };
-  const obtain = createObtain({
+  const mintAcrossReplicas = createMintAcrossReplicas({
     mint: async (grant, priority, spentMs) => {
       happened.push(`mint ${priority} ${spentMs}`);
       const sentAt = clock.monotonic();
@@ -74,8 +78,8 @@ function start(store?: Store) {
     lifetimeMs: hour,
     renewAt: 0,
   };
-  const get = (withKnown = false, grant = grantOf()): Promise<Obtained> =>
-    obtain({ key, apiKey, grant }, withKnown ? known : undefined);
+  const get = (withKnown = false, grant = grantOf()): Promise<MintedOrFound> =>
+    mintAcrossReplicas({ key, apiKey, grant }, withKnown ? known : undefined);
   const fail = (code: ErrorCode): void => {
     state.mint = () => Promise.reject(new ServiceError(code, 'upstream_error'));
   };

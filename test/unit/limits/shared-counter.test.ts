@@ -1,7 +1,6 @@
 // One limit over all replicas: what counts where, and what a Redis that stops or forgets cannot undo.
 import { describe, expect, it } from 'vitest';
-import type { Taken } from '../../../src/limits/limit.ts';
-import { createMemoryCounter } from '../../../src/limits/memory-counter.ts';
+import { createMemoryCounter, type Taken } from '../../../src/limits/memory-counter.ts';
 import { redisDown } from '../../../src/redis/redis-link.ts';
 import { createSharedCounter } from '../../../src/limits/shared-counter.ts';
 import { createManualClock } from '../../support/manual-clock.ts';

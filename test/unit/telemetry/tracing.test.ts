@@ -3,8 +3,13 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { TracingConfig } from '../../../src/config/read-tracing.ts';
 import { ServiceError } from '../../../src/errors.ts';
 import { Secret } from '../../../src/secrets/secret.ts';
-import { traceMint, traceStore } from '../../../src/telemetry/traced-steps.ts';
-import { createTracing, type IncomingRequest, type Tracing } from '../../../src/telemetry/tracing.ts';
+import {
+  createTracing,
+  type IncomingRequest,
+  traceMint,
+  traceStore,
+  type Tracing,
+} from '../../../src/telemetry/tracing.ts';
 import { startOtlpCollector, type CollectedSpan, type OtlpCollector } from '../../support/otlp-collector.ts';
 
 const traceId = '4bf92f3577b34da6a3ce929d0e0e4736';
