@@ -129,4 +129,14 @@ async function main(argv: readonly string[]): Promise<number> {
 // A reader that exits early (`explain | head`) must not cause a stack trace. The log writer handles its own errors.
 for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
 
-process.exitCode = await main(process.argv.slice(2));
+/** Without the error's message, which may quote input, and without the line of the bundle, which Node would print whole. */
+async function reportBug(error: unknown): Promise<number> {
+  const { toLoggableError } = await import('./telemetry/logger.ts');
+  const { type, code, stack } = toLoggableError(error);
+  const frames = Array.isArray(stack) ? stack : [];
+  const lines = ['guest-token-proxy: an internal error ended the program. Please report these lines:', code ?? type];
+  process.stderr.write(`${[...lines, ...frames.map((frame) => `  ${frame}`)].join('\n')}\n`);
+  return exitCode.checkFailed;
+}
+
+process.exitCode = await main(process.argv.slice(2)).catch(reportBug);

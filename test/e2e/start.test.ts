@@ -1,12 +1,16 @@
 // The process that a misconfiguration ends: every problem at once, one line each, exit code 78, no secret printed. Each
 // problem by itself: test/unit/commands/serve.test.ts.
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import packageJson from '../../package.json' with { type: 'json' };
+import { needs } from '../support/needs.ts';
 import { programPath } from '../support/program-path.ts';
 import { freePort, runProgram, startProgram } from '../support/program.ts';
+import { until } from '../support/until.ts';
 
 const secret = 'the secret that must never be printed and is long';
 const apiKey = '0f0e7d2b-9c3a-4c6f-8a8a-3f5a9d1b7c21';
@@ -114,6 +118,23 @@ describe('a start on Node.js', () => {
   });
 });
 
+describe('a start that fails because of a bug', () => {
+  it('says so in a few lines: the type of the error and where it was, not its message and not the program', async () => {
+    const sabotage = `process.cwd = () => { throw new RangeError('${secret}'); }`;
+    const { exitCode, output } = await runProgram(path, ['check'], {
+      ...good,
+      NODE_OPTIONS: `--import "data:text/javascript,${encodeURIComponent(sabotage)}"`,
+    });
+    expect(exitCode).toBe(1);
+    const [first, type, ...frames] = output.trimEnd().split('\n');
+    expect(first).toMatch(/^guest-token-proxy: .*internal error/);
+    expect(type).toBe('RangeError');
+    expect(frames.length).toBeGreaterThan(0);
+    for (const frame of frames) expect(frame).toMatch(/^ {2}at .{1,200}$/);
+    expect(output).not.toContain(secret);
+  });
+});
+
 describe('a start with a setting that lowers the guard', () => {
   it('says so as a warning', async () => {
     const program = await startProgram({
@@ -125,5 +146,26 @@ describe('a start with a setting that lowers the guard', () => {
       expect.objectContaining({ level: 'warn', setting: 'INSECURE_JWT_ALLOW_MISSING_AUDIENCE' }),
     );
     expect(await program.stop()).toBe(0);
+  });
+});
+
+const hasPython = spawnSync('python3', ['-c', 'import pty']).status === 0;
+
+describe('a start in a terminal', () => {
+  it.skipIf(!hasPython)(`writes lines for people, and Ctrl-C ends it${needs(hasPython, 'python3')}`, async () => {
+    const inTerminal = 'import pty, sys; sys.exit(pty.spawn(sys.argv[1:]))';
+    const env = { ...good, PORT: String(await freePort()), ADMIN_PORT: '0', SHUTDOWN_DRAIN_SECONDS: '0' };
+    const terminal = spawn('python3', ['-c', inTerminal, process.execPath, path, 'serve'], {
+      env: { ...env, PATH: process.env['PATH'], POLICY_FILE: join(folder, 'policy.yaml') },
+      stdio: ['pipe', 'pipe', 'inherit'],
+    });
+    let output = '';
+    terminal.stdout.on('data', (chunk: Buffer) => (output += chunk.toString()));
+    const exited = once(terminal, 'exit');
+    await until(() => /INFO.*listening/.test(output) || terminal.exitCode !== null, 20_000);
+    terminal.stdin.write('\x03');
+    expect(await exited).toEqual([0, null]);
+    expect(output).toMatch(/INFO.*listening/);
+    expect(output).not.toContain('{"level"');
   });
 });

@@ -78,7 +78,7 @@ const directions: Readonly<Record<string, Rule>> = {
   commands: { uses: [...everyPart, 'app', 'reload', 'shipped-files'], knows: [] },
   /** Runs in a browser: knows nothing of the service. */
   browser: { uses: [], knows: [] },
-  main: { uses: [...ground, 'commands'], knows: [] },
+  main: { uses: [...ground, 'commands', 'telemetry'], knows: [] },
 };
 
 /** `src/http/server.ts` → `http`, `src/app.ts` → `app`. */
