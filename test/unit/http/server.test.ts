@@ -1,8 +1,9 @@
-import type { FastifyInstance } from 'fastify';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { afterEach, describe, expect, it } from 'vitest';
 import { systemClock } from '../../../src/clock.ts';
 import { ServiceError } from '../../../src/errors.ts';
-import { createServer, type ServerOptions } from '../../../src/http/server.ts';
+import { refusePlainly } from '../../../src/http/fallbacks.ts';
+import { createServer, refuseIfGone, type ServerOptions } from '../../../src/http/server.ts';
 import { createLog } from '../../../src/telemetry/logger.ts';
 
 const apps: FastifyInstance[] = [];
@@ -45,5 +46,67 @@ describe('a failure while a request is refused', () => {
     expect([statusCode, JSON.parse(body)]).toMatchObject([500, { error: { code: 'INTERNAL_ERROR' } }]);
     expect(body).not.toContain('library');
     expect(headers['x-request-id']).toBeDefined();
+  });
+});
+
+describe('every request', () => {
+  const served: Partial<ServerOptions> = { refuse: refusePlainly };
+
+  it.each([
+    [32_768, 200],
+    [32_769, 431],
+  ])('may have 32,768 bytes of header lines: %i', async (bytes, status) => {
+    const app = start(served);
+    app.get('/size', () => 'fine');
+    // Every line counts with its colon, space and end: here Host, User-Agent and x.
+    const others = 'host: localhost:80\r\nuser-agent: lightMyRequest\r\nx: \r\n'.length;
+    const { statusCode } = await app.inject({ url: '/size', headers: { x: 'x'.repeat(bytes - others) } });
+    expect(statusCode).toBe(status);
+  });
+
+  it.each(['/size/', '/Size', '//size'])('names its path exactly: %s', async (url) => {
+    const app = start(served);
+    app.get('/size', () => 'fine');
+    expect((await app.inject(url)).statusCode).toBe(404);
+  });
+
+  it('ends when its caller is gone', () => {
+    expect(() => refuseIfGone({ raw: { destroyed: true } } as FastifyRequest)).toThrow(
+      expect.objectContaining({ code: 'INVALID_REQUEST', reason: 'caller_gone' }),
+    );
+    expect(() => refuseIfGone({ raw: { destroyed: false } } as FastifyRequest)).not.toThrow();
+  });
+});
+
+describe('the log of a refusal', () => {
+  const loggedFor = async (thrown: Error): Promise<string> => {
+    let written = '';
+    const log = createLog({
+      level: 'info',
+      clock: systemClock,
+      sink: {
+        write: (text, done) => {
+          written += text;
+          done();
+        },
+      },
+    });
+    const app = start({ logger: log.logger, refuse: refusePlainly });
+    app.get('/thrown', () => {
+      throw thrown;
+    });
+    await app.inject({ url: '/thrown', headers: { 'x-request-id': 'r-1' } });
+    await log.flush(1_000);
+    return written;
+  };
+
+  it('has a line for a bug, with the request id and without the message', async () => {
+    const written = await loggedFor(new TypeError('the message of a library'));
+    expect(JSON.parse(written)).toMatchObject({ level: 'error', requestId: 'r-1', err: { type: 'TypeError' } });
+    expect(written).not.toContain('library');
+  });
+
+  it('has no line for anything else: the audit log has it', async () => {
+    expect(await loggedFor(new ServiceError('ACCESS_DENIED', 'not_found'))).toBe('');
   });
 });
