@@ -153,7 +153,7 @@ export const metricTable = {
     name: 'guest_token_policy_reloads_total',
     kind: 'counter',
     labels: { result: reloadResults },
-    meaning: 'Changes of the policy file: taken into use, or refused.',
+    meaning: 'Changes of the policy file: applied, or refused.',
     action: '`failed`: the old policy stays in use. The log has file, line and problem.',
   },
   policyLastSuccess: {
@@ -174,7 +174,7 @@ export const metricTable = {
     name: 'guest_token_secret_reloads_total',
     kind: 'counter',
     labels: { setting, result: reloadResults },
-    meaning: 'Changes of a watched secret: taken into use, or refused.',
+    meaning: 'Changes of a watched secret: applied, or refused.',
     action: '`failed`: the old value stays in use. The log has the setting and the problem.',
   },
   secretReadable: {
