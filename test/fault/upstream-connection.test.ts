@@ -2,31 +2,11 @@
 // it was idle costs nobody an error.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from 'vitest';
-import {
-  answer,
-  reset,
-  startFaultyUpstream,
-  uuidOf,
-  type FaultyUpstream,
-  type Script,
-  type SeenRequest,
-} from '../support/faulty-upstream.ts';
-import { gist, mintOnce, startClient, type ClientRecord } from '../support/faulty-upstream-client.ts';
+import { answer, reset, uuidOf, type Script, type SeenRequest } from '../support/faulty-upstream.ts';
+import { createPairs, gist, mintOnce } from '../support/faulty-upstream-client.ts';
 
-let upstream: FaultyUpstream | undefined;
-let client: ClientRecord | undefined;
-
-afterEach(async () => {
-  await client?.close();
-  await upstream?.close();
-  upstream = client = undefined;
-});
-
-async function start(script: Script, options: Parameters<typeof startClient>[1] = {}) {
-  upstream = await startFaultyUpstream(script);
-  client = startClient(upstream.baseUrl, options);
-  return { upstream, client };
-}
+const { start, close } = createPairs();
+afterEach(close);
 
 const userOf = ({ body }: SeenRequest): number => Number(/"clientId":"u(\d+)"/.exec(body)?.[1]);
 /** Each user's own token, so that a mix-up shows. */

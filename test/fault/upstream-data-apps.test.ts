@@ -3,26 +3,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from 'vitest';
 import { Secret } from '../../src/secrets/secret.ts';
-import {
-  answer,
-  errorAnswer,
-  startFaultyUpstream,
-  tokenAnswer,
-  uuidOf,
-  type FaultyUpstream,
-  type Script,
-  type SeenRequest,
-} from '../support/faulty-upstream.ts';
-import { gist, mintOnce, startClient, type ClientRecord } from '../support/faulty-upstream-client.ts';
-
-let upstream: FaultyUpstream | undefined;
-let client: ClientRecord | undefined;
-
-afterEach(async () => {
-  await client?.close();
-  await upstream?.close();
-  upstream = client = undefined;
-});
+import { answer, errorAnswer, tokenAnswer, uuidOf, type Script, type SeenRequest } from '../support/faulty-upstream.ts';
+import { createPairs, gist, mintOnce } from '../support/faulty-upstream-client.ts';
 
 const keys: Readonly<Record<string, Secret>> = {
   DATABRAIN_API_KEY_A: new Secret('aaaaaaaa-0000-4000-8000-00000000000a'),
@@ -33,12 +15,9 @@ const b = { apiKeyName: 'DATABRAIN_API_KEY_B' };
 const isOf = (app: 'a' | 'b', request: SeenRequest): boolean =>
   request.headers.get('authorization')?.startsWith(`Bearer ${app}`) === true;
 
-async function start(script: Script, options: Parameters<typeof startClient>[1] = {}) {
-  upstream = await startFaultyUpstream(script);
-  const apiKeys = { get: (name: string) => keys[name], reload: () => Promise.resolve(false) };
-  client = startClient(upstream.baseUrl, { maxRetries: 0, timeoutMs: 2500, deadlineMs: 3000, apiKeys, ...options });
-  return { upstream, client };
-}
+const apiKeys = { get: (name: string) => keys[name], reload: () => Promise.resolve(false) };
+const { start, close } = createPairs({ maxRetries: 0, timeoutMs: 2500, deadlineMs: 3000, apiKeys });
+afterEach(close);
 const times = <T>(n: number, make: (i: number) => T): T[] => Array.from({ length: n }, (_, i) => make(i));
 const limitedAnswer = answer(429, 'Too many requests', { 'retry-after': '60' });
 

@@ -2,35 +2,11 @@
 // an earlier one, so that DATABRAIN_MAX_RETRIES is never exceeded and the circuit sees the fault.
 import type { Socket } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
-import {
-  answer,
-  reset,
-  startFaultyUpstream,
-  tokenAnswer,
-  uuidOf,
-  type FaultyUpstream,
-  type Script,
-} from '../support/faulty-upstream.ts';
-import { gist, mintOnce, startClient, type ClientRecord } from '../support/faulty-upstream-client.ts';
+import { answer, reset, tokenAnswer, uuidOf, type Script } from '../support/faulty-upstream.ts';
+import { createPairs, gist, mintOnce } from '../support/faulty-upstream-client.ts';
 
-let upstream: FaultyUpstream | undefined;
-let client: ClientRecord | undefined;
-
-afterEach(async () => {
-  await client?.close();
-  await upstream?.close();
-  upstream = client = undefined;
-});
-
-async function start(
-  script: Script,
-  options: Parameters<typeof startClient>[1] = {},
-  onConnection?: (socket: Socket) => void,
-) {
-  upstream = await startFaultyUpstream(script, onConnection);
-  client = startClient(upstream.baseUrl, options);
-  return { upstream, client };
-}
+const { start, close } = createPairs();
+afterEach(close);
 
 const body = JSON.stringify({ token: uuidOf(1) });
 const sends =

@@ -1,31 +1,11 @@
 // Users whose calls hang do not block others; and the circuit, seen from the outside.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from 'vitest';
-import {
-  answer,
-  errorAnswer,
-  startFaultyUpstream,
-  tokenAnswer,
-  uuidOf,
-  type FaultyUpstream,
-  type Script,
-} from '../support/faulty-upstream.ts';
-import { gist, mintOnce, startClient, type ClientRecord } from '../support/faulty-upstream-client.ts';
+import { answer, errorAnswer, tokenAnswer, uuidOf } from '../support/faulty-upstream.ts';
+import { createPairs, gist, mintOnce, startClient } from '../support/faulty-upstream-client.ts';
 
-let upstream: FaultyUpstream | undefined;
-let client: ClientRecord | undefined;
-
-afterEach(async () => {
-  await client?.close();
-  await upstream?.close();
-  upstream = client = undefined;
-});
-
-async function start(script: Script, options: Parameters<typeof startClient>[1] = {}) {
-  upstream = await startFaultyUpstream(script);
-  client = startClient(upstream.baseUrl, options);
-  return { upstream, client };
-}
+const { start, close } = createPairs();
+afterEach(close);
 const times = <T>(n: number, make: (i: number) => T): T[] => Array.from({ length: n }, (_, i) => make(i));
 const circuit = {
   consecutiveFailures: 5,

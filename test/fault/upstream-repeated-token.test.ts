@@ -2,30 +2,11 @@
 // was sent twice.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from 'vitest';
-import {
-  answer,
-  startFaultyUpstream,
-  uuidOf,
-  type FaultyUpstream,
-  type Script,
-  type SeenRequest,
-} from '../support/faulty-upstream.ts';
-import { everythingSaid, gist, mintOnce, startClient, type ClientRecord } from '../support/faulty-upstream-client.ts';
+import { answer, uuidOf, type Script, type SeenRequest } from '../support/faulty-upstream.ts';
+import { createPairs, everythingSaid, gist, mintOnce } from '../support/faulty-upstream-client.ts';
 
-let upstream: FaultyUpstream | undefined;
-let client: ClientRecord | undefined;
-
-afterEach(async () => {
-  await client?.close();
-  await upstream?.close();
-  upstream = client = undefined;
-});
-
-async function start(script: Script, options: Parameters<typeof startClient>[1] = {}) {
-  upstream = await startFaultyUpstream(script);
-  client = startClient(upstream.baseUrl, { timeoutMs: 3000, deadlineMs: 8000, ...options });
-  return { upstream, client };
-}
+const { start, close } = createPairs({ timeoutMs: 3000, deadlineMs: 8000 });
+afterEach(close);
 
 const userOf = ({ body }: SeenRequest): number => Number(/"clientId":"u(\d+)"/.exec(body)?.[1]);
 const tokenOf = (n: number): Buffer => answer(200, JSON.stringify({ token: uuidOf(n) }));

@@ -6,39 +6,21 @@ import {
   startFaultyUpstream,
   tokenAnswer,
   uuidOf,
-  type FaultyUpstream,
   type Script,
 } from '../support/faulty-upstream.ts';
 import {
   apiKeyText,
+  createPairs,
   everythingSaid,
   gist,
   mintOnce,
   startClient,
-  type ClientRecord,
 } from '../support/faulty-upstream-client.ts';
 
 const unlimitedRate = { minPerSecond: 1000, assumedPerSecond: 1000, doublingMs: 1000, maxPauseMs: 5000 };
 
-let upstream: FaultyUpstream | undefined;
-let client: ClientRecord | undefined;
-
-afterEach(async () => {
-  await client?.close();
-  await upstream?.close();
-  upstream = client = undefined;
-});
-
-async function start(script: Script, options: Parameters<typeof startClient>[1] = {}) {
-  upstream = await startFaultyUpstream(script);
-  client = startClient(upstream.baseUrl, {
-    timeoutMs: 1000,
-    deadlineMs: 1500,
-    ...options,
-    limits: { rate: unlimitedRate, ...options.limits },
-  });
-  return { upstream, client };
-}
+const { start, close } = createPairs({ timeoutMs: 1000, deadlineMs: 1500, limits: { rate: unlimitedRate } });
+afterEach(close);
 
 /** The given answers in turn, then tokens. */
 const inTurn =

@@ -9,6 +9,7 @@ import type { AttemptReport } from '../../src/databrain/upstream-events.ts';
 import type { Grant } from '../../src/policy/decision.ts';
 import { validateUpstreamBody } from '../../src/policy/validate-upstream-body.ts';
 import { Secret } from '../../src/secrets/secret.ts';
+import { startFaultyUpstream, type FaultyUpstream, type Script } from './faulty-upstream.ts';
 
 export const apiKeyText = '7e57ab1e-0000-4000-8000-5ec2e7000001';
 
@@ -20,10 +21,9 @@ export interface ClientRecord extends UpstreamClient {
   readonly circuitState: () => CircuitState;
 }
 
-export function startClient(
-  baseUrl: string,
-  options: Partial<UpstreamClientOptions> & { readonly limits?: UpstreamClientOptions['limits'] } = {},
-): ClientRecord {
+type ClientOptions = Partial<UpstreamClientOptions> & { readonly limits?: UpstreamClientOptions['limits'] };
+
+export function startClient(baseUrl: string, options: ClientOptions = {}): ClientRecord {
   const attempts: AttemptReport[] = [];
   const told: string[] = [];
   let worstCircuit: CircuitState = 'closed';
@@ -52,6 +52,30 @@ export function startClient(
     limits: { backoffMs: 10, keepAliveMs: 1000, ...options.limits },
   });
   return { ...client, attempts, told, circuitState: () => worstCircuit };
+}
+
+/** Pairs of a faulty upstream and a client aimed at it; `close` ends those that are still open. */
+export function createPairs(defaults: ClientOptions = {}) {
+  const open: { readonly upstream: FaultyUpstream; readonly client: ClientRecord }[] = [];
+  return {
+    start: async (
+      script: Script,
+      options: ClientOptions = {},
+      onConnection?: Parameters<typeof startFaultyUpstream>[1],
+    ) => {
+      const upstream = await startFaultyUpstream(script, onConnection);
+      const limits = { ...defaults.limits, ...options.limits };
+      const pair = { upstream, client: startClient(upstream.baseUrl, { ...defaults, ...options, limits }) };
+      open.push(pair);
+      return pair;
+    },
+    close: async (): Promise<void> => {
+      for (const { client, upstream } of open.splice(0)) {
+        await client.close();
+        await upstream.close();
+      }
+    },
+  };
 }
 
 export function grantFor(clientId: string, extra: Partial<Grant> = {}): Grant {
