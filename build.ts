@@ -9,6 +9,7 @@ import { rolldown } from 'rolldown';
 import packageJson from './package.json' with { type: 'json' };
 import { compiledValidators } from './scripts/compiled-validators.ts';
 import { leftOutOfTheBundle } from './scripts/left-out-of-the-bundle.ts';
+import { namedExports } from './scripts/named-exports.ts';
 import { requiredBuiltins } from './scripts/required-builtins.ts';
 
 /**
@@ -32,7 +33,7 @@ export async function buildProgram(outfile: string): Promise<readonly string[]> 
     minifySyntax: true,
     minifyWhitespace: true,
     logLevel: 'warning',
-    plugins: [compiledValidators, leftOutOfTheBundle, requiredBuiltins],
+    plugins: [compiledValidators, leftOutOfTheBundle, namedExports, requiredBuiltins],
     // Installed beside the program by those who use them.
     external: Object.keys(packageJson.peerDependencies),
     banner: {

@@ -9,6 +9,7 @@ import { ConfigurationError } from '../../../src/problem.ts';
 import { parseStrictYaml, type YamlDocument } from '../../../src/strict-yaml.ts';
 import { compiledValidators } from '../../../scripts/compiled-validators.ts';
 import { leftOutOfTheBundle } from '../../../scripts/left-out-of-the-bundle.ts';
+import { namedExports } from '../../../scripts/named-exports.ts';
 import { requiredBuiltins } from '../../../scripts/required-builtins.ts';
 import { policyText, readCases } from '../../policy/policy-case.ts';
 
@@ -19,7 +20,7 @@ const options = {
   platform: 'node',
   format: 'esm',
   logLevel: 'silent',
-  plugins: [compiledValidators, leftOutOfTheBundle, requiredBuiltins],
+  plugins: [compiledValidators, leftOutOfTheBundle, namedExports, requiredBuiltins],
 } as const satisfies BuildOptions;
 
 const bundle = (contents: string) =>
@@ -85,6 +86,10 @@ describe('the bundle', () => {
     expect(packagesOf(outputOf('commands/healthcheck.ts'))).toEqual([]);
     const ofService = packagesOf(outputOf('commands/serve.ts'));
     expect(ofService).toEqual(expect.arrayContaining(['fastify', 'undici']));
+    const exportsOf = (library: string) => metafile.outputs[outputOf(`named exports:${library}`)]?.exports;
+    expect(exportsOf('ioredis')).toEqual(expect.arrayContaining(['Redis', 'Cluster']));
+    expect(exportsOf('pino-pretty')).toEqual(expect.arrayContaining(['prettyFactory']));
+    expect(exportsOf('@opentelemetry/exporter-trace-otlp-http')).toEqual(['OTLPTraceExporter']);
     expect(ofService.filter((name) => /^ioredis$|^pino-pretty$|^@opentelemetry\/(?!api$)/.test(name))).toEqual([]);
   });
 
