@@ -17,7 +17,7 @@ import {
   type SharedTokens,
   type Wanted,
 } from './mint-across-replicas.ts';
-import { isWithinGrant, secondsToShow, usabilityOf, type ReusableToken } from './reusable-token.ts';
+import { secondsToShow, usabilityOf, type ReusableToken } from './reusable-token.ts';
 import { createGrantNames, type ReuseKey } from './reuse-key.ts';
 import { createSingleFlight } from './single-flight.ts';
 
@@ -96,7 +96,8 @@ export function createIssue(options: IssueOptions): Issue {
   });
 
   const handOut = (token: ReusableToken, grant: Grant, result: ReuseResult): HandedOut => {
-    if (!isWithinGrant(token, grant, clock)) {
+    const expiresInSeconds = secondsToShow(token, grant, clock);
+    if (expiresInSeconds === undefined) {
       if (grant.notAfterMs !== undefined && grant.notAfterMs - clock.now() < 1_000) {
         throw new ServiceError('TOKEN_EXPIRED', 'access_token_ends_too_soon');
       }
@@ -104,7 +105,6 @@ export function createIssue(options: IssueOptions): Issue {
     }
     events.onReuse(result);
     const { tokenSha256 } = token;
-    const expiresInSeconds = secondsToShow(token, grant, clock);
     return { token: token.token, tokenSha256, expiresInSeconds, reused: result !== 'minted' };
   };
 

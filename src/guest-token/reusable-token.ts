@@ -36,9 +36,8 @@ export const remainingMs = ({ sentAt, lifetimeMs }: ReusableToken, clock: Clock)
 export const isCutByAccessToken = ({ notAfterMs, lifetimeMs }: Grant, clock: Clock): boolean =>
   notAfterMs !== undefined && notAfterMs - clock.now() <= lifetimeMs + sameBoundMs;
 
-/** Whether the token ends no later than a new one for this grant would. */
-function endsWithinGrant(token: ReusableToken, grant: Grant, clock: Clock): boolean {
-  const left = remainingMs(token, clock);
+/** Whether a token with `left` milliseconds ends no later than a new one for this grant would. */
+function endsWithinGrant(token: ReusableToken, left: number, grant: Grant, clock: Clock): boolean {
   const mintedWithinBound =
     grant.notAfterMs !== undefined && token.notAfterMs !== undefined && token.notAfterMs <= grant.notAfterMs;
   if (grant.notAfterMs !== undefined && !mintedWithinBound && left > grant.notAfterMs - clock.now()) return false;
@@ -46,21 +45,20 @@ function endsWithinGrant(token: ReusableToken, grant: Grant, clock: Clock): bool
 }
 
 /**
- * Whether this token may be issued for this grant. Checked for every token when it is issued, including new ones and
- * those of a shared flight.
+ * Remaining lifetime in whole seconds for the caller, at least 1; not beyond the access token's end if that limits the
+ * grant. Undefined: the token may not be issued for this grant. Checked for every token when it is issued, including
+ * new ones and those of a shared flight.
  */
-export const isWithinGrant = (token: ReusableToken, grant: Grant, clock: Clock): boolean =>
-  secondsToShow(token, grant, clock) >= 1 && endsWithinGrant(token, grant, clock);
+export function secondsToShow(token: ReusableToken, grant: Grant, clock: Clock): number | undefined {
+  const left = remainingMs(token, clock);
+  const shown = grant.notAfterMs === undefined ? left : Math.min(left, grant.notAfterMs - clock.now());
+  return shown >= 1_000 && endsWithinGrant(token, left, grant, clock) ? Math.floor(shown / 1000) : undefined;
+}
 
 /** `minimumShare`: between 0 and 1, of the longer of its own lifetime and that of a new token. */
 export function usabilityOf(token: ReusableToken, grant: Grant, minimumShare: number, clock: Clock): Usability {
-  if (!isWithinGrant(token, grant, clock)) return 'unusable';
+  if (secondsToShow(token, grant, clock) === undefined) return 'unusable';
   const left = remainingMs(token, clock);
   if (left >= minimumShare * Math.max(token.lifetimeMs, grant.lifetimeMs)) return 'fresh';
   return left >= spareMinimumMs ? 'spare' : 'unusable';
-}
-
-/** Remaining lifetime in whole seconds for the caller; not beyond the access token's end if that limits the grant. */
-export function secondsToShow(token: ReusableToken, { notAfterMs = Infinity }: Grant, clock: Clock): number {
-  return Math.floor(Math.min(remainingMs(token, clock), notAfterMs - clock.now()) / 1000);
 }

@@ -48,7 +48,7 @@ export function createMetrics() {
   function counter<Labels extends MetricRow['labels']>(row: MetricRow & { labels: Labels }): CountedByLabels<Labels> {
     const metric = new Counter(configOf(row));
     for (const labels of knownLabels(row.labels)) metric.inc(labels, 0);
-    return { inc: (labels, value = 1) => metric.inc({ ...labels }, value) };
+    return { inc: (labels, value = 1) => metric.inc(labels, value) };
   }
 
   function plainCounter(row: MetricRow): { readonly inc: (value?: number) => void } {
