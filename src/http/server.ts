@@ -3,10 +3,11 @@
 // without a route.
 import Fastify, { LogController, type FastifyBaseLogger, type FastifyInstance, type FastifyReply } from 'fastify';
 import type { FastifyRequest } from 'fastify';
+import { randomUUID } from 'node:crypto';
+import type { IncomingHttpHeaders } from 'node:http';
 import { ServiceError } from '../errors.ts';
 import { refusePlainly, type RefuseRequest } from './fallbacks.ts';
 import { createListener, maxHeaders, type ListenerOptions } from './listener.ts';
-import { requestIdOf } from './request-id.ts';
 import { schemaCompilers } from './schema-compilers.ts';
 
 export interface ServerOptions extends ListenerOptions {
@@ -30,6 +31,14 @@ function refuseLargeHeaders(rawHeaders: readonly string[]): void {
   let bytes = 0;
   for (const text of rawHeaders) bytes += text.length + 2;
   if (bytes > headerLimitBytes) throw new ServiceError('HEADERS_TOO_LARGE', 'headers_too_large');
+}
+
+const harmless = /^[A-Za-z0-9._-]{1,128}$/;
+
+/** X-Request-Id: the caller's if it is safe to return and to log, otherwise a generated one. */
+function requestIdOf(headers: IncomingHttpHeaders): string {
+  const given = headers['x-request-id'];
+  return typeof given === 'string' && harmless.test(given) ? given : randomUUID();
 }
 
 /**

@@ -100,8 +100,8 @@ export function wrongWayImports(file: SourceFile): readonly string[] {
   });
 }
 
-/** The first circle of imports that run code, as the paths along it, or undefined. */
-export function importCircle(files: readonly SourceFile[]): readonly string[] | undefined {
+/** The first circle of imports, as the paths along it, or undefined. With `isCode` of those that run code only. */
+export function importCircle(files: readonly SourceFile[], isCode = true): readonly string[] | undefined {
   const byPath = new Map(files.map((file) => [file.path, file]));
   const done = new Set<string>();
 
@@ -109,7 +109,7 @@ export function importCircle(files: readonly SourceFile[]): readonly string[] | 
     if (trail.includes(path)) return [...trail.slice(trail.indexOf(path)), path];
     if (done.has(path)) return undefined;
     for (const { specifier, typeOnly } of byPath.get(path)?.imports ?? []) {
-      const next = typeOnly ? undefined : importedPath(path, specifier);
+      const next = typeOnly && isCode ? undefined : importedPath(path, specifier);
       const circle = next === undefined ? undefined : walk(next, [...trail, path]);
       if (circle !== undefined) return circle;
     }

@@ -22,6 +22,8 @@ describe('the source', () => {
 
   it('has no circle of imports', () => expect(importCircle(sources)).toBeUndefined());
 
+  it('has no circle of types between its files', () => expect(importCircle(sources, false)).toBeUndefined());
+
   it('knows fastify in http/ and app.ts only', () => {
     const importers = sources.filter(({ imports }) => imports.some(({ specifier }) => isFastify(specifier)));
     expect(importers.map(({ path }) => path).filter((path) => !mayImportFastify(path))).toEqual([]);
