@@ -18,7 +18,7 @@ const stopMarginMs = 3_000;
 
 async function logSink(context: CommandContext): Promise<LogSink> {
   if (!context.isTerminal) return { write: context.log };
-  const { prettyFactory } = (await import('pino-pretty')).default;
+  const { prettyFactory } = await import('pino-pretty');
   const toText = prettyFactory({ colorize: true, translateTime: 'SYS:HH:MM:ss.l', messageKey: 'message' });
   return {
     write: (lines, done) => {

@@ -42,7 +42,7 @@ const reconnectPauseMs = (random: () => number) => (attempt: number) => {
 const verifiedTls = { rejectUnauthorized: true };
 
 async function connect(address: RedisAddress, random: () => number) {
-  const { Redis, Cluster } = (await import('ioredis')).default;
+  const { Redis, Cluster } = await import('ioredis');
   const pause = reconnectPauseMs(random);
   const common = {
     ...(address.tls && { tls: verifiedTls }),

@@ -25,15 +25,3 @@ describe.each(optional)('%s', (name) => {
     expect(early.map(({ path }) => path)).toEqual([]);
   });
 });
-
-// import() of one inside a bundle of several files gives no named exports, though Node gives them for the source.
-describe.each(['ioredis', 'pino-pretty'])('%s, a CommonJS library in a file of its own', (name) => {
-  it('is taken by its default export', () => {
-    const loads = readSources().flatMap(
-      ({ text }) => text.match(new RegExp(`^.* import\\('${name}'\\).*$`, 'gm')) ?? [],
-    );
-    const values = loads.filter((line) => line.includes('await'));
-    expect(values.length).toBeGreaterThan(0);
-    for (const line of values) expect(line).toContain(`(await import('${name}')).default`);
-  });
-});
