@@ -14,18 +14,10 @@ import { programPath } from '../support/program-path.ts';
 import { startProgram, type LogLine } from '../support/program.ts';
 import { signToken } from '../support/sign-token.ts';
 import { needs } from '../support/needs.ts';
+import { salesPolicy as policy } from '../support/sales-policy.ts';
 
 const apiKey = '0d4b1c5a-91f7-4e0e-a8f4-0c4f5b6d7e81';
 const secret = 'the secret of the evidence tests, at least 32 bytes'.replace(',', '');
-const policy = `version: 1
-dataApps:
-  sales-dashboard:
-    default: true
-    expiresIn: 1h
-    request:
-      clientId: \${claims.org_id}
-      params: { allowedEmbeds: [sales-overview] }
-`;
 
 const hasJq = spawnSync('jq', ['--version']).status === 0;
 if (!hasJq && process.env['TEST_REQUIRE_ALL'] === '1') throw new Error('jq is not installed');

@@ -19,16 +19,8 @@ import { signToken } from '../support/sign-token.ts';
 import { until } from '../support/until.ts';
 import { startVaultStandIn } from '../support/vault-stand-in.ts';
 import { needs } from '../support/needs.ts';
+import { salesPolicy as policy } from '../support/sales-policy.ts';
 
-const policy = `version: 1
-dataApps:
-  sales-dashboard:
-    default: true
-    expiresIn: 1h
-    request:
-      clientId: \${claims.org_id}
-      params: { allowedEmbeds: [sales-overview] }
-`;
 const secret = 'the signing secret of the rotation tests 32 bytes';
 
 let apiKey: string;

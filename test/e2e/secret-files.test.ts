@@ -7,19 +7,11 @@ import { startSimulatedDatabrain, type SimulatedDatabrain } from '../../demo/dat
 import { programPath } from '../support/program-path.ts';
 import { startProgram, type Program } from '../support/program.ts';
 import { signToken } from '../support/sign-token.ts';
+import { salesPolicy as policy } from '../support/sales-policy.ts';
 
 const jwtSecret = 'q8Zt-first-signing-secret-of-the-secret-file-tests';
 const otherSecret = 'w3Rk-other-signing-secret-of-the-secret-file-tests';
 const apiKey = '9b0a7f4e-54a5-4b0c-8a07-2b1c6a5f0e11';
-const policy = `version: 1
-dataApps:
-  sales-dashboard:
-    default: true
-    expiresIn: 1h
-    request:
-      clientId: \${claims.org_id}
-      params: { allowedEmbeds: [sales-overview] }
-`;
 
 let databrain: SimulatedDatabrain;
 let program: Program | undefined;

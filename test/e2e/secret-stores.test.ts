@@ -13,16 +13,8 @@ import { otherSelfSigned, selfSigned } from '../support/self-signed.ts';
 import { signToken } from '../support/sign-token.ts';
 import { until } from '../support/until.ts';
 import { startVaultStandIn, type VaultStandIn } from '../support/vault-stand-in.ts';
+import { salesPolicy as policy } from '../support/sales-policy.ts';
 
-const policy = `version: 1
-dataApps:
-  sales-dashboard:
-    default: true
-    expiresIn: 1h
-    request:
-      clientId: \${claims.org_id}
-      params: { allowedEmbeds: [sales-overview] }
-`;
 const secretId = 'the-secret-id-that-must-never-be-printed';
 
 let path: string;

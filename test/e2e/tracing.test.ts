@@ -10,19 +10,11 @@ import { runProgram, startProgram, type Answer, type Program } from '../support/
 import { redisIsInstalled, redisReason, startRedisServer } from '../support/redis-server.ts';
 import { signToken } from '../support/sign-token.ts';
 import { until } from '../support/until.ts';
+import { salesPolicy as policy } from '../support/sales-policy.ts';
 
 const secret = 'tracing-signing-secret-of-enough-bytes-for-hs256';
 const apiKey = '9b0a7f4e-54a5-4b0c-8a07-2b1c6a5f0e11';
 const collectorKey = 'key-for-the-collector-that-nobody-sees';
-const policy = `version: 1
-dataApps:
-  sales-dashboard:
-    default: true
-    expiresIn: 1h
-    request:
-      clientId: \${claims.org_id}
-      params: { allowedEmbeds: [sales-overview] }
-`;
 const remoteTrace = '0af7651916cd43dd8448eb211c80319c';
 const remoteSpan = 'b7ad6b7169203331';
 const sampled = `00-${remoteTrace}-${remoteSpan}-01`;

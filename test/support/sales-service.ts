@@ -2,22 +2,12 @@
 import { startSimulatedDatabrain, type SimulatedDatabrain } from '../../demo/databrain/start-simulated-databrain.ts';
 import { programPath } from './program-path.ts';
 import { startProgram, type Program } from './program.ts';
+import { salesPolicy } from './sales-policy.ts';
 import { signToken } from './sign-token.ts';
 
 export const secret = 'the secret of the sales service: 32 bytes or more';
 export const apiKey = '3a0e3c5e-90fe-4a9d-b9a1-11d2d6e0a5b7';
-export const policyFile = {
-  'policy.yaml': `version: 1
-dataApps:
-  sales-dashboard:
-    default: true
-    expiresIn: 1h
-    request:
-      clientId: \${claims.org_id}
-      params:
-        allowedEmbeds: [sales-overview]
-`,
-};
+export const policyFile = { 'policy.yaml': salesPolicy };
 
 export const startDatabrain = (
   options: Pick<Parameters<typeof startSimulatedDatabrain>[0], 'rateLimit'> = {},

@@ -8,21 +8,12 @@ import { generateKeyPairSync } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { serveCommand } from '../../../src/commands/serve.ts';
 import { runCommand } from '../../support/run-command.ts';
+import { salesPolicy as policy } from '../../support/sales-policy.ts';
 
 const secret = 'the secret that must never be printed and is long';
 const apiKey = '0f0e7d2b-9c3a-4c6f-8a8a-3f5a9d1b7c21';
 let folder: string;
 
-const policy = `version: 1
-dataApps:
-  sales-dashboard:
-    default: true
-    expiresIn: 1h
-    request:
-      clientId: \${claims.org_id}
-      params:
-        allowedEmbeds: [sales-overview]
-`;
 const good = {
   HOST: '127.0.0.1',
   JWT_ISSUER: 'https://issuer.example',
