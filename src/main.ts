@@ -129,14 +129,18 @@ async function main(argv: readonly string[]): Promise<number> {
 // A reader that exits early (`explain | head`) must not cause a stack trace. The log writer handles its own errors.
 for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
 
-/** Without the error's message, which may quote input, and without the line of the bundle, which Node would print whole. */
-async function reportBug(error: unknown): Promise<number> {
+/**
+ * Without the error's message, which may quote input, and without the line of the bundle, which Node would print whole.
+ * Ends the process, which may hold open sockets and would otherwise stay, useless.
+ */
+async function endForBug(error: unknown): Promise<never> {
   const { toLoggableError } = await import('./telemetry/logger.ts');
   const { type, code, stack } = toLoggableError(error);
   const frames = Array.isArray(stack) ? stack : [];
   const lines = ['guest-token-proxy: an internal error ended the program. Please report these lines:', code ?? type];
-  process.stderr.write(`${[...lines, ...frames.map((frame) => `  ${frame}`)].join('\n')}\n`);
-  return exitCode.checkFailed;
+  const text = `${[...lines, ...frames.map((frame) => `  ${frame}`)].join('\n')}\n`;
+  process.stderr.write(text, () => process.exit(exitCode.checkFailed));
+  return new Promise(() => undefined);
 }
 
-process.exitCode = await main(process.argv.slice(2)).catch(reportBug);
+process.exitCode = await main(process.argv.slice(2)).catch(endForBug);

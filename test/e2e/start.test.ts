@@ -111,11 +111,11 @@ describe('a start on Node.js', () => {
 
 describe('a start that fails because of a bug', () => {
   it('says so in a few lines: the type of the error and where it was, not its message and not the program', async () => {
-    const sabotage = `process.cwd = () => { throw new RangeError('${secret}'); }`;
-    const { exitCode, output } = await runProgram(path, ['check'], {
-      ...good,
-      NODE_OPTIONS: `--import "data:text/javascript,${encodeURIComponent(sabotage)}"`,
-    });
+    // What is open by then (sockets, timers) must not keep the process.
+    const sabotage = `setInterval(() => {}, 1000); process.cwd = () => { throw new RangeError('${secret}'); }`;
+    const file = join(folder, 'sabotage.mjs');
+    writeFileSync(file, sabotage);
+    const { exitCode, output } = await runProgram(path, ['check'], { ...good, NODE_OPTIONS: `--import ${file}` });
     expect(exitCode).toBe(1);
     const [first, type, ...frames] = output.trimEnd().split('\n');
     expect(first).toMatch(/^guest-token-proxy: .*internal error/);
