@@ -1,6 +1,5 @@
 // Keeps one guest token alive for any number of embeds of one user: one request at a time, renewed ahead of its end,
 // retried with back-off, paused while the page is hidden or offline. Nothing runs while nobody is interested.
-import { createElapsedClock } from './elapsed-clock.ts';
 import { createError, isGuestTokenError, type GuestTokenError } from './guest-token-error.ts';
 import { requestToken, unreachable, type TokenAnswer } from './request-token.ts';
 
@@ -49,6 +48,26 @@ export interface GuestTokens {
   readonly subscribe: (listener: (event: GuestTokenEvent) => void) => () => void;
   /** Ends everything at once; subscribers get the error STOPPED. */
   readonly stop: () => void;
+}
+
+/**
+ * Milliseconds that have passed, for lifetimes that a server stated as a duration. The monotonic clock of a browser may
+ * stand still while the machine sleeps, so a jump of the wall clock ahead of it counts as sleep. A wrong wall clock changes
+ * nothing; one that is set forward looks like sleep and costs one early renewal.
+ */
+function createElapsedClock(): () => number {
+  /** Smaller differences between the two clocks are rounding and drift. */
+  const sleepMs = 1_000;
+  let elapsed = 0;
+  let monotonic = performance.now();
+  let wall = Date.now();
+  return () => {
+    const passed = performance.now() - monotonic;
+    const passedOnWall = Date.now() - wall;
+    monotonic += passed;
+    wall += passedOnWall;
+    return (elapsed += passedOnWall > passed + sleepMs ? passedOnWall : passed);
+  };
 }
 
 const stopped = (): GuestTokenError => createError('STOPPED', 'The session was stopped.', { terminal: true });
