@@ -8,6 +8,7 @@ import type { Problem } from '../problem.ts';
 import type { SecretRead, SecretSetting } from '../secrets/secret-setting.ts';
 import type { SecretStore, SecretStoreKind, StoreEvent } from '../secrets/secret-store.ts';
 import { secretStoreKinds, settingOf, sourceVariables } from '../secrets/secret-stores.ts';
+import { createSingleFlight } from '../single-flight.ts';
 import { readEgress } from './egress.ts';
 import { createReader, type Environment, type ReadFile, type StoredSecretSettings } from './environment.ts';
 import { isSecretSetting } from './settings.ts';
@@ -52,16 +53,6 @@ const longestPauseMs = 4_000;
 
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
-/** Concurrent reads of one file share one read. */
-function shared(readFile: ReadFileAsync): ReadFileAsync {
-  const running = new Map<string, Promise<Buffer>>();
-  return (path) => {
-    const reading = running.get(path) ?? readFile(path).finally(() => running.delete(path));
-    running.set(path, reading);
-    return reading;
-  };
-}
-
 /** Secrets that name a place in a store and no other place; the settings report those that name two. */
 function namedSecrets(env: Environment): readonly Named[] {
   const isSet = (name: string): boolean => env[name] !== undefined && env[name] !== '';
@@ -105,7 +96,8 @@ export async function readStoredSecrets(
   const egress = createEgress(readEgress(reader));
   problems.length = 0; // The settings report what is wrong with these.
 
-  const readStoreFile = shared(options.readFileAsync);
+  const fileReads = createSingleFlight<Buffer>();
+  const readStoreFile: ReadFileAsync = (path) => fileReads.join(path, () => options.readFileAsync(path)).result;
   let listener: (event: StoreEvent) => void = () => undefined;
   const open = async (kind: SecretStoreKind): Promise<[SecretStoreKind, SecretStore | undefined]> => [
     kind,

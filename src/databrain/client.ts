@@ -6,11 +6,10 @@ import type { ApiKeys } from '../secrets/api-keys.ts';
 import type { ConnectionLimits } from './connections.ts';
 import { createExchanges } from './exchange.ts';
 import { createRenewKey } from './key-renewal.ts';
-import { createLanes, type LaneLimits } from './lanes.ts';
-import { createMint, type Mint } from './mint.ts';
+import { createLanes, type LaneEvents, type LaneLimits } from './lanes.ts';
+import { createMint, type Mint, type MintEvents } from './mint.ts';
 import { createToRequestBody } from './request-body.ts';
 import { createTokenOwners } from './token-owners.ts';
-import type { UpstreamEvents } from './upstream-events.ts';
 
 export interface UpstreamClientOptions {
   /** DATABRAIN_API_URL: https, or http if the settings allow it; may have a path prefix. */
@@ -37,6 +36,12 @@ export interface UpstreamLimits extends ConnectionLimits, LaneLimits {
   readonly maxBackoffMs: number;
   /** The number of tokens whose owner is remembered. */
   readonly maxRememberedTokens: number;
+}
+
+/** The events of the upstream client for metrics and log. */
+export interface UpstreamEvents extends MintEvents, LaneEvents {
+  /** The upstream sent an unexpected response; for a while connections rest longer. */
+  readonly surplus: () => void;
 }
 
 export interface UpstreamClient {

@@ -2,18 +2,13 @@
 // that a key rotation causes no error.
 import type { ApiKeys } from '../secrets/api-keys.ts';
 import type { Secret } from '../secrets/secret.ts';
+import { createSingleFlight } from '../single-flight.ts';
 
 /** True if the setting now holds a different key, so that another attempt makes sense. */
 export type RenewKey = (name: string, refused: Secret, maxWaitMs: number) => Promise<boolean>;
 
 export function createRenewKey(apiKeys: Pick<ApiKeys, 'get' | 'reload'>): RenewKey {
-  const reading = new Map<string, Promise<unknown>>();
-
-  const reread = (name: string): Promise<unknown> => {
-    const shared = reading.get(name) ?? apiKeys.reload(name).finally(() => reading.delete(name));
-    reading.set(name, shared);
-    return shared;
-  };
+  const reads = createSingleFlight<boolean>();
 
   return async (name, refused, maxWaitMs) => {
     const changed = (): boolean => {
@@ -23,7 +18,7 @@ export function createRenewKey(apiKeys: Pick<ApiKeys, 'get' | 'reload'>): RenewK
     if (changed()) return true;
     let timer: NodeJS.Timeout | undefined;
     const timeUp = new Promise((resolve) => (timer = setTimeout(resolve, maxWaitMs)));
-    await Promise.race([reread(name), timeUp]);
+    await Promise.race([reads.join(name, () => apiKeys.reload(name)).result, timeUp]);
     clearTimeout(timer);
     return changed();
   };

@@ -9,7 +9,6 @@ import { createCallRate, type CallRate, type CallRateLimits } from './call-rate.
 import type { CircuitLimits, CircuitState } from './circuit.ts';
 import { createKeyCircuit, type KeyCircuit } from './key-circuit.ts';
 import { createRetryBudget, type RetryBudget } from './retry.ts';
-import type { UpstreamEvents } from './upstream-events.ts';
 
 export interface Lane {
   readonly circuit: KeyCircuit;
@@ -41,10 +40,21 @@ export interface LaneLimits {
   readonly rate: CallRateLimits;
 }
 
+/** Events for metrics and log. */
+export interface LaneEvents {
+  /** The circuit of the API key of this setting changed; `worst` is the state of all of them together. */
+  readonly circuit: (state: CircuitState, apiKeyName: string, worst: CircuitState) => void;
+  /**
+   * The upstream limits the API key of this setting or, without a name, our address. From now on at most this many
+   * calls per second are sent.
+   */
+  readonly slowedDown: (callsPerSecond: number, apiKeyName: string | undefined) => void;
+}
+
 interface LanesOptions extends LaneLimits {
   readonly clock: Pick<Clock, 'monotonic'>;
   readonly worthwhileMs: number;
-  readonly events: Pick<UpstreamEvents, 'circuit' | 'slowedDown'>;
+  readonly events: LaneEvents;
 }
 
 export function createLanes(options: LanesOptions): Lanes {

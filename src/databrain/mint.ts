@@ -13,8 +13,14 @@ import { parseResponse } from './parse-response.ts';
 import type { ToRequestBody } from './request-body.ts';
 import { parseRetryAfter, retryDelay, type RetryOptions } from './retry.ts';
 import type { TokenOwners } from './token-owners.ts';
-import type { UpstreamEvents } from './upstream-events.ts';
-import { faultRow, refuseUnsent, upstreamError, type Failure, type Fault } from './upstream-fault.ts';
+import {
+  faultRow,
+  refuseUnsent,
+  upstreamError,
+  type Failure,
+  type Fault,
+  type UpstreamCode,
+} from './upstream-fault.ts';
 
 /** A new token from the upstream. */
 export interface Minted {
@@ -37,6 +43,25 @@ export type MintPriority = 'user' | 'renewal';
  */
 export type Mint = (grant: Grant, priority?: MintPriority, spentMs?: number) => Promise<Minted>;
 
+export interface AttemptReport {
+  readonly result: 'token' | Fault;
+  readonly durationMs: number;
+  readonly upstreamCode?: UpstreamCode | undefined;
+  /** Node's or undici's error code, such as ECONNREFUSED. */
+  readonly errorCode?: string | undefined;
+  readonly retryAfterMs?: number | undefined;
+}
+
+/** Events for metrics and log. They hold no key, no token and no text of the upstream. */
+export interface MintEvents {
+  /** One HTTP call ended. */
+  readonly attempt: (report: AttemptReport) => void;
+  /** One more attempt is about to be made because of this fault. */
+  readonly retry: (fault: Fault) => void;
+  /** The upstream refuses the key of this setting, even after it was read again: the operator must replace it. */
+  readonly keyRefused: (apiKeyName: string) => void;
+}
+
 export interface MintOptions {
   readonly clock: Clock;
   readonly apiKeys: Pick<ApiKeys, 'get'>;
@@ -46,7 +71,7 @@ export interface MintOptions {
   readonly laneOf: (apiKeyName: string) => Lane;
   readonly tokenOwners: TokenOwners;
   readonly retry: RetryOptions;
-  readonly events: Pick<UpstreamEvents, 'attempt' | 'retry' | 'keyRefused'>;
+  readonly events: MintEvents;
   /** Resolves after this many milliseconds. */
   readonly pause: (ms: number) => Promise<void>;
   readonly timeoutMs: number;

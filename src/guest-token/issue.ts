@@ -7,8 +7,8 @@ import type { Mint } from '../databrain/mint.ts';
 import { ServiceError } from '../errors.ts';
 import type { Grant } from '../policy/decision.ts';
 import type { ApiKeys } from '../secrets/api-keys.ts';
-import { toGrantTag } from './grant-tag.ts';
-import { toTokenSha256, type GuestToken, type IssueGuestToken } from './guest-token.ts';
+import { createSingleFlight } from '../single-flight.ts';
+import { toGrantTag, toTokenSha256, type GuestToken, type IssueGuestToken } from './guest-token.ts';
 import {
   createMintAcrossReplicas,
   isOutage,
@@ -19,7 +19,6 @@ import {
 } from './mint-across-replicas.ts';
 import { secondsToShow, usabilityOf, type ReusableToken } from './reusable-token.ts';
 import { createGrantNames, type ReuseKey } from './reuse-key.ts';
-import { createSingleFlight } from './single-flight.ts';
 
 /**
  * `hit`: reused. `shared`: from another replica. `joined`: waited for a concurrent mint. `spare`: an older token,

@@ -5,7 +5,7 @@ import type { Principal } from '../authn/principal.ts';
 import type { Clock } from '../clock.ts';
 import type { Grant } from '../policy/decision.ts';
 import type { Secret } from '../secrets/secret.ts';
-import { toGrantTag } from './grant-tag.ts';
+import { toGrantTag } from './guest-token.ts';
 import { isCutByAccessToken } from './reusable-token.ts';
 
 declare const hashed: unique symbol;

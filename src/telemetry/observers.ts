@@ -6,7 +6,7 @@ import type { TokenRefusal } from '../authn/token-refusal.ts';
 import { printable } from '../printable.ts';
 import type { CircuitState } from '../databrain/circuit.ts';
 import type { IssueEvents } from '../guest-token/issue.ts';
-import type { UpstreamEvents } from '../databrain/upstream-events.ts';
+import type { UpstreamEvents } from '../databrain/client.ts';
 import type { RedisEvents } from '../redis/redis-link.ts';
 import { metricTable } from './metric-table.ts';
 import type { StoreEvent } from '../secrets/secret-store.ts';

@@ -1,6 +1,6 @@
 // What a browser is told about the rights behind its token: whether they are the same as before, and nothing else.
 import { describe, expect, it } from 'vitest';
-import { toGrantTag } from '../../../src/guest-token/grant-tag.ts';
+import { toGrantTag } from '../../../src/guest-token/guest-token.ts';
 import { Secret } from '../../../src/secrets/secret.ts';
 import { createApiKeys, createScriptedMint, grantOf, hour, principalOf, startIssue } from '../../support/issuing.ts';
 import { createManualClock } from '../../support/manual-clock.ts';

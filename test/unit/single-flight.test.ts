@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { createSingleFlight } from '../../../src/guest-token/single-flight.ts';
+import { createSingleFlight } from '../../src/single-flight.ts';
 
 describe('single flight', () => {
   it('does the work of one key once for all who ask meanwhile, and again for those who ask later', async () => {
