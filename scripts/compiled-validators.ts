@@ -1,43 +1,41 @@
-// An esbuild plugin that puts ajv's standalone code in the place of each module that compiles a JSON Schema, so that no
-// start compiles one, and ajv is not in the bundle.
-import { Ajv, type AnySchemaObject, type ValidateFunction } from 'ajv';
+// An esbuild plugin that puts ajv's standalone code in the place of src/json-schema.ts, so that no start compiles a JSON
+// Schema, and ajv is not in the bundle.
+import { Ajv, type ValidateFunction } from 'ajv';
 import standalone from 'ajv/dist/standalone/index.js';
 import type { Plugin } from 'esbuild';
-import { fileURLToPath } from 'node:url';
-import * as guestTokenBody from '../src/http/validate-guest-token-body.ts';
-import * as playgroundBody from '../src/http/validate-playground-body.ts';
-import * as policy from '../src/policy/document/validate-policy.ts';
-import * as upstreamBody from '../src/policy/validate-upstream-body.ts';
+import { validateGuestTokenBody } from '../src/http/guest-token-route.ts';
+import { validatePlaygroundBody } from '../src/http/playground.ts';
+import type { ValidatorName } from '../src/json-schema.ts';
+import { validatePolicy } from '../src/policy/document/policy-schema.ts';
+import { validateUpstreamBody } from '../src/policy/upstream-request.ts';
 
-/** Such a module exports validators and schemas, and nothing else. */
-type ValidatorModule = Readonly<Record<string, ValidateFunction | AnySchemaObject>>;
-
-const modules: ReadonlyMap<string, ValidatorModule> = new Map<string, ValidatorModule>(
+const validators: ReadonlyMap<string, ValidateFunction> = new Map<string, ValidateFunction>(
   Object.entries({
-    'http/validate-guest-token-body.ts': guestTokenBody,
-    'http/validate-playground-body.ts': playgroundBody,
-    'policy/document/validate-policy.ts': policy,
-    'policy/validate-upstream-body.ts': upstreamBody,
-  }).map(([path, exported]) => [fileURLToPath(new URL(`../src/${path}`, import.meta.url)), exported]),
+    guestTokenBody: validateGuestTokenBody,
+    playgroundBody: validatePlaygroundBody,
+    policy: validatePolicy,
+    upstreamBody: validateUpstreamBody,
+  } satisfies Record<ValidatorName, ValidateFunction>),
 );
 
 const generator = new Ajv({ code: { source: true, esm: true } });
 
-const isValidator = (exported: ValidateFunction | AnySchemaObject): exported is ValidateFunction =>
-  typeof exported === 'function';
-
-/** The generated code exports its validator as `validate`. */
-const toCode = ([name, exported]: [string, ValidateFunction | AnySchemaObject]): string =>
-  isValidator(exported)
-    ? `${standalone.default(generator, exported)}\nexport { validate as ${name} };`
-    : `export const ${name} = ${JSON.stringify(exported)};`;
+/** The same exports as src/json-schema.ts. The validators are modules of their own: ajv uses the same names in each. */
+const contents = `${[...validators.keys()].map((name) => `import ${name} from 'validator:${name}';`).join('\n')}
+const validators = { ${[...validators.keys()].join(', ')} };
+export const compileSchema = (name) => validators[name];`;
 
 export const compiledValidators: Plugin = {
   name: 'compiled validators',
   setup: (build) => {
-    build.onLoad({ filter: /[/\\]validate-[a-z-]+\.ts$/ }, ({ path }) => {
-      const exported = modules.get(path);
-      return exported && { contents: Object.entries(exported).map(toCode).join('\n') };
+    build.onLoad({ filter: /[/\\]src[/\\]json-schema\.ts$/ }, () => ({ contents, resolveDir: import.meta.dirname }));
+    build.onResolve({ filter: /^validator:/ }, ({ path }) => ({
+      path: path.slice('validator:'.length),
+      namespace: 'validator',
+    }));
+    build.onLoad({ filter: /./, namespace: 'validator' }, ({ path }) => {
+      const validate = validators.get(path);
+      return validate && { contents: standalone.default(generator, validate), resolveDir: import.meta.dirname };
     });
   },
 };

@@ -24,7 +24,7 @@ const unused = modules(
   // HTTP/2, bodies of the Fetch API, and undici's experimental parser (UNDICI_USE_MILO).
   'undici/lib/(?:web|milo)/',
   'undici/lib/dispatcher/client-h2\\.js',
-  // Fastify gets the service's own compilers (src/http/schema-compilers.ts), and `inject` is for tests.
+  // Fastify gets the service's own compilers (src/http/json-body.ts), and `inject` is for tests.
   '@fastify/(?:ajv|fast-json-stringify)-compiler/',
   'light-my-request/',
 );

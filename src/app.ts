@@ -20,7 +20,7 @@ import { prepareVerifiers } from './http/jwt.ts';
 import { createPublicListener, type Phase } from './http/public-listener.ts';
 import { createPlaygroundEvaluator } from './playground/evaluate.ts';
 import { createDecide } from './policy/decide.ts';
-import { validateUpstreamBody } from './policy/validate-upstream-body.ts';
+import { validateUpstreamBody } from './policy/upstream-request.ts';
 import { createKeyDerivation } from './redis/derived-keys.ts';
 import { connectRedis } from './redis/redis-link.ts';
 import { watchIssuerKeyFiles } from './reload/issuer-key-files.ts';

@@ -4,7 +4,7 @@ import type { Clock } from '../clock.ts';
 import { ServiceError } from '../errors.ts';
 import type { EdgeEvents } from '../telemetry/edge-events.ts';
 import { adminConnectionBounds } from './client-connections.ts';
-import { createRouteCheck, refusePlainly } from './fallbacks.ts';
+import { createRouteCheck, refusePlainly } from './error-reply.ts';
 import { probePaths, registerHealth, type Readiness } from './health.ts';
 import { createHostList, readHost } from './host.ts';
 import { playgroundPaths, registerPlayground, type PlaygroundOptions } from './playground.ts';

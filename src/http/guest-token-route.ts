@@ -1,16 +1,16 @@
 // POST /guest-token: authenticate, decide, issue. All steps are called here, in order. A step refuses by throwing;
-// fallbacks.ts sends the error response.
+// error-reply.ts sends the error response.
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Principal } from '../authn/principal.ts';
 import { ServiceError } from '../errors.ts';
 import type { IssueGuestToken } from '../guest-token/guest-token.ts';
+import { compileSchema } from '../json-schema.ts';
 import type { Decision } from '../policy/decision.ts';
 import type { Audit } from '../telemetry/audit.ts';
 import type { Cors } from './cors.ts';
 import type { StepName } from '../telemetry/tracing.ts';
 import type { DecisionRecord, DecisionRecords } from './decision-record.ts';
 import { refuseIfGone } from './server.ts';
-import { guestTokenBodySchema, validateGuestTokenBody } from './validate-guest-token-body.ts';
 
 export interface GuestTokenRouteOptions {
   readonly basePath: string;
@@ -30,6 +30,15 @@ export interface GuestTokenRouteOptions {
 
 export const guestTokenPath = '/guest-token';
 
+/** No body, or an object that names a data app. */
+const bodySchema = {
+  type: ['object', 'null'],
+  additionalProperties: false,
+  properties: { dataApp: { type: 'string', minLength: 1, maxLength: 256 } },
+} as const;
+
+export const validateGuestTokenBody = compileSchema('guestTokenBody', bodySchema);
+
 const stepOf = <T>({ trace }: DecisionRecord, name: StepName, run: () => T): T =>
   trace === undefined ? run() : trace.step(name, run);
 
@@ -44,7 +53,7 @@ export function registerGuestTokenRoute(app: FastifyInstance, options: GuestToke
   app.route({
     method: 'POST',
     url: basePath + guestTokenPath,
-    schema: { body: guestTokenBodySchema },
+    schema: { body: bodySchema },
     validatorCompiler: () => validateGuestTokenBody,
     onRequest: async (request) => {
       const known = records.of(request);

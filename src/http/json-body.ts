@@ -1,5 +1,7 @@
-// Parses request bodies: none, or one JSON object as application/json, read strictly (strict-json.ts).
-import type { FastifyInstance } from 'fastify';
+// What Fastify does with JSON. A request body is nothing, or one JSON object that is read strictly (strict-json.ts). A
+// route with a schema brings its validator, and responses are plain JSON, so Fastify compiles no schema and does not load
+// its compilers.
+import type { FastifyInstance, FastifyServerOptions } from 'fastify';
 import { ServiceError } from '../errors.ts';
 import { parseJsonObject } from '../strict-json.ts';
 
@@ -21,3 +23,13 @@ export function registerJsonBody(app: FastifyInstance): void {
     async (_request: unknown, bytes: Buffer) => (bytes.length === 0 ? undefined : parseObject(bytes)),
   );
 }
+
+/** For `schemaController` of every Fastify instance. Throws ServiceError for a route that brings no validator. */
+export const schemaCompilers: NonNullable<FastifyServerOptions['schemaController']> = {
+  compilersFactory: {
+    buildValidator: () => () => {
+      throw new ServiceError('INTERNAL_ERROR', 'bug');
+    },
+    buildSerializer: () => () => (data) => JSON.stringify(data),
+  },
+};

@@ -11,7 +11,7 @@ import type { PrepareVerifiers } from '../authn/keys/issuer-keys.ts';
 import type { VerifyToken } from '../authn/keys/key-ring.ts';
 import { ServiceError } from '../errors.ts';
 import type { AuthnReason } from '../refusal-reasons.ts';
-import { schemaCompilers } from './schema-compilers.ts';
+import { schemaCompilers } from './json-body.ts';
 
 /** The reason for each error code of the library. Its messages hold claims and are never used. */
 const reasons: ReadonlyMap<unknown, AuthnReason> = new Map([

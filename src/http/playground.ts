@@ -2,9 +2,9 @@
 // its own origin, under a Content-Security-Policy without inline scripts and eval. Mints nothing and changes nothing.
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { ServiceError } from '../errors.ts';
+import { compileSchema } from '../json-schema.ts';
 import type { PlaygroundEvaluator, PlaygroundInput } from '../playground/evaluate.ts';
 import { registerJsonBody } from './json-body.ts';
-import { playgroundBodySchema, validatePlaygroundBody } from './validate-playground-body.ts';
 
 export interface PlaygroundOptions {
   readonly evaluate: PlaygroundEvaluator;
@@ -37,6 +37,24 @@ const contentSecurityPolicy = [
 
 const home = '/playground/';
 const bodyLimitBytes = 1_048_576;
+const maxText = 262_144;
+
+/** A policy and claims, with what they are compared to. */
+const bodySchema = {
+  type: 'object',
+  required: ['policy', 'claims'],
+  additionalProperties: false,
+  properties: {
+    policy: { type: 'string', maxLength: maxText },
+    claims: { type: 'object' },
+    dataApp: { type: 'string', minLength: 1, maxLength: 256 },
+    otherClaims: { type: 'object' },
+    otherPolicy: { type: 'string', maxLength: maxText },
+    tests: { type: 'string', maxLength: maxText },
+  },
+} as const;
+
+export const validatePlaygroundBody = compileSchema('playgroundBody', bodySchema);
 
 /** The paths, each with its Allow header. */
 export const playgroundPaths: readonly (readonly [path: string, methods: string])[] = [
@@ -76,7 +94,7 @@ export function registerPlayground(app: FastifyInstance, { evaluate, start, file
     return start();
   });
   app.post<{ Body: PlaygroundInput }>(`${home}evaluate`, {
-    schema: { body: playgroundBodySchema },
+    schema: { body: bodySchema },
     validatorCompiler: () => validatePlaygroundBody,
     bodyLimit: bodyLimitBytes,
     onRequest: async (request) => refuseOtherOrigins(request),

@@ -20,7 +20,7 @@ import { createAuthenticate, createRecall, ownOrigin } from './authentication-st
 import { publicConnectionBounds } from './client-connections.ts';
 import { createCors } from './cors.ts';
 import { createDecisionRecords } from './decision-record.ts';
-import { createAuditedRefuse, createRouteCheck, pathOf } from './fallbacks.ts';
+import { createAuditedRefuse, createRouteCheck, pathOf } from './error-reply.ts';
 import { guestTokenPath, registerGuestTokenRoute } from './guest-token-route.ts';
 import { createProbeCheck, probePaths, registerHealth, type Readiness } from './health.ts';
 import { readHost } from './host.ts';

@@ -6,9 +6,9 @@ import type { FastifyRequest } from 'fastify';
 import { randomUUID } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
 import { ServiceError } from '../errors.ts';
-import { refusePlainly, type RefuseRequest } from './fallbacks.ts';
+import { refusePlainly, type RefuseRequest } from './error-reply.ts';
 import { createListener, maxHeaders, type ListenerOptions } from './listener.ts';
-import { schemaCompilers } from './schema-compilers.ts';
+import { schemaCompilers } from './json-body.ts';
 
 export interface ServerOptions extends ListenerOptions {
   readonly logger: FastifyBaseLogger;

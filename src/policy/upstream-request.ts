@@ -1,6 +1,7 @@
 // The body of POST /api/v2/guest-token/create: one row per field. The type, both JSON Schemas, the compiler,
 // policy.schema.json and the table of the policy guide are derived from it. `dataAppName` is the name of the data app;
 // `expiryTime` is added when a token is minted.
+import { compileSchema } from '../json-schema.ts';
 
 export type SqlFilter = { readonly sql: string; readonly columnName: string };
 
@@ -166,3 +167,6 @@ export const upstreamBodySchema = {
   required: ['clientId', 'dataAppName', 'expiryTime'],
   additionalProperties: false,
 } as const;
+
+/** Whether this is a body that Databrain may be sent. */
+export const validateUpstreamBody = compileSchema('upstreamBody', upstreamBodySchema);

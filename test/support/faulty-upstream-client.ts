@@ -4,10 +4,9 @@ import { ServiceError } from '../../src/errors.ts';
 import type { CircuitState } from '../../src/databrain/circuit.ts';
 import { createUpstreamClient, type UpstreamClient, type UpstreamClientOptions } from '../../src/databrain/client.ts';
 import { createEgress } from '../../src/egress/egress.ts';
-import type { Minted } from '../../src/databrain/mint.ts';
-import type { AttemptReport } from '../../src/databrain/upstream-events.ts';
+import type { AttemptReport, Minted } from '../../src/databrain/mint.ts';
 import type { Grant } from '../../src/policy/decision.ts';
-import { validateUpstreamBody } from '../../src/policy/validate-upstream-body.ts';
+import { validateUpstreamBody } from '../../src/policy/upstream-request.ts';
 import { Secret } from '../../src/secrets/secret.ts';
 import { startFaultyUpstream, type FaultyUpstream, type Script } from './faulty-upstream.ts';
 

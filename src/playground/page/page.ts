@@ -3,11 +3,10 @@ import { claimsPresets, type ClaimsPreset } from '../../policy/trial/claims-pres
 import { decodeJwt, readClaims } from './claims.ts';
 import { createPolicyCompletion } from './complete-policy.ts';
 import { createEditor, type Editor, type PlacedMessage } from './editor.ts';
-import { byId, element } from './elements.ts';
+import { byId, connectTabs, element } from './elements.ts';
 import { ask, type Answer, type Question } from './evaluation.ts';
 import { decisionView, differenceView, testsView, type ResultActions } from './result-view.ts';
 import { fromFragment, toFragment, type Scratch } from './share.ts';
-import { connectTabs } from './tabs.ts';
 
 const typingPauseMs = 200;
 

@@ -1,6 +1,7 @@
 // The structure of the policy file as JSON Schema (draft-07, which editors support). The loader validates with this
 // object, and policy.schema.json is written from it, so editor and loader agree. A `description` completes the sentence
 // "… must be".
+import { compileSchema } from '../../json-schema.ts';
 import { fieldProperties, paramFields, permissionFields, topFields } from '../upstream-request.ts';
 import { condition, definitions, fieldSchemas, literalText } from './field-schema.ts';
 
@@ -114,6 +115,15 @@ export const policySchema = {
   description: 'a map with version and dataApps',
   definitions,
 } as const;
+
+/** Whether the document is a policy as far as its structure goes. `errors` says what is wrong, all of it. */
+export const validatePolicy = compileSchema('policy', policySchema, {
+  allErrors: true,
+  verbose: true,
+  ownProperties: true,
+  // One function for each definition, not a copy wherever it is referred to.
+  inlineRefs: false,
+});
 
 /** An entry of `dataApps` that has passed the schema. */
 export interface DataAppDocument {

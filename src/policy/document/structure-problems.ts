@@ -3,7 +3,7 @@ import type { ErrorObject } from 'ajv';
 import { closest } from '../../closest.ts';
 import type { Problem } from '../../problem.ts';
 import type { Path, YamlDocument } from '../../strict-yaml.ts';
-import { validatePolicy } from './validate-policy.ts';
+import { validatePolicy } from './policy-schema.ts';
 
 /** RFC 6901 pointer into `document` → path; the segments below lists become numbers. */
 function toPath(pointer: string, document: unknown): Path {

@@ -8,7 +8,7 @@ import { createLanes } from '../../../src/databrain/lanes.ts';
 import { createMint, type MintPriority } from '../../../src/databrain/mint.ts';
 import { createToRequestBody } from '../../../src/databrain/request-body.ts';
 import { createTokenOwners } from '../../../src/databrain/token-owners.ts';
-import { validateUpstreamBody } from '../../../src/policy/validate-upstream-body.ts';
+import { validateUpstreamBody } from '../../../src/policy/upstream-request.ts';
 import { Secret } from '../../../src/secrets/secret.ts';
 import { grantFor } from '../../support/faulty-upstream-client.ts';
 

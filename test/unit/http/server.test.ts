@@ -2,7 +2,7 @@ import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { afterEach, describe, expect, it } from 'vitest';
 import { systemClock } from '../../../src/clock.ts';
 import { ServiceError } from '../../../src/errors.ts';
-import { refusePlainly } from '../../../src/http/fallbacks.ts';
+import { refusePlainly } from '../../../src/http/error-reply.ts';
 import { createServer, refuseIfGone, type ServerOptions } from '../../../src/http/server.ts';
 import { createLog } from '../../../src/telemetry/logger.ts';
 

@@ -26,13 +26,6 @@ const options = {
 const bundle = (contents: string) =>
   build({ ...options, stdin: { contents, resolveDir: import.meta.dirname, loader: 'ts' } });
 
-const validators = [
-  '../../../src/http/validate-guest-token-body.ts',
-  '../../../src/http/validate-playground-body.ts',
-  '../../../src/policy/document/validate-policy.ts',
-  '../../../src/policy/validate-upstream-body.ts',
-];
-
 function documentOf(text: string): YamlDocument | undefined {
   try {
     return parseStrictYaml({ text, file: 'p.yaml', maxKibibytes: 512 });
@@ -44,7 +37,7 @@ function documentOf(text: string): YamlDocument | undefined {
 
 describe('the bundle', () => {
   it('compiles no schema at the start: of ajv it has what compiled validators call', async () => {
-    const { metafile } = await bundle(validators.map((path) => `export * from '${path}';`).join('\n'));
+    const { metafile } = await bundle("export * from '../../../src/json-schema.ts';");
     const ofAjv = Object.keys(metafile.inputs).filter((path) => path.includes('node_modules/'));
     expect(ofAjv.filter((path) => !path.includes('/ajv/dist/runtime/'))).toEqual([]);
   });

@@ -1,0 +1,17 @@
+// Compiles JSON Schemas to validators, once for each, when the module with the schema is loaded. `npm run build` puts the
+// code that ajv makes in the place of this module, so that no start compiles a schema and ajv is not in the bundle.
+import { Ajv, type AnySchemaObject, type Options, type ValidateFunction } from 'ajv';
+
+/** Every validator of the program: what the build compiles. */
+export type ValidatorName = 'guestTokenBody' | 'playgroundBody' | 'policy' | 'upstreamBody';
+
+/** Nothing is coerced, removed or filled in. A test holds the schemas to the schema of schemas. */
+export const compileSchema = (_name: ValidatorName, schema: AnySchemaObject, options: Options = {}): ValidateFunction =>
+  new Ajv({
+    strict: true,
+    allowUnionTypes: true,
+    meta: false,
+    validateSchema: false,
+    code: { source: true },
+    ...options,
+  }).compile(schema);
