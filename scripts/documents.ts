@@ -18,11 +18,11 @@ export interface GeneratedDocument {
 }
 
 const kindWords: Readonly<Record<FieldKind, string>> = {
-  clientId: 'text',
-  name: 'text',
+  clientId: 'string',
+  name: 'string',
   timeZone: 'IANA time zone',
-  embedIds: 'list of texts, never empty',
-  names: 'list of texts',
+  embedIds: 'list of strings, never empty',
+  names: 'list of strings',
   metricFilters: 'list of `{ when, metricId, values }`',
   dashboardFilters: 'list of `{ when, dashboardId, values, isShowOnUrl }`',
   flag: '`true` or `false`',

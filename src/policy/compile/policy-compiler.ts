@@ -90,7 +90,7 @@ export function createPolicyCompiler(document: YamlDocument) {
         throw new LoadProblem(
           `the expression gives ${expression.type}, and ${pathText(path)} needs ${expected.join(' or ')}`,
           /^list<(?:int|double)>$/.test(expression.type)
-            ? 'Lists hold strings: write .map(x, string(x)) behind it'
+            ? 'Append .map(x, string(x)), because the list must hold strings'
             : `Write an expression that gives ${expected.join(' or ')}`,
         );
       const compiled = compileSite(

@@ -142,7 +142,7 @@ export const listRule =
     if (value.length === 0 && !allowEmpty) return refuse('is an empty list');
     if (value.length > longestList) return refuse('has more than 1000 elements');
     if (value.some((item) => typeof item === 'number' || typeof item === 'bigint'))
-      return refuse('holds numbers, and lists hold strings: write .map(x, string(x)) behind it');
+      return refuse('holds numbers, but must hold strings: append .map(x, string(x))');
     return Object.freeze((value as readonly unknown[]).map((item) => element(item, refuse, pay)));
   };
 

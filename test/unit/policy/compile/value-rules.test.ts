@@ -101,7 +101,7 @@ describe('a filter value', () => {
     [2n, 2],
     ['DE', 'DE'],
     [[], 'is an empty list'],
-    [[1], 'holds numbers, and lists hold strings: write .map(x, string(x)) behind it'],
+    [[1], 'holds numbers, but must hold strings: append .map(x, string(x))'],
   ])('of a metric: %s', (value, expected) => {
     expect(outcome(metricFilterRule(element), value)).toEqual(expected);
   });
