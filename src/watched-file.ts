@@ -4,7 +4,9 @@ import { hash } from 'node:crypto';
 import type { ReadFileAsync } from './file-reader.ts';
 
 export type ReloadOutcome =
-  { readonly kind: 'unchanged' } | { readonly kind: 'changed' } | { readonly kind: 'failed'; readonly problem: string };
+  | { readonly kind: 'unchanged' }
+  | { readonly kind: 'changed' }
+  | { readonly kind: 'failed'; readonly problem: string };
 
 export interface WatchedFile {
   /** Reads the file now and, if its content has changed, passes it to `accept`. Calls never overlap. */

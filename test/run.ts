@@ -12,7 +12,7 @@ interface Counts {
   readonly skipped: readonly string[];
 }
 
-/** What a check knows from its last run; it trusts that of a file only while the file is unchanged. */
+/** What the type check knows from its last run; it trusts that of a file only while the file is unchanged. */
 const cache = 'node_modules/.cache/guest-token-proxy';
 const types = (project: string): readonly string[] => [
   ...['-p', project, '--noEmit', '--incremental'],
@@ -24,8 +24,8 @@ const checks: readonly (readonly [title: string, command: string, args: readonly
   ['types of the browser helper', 'tsc', types('src/browser')],
   ['types of the playground', 'tsc', types('src/playground/page')],
   ['unused code', 'knip', []],
-  ['format', 'prettier', ['--check', '--cache', '--log-level', 'warn', '.']],
-  ['lint', 'eslint', ['--max-warnings', '0', '.']],
+  ['format', 'oxfmt', ['--check']],
+  ['lint', 'oxlint', []],
 ];
 
 /** Runs them one after the other, each with its output in one piece, at a priority that leaves the tests their time. */

@@ -53,7 +53,8 @@ export interface RawIssuer {
 
 /** Keys from a configured text, which may change while the service runs, and the format of the text. */
 export type ConfiguredKeys = { readonly configured: readonly VerificationKey[] } & (
-  { readonly kind: 'secret'; readonly encoding: SecretEncoding } | { readonly kind: 'publicKey' }
+  | { readonly kind: 'secret'; readonly encoding: SecretEncoding }
+  | { readonly kind: 'publicKey' }
 );
 
 export type KeySource =

@@ -12,7 +12,8 @@ export interface GuestTokensOptions {
    * An error with `terminal: true` ends the session; any other is retried.
    */
   readonly getAccessToken?:
-    ((fresh: boolean) => string | null | undefined | Promise<string | null | undefined>) | undefined;
+    | ((fresh: boolean) => string | null | undefined | Promise<string | null | undefined>)
+    | undefined;
   /** The data app, if the policy has several. */
   readonly dataApp?: string | undefined;
   /** Used instead of the browser's own. */

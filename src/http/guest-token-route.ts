@@ -20,7 +20,8 @@ export interface GuestTokenRouteOptions {
   readonly issue: IssueGuestToken;
   /** Called after the response is sent, to compare with the shadow policy. Never throws. */
   readonly afterDecision?:
-    ((principal: Principal, dataApp: string | undefined, decision: Decision) => void) | undefined;
+    | ((principal: Principal, dataApp: string | undefined, decision: Decision) => void)
+    | undefined;
   readonly isShuttingDown: () => boolean;
   readonly cors: Cors;
   readonly records: DecisionRecords;

@@ -47,7 +47,8 @@ export interface PublicListenerOptions {
   readonly onRefusedToken: (refusal: TokenRefusal, requestId: string) => void;
   readonly decide: (principal: Principal, dataApp: string | undefined) => Decision;
   readonly afterDecision?:
-    ((principal: Principal, dataApp: string | undefined, decision: Decision) => void) | undefined;
+    | ((principal: Principal, dataApp: string | undefined, decision: Decision) => void)
+    | undefined;
   readonly issue: IssueGuestToken;
   readonly readiness: Readiness;
   readonly phase: () => Phase;

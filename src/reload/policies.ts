@@ -31,7 +31,8 @@ export interface Policies {
    * Compares a decision with that of the shadow policy and counts the result. Never throws. Only if one is configured.
    */
   readonly compareWithShadow?:
-    ((principal: Principal, dataApp: string | undefined, decision: Decision) => void) | undefined;
+    | ((principal: Principal, dataApp: string | undefined, decision: Decision) => void)
+    | undefined;
   readonly reload: () => Promise<void>;
   readonly close: () => void;
 }

@@ -5,7 +5,7 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import ts from 'typescript';
+import { parseSync } from 'rolldown/utils';
 import { afterAll, describe, expect, it } from 'vitest';
 import { parseAllDocuments } from 'yaml';
 import packageJson from '../../package.json' with { type: 'json' };
@@ -117,15 +117,8 @@ function scriptProblems({ language, code }: Block): readonly string[] {
   const scripts = ['html', 'vue', 'svelte'].includes(language)
     ? [...code.matchAll(/<script[^>]*>\n?(.*?)<\/script>/gs)].map(([, script = '']) => script)
     : [code];
-  return scripts.flatMap((script) => {
-    const options = { target: ts.ScriptTarget.ES2024, module: ts.ModuleKind.ESNext, jsx: ts.JsxEmit.ReactJSX };
-    const { diagnostics = [] } = ts.transpileModule(script, {
-      fileName: language === 'tsx' ? 'block.tsx' : 'block.ts',
-      reportDiagnostics: true,
-      compilerOptions: options,
-    });
-    return diagnostics.map(({ messageText }) => ts.flattenDiagnosticMessageText(messageText, '\n'));
-  });
+  const name = language === 'tsx' ? 'block.tsx' : 'block.ts';
+  return scripts.flatMap((script) => parseSync(name, script).errors.map(({ message }) => message));
 }
 
 const ours = /(?:guest-token-proxy|node (?:src\/main\.ts|\/app\/dist\/main\.js)) ([a-z][a-z-]*)([^|;&#\n]*)/g;

@@ -119,41 +119,33 @@ describe('a connection whose client never closes', () => {
     }
   });
 
-  it.concurrent(
-    'is free within seconds when it says nothing, half of a header or half of a body',
-    async () => {
-      const small = await start({ KEEP_ALIVE_TIMEOUT_SECONDS: '2' });
-      const before = descriptorsOf(small.pid);
-      const halves = [
-        '',
-        `GET /livez HTTP/1.1\r\n${host}A`,
-        `POST /guest-token HTTP/1.1\r\n${host}Authorization: Bearer ${accessToken()}\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{`,
-        livez,
-      ];
-      const probes = await Promise.all(halves.map((bytes) => openProbe(small.port, bytes)));
-      const [silent = 0, header = 0, body = 0, idle = 0] = await Promise.all(probes.map(({ ended }) => ended));
-      for (const ms of [silent, header, body]) expect(ms).toBeLessThan(13_000);
-      expect(idle).toBeLessThan(6_000);
-      expect(probes.map(statuses)).toEqual([['408'], ['408'], ['408'], ['200']]);
-      await until(() => descriptorsOf(small.pid) <= before, 3_000);
-      for (const { socket } of probes) socket.destroy();
-      expect(await small.stop()).toBe(0);
-    },
-    60_000,
-  );
+  it.concurrent('is free within seconds when it says nothing, half of a header or half of a body', async () => {
+    const small = await start({ KEEP_ALIVE_TIMEOUT_SECONDS: '2' });
+    const before = descriptorsOf(small.pid);
+    const halves = [
+      '',
+      `GET /livez HTTP/1.1\r\n${host}A`,
+      `POST /guest-token HTTP/1.1\r\n${host}Authorization: Bearer ${accessToken()}\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{`,
+      livez,
+    ];
+    const probes = await Promise.all(halves.map((bytes) => openProbe(small.port, bytes)));
+    const [silent = 0, header = 0, body = 0, idle = 0] = await Promise.all(probes.map(({ ended }) => ended));
+    for (const ms of [silent, header, body]) expect(ms).toBeLessThan(13_000);
+    expect(idle).toBeLessThan(6_000);
+    expect(probes.map(statuses)).toEqual([['408'], ['408'], ['408'], ['200']]);
+    await until(() => descriptorsOf(small.pid) <= before, 3_000);
+    for (const { socket } of probes) socket.destroy();
+    expect(await small.stop()).toBe(0);
+  }, 60_000);
 
-  it.concurrent(
-    'is used again after it was idle for longer than headers may take',
-    async () => {
-      const probe = await openProbe(program.port, livez);
-      await until(() => statuses(probe).length === 1);
-      await new Promise((resolve) => setTimeout(resolve, 12_000));
-      probe.socket.write(livez);
-      await until(() => statuses(probe).length === 2);
-      probe.socket.destroy();
-    },
-    30_000,
-  );
+  it.concurrent('is used again after it was idle for longer than headers may take', async () => {
+    const probe = await openProbe(program.port, livez);
+    await until(() => statuses(probe).length === 1);
+    await new Promise((resolve) => setTimeout(resolve, 12_000));
+    probe.socket.write(livez);
+    await until(() => statuses(probe).length === 2);
+    probe.socket.destroy();
+  }, 30_000);
 });
 
 describe('a caller who hangs up while authentication waits', () => {

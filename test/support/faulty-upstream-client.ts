@@ -89,7 +89,8 @@ export function grantFor(clientId: string, extra: Partial<Grant> = {}): Grant {
 }
 
 export type Settled =
-  { readonly minted: Minted; readonly ms: number } | { readonly error: ServiceError; readonly ms: number };
+  | { readonly minted: Minted; readonly ms: number }
+  | { readonly error: ServiceError; readonly ms: number };
 
 /** Mints once and says what came of it and how long it took. Rethrows whatever is no ServiceError. */
 export async function mintOnce(

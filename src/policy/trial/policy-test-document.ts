@@ -11,7 +11,8 @@ export const denialKeys = ['reason', 'code', 'claim', 'message'] as const;
 export type ExpectedDenial = Readonly<Partial<Record<(typeof denialKeys)[number], string | undefined>>>;
 
 export type Expectation =
-  { readonly kind: 'request'; readonly body: unknown } | { readonly kind: 'denied'; readonly denial: ExpectedDenial };
+  | { readonly kind: 'request'; readonly body: unknown }
+  | { readonly kind: 'denied'; readonly denial: ExpectedDenial };
 
 export interface PolicyTest {
   readonly name: string;

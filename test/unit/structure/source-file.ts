@@ -1,7 +1,7 @@
 // Reads the project's own source as syntax: which files there are, what each imports, which names it uses freely.
 import { readdirSync, readFileSync } from 'node:fs';
 import { posix } from 'node:path';
-import ts from 'typescript';
+import { parseSync, Visitor, type ESTree } from 'rolldown/utils';
 
 export interface Import {
   /** As written: `./errors.ts`, `fastify`, `node:fs`. */
@@ -35,95 +35,84 @@ export const readSources = (): readonly SourceFile[] =>
     .map((path) => parseSource(path, readFileSync(new URL(path, root), 'utf8')));
 
 export function parseSource(path: string, text: string): SourceFile {
-  const file = ts.createSourceFile(path, text, ts.ScriptTarget.Latest, true, ts.ScriptKind.TS);
+  const { program, errors } = parseSync(path, text);
+  if (errors.length > 0) throw new Error(`${path}: ${errors.map(({ message }) => message).join(', ')}`);
   const imports: Import[] = [];
   const freeNames = new Set<string>();
   const casts: string[] = [];
+  const memberNames = new Set<unknown>();
 
-  const visit = (node: ts.Node): void => {
-    const found = importOf(node);
-    if (found !== undefined) imports.push(found);
-    if (ts.isIdentifier(node) && isFree(node)) freeNames.add(node.text);
-    const cast = castOf(node);
-    if (cast !== undefined) casts.push(cast);
-    ts.forEachChild(node, visit);
+  // A node is visited before those in it.
+  const name = ({ key, computed }: { readonly key: unknown; readonly computed: boolean }): void =>
+    void (computed || memberNames.add(key));
+  const cast = ({ typeAnnotation: type }: { readonly typeAnnotation: ESTree.TSType }): void => {
+    if (type.type !== 'TSTypeReference') return;
+    const named = text.slice(type.typeName.start, type.typeName.end);
+    if (named !== 'const') casts.push(named);
   };
-  visit(file);
-  return { path, text, imports, freeNames, casts, brands: brandsOf(file), mutableState: mutableStateOf(file) };
+  new Visitor({
+    ImportDeclaration: (node) => void imports.push(importOf(node.source, isTypeImport(node))),
+    ExportNamedDeclaration: (node) => node.source && imports.push(importOf(node.source, isTypeExport(node))),
+    ExportAllDeclaration: (node) => void imports.push(importOf(node.source, node.exportKind === 'type')),
+    TSImportType: (node) => void imports.push(importOf(node.source, true)),
+    ImportExpression: (node) => void imports.push(importOf(node.source, false)),
+    MemberExpression: (node) => void (node.computed || memberNames.add(node.property)),
+    TSQualifiedName: (node) => void memberNames.add(node.right),
+    ObjectExpression: ({ properties }) => {
+      for (const property of properties) if (property.type === 'Property') name(property);
+    },
+    PropertyDefinition: name,
+    MethodDefinition: name,
+    TSPropertySignature: name,
+    TSMethodSignature: name,
+    Identifier: (node) => void (memberNames.has(node) || freeNames.add(node.name)),
+    TSAsExpression: cast,
+    TSTypeAssertion: cast,
+  }).visit(program);
+  const { body } = program;
+  return {
+    path,
+    text,
+    imports,
+    freeNames,
+    casts,
+    brands: brandsOf(body, text),
+    mutableState: mutableStateOf(body, text),
+  };
 }
 
 /** The file that a relative import of `from` names, or undefined for packages. */
 export const importedPath = (from: string, specifier: string): string | undefined =>
   specifier.startsWith('.') ? posix.join(posix.dirname(from), specifier) : undefined;
 
-function importOf(node: ts.Node): Import | undefined {
-  if ((ts.isImportDeclaration(node) || ts.isExportDeclaration(node)) && node.moduleSpecifier !== undefined) {
-    const specifier = textOf(node.moduleSpecifier);
-    const clause = ts.isImportDeclaration(node) ? node.importClause : node;
-    return specifier === undefined ? undefined : { specifier, typeOnly: clause !== undefined && isTypeOnly(clause) };
-  }
-  if (ts.isImportTypeNode(node) && ts.isLiteralTypeNode(node.argument)) {
-    const specifier = textOf(node.argument.literal);
-    return specifier === undefined ? undefined : { specifier, typeOnly: true };
-  }
-  if (ts.isCallExpression(node) && node.expression.kind === ts.SyntaxKind.ImportKeyword) {
-    const [argument] = node.arguments;
-    return { specifier: (argument && textOf(argument)) ?? '(computed)', typeOnly: false };
-  }
-  return undefined;
+const importOf = (source: ESTree.Expression, typeOnly: boolean): Import => ({
+  specifier: source.type === 'Literal' && typeof source.value === 'string' ? source.value : '(computed)',
+  typeOnly,
+});
+
+const isTypeImport = ({ importKind, specifiers }: ESTree.ImportDeclaration): boolean =>
+  importKind === 'type' ||
+  (specifiers.length > 0 && specifiers.every((one) => one.type === 'ImportSpecifier' && one.importKind === 'type'));
+
+const isTypeExport = ({ exportKind, specifiers }: ESTree.ExportNamedDeclaration): boolean =>
+  exportKind === 'type' || specifiers.every((one) => one.exportKind === 'type');
+
+/** A statement of the file's top level, without `export`. */
+const declarationOf = (statement: ESTree.Statement): ESTree.Statement | null =>
+  statement.type === 'ExportNamedDeclaration' ? statement.declaration : statement;
+
+function brandsOf(body: readonly ESTree.Statement[], text: string): readonly string[] {
+  const symbols = [...text.matchAll(/^declare const (\w+): unique symbol;/gm)].map(([, name = '']) => `[${name}]`);
+  return body
+    .map(declarationOf)
+    .filter((one) => one?.type === 'TSInterfaceDeclaration' || one?.type === 'TSTypeAliasDeclaration')
+    .filter(({ start, end }) => symbols.some((symbol) => text.slice(start, end).includes(symbol)))
+    .map(({ id }) => id.name);
 }
 
-function isTypeOnly(clause: ts.ImportClause | ts.ExportDeclaration): boolean {
-  if (ts.isExportDeclaration(clause)) {
-    const named = clause.exportClause;
-    return clause.isTypeOnly || (named !== undefined && ts.isNamedExports(named) && allTypes(named.elements));
-  }
-  const bindings = clause.namedBindings;
-  const namesTypesOnly =
-    clause.name === undefined &&
-    bindings !== undefined &&
-    ts.isNamedImports(bindings) &&
-    bindings.elements.length > 0 &&
-    allTypes(bindings.elements);
-  return clause.phaseModifier === ts.SyntaxKind.TypeKeyword || namesTypesOnly;
-}
-
-const allTypes = (elements: readonly { readonly isTypeOnly: boolean }[]): boolean =>
-  elements.every(({ isTypeOnly: only }) => only);
-
-const textOf = (node: ts.Node): string | undefined => (ts.isStringLiteralLike(node) ? node.text : undefined);
-
-function isFree(node: ts.Identifier): boolean {
-  const { parent } = node;
-  if (ts.isPropertyAccessExpression(parent)) return parent.expression === node;
-  if (ts.isQualifiedName(parent)) return parent.left === node;
-  const isMemberName =
-    (ts.isPropertyAssignment(parent) ||
-      ts.isPropertySignature(parent) ||
-      ts.isPropertyDeclaration(parent) ||
-      ts.isMethodDeclaration(parent) ||
-      ts.isMethodSignature(parent)) &&
-    parent.name === node;
-  return !isMemberName;
-}
-
-/** `value as Name`, also as part of a wider type. */
-function castOf(node: ts.Node): string | undefined {
-  if (!ts.isAsExpression(node) && !ts.isTypeAssertionExpression(node)) return undefined;
-  const { type } = node;
-  return ts.isTypeReferenceNode(type) && type.typeName.getText() !== 'const' ? type.typeName.getText() : undefined;
-}
-
-function brandsOf(file: ts.SourceFile): readonly string[] {
-  const symbols = [...file.text.matchAll(/^declare const (\w+): unique symbol;/gm)].map(([, name = '']) => `[${name}]`);
-  return file.statements
-    .filter((statement) => ts.isInterfaceDeclaration(statement) || ts.isTypeAliasDeclaration(statement))
-    .filter((statement) => symbols.some((symbol) => statement.getText().includes(symbol)))
-    .map(({ name }) => name.text);
-}
-
-const mutableStateOf = (file: ts.SourceFile): readonly string[] =>
-  file.statements
-    .filter(ts.isVariableStatement)
-    .filter(({ declarationList }) => (declarationList.flags & ts.NodeFlags.Const) === 0)
-    .flatMap(({ declarationList }) => declarationList.declarations.map(({ name }) => name.getText(file)));
+const mutableStateOf = (body: readonly ESTree.Statement[], text: string): readonly string[] =>
+  body
+    .map(declarationOf)
+    .filter((one) => one?.type === 'VariableDeclaration')
+    .filter(({ kind }) => kind === 'let' || kind === 'var')
+    .flatMap(({ declarations }) => declarations.map(({ id }) => text.slice(id.start, id.end)));
