@@ -1,7 +1,7 @@
 // The documents that follow from tables of the code: the policy's JSON Schema, and the tables of request fields,
 // settings and metrics in docs/. `npm run schema` writes them; a test holds the files to them.
 import { readFileSync } from 'node:fs';
-import { settings, type Setting } from '../src/config/settings.ts';
+import { settingTable, type Setting } from '../src/config/settings.ts';
 import { policySchema } from '../src/policy/document/policy-schema.ts';
 import {
   paramFields,
@@ -55,10 +55,10 @@ function withFieldTable(guide: string): string {
 const code = (text: string): string => `\`${text}\``;
 
 /** The row of a setting in docs/settings.md. */
-function toTableRow({ name, default: fallback, fromFile, required, absent, meaning }: Setting): string {
+function toTableRow({ name, default: fallback, fromFile, required, absent, description }: Setting): string {
   const names = fromFile ? `${code(name)}, ${code(`${name}_FILE`)}` : code(name);
   const value = required ? 'required' : (absent ?? (fallback === undefined ? 'none' : code(fallback)));
-  return `| ${names} | ${value} | ${meaning} |`;
+  return `| ${names} | ${value} | ${description} |`;
 }
 
 /** Throws Error if the page has lost the table. */
@@ -67,26 +67,20 @@ function withSettings(page: string): string {
   if (!table.test(page)) throw new Error('docs/settings.md has no table below "## All settings"');
   return page.replace(
     table,
-    (_all, head: string) => `${head}${settings.map((row) => `${toTableRow(row)}\n`).join('')}`,
+    (_all, head: string) => `${head}${settingTable.map((row) => `${toTableRow(row)}\n`).join('')}`,
   );
 }
 
 /** The section of docs/metrics.md for a metric. */
-function toSection({ name, kind, labels, meaning, absent, action }: MetricRow): string {
+function toSection({ name, kind, labels, help, absent, advice }: MetricRow): string {
   const labelLines = Object.entries(labels).map(
     ([label, values]) => `- ${code(label)}: ${typeof values === 'string' ? values : values.map(code).join(', ')}`,
   );
-  const kindAndMeaning = `${kind.charAt(0).toUpperCase()}${kind.slice(1)}. ${meaning}`;
+  const kindAndHelp = `${kind.charAt(0).toUpperCase()}${kind.slice(1)}. ${help}`;
   const absence = absent === undefined ? '' : ` Absent ${absent}.`;
-  return [
-    `### ${code(name)}`,
-    '',
-    `${kindAndMeaning}${absence}`,
-    '',
-    ...labelLines,
-    `- What to do: ${action}`,
-    '',
-  ].join('\n');
+  return [`### ${code(name)}`, '', `${kindAndHelp}${absence}`, '', ...labelLines, `- What to do: ${advice}`, ''].join(
+    '\n',
+  );
 }
 
 /** The sections of the metrics are the end of the page. */

@@ -2,7 +2,7 @@
 // file, or in http/public-listener.ts, and passed on as an argument. There is no global state.
 import type { FastifyInstance } from 'fastify';
 import type { AddressInfo } from 'node:net';
-import { createAuthenticator } from './authn/authenticate.ts';
+import { createAuthenticator } from './authn/authenticator.ts';
 import { isSecretOf } from './authn/keys/verification-key.ts';
 import type { Clock } from './clock.ts';
 import type { Configuration } from './config/load-configuration.ts';
@@ -10,10 +10,10 @@ import { noStoredSecrets, type StoredSecrets } from './config/stored-secrets.ts'
 import { ServiceError } from './errors.ts';
 import { createFileReader } from './file-reader.ts';
 import { createEgress } from './egress/egress.ts';
-import { createUpstreamClient } from './databrain/client.ts';
+import { createUpstreamClient } from './databrain/upstream-client.ts';
 import { createIssue } from './guest-token/issue.ts';
 import { createRedisTokens } from './guest-token/redis-tokens.ts';
-import { createAdminListener } from './http/admin.ts';
+import { createAdminListener } from './http/admin-listener.ts';
 import type { PlaygroundFiles } from './http/playground.ts';
 import { createReadiness } from './http/health.ts';
 import { prepareVerifiers } from './http/jwt.ts';
@@ -21,11 +21,11 @@ import { createPublicListener, type Phase } from './http/public-listener.ts';
 import { createPlaygroundEvaluator } from './playground/evaluate.ts';
 import { createDecide } from './policy/decide.ts';
 import { validateUpstreamBody } from './policy/upstream-request.ts';
-import { createKeyDerivation } from './redis/derived-keys.ts';
+import { createKeyDerivation } from './redis/key-derivation.ts';
 import { connectRedis } from './redis/redis-link.ts';
 import { watchIssuerKeyFiles } from './reload/issuer-key-files.ts';
 import { createPolicies } from './reload/policies.ts';
-import { createSecretWatch } from './reload/secret-watch.ts';
+import { createSecretPolling } from './reload/secret-polling.ts';
 import { createApiKeys } from './secrets/api-keys.ts';
 import type { Secret } from './secrets/secret.ts';
 import { createAudit } from './telemetry/audit.ts';
@@ -84,27 +84,27 @@ const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout
 /** Creates the service. Opens no listener. Connects to a configured Redis in the background. */
 export async function buildApp(options: AppOptions): Promise<App> {
   const { configuration, log, clock, stored = noStoredSecrets, pollIntervalMs = defaultPollIntervalMs } = options;
-  const { config } = configuration;
+  const { settings } = configuration;
   const { logger } = log;
   const random = Math.random;
   const metrics = createMetrics();
   const readFile = createFileReader();
   const readText = async (path: string | undefined): Promise<string | undefined> =>
     path === undefined ? undefined : (await readFile(path)).toString('utf8');
-  const secretWatch = createSecretWatch({
+  const secretPolling = createSecretPolling({
     readFile,
     fileIntervalMs: pollIntervalMs,
-    storeIntervalMs: config.secretsRefreshSeconds * 1000,
+    storeIntervalMs: settings.secretsRefreshSeconds * 1000,
     random,
     observe: observeSecretReload(metrics, logger),
   });
   stored.onEvent(observeSecretStores(metrics, logger));
-  const egress = createEgress(config.egress);
+  const egress = createEgress(settings.egress);
   let phase: Phase = 'serving';
 
   // Who is calling.
   const authenticator = await createAuthenticator({
-    issuers: config.issuers,
+    issuers: settings.issuers,
     prepareVerifiers,
     createAgent: egress.createAgent,
     clock,
@@ -114,15 +114,15 @@ export async function buildApp(options: AppOptions): Promise<App> {
 
   // API keys by setting name. Those from a file or a store are watched for changes.
   const apiKeys = createApiKeys({
-    settings: config.apiKeys,
-    watch: secretWatch.watch,
+    settings: settings.apiKeys,
+    polling: secretPolling.polling,
     accept: (_name, value) => {
       if (authenticator.isSigningSecret(value)) throw new Error('is the same as the JWT secret');
     },
   });
   const issuerKeyFiles = watchIssuerKeyFiles({
-    keyFiles: config.issuerKeyFiles,
-    issuersFile: config.issuersFile,
+    keyFiles: settings.issuerKeyFiles,
+    issuersFile: settings.issuersFile,
     replaceKeys: authenticator.replaceKeys,
     accept: (next) => {
       for (const name of apiKeys.names) {
@@ -131,10 +131,10 @@ export async function buildApp(options: AppOptions): Promise<App> {
         if (isTaken) throw new Error('is the same as an API key');
       }
     },
-    watch: secretWatch.watch,
+    polling: secretPolling.polling,
   });
 
-  const secrets = [...config.apiKeys, ...config.issuerKeyFiles.map(({ setting }) => setting)];
+  const secrets = [...settings.apiKeys, ...settings.issuerKeyFiles.map(({ setting }) => setting)];
   const storedSecrets = secrets.filter((setting) => setting.stored !== undefined);
   countFromZero(metrics, {
     apiKeys: apiKeys.names,
@@ -144,7 +144,7 @@ export async function buildApp(options: AppOptions): Promise<App> {
 
   // Traces, only where an exporter is set.
   const tracing =
-    config.tracing && (await createTracing({ config: config.tracing, onExport: observeExport(metrics, logger) }));
+    settings.tracing && (await createTracing({ settings: settings.tracing, onExport: observeExport(metrics, logger) }));
 
   // What the caller may have.
   const policies = createPolicies({ configuration, metrics, logger, clock, readFile, pollIntervalMs });
@@ -152,16 +152,16 @@ export async function buildApp(options: AppOptions): Promise<App> {
 
   // Fetching the guest token.
   const redis =
-    config.redis === undefined
+    settings.redis === undefined
       ? undefined
-      : await connectRedis({ address: config.redis, clock, random, events: observeRedis(metrics, logger) });
+      : await connectRedis({ address: settings.redis, clock, random, events: observeRedis(metrics, logger) });
   const shared = redis && createRedisTokens({ link: redis, deriveKey: createKeyDerivation(), clock });
   const upstream = createUpstreamClient({
     egress,
-    baseUrl: config.databrain.url,
-    timeoutMs: config.databrain.timeoutMs,
-    deadlineMs: config.databrain.deadlineMs,
-    maxRetries: config.databrain.maxRetries,
+    baseUrl: settings.databrain.url,
+    timeoutMs: settings.databrain.timeoutMs,
+    deadlineMs: settings.databrain.deadlineMs,
+    maxRetries: settings.databrain.maxRetries,
     apiKeys,
     isValidBody: validateUpstreamBody,
     clock,
@@ -172,11 +172,11 @@ export async function buildApp(options: AppOptions): Promise<App> {
   const issue = createIssue({
     mint: tracing === undefined ? upstream.mint : traceMint(upstream.mint, tracing.step),
     apiKeys,
-    baseUrl: config.databrain.url,
-    mode: config.reuse.mode,
-    minRemainingPercent: config.reuse.minRemainingPercent,
-    deadlineMs: config.databrain.deadlineMs,
-    maxEntries: config.reuse.maxEntries,
+    baseUrl: settings.databrain.url,
+    mode: settings.reuse.mode,
+    minRemainingPercent: settings.reuse.minRemainingPercent,
+    deadlineMs: settings.databrain.deadlineMs,
+    maxEntries: settings.reuse.maxEntries,
     clock,
     random,
     pause,
@@ -192,7 +192,7 @@ export async function buildApp(options: AppOptions): Promise<App> {
     authenticator,
     canRecord: log.audit.canRecord,
     isServing: () => phase === 'serving',
-    secretsAreCurrent: storedSecrets.length === 0 ? undefined : secretWatch.storedSecretsAreCurrent,
+    secretsAreCurrent: storedSecrets.length === 0 ? undefined : secretPolling.storedSecretsAreCurrent,
   });
   const limitSecret = (): Secret => {
     const key = apiKeys.get('DATABRAIN_API_KEY');
@@ -203,7 +203,7 @@ export async function buildApp(options: AppOptions): Promise<App> {
   const httpLogger = logger.child({}, { level: logger.isLevelEnabled('info') ? 'warn' : logger.level });
   const edgeEvents = observeEdge(metrics, logger, clock.monotonic);
   const server = await createPublicListener({
-    config,
+    settings,
     logger: httpLogger,
     clock,
     metrics,
@@ -226,8 +226,8 @@ export async function buildApp(options: AppOptions): Promise<App> {
     logger: httpLogger,
     clock,
     events: edgeEvents,
-    keepAliveTimeoutMs: config.keepAliveTimeoutSeconds * 1000,
-    hosts: config.adminHosts,
+    keepAliveTimeoutMs: settings.keepAliveTimeoutSeconds * 1000,
+    hosts: settings.adminHosts,
     readiness,
     metrics: () => {
       for (const { iss, ageMs } of authenticator.keySetState()) {
@@ -241,11 +241,11 @@ export async function buildApp(options: AppOptions): Promise<App> {
     playground: options.playgroundFiles && {
       files: options.playgroundFiles,
       evaluate: createPlaygroundEvaluator({
-        maxLifetimeSeconds: config.maxLifetimeSeconds,
-        apiKeyNames: config.apiKeys.map(({ name }) => name),
+        maxLifetimeSeconds: settings.maxLifetimeSeconds,
+        apiKeyNames: settings.apiKeys.map(({ name }) => name),
       }),
       start: async () => {
-        const [policy, tests] = await Promise.all([config.policyFile, config.policyTestFiles[0]].map(readText));
+        const [policy, tests] = await Promise.all([settings.policyFile, settings.policyTestFiles[0]].map(readText));
         return { policy: policy ?? '', tests: tests ?? '' };
       },
       now: clock.now,
@@ -257,21 +257,21 @@ export async function buildApp(options: AppOptions): Promise<App> {
   return {
     server,
     listen: async () => {
-      await server.listen({ host: config.listen.host, port: config.listen.port });
-      if (config.admin !== undefined) await admin.listen(config.admin);
+      await server.listen({ host: settings.listen.host, port: settings.listen.port });
+      if (settings.admin !== undefined) await admin.listen(settings.admin);
       authenticator.start();
-      const ports = { port: portOf(server), ...(config.admin && { adminPort: portOf(admin) }) };
+      const ports = { port: portOf(server), ...(settings.admin && { adminPort: portOf(admin) }) };
       logger.info({ ...ports, policyRevision: policies.current().revision, version }, 'listening');
       return ports;
     },
     stop: async () => {
       phase = 'draining';
-      await pause(config.shutdown.drainSeconds * 1000);
+      await pause(settings.shutdown.drainSeconds * 1000);
       const refuseLater = setTimeout(() => (phase = 'closing'), lateRequestsMs);
       const cutOff = setTimeout(() => {
         logger.warn('the shutdown grace time is over; closing the open connections');
         server.server.closeAllConnections();
-      }, config.shutdown.graceSeconds * 1000);
+      }, settings.shutdown.graceSeconds * 1000);
       await server.close();
       clearTimeout(refuseLater);
       phase = 'closing';

@@ -21,7 +21,7 @@ const unreadable = (code: string): Error => Object.assign(new Error(`cannot be r
 /** Without O_NONBLOCK, opening a FIFO would wait for a writer before its type can be checked. */
 const readOnly = constants.O_RDONLY | constants.O_NONBLOCK;
 
-function refuseOddFile(stats: Stats): void {
+function refuseUnusableFile(stats: Stats): void {
   if (!stats.isFile()) throw unreadable(stats.isDirectory() ? 'EISDIR' : 'not a regular file');
   if (stats.size > maxBytes) throw unreadable('EFBIG');
 }
@@ -29,7 +29,7 @@ function refuseOddFile(stats: Stats): void {
 async function readRegularFile(path: string): Promise<Buffer> {
   const file = await open(path, readOnly);
   try {
-    refuseOddFile(await file.stat());
+    refuseUnusableFile(await file.stat());
     return await file.readFile();
   } finally {
     await file.close();
@@ -40,7 +40,7 @@ async function readRegularFile(path: string): Promise<Buffer> {
 export function readRegularFileSync(path: string): Buffer {
   const file = openSync(path, readOnly);
   try {
-    refuseOddFile(fstatSync(file));
+    refuseUnusableFile(fstatSync(file));
     return readFileSync(file);
   } finally {
     closeSync(file);

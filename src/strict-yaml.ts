@@ -41,9 +41,9 @@ export interface YamlOptions {
   readonly hidesValues?: boolean;
 }
 
-const deepest = 24;
+const maxDepth = 24;
 /** Bound on a lenient file after its aliases are expanded. */
-const mostNodes = 100_000;
+const maxNodes = 100_000;
 /** Refused as keys: they have a special meaning on plain objects or in YAML. */
 const forbiddenNames = new Set(['__proto__', 'constructor', 'prototype', '<<']);
 
@@ -54,7 +54,7 @@ function tooDeepAt(text: string): number | undefined {
   for (let entry = pending.pop(); entry !== undefined; entry = pending.pop()) {
     const { token, depth } = entry;
     if (token === null || token === undefined) continue;
-    if (depth > deepest) return token.offset;
+    if (depth > maxDepth) return token.offset;
     if ('items' in token)
       for (const item of token.items)
         pending.push({ token: item.key, depth: depth + 1 }, { token: item.value, depth: depth + 1 });
@@ -108,7 +108,7 @@ export function parseStrictYaml(options: YamlOptions): YamlDocument {
   if (deepAt !== undefined) {
     lines.addNewLine(0);
     for (let i = text.indexOf('\n'); i >= 0; i = text.indexOf('\n', i + 1)) lines.addNewLine(i + 1);
-    fail([{ location: at(deepAt), problem: `is nested more than ${deepest} levels deep`, fix: 'Reduce the nesting' }]);
+    fail([{ location: at(deepAt), problem: `is nested more than ${maxDepth} levels deep`, fix: 'Reduce the nesting' }]);
   }
 
   const document = parseDocument(text, {
@@ -163,7 +163,7 @@ export function parseStrictYaml(options: YamlOptions): YamlDocument {
       if (!lenient) return refuse(node, 'YAML aliases (*name) are not allowed', 'Write the value out');
       const target = node.resolve(document);
       if (target === undefined) return refuse(node, 'an alias has no anchor before it', 'Write the value out');
-      if (nodes <= mostNodes && depth <= 2 * deepest) return toValue(target, depth + 1);
+      if (nodes <= maxNodes && depth <= 2 * maxDepth) return toValue(target, depth + 1);
       refuse(node, 'aliases make the file too large', 'Write the value out');
       return fail(problems);
     }

@@ -20,11 +20,11 @@ const inAddress =
   /\{[a-z][a-z0-9 _.-]*\}|\byour[-_ ](own|tenant|domain|realm|project|region|pool|org|organi[sz]ation|company|app|application|api|issuer|audience|client|auth0|host)\b|\byour(tenant|domain|company)\b/i;
 
 /** Whole texts that are placeholders: words of examples, an unreplaced variable, a script's output for nothing. */
-const neverMeant =
+const placeholderText =
   /^(change[-_ ]?(me|it|this)|replace[-_ ]?(me|it|this)|to[-_ ]?do|tbd|fixme|placeholder|x{3,}|\*{3,}|undefined|null|nil|\[object \w+\])$/i;
 const unreplacedVariable = /^\$[A-Z_][A-Z0-9_]*$/;
 /** Whole texts that stand for a secret in documentation. */
-const stockSecret =
+const placeholderSecret =
   /^(dummy|example|your[-_ ].*|(my[-_ ]|the[-_ ]|an?[-_ ])?(databrain[-_ ])?(api[-_ ]?key|secret|token|password)|dbn_(live|test)_(abc|xxx|123|\.|your).*)$/i;
 
 /**
@@ -35,8 +35,9 @@ export type TextKind = 'secret' | 'keys' | 'list' | 'text';
 
 function isPlaceholder(value: string, parts: readonly string[], kind: TextKind): boolean {
   if (kind === 'keys') return false;
-  if (parts.some((part) => [neverMeant, unreplacedVariable, cutShort].some((form) => form.test(part)))) return true;
-  if (kind === 'secret') return stockSecret.test(value) || /^(<.*>|\$\{.*\}|\{\{.*\}\})$/.test(value);
+  if (parts.some((part) => [placeholderText, unreplacedVariable, cutShort].some((form) => form.test(part))))
+    return true;
+  if (kind === 'secret') return placeholderSecret.test(value) || /^(<.*>|\$\{.*\}|\{\{.*\}\})$/.test(value);
   const isAddress = kind === 'list' || /^[a-z]+:\/\//i.test(value);
   return unfilled.test(value) || (isAddress && inAddress.test(value));
 }

@@ -1,6 +1,6 @@
 // Runs the real authentication once, for commands: fetches every issuer's keys, and verifies one token. Mints nothing
 // and remembers nothing.
-import { createAuthenticator, type AuthenticatorOptions } from './authenticate.ts';
+import { createAuthenticator, type AuthenticatorOptions } from './authenticator.ts';
 import type { LeftOutKey } from './keys/jwk-set.ts';
 import type { KeySetFailure, KeySetFailureDetail } from './keys/key-set-failure.ts';
 import type { Principal } from './principal.ts';

@@ -1,6 +1,6 @@
 // Reads the entries of a list of issuers, member by member: known names and right types only, each problem with its
 // position in the file. Values are never printed: some are secrets.
-import { closest } from '../closest.ts';
+import { didYouMean } from '../did-you-mean.ts';
 import { ConfigurationError, type Problem } from '../problem.ts';
 import { parseStrictYaml } from '../strict-yaml.ts';
 import { whyUnusable, type TextKind } from '../unusable-text.ts';
@@ -16,7 +16,7 @@ export interface IssuerEntry<Member extends string> {
   readonly integer: (member: Member, min: number, max: number) => number | undefined;
   readonly flag: (member: Member) => boolean | undefined;
   readonly report: (member: Member, problem: string, fix: string) => undefined;
-  readonly missing: (member: Member, meaning: string) => undefined;
+  readonly missing: (member: Member, wanted: string) => undefined;
 }
 
 type Members = Readonly<Record<string, unknown>>;
@@ -50,7 +50,7 @@ function createEntry<Member extends string>(
     has,
     location: positionOf,
     report,
-    missing: (member, meaning) => report(member, 'is missing', `Set ${member} to ${meaning}`),
+    missing: (member, wanted) => report(member, 'is missing', `Set ${member} to ${wanted}`),
     text: (member, kind = 'text') => {
       const value = valueOf(member);
       const fix = 'Set a string; put quotes around it if it looks like a number';
@@ -102,8 +102,7 @@ export function readIssuerEntries<const Member extends string>(
       }
       for (const name of Object.keys(item)) {
         if (members.some((member) => member === name)) continue;
-        const near = closest(name, members);
-        const fix = near === undefined ? `Use ${members.join(', ')}` : `Did you mean ${near}`;
+        const fix = didYouMean(name, members, `Use ${members.join(', ')}`);
         problems.push({ location: positionOfKey([index, name]), problem: 'is not a member of an issuer', fix });
       }
       return [createEntry<Member>(item, (member) => positionOf([index, member]), problems)];

@@ -1,4 +1,4 @@
-// The verified caller. Only authn/authenticate.ts creates one, after it checked signature and claims.
+// The verified caller. Only authn/authenticator.ts creates one, after it checked signature and claims.
 
 declare const verified: unique symbol;
 

@@ -2,7 +2,7 @@
 // those who like HTML. Elements that ask the same share one session. Events: `ready`, `renewed`, and `error` with a
 // GuestTokenError as detail.
 import { createGuestTokens, type GuestTokens, type GuestTokensOptions } from './guest-tokens.ts';
-import { defineElement } from './lifecycle-element.ts';
+import { defineElement } from './custom-element.ts';
 import { mount, mountedIn, type MountOptions } from './mount.ts';
 
 const own = ['src', 'data-app', 'get-access-token', 'credentials', 'dashboard-id', 'metric-id', 'script', 'class'];

@@ -74,7 +74,7 @@ function createElapsedClock(): () => number {
 const stopped = (): GuestTokenError => createError('STOPPED', 'The session was stopped.', { terminal: true });
 
 export function createGuestTokens(options: GuestTokensOptions): GuestTokens {
-  const patienceMs = 30_000;
+  const maxWaitMs = 30_000;
   /** The least time between a token and the request for the next one, whatever its lifetime. */
   const spacingMs = 10_000;
   const maxBackOffMs = 60_000;
@@ -164,7 +164,7 @@ export function createGuestTokens(options: GuestTokensOptions): GuestTokens {
 
   async function renew(): Promise<void> {
     const mine = (request = new AbortController());
-    const deadline = setTimeout(() => mine.abort(), patienceMs);
+    const deadline = setTimeout(() => mine.abort(), maxWaitMs);
     const asked = clock();
     try {
       const answer = await ask(mine.signal);
@@ -229,14 +229,14 @@ export function createGuestTokens(options: GuestTokensOptions): GuestTokens {
     new Promise((resolve, reject) => {
       if (token === expired) expiresAt = renewAt = 0;
       const finish = (): void => {
-        clearTimeout(patience);
+        clearTimeout(timeout);
         urgent -= 1;
         unsubscribe();
       };
-      const patience = setTimeout(() => {
+      const timeout = setTimeout(() => {
         finish();
         reject(lastError ?? unreachable());
-      }, patienceMs);
+      }, maxWaitMs);
       urgent += 1;
       const unsubscribe = subscribe((event) => {
         if (event.type === 'error' && !event.error.terminal) return;

@@ -1,7 +1,7 @@
 // One dashboard or metric in one element of the page, kept alive with the tokens of a session. A new token does not touch
 // the view if the component's requests were seen to carry one; otherwise the element is created anew just before its
 // token ends. Tokens that may see something else never meet a component that has shown other data.
-import { defineElement } from './lifecycle-element.ts';
+import { defineElement } from './custom-element.ts';
 import { createError, type GuestTokenError } from './guest-token-error.ts';
 import type { GuestTokenEvent, GuestTokens, TokenEvent } from './guest-tokens.ts';
 import { loadComponent, openFrame, realmOf, serveToken, type ComponentScript, type Realm } from './realm.ts';
@@ -74,7 +74,7 @@ export function mount(parent: Element, initial: MountOptions): Mounted {
   let latest: TokenEvent | undefined;
   let timer: ReturnType<typeof setTimeout> | undefined;
   /** Counts what was shown and removed, so that what loads slowly never appears later. */
-  let turn = 0;
+  let generation = 0;
   // What is on the page: the vendor's element, where it runs, and the token that it was created with.
   let element: HTMLElement | undefined;
   let realm: Realm | undefined;
@@ -83,7 +83,7 @@ export function mount(parent: Element, initial: MountOptions): Mounted {
   let isExpired = false;
 
   function clear(): void {
-    turn += 1;
+    generation += 1;
     clearTimeout(timer);
     element = realm = shown = undefined;
     anchor.replaceChildren();
@@ -121,7 +121,7 @@ export function mount(parent: Element, initial: MountOptions): Mounted {
   /** Removes what is shown, and shows the embed to somebody who may see this. */
   async function show(grant: string): Promise<void> {
     clear();
-    const mine = turn;
+    const mine = generation;
     try {
       const page = realmOf(window);
       page.owner ??= grant;
@@ -131,13 +131,13 @@ export function mount(parent: Element, initial: MountOptions): Mounted {
         throw createError('COMPONENT_IN_USE', 'Reload the page to see this dashboard.', { terminal: true });
       const entered = isOther ? openFrame(anchor, grant, options.kind === 'dashboard') : page;
       await loadComponent(entered, `dbn-${options.kind}`, options.script);
-      if (mine !== turn || !latest) return;
+      if (mine !== generation || !latest) return;
       realm = entered;
       element = createElement(realm, latest);
       (isOther ? entered.window.document.body : anchor).append(element);
       options.onReady?.();
     } catch (error) {
-      if (mine === turn) report(error as GuestTokenError);
+      if (mine === generation) report(error as GuestTokenError);
     }
   }
 
@@ -148,13 +148,13 @@ export function mount(parent: Element, initial: MountOptions): Mounted {
     serveToken(inside, token, tokens);
     shown = event;
     isExpired = false;
-    (inside.window as unknown as EventWindow)[eventFunction] = (told) => {
-      if (told?.type === 'TOKEN_EXPIRED' && element === created) {
+    (inside.window as unknown as EventWindow)[eventFunction] = (vendorEvent) => {
+      if (vendorEvent?.type === 'TOKEN_EXPIRED' && element === created) {
         // The next token replaces the element at once. A failure comes to `listen` as well.
         isExpired = true;
         tokens.get(token).catch(() => undefined);
       }
-      (window as unknown as EventWindow)[attributes[eventAttribute] ?? '']?.(told);
+      (window as unknown as EventWindow)[attributes[eventAttribute] ?? '']?.(vendorEvent);
     };
     setAttributes(created, token);
     return created;

@@ -8,7 +8,7 @@ import { toLine, type Problem } from '../problem.ts';
 import { type Command, type CommandContext, exitCode, parseWords } from './command.ts';
 import { fetchListing } from './embeds-listing.ts';
 import { checkIssuers } from './live-issuers.ts';
-import { exitCodeOf, loadConfigurationFor, storedSecretsFor } from './surroundings.ts';
+import { exitCodeOf, loadConfigurationFor, storedSecretsFor } from './command-configuration.ts';
 
 const count = (number: number, noun: string): string => `${number} ${noun}${number === 1 ? '' : 's'}`;
 
@@ -17,12 +17,12 @@ function okLine({ policy, path }: LoadedPolicy): string {
   return `ok: ${path}, revision ${policy.revision}, ${count(names.length, 'data app')}: ${names.join(', ')}`;
 }
 
-async function checkOneLive(dataApp: DataAppPolicy, config: Settings): Promise<readonly Problem[] | string> {
-  const key = config.apiKeys.find(({ name }) => name === dataApp.apiKeyName)?.value;
+async function checkOneLive(dataApp: DataAppPolicy, settings: Settings): Promise<readonly Problem[] | string> {
+  const key = settings.apiKeys.find(({ name }) => name === dataApp.apiKeyName)?.value;
   if (key === undefined)
     return [{ location: dataApp.apiKeyName, problem: 'is not set', fix: 'Set the key of the data app' }];
-  const { url, deadlineMs } = config.databrain;
-  const result = await fetchListing(createEgress(config.egress), url, key, deadlineMs);
+  const { url, deadlineMs } = settings.databrain;
+  const result = await fetchListing(createEgress(settings.egress), url, key, deadlineMs);
   if ('failure' in result) {
     const { at, problem, fix } = result.failure;
     return [{ location: at === 'key' ? dataApp.apiKeyName : 'DATABRAIN_API_URL', problem, fix }];
@@ -34,10 +34,10 @@ async function checkOneLive(dataApp: DataAppPolicy, config: Settings): Promise<r
 }
 
 /** Checks every data app with Databrain, one after the other, because all calls share one small rate limit. */
-async function checkLive(policy: Policy, config: Settings, context: CommandContext): Promise<boolean> {
+async function checkLive(policy: Policy, settings: Settings, context: CommandContext): Promise<boolean> {
   const reported = new Set<string>();
   for (const dataApp of policy.dataApps.values()) {
-    const result = await checkOneLive(dataApp, config);
+    const result = await checkOneLive(dataApp, settings);
     if (typeof result === 'string') {
       context.out(`${result}\n`);
       continue;
@@ -50,8 +50,8 @@ async function checkLive(policy: Policy, config: Settings, context: CommandConte
   return reported.size === 0;
 }
 
-async function checkIssuersLive(config: Settings, context: CommandContext): Promise<boolean> {
-  const { lines, problems } = await checkIssuers(config, context.clock);
+async function checkIssuersLive(settings: Settings, context: CommandContext): Promise<boolean> {
+  const { lines, problems } = await checkIssuers(settings, context.clock);
   for (const line of lines) context.out(`${line}\n`);
   for (const problem of problems) context.err(`${toLine(problem)}\n`);
   return problems.length === 0;
@@ -82,20 +82,20 @@ Exit code 78 if the service would not start, 1 if --strict or --live finds somet
     const { strict, live, policy: policyFile } = words.values;
     const stored = await storedSecretsFor(context);
     try {
-      const { config, policy, shadow } = await loadConfigurationFor(context, stored, policyFile);
-      const warnings = [...config.warnings, ...policy.policy.lint, ...(shadow?.policy.lint ?? [])];
+      const { settings, policy, shadow } = await loadConfigurationFor(context, stored, policyFile);
+      const warnings = [...settings.warnings, ...policy.policy.lint, ...(shadow?.policy.lint ?? [])];
       for (const warning of warnings) context.err(`${strict ? '' : 'warning: '}${toLine(warning)}\n`);
-      for (const name of config.insecure)
+      for (const name of settings.insecure)
         context.err(`warning: ${name}: is an insecure setting. Remove it in production.\n`);
       const liveFine =
         !live ||
-        (await Promise.all([checkLive(policy.policy, config, context), checkIssuersLive(config, context)])).every(
+        (await Promise.all([checkLive(policy.policy, settings, context), checkIssuersLive(settings, context)])).every(
           Boolean,
         );
       if ((strict && warnings.length > 0) || !liveFine) return exitCode.checkFailed;
       context.out(`${okLine(policy)}\n`);
       if (shadow !== undefined) context.out(`${okLine(shadow)} (shadow)\n`);
-      for (const { name, origin } of config.secretOrigins) context.out(`secret: ${name} was read from ${origin}\n`);
+      for (const { name, origin } of settings.secretOrigins) context.out(`secret: ${name} was read from ${origin}\n`);
       return exitCode.ok;
     } catch (error) {
       return exitCodeOf(error, context);

@@ -4,10 +4,10 @@ import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { CommandContext } from './command.ts';
 
-type Surroundings = Pick<CommandContext, 'stdin' | 'cwd'>;
+type InputSources = Pick<CommandContext, 'stdin' | 'cwd'>;
 
 /** @param itself matches an argument that is the text, not the name of a file */
-async function textOf(argument: string, itself: RegExp, { stdin, cwd }: Surroundings): Promise<string> {
+async function textOf(argument: string, itself: RegExp, { stdin, cwd }: InputSources): Promise<string> {
   if (argument === '-') return stdin();
   return itself.test(argument.trim()) ? argument : readFileSync(resolve(cwd, argument), 'utf8');
 }
@@ -15,11 +15,11 @@ async function textOf(argument: string, itself: RegExp, { stdin, cwd }: Surround
 /** The claims, or a message why they cannot be read, which never quotes the input. */
 export async function readClaims(
   argument: string,
-  surroundings: Surroundings,
+  sources: InputSources,
 ): Promise<Readonly<Record<string, unknown>> | string> {
   let text: string;
   try {
-    text = await textOf(argument, /^\{/, surroundings);
+    text = await textOf(argument, /^\{/, sources);
   } catch {
     return 'the file for --claims cannot be read';
   }
@@ -35,9 +35,9 @@ export async function readClaims(
 const jwt = /^(?:Bearer +)?[\w-]+\.[\w-]*\.[\w-]*$/i;
 
 /** The token without `Bearer` and white space; undefined if it cannot be read. */
-export async function readToken(argument: string, surroundings: Surroundings): Promise<string | undefined> {
+export async function readToken(argument: string, sources: InputSources): Promise<string | undefined> {
   try {
-    return (await textOf(argument, jwt, surroundings)).trim().replace(/^Bearer +/i, '');
+    return (await textOf(argument, jwt, sources)).trim().replace(/^Bearer +/i, '');
   } catch {
     return undefined;
   }

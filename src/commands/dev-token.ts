@@ -3,18 +3,23 @@
 import { createSigner } from 'fast-jwt';
 import type { Algorithm } from '../authn/keys/algorithms.ts';
 import { loadHmacSecrets, secretEncodings, type SecretEncoding } from '../authn/keys/hmac-secret.ts';
-import { createReader, type Reader } from '../config/environment.ts';
+import { createSettingReader, type SettingReader } from '../config/setting-reader.ts';
 import { LoadProblem, toLine, type Problem } from '../problem.ts';
 import { type Command, exitCode, parseWords } from './command.ts';
 import { readClaims } from './claims-argument.ts';
-import { readFileFor, storedSecretsFor } from './surroundings.ts';
+import { readFileFor, storedSecretsFor } from './command-configuration.ts';
 
 const hmacAlgorithms = ['HS256', 'HS384', 'HS512'] as const;
 const defaultLifetimeSeconds = 3_600;
 const maxLifetimeSeconds = 86_400;
 
 /** The first key of the secret, with the same checks as in the service. */
-function signingKey(text: string, algorithm: Algorithm, encoding: SecretEncoding, reader: Reader): Buffer | undefined {
+function signingKey(
+  text: string,
+  algorithm: Algorithm,
+  encoding: SecretEncoding,
+  reader: SettingReader,
+): Buffer | undefined {
   try {
     return loadHmacSecrets(text, [algorithm], encoding)[0]?.material.export();
   } catch (error) {
@@ -54,7 +59,7 @@ iss and aud come from JWT_ISSUER and JWT_AUDIENCE, iat and exp from the clock, u
     const stored = await storedSecretsFor(context, ['JWT_SECRET']);
     await stored.close();
     const problems: Problem[] = [...stored.problems];
-    const reader = createReader(context.env, readFileFor(context), problems, stored);
+    const reader = createSettingReader(context.env, readFileFor(context), problems, stored);
     const secret = reader.secret('JWT_SECRET');
     const iss = reader.text('JWT_ISSUER');
     const aud = reader.list('JWT_AUDIENCE')?.[0];

@@ -10,7 +10,7 @@ import { toLine } from '../problem.ts';
 import { readClaims, readToken } from './claims-argument.ts';
 import { type Command, type CommandContext, exitCode, parseWords } from './command.ts';
 import { examineOptions, keySetProblem } from './live-issuers.ts';
-import { exitCodeOf, readFileFor, storedSecretsFor } from './surroundings.ts';
+import { exitCodeOf, readFileFor, storedSecretsFor } from './command-configuration.ts';
 import { loadTrialPolicy } from './trial-policy.ts';
 
 /** The unverified claims set of a compact JWS (RFC 7515 §3.1), or a message that quotes nothing of the token. */
@@ -88,8 +88,8 @@ async function verifyFirst(
 ): Promise<number | undefined> {
   const stored = await storedSecretsFor(context);
   try {
-    const { config } = loadConfiguration(context.env, readFileFor(context), stored, policyFile);
-    const examination = await examineToken(examineOptions(config, context.clock), token);
+    const { settings } = loadConfiguration(context.env, readFileFor(context), stored, policyFile);
+    const examination = await examineToken(examineOptions(settings, context.clock), token);
     const isRefused = isRefusal(examination.result);
     const lines = examinationLines(examination, token, context.clock.now());
     if (json && isRefused) {

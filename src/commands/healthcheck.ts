@@ -1,7 +1,7 @@
 // healthcheck: requests /readyz of the configured port, for HEALTHCHECK in images without curl.
 import { get } from 'node:http';
-import { createReader } from '../config/environment.ts';
-import { readListeners } from '../config/listeners.ts';
+import { createSettingReader } from '../config/setting-reader.ts';
+import { readListeners } from '../config/read-listeners.ts';
 import { toLine, type Problem } from '../problem.ts';
 import { type Command, exitCode, parseWords } from './command.ts';
 
@@ -37,7 +37,7 @@ Exit code 0 if it is ready, 1 if it is not ready or does not respond.
     const words = parseWords(healthcheckCommand, context, {});
     if ('exit' in words) return words.exit;
     const problems: Problem[] = [];
-    const reader = createReader(context.env, () => Buffer.alloc(0), problems);
+    const reader = createSettingReader(context.env, () => Buffer.alloc(0), problems);
     const host = reader.text('HOST') ?? '';
     const port = reader.integer('PORT', 1, 65_535);
     const { basePath } = readListeners(reader);

@@ -54,8 +54,8 @@ export interface LiveIssuers {
 }
 
 /** Fetches the keys of every issuer once, within the time limit of a key fetch. */
-export async function checkIssuers(config: ExaminedSettings, clock: Clock): Promise<LiveIssuers> {
-  const reports = await examineIssuers(examineOptions(config, clock));
+export async function checkIssuers(settings: ExaminedSettings, clock: Clock): Promise<LiveIssuers> {
+  const reports = await examineIssuers(examineOptions(settings, clock));
   const problems: Problem[] = [];
   const lines: string[] = [];
   for (const report of reports) {

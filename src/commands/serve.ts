@@ -8,7 +8,7 @@ import { createLog } from '../telemetry/logger.ts';
 import type { LogSink } from '../telemetry/log-writer.ts';
 import { escapeUnprintable } from '../printable.ts';
 import { type Command, type CommandContext, exitCode, parseWords } from './command.ts';
-import { archiveFirstPolicy, exitCodeOf, loadConfigurationFor, storedSecretsFor } from './surroundings.ts';
+import { archiveFirstPolicy, exitCodeOf, loadConfigurationFor, storedSecretsFor } from './command-configuration.ts';
 
 /** Time limit for writing the last lines of the log. */
 const flushWithinMs = 2_000;
@@ -69,18 +69,18 @@ Signals: SIGTERM and SIGINT drain and exit 0, a second one exits at once; SIGHUP
     let playgroundFiles: PlaygroundFiles | undefined;
     try {
       configuration = await loadConfigurationFor(context, stored);
-      playgroundFiles = configuration.config.hasPlayground ? builtPlayground(context.programUrl) : undefined;
+      playgroundFiles = configuration.settings.hasPlayground ? builtPlayground(context.programUrl) : undefined;
       await archiveFirstPolicy(context, configuration);
     } catch (error) {
       await stored.close();
       return exitCodeOf(error, context);
     }
 
-    const { config } = configuration;
-    const log = createLog({ level: config.logLevel, sink: await logSink(context), clock: context.clock });
+    const { settings } = configuration;
+    const log = createLog({ level: settings.logLevel, sink: await logSink(context), clock: context.clock });
     const { logger } = log;
-    for (const name of config.insecure) logger.warn({ setting: name }, 'an insecure setting is enabled');
-    for (const { location, problem } of config.warnings) logger.warn({ setting: location }, `a setting ${problem}`);
+    for (const name of settings.insecure) logger.warn({ setting: name }, 'an insecure setting is enabled');
+    for (const { location, problem } of settings.warnings) logger.warn({ setting: location }, `a setting ${problem}`);
 
     const app = await buildApp({
       configuration,
@@ -102,7 +102,7 @@ Signals: SIGTERM and SIGINT drain and exit 0, a second one exits at once; SIGHUP
         await log.flush(flushWithinMs);
       },
       reload: () => void app.reload(),
-      stopWithinMs: (config.shutdown.drainSeconds + config.shutdown.graceSeconds) * 1000 + stopMarginMs,
+      stopWithinMs: (settings.shutdown.drainSeconds + settings.shutdown.graceSeconds) * 1000 + stopMarginMs,
     });
   },
 };

@@ -5,7 +5,7 @@ import type { Policy } from '../policy/policy.ts';
 import { loadPolicyTests } from '../policy/trial/policy-test-document.ts';
 import { runPolicyTests } from '../policy/trial/policy-test-run.ts';
 import { ConfigurationError, type Problem } from '../problem.ts';
-import { createReader, type Environment, type ReadFile } from './environment.ts';
+import { createSettingReader, type Environment, type ReadFile } from './setting-reader.ts';
 import { readSettings, type Settings } from './read-settings.ts';
 import { noStoredSecrets } from './stored-secrets.ts';
 
@@ -17,7 +17,7 @@ export interface LoadedPolicy {
 }
 
 export interface Configuration {
-  readonly config: Settings;
+  readonly settings: Settings;
   readonly policy: LoadedPolicy;
   readonly shadow?: LoadedPolicy | undefined;
 }
@@ -78,14 +78,14 @@ export function loadConfiguration(
   policyFile?: string,
 ): Configuration {
   const problems: Problem[] = [];
-  const config = collect(problems, () => readSettings(env, readFile, stored));
+  const settings = collect(problems, () => readSettings(env, readFile, stored));
 
   // Check the policy even if a setting is wrong, with the default of that setting, so that all problems are reported at
   // once.
-  const reader = createReader(env, readFile, []);
+  const reader = createSettingReader(env, readFile, []);
   const maxLifetimeSeconds =
-    config?.maxLifetimeSeconds ?? reader.integer('TOKEN_MAX_LIFETIME_SECONDS', 1, 31_536_000) ?? 86_400;
-  const apiKeyNames = config?.apiKeys.map(({ name }) => name);
+    settings?.maxLifetimeSeconds ?? reader.integer('TOKEN_MAX_LIFETIME_SECONDS', 1, 31_536_000) ?? 86_400;
+  const apiKeyNames = settings?.apiKeys.map(({ name }) => name);
   const load = (setting: string | undefined, path: string): LoadedPolicy => {
     const content = readNamedFile(setting, path, readFile, 'Set it to the path of your policy');
     const policy = loadPolicy({
@@ -102,13 +102,13 @@ export function loadConfiguration(
   const shadowPath = reader.text('POLICY_SHADOW_FILE');
   const shadow = shadowPath === undefined ? undefined : collect(problems, () => load('POLICY_SHADOW_FILE', shadowPath));
 
-  if (policy !== undefined && config !== undefined) {
-    collect(problems, () => requirePolicyTests(policy.policy, config.policyTestFiles, readFile));
+  if (policy !== undefined && settings !== undefined) {
+    collect(problems, () => requirePolicyTests(policy.policy, settings.policyTestFiles, readFile));
   }
 
-  if (problems.length > 0 || config === undefined || policy === undefined) {
+  if (problems.length > 0 || settings === undefined || policy === undefined) {
     const isTemporary = stored.isTemporary && problems.every((problem) => stored.problems.includes(problem));
     throw new ConfigurationError(problems, isTemporary);
   }
-  return { config, policy, shadow };
+  return { settings, policy, shadow };
 }

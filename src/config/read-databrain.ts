@@ -1,6 +1,6 @@
 // Reads the DATABRAIN_* settings: address (https, or http to loopback, with an optional path prefix), times, retries.
 import { isLoopback } from '../trusted-url.ts';
-import type { Reader } from './environment.ts';
+import type { SettingReader } from './setting-reader.ts';
 
 export interface DatabrainSettings {
   readonly url: string;
@@ -10,7 +10,7 @@ export interface DatabrainSettings {
 }
 
 /** The upstream's base URL, which may have a path prefix; without a trailing slash. */
-export function readDatabrainUrl(reader: Reader, insecureHttp: boolean): string {
+export function readDatabrainUrl(reader: SettingReader, insecureHttp: boolean): string {
   const text = reader.text('DATABRAIN_API_URL') ?? '';
   const fail = (problem: string, fix: string): string => {
     reader.report('DATABRAIN_API_URL', problem, fix);
@@ -36,7 +36,7 @@ export function readDatabrainUrl(reader: Reader, insecureHttp: boolean): string 
   return `${url.origin}${path}`;
 }
 
-export function readDatabrain(reader: Reader): DatabrainSettings {
+export function readDatabrain(reader: SettingReader): DatabrainSettings {
   const insecureHttp = reader.flag('INSECURE_DATABRAIN_HTTP');
   const timeoutMs = reader.integer('DATABRAIN_TIMEOUT_MS', 10, 60_000) ?? 0;
   const deadlineMs = reader.integer('DATABRAIN_DEADLINE_MS', 10, 120_000) ?? 0;

@@ -4,7 +4,7 @@ import { parseIssuer, type IssuerConfig, type RawKeySource } from '../authn/issu
 import type { SecretSetting } from '../secrets/secret-setting.ts';
 import { sourceVariables } from '../secrets/secret-stores.ts';
 import { secretEncodings } from '../authn/keys/hmac-secret.ts';
-import type { ReadFile, Reader } from './environment.ts';
+import type { ReadFile, SettingReader } from './setting-reader.ts';
 
 export interface Issuers {
   readonly issuers: readonly IssuerConfig[];
@@ -40,7 +40,7 @@ interface SharedJwtSettings {
   readonly allowHttp: boolean;
 }
 
-function readSharedJwtSettings(reader: Reader): SharedJwtSettings {
+function readSharedJwtSettings(reader: SettingReader): SharedJwtSettings {
   const maxLifetimeSeconds = reader.integer('JWT_MAX_LIFETIME_SECONDS', 1, 365 * day);
   return {
     clockToleranceSeconds: reader.integer('JWT_CLOCK_TOLERANCE_SECONDS', 0, 120) ?? 0,
@@ -52,7 +52,9 @@ function readSharedJwtSettings(reader: Reader): SharedJwtSettings {
 }
 
 /** The key source of the single issuer; two of them are a problem, none means OIDC discovery. */
-function readKeySource(reader: Reader): { key: RawKeySource; location: string; setting?: SecretSetting } | undefined {
+function readKeySource(
+  reader: SettingReader,
+): { key: RawKeySource; location: string; setting?: SecretSetting } | undefined {
   const secret = reader.secret('JWT_SECRET');
   const publicKey = reader.secret('JWT_PUBLIC_KEY');
   const url = reader.text('JWT_JWKS_URL');
@@ -74,7 +76,7 @@ function readKeySource(reader: Reader): { key: RawKeySource; location: string; s
   return { key: url === undefined ? { kind: 'discovery' } : { kind: 'jwksUrl', url }, location };
 }
 
-function readSingleIssuer(reader: Reader, shared: SharedJwtSettings): Issuers {
+function readSingleIssuer(reader: SettingReader, shared: SharedJwtSettings): Issuers {
   const iss = reader.text('JWT_ISSUER');
   const audience = reader.list('JWT_AUDIENCE');
   const algorithms = reader.list('JWT_ALGORITHMS');
@@ -112,7 +114,7 @@ function readSingleIssuer(reader: Reader, shared: SharedJwtSettings): Issuers {
 }
 
 /** Reads all JWT_* settings; problems are reported to the reader. */
-export function readIssuers(reader: Reader, readFile: ReadFile): Issuers {
+export function readIssuers(reader: SettingReader, readFile: ReadFile): Issuers {
   const shared = readSharedJwtSettings(reader);
   const file = reader.text('JWT_ISSUERS_FILE');
   if (file === undefined) return readSingleIssuer(reader, shared);

@@ -1,23 +1,24 @@
 // Reads all settings from the environment: returns them frozen, or reports all problems at once. Reads the files that
 // settings name, but not the policy.
 import type { EgressSettings } from '../egress/egress.ts';
+import type { TracingSettings } from '../telemetry/tracing.ts';
 import { ConfigurationError, type Problem } from '../problem.ts';
 import { parseRedisUrl, type RedisAddress } from '../redis/redis-address.ts';
 import { readDatabrain, type DatabrainSettings } from './read-databrain.ts';
-import { readCorsOrigins, standsForSubdomains } from './cors-origins.ts';
-import { readEgress, refuseUncheckedTls } from './egress.ts';
-import { createReader, type Environment, type ReadFile, type Reader } from './environment.ts';
+import { readCorsOrigins, standsForSubdomains } from './read-cors-origins.ts';
+import { readEgress, refuseUncheckedTls } from './read-egress.ts';
+import { createSettingReader, type Environment, type ReadFile, type SettingReader } from './setting-reader.ts';
 import { whyNoApiKey, type SecretOrigin, type SecretSetting } from '../secrets/secret-setting.ts';
 import type { IssuerConfig } from '../authn/issuer.ts';
 import { isSecretOf } from '../authn/keys/verification-key.ts';
 import type { Secret } from '../secrets/secret.ts';
 import { sourceVariables } from '../secrets/secret-stores.ts';
-import { readListeners, type Listeners } from './listeners.ts';
+import { readListeners, type Listeners } from './read-listeners.ts';
 import { readIssuers, type Issuers } from './read-issuers.ts';
-import { readTracing, type TracingConfig } from './read-tracing.ts';
-import { settings } from './settings.ts';
+import { readTracing } from './read-tracing.ts';
+import { settingTable } from './settings.ts';
 import { noStoredSecrets, type StoredSecrets } from './stored-secrets.ts';
-import { readTrustProxy } from './trust-proxy.ts';
+import { readTrustProxy } from './read-trust-proxy.ts';
 import { unknownVariables, unusableValues } from './refused-variables.ts';
 
 const logLevels = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
@@ -50,7 +51,7 @@ export interface Settings extends Issuers, Listeners {
   readonly addressLimit: RateLimit;
   readonly redis?: RedisAddress | undefined;
   /** Undefined: tracing is off. */
-  readonly tracing?: TracingConfig | undefined;
+  readonly tracing?: TracingSettings | undefined;
   readonly shutdown: { readonly drainSeconds: number; readonly graceSeconds: number };
   /** Names of the enabled insecure settings. */
   readonly insecure: readonly string[];
@@ -69,15 +70,15 @@ const day = 86_400;
 const cookieName = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,128}$/;
 
 /** Headers with another meaning for this service or for proxies. */
-const takenHeaders =
+const reservedHeaders =
   /^(authorization|cookie|host|origin|connection|content-.*|accept.*|expect|forwarded|via|x-forwarded-.*|x-request-id|sec-.*|access-control-.*|proxy-.*|transfer-encoding|te|trailer|upgrade|date)$/;
 
-function readHeaderName(reader: Reader): string | undefined {
+function readHeaderName(reader: SettingReader): string | undefined {
   const name = reader.text('JWT_HEADER_NAME')?.toLowerCase();
   if (name === undefined) return undefined;
   if (!cookieName.test(name))
     return reader.report('JWT_HEADER_NAME', 'is not a header name', 'Use letters, digits and -');
-  if (!takenHeaders.test(name)) return name;
+  if (!reservedHeaders.test(name)) return name;
   return reader.report(
     'JWT_HEADER_NAME',
     'is a header with another meaning',
@@ -85,13 +86,13 @@ function readHeaderName(reader: Reader): string | undefined {
   );
 }
 
-function readCookieName(reader: Reader): string | undefined {
+function readCookieName(reader: SettingReader): string | undefined {
   const name = reader.text('JWT_COOKIE_NAME');
   if (name === undefined || cookieName.test(name)) return name;
   return reader.report('JWT_COOKIE_NAME', 'is not a cookie name', 'Use letters, digits, - and _');
 }
 
-function readApiKeys(reader: Reader): readonly SecretSetting[] {
+function readApiKeys(reader: SettingReader): readonly SecretSetting[] {
   const keys: SecretSetting[] = [];
   for (const name of ['DATABRAIN_API_KEY', ...reader.namedApiKeys()]) {
     const key = reader.secret(name);
@@ -108,12 +109,12 @@ function readApiKeys(reader: Reader): readonly SecretSetting[] {
   return keys;
 }
 
-function readSecretsRefresh(reader: Reader): number {
+function readSecretsRefresh(reader: SettingReader): number {
   reader.integer('SECRETS_START_WAIT_SECONDS', 0, 600);
   return reader.integer('SECRETS_REFRESH_SECONDS', 5, day) ?? 0;
 }
 
-function readReuse(reader: Reader): Pick<Settings, 'reuse' | 'maxLifetimeSeconds'> {
+function readReuse(reader: SettingReader): Pick<Settings, 'reuse' | 'maxLifetimeSeconds'> {
   return {
     reuse: {
       mode: reader.oneOf('TOKEN_REUSE', ['user', 'off']) ?? 'off',
@@ -124,7 +125,7 @@ function readReuse(reader: Reader): Pick<Settings, 'reuse' | 'maxLifetimeSeconds
   };
 }
 
-function readLimits(reader: Reader): Pick<Settings, 'userLimit' | 'addressLimit'> {
+function readLimits(reader: SettingReader): Pick<Settings, 'userLimit' | 'addressLimit'> {
   return {
     userLimit: {
       max: reader.integer('RATE_LIMIT_USER_MAX', 1, 1_000_000) ?? 0,
@@ -137,7 +138,7 @@ function readLimits(reader: Reader): Pick<Settings, 'userLimit' | 'addressLimit'
   };
 }
 
-function readRedis(reader: Reader): RedisAddress | undefined {
+function readRedis(reader: SettingReader): RedisAddress | undefined {
   const setting = reader.secret('REDIS_URL');
   if (setting === undefined) return undefined;
   try {
@@ -169,7 +170,7 @@ function readWarnings(corsOrigins: readonly string[], cookieName: string | undef
 /** Reads and checks every setting. Throws ConfigurationError with all problems, none of which holds a secret. */
 export function readSettings(env: Environment, readFile: ReadFile, stored: StoredSecrets = noStoredSecrets): Settings {
   const problems: Problem[] = [...unknownVariables(env), ...stored.problems];
-  const reader = createReader(env, readFile, problems, stored);
+  const reader = createSettingReader(env, readFile, problems, stored);
 
   const cookieName = readCookieName(reader);
   const headerName = readHeaderName(reader);
@@ -186,7 +187,7 @@ export function readSettings(env: Environment, readFile: ReadFile, stored: Store
   const corsOrigins = readCorsOrigins(reader);
   const tracing = readTracing(reader, readFile);
 
-  const config: Settings = {
+  const settings: Settings = {
     ...readListeners(reader),
     logLevel: reader.oneOf('LOG_LEVEL', logLevels) ?? 'info',
     trustProxy: readTrustProxy(reader),
@@ -212,7 +213,7 @@ export function readSettings(env: Environment, readFile: ReadFile, stored: Store
       graceSeconds: reader.integer('SHUTDOWN_GRACE_SECONDS', 1, 600) ?? 0,
     },
     insecure: [
-      ...settings
+      ...settingTable
         .map(({ name }) => name)
         .filter((name) => name.startsWith('INSECURE_') && reader.text(name) === 'true'),
       ...issuers.insecure,
@@ -226,5 +227,5 @@ export function readSettings(env: Environment, readFile: ReadFile, stored: Store
     problems.findIndex((other) => other.location === location && other.problem === problem) === index;
   const others = problems.filter((problem, index) => !followUps.has(problem.location) && isFirst(problem, index));
   if (unusable.length + others.length > 0) throw new ConfigurationError([...unusable, ...others]);
-  return Object.freeze(config);
+  return Object.freeze(settings);
 }

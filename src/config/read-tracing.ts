@@ -2,31 +2,8 @@
 // Configuration"). Tracing is disabled unless an exporter is set. Invalid values stop the start, although the
 // specification tells libraries to ignore them.
 import { Secret } from '../secrets/secret.ts';
-import type { Reader } from './environment.ts';
-
-export interface TracingConfig {
-  /** Of the traces, as OTLP over HTTP. */
-  readonly url: string;
-  readonly headers: Readonly<Record<string, Secret>>;
-  /** For one export. */
-  readonly timeoutMs: number;
-  /** PEM; by default the CA certificates of Node. */
-  readonly ca?: Buffer | undefined;
-  readonly sampler: {
-    readonly kind: 'always_on' | 'always_off' | 'traceidratio';
-    readonly ratio: number;
-    /** Whether the sampling decision of a trusted caller is used. */
-    readonly parentBased: boolean;
-  };
-  readonly serviceName: string;
-  readonly resourceAttributes: Readonly<Record<string, string>>;
-  readonly batch: {
-    readonly delayMs: number;
-    readonly exportTimeoutMs: number;
-    readonly maxQueueSize: number;
-    readonly maxBatchSize: number;
-  };
-}
+import type { TracingSettings } from '../telemetry/tracing.ts';
+import type { SettingReader } from './setting-reader.ts';
 
 const samplers = ['always_on', 'always_off', 'traceidratio'] as const;
 const defaultEndpoint = 'http://localhost:4318';
@@ -34,7 +11,7 @@ const defaultEndpoint = 'http://localhost:4318';
 const headerName = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,128}$/;
 const headerValue = /^[\x20-\x7E]{1,4096}$/;
 
-function number(reader: Reader, name: string, min: number, max: number, fallback: number): number {
+function number(reader: SettingReader, name: string, min: number, max: number, fallback: number): number {
   const text = reader.raw(name);
   if (text === undefined) return fallback;
   const value = /^\d{1,10}(\.\d{1,10})?$/.test(text) ? Number(text) : Number.NaN;
@@ -44,7 +21,7 @@ function number(reader: Reader, name: string, min: number, max: number, fallback
 }
 
 /** `key=value` pairs, comma-separated and percent-encoded, as the specification writes headers and attributes. */
-function pairs(reader: Reader, name: string, text: string): readonly (readonly [string, string])[] {
+function pairs(reader: SettingReader, name: string, text: string): readonly (readonly [string, string])[] {
   const found: [string, string][] = [];
   for (const pair of text.split(',')) {
     const [key = '', value] = pair.split(/=(.*)/s);
@@ -64,7 +41,7 @@ function pairs(reader: Reader, name: string, text: string): readonly (readonly [
   return found;
 }
 
-function readUrl(reader: Reader): string {
+function readUrl(reader: SettingReader): string {
   const [name, path] =
     reader.raw('OTEL_EXPORTER_OTLP_TRACES_ENDPOINT') === undefined
       ? (['OTEL_EXPORTER_OTLP_ENDPOINT', 'v1/traces'] as const)
@@ -78,7 +55,7 @@ function readUrl(reader: Reader): string {
   return url.href;
 }
 
-function readHeaders(reader: Reader): Readonly<Record<string, Secret>> {
+function readHeaders(reader: SettingReader): Readonly<Record<string, Secret>> {
   const headers: Record<string, Secret> = {};
   for (const name of ['OTEL_EXPORTER_OTLP_HEADERS', 'OTEL_EXPORTER_OTLP_TRACES_HEADERS']) {
     for (const [key, value] of pairs(reader, name, reader.fromFile(name)?.value.reveal() ?? '')) {
@@ -89,7 +66,7 @@ function readHeaders(reader: Reader): Readonly<Record<string, Secret>> {
   return headers;
 }
 
-function readSampler(reader: Reader): TracingConfig['sampler'] {
+function readSampler(reader: SettingReader): TracingSettings['sampler'] {
   const name = reader.raw('OTEL_TRACES_SAMPLER') ?? 'parentbased_always_on';
   const kind = samplers.find((candidate) => candidate === name.replace(/^parentbased_/, ''));
   if (kind === undefined) {
@@ -103,7 +80,7 @@ function readSampler(reader: Reader): TracingConfig['sampler'] {
   };
 }
 
-function readCa(reader: Reader, readFile: (path: string) => Buffer): Buffer | undefined {
+function readCa(reader: SettingReader, readFile: (path: string) => Buffer): Buffer | undefined {
   const specific = reader.raw('OTEL_EXPORTER_OTLP_TRACES_CERTIFICATE');
   const name = specific === undefined ? 'OTEL_EXPORTER_OTLP_CERTIFICATE' : 'OTEL_EXPORTER_OTLP_TRACES_CERTIFICATE';
   const path = reader.raw(name);
@@ -116,7 +93,7 @@ function readCa(reader: Reader, readFile: (path: string) => Buffer): Buffer | un
   }
 }
 
-function refuseOtherProtocols(reader: Reader): void {
+function refuseOtherProtocols(reader: SettingReader): void {
   const specific = reader.raw('OTEL_EXPORTER_OTLP_TRACES_PROTOCOL');
   const name = specific === undefined ? 'OTEL_EXPORTER_OTLP_PROTOCOL' : 'OTEL_EXPORTER_OTLP_TRACES_PROTOCOL';
   const protocol = reader.raw(name) ?? 'http/json';
@@ -126,7 +103,7 @@ function refuseOtherProtocols(reader: Reader): void {
 }
 
 /** Undefined: tracing is off. Problems are reported to the reader. */
-export function readTracing(reader: Reader, readFile: (path: string) => Buffer): TracingConfig | undefined {
+export function readTracing(reader: SettingReader, readFile: (path: string) => Buffer): TracingSettings | undefined {
   const { raw, report } = reader;
   const exporter = raw('OTEL_TRACES_EXPORTER');
   const endpoint = raw('OTEL_EXPORTER_OTLP_TRACES_ENDPOINT') ?? raw('OTEL_EXPORTER_OTLP_ENDPOINT');

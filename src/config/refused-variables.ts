@@ -1,15 +1,15 @@
 // Refuses variables before any setting is read: misspelt names (unknown ones with one of our prefixes, or similar to a
 // setting; otherwise the default would be used), and values that no setting can use. Values from files and stores are
 // checked where they are read.
-import { closest } from '../closest.ts';
+import { closest, didYouMean } from '../did-you-mean.ts';
 import type { Problem } from '../problem.ts';
 import { settingOf, sourceVariables } from '../secrets/secret-stores.ts';
 import { whyUnusable, type TextKind } from '../unusable-text.ts';
-import type { Environment } from './environment.ts';
-import { kindOfSetting, namedApiKey, ownPrefixes, settingNamed, settings, type Setting } from './settings.ts';
+import type { Environment } from './setting-reader.ts';
+import { kindOfSetting, namedApiKey, ownPrefixes, settingNamed, settingTable, type Setting } from './settings.ts';
 
 /** Shorter names are similar to too many others: HOST and PORT are one letter from variables of other programs. */
-const shortestNearName = 8;
+const minNearNameLength = 8;
 /** Variables of other programs that look like ours: proxies of curl, npm's own settings, Kubernetes service links. */
 const foreign =
   /^(npm_|otel_|(https?|no|ftp)_proxy$|all_proxy$|rsync_proxy$|kubernetes_)|_(service_(host|port)|port(_.+)?)$/i;
@@ -28,13 +28,13 @@ const lowered = (name: string): string => name.toLowerCase().replaceAll('_', '')
 
 /** One edit per four characters: REDIS_URI is similar to REDIS_URL, but REDIS_HOST is not. */
 function nearMiss(variable: string, { bySpelling, long }: KnownNames): string | undefined {
-  if (variable.length < shortestNearName || foreign.test(variable)) return undefined;
+  if (variable.length < minNearNameLength || foreign.test(variable)) return undefined;
   return bySpelling.get(lowered(variable)) ?? closest(variable, long, Math.floor(variable.length / 4));
 }
 
 function knownNames(): KnownNames {
   const all = new Set<string>();
-  const rows: readonly Setting[] = settings;
+  const rows: readonly Setting[] = settingTable;
   for (const { name, fromFile } of rows) {
     all.add(name);
     if (fromFile !== undefined) all.add(`${name}_FILE`);
@@ -46,7 +46,7 @@ function knownNames(): KnownNames {
       if (!bySpelling.has(spelling)) bySpelling.set(spelling, name);
     }
   }
-  return { all, bySpelling, long: [...all].filter((name) => name.length >= shortestNearName) };
+  return { all, bySpelling, long: [...all].filter((name) => name.length >= minNearNameLength) };
 }
 
 function problemOf(variable: string, known: KnownNames): Problem | undefined {
@@ -62,8 +62,7 @@ function problemOf(variable: string, known: KnownNames): Problem | undefined {
         };
   }
   if (namedApiKey.test(settingOf(variable))) return undefined;
-  const near = closest(variable, known.all);
-  const fix = near === undefined ? 'Remove it or look its name up in the settings table' : `Did you mean ${near}`;
+  const fix = didYouMean(variable, known.all, 'Remove it or look its name up in the settings table');
   const isServiceLink = /_(SERVICE_(HOST|PORT)|PORT(_.+)?)$/.test(variable);
   return {
     location: variable,

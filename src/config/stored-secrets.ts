@@ -9,8 +9,8 @@ import type { SecretRead, SecretSetting } from '../secrets/secret-setting.ts';
 import type { SecretStore, SecretStoreKind, StoreEvent } from '../secrets/secret-store.ts';
 import { secretStoreKinds, settingOf, sourceVariables } from '../secrets/secret-stores.ts';
 import { createSingleFlight } from '../single-flight.ts';
-import { readEgress } from './egress.ts';
-import { createReader, type Environment, type ReadFile, type StoredSecretSettings } from './environment.ts';
+import { readEgress } from './read-egress.ts';
+import { createSettingReader, type Environment, type ReadFile, type StoredSecretSettings } from './setting-reader.ts';
 import { isSecretSetting } from './settings.ts';
 
 export interface StoredSecrets extends StoredSecretSettings {
@@ -49,7 +49,7 @@ interface Named {
 }
 
 const firstPauseMs = 250;
-const longestPauseMs = 4_000;
+const maxPauseMs = 4_000;
 
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
@@ -72,7 +72,7 @@ async function readPatiently(
   onWait: (read: SecretRead) => void,
 ): Promise<SecretRead> {
   const end = clock.monotonic() + waitMs;
-  for (let ceiling = firstPauseMs; ; ceiling = Math.min(ceiling * 2, longestPauseMs)) {
+  for (let ceiling = firstPauseMs; ; ceiling = Math.min(ceiling * 2, maxPauseMs)) {
     const result = await read();
     const pauseMs = ceiling * (0.5 + 0.5 * random());
     if (result.kind !== 'unavailable' || clock.monotonic() + pauseMs >= end) return result;
@@ -91,7 +91,7 @@ export async function readStoredSecrets(
   if (named.length === 0) return noStoredSecrets;
 
   const problems: Problem[] = [];
-  const reader = createReader(env, readFile, problems);
+  const reader = createSettingReader(env, readFile, problems);
   const waitMs = (reader.integer('SECRETS_START_WAIT_SECONDS', 0, 600) ?? 0) * 1000;
   const egress = createEgress(readEgress(reader));
   problems.length = 0; // The settings report what is wrong with these.

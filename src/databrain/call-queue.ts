@@ -38,7 +38,7 @@ interface CallQueueOptions {
   readonly maxConcurrentPerKey: number;
   readonly maxWaiting: number;
   /** The minimum time for the call itself; with less it is not sent. */
-  readonly worthwhileMs: number;
+  readonly minAttemptMs: number;
 }
 
 interface Waiter {
@@ -59,7 +59,7 @@ interface Lane {
 const tooLate = (waitMs: number): ServiceError => refuseUnsent('queue_full', waitMs);
 
 export function createCallQueue(options: CallQueueOptions): CallQueue {
-  const { clock, maxConcurrent, worthwhileMs } = options;
+  const { clock, maxConcurrent, minAttemptMs } = options;
   const serviceTime = createServiceTime(clock);
   const expiries = createDeadlines(clock);
   /** The next lane to serve comes first. */
@@ -167,7 +167,7 @@ export function createCallQueue(options: CallQueueOptions): CallQueue {
       hasRoom,
       enter: (remainingMs) => {
         if (hasRoom() && remainingMs >= 0) return start(lane);
-        const maxWaitMs = remainingMs - Math.max(worthwhileMs, serviceTime.callMs());
+        const maxWaitMs = remainingMs - Math.max(minAttemptMs, serviceTime.callMs());
         const waitMs = projectedWaitMs(lane, lane.waiters.length);
         if (waiting >= options.maxWaiting || waitMs > maxWaitMs) return Promise.reject(tooLate(waitMs));
         return wait(lane, maxWaitMs);

@@ -53,7 +53,7 @@ export interface LaneEvents {
 
 interface LanesOptions extends LaneLimits {
   readonly clock: Pick<Clock, 'monotonic'>;
-  readonly worthwhileMs: number;
+  readonly minAttemptMs: number;
   readonly events: LaneEvents;
 }
 

@@ -114,8 +114,8 @@ export function createMint(options: MintOptions): Mint {
     const refusedForMs = lane.circuit.refusedForMs(clientId);
     if (refusedForMs > 0) throw refuseUnsent('circuit_open', refusedForMs);
     const askedAt = clock.monotonic();
-    const turn = lane.queue.enter(remainingMs);
-    const leave = typeof turn === 'function' ? turn : await turn;
+    const place = lane.queue.enter(remainingMs);
+    const leave = typeof place === 'function' ? place : await place;
     try {
       const apiKey = keyOf(grant);
       const body = options.toRequestBody(grant, clock.now());

@@ -15,7 +15,7 @@ export type ToRequestBody = (grant: Grant, nowMs: number) => RequestBody;
 
 /** The token's lifetime starts when the upstream reads the request: time reserved for sending it. */
 const travelMs = 1000;
-const shortestLifeMs = 1000;
+const minLifetimeMs = 1000;
 
 /**
  * @param isValid whether a body with `expiryTime` is one of POST /api/v2/guest-token/create
@@ -28,7 +28,7 @@ export function createToRequestBody(isValid: (body: unknown) => boolean): ToRequ
   return (grant, nowMs) => {
     const untilNotAfter = grant.notAfterMs === undefined ? Infinity : grant.notAfterMs - nowMs - travelMs;
     const lifetimeMs = Math.floor(Math.min(grant.lifetimeMs, untilNotAfter));
-    if (untilNotAfter < shortestLifeMs) throw new ServiceError('TOKEN_EXPIRED', 'access_token_ends_too_soon');
+    if (untilNotAfter < minLifetimeMs) throw new ServiceError('TOKEN_EXPIRED', 'access_token_ends_too_soon');
     const body = { ...grant.request, expiryTime: lifetimeMs };
     // Without expiryTime, or with null (JSON for NaN), the upstream's tokens never expire.
     if (!Number.isSafeInteger(lifetimeMs) || lifetimeMs < 1) throw new ServiceError('INTERNAL_ERROR', 'bug');

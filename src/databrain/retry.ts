@@ -72,7 +72,7 @@ export interface RetryOptions {
   readonly baseMs: number;
   readonly maxBackoffMs: number;
   /** The minimum time for an attempt. */
-  readonly worthwhileMs: number;
+  readonly minAttemptMs: number;
   /** A number from 0 (inclusive) to 1 (exclusive). */
   readonly random: () => number;
 }
@@ -92,6 +92,6 @@ export function retryDelay(
   if (!faultRow(failure.fault).retryable || retriesMade >= options.maxRetries) return undefined;
   const backoff = options.random() * Math.min(options.maxBackoffMs, options.baseMs * 2 ** retriesMade);
   const delay = (failure.retryAfterMs ?? 0) + backoff;
-  if (delay + options.worthwhileMs > remainingMs) return undefined;
+  if (delay + options.minAttemptMs > remainingMs) return undefined;
   return budget.withdraw() ? delay : undefined;
 }

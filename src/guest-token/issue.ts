@@ -13,7 +13,7 @@ import {
   createMintAcrossReplicas,
   isOutage,
   type MintedOrFound,
-  patienceMs,
+  spareWaitMs,
   type SharedTokens,
   type Wanted,
 } from './mint-across-replicas.ts';
@@ -78,7 +78,7 @@ export function createIssue(options: IssueOptions): Issue {
   /** API keys with a caller that timed out and no mint since: callers with a spare token no longer wait. */
   const unanswered = new Set<string>();
   /** Waiting callers that have a spare token, by API key. */
-  const patient = new Map<string, Set<() => void>>();
+  const waitingWithSpare = new Map<string, Set<() => void>>();
   let renewals = 0;
   let closed = false;
 
@@ -131,21 +131,21 @@ export function createIssue(options: IssueOptions): Issue {
   };
 
   /** The result, or UPSTREAM_TIMEOUT if this or another caller with this API key has timed out. */
-  const withinPatience = async (result: Promise<MintedOrFound>, apiKeyName: string): Promise<MintedOrFound> => {
-    const waiting = patient.get(apiKeyName) ?? new Set();
-    patient.set(apiKeyName, waiting);
+  const withSpareTimeout = async (result: Promise<MintedOrFound>, apiKeyName: string): Promise<MintedOrFound> => {
+    const waiting = waitingWithSpare.get(apiKeyName) ?? new Set();
+    waitingWithSpare.set(apiKeyName, waiting);
     let stopWaiting: () => void = () => undefined;
-    const inVain = new Promise<never>((_, reject) => {
+    const timedOut = new Promise<never>((_, reject) => {
       stopWaiting = () => reject(new ServiceError('UPSTREAM_TIMEOUT', 'upstream_timeout'));
     });
     waiting.add(stopWaiting);
-    void options.pause(patienceMs).then(() => {
+    void options.pause(spareWaitMs).then(() => {
       if (!waiting.has(stopWaiting)) return;
       unanswered.add(apiKeyName);
       for (const stop of waiting) stop();
     });
     try {
-      return await Promise.race([result, inVain]);
+      return await Promise.race([result, timedOut]);
     } finally {
       waiting.delete(stopWaiting);
     }
@@ -154,14 +154,14 @@ export function createIssue(options: IssueOptions): Issue {
   /** For a user whose token has little lifetime left, but can be used if no new one arrives soon. */
   const replaceOrKeep = async (wanted: Wanted, spare: ReusableToken): Promise<HandedOut> => {
     const { grant } = wanted;
-    const isHopeless = !upstreamHasRoom(grant) || unanswered.has(grant.apiKeyName);
-    if (isHopeless || flights.size() >= maxFlights) {
+    const cannotMintSoon = !upstreamHasRoom(grant) || unanswered.has(grant.apiKeyName);
+    if (cannotMintSoon || flights.size() >= maxFlights) {
       renew(wanted, spare);
       return handOut(spare, grant, 'spare');
     }
     const { joined, result } = fly(wanted, spare);
     try {
-      const { token, source } = await withinPatience(result, grant.apiKeyName);
+      const { token, source } = await withSpareTimeout(result, grant.apiKeyName);
       return handOut(token, grant, joined ? 'joined' : source === 'shared' ? 'shared' : 'minted');
     } catch (error) {
       if (!isOutage(error)) throw error;
@@ -169,7 +169,7 @@ export function createIssue(options: IssueOptions): Issue {
     }
   };
 
-  const obtainFirst = async (wanted: Wanted): Promise<HandedOut> => {
+  const getFirst = async (wanted: Wanted): Promise<HandedOut> => {
     if (flights.size() >= maxFlights) {
       throw new ServiceError('UPSTREAM_UNAVAILABLE', 'queue_full', { retryAfterSeconds: 1 });
     }
@@ -191,7 +191,7 @@ export function createIssue(options: IssueOptions): Issue {
     const { grant } = wanted;
     const known = entries.get(wanted.key);
     const usability = known === undefined ? 'unusable' : usabilityOf(known, grant, minimumShare, clock);
-    if (known === undefined || usability === 'unusable') return obtainFirst(wanted);
+    if (known === undefined || usability === 'unusable') return getFirst(wanted);
     if (usability === 'spare') return replaceOrKeep(wanted, known);
     renew(wanted, known);
     return handOut(known, grant, 'hit');

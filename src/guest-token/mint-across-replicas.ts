@@ -71,7 +71,7 @@ interface MintAcrossReplicasOptions {
 export type MintAcrossReplicas = (wanted: Wanted, known?: ReusableToken) => Promise<MintedOrFound>;
 
 /** How long a caller with a spare token waits for a new one. */
-export const patienceMs = 1_500;
+export const spareWaitMs = 1_500;
 
 /**
  * Faults for which a spare token is issued. Not if the upstream refuses the request, which means the rights are wrong.
@@ -135,14 +135,14 @@ export function createMintAcrossReplicas(options: MintAcrossReplicasOptions): Mi
   const mintOrFind = async (wanted: Wanted, spentMs: number): Promise<MintedOrFound> => {
     const minting = mintAndKeep(wanted, 'user', spentMs);
     const finding = askAnyway(wanted);
-    const foundInPatience = finding.then(async (found): Promise<MintedOrFound> => {
+    const foundOrSpare = finding.then(async (found): Promise<MintedOrFound> => {
       if (found === undefined) return minting;
       if (found.usability === 'fresh') return { token: found.token, source: 'shared' };
-      await pause(patienceMs);
+      await pause(spareWaitMs);
       return { token: found.token, source: 'spare' };
     });
     try {
-      return await Promise.race([minting, foundInPatience]);
+      return await Promise.race([minting, foundOrSpare]);
     } catch (error) {
       const found = isOutage(error) ? await finding : undefined;
       if (found === undefined) throw error;

@@ -3,7 +3,7 @@
 // makes a token look newer than it is.
 import { createHmac } from 'node:crypto';
 import type { Clock } from '../clock.ts';
-import type { DeriveKey } from '../redis/derived-keys.ts';
+import type { DeriveKey } from '../redis/key-derivation.ts';
 import type { RedisScript } from '../redis/redis-client.ts';
 import type { RedisLink } from '../redis/redis-link.ts';
 import { createRedisLocks } from '../redis/redis-lock.ts';
@@ -58,7 +58,7 @@ export function createRedisTokens({ link, deriveKey, clock }: RedisTokensOptions
       return link.isUp();
     },
     get: (key, apiKey) => find(link.run, key, apiKey),
-    getAnyway: (key, apiKey) => find(link.insist, key, apiKey),
+    getAnyway: (key, apiKey) => find(link.runAnyway, key, apiKey),
 
     put: async (key, apiKey, { token, lifetimeMs, remainingMs, notAfterMs }) => {
       const keepMs = Math.floor(remainingMs);
@@ -67,7 +67,7 @@ export function createRedisTokens({ link, deriveKey, clock }: RedisTokensOptions
       const stored = { token, lifetimeMs, endsAtMs: clock.now() + keepMs, notAfterMs };
       const sealed = sealToken(stored, deriveKey(apiKey, 'token encryption 1'), name);
       // No caller waits for it, and in an outage another replica may need it.
-      await link.insist((client) => client.call('SET', [name, sealed, 'PX', keepMs]));
+      await link.runAnyway((client) => client.call('SET', [name, sealed, 'PX', keepMs]));
     },
 
     lock: (key, apiKey) => lock(nameOf('lock', key, apiKey)),

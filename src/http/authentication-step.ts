@@ -2,7 +2,7 @@
 // configured, in a gateway's header instead, or in one cookie, and has authn/ verify it. Reads the raw header lines,
 // because Node joins or drops repeated ones; never reads query or body. A refusal becomes a ServiceError here.
 import type { FastifyRequest } from 'fastify';
-import type { Authenticator } from '../authn/authenticate.ts';
+import type { Authenticator } from '../authn/authenticator.ts';
 import type { Principal } from '../authn/principal.ts';
 import type { TokenRefusal } from '../authn/token-refusal.ts';
 import { ServiceError } from '../errors.ts';
@@ -128,7 +128,7 @@ export const createRecall =
  * Creates the authentication step of the route. It throws ServiceError for every request without a principal. It is only
  * asynchronous if the token has to be verified.
  */
-export function createAuthenticate({
+export function createAuthenticationStep({
   authenticator,
   credentials,
   onRefusedToken,

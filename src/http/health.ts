@@ -2,7 +2,7 @@
 // policy is loaded, each data app has an API key, at least one issuer's keys are loaded (one issuer's outage must not
 // affect the users of others), the audit log is writable, and no shutdown is in progress.
 import type { FastifyInstance, FastifyRequest } from 'fastify';
-import type { Authenticator } from '../authn/authenticate.ts';
+import type { Authenticator } from '../authn/authenticator.ts';
 import type { Policy } from '../policy/policy.ts';
 import type { ApiKeys } from '../secrets/api-keys.ts';
 

@@ -1,6 +1,6 @@
 // Assembles the public listener: the steps of every request, in order, then the routes.
 import type { FastifyBaseLogger, FastifyInstance, FastifyRequest } from 'fastify';
-import type { Authenticator } from '../authn/authenticate.ts';
+import type { Authenticator } from '../authn/authenticator.ts';
 import type { Principal } from '../authn/principal.ts';
 import type { Clock } from '../clock.ts';
 import type { Settings } from '../config/read-settings.ts';
@@ -16,7 +16,7 @@ import type { Metrics } from '../telemetry/metrics.ts';
 import type { Tracing } from '../telemetry/tracing.ts';
 import { browserHelperPath, openApiPath, registerBrowserHelper, registerOpenApi } from './served-files.ts';
 import type { TokenRefusal } from '../authn/token-refusal.ts';
-import { createAuthenticate, createRecall, ownOrigin } from './authentication-step.ts';
+import { createAuthenticationStep, createRecall, ownOrigin } from './authentication-step.ts';
 import { publicConnectionBounds } from './client-connections.ts';
 import { createCors } from './cors.ts';
 import { createDecisionRecords } from './decision-record.ts';
@@ -37,7 +37,7 @@ const forwardingHeaders = ['x-forwarded-for', 'forwarded', 'x-real-ip'] as const
 export type Phase = 'serving' | 'draining' | 'closing';
 
 export interface PublicListenerOptions {
-  readonly config: Settings;
+  readonly settings: Settings;
   readonly logger: FastifyBaseLogger;
   readonly clock: Clock;
   readonly metrics: Metrics;
@@ -60,16 +60,16 @@ export interface PublicListenerOptions {
 }
 
 export async function createPublicListener(options: PublicListenerOptions): Promise<FastifyInstance> {
-  const { config, logger, clock, metrics, events, audit, phase } = options;
-  const { basePath } = config;
+  const { settings, logger, clock, metrics, events, audit, phase } = options;
+  const { basePath } = settings;
   const observe = (code: ErrorCode | 'ISSUED', seconds: number): void => {
     metrics.requests.inc({ code });
     metrics.requestSeconds.observe(seconds);
   };
   /** Whether a browser sends the credential by itself. */
-  const isAmbient = config.cookieName !== undefined || config.headerName !== undefined;
-  const cors = createCors({ origins: config.corsOrigins, credentials: isAmbient });
-  const isTrustedProxy = createTrustedProxies(config.trustProxy);
+  const isAmbient = settings.cookieName !== undefined || settings.headerName !== undefined;
+  const cors = createCors({ origins: settings.corsOrigins, credentials: isAmbient });
+  const isTrustedProxy = createTrustedProxies(settings.trustProxy);
   const { tracing } = options;
   const decisionPath = basePath + guestTokenPath;
   const records = createDecisionRecords(
@@ -89,8 +89,8 @@ export async function createPublicListener(options: PublicListenerOptions): Prom
   );
   const isProbe = createProbeCheck(basePath);
   const credentials = {
-    cookieName: config.cookieName,
-    headerName: config.headerName,
+    cookieName: settings.cookieName,
+    headerName: settings.headerName,
     isAllowedOrigin: cors.isAllowed,
   };
   const recall = createRecall({ authenticator: options.authenticator, credentials });
@@ -104,7 +104,7 @@ export async function createPublicListener(options: PublicListenerOptions): Prom
     logger,
     clock,
     isTrustedProxy,
-    keepAliveTimeoutMs: config.keepAliveTimeoutSeconds * 1000,
+    keepAliveTimeoutMs: settings.keepAliveTimeoutSeconds * 1000,
     bounds: publicConnectionBounds,
     addressKeyOf: (peer) => (isTrustedProxy?.(peer) === true ? undefined : toAddressKeys(peer).key),
     onConnectionClosed: events.onConnectionClosed,
@@ -151,8 +151,8 @@ export async function createPublicListener(options: PublicListenerOptions): Prom
   });
   server.decorateRequest('decisionRecord', undefined);
   const limits = await registerLimits(server, {
-    address: config.addressLimit,
-    user: config.userLimit,
+    address: settings.addressLimit,
+    user: settings.userLimit,
     clock,
     onLimited: (limit) => metrics.rateLimited.inc({ limit }),
     redis: options.redis,
@@ -161,7 +161,7 @@ export async function createPublicListener(options: PublicListenerOptions): Prom
 
   registerGuestTokenRoute(server, {
     basePath,
-    authenticate: createAuthenticate({
+    authenticate: createAuthenticationStep({
       authenticator: options.authenticator,
       credentials,
       onRefusedToken: options.onRefusedToken,

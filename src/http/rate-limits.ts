@@ -13,7 +13,7 @@ import { LimitStore, type LimiterOptions } from '../limits/limit-store.ts';
 import { createMemoryCounter, type Limit } from '../limits/memory-counter.ts';
 import { createRedisCounter } from '../limits/redis-counter.ts';
 import { createSharedCounter } from '../limits/shared-counter.ts';
-import { createKeyDerivation } from '../redis/derived-keys.ts';
+import { createKeyDerivation } from '../redis/key-derivation.ts';
 import type { RedisLink } from '../redis/redis-link.ts';
 import type { Secret } from '../secrets/secret.ts';
 
@@ -78,7 +78,7 @@ const addressesPerSite = 16;
  * Memory of one limit under the widest flood, measured: 36 MB of IPv6 addresses, 47 MB of users with the longest names.
  */
 const counterBounds = { maxKeys: 100_000, sharedCounters: 16_384, maxFurtherSteps: 100_000 };
-const longestKey = 128;
+const maxKeyLength = 128;
 
 /** Versioned with the stored value, so that replicas of different versions count separately. */
 const redisPrefix = 'guest-token:1:limit:';
@@ -107,7 +107,7 @@ const appendItem = (reply: FastifyReply, field: string, item: string): void => {
 const toLimit = ({ max, windowSeconds }: WindowLimit): Limit => ({ max, windowMs: windowSeconds * 1000 });
 
 /** Stored keys are short, whatever the length of the caller's name. */
-const bounded = (key: string): string => (key.length <= longestKey ? key : hash('sha256', key, 'base64url'));
+const bounded = (key: string): string => (key.length <= maxKeyLength ? key : hash('sha256', key, 'base64url'));
 
 /** Creates the key of a user's counter. Remembered with the principal, because it is needed for every request. */
 function createUserKeys(): (principal: Principal) => string {
@@ -140,7 +140,7 @@ export async function registerLimits(app: FastifyInstance, options: LimitsOption
       redis === undefined
         ? key
         : createHmac('sha256', deriveKey(redis.secret(), 'limit index 1')).update(`${name} ${key}`).digest('base64url');
-    const { take, look } = createSharedCounter({
+    const { take, peek } = createSharedCounter({
       local,
       clock,
       shared: redis && { link: redis.link, counter: createRedisCounter(redis.link, redisPrefix), nameOf },
@@ -156,8 +156,8 @@ export async function registerLimits(app: FastifyInstance, options: LimitsOption
     return {
       local,
       count,
-      mayPass: (counted: Counted): boolean => look(keyOf(counted), limit).allowed,
-      conclude: (result: Awaited<ReturnType<CountRequest>>, request: FastifyRequest, reply: FastifyReply): void => {
+      mayPass: (counted: Counted): boolean => peek(keyOf(counted), limit).allowed,
+      applyResult: (result: Awaited<ReturnType<CountRequest>>, request: FastifyRequest, reply: FastifyReply): void => {
         // The plugin's result for allow-listed callers; there is no allow list.
         if (result.isAllowed) return;
         const resetSeconds = Math.max(1, result.ttlInSeconds);
@@ -193,7 +193,7 @@ export async function registerLimits(app: FastifyInstance, options: LimitsOption
         counted.earlyCount = user.count(request);
         counted.earlyCount.catch(() => undefined);
       }
-      address.conclude(await countingAddress, request, reply);
+      address.applyResult(await countingAddress, request, reply);
       const { site } = counted.address;
       if (site === undefined) return;
       const { allowed, freesInMs } = sites.take(site, siteLimit);
@@ -205,7 +205,7 @@ export async function registerLimits(app: FastifyInstance, options: LimitsOption
       if (counted === undefined) throw new ServiceError('INTERNAL_ERROR', 'bug');
       const early = counted.user === principal ? counted.earlyCount : undefined;
       counted.user = principal;
-      user.conclude(await (early ?? user.count(request)), request, reply);
+      user.applyResult(await (early ?? user.count(request)), request, reply);
     },
   };
 }

@@ -33,12 +33,12 @@ function refuseLargeHeaders(rawHeaders: readonly string[]): void {
   if (bytes > headerLimitBytes) throw new ServiceError('HEADERS_TOO_LARGE', 'headers_too_large');
 }
 
-const harmless = /^[A-Za-z0-9._-]{1,128}$/;
+const safeRequestId = /^[A-Za-z0-9._-]{1,128}$/;
 
 /** X-Request-Id: the caller's if it is safe to return and to log, otherwise a generated one. */
 function requestIdOf(headers: IncomingHttpHeaders): string {
   const given = headers['x-request-id'];
-  return typeof given === 'string' && harmless.test(given) ? given : randomUUID();
+  return typeof given === 'string' && safeRequestId.test(given) ? given : randomUUID();
 }
 
 /**

@@ -23,7 +23,7 @@ export interface LimitCounter {
   /** Counts one request of `key`, if the limit allows it. */
   readonly take: (key: string, limit: Limit) => Taken;
   /** The result of `take`, without counting. */
-  readonly look: (key: string, limit: Limit) => Taken;
+  readonly peek: (key: string, limit: Limit) => Taken;
 }
 
 /** The resolution of a window: enough to be exact for bursts, few enough to be small. */
@@ -82,17 +82,17 @@ export function createMemoryCounter(options: MemoryCounterOptions): LimitCounter
   const sharedSlot = (key: string): number =>
     createHmac('sha256', salt).update(key).digest().readUInt32LE(0) % sharedCounters;
 
-  function dropPassed(steps: Steps, since: number): void {
-    let passed = 0;
-    while (passed < steps.length && (steps[passed + 1] ?? 0) <= since) passed += stepLength;
-    if (passed === 0) return;
+  function dropExpired(steps: Steps, since: number): void {
+    let expired = 0;
+    while (expired < steps.length && (steps[expired + 1] ?? 0) <= since) expired += stepLength;
+    if (expired === 0) return;
     const before = further(steps);
-    steps.splice(0, passed);
+    steps.splice(0, expired);
     furtherSteps -= before - further(steps);
   }
 
   /** Not on every call: in a Map with many deletions, finding the first entry is slow. */
-  function forgetPassed(now: number, windowMs: number): void {
+  function forgetExpired(now: number, windowMs: number): void {
     if (now - forgottenAt < windowMs / forgettingsPerWindow) return;
     forgottenAt = now;
     const since = now - windowMs;
@@ -121,13 +121,13 @@ export function createMemoryCounter(options: MemoryCounterOptions): LimitCounter
   function rowOf(key: string, since: number): { steps: Steps; slot?: number } {
     const own = table.get(key);
     if (own !== undefined) {
-      dropPassed(own, since);
+      dropExpired(own, since);
       return { steps: own };
     }
     if (shared.size === 0 && table.size < maxKeys) return { steps: [] };
     const slot = sharedSlot(key);
     const steps = shared.get(slot) ?? [];
-    dropPassed(steps, since);
+    dropExpired(steps, since);
     if (steps.length > 0) return { steps, slot };
     shared.delete(slot);
     return table.size < maxKeys ? { steps } : { steps, slot };
@@ -139,14 +139,14 @@ export function createMemoryCounter(options: MemoryCounterOptions): LimitCounter
   };
 
   return {
-    look: (key, limit) => {
+    peek: (key, limit) => {
       const now = clock.monotonic();
       return stateAt(rowOf(key, now - limit.windowMs).steps, limit, now);
     },
 
     take: (key, limit) => {
       const now = clock.monotonic();
-      forgetPassed(now, limit.windowMs);
+      forgetExpired(now, limit.windowMs);
       const { steps, slot } = rowOf(key, now - limit.windowMs);
       const before = stateAt(steps, limit, now);
       if (!before.allowed) return before;

@@ -26,7 +26,7 @@ export type TakeLimit = (key: string, limit: Limit) => Taken | Promise<Taken>;
 export interface SharedCounter {
   readonly take: TakeLimit;
   /** The local result, without counting and without Redis. If it refuses, the request is refused. */
-  readonly look: (key: string, limit: Limit) => Taken;
+  readonly peek: (key: string, limit: Limit) => Taken;
 }
 
 /** Remembered refusals by Redis, so that further requests are refused without asking it. */
@@ -46,17 +46,17 @@ export function createSharedCounter({ local, clock, shared }: SharedCounterOptio
     return everywhere;
   }
 
-  const look: SharedCounter['look'] = (key, limit) => {
+  const peek: SharedCounter['peek'] = (key, limit) => {
     const freesInMs = (refusals.get(key) ?? 0) - clock.monotonic();
-    return freesInMs > 0 ? { allowed: false, used: limit.max, freesInMs } : local.look(key, limit);
+    return freesInMs > 0 ? { allowed: false, used: limit.max, freesInMs } : local.peek(key, limit);
   };
 
   return {
-    look,
+    peek,
     take: (key, limit) => {
       if (!link.isUp()) return local.take(key, limit);
       // Refused by the local count: then Redis would refuse it too, and a flood does not reach Redis.
-      const here = look(key, limit);
+      const here = peek(key, limit);
       return here.allowed ? takeEverywhere(key, limit) : here;
     },
   };

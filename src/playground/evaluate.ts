@@ -100,14 +100,14 @@ function testsOf(policy: Policy, text: string): NonNullable<PlaygroundResult['te
   }
   const run: PolicyTestRun = runPolicyTests(policy, loaded.tests);
   const results = run.results.map(({ test, passed, outcome, differences }): PlaygroundTest => {
-    const unlike =
+    const otherOutcome =
       passed || differences.length > 0
         ? []
         : [outcome.kind === 'denied' ? `was denied (${outcome.denial.reason}): ${outcome.problem}` : 'was permitted'];
     const lines = differences.map(
       ({ path, left, right }) => `${path || 'body'}: expected ${show(left)}, got ${show(right)}`,
     );
-    return { name: test.name, line: place(test.position).line, passed, differences: [...unlike, ...lines] };
+    return { name: test.name, line: place(test.position).line, passed, differences: [...otherOutcome, ...lines] };
   });
   const gaps = run.coverage.gaps.map(({ position, problem }): PlacedProblem => ({
     ...place(position),

@@ -9,7 +9,7 @@ import type { Trace } from './expression/trace.ts';
 import type { UpstreamRequest } from './upstream-request.ts';
 
 /** With `withinAccessToken`: the request upstream takes up to a second, and a guest token should live for one more. */
-const shortestLifetimeMs = 2000;
+const minLifetimeMs = 2000;
 
 const namedDataApp = (policy: Policy, name: string | undefined): DataAppPolicy | undefined =>
   name === undefined ? policy.defaultDataApp : policy.dataApps.get(name);
@@ -78,7 +78,7 @@ function lifetime(
   const notAfterMs = Math.floor(principal.exp * 1000);
   const lifetimeMs = Math.min(dataApp.expiresInMs, notAfterMs - nowMs);
   // Written so that NaN is refused too.
-  if (lifetimeMs >= shortestLifetimeMs) return { lifetimeMs, notAfterMs };
+  if (lifetimeMs >= minLifetimeMs) return { lifetimeMs, notAfterMs };
   throw denied(
     { code: 'TOKEN_EXPIRED', reason: 'access_token_ends_too_soon', position: dataApp.position },
     'the access token ends within two seconds, and withinAccessToken is true',

@@ -11,7 +11,7 @@ export interface ShadowDifference {
   readonly change: 'added' | 'removed' | 'changed';
 }
 
-const mostDifferences = 50;
+const maxDifferences = 50;
 
 /** The compared part of a decision, without revisions and positions of rules. */
 function comparable(decision: Decision): object {
@@ -28,7 +28,7 @@ export function compareShadow(real: Decision, shadow: Decision): readonly Shadow
   if (real.kind !== shadow.kind) return [{ path: 'decision', change: 'changed' }];
   const found: ShadowDifference[] = [];
   for (const { path, left, right } of treeDifferences(comparable(real), comparable(shadow))) {
-    if (found.length === mostDifferences) break;
+    if (found.length === maxDifferences) break;
     found.push({ path, change: left === undefined ? 'added' : right === undefined ? 'removed' : 'changed' });
   }
   return found;

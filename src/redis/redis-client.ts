@@ -30,11 +30,11 @@ export interface RedisClient {
 const connectTimeoutMs = 2_000;
 /** A time limit for commands without a caller, such as the library's ready check on a frozen server. */
 const commandTimeoutMs = 1_000;
-const longestPauseMs = 2_000;
+const maxPauseMs = 2_000;
 
 /** The pause before the next connection attempt, without end. Half of it is random, so that replicas spread. */
 const reconnectPauseMs = (random: () => number) => (attempt: number) => {
-  const pause = Math.min(longestPauseMs, 100 * 2 ** Math.min(attempt, 6));
+  const pause = Math.min(maxPauseMs, 100 * 2 ** Math.min(attempt, 6));
   return Math.round(pause / 2 + (random() * pause) / 2);
 };
 

@@ -25,7 +25,7 @@ export interface RedisLink {
    * The same with a longer limit, even while Redis counts as down, as long as it is connected: for background work, or
    * if the alternative is an error. Its result does not change the state. Never throws.
    */
-  readonly insist: RedisLink['run'];
+  readonly runAnyway: RedisLink['run'];
   readonly close: () => void;
 }
 
@@ -39,14 +39,14 @@ interface RedisLinkOptions {
 }
 
 const defaultLimitMs = 35;
-const insistLimitMs = 500;
+const runAnywayLimitMs = 500;
 const checkEveryMs = 250;
 /** A ping without a reply for this long means that the connection is dead. */
 const deadAfterMs = 3_000;
 /** This many consecutive time-outs mean down, even if pings succeed. */
 const timeoutsInARow = 3;
-const shortestHoldMs = 250;
-const longestHoldMs = 10_000;
+const minHoldMs = 250;
+const maxHoldMs = 10_000;
 /** If Redis was up for less than this, it is flapping, and the next pause is doubled. */
 const steadyAfterMs = 10_000;
 const firstStateWithinMs = 1_000;
@@ -128,7 +128,7 @@ export async function connectRedis(options: RedisLinkOptions): Promise<RedisLink
     const now = clock.monotonic();
     if (next === 'down') {
       const flapped = state === 'up' && now - changedAt < steadyAfterMs;
-      holdMs = flapped ? Math.min(longestHoldMs, Math.max(shortestHoldMs, holdMs * 2)) : shortestHoldMs;
+      holdMs = flapped ? Math.min(maxHoldMs, Math.max(minHoldMs, holdMs * 2)) : minHoldMs;
       reported.clear();
       reported.add(cause);
     }
@@ -220,10 +220,10 @@ export async function connectRedis(options: RedisLinkOptions): Promise<RedisLink
       }
       return redisDown;
     },
-    insist: async (exchange) => {
-      if (closed || !client.isReady() || isSilentFor(insistLimitMs)) return redisDown;
+    runAnyway: async (exchange) => {
+      if (closed || !client.isReady() || isSilentFor(runAnywayLimitMs)) return redisDown;
       try {
-        const answer = await withinRunningTime(exchange(client), insistLimitMs);
+        const answer = await withinRunningTime(exchange(client), runAnywayLimitMs);
         return answer === late ? redisDown : answer;
       } catch {
         return redisDown;

@@ -10,7 +10,7 @@ export type LockAnswer = { readonly release: () => void } | 'held' | 'unavailabl
 const lastsMs = 800;
 const renewEveryMs = 250;
 /** After this time the work is stuck, and its lock is no longer renewed. */
-const longestWorkMs = 15_000;
+const maxWorkMs = 15_000;
 
 /** Only the owner releases or renews a lock. Another holder's value, of any size and type, is not changed. */
 const ifOwned = (command: string): string => `
@@ -30,7 +30,7 @@ export function createRedisLocks(link: RedisLink): (name: string) => Promise<Loc
     const answer = await link.run((client) => client.call('SET', [name, owner, 'PX', lastsMs, 'NX']));
     if (answer === redisDown) return 'unavailable';
     if (answer !== 'OK') return 'held';
-    let renewalsLeft = Math.floor(longestWorkMs / renewEveryMs);
+    let renewalsLeft = Math.floor(maxWorkMs / renewEveryMs);
     const renewal = setInterval(() => {
       renewalsLeft -= 1;
       if (renewalsLeft < 0) return clearInterval(renewal);

@@ -1,9 +1,9 @@
 // Watches the issuers' keys in files and stores: a changed JWT_SECRET_FILE or JWT_PUBLIC_KEY_VAULT is applied, a bad
 // one is refused. JWT_ISSUERS_FILE itself is only read at the start; a change is logged.
-import type { Authenticator } from '../authn/authenticate.ts';
+import type { Authenticator } from '../authn/authenticator.ts';
 import type { IssuerKeyFile } from '../authn/issuers-file.ts';
 import type { VerificationKey } from '../authn/keys/verification-key.ts';
-import { watchSecret, type SecretWatch, type WatchedSecret } from '../secrets/watch-secret.ts';
+import { watchSecret, type SecretPolling, type WatchedSecret } from '../secrets/watched-secret.ts';
 import { watchFile } from '../watched-file.ts';
 
 interface IssuerKeyFilesOptions {
@@ -12,20 +12,20 @@ interface IssuerKeyFilesOptions {
   readonly replaceKeys: Authenticator['replaceKeys'];
   /** Throws if one of the new keys is already used for something else. */
   readonly accept: (next: readonly VerificationKey[]) => void;
-  readonly watch: SecretWatch;
+  readonly polling: SecretPolling;
 }
 
-function watchIssuersFile({ issuersFile, watch }: IssuerKeyFilesOptions): readonly WatchedSecret[] {
+function watchIssuersFile({ issuersFile, polling }: IssuerKeyFilesOptions): readonly WatchedSecret[] {
   if (issuersFile === undefined) return [];
   const file = watchFile({
     path: issuersFile.path,
-    readFile: watch.readFile,
+    readFile: polling.readFile,
     initial: issuersFile.content,
-    intervalMs: watch.fileIntervalMs,
+    intervalMs: polling.fileIntervalMs,
     accept: () => {
       throw new Error('has changed; restart the service to apply it (key files that it names need no restart)');
     },
-    onOutcome: (outcome) => watch.onReload('JWT_ISSUERS_FILE', outcome),
+    onOutcome: (outcome) => polling.onReload('JWT_ISSUERS_FILE', outcome),
   });
   return [{ reload: async () => void (await file.reload()), close: file.close }];
 }
@@ -34,7 +34,7 @@ export function watchIssuerKeyFiles(options: IssuerKeyFilesOptions): readonly Wa
   const keys = options.keyFiles.flatMap(({ iss, setting }) => {
     const watched = watchSecret({
       setting,
-      watch: options.watch,
+      polling: options.polling,
       accept: async (text) => {
         await options.replaceKeys(iss, text, options.accept);
       },

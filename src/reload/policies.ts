@@ -83,9 +83,9 @@ function createArchiving(folder: string, options: Pick<PoliciesOptions, 'clock' 
 
 export function createPolicies(options: PoliciesOptions): Policies {
   const { configuration, metrics, logger, clock, readFile, pollIntervalMs } = options;
-  const { config } = configuration;
+  const { settings } = configuration;
   const archiving =
-    config.policyArchiveDir === undefined ? undefined : createArchiving(config.policyArchiveDir, options);
+    settings.policyArchiveDir === undefined ? undefined : createArchiving(settings.policyArchiveDir, options);
 
   function watch(
     loaded: LoadedPolicy,
@@ -107,8 +107,8 @@ export function createPolicies(options: PoliciesOptions): Policies {
         const next = loadPolicy({
           text,
           file: loaded.path,
-          maxLifetimeSeconds: config.maxLifetimeSeconds,
-          apiKeyNames: config.apiKeys.map(({ name }) => name),
+          maxLifetimeSeconds: settings.maxLifetimeSeconds,
+          apiKeyNames: settings.apiKeys.map(({ name }) => name),
         });
         requirePolicyTests(next, testFiles, (path) => {
           const test = tests.get(path);
@@ -131,7 +131,7 @@ export function createPolicies(options: PoliciesOptions): Policies {
       logger.warn({ location, problem }, 'the policy has a lint warning');
   };
 
-  const main = watch(configuration.policy, config.policyTestFiles, archiving, (policy, outcome) => {
+  const main = watch(configuration.policy, settings.policyTestFiles, archiving, (policy, outcome) => {
     metrics.policyReloads.inc({ result: outcome.kind });
     if (outcome.kind === 'failed') {
       logger.error(

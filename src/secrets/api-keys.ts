@@ -2,7 +2,7 @@
 // (environment, file, store). The upstream client gets the key by name for each call.
 import { whyNoApiKey, type SecretSetting } from './secret-setting.ts';
 import { Secret } from './secret.ts';
-import { watchSecret, type SecretWatch, type WatchedSecret } from './watch-secret.ts';
+import { watchSecret, type SecretPolling, type WatchedSecret } from './watched-secret.ts';
 
 export interface ApiKeys {
   /** The current key; undefined if the setting does not exist. */
@@ -19,12 +19,12 @@ export interface ApiKeys {
 
 interface ApiKeysOptions {
   readonly settings: readonly SecretSetting[];
-  readonly watch: SecretWatch;
+  readonly polling: SecretPolling;
   /** Throws to refuse a new value for reasons across settings (such as equality with a JWT secret). */
   readonly accept: (name: string, value: Secret) => void;
 }
 
-export function createApiKeys({ settings, watch, accept }: ApiKeysOptions): ApiKeys {
+export function createApiKeys({ settings, polling, accept }: ApiKeysOptions): ApiKeys {
   const keys = new Map(settings.map(({ name, value }) => [name, value]));
   const watched = new Map<string, WatchedSecret>();
 
@@ -32,7 +32,7 @@ export function createApiKeys({ settings, watch, accept }: ApiKeysOptions): ApiK
     const { name } = setting;
     const secret = watchSecret({
       setting,
-      watch,
+      polling,
       accept: (text) => {
         const unusable = whyNoApiKey(text);
         if (unusable !== undefined) throw new Error(unusable.problem);

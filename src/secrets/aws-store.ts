@@ -4,7 +4,7 @@ import { Agent as HttpAgent } from 'node:http';
 import { Agent as HttpsAgent } from 'node:https';
 import type { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import { isLoopback } from '../trusted-url.ts';
-import { callCloud, loadLibrary, type Sorted } from './cloud-call.ts';
+import { callCloud, loadLibrary, type ErrorClass } from './cloud-call.ts';
 import { parseFieldReference, readField } from './secret-value.ts';
 import type { SecretStore, SecretStoreKind } from './secret-store.ts';
 import type { SecretRead } from './secret-setting.ts';
@@ -15,7 +15,7 @@ const arnPattern = /^arn:aws[a-z-]*:secretsmanager:([a-z0-9-]+):\d{12}:secret:[A
 
 const proxyVariables = ['HTTPS_PROXY', 'https_proxy', 'HTTP_PROXY', 'http_proxy', 'NO_PROXY', 'no_proxy'] as const;
 
-function sort(error: unknown): Sorted {
+function classify(error: unknown): ErrorClass {
   const { name, status } = detailsOf(error);
   if (name === 'ResourceNotFoundException') return 'missing';
   if (name === 'AccessDeniedException' || name === 'AccessDenied') return 'forbidden';
@@ -40,23 +40,21 @@ export const awsStoreKind: SecretStoreKind = {
     if (!namePattern.test(name) && !arnPattern.test(name)) return { problem: 'is neither a name nor an ARN', fix };
     return field === '' ? { problem: 'names no field behind the #', fix } : undefined;
   },
-  open: async (surroundings) => {
+  open: async (context) => {
     for (const variable of ['AWS_ENDPOINT_URL_SECRETS_MANAGER', 'AWS_ENDPOINT_URL']) {
-      const endpoint = URL.parse(surroundings.settings.raw(variable) ?? 'https://unset');
+      const endpoint = URL.parse(context.settings.raw(variable) ?? 'https://unset');
       if (endpoint?.protocol === 'https:' || (endpoint !== null && isLoopback(endpoint))) continue;
-      return surroundings.settings.report(
+      return context.settings.report(
         variable,
         'is not https: secrets would cross the network in clear text',
         'Use https',
       );
     }
     const name = '@aws-sdk/client-secrets-manager';
-    const library = await loadLibrary(name, () => import('@aws-sdk/client-secrets-manager'), surroundings);
+    const library = await loadLibrary(name, () => import('@aws-sdk/client-secrets-manager'), context);
     if (library === undefined) return undefined;
     // Unlike the other providers' libraries, AWS's knows nothing of an egress proxy; Node's agents do.
-    const proxyEnv = Object.fromEntries(
-      proxyVariables.map((variable) => [variable, surroundings.settings.raw(variable)]),
-    );
+    const proxyEnv = Object.fromEntries(proxyVariables.map((variable) => [variable, context.settings.raw(variable)]));
     const agents = {
       httpAgent: new HttpAgent({ keepAlive: true, proxyEnv }),
       httpsAgent: new HttpsAgent({ keepAlive: true, proxyEnv, rejectUnauthorized: true }),
@@ -83,7 +81,7 @@ export const awsStoreKind: SecretStoreKind = {
       const answer = await callCloud(
         'AWS Secrets Manager',
         async (abortSignal) => clientFor(region).send(command, { abortSignal }),
-        sort,
+        classify,
       );
       if ('kind' in answer) return answer;
       const { SecretString: text, SecretBinary: binary } = answer.value;

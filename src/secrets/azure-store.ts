@@ -1,7 +1,7 @@
 // Azure Key Vault: `X_AZURE_SECRET=https://<vault>.vault.azure.net/secrets/<name>[/<version>][#json-field]`, read with
 // Azure's own libraries, which find the credentials themselves.
 import type { SecretClient } from '@azure/keyvault-secrets';
-import { callCloud, loadLibrary, type Sorted } from './cloud-call.ts';
+import { callCloud, loadLibrary, type ErrorClass } from './cloud-call.ts';
 import { parseFieldReference, readField } from './secret-value.ts';
 import type { SecretStoreKind } from './secret-store.ts';
 import type { SecretRead } from './secret-setting.ts';
@@ -22,7 +22,7 @@ function locate(name: string): Located | undefined {
   return { vault: url.origin, secret, version };
 }
 
-function sort(error: unknown): Sorted {
+function classify(error: unknown): ErrorClass {
   const status = error instanceof Error ? (error as { readonly statusCode?: unknown }).statusCode : undefined;
   if (status === 404) return 'missing';
   if (status === 403) return 'forbidden';
@@ -39,9 +39,9 @@ export const createAzureStoreKind = (clientOptions: object = {}): SecretStoreKin
     if (locate(name) === undefined) return { problem: 'is not the identifier of a secret', fix };
     return field === '' ? { problem: 'names no field behind the #', fix } : undefined;
   },
-  open: async (surroundings) => {
-    const secrets = await loadLibrary('@azure/keyvault-secrets', () => import('@azure/keyvault-secrets'), surroundings);
-    const identity = await loadLibrary('@azure/identity', () => import('@azure/identity'), surroundings);
+  open: async (context) => {
+    const secrets = await loadLibrary('@azure/keyvault-secrets', () => import('@azure/keyvault-secrets'), context);
+    const identity = await loadLibrary('@azure/identity', () => import('@azure/identity'), context);
     if (secrets === undefined || identity === undefined) return undefined;
     const credential = new identity.DefaultAzureCredential();
     const clients = new Map<string, SecretClient>();
@@ -64,7 +64,7 @@ export const createAzureStoreKind = (clientOptions: object = {}): SecretStoreKin
           'Azure Key Vault',
           (abortSignal) =>
             clientFor(vault).getSecret(secret, { abortSignal, ...(version === undefined ? {} : { version }) }),
-          sort,
+          classify,
         );
         return 'kind' in answer ? answer : readField(answer.value.value ?? '', field);
       },

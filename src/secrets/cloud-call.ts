@@ -1,6 +1,6 @@
 // Calls a cloud provider's library with a time limit and classifies its errors. Only names and codes of errors are
 // used, because messages of libraries repeat their input.
-import type { StoreSurroundings } from './secret-store.ts';
+import type { StoreContext } from './secret-store.ts';
 import type { ReadFailure } from './secret-setting.ts';
 
 const timeoutMs = 10_000;
@@ -16,13 +16,13 @@ const labelOf = (error: unknown): string => {
   return safeName.test(error.name) ? error.name : 'unknown error';
 };
 
-export type Sorted = 'missing' | 'forbidden' | 'invalid' | 'unavailable';
+export type ErrorClass = 'missing' | 'forbidden' | 'invalid' | 'unavailable';
 
 /** @param sort classifies an error of the library; only `unavailable` is retried */
 export async function callCloud<T>(
   store: string,
   call: (signal: AbortSignal) => Promise<T>,
-  sort: (error: unknown) => Sorted,
+  classify: (error: unknown) => ErrorClass,
 ): Promise<{ readonly value: T } | ReadFailure> {
   const end = new AbortController();
   let timer: NodeJS.Timeout | undefined;
@@ -39,7 +39,7 @@ export async function callCloud<T>(
     };
   } catch (error) {
     const label = labelOf(error);
-    switch (sort(error)) {
+    switch (classify(error)) {
       case 'missing':
         return {
           kind: 'refused',
@@ -79,7 +79,7 @@ export async function callCloud<T>(
 export async function loadLibrary<T>(
   name: string,
   load: () => Promise<T>,
-  { settings, report }: Pick<StoreSurroundings, 'settings' | 'report'>,
+  { settings, report }: Pick<StoreContext, 'settings' | 'report'>,
 ): Promise<T | undefined> {
   if (settings.raw('NODE_TLS_REJECT_UNAUTHORIZED') === '0') {
     const problem = 'would disable the verification of certificates';

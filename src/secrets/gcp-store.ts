@@ -1,7 +1,7 @@
 // Google Secret Manager: `X_GCP_SECRET=projects/<project>/secrets/<name>[/versions/<version>][#json-field]`, read with
 // Google's own library, which finds the credentials itself.
 import type { SecretManagerServiceClient } from '@google-cloud/secret-manager';
-import { callCloud, loadLibrary, type Sorted } from './cloud-call.ts';
+import { callCloud, loadLibrary, type ErrorClass } from './cloud-call.ts';
 import { parseFieldReference, readField } from './secret-value.ts';
 import type { SecretStoreKind } from './secret-store.ts';
 
@@ -11,7 +11,7 @@ const pattern =
 const callTimeoutMs = 5_000;
 
 /** https://grpc.io/docs/guides/status-codes/ */
-function sort(error: unknown): Sorted {
+function classify(error: unknown): ErrorClass {
   const code = error instanceof Error ? (error as { readonly code?: unknown }).code : undefined;
   if (code === 5) return 'missing';
   if (code === 7) return 'forbidden';
@@ -31,9 +31,9 @@ export const createGcpStoreKind = (clientOptions: ClientOptions = {}): SecretSto
     if (!pattern.test(name)) return { problem: 'is not the name of a secret', fix };
     return field === '' ? { problem: 'names no field behind the #', fix } : undefined;
   },
-  open: async (surroundings) => {
+  open: async (context) => {
     const name = '@google-cloud/secret-manager';
-    const library = await loadLibrary(name, () => import('@google-cloud/secret-manager'), surroundings);
+    const library = await loadLibrary(name, () => import('@google-cloud/secret-manager'), context);
     if (library === undefined) return undefined;
     const client = new library.SecretManagerServiceClient(clientOptions);
     return {
@@ -43,7 +43,7 @@ export const createGcpStoreKind = (clientOptions: ClientOptions = {}): SecretSto
         const answer = await callCloud(
           'Google Secret Manager',
           () => client.accessSecretVersion({ name: version }, { timeout: callTimeoutMs, maxRetries: 1 }),
-          sort,
+          classify,
         );
         if ('kind' in answer) return answer;
         const data = answer.value[0].payload?.data ?? '';

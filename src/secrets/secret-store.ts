@@ -25,7 +25,7 @@ export interface StoreSettings {
   readonly report: (location: string, problem: string, fix: string) => undefined;
 }
 
-export interface StoreSurroundings {
+export interface StoreContext {
   readonly settings: StoreSettings;
   readonly readFile: ReadFileAsync;
   /** How other machines are reached. */
@@ -51,5 +51,5 @@ export interface SecretStoreKind {
   /** The problem of a reference's syntax, without location; undefined if it is valid. */
   readonly problemOf: (reference: string) => Omit<Problem, 'location'> | undefined;
   /** Returns undefined after reporting problems of the store's settings. Opens no connection. */
-  readonly open: (surroundings: StoreSurroundings) => Promise<SecretStore | undefined>;
+  readonly open: (context: StoreContext) => Promise<SecretStore | undefined>;
 }

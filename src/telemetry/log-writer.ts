@@ -72,7 +72,7 @@ export function createLogWriter({ sink, clock, onDropped, bounds }: LogWriterOpt
   let isStalled = false;
   let hasFailed = false;
   let droppedInTotal = 0;
-  let droppedUntold = 0;
+  let droppedUnreported = 0;
   let check: NodeJS.Timeout | undefined;
   let retry: NodeJS.Timeout | undefined;
   let whenEmpty: (() => void)[] = [];
@@ -87,7 +87,7 @@ export function createLogWriter({ sink, clock, onDropped, bounds }: LogWriterOpt
 
   function drop(lines: number): void {
     droppedInTotal += lines;
-    droppedUntold += lines;
+    droppedUnreported += lines;
   }
 
   function takeOrdinary(): readonly string[] {
@@ -117,13 +117,13 @@ export function createLogWriter({ sink, clock, onDropped, bounds }: LogWriterOpt
     sink.write(lines.join(''), sent);
   }
 
-  function tellDropped(): void {
+  function reportDropped(): void {
     clearTimeout(retry);
     retry = undefined;
-    if (droppedUntold === 0) return;
-    const untold = droppedUntold;
-    droppedUntold = 0;
-    onDropped(untold);
+    if (droppedUnreported === 0) return;
+    const lines = droppedUnreported;
+    droppedUnreported = 0;
+    onDropped(lines);
   }
 
   function sent(error?: Error | null): void {
@@ -133,10 +133,10 @@ export function createLogWriter({ sink, clock, onDropped, bounds }: LogWriterOpt
     hasFailed = Boolean(error);
     if (hasFailed) {
       drop(lines);
-      retry ??= setTimeout(tellDropped, retryAfterMs).unref();
+      retry ??= setTimeout(reportDropped, retryAfterMs).unref();
     }
     commit?.settle(!hasFailed);
-    if (!hasFailed && ordinary.length === 0) tellDropped();
+    if (!hasFailed && ordinary.length === 0) reportDropped();
     if (!isEmpty()) {
       schedule();
       return;

@@ -40,7 +40,7 @@ export function createMetrics() {
 
   const configOf = (row: MetricRow) => ({
     name: row.name,
-    help: row.meaning,
+    help: row.help,
     labelNames: Object.keys(row.labels),
     registers,
   });

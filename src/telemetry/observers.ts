@@ -6,11 +6,11 @@ import type { TokenRefusal } from '../authn/token-refusal.ts';
 import { printable } from '../printable.ts';
 import type { CircuitState } from '../databrain/circuit.ts';
 import type { IssueEvents } from '../guest-token/issue.ts';
-import type { UpstreamEvents } from '../databrain/client.ts';
+import type { UpstreamEvents } from '../databrain/upstream-client.ts';
 import type { RedisEvents } from '../redis/redis-link.ts';
 import { metricTable } from './metric-table.ts';
 import type { StoreEvent } from '../secrets/secret-store.ts';
-import type { SecretWatch } from '../secrets/watch-secret.ts';
+import type { SecretPolling } from '../secrets/watched-secret.ts';
 import { milliseconds } from './logger.ts';
 import type { Metrics } from './metrics.ts';
 
@@ -143,7 +143,7 @@ export function observeRedis(metrics: Metrics, logger: Logger): RedisEvents {
 }
 
 /** Logs and counts each change or new failure of a secret in a file or store. */
-export function observeSecretReload(metrics: Metrics, logger: Logger): SecretWatch['onReload'] {
+export function observeSecretReload(metrics: Metrics, logger: Logger): SecretPolling['onReload'] {
   return (setting, outcome, store) => {
     if (store !== undefined) metrics.secretReadable.set({ setting }, outcome.kind === 'unreadable' ? 0 : 1);
     if (outcome.kind === 'restored') {

@@ -4,10 +4,10 @@
 import type { Span, SpanContext } from '@opentelemetry/api';
 import type { SpanExporter } from '@opentelemetry/sdk-trace';
 import { AsyncLocalStorage } from 'node:async_hooks';
-import type { TracingConfig } from '../config/read-tracing.ts';
 import type { Mint } from '../databrain/mint.ts';
 import { errorRow, ServiceError } from '../errors.ts';
 import type { SharedTokens } from '../guest-token/mint-across-replicas.ts';
+import type { Secret } from '../secrets/secret.ts';
 import { version } from '../version.ts';
 
 export type StepName = 'verify' | 'decide' | 'store' | 'mint';
@@ -45,8 +45,32 @@ export interface Tracing {
   readonly close: () => Promise<void>;
 }
 
+export interface TracingSettings {
+  /** Of the traces, as OTLP over HTTP. */
+  readonly url: string;
+  readonly headers: Readonly<Record<string, Secret>>;
+  /** For one export. */
+  readonly timeoutMs: number;
+  /** PEM; by default the CA certificates of Node. */
+  readonly ca?: Buffer | undefined;
+  readonly sampler: {
+    readonly kind: 'always_on' | 'always_off' | 'traceidratio';
+    readonly ratio: number;
+    /** Whether the sampling decision of a trusted caller is used. */
+    readonly parentBased: boolean;
+  };
+  readonly serviceName: string;
+  readonly resourceAttributes: Readonly<Record<string, string>>;
+  readonly batch: {
+    readonly delayMs: number;
+    readonly exportTimeoutMs: number;
+    readonly maxQueueSize: number;
+    readonly maxBatchSize: number;
+  };
+}
+
 interface TracingOptions {
-  readonly config: TracingConfig;
+  readonly settings: TracingSettings;
   /** Called once per batch; `errorCode` if it could not be sent. */
   readonly onExport: (spans: number, errorCode?: string) => void;
 }
@@ -93,30 +117,30 @@ const observed = (
   shutdown: () => exporter.shutdown(),
 });
 
-function createProvider(libraries: Libraries, { config, onExport }: TracingOptions) {
-  const { sampler, batch } = config;
+function createProvider(libraries: Libraries, { settings, onExport }: TracingOptions) {
+  const { sampler, batch } = settings;
   const root = {
     always_on: () => new libraries.AlwaysOnSampler(),
     always_off: () => new libraries.AlwaysOffSampler(),
     traceidratio: () => new libraries.TraceIdRatioBasedSampler(sampler.ratio),
   }[sampler.kind]();
   const exporter = new libraries.OTLPTraceExporter({
-    url: config.url,
-    headers: Object.fromEntries(Object.entries(config.headers).map(([name, value]) => [name, value.reveal()])),
-    timeoutMillis: config.timeoutMs,
+    url: settings.url,
+    headers: Object.fromEntries(Object.entries(settings.headers).map(([name, value]) => [name, value.reveal()])),
+    timeoutMillis: settings.timeoutMs,
     httpAgentOptions: {
       keepAlive: true,
       maxSockets: 2,
       // Explicit, because NODE_TLS_REJECT_UNAUTHORIZED would change the default.
-      ...(config.url.startsWith('https:') && { rejectUnauthorized: true, ...(config.ca && { ca: config.ca }) }),
+      ...(settings.url.startsWith('https:') && { rejectUnauthorized: true, ...(settings.ca && { ca: settings.ca }) }),
     },
   });
   return new libraries.TracerProvider({
     sampler: sampler.parentBased ? new libraries.ParentBasedSampler({ root }) : root,
     resource: libraries.resourceFromAttributes({
       'service.version': version,
-      ...config.resourceAttributes,
-      'service.name': config.serviceName,
+      ...settings.resourceAttributes,
+      'service.name': settings.serviceName,
     }),
     spanProcessors: [
       new libraries.BatchSpanProcessor({

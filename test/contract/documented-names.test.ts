@@ -2,7 +2,7 @@
 import { readdirSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { loadIssuersFile } from '../../src/authn/issuers-file.ts';
-import { namedApiKey, ownPrefixes, settings } from '../../src/config/settings.ts';
+import { namedApiKey, ownPrefixes, settingTable } from '../../src/config/settings.ts';
 import { errorCodes } from '../../src/errors.ts';
 import { settingOf } from '../../src/secrets/secret-stores.ts';
 import { metricTable } from '../../src/telemetry/metric-table.ts';
@@ -16,7 +16,7 @@ const pages = [
     .map((name) => `docs/${name}`),
 ].map((path) => [path, readDocument(path)] as const);
 
-const settingNames = new Set<string>(settings.map(({ name }) => name));
+const settingNames = new Set<string>(settingTable.map(({ name }) => name));
 /** Named like settings: our error codes, one of Databrain's, a variable of docker-compose.yml. */
 const others = new Set<string>([...errorCodes, 'RATE_LIMIT_EXCEEDED', 'REDIS_IMAGE']);
 const isSetting = (name: string): boolean =>

@@ -46,14 +46,14 @@ function unknownIn({ metric, labels }: Selector, exposed: string): readonly stri
 }
 
 describe('the metrics', () => {
-  it('are exactly those of the table, with its kinds and meanings', async () => {
+  it('are exactly those of the table, with its kinds and help texts', async () => {
     const { text } = await createMetrics().expose();
     const exposed = [...text.matchAll(/^# HELP (guest_token_\w+) (.*)\n# TYPE \1 (\w+)$/gm)];
     const fix = 'create it in src/telemetry/metrics.ts, in the order of src/telemetry/metric-table.ts';
     expect(
       exposed.map(([, name, help, kind]) => ({ name, help, kind })),
       fix,
-    ).toEqual(rows.map(({ name, meaning, kind }) => ({ name, help: meaning, kind })));
+    ).toEqual(rows.map(({ name, help, kind }) => ({ name, help, kind })));
   });
 
   it('start at 0 wherever every value of their labels is known', async () => {

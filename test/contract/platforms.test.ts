@@ -92,10 +92,10 @@ describe.each(recipes)('the recipe for %s', (_name, recipe, canRead) => {
     // What a store or a platform's own secrets hold is put in its place.
     const own = Object.fromEntries(Object.entries(env).filter(([name]) => !/_(AWS|GCP|AZURE)_SECRET$/.test(name)));
     const key = isStored || env['DATABRAIN_API_KEY_FILE'] === undefined ? { DATABRAIN_API_KEY: randomUUID() } : {};
-    const { config, policy } = loadConfiguration({ ...own, ...key }, (path) =>
+    const { settings, policy } = loadConfiguration({ ...own, ...key }, (path) =>
       path === env['POLICY_FILE'] ? readFileSync('deploy/policy/policy.yaml') : Buffer.from(`${randomUUID()}\n`),
     );
-    expect(config.insecure).toEqual([]);
+    expect(settings.insecure).toEqual([]);
     expect(policy.policy.lint).toEqual([]);
   });
 

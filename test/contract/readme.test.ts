@@ -49,9 +49,9 @@ describe('the path to production', () => {
   ]);
 
   it('has settings and a policy that the service takes, without a warning', () => {
-    const { config, policy } = loadConfiguration(settings, (path) => Buffer.from(files.get(path) ?? ''));
+    const { settings: loaded, policy } = loadConfiguration(settings, (path) => Buffer.from(files.get(path) ?? ''));
     expect(policy.policy.lint).toEqual([]);
-    expect(config.insecure).toEqual([]);
+    expect(loaded.insecure).toEqual([]);
     expect([...policy.policy.dataApps.keys()]).toEqual(['sales-dashboard']);
   });
 

@@ -1,11 +1,11 @@
-// .env.example and docs/operating/settings.md say what src/config/settings.ts says: names, order, defaults, meaning.
+// .env.example and docs/operating/settings.md say what src/config/settings.ts says: names, order, defaults, description.
 import { describe, expect, it } from 'vitest';
-import { namedApiKey, settings, type Setting } from '../../src/config/settings.ts';
+import { namedApiKey, settingTable, type Setting } from '../../src/config/settings.ts';
 import { secretStoreKinds, settingOf } from '../../src/secrets/secret-stores.ts';
 import { readSources } from '../unit/structure/source-file.ts';
 import { parseEnvExample, readDocument } from './settings-documents.ts';
 
-const table: readonly Setting[] = settings;
+const table: readonly Setting[] = settingTable;
 const example = parseEnvExample(readDocument('.env.example'));
 const isNamedKey = (name: string): boolean => namedApiKey.test(settingOf(name));
 const storeVariables = secretStoreKinds.map(({ suffix }) => `DATABRAIN_API_KEY${suffix}`);
@@ -29,13 +29,15 @@ describe('.env.example', () => {
   });
 
   it.each(table.map((setting) => [setting.name, setting] as const))(
-    'gives %s its default and its meaning',
+    'gives %s its default and its description',
     (name, setting) => {
       const entry = example.find((candidate) => candidate.name === name);
-      const fix = `correct ${name} in .env.example; its comment is "meaning" of src/config/settings.ts`;
+      const fix = `correct ${name} in .env.example; its comment is "description" of src/config/settings.ts`;
       expect(entry?.value, fix).toBe(setting.default ?? '');
       const absent = setting.required ? 'required' : setting.absent;
-      expect(entry?.comment, fix).toBe(absent === undefined ? setting.meaning : `${setting.meaning}; ${absent}`);
+      expect(entry?.comment, fix).toBe(
+        absent === undefined ? setting.description : `${setting.description}; ${absent}`,
+      );
     },
   );
 
@@ -58,14 +60,14 @@ describe("the operator's handbook", () => {
   const rows = readDocument('docs/operating/settings.md')
     .split('\n')
     .map((line) => /^\| `([A-Z0-9_]+)` \| (.*) \| (.*) \|$/.exec(line.replace(/ +/g, ' ')))
-    .flatMap((match) => (match === null ? [] : [{ name: match[1], meaning: match[2], danger: match[3] ?? '' }]));
+    .flatMap((match) => (match === null ? [] : [{ name: match[1], description: match[2], danger: match[3] ?? '' }]));
 
-  it('has every setting once, in the order of the table, with its meaning', () => {
+  it('has every setting once, in the order of the table, with its description', () => {
     const fix = 'docs/operating/settings.md differs from src/config/settings.ts: correct it, and name the danger';
     expect(
-      rows.map(({ name, meaning }) => ({ name, meaning })),
+      rows.map(({ name, description }) => ({ name, description })),
       fix,
-    ).toEqual(table.map(({ name, meaning }) => ({ name, meaning })));
+    ).toEqual(table.map(({ name, description }) => ({ name, description })));
   });
 
   it('says of every setting what a wrong value does', () => {

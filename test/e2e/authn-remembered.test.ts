@@ -2,7 +2,7 @@
 import { createHash, createSecretKey, generateKeyPairSync } from 'node:crypto';
 import { inspect } from 'node:util';
 import { afterEach, describe, expect, it } from 'vitest';
-import type { AuthenticatorOptions } from '../../src/authn/authenticate.ts';
+import type { AuthenticatorOptions } from '../../src/authn/authenticator.ts';
 import { createKeyRing, type ActiveKey } from '../../src/authn/keys/key-ring.ts';
 import type { VerificationKey } from '../../src/authn/keys/verification-key.ts';
 import type { Principal } from '../../src/authn/principal.ts';

@@ -191,7 +191,7 @@ describe.skipIf(!hasChartTools)(`what helm makes of the chart${chartReason}`, ()
     const resources = resourcesIn(render([path]));
     const pod = podSpecOf(one(resources, 'Deployment'));
     const policies = one(resources, 'ConfigMap', 'release-guest-token-proxy-policy').data ?? {};
-    const { config, policy } = loadConfiguration(envOf(pod?.containers[0]), (file) => {
+    const { settings, policy } = loadConfiguration(envOf(pod?.containers[0]), (file) => {
       const name = file.split('/').at(-1) ?? '';
       if (file.startsWith('/run/secrets/') || file.startsWith('/mnt/secrets/'))
         return Buffer.from(name === 'redis-url' ? 'rediss://:longpassword@redis' : randomUUID());
@@ -199,10 +199,10 @@ describe.skipIf(!hasChartTools)(`what helm makes of the chart${chartReason}`, ()
       if (text === undefined) throw new Error(`not mounted: ${file}`);
       return Buffer.from(text);
     });
-    expect(config.insecure).toEqual([]);
+    expect(settings.insecure).toEqual([]);
     expect(policy.policy.lint).toEqual([]);
-    expect(config.admin).toMatchObject({ host: '0.0.0.0', port: 9090 });
-    const { drainSeconds, graceSeconds } = config.shutdown;
+    expect(settings.admin).toMatchObject({ host: '0.0.0.0', port: 9090 });
+    const { drainSeconds, graceSeconds } = settings.shutdown;
     expect(pod?.terminationGracePeriodSeconds).toBeGreaterThanOrEqual(drainSeconds + graceSeconds + 5);
   });
 

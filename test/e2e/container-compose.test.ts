@@ -5,7 +5,7 @@ import { copyFileSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { settings, type Setting } from '../../src/config/settings.ts';
+import { settingTable, type Setting } from '../../src/config/settings.ts';
 import { chromiumReason, hasChromium, launchChromium } from '../support/chromium.ts';
 import { proxySettings, readComposeFile, sampleVariables } from '../support/compose-file.ts';
 import { composeReason, hasCompose, imageOf, runCompose } from '../support/docker.ts';
@@ -56,7 +56,7 @@ describe('docker-compose.yml', () => {
   });
 
   it('names only settings that exist, and secrets only as files', () => {
-    const known = new Map<string, Setting>(settings.map((setting) => [setting.name, setting]));
+    const known = new Map<string, Setting>(settingTable.map((setting) => [setting.name, setting]));
     for (const [name, value] of Object.entries(proxy.environment ?? {})) {
       const setting = known.get(name.replace(/_FILE$/, '')) ?? known.get(name);
       expect(setting, name).toBeDefined();
@@ -74,7 +74,7 @@ describe('docker-compose.yml', () => {
   });
 
   it('waits longer for the proxy to end than drain and grace take', () => {
-    const defaults = new Map<string, Setting>(settings.map((setting) => [setting.name, setting]));
+    const defaults = new Map<string, Setting>(settingTable.map((setting) => [setting.name, setting]));
     const seconds = ['SHUTDOWN_DRAIN_SECONDS', 'SHUTDOWN_GRACE_SECONDS'].map((name) =>
       Number(proxySettings()[name] ?? defaults.get(name)?.default),
     );

@@ -58,7 +58,7 @@ describe('the Kubernetes manifest', () => {
   const settings = manifest('ConfigMap', 'guest-token-proxy-settings').data;
 
   it('holds settings and a policy that the service accepts', () => {
-    const { config, policy } = loadConfiguration(
+    const { settings: loaded, policy } = loadConfiguration(
       settings,
       filesFrom({
         '/etc/guest-token-proxy/policy.yaml':
@@ -66,7 +66,7 @@ describe('the Kubernetes manifest', () => {
         '/run/secrets/guest-token-proxy/databrain-api-key': `${randomUUID()}\n`,
       }),
     );
-    expect(config.insecure).toEqual([]);
+    expect(loaded.insecure).toEqual([]);
     expect(policy.path).toBe('/etc/guest-token-proxy/policy.yaml');
   });
 
@@ -106,14 +106,14 @@ describe('the Kubernetes manifest', () => {
 
 describe('the compose file’s proxy', () => {
   it('has settings and a policy that the service accepts', () => {
-    const { config, policy } = loadConfiguration(
+    const { settings: loaded, policy } = loadConfiguration(
       proxySettings(),
       filesFrom({
         '/etc/guest-token-proxy/policy.yaml': readFileSync('deploy/policy/policy.yaml', 'utf8'),
         '/run/secrets/databrain-api-key': `${randomUUID()}\n`,
       }),
     );
-    expect(config.insecure).toEqual([]);
+    expect(loaded.insecure).toEqual([]);
     expect(policy.path).toBe('/etc/guest-token-proxy/policy.yaml');
   });
 });

@@ -2,7 +2,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { systemClock, type Clock } from '../../src/clock.ts';
 import { ServiceError } from '../../src/errors.ts';
 import { createRedisTokens } from '../../src/guest-token/redis-tokens.ts';
-import { createKeyDerivation } from '../../src/redis/derived-keys.ts';
+import { createKeyDerivation } from '../../src/redis/key-derivation.ts';
 import { parseRedisUrl } from '../../src/redis/redis-address.ts';
 import { connectRedis, type RedisLink } from '../../src/redis/redis-link.ts';
 import {

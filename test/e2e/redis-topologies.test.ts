@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { systemClock } from '../../src/clock.ts';
 import { createRedisTokens } from '../../src/guest-token/redis-tokens.ts';
 import { createRedisCounter } from '../../src/limits/redis-counter.ts';
-import { createKeyDerivation } from '../../src/redis/derived-keys.ts';
+import { createKeyDerivation } from '../../src/redis/key-derivation.ts';
 import { parseRedisUrl } from '../../src/redis/redis-address.ts';
 import { connectRedis, type RedisLink } from '../../src/redis/redis-link.ts';
 import { createApiKeys } from '../support/issuing.ts';

@@ -9,7 +9,7 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { systemClock } from '../../src/clock.ts';
 import { createEgress } from '../../src/egress/egress.ts';
-import { createReader } from '../../src/config/environment.ts';
+import { createSettingReader } from '../../src/config/setting-reader.ts';
 import { awsStoreKind } from '../../src/secrets/aws-store.ts';
 import type { SecretStore } from '../../src/secrets/secret-store.ts';
 import type { SecretRead } from '../../src/secrets/secret-setting.ts';
@@ -36,7 +36,7 @@ describe.skipIf(moto.path === undefined)(`AWS Secrets Manager, by moto${moto.rea
     await untilReachable(`http://127.0.0.1:${port}/moto-api/`);
     client = new SecretsManagerClient({});
     const opened = await awsStoreKind.open({
-      settings: createReader({}, () => Buffer.alloc(0), []),
+      settings: createSettingReader({}, () => Buffer.alloc(0), []),
       readFile: () => Promise.reject(new Error('no files')),
       egress: createEgress({ https: undefined, http: undefined, noProxy: '' }),
       clock: systemClock,

@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { systemClock } from '../../src/clock.ts';
-import { createReader } from '../../src/config/environment.ts';
+import { createSettingReader } from '../../src/config/setting-reader.ts';
 import { createEgress } from '../../src/egress/egress.ts';
 import { createFileReader } from '../../src/file-reader.ts';
 import type { SecretStore, StoreEvent } from '../../src/secrets/secret-store.ts';
@@ -28,7 +28,7 @@ const events: StoreEvent[] = [];
 
 async function open(env: Record<string, string>): Promise<SecretStore> {
   const store = await vaultStoreKind.open({
-    settings: createReader({ VAULT_ADDR: vault.address, ...env }, readFileSync, []),
+    settings: createSettingReader({ VAULT_ADDR: vault.address, ...env }, readFileSync, []),
     readFile: createFileReader(),
     egress: createEgress({ https: undefined, http: undefined, noProxy: '' }),
     clock: systemClock,

@@ -1,7 +1,7 @@
 // Authentication on a real socket without the rest of the service: credentials, authenticator and @fastify/jwt as the
 // service joins them. Answers the principal, or status and code; keeps the refusals as an audit would.
 import Fastify from 'fastify';
-import { createAuthenticator, type Authenticator, type AuthenticatorOptions } from '../../src/authn/authenticate.ts';
+import { createAuthenticator, type Authenticator, type AuthenticatorOptions } from '../../src/authn/authenticator.ts';
 import type { Principal } from '../../src/authn/principal.ts';
 import type { TokenRefusal } from '../../src/authn/token-refusal.ts';
 import type { IssuerConfig } from '../../src/authn/issuer.ts';
@@ -10,7 +10,7 @@ import type { KeySetEvents } from '../../src/authn/keys/key-set.ts';
 import { systemClock } from '../../src/clock.ts';
 import { createEgress } from '../../src/egress/egress.ts';
 import { errorRow, ServiceError } from '../../src/errors.ts';
-import { createAuthenticate } from '../../src/http/authentication-step.ts';
+import { createAuthenticationStep } from '../../src/http/authentication-step.ts';
 import { prepareVerifiers } from '../../src/http/jwt.ts';
 import { toLine } from '../../src/problem.ts';
 
@@ -81,7 +81,7 @@ export async function startAuthnServer(
     if (challenge === 'invalid_token') reply.header('www-authenticate', 'Bearer error="invalid_token"');
     return reply.code(status).send({ error: { code: error.code } });
   });
-  const authenticate = createAuthenticate({
+  const authenticate = createAuthenticationStep({
     authenticator,
     credentials: {
       isAllowedOrigin: (origin) => origin === 'https://app.example',

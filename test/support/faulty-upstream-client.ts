@@ -2,7 +2,11 @@
 import { systemClock } from '../../src/clock.ts';
 import { ServiceError } from '../../src/errors.ts';
 import type { CircuitState } from '../../src/databrain/circuit.ts';
-import { createUpstreamClient, type UpstreamClient, type UpstreamClientOptions } from '../../src/databrain/client.ts';
+import {
+  createUpstreamClient,
+  type UpstreamClient,
+  type UpstreamClientOptions,
+} from '../../src/databrain/upstream-client.ts';
 import { createEgress } from '../../src/egress/egress.ts';
 import type { AttemptReport, Minted } from '../../src/databrain/mint.ts';
 import type { Grant } from '../../src/policy/decision.ts';

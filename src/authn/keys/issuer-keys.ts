@@ -76,7 +76,7 @@ export async function createIssuerKeys(issuer: IssuerConfig, options: IssuerKeys
       ? fromJwksUrl(issuer, keys.url, fetcher)
       : fromDiscovery(issuer, keys.url, fetcher, {
           rediscoverMs: timings.maxRefreshMs,
-          patienceMs: timings.timeoutMs / 2,
+          metadataTimeoutMs: timings.timeoutMs / 2,
           monotonic: clock.monotonic,
         });
   const keySet = createKeySet({ iss: issuer.iss, fetch, prepare, clock, timings, events });

@@ -69,16 +69,16 @@ const partAfterOutage = 6;
 
 /**
  * For an issuer with discovery. The address of the key set is kept for `rediscoverMs`, or until a fetch from it fails,
- * so that an unknown `kid` costs one request, not two. If only the metadata cannot be fetched within `patienceMs`, the
+ * so that an unknown `kid` costs one request, not two. If only the metadata cannot be fetched within `metadataTimeoutMs`, the
  * keys are fetched from the last known address, so that a withdrawn key does not stay active.
  */
 export function fromDiscovery(
   issuer: IssuerConfig,
   metadataUrl: string,
   fetcher: DocumentFetcher,
-  options: { rediscoverMs: number; patienceMs: number; monotonic: () => number },
+  options: { rediscoverMs: number; metadataTimeoutMs: number; monotonic: () => number },
 ): FetchKeySet {
-  const { rediscoverMs, patienceMs, monotonic } = options;
+  const { rediscoverMs, metadataTimeoutMs, monotonic } = options;
   let uri: string | undefined;
   /** By the monotonic clock. */
   let askAgainAt = 0;
@@ -86,7 +86,7 @@ export function fromDiscovery(
   /** The address in the metadata; during an outage the last known one. */
   const discover = async (signal: AbortSignal): Promise<string | FailedFetch> => {
     // With a known address, leave time to fetch the keys from it.
-    const deadline = uri === undefined ? signal : AbortSignal.any([signal, AbortSignal.timeout(patienceMs)]);
+    const deadline = uri === undefined ? signal : AbortSignal.any([signal, AbortSignal.timeout(metadataTimeoutMs)]);
     const fetched = await fetcher.fetch(metadataUrl, deadline);
     if (!isFailedFetch(fetched)) {
       askAgainAt = monotonic() + rediscoverMs;

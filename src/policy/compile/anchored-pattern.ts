@@ -6,7 +6,7 @@ import { LoadProblem } from '../../problem.ts';
 import type { TextTest } from './value-rules.ts';
 
 /** Steps per character of the input. */
-const mostInstructions = 1000;
+const maxInstructions = 1000;
 
 const refuse = (why: string): never => {
   throw new LoadProblem(`the pattern cannot be used: ${why}`, 'Write it like ^[A-Za-z0-9_-]{1,64}$');
@@ -71,7 +71,7 @@ export function compileAnchoredPattern(source: string): TextTest {
   if (/(?:^|[^\\])(?:\\\\)*\\\$$/.test(source)) return refuse('its last $ is escaped');
   const pattern = compile(source.slice(1, -1));
   const instructions = pattern.programSize();
-  if (instructions > mostInstructions) return refuse('its repetitions make it too large');
+  if (instructions > maxInstructions) return refuse('its repetitions make it too large');
   return (text, pay) => {
     pay(text.length * instructions);
     // Not pattern.matches(): for some patterns it creates states per character, which is ten times slower.

@@ -1,5 +1,5 @@
 // Compiles one entry of `dataApps`: API key, lifetime, condition, validations and body.
-import { closest } from '../../closest.ts';
+import { closest } from '../../did-you-mean.ts';
 import { compileRequest } from './compile-request.ts';
 import { durationSeconds, type DataAppDocument } from '../document/policy-schema.ts';
 import type { PolicyCompiler } from './policy-compiler.ts';

@@ -1,6 +1,6 @@
 // Compiles the `request` of a data app: each field of the file by its kind, in the order of the file. No other field is
 // sent.
-import { closest } from '../../closest.ts';
+import { didYouMean } from '../../did-you-mean.ts';
 import type { Path } from '../../strict-yaml.ts';
 import { paramFields, permissionFields, topFields, type FieldKind } from '../upstream-request.ts';
 import { filterListField, textListField, type FilterScope, type Place, type YamlMap } from './compile-filters.ts';
@@ -52,10 +52,8 @@ const names =
         })
       : scalar(scope, place, { rule: listRule(nameRule, allowEmpty), expected: 'list' });
 
-const nearestZone = (zone: unknown): string => {
-  const near = closest(String(zone), Intl.supportedValuesOf('timeZone'));
-  return near === undefined ? 'Name a zone of the IANA database' : `Did you mean ${near}`;
-};
+const nearestZone = (zone: unknown): string =>
+  didYouMean(String(zone), Intl.supportedValuesOf('timeZone'), 'Name a zone of the IANA database');
 
 const byKind: Readonly<Record<FieldKind, CompileField>> = {
   clientId: ({ compiler, clientId: { matches, pattern } }, { path, value, sitePath, bodyPath }) => {

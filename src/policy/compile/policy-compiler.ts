@@ -39,7 +39,7 @@ export interface ScalarOptions<T> {
 export type PolicyCompiler = ReturnType<typeof createPolicyCompiler>;
 
 /** The claim to name in a refusal if the failure names none: the only claim of the expression. */
-const blamedClaim = (site: ExpressionSite): string | undefined =>
+const onlyClaimOf = (site: ExpressionSite): string | undefined =>
   site.claims.length === 1 && site.variables.length === 0 && site.claims[0] !== '*' ? site.claims[0] : undefined;
 
 /** A denial by a rule at a site. */
@@ -128,7 +128,7 @@ export function createPolicyCompiler(document: YamlDocument) {
       return take(evaluate(evaluation));
     } catch (error) {
       if (!isExpressionFailure(error)) throw error;
-      const { problem = '', claim = blamedClaim(site) } = error.detail;
+      const { problem = '', claim = onlyClaimOf(site) } = error.detail;
       throw deniedAt(site, 'expression_failed', problem, claim, message);
     }
   };
@@ -186,7 +186,7 @@ export function createPolicyCompiler(document: YamlDocument) {
         holds: (evaluation) => {
           const result = evaluateSite(compiled, evaluation, (value) => value, message);
           if (typeof result === 'boolean') return result;
-          const claim = blamedClaim(compiled.site);
+          const claim = onlyClaimOf(compiled.site);
           throw deniedAt(compiled.site, 'expression_failed', 'the condition is not true or false', claim, message);
         },
       };
@@ -212,7 +212,7 @@ export function createPolicyCompiler(document: YamlDocument) {
       if (compiled === undefined) return undefined;
       const { site } = compiled;
       const { rule, reason, bodyPath } = options;
-      const claim = blamedClaim(site);
+      const claim = onlyClaimOf(site);
       const refuse: Refuse = (problem) => {
         throw deniedAt(site, reason, `${sitePath} ${problem}`, claim);
       };

@@ -15,11 +15,11 @@ export type Rule<T> = (value: unknown, refuse: Refuse, pay: Pay) => T;
 export type TextTest = (text: string, pay: Pay) => boolean;
 
 /** Maximum length of a filter value from a claim, unless a `filterValuePattern` is set. */
-const longestFilterText = 256;
+const maxFilterTextLength = 256;
 /** Maximum length with a pattern. */
-const longestText = 4096;
+const maxTextLength = 4096;
 /** Maximum number of elements of a list. */
-const longestList = 1000;
+const maxListLength = 1000;
 
 const vendorPattern = /^[A-Za-z0-9][A-Za-z0-9_.:@|+-]{0,127}$/;
 
@@ -56,7 +56,7 @@ export const clientIdRule =
   (matches: TextTest, pattern: string): Rule<string> =>
   (value, refuse, pay) => {
     if (typeof value !== 'string') return refuse('is not a string');
-    if (value.length > longestText) return refuse('is too long');
+    if (value.length > maxTextLength) return refuse('is too long');
     if (!value.isWellFormed()) return refuse('is not well-formed Unicode');
     if (reservedClientId.test(value.normalize('NFKC').replace(invisible, '')))
       return refuse('is blank, None, null or undefined, which could mean "no tenancy"');
@@ -67,7 +67,7 @@ export const clientIdRule =
 /** Names of users and things. They are sent unchanged; only what cannot be a name is refused. */
 export const nameRule: Rule<string> = (value, refuse, pay) => {
   const name = text(value, refuse, pay);
-  if (name.length > longestFilterText) return refuse('is longer than 256 characters');
+  if (name.length > maxFilterTextLength) return refuse('is longer than 256 characters');
   if (controlCharacter.test(name)) return refuse('holds control characters');
   return name;
 };
@@ -80,10 +80,10 @@ export const filterTextRule =
     if (value === '') return refuse('is an empty string, and an empty filter could mean everything');
     if (!value.isWellFormed()) return refuse('is not well-formed Unicode');
     if (form !== undefined) {
-      if (value.length > longestText) return refuse('is longer than 4096 characters');
+      if (value.length > maxTextLength) return refuse('is longer than 4096 characters');
       return form.matches(value, pay) ? value : refuse(`does not match filterValuePattern ${form.pattern}`);
     }
-    if (value.length > longestFilterText) return refuse('is longer than 256 characters');
+    if (value.length > maxFilterTextLength) return refuse('is longer than 256 characters');
     if (controlCharacter.test(value)) return refuse('holds control characters');
     if (couldEndSqlText(value)) return refuse('holds a quote, backslash, backtick, ";", "--" or "/*"');
     return visibleText.test(value) ? value : refuse('is blank');
@@ -140,7 +140,7 @@ export const listRule =
   (value, refuse, pay) => {
     if (!Array.isArray(value)) return refuse('is not a list');
     if (value.length === 0 && !allowEmpty) return refuse('is an empty list');
-    if (value.length > longestList) return refuse('has more than 1000 elements');
+    if (value.length > maxListLength) return refuse('has more than 1000 elements');
     if (value.some((item) => typeof item === 'number' || typeof item === 'bigint'))
       return refuse('holds numbers, but must hold strings: append .map(x, string(x))');
     return Object.freeze((value as readonly unknown[]).map((item) => element(item, refuse, pay)));

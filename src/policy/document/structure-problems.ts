@@ -1,6 +1,6 @@
 // Validates the policy file against its JSON Schema and reports every error with location, problem and fix.
 import type { ErrorObject } from 'ajv';
-import { closest } from '../../closest.ts';
+import { didYouMean } from '../../did-you-mean.ts';
 import type { Problem } from '../../problem.ts';
 import type { Path, YamlDocument } from '../../strict-yaml.ts';
 import { validatePolicy } from './policy-schema.ts';
@@ -71,11 +71,10 @@ function toProblem(error: ErrorObject, document: YamlDocument): Problem | undefi
   if (error.keyword === 'additionalProperties') {
     const name = parameters.additionalProperty ?? '';
     const known = Object.keys(parent.properties ?? {});
-    const nearest = closest(name, known);
     return {
       location: document.positionOfKey([...path, name]),
       problem: `unknown key "${name}" in ${pathText(path)}`,
-      fix: nearest === undefined ? `Known here: ${known.join(', ')}` : `Did you mean ${nearest}`,
+      fix: didYouMean(name, known, `Known here: ${known.join(', ')}`),
     };
   }
   if (error.keyword === 'required' || error.keyword === 'dependencies') {

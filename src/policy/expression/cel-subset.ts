@@ -1,17 +1,12 @@
 // Checks that an expression is within the supported subset of CEL: only the names `claims`, `variables` and those bound
 // by macros, only functions of the closed list, and no literals of bytes or unsigned integers.
 import type { ASTNode } from '@marcbachmann/cel-js';
-import { closest } from '../../closest.ts';
+import { didYouMean } from '../../did-you-mean.ts';
 import { LoadProblem } from '../../problem.ts';
 import { celFunctions, optionalMethods } from './cel-functions.ts';
 import { celMacros, claimPath, excerpt, isClaims, macroCall, variableName } from './cel-tree.ts';
 
 const quoted = (names: Iterable<string>): string => [...names].join(', ');
-
-const didYouMean = (name: string, known: Iterable<string>, otherwise: string): string => {
-  const nearest = closest(name, known);
-  return nearest === undefined ? otherwise : `Did you mean ${nearest}`;
-};
 
 const largestInt = 2n ** 63n - 1n;
 

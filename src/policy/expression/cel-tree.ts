@@ -61,7 +61,7 @@ export function macroCall(node: ASTNode): MacroCall | undefined {
 }
 
 /** The claim that an operand reads, if known; for the audit line. */
-export const blamed = (...nodes: readonly ASTNode[]): string | undefined => {
+export const claimReadBy = (...nodes: readonly ASTNode[]): string | undefined => {
   for (const node of nodes) {
     const path = claimPath(node);
     if (path !== undefined) return path;

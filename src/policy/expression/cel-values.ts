@@ -54,7 +54,7 @@ export function member(container: unknown, key: unknown): unknown {
 }
 
 /** Bounds the recursion over data. */
-const deepest = 64;
+const maxDepth = 64;
 
 /** Why a value is unusable; completes the sentence "it holds …". */
 export type Flaw = keyof typeof flaws;
@@ -78,7 +78,7 @@ export function flawOf(value: unknown, depth = 0): Flaw | undefined {
   if (typeof value !== 'object' || value === null) return undefined;
   const found = known.get(value);
   if (found !== undefined) return found === 'none' ? undefined : found;
-  const flaw = depth === deepest ? 'depth' : flawWithin(value, depth + 1);
+  const flaw = depth === maxDepth ? 'depth' : flawWithin(value, depth + 1);
   if (flaw !== 'depth') known.set(value, flaw ?? 'none');
   return flaw;
 }

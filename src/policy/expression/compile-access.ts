@@ -1,18 +1,18 @@
 // Members of claims, maps, lists and optional values: `a.b`, `a[b]`, `a.?b`, `has(a.b)`, `a.?b.orValue(c)`.
 import type { ServiceError } from '../../errors.ts';
 import type { ASTNode } from '@marcbachmann/cel-js';
-import { blamed, excerpt } from './cel-tree.ts';
+import { claimReadBy, excerpt } from './cel-tree.ts';
 import { flawOf, flaws, isMap, member, none, Optional, typeName } from './cel-values.ts';
 import type { Evaluate } from './compile-logic.ts';
 import { expressionFailure, type Evaluation } from './evaluation.ts';
 
-const missing = (node: ASTNode): ServiceError => expressionFailure(`"${excerpt(node)}" is missing`, blamed(node));
+const missing = (node: ASTNode): ServiceError => expressionFailure(`"${excerpt(node)}" is missing`, claimReadBy(node));
 
 /** The value, unless it is unusable. */
 function usable(value: unknown, node: ASTNode): unknown {
   const flaw = flawOf(value);
   if (flaw === undefined) return value;
-  throw expressionFailure(`"${excerpt(node)}" holds ${flaws[flaw]}`, blamed(node));
+  throw expressionFailure(`"${excerpt(node)}" holds ${flaws[flaw]}`, claimReadBy(node));
 }
 
 /** `claims.name`, the most frequent access. */
@@ -45,7 +45,7 @@ export const select = (holder: unknown, key: unknown, node: ASTNode): Optional =
   if (!fits)
     throw expressionFailure(
       `"${excerpt(node)}" looks into a ${typeName(container)} by a ${typeName(key)}`,
-      blamed(node),
+      claimReadBy(node),
     );
   if (absent) return none;
   const value = member(container, key);
@@ -61,7 +61,7 @@ export function compileOptionalMethod(
 ): Evaluate {
   const optional = (value: unknown): Optional => {
     if (value instanceof Optional) return value;
-    throw expressionFailure(`${name}() needs an optional value such as claims.?email`, blamed(receiver));
+    throw expressionFailure(`${name}() needs an optional value such as claims.?email`, claimReadBy(receiver));
   };
   const held = (evaluation: Evaluation): Optional => optional(holder(evaluation));
   if (fallback !== undefined)

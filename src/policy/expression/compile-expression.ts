@@ -4,7 +4,7 @@ import type { ASTNode } from '@marcbachmann/cel-js';
 import { expressionFailure, type Evaluation } from './evaluation.ts';
 import { celFunctions, optionalMethods } from './cel-functions.ts';
 import { binaryOperators } from './cel-operators.ts';
-import { blamed, macroCall, variableName, type MacroCall } from './cel-tree.ts';
+import { claimReadBy, macroCall, variableName, type MacroCall } from './cel-tree.ts';
 import { typeName } from './cel-values.ts';
 import { compileAccess, compileClaim, compileOptionalMethod, select } from './compile-access.ts';
 import { asBool, compileLogical, compileMacro, type Evaluate } from './compile-logic.ts';
@@ -42,7 +42,7 @@ function compileMacroCall({ name, receiver, bound, bodies }: MacroCall, context:
     // A quarter of its characters is an estimate of the nodes of the body.
     cost: 1 + bodies.reduce((sum, body) => sum + ((body.end - body.start) >> 2), 0),
     slot,
-    claim: blamed(receiver),
+    claim: claimReadBy(receiver),
   });
 }
 
@@ -50,7 +50,7 @@ function compileCall(name: string, args: readonly ASTNode[], context: CompileCon
   const implementation = celFunctions.get(name)?.call;
   if (implementation === undefined) throw new TypeError(`${name}() was not checked`);
   const evaluates = args.map((argument) => compile(argument, context));
-  const claim = blamed(...args);
+  const claim = claimReadBy(...args);
   return (evaluation) =>
     implementation(
       evaluation,
@@ -65,8 +65,8 @@ function compileMap(entries: readonly (readonly [ASTNode, ASTNode])[], context: 
     const map = new Map<string, unknown>();
     for (const [key, value, node] of compiled) {
       const name = key(evaluation);
-      if (typeof name !== 'string') throw expressionFailure('the keys of a map must be strings', blamed(node));
-      if (map.has(name)) throw expressionFailure('a map has the same key twice', blamed(node));
+      if (typeof name !== 'string') throw expressionFailure('the keys of a map must be strings', claimReadBy(node));
+      if (map.has(name)) throw expressionFailure('a map has the same key twice', claimReadBy(node));
       map.set(name, value(evaluation));
     }
     return map;
@@ -76,7 +76,7 @@ function compileMap(entries: readonly (readonly [ASTNode, ASTNode])[], context: 
 const negate = (value: unknown, node: ASTNode): unknown => {
   if (typeof value === 'number') return -value;
   if (typeof value === 'bigint' && value !== -(2n ** 63n)) return -value;
-  throw expressionFailure(`"-" does not apply to ${typeName(value)}`, blamed(node));
+  throw expressionFailure(`"-" does not apply to ${typeName(value)}`, claimReadBy(node));
 };
 
 const readClaims: Evaluate = (evaluation) => evaluation.claims;
@@ -171,7 +171,7 @@ export function compile(node: ASTNode, context: CompileContext): Evaluate {
     case 'in': {
       const operator = binaryOperators[node.op];
       const [left, right] = [compile(node.args[0], context), compile(node.args[1], context)];
-      const claim = blamed(...node.args);
+      const claim = claimReadBy(...node.args);
       return (evaluation) => operator(evaluation, left(evaluation), right(evaluation), claim);
     }
   }

@@ -3,7 +3,7 @@
 // that nested macros over long claims end early.
 import type { ServiceError } from '../../errors.ts';
 import type { ASTNode } from '@marcbachmann/cel-js';
-import { blamed, excerpt } from './cel-tree.ts';
+import { claimReadBy, excerpt } from './cel-tree.ts';
 import { elementsOf, typeName } from './cel-values.ts';
 import { expressionFailure, isExpressionFailure, spend, type Evaluation } from './evaluation.ts';
 
@@ -14,7 +14,7 @@ const failureCost = 20;
 
 export const asBool = (value: unknown, node: ASTNode): boolean => {
   if (typeof value === 'boolean') return value;
-  throw expressionFailure(`"${excerpt(node)}" is a ${typeName(value)}, not a bool`, blamed(node));
+  throw expressionFailure(`"${excerpt(node)}" is a ${typeName(value)}, not a bool`, claimReadBy(node));
 };
 
 /** The value, or the failure, which the other operand may still override. */

@@ -15,7 +15,7 @@ export interface Expression {
 }
 
 const limits = { maxAstNodes: 400, maxDepth: 64, maxListElements: 100, maxMapEntries: 100, maxCallArguments: 4 };
-const longestExpression = 4096;
+const maxExpressionLength = 4096;
 
 interface LibraryError {
   readonly code?: unknown;
@@ -136,7 +136,7 @@ export function createExpressionReader(variables: ReadonlyMap<string, string>): 
 
   /** Throws LoadProblem. */
   return (text) => {
-    if (text.length > longestExpression)
+    if (text.length > maxExpressionLength)
       throw new LoadProblem('the expression is longer than 4096 characters', 'Split it into variables');
     if (!text.isWellFormed())
       throw new LoadProblem('the expression has half a character (a lone surrogate)', 'Write the whole character');

@@ -25,7 +25,7 @@ export interface CoverageRecorder {
   readonly result: () => Coverage;
 }
 
-const gapWords: Readonly<Partial<Record<ExpressionSiteKind, readonly [never: string, neverNot: string]>>> = {
+const gapTexts: Readonly<Partial<Record<ExpressionSiteKind, readonly [never: string, neverNot: string]>>> = {
   when: ['entry was never sent: no test makes this true', 'entry was never left out: no test makes this false'],
   availability: [
     'data app was never available: no test makes this true',
@@ -45,7 +45,7 @@ const dataAppKey = (name: string): string => `data app ${name}`;
 
 function targetsOf(site: ExpressionSite): readonly Target[] {
   const { position, expression } = site;
-  const words = gapWords[site.kind];
+  const words = gapTexts[site.kind];
   const condition =
     words === undefined
       ? []

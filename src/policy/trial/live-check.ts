@@ -1,6 +1,6 @@
 // Compares the ids in a data app of the policy with Databrain's listing for its key. Embed ids and dashboard ids are
 // often confused, so there is a message for that.
-import { closest } from '../../closest.ts';
+import { didYouMean } from '../../did-you-mean.ts';
 import type { Problem } from '../../problem.ts';
 import type { DataAppPolicy, Reference } from '../policy.ts';
 
@@ -30,11 +30,10 @@ function checkReference({ kind, id, position }: Reference, listing: EmbedsListin
           fix: 'Put the id of the dashboard that this embed shows here',
         };
   }
-  const near = closest(id, own);
   return {
     location: position,
     problem: `the data app has no ${kind} "${id}"`,
-    fix: near === undefined ? 'Create it in Databrain or correct the id' : `Did you mean ${near}`,
+    fix: didYouMean(id, own, 'Create it in Databrain or correct the id'),
   };
 }
 

@@ -1,7 +1,7 @@
 // Parses a *.policy-test.yaml file strictly: an unknown key or a wrong type is a problem with its position, because a
 // test that silently does not run is worse than no test.
 import type { Claims } from '../../authn/principal.ts';
-import { closest } from '../../closest.ts';
+import { didYouMean } from '../../did-you-mean.ts';
 import { ConfigurationError, type Problem } from '../../problem.ts';
 import { parseStrictYaml, type Path, type YamlDocument } from '../../strict-yaml.ts';
 
@@ -57,8 +57,7 @@ function createReader(document: YamlDocument) {
   const checkKeys = (map: YamlMap, path: Path, known: readonly string[]): void => {
     for (const name of Object.keys(map)) {
       if (known.includes(name)) continue;
-      const near = closest(name, known);
-      const fix = near === undefined ? `Use ${known.join(', ')}` : `Did you mean ${near}`;
+      const fix = didYouMean(name, known, `Use ${known.join(', ')}`);
       problems.push({ location: document.positionOfKey([...path, name]), problem: `"${name}" is not a key here`, fix });
     }
   };

@@ -38,12 +38,12 @@ interface Held extends VaultToken {
 /** A token is not used for its last moments: the request could arrive too late. */
 const marginMs = 1_000;
 /** setTimeout's longest delay. */
-const longestTimerMs = 2_147_483_647;
+const maxTimerMs = 2_147_483_647;
 const firstPauseMs = 500;
-const longestPauseMs = 60_000;
+const maxPauseMs = 60_000;
 /** How long a failed login is returned to all callers. */
 const failureSharedMs = 1_000;
-const farewellMs = 1_000;
+const revokeWithinMs = 1_000;
 
 export function createVaultSession({ ask, login, clock, random, onEvent }: VaultSessionOptions): VaultSession {
   let held: Held | undefined;
@@ -61,7 +61,7 @@ export function createVaultSession({ ask, login, clock, random, onEvent }: Vault
   function schedule(delayMs: number): void {
     clearTimeout(timer);
     if (closed || !Number.isFinite(delayMs)) return;
-    timer = setTimeout(() => void maintain(), Math.min(Math.max(delayMs, firstPauseMs), longestTimerMs));
+    timer = setTimeout(() => void maintain(), Math.min(Math.max(delayMs, firstPauseMs), maxTimerMs));
     timer.unref();
   }
 
@@ -69,7 +69,7 @@ export function createVaultSession({ ask, login, clock, random, onEvent }: Vault
   const scheduleRenewal = (token: Held): void => schedule(remaining(token) * (0.6 + 0.1 * random()));
 
   function scheduleRetry(): void {
-    const ceiling = Math.min(firstPauseMs * 2 ** failures, longestPauseMs);
+    const ceiling = Math.min(firstPauseMs * 2 ** failures, maxPauseMs);
     failures += 1;
     schedule(ceiling * random());
   }
@@ -96,8 +96,8 @@ export function createVaultSession({ ask, login, clock, random, onEvent }: Vault
     if (!isSame) onEvent({ kind: 'login', store: 'Vault', result: 'ok' });
     failure = undefined;
     // In its last second a token reports a lifetime of 0, like one that never expires.
-    const isDying = isSame && result.token.lifeMs === undefined && before?.expiresAt !== undefined;
-    if (!isDying) hold(result.token, isSame ? before?.fullLifeMs : undefined);
+    const isAboutToExpire = isSame && result.token.lifeMs === undefined && before?.expiresAt !== undefined;
+    if (!isAboutToExpire) hold(result.token, isSame ? before?.fullLifeMs : undefined);
     return result;
   }
 
@@ -107,7 +107,7 @@ export function createVaultSession({ ask, login, clock, random, onEvent }: Vault
     return (running ??= logIn().finally(() => (running = undefined)));
   };
 
-  const lasts = ({ lifeMs, fullLifeMs }: Pick<Held, 'lifeMs' | 'fullLifeMs'>): boolean =>
+  const isLongEnough = ({ lifeMs, fullLifeMs }: Pick<Held, 'lifeMs' | 'fullLifeMs'>): boolean =>
     lifeMs === undefined || fullLifeMs === undefined || lifeMs >= fullLifeMs / 2;
 
   type Renewal = 'prolonged' | 'not prolonged' | 'later';
@@ -127,7 +127,7 @@ export function createVaultSession({ ask, login, clock, random, onEvent }: Vault
     // No life left, in whole seconds, reads like a token that does not expire.
     if (renewed === undefined || (renewed.lifeMs === undefined && token.lifeMs !== undefined)) return 'not prolonged';
     if (held !== token) return 'prolonged';
-    return lasts(hold({ ...renewed, token: token.token }, token.fullLifeMs)) ? 'prolonged' : 'not prolonged';
+    return isLongEnough(hold({ ...renewed, token: token.token }, token.fullLifeMs)) ? 'prolonged' : 'not prolonged';
   }
 
   const renewOnce = (token: Held): Promise<Renewal> => {
@@ -140,7 +140,8 @@ export function createVaultSession({ ask, login, clock, random, onEvent }: Vault
 
   function warnOfExpiry(token: Held): void {
     const identity = token.token.identity();
-    if (token.expiresAt === undefined || lasts({ ...token, lifeMs: remaining(token) }) || warned === identity) return;
+    if (token.expiresAt === undefined || isLongEnough({ ...token, lifeMs: remaining(token) }) || warned === identity)
+      return;
     warned = identity;
     onEvent({
       kind: 'credential_expires',
@@ -189,7 +190,7 @@ export function createVaultSession({ ask, login, clock, random, onEvent }: Vault
       const revoked = ask({ method: 'POST', path: 'auth/token/revoke-self', token: held.token });
       // Revoke it within a short time limit, so that the end of the process is not delayed.
       let timeUp: NodeJS.Timeout | undefined;
-      await Promise.race([revoked, new Promise((resolve) => (timeUp = setTimeout(resolve, farewellMs)))]);
+      await Promise.race([revoked, new Promise((resolve) => (timeUp = setTimeout(resolve, revokeWithinMs)))]);
       clearTimeout(timeUp);
     },
   };

@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import { readDatabrainUrl } from '../../../src/config/read-databrain.ts';
-import { createReader } from '../../../src/config/environment.ts';
+import { createSettingReader } from '../../../src/config/setting-reader.ts';
 import type { Problem } from '../../../src/problem.ts';
 
 const readerOf = (env: Record<string, string>) => {
   const problems: Problem[] = [];
-  return { problems, reader: createReader(env, () => Buffer.alloc(0), problems) };
+  return { problems, reader: createSettingReader(env, () => Buffer.alloc(0), problems) };
 };
 
 describe('DATABRAIN_API_URL', () => {

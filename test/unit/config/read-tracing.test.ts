@@ -1,6 +1,6 @@
 // OTEL_… variables: when tracing is on, where traces go, and what stops the start.
 import { describe, expect, it } from 'vitest';
-import { createReader } from '../../../src/config/environment.ts';
+import { createSettingReader } from '../../../src/config/setting-reader.ts';
 import { readTracing } from '../../../src/config/read-tracing.ts';
 import type { Problem } from '../../../src/problem.ts';
 
@@ -10,7 +10,7 @@ function read(env: Record<string, string>) {
     if (path === '/ca.pem') return Buffer.from('a certificate');
     throw Object.assign(new Error('no'), { code: 'ENOENT' });
   };
-  const config = readTracing(createReader(env, readFile, problems), readFile);
+  const config = readTracing(createSettingReader(env, readFile, problems), readFile);
   return { config, wrong: problems.map(({ location }) => location) };
 }
 

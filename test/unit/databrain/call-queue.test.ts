@@ -15,7 +15,7 @@ function start(maxConcurrent = 2, maxWaiting = 3, maxConcurrentPerKey = maxConcu
     maxConcurrent,
     maxConcurrentPerKey,
     maxWaiting,
-    worthwhileMs: 0,
+    minAttemptMs: 0,
   });
   const rate = newRate();
   return { shared, queue, rate, lane: queue.createLane(rate) };

@@ -7,7 +7,7 @@ function start() {
   const told: string[] = [];
   const lanes = createLanes({
     clock,
-    worthwhileMs: 250,
+    minAttemptMs: 250,
     maxConcurrent: 128,
     maxConcurrentPerKey: 96,
     maxWaiting: 100,

@@ -41,7 +41,7 @@ function start(steps: readonly Step[], maxRetries = 2, consecutiveFailures = 10)
   };
   const lanes = createLanes({
     clock,
-    worthwhileMs: 250,
+    minAttemptMs: 250,
     maxConcurrent: 8,
     maxConcurrentPerKey: 8,
     maxWaiting: 8,
@@ -82,7 +82,7 @@ function start(steps: readonly Step[], maxRetries = 2, consecutiveFailures = 10)
       maxRetries,
       baseMs: 200,
       maxBackoffMs: 2000,
-      worthwhileMs: 250,
+      minAttemptMs: 250,
       random: () => 0.5,
     },
     events: {

@@ -7,7 +7,7 @@ const options: RetryOptions = {
   maxRetries: 2,
   baseMs: 200,
   maxBackoffMs: 2000,
-  worthwhileMs: 250,
+  minAttemptMs: 250,
   random: () => 0.5,
 };
 const unlimited: RetryBudget = { deposit: () => undefined, withdraw: () => true };

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { sealToken, type StoredToken } from '../../../src/guest-token/encrypted-token.ts';
 import { createRedisTokens } from '../../../src/guest-token/redis-tokens.ts';
 import type { ReuseKey } from '../../../src/guest-token/reuse-key.ts';
-import { createKeyDerivation } from '../../../src/redis/derived-keys.ts';
+import { createKeyDerivation } from '../../../src/redis/key-derivation.ts';
 import type { RedisArgument, RedisClient } from '../../../src/redis/redis-client.ts';
 import { redisDown, type RedisLink } from '../../../src/redis/redis-link.ts';
 import { Secret } from '../../../src/secrets/secret.ts';
@@ -47,7 +47,7 @@ function start() {
     isUp: () => redis.isUp && isKnown,
     whenKnown: async () => void (isKnown = true),
     run: within('short'),
-    insist: within('long'),
+    runAnyway: within('long'),
     close: () => undefined,
   };
   const tokens = createRedisTokens({ link, deriveKey, clock });

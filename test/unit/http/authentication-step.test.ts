@@ -1,7 +1,7 @@
 import type { FastifyRequest } from 'fastify';
 import { describe, expect, it } from 'vitest';
 import type { TokenRefusal } from '../../../src/authn/token-refusal.ts';
-import { createAuthenticate, createRecall, ownOrigin } from '../../../src/http/authentication-step.ts';
+import { createAuthenticationStep, createRecall, ownOrigin } from '../../../src/http/authentication-step.ts';
 import { principalOf } from '../../support/issuing.ts';
 
 const alice = principalOf('alice');
@@ -16,7 +16,7 @@ const requestWith = (headers: Readonly<Record<string, string>>): FastifyRequest 
 
 function start(result: typeof alice | TokenRefusal) {
   const refused: unknown[] = [];
-  const authenticate = createAuthenticate({
+  const authenticate = createAuthenticationStep({
     authenticator: { authenticate: () => result } as never,
     credentials,
     onRefusedToken: (...refusal) => refused.push(refusal),

@@ -38,7 +38,7 @@ function createHeldRedis(): HeldRedis {
       isUp: () => true,
       whenKnown: async () => undefined,
       run: (exchange) => exchange(client),
-      insist: (exchange) => exchange(client),
+      runAnyway: (exchange) => exchange(client),
       close: () => undefined,
     },
     asked: () => held.length,

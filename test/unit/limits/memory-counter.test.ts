@@ -36,11 +36,11 @@ describe('a limit counted in the process', () => {
       clock.advance(pause);
       counter.take('user', limit);
     }
-    expect(counter.look('user', limit)).toEqual({ allowed: false, used: 4, freesInMs: 1000 });
-    expect(counter.look('user', { ...limit, max: 2 }), 'the first three have to leave').toMatchObject({
+    expect(counter.peek('user', limit)).toEqual({ allowed: false, used: 4, freesInMs: 1000 });
+    expect(counter.peek('user', { ...limit, max: 2 }), 'the first three have to leave').toMatchObject({
       freesInMs: 1300,
     });
-    expect(counter.look('user', { ...limit, max: 1 }), 'all four have to leave').toMatchObject({ freesInMs: 1600 });
+    expect(counter.peek('user', { ...limit, max: 1 }), 'all four have to leave').toMatchObject({ freesInMs: 1600 });
   });
 
   it('lets no double burst through at the border of two windows', () => {
@@ -69,7 +69,7 @@ describe('a limit counted in the process', () => {
         for (const start of allowedAt) {
           expect(allowedAt.filter((at) => at >= start && at < start + 1000).length).toBeLessThanOrEqual(max);
         }
-        const { allowed, freesInMs } = counter.look('user', limit);
+        const { allowed, freesInMs } = counter.peek('user', limit);
         if (!allowed) {
           clock.advance(freesInMs);
           expect(counter.take('user', limit).allowed).toBe(true);
@@ -93,9 +93,9 @@ describe('a limit counted in the process', () => {
   it('looks without counting', () => {
     const { counter } = startCounter();
     const limit = { max: 1, windowMs: 1000 };
-    for (let count = 0; count < 5; count += 1) expect(counter.look('user', limit).allowed).toBe(true);
+    for (let count = 0; count < 5; count += 1) expect(counter.peek('user', limit).allowed).toBe(true);
     counter.take('user', limit);
-    expect(counter.look('user', limit)).toMatchObject({ allowed: false, used: 1 });
+    expect(counter.peek('user', limit)).toMatchObject({ allowed: false, used: 1 });
   });
 
   it('keeps a limited key limited under a flood of other keys', () => {
@@ -157,9 +157,9 @@ describe('a limit counted in the process', () => {
         expect(counter.take(key, limit).allowed).toBe(true);
       }
     }
-    expect(counter.look(later, limit), 'the first alone leaves first').toMatchObject({ used: 3, freesInMs: 1200 });
+    expect(counter.peek(later, limit), 'the first alone leaves first').toMatchObject({ used: 3, freesInMs: 1200 });
     clock.advance(1200);
-    expect(counter.look(later, limit)).toMatchObject({ used: 2 });
+    expect(counter.peek(later, limit)).toMatchObject({ used: 2 });
   });
 
   it('takes at most 500 bytes for a key, with the longest names and as many steps as there may be', () => {
@@ -179,7 +179,7 @@ describe('a limit counted in the process', () => {
     }
     for (let key = keys; key < 2 * keys; key += 1) counter.take(String(key).padStart(128, 'x'), limit);
     expect((used() - before) / keys).toBeLessThan(500);
-    expect(counter.look('x'.repeat(128), limit).used).toBeGreaterThanOrEqual(0);
+    expect(counter.peek('x'.repeat(128), limit).used).toBeGreaterThanOrEqual(0);
   });
 
   it('does not get slower with the number of keys', () => {

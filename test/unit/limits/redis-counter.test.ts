@@ -18,7 +18,7 @@ const linkThatReplies = (reply: unknown): RedisLink => {
     isUp: () => true,
     whenKnown: async () => undefined,
     run: (exchange) => exchange(client),
-    insist: (exchange) => exchange(client),
+    runAnyway: (exchange) => exchange(client),
     close: () => undefined,
   };
 };

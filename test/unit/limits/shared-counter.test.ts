@@ -38,7 +38,7 @@ describe('a limit that replicas share', () => {
     const { counter, redis, local } = start();
     expect(await counter.take('ada', limit)).toEqual(allowed);
     expect(redis.asked).toEqual(['hash of ada']);
-    expect(local.look('ada', limit).used).toBe(1);
+    expect(local.peek('ada', limit).used).toBe(1);
   });
 
   it('is not reset by a Redis that goes away', async () => {
@@ -71,7 +71,7 @@ describe('a limit that replicas share', () => {
     redis.answer = refused;
     expect(await counter.take('ada', limit)).toEqual(refused);
     clock.advance(4_999);
-    expect(counter.look('ada', limit)).toEqual({ allowed: false, used: 2, freesInMs: 1 });
+    expect(counter.peek('ada', limit)).toEqual({ allowed: false, used: 2, freesInMs: 1 });
     expect(await counter.take('ada', limit)).toMatchObject({ allowed: false });
     expect(redis.asked).toHaveLength(1);
     clock.advance(1);
@@ -83,6 +83,6 @@ describe('a limit that replicas share', () => {
     const { counter, redis, local } = start();
     redis.answer = refused;
     await counter.take('ada', limit);
-    expect(local.look('ada', limit).used).toBe(0);
+    expect(local.peek('ada', limit).used).toBe(0);
   });
 });

@@ -21,7 +21,7 @@ function startLink() {
     isUp: () => true,
     whenKnown: () => Promise.resolve(),
     run: (exchange) => exchange(client),
-    insist: (exchange) => exchange(client),
+    runAnyway: (exchange) => exchange(client),
     close: () => undefined,
   };
   return { link, scripts };

@@ -1,7 +1,7 @@
 // A key that changes in its store or file while the service runs is looked at as closely as at the start.
 import { afterEach, describe, expect, it } from 'vitest';
 import { createApiKeys, type ApiKeys } from '../../../src/secrets/api-keys.ts';
-import type { SecretOutcome } from '../../../src/secrets/watch-secret.ts';
+import type { SecretOutcome } from '../../../src/secrets/watched-secret.ts';
 import { Secret } from '../../../src/secrets/secret.ts';
 
 const first = '5d0b1d5e-77aa-4d0c-9a39-7f3c1f4f2f13';
@@ -18,7 +18,7 @@ describe('a key that changed in its store', () => {
       settings: [
         { name: 'DATABRAIN_API_KEY', value: new Secret(first), stored: { store: 'Vault', reference: 'a#b', read } },
       ],
-      watch: {
+      polling: {
         readFile: () => Promise.reject(new Error('no file is read')),
         fileIntervalMs: 60_000,
         storeIntervalMs: 60_000,

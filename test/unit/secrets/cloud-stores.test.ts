@@ -7,7 +7,7 @@ import type { AddressInfo } from 'node:net';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { systemClock } from '../../../src/clock.ts';
 import { createEgress } from '../../../src/egress/egress.ts';
-import { createReader } from '../../../src/config/environment.ts';
+import { createSettingReader } from '../../../src/config/setting-reader.ts';
 import type { Problem } from '../../../src/problem.ts';
 import { awsStoreKind } from '../../../src/secrets/aws-store.ts';
 import { createAzureStoreKind } from '../../../src/secrets/azure-store.ts';
@@ -73,7 +73,7 @@ async function read(kind: SecretStoreKind, reference: string, env: Record<string
   let store: SecretStore | undefined;
   try {
     store = await kind.open({
-      settings: createReader(env, () => Buffer.alloc(0), problems),
+      settings: createSettingReader(env, () => Buffer.alloc(0), problems),
       readFile: () => Promise.reject(new Error('no files')),
       egress: createEgress({ https: undefined, http: undefined, noProxy: '' }),
       clock: systemClock,
@@ -272,7 +272,7 @@ describe('a library of a provider', () => {
   const load = async (library: Promise<object>, env: Record<string, string> = {}): Promise<readonly Problem[]> => {
     const problems: Problem[] = [];
     const loaded = await loadLibrary('@cloud/secrets', () => library, {
-      settings: createReader(env, () => Buffer.alloc(0), problems),
+      settings: createSettingReader(env, () => Buffer.alloc(0), problems),
       report: (problem, fix) => void problems.push({ location: 'DATABRAIN_API_KEY_AWS_SECRET', problem, fix }),
     });
     expect(loaded === undefined).toBe(problems.length > 0);

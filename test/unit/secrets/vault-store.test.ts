@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { systemClock } from '../../../src/clock.ts';
-import { createReader } from '../../../src/config/environment.ts';
+import { createSettingReader } from '../../../src/config/setting-reader.ts';
 import { createEgress } from '../../../src/egress/egress.ts';
 import type { EgressProxy } from '../../../src/egress/tunnel.ts';
 import { createFileReader } from '../../../src/file-reader.ts';
@@ -34,7 +34,7 @@ async function open(
   clock = systemClock,
 ): Promise<{ store: SecretStore; problems: Problem[] }> {
   const problems: Problem[] = [];
-  const reader = createReader({ VAULT_ADDR: vault.address, ...env }, readFileSync, problems);
+  const reader = createSettingReader({ VAULT_ADDR: vault.address, ...env }, readFileSync, problems);
   const store = await vaultStoreKind.open({
     settings: reader,
     readFile: createFileReader(),

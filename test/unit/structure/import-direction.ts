@@ -10,7 +10,7 @@ interface Rule {
 
 const ground = [
   'clock',
-  'closest',
+  'did-you-mean',
   'egress',
   'errors',
   'file-reader',
@@ -35,7 +35,7 @@ const everyPart = [...ground, ...shared, ...stages, 'config', 'http', 'telemetry
 /** A part is a folder of src/ or a file directly in it. Whatever is not named here is not allowed. */
 const directions: Readonly<Record<string, Rule>> = {
   clock: { uses: [], knows: [] },
-  closest: { uses: [], knows: [] },
+  'did-you-mean': { uses: [], knows: [] },
   egress: { uses: [], knows: ['secrets'] },
   errors: { uses: [], knows: ['refusal-reasons'] },
   'file-reader': { uses: [], knows: [] },
@@ -73,10 +73,10 @@ const directions: Readonly<Record<string, Rule>> = {
   playground: { uses: [...ground, 'policy'], knows: ['authn'] },
   databrain: { uses: ground, knows: ['policy'] },
   'guest-token': { uses: [...ground, 'redis'], knows: ['authn', 'policy', 'databrain'] },
-  config: { uses: [...ground, 'authn', 'policy', 'redis'], knows: ['guest-token', 'http'] },
+  config: { uses: [...ground, 'authn', 'policy', 'redis'], knows: ['telemetry'] },
   /** What changes under the running service. */
   reload: { uses: [...ground, 'config', 'policy'], knows: ['authn', 'telemetry'] },
-  telemetry: { uses: ground, knows: [...shared, ...stages, 'config'] },
+  telemetry: { uses: ground, knows: [...shared, ...stages] },
   http: { uses: [...ground, ...shared], knows: [...stages, 'config', 'playground', 'telemetry'] },
   app: { uses: [...everyPart, 'playground', 'reload'], knows: [] },
   commands: { uses: [...everyPart, 'app', 'reload', 'shipped-files'], knows: [] },

@@ -49,7 +49,7 @@ describe('the source', () => {
       sources.filter(({ casts }) => casts.includes(brand)).map(({ path }) => path),
     ]);
     expect(Object.fromEntries(makers)).toEqual({
-      Principal: ['src/authn/authenticate.ts', unverified],
+      Principal: ['src/authn/authenticator.ts', unverified],
       Grant: ['src/policy/decide.ts'],
       GuestToken: ['src/guest-token/issue.ts'],
       ReuseKey: ['src/guest-token/reuse-key.ts'],

@@ -1,6 +1,6 @@
 // Spans as a collector receives them. test/e2e/tracing.test.ts traces the program.
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { TracingConfig } from '../../../src/config/read-tracing.ts';
+import type { TracingSettings } from '../../../src/telemetry/tracing.ts';
 import { ServiceError } from '../../../src/errors.ts';
 import { Secret } from '../../../src/secrets/secret.ts';
 import {
@@ -32,9 +32,9 @@ beforeEach(async () => {
 });
 afterEach(() => collector.close());
 
-const start = (config: Partial<TracingConfig> = {}): Promise<Tracing> =>
+const start = (settings: Partial<TracingSettings> = {}): Promise<Tracing> =>
   createTracing({
-    config: {
+    settings: {
       url: `${collector.url}/v1/traces`,
       headers: { 'x-key': new Secret('of-the-collector') },
       timeoutMs: 1_000,
@@ -42,7 +42,7 @@ const start = (config: Partial<TracingConfig> = {}): Promise<Tracing> =>
       serviceName: 'proxy',
       resourceAttributes: { 'deployment.environment.name': 'test', 'service.name': 'not this one' },
       batch: { delayMs: 60_000, exportTimeoutMs: 1_000, maxQueueSize: 100, maxBatchSize: 100 },
-      ...config,
+      ...settings,
     },
     onExport: (spans, errorCode) => exported.push([spans, errorCode]),
   });

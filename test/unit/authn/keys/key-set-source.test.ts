@@ -134,7 +134,7 @@ describe('discovery', () => {
         },
         close: async () => undefined,
       },
-      { rediscoverMs: 6_000, patienceMs: 20, monotonic: () => clock.now },
+      { rediscoverMs: 6_000, metadataTimeoutMs: 20, monotonic: () => clock.now },
     );
     return { asked, clock, answers, fetch: () => fetch(AbortSignal.timeout(1_000)) };
   }

@@ -1,6 +1,12 @@
 import { Environment, type ASTNode } from '@marcbachmann/cel-js';
 import { describe, expect, it } from 'vitest';
-import { blamed, claimPath, isClaims, macroCall, variableName } from '../../../../src/policy/expression/cel-tree.ts';
+import {
+  claimReadBy,
+  claimPath,
+  isClaims,
+  macroCall,
+  variableName,
+} from '../../../../src/policy/expression/cel-tree.ts';
 
 const environment = new Environment({ enableOptionalTypes: true });
 const tree = (text: string): ASTNode => environment.parse(text).ast;
@@ -53,9 +59,9 @@ describe('the claim that an expression names', () => {
   });
 
   it('is the first that can be told', () => {
-    expect(blamed(tree('"x"'), tree('claims.a'), tree('claims.b'))).toBe('a');
-    expect(blamed(tree('"x"'))).toBeUndefined();
-    expect(blamed()).toBeUndefined();
+    expect(claimReadBy(tree('"x"'), tree('claims.a'), tree('claims.b'))).toBe('a');
+    expect(claimReadBy(tree('"x"'))).toBeUndefined();
+    expect(claimReadBy()).toBeUndefined();
   });
 });
 

@@ -18,7 +18,12 @@ export interface StoredSecretSettings {
 /** Reads a file's bytes or throws an error with a `code`. */
 export type ReadFile = (path: string) => Buffer;
 
-export function createReader(env: Environment, readFile: ReadFile, problems: Problem[], stored?: StoredSecretSettings) {
+export function createSettingReader(
+  env: Environment,
+  readFile: ReadFile,
+  problems: Problem[],
+  stored?: StoredSecretSettings,
+) {
   const secretOrigins: SecretOrigin[] = [];
   const raw = (name: string): string | undefined => (env[name] === '' ? undefined : env[name]);
 
@@ -143,4 +148,4 @@ export function createReader(env: Environment, readFile: ReadFile, problems: Pro
   };
 }
 
-export type Reader = ReturnType<typeof createReader>;
+export type SettingReader = ReturnType<typeof createSettingReader>;

@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import { createReader } from '../../../src/config/environment.ts';
-import { readTrustProxy } from '../../../src/config/trust-proxy.ts';
+import { createSettingReader } from '../../../src/config/setting-reader.ts';
+import { readTrustProxy } from '../../../src/config/read-trust-proxy.ts';
 import type { Problem } from '../../../src/problem.ts';
 
 function problemsOf(value: string): Problem[] {
   const problems: Problem[] = [];
-  readTrustProxy(createReader({ TRUST_PROXY: value }, () => Buffer.alloc(0), problems));
+  readTrustProxy(createSettingReader({ TRUST_PROXY: value }, () => Buffer.alloc(0), problems));
   return problems;
 }
 

@@ -3,12 +3,12 @@ import type { EgressSettings } from '../egress/egress.ts';
 import type { EgressProxy } from '../egress/tunnel.ts';
 import { unusableEntries } from '../egress/no-proxy.ts';
 import { Secret } from '../secrets/secret.ts';
-import type { Reader } from './environment.ts';
+import type { SettingReader } from './setting-reader.ts';
 
 type ProxySetting = 'HTTPS_PROXY' | 'HTTP_PROXY' | 'NO_PROXY';
 
 /** Most programs read these variables in lower case too, and images and clusters set either or both. */
-function textOf(reader: Reader, name: ProxySetting): string | undefined {
+function textOf(reader: SettingReader, name: ProxySetting): string | undefined {
   const lower = reader.raw(name.toLowerCase());
   const upper = reader.text(name);
   if (lower !== undefined && upper !== undefined && lower !== upper) {
@@ -24,7 +24,7 @@ function authorizationOf({ username, password }: URL): Secret | undefined {
   return new Secret(`Basic ${Buffer.from(credentials).toString('base64')}`);
 }
 
-function readProxy(reader: Reader, name: 'HTTPS_PROXY' | 'HTTP_PROXY'): EgressProxy | undefined {
+function readProxy(reader: SettingReader, name: 'HTTPS_PROXY' | 'HTTP_PROXY'): EgressProxy | undefined {
   const text = textOf(reader, name);
   if (text === undefined) return undefined;
   const example = 'Write it as http://proxy.example.com:3128';
@@ -43,7 +43,7 @@ function readProxy(reader: Reader, name: 'HTTPS_PROXY' | 'HTTP_PROXY'): EgressPr
 }
 
 /** Problems never hold the value: it may carry a password. */
-export function readEgress(reader: Reader): EgressSettings {
+export function readEgress(reader: SettingReader): EgressSettings {
   const noProxy = textOf(reader, 'NO_PROXY') ?? '';
   if (unusableEntries(noProxy).length > 0) {
     reader.report(
@@ -56,7 +56,7 @@ export function readEgress(reader: Reader): EgressSettings {
 }
 
 /** The service verifies certificates anyway, but whoever set this variable expects otherwise. */
-export function refuseUncheckedTls(reader: Reader): void {
+export function refuseUncheckedTls(reader: SettingReader): void {
   const name = 'NODE_TLS_REJECT_UNAUTHORIZED';
   if ((reader.raw(name) ?? '1') === '1') return;
   reader.report(

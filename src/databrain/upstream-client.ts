@@ -86,7 +86,7 @@ const defaultLimits: UpstreamLimits = {
 export function createUpstreamClient(options: UpstreamClientOptions): UpstreamClient {
   const { clock, apiKeys, events, timeoutMs } = options;
   const limits = { ...defaultLimits, ...options.limits };
-  const worthwhileMs = Math.min(250, timeoutMs);
+  const minAttemptMs = Math.min(250, timeoutMs);
   const baseUrl = new URL(options.baseUrl);
   const exchanges = createExchanges({
     ...limits,
@@ -96,7 +96,7 @@ export function createUpstreamClient(options: UpstreamClientOptions): UpstreamCl
     onSurplus: events.surplus,
     traceparent: options.traceparent,
   });
-  const lanes = createLanes({ ...limits, clock, worthwhileMs, events });
+  const lanes = createLanes({ ...limits, clock, minAttemptMs, events });
   const mint = createMint({
     ...options,
     renewKey: createRenewKey(apiKeys),
@@ -108,7 +108,7 @@ export function createUpstreamClient(options: UpstreamClientOptions): UpstreamCl
       maxRetries: options.maxRetries,
       baseMs: limits.backoffMs,
       maxBackoffMs: limits.maxBackoffMs,
-      worthwhileMs,
+      minAttemptMs,
       random: options.random,
     },
     pause: (ms) => new Promise((resolve) => void setTimeout(resolve, ms)),

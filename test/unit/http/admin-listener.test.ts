@@ -2,7 +2,7 @@ import type { FastifyInstance } from 'fastify';
 import type { AddressInfo } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
 import { systemClock } from '../../../src/clock.ts';
-import { createAdminListener, type AdminOptions } from '../../../src/http/admin.ts';
+import { createAdminListener, type AdminOptions } from '../../../src/http/admin-listener.ts';
 import type { PlaygroundOptions } from '../../../src/http/playground.ts';
 import { createLog } from '../../../src/telemetry/logger.ts';
 import { openProbe } from '../../support/socket-probe.ts';

@@ -1,5 +1,5 @@
 // The settings of the listeners: addresses, base path, idle connections.
-import type { Reader } from './environment.ts';
+import type { SettingReader } from './setting-reader.ts';
 
 export interface Listeners {
   readonly listen: { readonly host: string; readonly port: number };
@@ -20,7 +20,7 @@ const basePath = /^(?:\/(?!\.{1,2}(?:\/|$))[A-Za-z0-9._~-]+)+$/;
 /** A name or an address in the notation of Host, with an optional port. */
 const hostValue = /^(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::\d{1,5})?$/;
 
-function readBasePath(reader: Reader): string {
+function readBasePath(reader: SettingReader): string {
   const path = reader.text('BASE_PATH');
   if (path === undefined || path === '/') return '';
   if (!basePath.test(path) || path.length > 256) {
@@ -33,7 +33,7 @@ function readBasePath(reader: Reader): string {
   return path;
 }
 
-function readAdminHosts(reader: Reader): readonly string[] {
+function readAdminHosts(reader: SettingReader): readonly string[] {
   const hosts = reader.list('ADMIN_HOSTS') ?? [];
   for (const host of hosts) {
     if (hostValue.test(host)) continue;
@@ -46,7 +46,7 @@ function readAdminHosts(reader: Reader): readonly string[] {
   return [reader.text('ADMIN_HOST') ?? '', ...hosts];
 }
 
-export function readListeners(reader: Reader): Listeners {
+export function readListeners(reader: SettingReader): Listeners {
   const listen = { host: reader.text('HOST') ?? '', port: reader.integer('PORT', 0, 65_535) ?? 0 };
   const admin = { host: reader.text('ADMIN_HOST') ?? '', port: reader.integer('ADMIN_PORT', 0, 65_535) ?? 0 };
   if (admin.port !== 0 && admin.port === listen.port) {

@@ -2,7 +2,7 @@
 // is refused: it would let clients choose their own address and bypass the address limit.
 import ipaddr from 'ipaddr.js';
 import { isIP } from 'node:net';
-import type { Reader } from './environment.ts';
+import type { SettingReader } from './setting-reader.ts';
 
 /**
  * Shortest prefixes accepted: 10.0.0.0/8 and fc00::/7 are the widest private ranges, a /20 the widest of a provider.
@@ -42,7 +42,7 @@ function problemOf(entry: string): string | undefined {
 }
 
 /** The trusted addresses and CIDRs. An empty list trusts no proxy. */
-export function readTrustProxy(reader: Reader): readonly string[] {
+export function readTrustProxy(reader: SettingReader): readonly string[] {
   const entries = reader.list('TRUST_PROXY') ?? [];
   for (const entry of entries) {
     const problem = problemOf(entry);

@@ -1,6 +1,6 @@
 // CORS_ORIGINS: the origins of pages that may call. Exact origins as browsers send them, including those of apps in a
 // web view, and `https://*.app.example.com` for subdomains.
-import type { Reader } from './environment.ts';
+import type { SettingReader } from './setting-reader.ts';
 
 /** Schemes that are not an origin of an app: they have no host, or any page can use them. */
 const hostless = /^(?:about|blob|data|file|filesystem|javascript|mailto|view-source|ws|wss|ftp):/;
@@ -42,7 +42,7 @@ function problemOf(origin: string): readonly [problem: string, fix: string] | un
 }
 
 /** Serialised origins (RFC 6454 §6.1), each once. */
-export function readCorsOrigins(reader: Reader): readonly string[] {
+export function readCorsOrigins(reader: SettingReader): readonly string[] {
   const origins = reader.list('CORS_ORIGINS') ?? [];
   for (const origin of origins) {
     const problem = problemOf(origin);

@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import { createReader } from '../../../src/config/environment.ts';
-import { readListeners } from '../../../src/config/listeners.ts';
+import { createSettingReader } from '../../../src/config/setting-reader.ts';
+import { readListeners } from '../../../src/config/read-listeners.ts';
 import type { Problem } from '../../../src/problem.ts';
 
 function read(env: Readonly<Record<string, string>>) {
   const problems: Problem[] = [];
-  const listeners = readListeners(createReader(env, () => Buffer.alloc(0), problems));
+  const listeners = readListeners(createSettingReader(env, () => Buffer.alloc(0), problems));
   return { listeners, problems: problems.map(({ location }) => location) };
 }
 

@@ -1,7 +1,7 @@
 // Loads the whole configuration for commands: files relative to the working directory, secrets in stores, and the exit
 // code for problems.
 import { resolve } from 'node:path';
-import { createReader, type ReadFile } from '../config/environment.ts';
+import { createSettingReader, type ReadFile } from '../config/setting-reader.ts';
 import { loadConfiguration, type Configuration } from '../config/load-configuration.ts';
 import { readStoredSecrets, type StoredSecrets } from '../config/stored-secrets.ts';
 import { createFileReader, readRegularFileSync } from '../file-reader.ts';
@@ -28,7 +28,7 @@ export function storedSecretsFor(context: CommandContext, names?: readonly strin
 
 /** The archive of policies, if one is set. */
 function policyArchiveFor({ env, cwd, clock }: CommandContext): PolicyArchive | undefined {
-  const folder = createReader(env, () => Buffer.alloc(0), []).text('POLICY_ARCHIVE_DIR');
+  const folder = createSettingReader(env, () => Buffer.alloc(0), []).text('POLICY_ARCHIVE_DIR');
   return folder === undefined ? undefined : createPolicyArchive({ folder: resolve(cwd, folder), now: clock.now });
 }
 

@@ -20,3 +20,9 @@ export function closest(
   }
   return best;
 }
+
+/** The fix for a misspelt name: the nearest known one, or `otherwise` if none is near. */
+export function didYouMean(name: string, known: Iterable<string>, otherwise: string): string {
+  const nearest = closest(name, known);
+  return nearest === undefined ? otherwise : `Did you mean ${nearest}`;
+}

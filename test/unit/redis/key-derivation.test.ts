@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { createKeyDerivation } from '../../../src/redis/derived-keys.ts';
+import { createKeyDerivation } from '../../../src/redis/key-derivation.ts';
 import { Secret } from '../../../src/secrets/secret.ts';
 
 describe('keys derived from an API key', () => {

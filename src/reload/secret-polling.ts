@@ -1,23 +1,23 @@
 // The shared part of all watched secrets: how often each is read, when a refused value is tried again, and whether all
 // secrets from stores are current.
-import type { SecretWatch } from '../secrets/watch-secret.ts';
+import type { SecretPolling } from '../secrets/watched-secret.ts';
 
-interface SecretWatchOptions extends Omit<SecretWatch, 'dependsOn' | 'onReload'> {
-  readonly observe: SecretWatch['onReload'];
+interface SecretPollingOptions extends Omit<SecretPolling, 'dependsOn' | 'onReload'> {
+  readonly observe: SecretPolling['onReload'];
 }
 
-interface SharedSecretWatch {
-  readonly watch: SecretWatch;
+interface SharedSecretPolling {
+  readonly polling: SecretPolling;
   /** False while an older value of a secret is in use because its store could not be read or its value was refused. */
   readonly storedSecretsAreCurrent: () => boolean;
 }
 
-export function createSecretWatch({ observe, ...intervals }: SecretWatchOptions): SharedSecretWatch {
+export function createSecretPolling({ observe, ...intervals }: SecretPollingOptions): SharedSecretPolling {
   // Secrets are compared with each other, so a change of one may make a refused one valid.
   let changes = 0;
   const stale = new Set<string>();
   return {
-    watch: {
+    polling: {
       ...intervals,
       dependsOn: () => String(changes),
       onReload: (setting, outcome, store) => {

@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import { readCorsOrigins, standsForSubdomains } from '../../../src/config/cors-origins.ts';
-import { createReader } from '../../../src/config/environment.ts';
+import { readCorsOrigins, standsForSubdomains } from '../../../src/config/read-cors-origins.ts';
+import { createSettingReader } from '../../../src/config/setting-reader.ts';
 import type { Problem } from '../../../src/problem.ts';
 
 function read(value: string): { readonly origins: readonly string[]; readonly problems: readonly Problem[] } {
   const problems: Problem[] = [];
-  const reader = createReader({ CORS_ORIGINS: value }, () => Buffer.alloc(0), problems);
+  const reader = createSettingReader({ CORS_ORIGINS: value }, () => Buffer.alloc(0), problems);
   return { origins: readCorsOrigins(reader), problems };
 }
 

@@ -14,7 +14,7 @@ export type SecretOutcome =
   | { readonly kind: 'restored' };
 
 /** What all watched secrets of a service share. */
-export interface SecretWatch {
+export interface SecretPolling {
   readonly readFile: ReadFileAsync;
   /** How often a file is compared with what is in use. */
   readonly fileIntervalMs: number;
@@ -36,18 +36,18 @@ export interface WatchedSecret {
 
 interface WatchSecretOptions {
   readonly setting: SecretSetting;
-  readonly watch: SecretWatch;
+  readonly polling: SecretPolling;
   /** Applies a new value, or throws to keep the old; the message completes the sentence "the secret …". Awaited. */
   readonly accept: (text: string) => void | Promise<void>;
 }
 
 const firstPauseMs = 1_000;
-const shortestMs = 1_000;
+const minIntervalMs = 1_000;
 
 const messageOf = (error: unknown): string => (error instanceof Error ? error.message : 'was refused');
 
-function watchStored(stored: StoredSecret, { setting, watch, accept }: WatchSecretOptions): WatchedSecret {
-  const { storeIntervalMs, random } = watch;
+function watchStored(stored: StoredSecret, { setting, polling, accept }: WatchSecretOptions): WatchedSecret {
+  const { storeIntervalMs, random } = polling;
   let inUse = setting.value.identity();
   let refused: { readonly identity: string; readonly basis: string; readonly problem: string } | undefined;
   let reported: string | undefined;
@@ -58,7 +58,7 @@ function watchStored(stored: StoredSecret, { setting, watch, accept }: WatchSecr
   let timer: NodeJS.Timeout | undefined;
   let closed = false;
 
-  const report = (outcome: SecretOutcome): void => watch.onReload(setting.name, outcome, stored.store);
+  const report = (outcome: SecretOutcome): void => polling.onReload(setting.name, outcome, stored.store);
 
   function schedule(delayMs: number): void {
     clearTimeout(timer);
@@ -70,7 +70,7 @@ function watchStored(stored: StoredSecret, { setting, watch, accept }: WatchSecr
   /** Replicas that started together do not ask together. */
   function scheduleNext(freshForMs: number | undefined): void {
     const dueMs = Math.min(storeIntervalMs, (freshForMs ?? Number.POSITIVE_INFINITY) * (2 / 3));
-    schedule(Math.max(shortestMs, dueMs * (0.9 + 0.1 * random())));
+    schedule(Math.max(minIntervalMs, dueMs * (0.9 + 0.1 * random())));
   }
 
   function fail(kind: 'failed' | 'unreadable', problem: string): void {
@@ -84,7 +84,7 @@ function watchStored(stored: StoredSecret, { setting, watch, accept }: WatchSecr
   /** Why the value cannot be used, or undefined once it is in use. */
   async function take({ value }: Extract<SecretRead, { kind: 'read' }>): Promise<string | undefined> {
     const identity = value.identity();
-    const basis = watch.dependsOn();
+    const basis = polling.dependsOn();
     if (refused?.identity === identity && refused.basis === basis) return refused.problem;
     try {
       await accept(value.reveal());
@@ -141,17 +141,17 @@ function watchStored(stored: StoredSecret, { setting, watch, accept }: WatchSecr
 
 /** Undefined for a secret from the environment, which cannot change. */
 export function watchSecret(options: WatchSecretOptions): WatchedSecret | undefined {
-  const { setting, watch, accept } = options;
+  const { setting, polling, accept } = options;
   if (setting.stored !== undefined) return watchStored(setting.stored, options);
   if (setting.file === undefined) return undefined;
   const file = watchFile({
     path: setting.file.path,
-    readFile: watch.readFile,
+    readFile: polling.readFile,
     initial: setting.file.content,
-    intervalMs: watch.fileIntervalMs,
-    dependsOn: watch.dependsOn,
+    intervalMs: polling.fileIntervalMs,
+    dependsOn: polling.dependsOn,
     accept: (content) => accept(secretText(content)),
-    onOutcome: (outcome) => watch.onReload(setting.name, outcome),
+    onOutcome: (outcome) => polling.onReload(setting.name, outcome),
   });
   return { reload: async () => void (await file.reload()), close: file.close };
 }
