@@ -25,22 +25,22 @@ export function createTimeText(clock: Clock): () => string {
   };
 }
 
-interface AuditLine<Name extends string> {
+interface AuditLine<Members extends Readonly<Record<string, true>>> {
   readonly level: string;
   readonly time: string;
   readonly event: string;
-  /** The members, in their order. */
-  readonly names: readonly Name[];
+  /** The names of the members, in their order. */
+  readonly members: Members;
   /** The values of the members. Numbers must be finite. */
-  readonly decision: Readonly<Partial<Record<Name, AuditValue>>>;
+  readonly decision: Readonly<Partial<Record<keyof Members, AuditValue>>>;
   readonly message: string;
 }
 
 /** The line, with its end. Escapes the values of the members, and nothing else. */
-export function toAuditLine<Name extends string>(line: AuditLine<Name>): string {
-  const { level, time, event, names, decision, message } = line;
+export function toAuditLine<Members extends Readonly<Record<string, true>>>(line: AuditLine<Members>): string {
+  const { level, time, event, members, decision, message } = line;
   let text = `{"level":"${level}","time":"${time}","event":"${event}"`;
-  for (const name of names) {
+  for (const name in members) {
     const value = decision[name];
     if (value !== undefined) text += `,"${name}":${toJson(value)}`;
   }

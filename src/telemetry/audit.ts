@@ -46,25 +46,36 @@ export interface Audit {
   readonly refused: (decision: RefusedDecision) => Promise<void>;
 }
 
-const subjectMembers = ['requestId', 'trace_id', 'iss', 'sub', 'dataApp', 'clientId', 'policyRevision'] as const;
-const issuedMembers = [
+/** What a line says of its subject before the rest. */
+const subjectMembers = {
+  requestId: true,
+  trace_id: true,
+  iss: true,
+  sub: true,
+  dataApp: true,
+  clientId: true,
+  policyRevision: true,
+} as const;
+
+/** The members of each line in their order. A member that is missing here does not compile. */
+const issuedMembers = {
   ...subjectMembers,
-  'requestSha256',
-  'tokenSha256',
-  'reused',
-  'expiresInSeconds',
-  'durationMs',
-] as const;
-const refusedMembers = [
+  requestSha256: true,
+  tokenSha256: true,
+  reused: true,
+  expiresInSeconds: true,
+  durationMs: true,
+} as const satisfies Record<keyof IssuedDecision, true>;
+const refusedMembers = {
   ...subjectMembers,
-  'code',
-  'reason',
-  'claim',
-  'position',
-  'upstreamCode',
-  'address',
-  'durationMs',
-] as const;
+  code: true,
+  reason: true,
+  claim: true,
+  position: true,
+  upstreamCode: true,
+  address: true,
+  durationMs: true,
+} as const satisfies Record<keyof RefusedDecision, true>;
 
 /** Audit lines are written at every level except `silent`. */
 export function createAudit({ record, note, canRecord, time }: AuditLog): Audit {
@@ -77,8 +88,11 @@ export function createAudit({ record, note, canRecord, time }: AuditLog): Audit 
         level: 'info',
         time: time(),
         event: 'guest_token.issued',
-        names: issuedMembers,
-        decision: { ...decision, durationMs: milliseconds(decision.durationMs) },
+        members: issuedMembers,
+        decision: {
+          ...decision,
+          durationMs: milliseconds(decision.durationMs),
+        },
         message: 'guest token issued',
       });
       if (!(await record(line))) throw new ServiceError('AUDIT_UNAVAILABLE', 'audit_unavailable');
@@ -88,8 +102,11 @@ export function createAudit({ record, note, canRecord, time }: AuditLog): Audit 
         level: errorRow(decision.code).logLevel,
         time: time(),
         event: 'guest_token.refused',
-        names: refusedMembers,
-        decision: { ...decision, durationMs: milliseconds(decision.durationMs) },
+        members: refusedMembers,
+        decision: {
+          ...decision,
+          durationMs: milliseconds(decision.durationMs),
+        },
         message: 'guest token refused',
       });
       await note(line);
