@@ -1,5 +1,6 @@
 // CEL's binary operators. Comparisons mix int and double, arithmetic does not (CEL language definition, "Standard
 // Definitions"). Results cost fuel by their size.
+import type { ASTNode } from '@marcbachmann/cel-js';
 import type { ServiceError } from '../../errors.ts';
 import { expressionFailure, spend, type Evaluation } from './evaluation.ts';
 import { compareText, equal, isMap, isNumeric, member, typeName } from './cel-values.ts';
@@ -124,3 +125,8 @@ export const binaryOperators = {
   '%': arithmetic('%', (a, b) => a % b, undefined),
   in: isIn,
 } as const satisfies Record<string, Operator>;
+
+/** Whether a node applies one of these operators. */
+export const isBinaryOperation = (
+  node: ASTNode,
+): node is Extract<ASTNode, { readonly op: keyof typeof binaryOperators }> => Object.hasOwn(binaryOperators, node.op);

@@ -1,5 +1,6 @@
 // Checks that an expression is within the supported subset of CEL: only the names `claims`, `variables` and those bound
 // by macros, only functions of the closed list, and no literals of bytes or unsigned integers.
+import { isBinaryOperation } from './cel-operators.ts';
 import type { ASTNode } from '@marcbachmann/cel-js';
 import { didYouMean } from '../../did-you-mean.ts';
 import { LoadProblem } from '../../problem.ts';
@@ -101,6 +102,7 @@ export function createSubsetWalker(variables: ReadonlyMap<string, string>) {
     const variable = variableName(node);
     if (variable !== undefined) return visitVariable(node, variable);
 
+    if (isBinaryOperation(node)) return node.args.forEach((operand) => visit(operand, bound));
     switch (node.op) {
       case 'value':
         if (typeof node.args === 'bigint' && node.args > largestInt)
@@ -173,18 +175,6 @@ export function createSubsetWalker(variables: ReadonlyMap<string, string>) {
       }
       case '||':
       case '&&':
-      case '==':
-      case '!=':
-      case '<':
-      case '<=':
-      case '>':
-      case '>=':
-      case '+':
-      case '-':
-      case '*':
-      case '/':
-      case '%':
-      case 'in':
         return node.args.forEach((operand) => visit(operand, bound));
     }
   };

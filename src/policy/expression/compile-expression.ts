@@ -3,7 +3,7 @@
 import type { ASTNode } from '@marcbachmann/cel-js';
 import { expressionFailure, type Evaluation } from './evaluation.ts';
 import { celFunctions, optionalMethods } from './cel-functions.ts';
-import { binaryOperators } from './cel-operators.ts';
+import { binaryOperators, isBinaryOperation } from './cel-operators.ts';
 import { claimReadBy, macroCall, variableName, type MacroCall } from './cel-tree.ts';
 import { typeName } from './cel-values.ts';
 import { compileAccess, compileClaim, compileOptionalMethod, select } from './compile-access.ts';
@@ -34,7 +34,10 @@ function compileHas(argument: ASTNode, context: CompileContext): Evaluate {
 
 function compileMacroCall({ name, receiver, bound, bodies }: MacroCall, context: CompileContext): Evaluate {
   const slot = context.newSlot();
-  const inner = { ...context, bound: [...context.bound, { name: bound, slot }] };
+  const inner = {
+    ...context,
+    bound: [...context.bound, { name: bound, slot }],
+  };
   return compileMacro({
     name,
     list: compile(receiver, context),
@@ -86,6 +89,12 @@ export function compile(node: ASTNode, context: CompileContext): Evaluate {
   const variable = variableName(node);
   if (variable !== undefined) return context.variable(variable);
 
+  if (isBinaryOperation(node)) {
+    const operator = binaryOperators[node.op];
+    const [left, right] = [compile(node.args[0], context), compile(node.args[1], context)];
+    const claim = claimReadBy(...node.args);
+    return (evaluation) => operator(evaluation, left(evaluation), right(evaluation), claim);
+  }
   switch (node.op) {
     case 'value': {
       const literal = node.args;
@@ -156,23 +165,6 @@ export function compile(node: ASTNode, context: CompileContext): Evaluate {
       return optionalMethods.has(name)
         ? compileOptionalMethod(name, compile(receiver, context), args[0] && compile(args[0], context), receiver)
         : compileCall(name, [receiver, ...args], context);
-    }
-    case '==':
-    case '!=':
-    case '<':
-    case '<=':
-    case '>':
-    case '>=':
-    case '+':
-    case '-':
-    case '*':
-    case '/':
-    case '%':
-    case 'in': {
-      const operator = binaryOperators[node.op];
-      const [left, right] = [compile(node.args[0], context), compile(node.args[1], context)];
-      const claim = claimReadBy(...node.args);
-      return (evaluation) => operator(evaluation, left(evaluation), right(evaluation), claim);
     }
   }
 }
