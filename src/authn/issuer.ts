@@ -18,14 +18,36 @@ import type { VerificationKey } from './keys/verification-key.ts';
 /** Where the issuer's keys come from: exactly one source. */
 export type RawKeySource =
   /** HMAC secrets, one per line. */
-  | { readonly kind: 'secret'; readonly text: Secret; readonly encoding: SecretEncoding }
+  | {
+      readonly kind: 'secret';
+      readonly text: Secret;
+      readonly encoding: SecretEncoding;
+    }
   /** PEM blocks or a JWK set document. */
   | { readonly kind: 'publicKey'; readonly text: string }
   | { readonly kind: 'jwksUrl'; readonly url: string }
   /** OpenID Connect Discovery from `issuer`. */
   | { readonly kind: 'discovery' };
 
-export interface RawIssuer {
+/** What is accepted of an issuer's tokens; the same before and after the check. */
+export interface IssuerRules {
+  /** From 0 to 120. */
+  readonly clockToleranceSeconds: number;
+  readonly maxLifetimeSeconds?: number | undefined;
+  readonly allowMissingIssuer: boolean;
+  readonly allowMissingAudience: boolean;
+  /** Whether keys may be fetched over http from hosts other than loopback. */
+  readonly allowHttp: boolean;
+}
+
+interface TokenForm extends IssuerRules {
+  /** Name of the claim that names the user. */
+  readonly userClaim: string;
+  /** The only accepted `typ`, which is then required. Without it: `JWT`, `at+jwt` or no `typ` (RFC 8725 §3.11). */
+  readonly typ?: string | undefined;
+}
+
+export interface RawIssuer extends TokenForm {
   /** Names of the variables, or `file:line:column`, for the messages. */
   readonly location: {
     readonly issuer: string;
@@ -38,44 +60,25 @@ export interface RawIssuer {
   readonly audience: readonly string[];
   readonly algorithms?: readonly string[] | undefined;
   readonly key: RawKeySource;
-  /** From 0 to 120; already checked. */
-  readonly clockToleranceSeconds: number;
-  readonly maxLifetimeSeconds?: number | undefined;
-  readonly allowMissingIssuer: boolean;
-  readonly allowMissingAudience: boolean;
-  /** Whether keys may be fetched over http from hosts other than loopback. */
-  readonly allowHttp: boolean;
-  /** Name of the claim that names the user. */
-  readonly userClaim: string;
-  /** The only accepted `typ`, which is then required. Without it: `JWT`, `at+jwt` or no `typ` (RFC 8725 §3.11). */
-  readonly typ?: string | undefined;
 }
 
 /** Keys from a configured text, which may change while the service runs, and the format of the text. */
-export type ConfiguredKeys = { readonly configured: readonly VerificationKey[] } & (
-  | { readonly kind: 'secret'; readonly encoding: SecretEncoding }
-  | { readonly kind: 'publicKey' }
-);
+export type ConfiguredKeys = {
+  readonly configured: readonly VerificationKey[];
+} & ({ readonly kind: 'secret'; readonly encoding: SecretEncoding } | { readonly kind: 'publicKey' });
 
 export type KeySource =
   | ConfiguredKeys
   | { readonly kind: 'jwksUrl'; readonly url: string }
   | { readonly kind: 'discovery'; readonly url: string };
 
-export interface IssuerConfig {
+export interface IssuerConfig extends TokenForm {
   readonly iss: string;
   /** Not empty. */
   readonly audience: readonly string[];
   /** Not empty; HMAC ones only, or public-key ones only. */
   readonly algorithms: readonly Algorithm[];
   readonly keys: KeySource;
-  readonly clockToleranceSeconds: number;
-  readonly maxLifetimeSeconds?: number | undefined;
-  readonly allowMissingIssuer: boolean;
-  readonly allowMissingAudience: boolean;
-  readonly allowHttp: boolean;
-  readonly userClaim: string;
-  readonly typ?: string | undefined;
 }
 
 type KeyTextFormat = { readonly kind: 'secret'; readonly encoding: SecretEncoding } | { readonly kind: 'publicKey' };
@@ -130,7 +133,11 @@ function readKeys(raw: RawIssuer, wanted: readonly Algorithm[], report: Report):
     case 'secret':
     case 'publicKey':
       try {
-        if (key.kind === 'publicKey') return { kind: 'publicKey', configured: loadKeyText(key, key.text, wanted) };
+        if (key.kind === 'publicKey')
+          return {
+            kind: 'publicKey',
+            configured: loadKeyText(key, key.text, wanted),
+          };
         return {
           kind: 'secret',
           encoding: key.encoding,

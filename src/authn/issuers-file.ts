@@ -1,21 +1,16 @@
 // JWT_ISSUERS_FILE: a YAML list of issuers, each with its own audience, algorithms and key source. An unknown member, a
 // wrong type or a second key source stops the start, with file, line and column.
 import { dirname, resolve } from 'node:path';
-import type { Problem } from '../problem.ts';
+import { type Problem, unreadableFile } from '../problem.ts';
 import { secretText, type SecretSetting } from '../secrets/secret-setting.ts';
 import { Secret } from '../secrets/secret.ts';
-import { parseIssuer, type IssuerConfig, type RawIssuer, type RawKeySource } from './issuer.ts';
+import { parseIssuer, type IssuerConfig, type RawIssuer, type RawKeySource, type IssuerRules } from './issuer.ts';
 import { secretEncodings, type SecretEncoding } from './keys/hmac-secret.ts';
 import { shareSecret } from './keys/verification-key.ts';
 import { readIssuerEntries, type IssuerEntry } from './issuer-entries.ts';
 
 /** Defaults for the issuers of the file. */
-export interface IssuersFileOptions {
-  readonly clockToleranceSeconds: number;
-  readonly maxLifetimeSeconds?: number | undefined;
-  readonly allowMissingIssuer: boolean;
-  readonly allowMissingAudience: boolean;
-  readonly allowHttp: boolean;
+export interface IssuersFileOptions extends IssuerRules {
   /** Reads a file, or throws an error with a `code`. */
   readonly readFile: (path: string) => Buffer;
 }
@@ -27,7 +22,10 @@ export interface IssuerKeyFile {
 }
 
 export type IssuersFile =
-  | { readonly issuers: readonly IssuerConfig[]; readonly keyFiles: readonly IssuerKeyFile[] }
+  | {
+      readonly issuers: readonly IssuerConfig[];
+      readonly keyFiles: readonly IssuerKeyFile[];
+    }
   | { readonly problems: readonly Problem[] };
 
 const keySources = ['secret', 'secretFile', 'publicKey', 'publicKeyFile', 'jwksUrl'] as const;
@@ -65,8 +63,8 @@ function readKeyFile(
   try {
     content = options.readFile(path);
   } catch (error) {
-    const code = (error as NodeJS.ErrnoException).code ?? 'unknown error';
-    return entry.report(member, `names a file that cannot be read (${code})`, 'Check the path and its permissions');
+    const { problem, fix } = unreadableFile(error);
+    return entry.report(member, `names a file that ${problem}`, fix);
   }
   try {
     return { text: secretText(content), path, content };
@@ -155,7 +153,11 @@ function readEntry(
   };
   if (found.file === undefined) return { raw };
   const value = found.key.kind === 'secret' ? found.key.text : new Secret('text' in found.key ? found.key.text : '');
-  const setting: SecretSetting = { name: `the key of ${issuer}`, value, file: found.file };
+  const setting: SecretSetting = {
+    name: `the key of ${issuer}`,
+    value,
+    file: found.file,
+  };
   return { raw, keyFile: { iss: issuer, setting } };
 }
 

@@ -1,6 +1,7 @@
 // Reads the JWT_* settings: the issuers and their keys, from the single-issuer variables or the issuers file.
+import { unreadableFile } from '../problem.ts';
 import { loadIssuersFile, type IssuerKeyFile } from '../authn/issuers-file.ts';
-import { parseIssuer, type IssuerConfig, type RawKeySource } from '../authn/issuer.ts';
+import { parseIssuer, type IssuerConfig, type RawKeySource, type IssuerRules } from '../authn/issuer.ts';
 import type { SecretSetting } from '../secrets/secret-setting.ts';
 import { sourceVariables } from '../secrets/secret-stores.ts';
 import { secretEncodings } from '../authn/keys/hmac-secret.ts';
@@ -32,15 +33,7 @@ const singleIssuerVariables: readonly string[] = [
   'JWT_USER_CLAIM',
 ];
 
-interface SharedJwtSettings {
-  readonly clockToleranceSeconds: number;
-  readonly maxLifetimeSeconds?: number | undefined;
-  readonly allowMissingIssuer: boolean;
-  readonly allowMissingAudience: boolean;
-  readonly allowHttp: boolean;
-}
-
-function readSharedJwtSettings(reader: SettingReader): SharedJwtSettings {
+function readIssuerRules(reader: SettingReader): IssuerRules {
   const maxLifetimeSeconds = reader.integer('JWT_MAX_LIFETIME_SECONDS', 1, 365 * day);
   return {
     clockToleranceSeconds: reader.integer('JWT_CLOCK_TOLERANCE_SECONDS', 0, 120) ?? 0,
@@ -67,16 +60,28 @@ function readKeySource(
   if (other !== undefined) {
     return reader.report(other, `is set together with ${location}`, 'Keep exactly one source of keys');
   }
-  if (secret !== undefined) return { key: { kind: 'secret', text: secret.value, encoding }, location, setting: secret };
+  if (secret !== undefined)
+    return {
+      key: { kind: 'secret', text: secret.value, encoding },
+      location,
+      setting: secret,
+    };
   if (publicKey !== undefined) {
-    return { key: { kind: 'publicKey', text: publicKey.value.reveal() }, location, setting: publicKey };
+    return {
+      key: { kind: 'publicKey', text: publicKey.value.reveal() },
+      location,
+      setting: publicKey,
+    };
   }
   // Set but unreadable, which is reported already.
   if (location === 'JWT_SECRET' || location === 'JWT_PUBLIC_KEY') return undefined;
-  return { key: url === undefined ? { kind: 'discovery' } : { kind: 'jwksUrl', url }, location };
+  return {
+    key: url === undefined ? { kind: 'discovery' } : { kind: 'jwksUrl', url },
+    location,
+  };
 }
 
-function readSingleIssuer(reader: SettingReader, shared: SharedJwtSettings): Issuers {
+function readSingleIssuer(reader: SettingReader, shared: IssuerRules): Issuers {
   const iss = reader.text('JWT_ISSUER');
   const audience = reader.list('JWT_AUDIENCE');
   const algorithms = reader.list('JWT_ALGORITHMS');
@@ -115,7 +120,7 @@ function readSingleIssuer(reader: SettingReader, shared: SharedJwtSettings): Iss
 
 /** Reads all JWT_* settings; problems are reported to the reader. */
 export function readIssuers(reader: SettingReader, readFile: ReadFile): Issuers {
-  const shared = readSharedJwtSettings(reader);
+  const shared = readIssuerRules(reader);
   const file = reader.text('JWT_ISSUERS_FILE');
   if (file === undefined) return readSingleIssuer(reader, shared);
 
@@ -127,15 +132,14 @@ export function readIssuers(reader: SettingReader, readFile: ReadFile): Issuers 
   try {
     content = readFile(file);
   } catch (error) {
-    const code = (error as NodeJS.ErrnoException).code ?? 'unknown error';
-    reader.report(
-      'JWT_ISSUERS_FILE',
-      `names a file that cannot be read (${code})`,
-      'Check the path and its permissions',
-    );
+    const { problem, fix } = unreadableFile(error);
+    reader.report('JWT_ISSUERS_FILE', `names a file that ${problem}`, fix);
     return noIssuers;
   }
-  const loaded = loadIssuersFile(content.toString('utf8'), file, { ...shared, readFile });
+  const loaded = loadIssuersFile(content.toString('utf8'), file, {
+    ...shared,
+    readFile,
+  });
   if ('problems' in loaded) {
     reader.problems.push(...loaded.problems);
     return noIssuers;
@@ -143,5 +147,10 @@ export function readIssuers(reader: SettingReader, readFile: ReadFile): Issuers 
   const insecure = loaded.issuers
     .filter(({ allowMissingAudience }) => allowMissingAudience && !shared.allowMissingAudience)
     .map(({ iss }) => `allowMissingAudience of ${iss}`);
-  return { issuers: loaded.issuers, issuerKeyFiles: loaded.keyFiles, insecure, issuersFile: { path: file, content } };
+  return {
+    issuers: loaded.issuers,
+    issuerKeyFiles: loaded.keyFiles,
+    insecure,
+    issuersFile: { path: file, content },
+  };
 }
