@@ -14,6 +14,16 @@ export interface Problem {
 export const toLine = ({ location, problem, fix }: Problem): string =>
   `${location}: ${problem}. ${fix}.`.replace(/[\r\n\u2028\u2029]+/g, ' ');
 
+/** The code of a system error, such as ENOENT. Never its message, which may quote input. */
+export const systemErrorCode = (error: unknown): string =>
+  (error instanceof Error ? (error as NodeJS.ErrnoException).code : undefined) ?? 'unknown error';
+
+/** Why a file cannot be read, and what to do; the problem completes the sentence "… names a file that …". */
+export const unreadableFile = (error: unknown): Omit<Problem, 'location'> => ({
+  problem: `cannot be read (${systemErrorCode(error)})`,
+  fix: 'Check the path and its permissions',
+});
+
 /** All problems found, in one error. The service does not start when it is thrown. */
 export class ConfigurationError extends Error {
   override readonly name = 'ConfigurationError';
@@ -25,6 +35,17 @@ export class ConfigurationError extends Error {
     super(problems.map(toLine).join('\n'));
     this.problems = problems;
     this.isTemporary = isTemporary;
+  }
+}
+
+/** Runs a step; adds the problems of a ConfigurationError to `problems` instead of throwing it. */
+export function collectProblems<T>(problems: Problem[], step: () => T): T | undefined {
+  try {
+    return step();
+  } catch (error) {
+    if (!(error instanceof ConfigurationError)) throw error;
+    problems.push(...error.problems);
+    return undefined;
   }
 }
 

@@ -8,12 +8,15 @@ export type JsonObject = Readonly<Record<string, unknown>>;
 const maxDepth = 32;
 const stringLiteral = /"(?:[^"\\]|\\.)*"/g;
 
-const isObject = (value: unknown): value is JsonObject =>
+export const isJsonObject = (value: unknown): value is JsonObject =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
 /** The object's own member, never one of a prototype. */
 export const own = (object: JsonObject, name: string): unknown =>
   Object.hasOwn(object, name) ? object[name] : undefined;
+
+/** The own member of a value; undefined if it has none or is no object. */
+export const memberOf = (value: unknown, name: string): unknown => (isJsonObject(value) ? own(value, name) : undefined);
 
 /** Counts the members of the whole value. Throws SyntaxError for values that parsers read differently. */
 function countMembers(value: unknown): number {
@@ -53,7 +56,7 @@ export function parseJsonObject(bytes: Uint8Array): JsonObject {
   } catch {
     throw new SyntaxError('is not JSON in UTF-8');
   }
-  if (!isObject(value)) throw new SyntaxError('is not a JSON object');
+  if (!isJsonObject(value)) throw new SyntaxError('is not a JSON object');
   // First, so that the recursion below is bounded.
   refuseDeepNesting(value, 0);
   if (isWrittenAlike(value, text)) return value;

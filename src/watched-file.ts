@@ -1,5 +1,6 @@
 // Watches a file whose content may change while the service runs. Polls and compares hashes: file-system watchers see
 // only the first of several Kubernetes symlink swaps. If new content is refused, the old value stays in use.
+import { unreadableFile } from './problem.ts';
 import { hash } from 'node:crypto';
 import type { ReadFileAsync } from './file-reader.ts';
 
@@ -37,7 +38,13 @@ const digest = (content: Buffer): string => hash('sha256', content, 'base64url')
 export function watchFile(options: WatchedFileOptions): WatchedFile {
   const { path, readFile, intervalMs, dependsOn = () => '', accept, onOutcome } = options;
   let inUse = digest(options.initial);
-  let refused: { readonly content: string; readonly basis: string; readonly problem: string } | undefined;
+  let refused:
+    | {
+        readonly content: string;
+        readonly basis: string;
+        readonly problem: string;
+      }
+    | undefined;
   /** The failure reported last, with the hash of its content. */
   let reported: string | undefined;
   let queue: Promise<unknown> = Promise.resolve();
@@ -56,7 +63,7 @@ export function watchFile(options: WatchedFileOptions): WatchedFile {
     try {
       content = await readFile(path);
     } catch (error) {
-      return fail(`cannot be read (${(error as NodeJS.ErrnoException).code ?? 'unknown error'})`);
+      return fail(unreadableFile(error).problem);
     }
     const seen = digest(content);
     if (!force && seen === inUse) {

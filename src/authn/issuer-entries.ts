@@ -1,5 +1,6 @@
 // Reads the entries of a list of issuers, member by member: known names and right types only, each problem with its
 // position in the file. Values are never printed: some are secrets.
+import { isJsonObject, type JsonObject } from '../strict-json.ts';
 import { didYouMean } from '../did-you-mean.ts';
 import { ConfigurationError, type Problem } from '../problem.ts';
 import { parseStrictYaml } from '../strict-yaml.ts';
@@ -19,20 +20,20 @@ export interface IssuerEntry<Member extends string> {
   readonly missing: (member: Member, wanted: string) => undefined;
 }
 
-type Members = Readonly<Record<string, unknown>>;
-
-const isMembers = (value: unknown): value is Members =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
 const isText = (value: unknown): value is string => typeof value === 'string' && value.trim() !== '';
 const isString = (value: unknown): value is string => typeof value === 'string';
 
 function createEntry<Member extends string>(
-  values: Members,
+  values: JsonObject,
   positionOf: (member: string) => string,
   problems: Problem[],
 ): IssuerEntry<Member> {
   const report = (member: Member, problem: string, fix: string): undefined => {
-    problems.push({ location: positionOf(member), problem: `${member} ${problem}`, fix });
+    problems.push({
+      location: positionOf(member),
+      problem: `${member} ${problem}`,
+      fix,
+    });
     return undefined;
   };
   const has = (member: Member): boolean => Object.hasOwn(values, member);
@@ -86,13 +87,22 @@ export function readIssuerEntries<const Member extends string>(
 ): { entries: readonly IssuerEntry<Member>[]; problems: Problem[] } {
   const problems: Problem[] = [];
   try {
-    const { value, positionOf, positionOfKey } = parseStrictYaml({ text, file, maxKibibytes: 256, hidesValues: true });
+    const { value, positionOf, positionOfKey } = parseStrictYaml({
+      text,
+      file,
+      maxKibibytes: 256,
+      hidesValues: true,
+    });
     if (!Array.isArray(value) || value.length === 0) {
-      problems.push({ location: file, problem: 'must be a list of issuers', fix: 'Start it with "- issuer:"' });
+      problems.push({
+        location: file,
+        problem: 'must be a list of issuers',
+        fix: 'Start it with "- issuer:"',
+      });
       return { entries: [], problems };
     }
     const entries = (value as readonly unknown[]).flatMap((item, index) => {
-      if (!isMembers(item)) {
+      if (!isJsonObject(item)) {
         problems.push({
           location: positionOf([index]),
           problem: 'must be an issuer, with its members',
@@ -103,7 +113,11 @@ export function readIssuerEntries<const Member extends string>(
       for (const name of Object.keys(item)) {
         if (members.some((member) => member === name)) continue;
         const fix = didYouMean(name, members, `Use ${members.join(', ')}`);
-        problems.push({ location: positionOfKey([index, name]), problem: 'is not a member of an issuer', fix });
+        problems.push({
+          location: positionOfKey([index, name]),
+          problem: 'is not a member of an issuer',
+          fix,
+        });
       }
       return [createEntry<Member>(item, (member) => positionOf([index, member]), problems)];
     });

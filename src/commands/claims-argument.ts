@@ -1,5 +1,6 @@
 // The values of --claims and --token: the text itself, the name of a file that holds it, or - for standard input, so
 // that tokens stay out of shell histories.
+import { isJsonObject, type JsonObject } from '../strict-json.ts';
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { CommandContext } from './command.ts';
@@ -13,10 +14,7 @@ async function textOf(argument: string, itself: RegExp, { stdin, cwd }: InputSou
 }
 
 /** The claims, or a message why they cannot be read, which never quotes the input. */
-export async function readClaims(
-  argument: string,
-  sources: InputSources,
-): Promise<Readonly<Record<string, unknown>> | string> {
+export async function readClaims(argument: string, sources: InputSources): Promise<JsonObject | string> {
   let text: string;
   try {
     text = await textOf(argument, /^\{/, sources);
@@ -25,7 +23,7 @@ export async function readClaims(
   }
   try {
     const value: unknown = JSON.parse(text);
-    if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Record<string, unknown>;
+    if (isJsonObject(value)) return value;
   } catch {
     return 'the claims are not JSON';
   }

@@ -83,9 +83,7 @@ iss and aud come from JWT_ISSUER and JWT_AUDIENCE, iat and exp from the clock, u
     }
     const iat = Math.floor(context.clock.now() / 1000);
     const sign = createSigner({ key, algorithm });
-    context.out(
-      `${sign({ ...(iss === undefined ? {} : { iss }), ...(aud === undefined ? {} : { aud }), iat, exp: iat + lifetime, ...claims })}\n`,
-    );
+    context.out(`${sign({ iss, aud, iat, exp: iat + lifetime, ...claims })}\n`);
     return exitCode.ok;
   },
 };

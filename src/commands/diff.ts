@@ -1,4 +1,5 @@
 // diff: compares two policies for given claims, and whether the new one grants more or less.
+import { isJsonObject } from '../strict-json.ts';
 import { readdirSync, statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { claimsPresets } from '../policy/trial/claims-presets.ts';
@@ -8,9 +9,6 @@ import { ConfigurationError } from '../problem.ts';
 import { type Command, type CommandContext, exitCode, parseWords } from './command.ts';
 import { loadTrialPolicy, readTextFile } from './trial-policy.ts';
 
-const isClaims = (value: unknown): value is Readonly<Record<string, unknown>> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
-
 /** One claims set or a list of them. Throws ConfigurationError, which quotes nothing of the text. */
 function samplesOfJson(text: string, name: string): readonly DiffSample[] {
   let value: unknown;
@@ -19,8 +17,8 @@ function samplesOfJson(text: string, name: string): readonly DiffSample[] {
   } catch {
     value = undefined;
   }
-  if (isClaims(value)) return [{ name, claims: value }];
-  if (Array.isArray(value) && value.length > 0 && value.every(isClaims))
+  if (isJsonObject(value)) return [{ name, claims: value }];
+  if (Array.isArray(value) && value.length > 0 && value.every(isJsonObject))
     return value.map((claims, i) => ({ name: `${name} #${i + 1}`, claims }));
   const fix = 'Write a JSON object with the claims, or a list of them';
   throw new ConfigurationError([{ location: name, problem: 'holds no claims', fix }]);
@@ -52,7 +50,10 @@ async function samplesOf(argument: string, context: CommandContext): Promise<rea
   if (argument === 'presets' || argument.startsWith('preset:')) return samplesOfPresets(argument);
   if (argument === '-') return samplesOfJson(await context.stdin(), 'standard input');
   if (argument.trimStart().startsWith('{')) return samplesOfJson(argument, 'the claims');
-  const isFolder = statSync(resolve(context.cwd, argument), { throwIfNoEntry: false })?.isDirectory() === true;
+  const isFolder =
+    statSync(resolve(context.cwd, argument), {
+      throwIfNoEntry: false,
+    })?.isDirectory() === true;
   if (!isFolder) return samplesOfFile(argument, context);
   const files = readdirSync(resolve(context.cwd, argument)).filter((name) =>
     /\.(?:json|policy-test\.yaml)$/.test(name),

@@ -1,6 +1,7 @@
 // Fetches the embeds of an API key from Databrain: GET /api/v2/data-app/embeds. Mints nothing. Uses only ids and names
 // of the response. Errors quote nothing of it, because it may repeat the key.
-import type { Egress } from '../egress/egress.ts';
+import { memberOf } from '../strict-json.ts';
+import { readBody, type Egress } from '../egress/egress.ts';
 import type { EmbedsListing } from '../policy/trial/live-check.ts';
 import type { Secret } from '../secrets/secret.ts';
 
@@ -19,11 +20,6 @@ const fail = (at: ListingFailure['at'], problem: string, fix: string): ListingRe
   failure: { at, problem, fix },
 });
 
-const member = (value: unknown, name: string): unknown =>
-  typeof value === 'object' && value !== null && Object.hasOwn(value, name)
-    ? (value as Readonly<Record<string, unknown>>)[name]
-    : undefined;
-
 /** The listing in a response body; undefined if it is not one. */
 export function parseListing(text: string): EmbedsListing | undefined {
   let body: unknown;
@@ -32,27 +28,16 @@ export function parseListing(text: string): EmbedsListing | undefined {
   } catch {
     return undefined;
   }
-  const error = member(body, 'error');
-  const data = member(body, 'data');
+  const error = memberOf(body, 'error');
+  const data = memberOf(body, 'data');
   if ((error !== undefined && error !== null) || !Array.isArray(data)) return undefined;
   const strings = (read: (embed: unknown) => unknown): ReadonlySet<string> =>
     new Set(data.map(read).filter((value): value is string => typeof value === 'string' && value !== ''));
   return {
-    embedIds: strings((embed) => member(embed, 'embedId')),
-    dashboardIds: strings((embed) => member(member(embed, 'externalDashboard'), 'externalDashboardId')),
-    dataAppNames: strings((embed) => member(member(embed, 'embedMetadata'), 'dataAppName')),
+    embedIds: strings((embed) => memberOf(embed, 'embedId')),
+    dashboardIds: strings((embed) => memberOf(memberOf(embed, 'externalDashboard'), 'externalDashboardId')),
+    dataAppNames: strings((embed) => memberOf(memberOf(embed, 'embedMetadata'), 'dataAppName')),
   };
-}
-
-async function readBody(body: AsyncIterable<Buffer>): Promise<string | undefined> {
-  const chunks: Buffer[] = [];
-  let size = 0;
-  for await (const chunk of body) {
-    size += chunk.length;
-    if (size > maxBytes) return undefined;
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks).toString('utf8');
 }
 
 /** One GET with the key, without redirects, within `timeoutMs`. Never throws. */
@@ -85,8 +70,8 @@ export async function fetchListing(
       signal: AbortSignal.timeout(timeoutMs),
     });
     body.on('error', () => undefined);
-    const text = await readBody(body as AsyncIterable<Buffer>);
-    if (text === undefined) return fail('url', 'answers with more than 4 MiB', "Set the address of Databrain's API");
+    const bytes = await readBody(body, maxBytes);
+    if (bytes === undefined) return fail('url', 'answers with more than 4 MiB', "Set the address of Databrain's API");
     if (statusCode >= 300 && statusCode < 400) {
       return fail('url', `redirects (${statusCode}), which is not followed`, 'Set the target address, if it is yours');
     }
@@ -107,10 +92,10 @@ export async function fetchListing(
         'Set the API key of the data app, not a service token',
       );
     }
-    const listing = statusCode === 200 ? parseListing(text) : undefined;
+    const listing = statusCode === 200 ? parseListing(bytes.toString('utf8')) : undefined;
     return listing === undefined ? unusable : { listing };
   } catch (error) {
-    const code = member(error, 'code');
+    const code = error instanceof Error && 'code' in error ? error.code : undefined;
     const word = typeof code === 'string' && /^[A-Z0-9_]{1,40}$/.test(code) ? code : 'no connection';
     const timedOut = error instanceof Error && error.name === 'TimeoutError';
     return fail(

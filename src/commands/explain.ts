@@ -1,4 +1,5 @@
 // explain: shows the exact body for given claims and the source of each field, or why the request is refused.
+import { isJsonObject, type JsonObject } from '../strict-json.ts';
 import { explain } from '../policy/trial/explain.ts';
 import { explanationLines } from '../policy/trial/explain-text.ts';
 import { ConfigurationError } from '../problem.ts';
@@ -14,7 +15,7 @@ import { exitCodeOf, readFileFor, storedSecretsFor } from './command-configurati
 import { loadTrialPolicy } from './trial-policy.ts';
 
 /** The unverified claims set of a compact JWS (RFC 7515 §3.1), or a message that quotes nothing of the token. */
-export function claimsOfToken(token: string): Readonly<Record<string, unknown>> | string {
+export function claimsOfToken(token: string): JsonObject | string {
   const segments = token
     .trim()
     .replace(/^Bearer +/i, '')
@@ -24,8 +25,7 @@ export function claimsOfToken(token: string): Readonly<Record<string, unknown>> 
   try {
     const text = new TextDecoder('utf-8', { fatal: true }).decode(Buffer.from(payload, 'base64url'));
     const claims: unknown = JSON.parse(text);
-    if (typeof claims === 'object' && claims !== null && !Array.isArray(claims))
-      return claims as Record<string, unknown>;
+    if (isJsonObject(claims)) return claims;
   } catch {
     // The sentence below says it; the parser's own would repeat a part of the token.
   }

@@ -2,7 +2,7 @@
 import { buildApp, type App } from '../app.ts';
 import type { Configuration } from '../config/load-configuration.ts';
 import type { PlaygroundFiles } from '../http/playground.ts';
-import { ConfigurationError, toLine } from '../problem.ts';
+import { ConfigurationError, toLine, systemErrorCode } from '../problem.ts';
 import { readBrowserHelper, readOpenApiDocument, readPlaygroundFiles } from '../shipped-files.ts';
 import { createLog } from '../telemetry/logger.ts';
 import type { LogSink } from '../telemetry/log-writer.ts';
@@ -19,7 +19,11 @@ const stopMarginMs = 3_000;
 async function logSink(context: CommandContext): Promise<LogSink> {
   if (!context.isTerminal) return { write: context.log };
   const { prettyFactory } = await import('pino-pretty');
-  const toText = prettyFactory({ colorize: true, translateTime: 'SYS:HH:MM:ss.l', messageKey: 'message' });
+  const toText = prettyFactory({
+    colorize: true,
+    translateTime: 'SYS:HH:MM:ss.l',
+    messageKey: 'message',
+  });
   return {
     write: (lines, done) => {
       const texts = lines.split('\n').filter((line) => line !== '');
@@ -33,7 +37,7 @@ async function listen(app: App, context: CommandContext): Promise<boolean> {
     await app.listen();
     return true;
   } catch (error) {
-    const code = (error as NodeJS.ErrnoException).code ?? 'unknown error';
+    const code = systemErrorCode(error);
     const fix =
       code === 'EADDRINUSE' ? 'Choose a free port or stop what uses it' : 'Check HOST, PORT, ADMIN_HOST and ADMIN_PORT';
     context.err(`${toLine({ location: 'PORT', problem: `cannot be listened on (${code})`, fix })}\n`);
@@ -47,7 +51,13 @@ function builtPlayground(programUrl: string): PlaygroundFiles {
     return readPlaygroundFiles(programUrl);
   } catch {
     const problem = 'is true, but the page is not built';
-    throw new ConfigurationError([{ location: 'ADMIN_PLAYGROUND', problem, fix: 'Run npm run build, or unset it' }]);
+    throw new ConfigurationError([
+      {
+        location: 'ADMIN_PLAYGROUND',
+        problem,
+        fix: 'Run npm run build, or unset it',
+      },
+    ]);
   }
 }
 
@@ -77,7 +87,11 @@ Signals: SIGTERM and SIGINT drain and exit 0, a second one exits at once; SIGHUP
     }
 
     const { settings } = configuration;
-    const log = createLog({ level: settings.logLevel, sink: await logSink(context), clock: context.clock });
+    const log = createLog({
+      level: settings.logLevel,
+      sink: await logSink(context),
+      clock: context.clock,
+    });
     const { logger } = log;
     for (const name of settings.insecure) logger.warn({ setting: name }, 'an insecure setting is enabled');
     for (const { location, problem } of settings.warnings) logger.warn({ setting: location }, `a setting ${problem}`);

@@ -8,7 +8,7 @@ import { loadPolicyTests, type PolicyTestDocument } from '../policy/trial/policy
 import { coverageLines, resultLines } from '../policy/trial/policy-test-report.ts';
 import { runPolicyTests, type PolicyTestRun } from '../policy/trial/policy-test-run.ts';
 import type { Policy } from '../policy/policy.ts';
-import { ConfigurationError, type Problem } from '../problem.ts';
+import { ConfigurationError, type Problem, systemErrorCode, collectProblems } from '../problem.ts';
 import { type Command, type CommandContext, exitCode, parseWords } from './command.ts';
 import { loadTrialPolicy, policyFileSetting, readTextFile, withPolicyFile } from './trial-policy.ts';
 
@@ -46,22 +46,13 @@ function loadGroups(
 ): readonly Group[] {
   const problems: Problem[] = [];
   const groups = new Map<string, Group | undefined>();
-  const collect = <T>(step: () => T): T | undefined => {
-    try {
-      return step();
-    } catch (error) {
-      if (!(error instanceof ConfigurationError)) throw error;
-      problems.push(...error.problems);
-      return undefined;
-    }
-  };
   for (const file of files) {
-    const document = collect(() => loadPolicyTests({ text: readTextFile(file, context), file }));
+    const document = collectProblems(problems, () => loadPolicyTests({ text: readTextFile(file, context), file }));
     if (document === undefined) continue;
     const named = policyFile ?? (document.policy && join(dirname(file), document.policy));
     const path = resolve(context.cwd, named ?? policyFileSetting(context));
     if (!groups.has(path)) {
-      const policy = collect(() => loadTrialPolicy(context, named));
+      const policy = collectProblems(problems, () => loadTrialPolicy(context, named));
       groups.set(path, policy === undefined ? undefined : { policy, documents: [] });
     }
     groups.get(path)?.documents.push(document);
@@ -107,8 +98,7 @@ function writeReport(path: string, runs: readonly GroupRun[], context: CommandCo
     writeFileSync(resolve(context.cwd, path), toJUnit(runs.flatMap(({ suites }) => suites)));
     return true;
   } catch (error) {
-    const code = (error as NodeJS.ErrnoException).code ?? 'unknown error';
-    context.err(`test: the file for --junit cannot be written (${code}). Try --help.\n`);
+    context.err(`test: the file for --junit cannot be written (${systemErrorCode(error)}). Try --help.\n`);
     return false;
   }
 }

@@ -5,7 +5,7 @@ import { resolve } from 'node:path';
 import { createSettingReader } from '../config/setting-reader.ts';
 import { loadPolicy } from '../policy/compile/load-policy.ts';
 import type { Policy } from '../policy/policy.ts';
-import { ConfigurationError, type Problem } from '../problem.ts';
+import { ConfigurationError, type Problem, unreadableFile } from '../problem.ts';
 import type { CommandContext } from './command.ts';
 
 type PolicyContext = Pick<CommandContext, 'env' | 'cwd'>;
@@ -23,9 +23,12 @@ export function readTextFile(path: string, { cwd }: PolicyContext, setting?: str
   try {
     return readFileSync(resolve(cwd, path), 'utf8');
   } catch (error) {
-    const code = (error as NodeJS.ErrnoException).code ?? 'unknown error';
-    const problem = `${setting === undefined ? '' : 'names a file that '}cannot be read (${code})`;
-    throw new ConfigurationError([{ location: setting ?? path, problem, fix: 'Check the path and its permissions' }]);
+    const { problem, fix } = unreadableFile(error);
+    throw new ConfigurationError([
+      setting === undefined
+        ? { location: path, problem, fix }
+        : { location: setting, problem: `names a file that ${problem}`, fix },
+    ]);
   }
 }
 

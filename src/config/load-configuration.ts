@@ -4,7 +4,7 @@ import { loadPolicy } from '../policy/compile/load-policy.ts';
 import type { Policy } from '../policy/policy.ts';
 import { loadPolicyTests } from '../policy/trial/policy-test-document.ts';
 import { runPolicyTests } from '../policy/trial/policy-test-run.ts';
-import { ConfigurationError, type Problem } from '../problem.ts';
+import { ConfigurationError, type Problem, unreadableFile, collectProblems } from '../problem.ts';
 import { createSettingReader, type Environment, type ReadFile } from './setting-reader.ts';
 import { readSettings, type Settings } from './read-settings.ts';
 import { noStoredSecrets } from './stored-secrets.ts';
@@ -22,30 +22,20 @@ export interface Configuration {
   readonly shadow?: LoadedPolicy | undefined;
 }
 
-/** Runs a step and collects its problems instead of throwing. */
-function collect<T>(problems: Problem[], step: () => T): T | undefined {
-  try {
-    return step();
-  } catch (error) {
-    if (!(error instanceof ConfigurationError)) throw error;
-    problems.push(...error.problems);
-    return undefined;
-  }
-}
-
-const otherPath = 'Check the path and its permissions';
-
 /** `setting`: the setting that names the file, if any. */
-function readNamedFile(setting: string | undefined, path: string, readFile: ReadFile, fix: string): Buffer {
+function readNamedFile(setting: string | undefined, path: string, readFile: ReadFile, fix?: string): Buffer {
   try {
     return readFile(path);
   } catch (error) {
-    const code = (error as NodeJS.ErrnoException).code ?? 'unknown error';
-    const problem = `cannot be read (${code})`;
+    const { problem, fix: usualFix } = unreadableFile(error);
     throw new ConfigurationError([
       setting === undefined
-        ? { location: path, problem, fix: otherPath }
-        : { location: setting, problem: `names a file that ${problem}`, fix },
+        ? { location: path, problem, fix: usualFix }
+        : {
+            location: setting,
+            problem: `names a file that ${problem}`,
+            fix: fix ?? usualFix,
+          },
     ]);
   }
 }
@@ -56,12 +46,16 @@ function readNamedFile(setting: string | undefined, path: string, readFile: Read
  */
 export function requirePolicyTests(policy: Policy, files: readonly string[], readFile: ReadFile): void {
   const problems: Problem[] = [];
-  const read = (file: string): string => readNamedFile('POLICY_TEST_FILES', file, readFile, otherPath).toString('utf8');
+  const read = (file: string): string => readNamedFile('POLICY_TEST_FILES', file, readFile).toString('utf8');
   for (const file of files) {
     for (const { passed, test } of runPolicyTests(policy, loadPolicyTests({ text: read(file), file }).tests).results) {
       if (passed) continue;
       const problem = `the policy fails the test "${test.name}"`;
-      problems.push({ location: test.position, problem, fix: 'Run `guest-token-proxy test` to see the difference' });
+      problems.push({
+        location: test.position,
+        problem,
+        fix: 'Run `guest-token-proxy test` to see the difference',
+      });
     }
   }
   if (problems.length > 0) throw new ConfigurationError(problems);
@@ -78,7 +72,7 @@ export function loadConfiguration(
   policyFile?: string,
 ): Configuration {
   const problems: Problem[] = [];
-  const settings = collect(problems, () => readSettings(env, readFile, stored));
+  const settings = collectProblems(problems, () => readSettings(env, readFile, stored));
 
   // Check the policy even if a setting is wrong, with the default of that setting, so that all problems are reported at
   // once.
@@ -96,14 +90,15 @@ export function loadConfiguration(
     });
     return { path, content, policy };
   };
-  const policy = collect(problems, () =>
+  const policy = collectProblems(problems, () =>
     policyFile === undefined ? load('POLICY_FILE', reader.text('POLICY_FILE') ?? '') : load(undefined, policyFile),
   );
   const shadowPath = reader.text('POLICY_SHADOW_FILE');
-  const shadow = shadowPath === undefined ? undefined : collect(problems, () => load('POLICY_SHADOW_FILE', shadowPath));
+  const shadow =
+    shadowPath === undefined ? undefined : collectProblems(problems, () => load('POLICY_SHADOW_FILE', shadowPath));
 
   if (policy !== undefined && settings !== undefined) {
-    collect(problems, () => requirePolicyTests(policy.policy, settings.policyTestFiles, readFile));
+    collectProblems(problems, () => requirePolicyTests(policy.policy, settings.policyTestFiles, readFile));
   }
 
   if (problems.length > 0 || settings === undefined || policy === undefined) {

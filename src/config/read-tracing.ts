@@ -1,6 +1,7 @@
 // Reads the tracing settings from OpenTelemetry's variables ("Environment Variable Specification" and "OTLP Exporter
 // Configuration"). Tracing is disabled unless an exporter is set. Invalid values stop the start, although the
 // specification tells libraries to ignore them.
+import { unreadableFile } from '../problem.ts';
 import { Secret } from '../secrets/secret.ts';
 import type { TracingSettings } from '../telemetry/tracing.ts';
 import type { SettingReader } from './setting-reader.ts';
@@ -88,8 +89,8 @@ function readCa(reader: SettingReader, readFile: (path: string) => Buffer): Buff
   try {
     return readFile(path);
   } catch (error) {
-    const code = (error as NodeJS.ErrnoException).code ?? 'unknown error';
-    return reader.report(name, `names a file that cannot be read (${code})`, 'Check the path and its permissions');
+    const { problem, fix } = unreadableFile(error);
+    return reader.report(name, `names a file that ${problem}`, fix);
   }
 }
 

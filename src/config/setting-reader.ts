@@ -1,6 +1,6 @@
 // Reads single settings from the environment by the table in settings.ts. A wrong value is a problem with the variable
 // and the fix; the value is never printed. Empty means absent.
-import type { Problem } from '../problem.ts';
+import { type Problem, unreadableFile } from '../problem.ts';
 import { originOf, secretText, type SecretOrigin, type SecretSetting } from '../secrets/secret-setting.ts';
 import { settingOf, sourceVariables } from '../secrets/secret-stores.ts';
 import { Secret } from '../secrets/secret.ts';
@@ -86,8 +86,8 @@ export function createSettingReader(
     try {
       content = readFile(path);
     } catch (error) {
-      const code = (error as NodeJS.ErrnoException).code ?? 'unknown error';
-      return report(`${name}_FILE`, `names a file that cannot be read (${code})`, 'Check the path and its permissions');
+      const { problem, fix } = unreadableFile(error);
+      return report(`${name}_FILE`, `names a file that ${problem}`, fix);
     }
     try {
       const text = secretText(content);

@@ -78,7 +78,7 @@ export function createCors({ origins, credentials }: CorsOptions): Cors {
           vary: 'Origin',
           'access-control-allow-origin': origin,
           'access-control-expose-headers': exposedHeaders,
-          ...(credentials ? { 'access-control-allow-credentials': 'true' } : {}),
+          ...(credentials && { 'access-control-allow-credentials': 'true' }),
         };
 
   return {

@@ -9,7 +9,7 @@ import { explain, type Explanation } from '../policy/trial/explain.ts';
 import { loadPolicyTests } from '../policy/trial/policy-test-document.ts';
 import { runPolicyTests, type PolicyTestRun } from '../policy/trial/policy-test-run.ts';
 import { compareTrials, type FieldChange } from '../policy/trial/policy-diff.ts';
-import { ConfigurationError, type Problem } from '../problem.ts';
+import { collectProblems, type Problem } from '../problem.ts';
 
 export interface PlaygroundInput {
   readonly policy: string;
@@ -78,13 +78,15 @@ const toPlaced =
     severity,
   });
 
-function tryLoading<T>(load: () => T): { readonly loaded?: T; readonly problems: readonly PlacedProblem[] } {
-  try {
-    return { loaded: load(), problems: [] };
-  } catch (error) {
-    if (!(error instanceof ConfigurationError)) throw error;
-    return { problems: error.problems.map(toPlaced('error')) };
-  }
+function tryLoading<T>(load: () => T): {
+  readonly loaded: T | undefined;
+  readonly problems: readonly PlacedProblem[];
+} {
+  const problems: Problem[] = [];
+  return {
+    loaded: collectProblems(problems, load),
+    problems: problems.map(toPlaced('error')),
+  };
 }
 
 const show = (side: { readonly value: unknown } | undefined): string =>
@@ -96,7 +98,10 @@ function testsOf(policy: Policy, text: string): NonNullable<PlaygroundResult['te
   if (loaded === undefined) return { problems, ...empty };
   if (loaded.tests.length > maxTests) {
     const message = `The playground runs ${maxTests} tests at most. Use the command test for more.`;
-    return { problems: [{ line: 1, column: 1, message, severity: 'error' }], ...empty };
+    return {
+      problems: [{ line: 1, column: 1, message, severity: 'error' }],
+      ...empty,
+    };
   }
   const run: PolicyTestRun = runPolicyTests(policy, loaded.tests);
   const results = run.results.map(({ test, passed, outcome, differences }): PlaygroundTest => {
@@ -107,14 +112,24 @@ function testsOf(policy: Policy, text: string): NonNullable<PlaygroundResult['te
     const lines = differences.map(
       ({ path, left, right }) => `${path || 'body'}: expected ${show(left)}, got ${show(right)}`,
     );
-    return { name: test.name, line: place(test.position).line, passed, differences: [...otherOutcome, ...lines] };
+    return {
+      name: test.name,
+      line: place(test.position).line,
+      passed,
+      differences: [...otherOutcome, ...lines],
+    };
   });
   const gaps = run.coverage.gaps.map(({ position, problem }): PlacedProblem => ({
     ...place(position),
     message: problem,
     severity: 'warning',
   }));
-  return { problems: [], results, coveredPercent: coveredPercent(run.coverage), gaps };
+  return {
+    problems: [],
+    results,
+    coveredPercent: coveredPercent(run.coverage),
+    gaps,
+  };
 }
 
 export interface PlaygroundLimits {

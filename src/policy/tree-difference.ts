@@ -1,4 +1,5 @@
 // Compares two trees of JSON, member by member: two bodies, or the expected and the actual body of a test.
+import { isJsonObject } from '../strict-json.ts';
 
 export interface TreeDifference {
   /** The path, such as `params.appFilters[0].values.country`; empty for the whole tree. */
@@ -9,15 +10,12 @@ export interface TreeDifference {
   readonly right?: { readonly value: unknown };
 }
 
-const isMap = (value: unknown): value is Readonly<Record<string, unknown>> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
-
 /**
  * Every difference, in the order of the left tree, then what only the right one has. Exact: nothing is converted, the
  * order of lists matters, the order of a map's members does not. Lazy, so that a caller may stop early.
  */
 export function* treeDifferences(left: unknown, right: unknown, path = ''): Generator<TreeDifference> {
-  if (isMap(left) && isMap(right)) {
+  if (isJsonObject(left) && isJsonObject(right)) {
     const names = [...Object.keys(left), ...Object.keys(right).filter((name) => !Object.hasOwn(left, name))];
     for (const name of names) {
       const here = path === '' ? name : `${path}.${name}`;

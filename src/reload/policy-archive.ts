@@ -3,7 +3,7 @@
 import { hash, randomUUID } from 'node:crypto';
 import { open, readdir, readFile, rename, stat, unlink, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Problem } from '../problem.ts';
+import { type Problem, systemErrorCode } from '../problem.ts';
 
 export interface PolicyArchive {
   /**
@@ -143,7 +143,10 @@ export function createPolicyArchive(options: PolicyArchiveOptions): PolicyArchiv
         .then(resolve, reject);
     });
 
-  return { keep: (text) => withinTime(() => keep(text)), probe: () => withinTime(() => write(folder, '')) };
+  return {
+    keep: (text) => withinTime(() => keep(text)),
+    probe: () => withinTime(() => write(folder, '')),
+  };
 }
 
 const fixes: ReadonlyMap<string, string> = new Map([
@@ -161,7 +164,7 @@ const fixes: ReadonlyMap<string, string> = new Map([
 
 /** Why a policy could not be archived, for the start, `check` and the log. */
 export function archiveProblem(error: unknown): Problem {
-  const code = (error as NodeJS.ErrnoException).code ?? 'unknown error';
+  const code = systemErrorCode(error);
   return {
     location: 'POLICY_ARCHIVE_DIR',
     problem:

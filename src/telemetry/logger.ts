@@ -21,7 +21,7 @@ export function toLoggableError(error: unknown): Record<string, unknown> {
   const frames = afterMessage.split('\n').filter((line) => /^\s+at /.test(line));
   return {
     type: error.constructor.name,
-    ...(typeof code === 'string' && safeCode.test(code) ? { code } : {}),
+    ...(typeof code === 'string' && safeCode.test(code) && { code }),
     stack: frames.slice(0, 12).map((line) => line.trim()),
   };
 }
@@ -64,7 +64,12 @@ const toOptions = (level: string): LoggerOptions => ({
   messageKey: 'message',
   timestamp: pino.stdTimeFunctions.isoTime,
   formatters: { level: (label) => ({ level: label }) },
-  serializers: { err: toLoggableError, error: toLoggableError, req: () => undefined, res: () => undefined },
+  serializers: {
+    err: toLoggableError,
+    error: toLoggableError,
+    req: () => undefined,
+    res: () => undefined,
+  },
 });
 
 /** Creates the process's log. */
@@ -75,7 +80,9 @@ export function createLog({ level, sink, clock }: LogOptions): Log {
     onDropped: (lines) =>
       logger.warn({ lines }, 'log lines were dropped because standard output was not read, or could not be written'),
   });
-  const logger = pino(toOptions(level), { write: (line) => writer.write(escapeUnprintable(line)) });
+  const logger = pino(toOptions(level), {
+    write: (line) => writer.write(escapeUnprintable(line)),
+  });
 
   const time = createTimeText(clock);
 
@@ -86,7 +93,12 @@ export function createLog({ level, sink, clock }: LogOptions): Log {
       time,
       canRecord: () => true,
     };
-    return { logger, audit: nothing, dropped: writer.dropped, flush: writer.flush };
+    return {
+      logger,
+      audit: nothing,
+      dropped: writer.dropped,
+      flush: writer.flush,
+    };
   }
 
   return {

@@ -2,7 +2,7 @@
 // and reported, so that one wrong key does not make the issuer's other keys unusable.
 import { printable } from '../../printable.ts';
 import { LoadProblem } from '../../problem.ts';
-import { own, type JsonObject } from '../../strict-json.ts';
+import { isJsonObject, memberOf, own, type JsonObject } from '../../strict-json.ts';
 import type { Algorithm } from './algorithms.ts';
 import { loadJwk } from './public-key.ts';
 import type { VerificationKey } from './verification-key.ts';
@@ -22,11 +22,8 @@ export interface JwkSet {
 
 const maxKeysInSet = 100;
 
-const isObject = (value: unknown): value is JsonObject =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
-
 function nameOf(jwk: unknown, index: number): string {
-  const kid = isObject(jwk) ? own(jwk, 'kid') : undefined;
+  const kid = memberOf(jwk, 'kid');
   return kid === undefined ? `key ${index + 1}` : `key ${index + 1} (kid ${printable(kid)})`;
 }
 
@@ -37,7 +34,11 @@ function joinEqualKeys(keys: readonly VerificationKey[]): readonly VerificationK
     const index = joined.findIndex(({ kid, material }) => kid === key.kid && material.equals(key.material));
     const same = joined[index];
     if (same === undefined) joined.push(key);
-    else joined[index] = { ...same, algorithms: [...new Set([...same.algorithms, ...key.algorithms])] };
+    else
+      joined[index] = {
+        ...same,
+        algorithms: [...new Set([...same.algorithms, ...key.algorithms])],
+      };
   }
   return joined;
 }
@@ -57,7 +58,7 @@ export function loadJwkSet(document: JsonObject, wanted: readonly Algorithm[]): 
     const leaveOut = (why: string, isBad: boolean): void =>
       void leftOut.push({ which: nameOf(jwk, index), why, isBad });
     try {
-      if (!isObject(jwk)) throw new LoadProblem('is not an object');
+      if (!isJsonObject(jwk)) throw new LoadProblem('is not an object');
       const key = loadJwk(jwk, wanted);
       if (typeof key === 'string') leaveOut(key, false);
       else keys.push(key);

@@ -24,7 +24,7 @@ export interface KeySetFailureFacts {
   readonly url?: string;
   readonly httpStatus?: number;
   /** The target of a redirect. */
-  readonly location?: string;
+  readonly location?: string | undefined;
   /** A code of the network or of TLS, such as ENOTFOUND or DEPTH_ZERO_SELF_SIGNED_CERT. */
   readonly errorCode?: string | undefined;
   /** The value in the metadata or the set, and the expected one. */
@@ -97,7 +97,10 @@ export const fixByFailure = {
 } as const satisfies Readonly<Record<KeySetFailure, string>>;
 
 /** The `code` of a failed request's error, and its fix if known. */
-export function explainNetworkError(error: unknown): { errorCode?: string | undefined; fix?: string | undefined } {
+export function explainNetworkError(error: unknown): {
+  errorCode?: string | undefined;
+  fix?: string | undefined;
+} {
   const code: unknown = typeof error === 'object' && error !== null && 'code' in error ? error.code : undefined;
   if (typeof code !== 'string' || !/^[A-Z0-9_]{1,64}$/.test(code)) return {};
   const fix = unknownAuthority.has(code)

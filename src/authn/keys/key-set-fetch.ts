@@ -1,6 +1,6 @@
 // Fetches one JSON document from an issuer: no redirects, no compression, a size limit, and one deadline for
 // connecting, headers and body.
-import type { Egress } from '../../egress/egress.ts';
+import { readBody, type Egress } from '../../egress/egress.ts';
 import { printable } from '../../printable.ts';
 import { parseJsonObject, type JsonObject } from '../../strict-json.ts';
 import {
@@ -39,19 +39,6 @@ export function maxAgeMs(cacheControl: string, age: string): number | undefined 
   return Math.max(0, Number(seconds) - elapsed) * 1000;
 }
 
-/** Undefined if it is too large. */
-async function readBody(body: AsyncIterable<Buffer>, maxBytes: number): Promise<Buffer | undefined> {
-  const chunks: Buffer[] = [];
-  let size = 0;
-  for await (const chunk of body) {
-    size += chunk.length;
-    // Leaving the loop destroys the body and its connection.
-    if (size > maxBytes) return undefined;
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks);
-}
-
 const byteOrderMark = Buffer.from('\uFEFF');
 
 /** RFC 8259 §8.1 allows a parser to ignore a byte order mark. Some web servers send one. */
@@ -73,7 +60,9 @@ interface DocumentFetcherOptions {
 
 export function createDocumentFetcher(options: DocumentFetcherOptions): DocumentFetcher {
   // Connections need no limit: each issuer fetches one document at a time.
-  const agent = options.createAgent({ connectTimeoutMs: options.connectTimeoutMs });
+  const agent = options.createAgent({
+    connectTimeoutMs: options.connectTimeoutMs,
+  });
 
   async function attempt(address: string, signal: AbortSignal): Promise<FetchedDocument | FailedFetch> {
     const url = addressOf(address);
@@ -93,21 +82,29 @@ export function createDocumentFetcher(options: DocumentFetcherOptions): Document
     };
     if (statusCode >= 300 && statusCode < 400) {
       const location = only(headers['location']);
-      return refuse('redirect', location === '' ? {} : { location: addressOf(location) });
+      return refuse('redirect', {
+        location: location === '' ? undefined : addressOf(location),
+      });
     }
     if (statusCode !== 200) return refuse('status');
     const encoding = only(headers['content-encoding']);
     if (encoding !== '' && encoding !== 'identity') return refuse('encoded', { received: printable(encoding) });
     const bytes = await readBody(body, options.maxBytes);
     if (bytes === undefined) {
-      return failedFetch('too_large', { url, problem: `is larger than ${options.maxBytes} bytes` });
+      return failedFetch('too_large', {
+        url,
+        problem: `is larger than ${options.maxBytes} bytes`,
+      });
     }
     const lifetime = maxAgeMs(only(headers['cache-control']), only(headers['age']));
     let document: JsonObject;
     try {
       document = parseJsonObject(withoutByteOrderMark(bytes));
     } catch (error) {
-      return failedFetch('not_json', { url, ...(error instanceof SyntaxError && { problem: error.message }) });
+      return failedFetch('not_json', {
+        url,
+        ...(error instanceof SyntaxError && { problem: error.message }),
+      });
     }
     return { document, maxAgeMs: lifetime };
   }
@@ -118,7 +115,10 @@ export function createDocumentFetcher(options: DocumentFetcherOptions): Document
         return await attempt(url, signal);
       } catch (error) {
         if (signal.aborted) return failedFetch('timeout', { url: addressOf(url) });
-        return failedFetch('unreachable', { url: addressOf(url), ...explainNetworkError(error) });
+        return failedFetch('unreachable', {
+          url: addressOf(url),
+          ...explainNetworkError(error),
+        });
       }
     },
     close: () => agent.destroy(),

@@ -1,6 +1,7 @@
 // Compiles the lists in `request`: strings, and filters with an optional `when`. A filter value is a scalar, a list of
 // strings or one of three objects. Objects are only written in the file, never taken from a claim, so a claim cannot
 // become SQL.
+import { isJsonObject, memberOf, type JsonObject } from '../../strict-json.ts';
 import { denied } from '../decision.ts';
 import type { Path } from '../../strict-yaml.ts';
 import type { Evaluation } from '../expression/evaluation.ts';
@@ -27,11 +28,6 @@ import {
   type Rule,
 } from './value-rules.ts';
 
-export type YamlMap = Readonly<Record<string, unknown>>;
-
-const isYamlMap = (value: unknown): value is YamlMap =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
-
 /** A value of `request` with its paths in the file and in the body. */
 export interface Place {
   readonly value: unknown;
@@ -45,7 +41,7 @@ export interface Place {
 
 /** The place of a member. */
 const below = ({ value, path, sitePath, bodyPath }: Place, name: string): Place => ({
-  value: isYamlMap(value) ? value[name] : undefined,
+  value: memberOf(value, name),
   path: [...path, name],
   sitePath: `${sitePath}.${name}`,
   bodyPath: (index) => `${bodyPath(index)}.${name}`,
@@ -58,7 +54,10 @@ export interface FilterScope {
   readonly filterText: Rule<string>;
 }
 
-const filterValue = { kind: 'filterValue', reason: 'filter_value_refused' } as const;
+const filterValue = {
+  kind: 'filterValue',
+  reason: 'filter_value_refused',
+} as const;
 
 /** A list of strings in the file. Each element is a literal, or an expression with a string or a list as result. */
 export function textListField(
@@ -92,7 +91,11 @@ export function textListField(
     fields,
     (list) => {
       if (list.length > 0 || options.allowEmpty || lastSite === undefined) return list;
-      const denial = { code: 'ACCESS_DENIED', reason: options.reason, position: lastSite.position } as const;
+      const denial = {
+        code: 'ACCESS_DENIED',
+        reason: options.reason,
+        position: lastSite.position,
+      } as const;
       throw denied(denial, `${sitePath} is an empty list`);
     },
     (evaluation, index, item, from, to) => {
@@ -108,18 +111,27 @@ function rangeField<T extends string | number>(
   compiler: PolicyCompiler,
   place: Place,
   names: readonly [string, string],
-  options: { readonly rule: Rule<T>; readonly expected: readonly ExpectedType[]; readonly fix: string },
+  options: {
+    readonly rule: Rule<T>;
+    readonly expected: readonly ExpectedType[];
+    readonly fix: string;
+  },
 ): Field<unknown> | undefined {
   const firstSite = compiler.sites.length;
   const range = completeObjectField(
     names.map((name) => {
       const { value, path, sitePath, bodyPath } = below(place, name);
-      const common = { ...filterValue, ...options, literalRule: options.rule, bodyPath };
+      const common = {
+        ...filterValue,
+        ...options,
+        literalRule: options.rule,
+        bodyPath,
+      };
       return [name, compiler.scalar<T>(path, value, sitePath, common)] as const;
     }),
   );
   if (range === undefined) return undefined;
-  const inOrder = (ends: YamlMap): boolean => (ends[names[0]] as T) <= (ends[names[1]] as T);
+  const inOrder = (ends: JsonObject): boolean => (ends[names[0]] as T) <= (ends[names[1]] as T);
   const problem = `${place.sitePath}.${names[0]} is after ${names[1]}`;
   if (range.known) {
     if (!inOrder(range.value)) compiler.problem(place.path, problem, 'Swap the two');
@@ -131,7 +143,14 @@ function rangeField<T extends string | number>(
     compute: (evaluation, index) => {
       const ends = range.compute(evaluation, index);
       if (!inOrder(ends) && site !== undefined)
-        throw denied({ code: 'ACCESS_DENIED', reason: filterValue.reason, position: site.position }, problem);
+        throw denied(
+          {
+            code: 'ACCESS_DENIED',
+            reason: filterValue.reason,
+            position: site.position,
+          },
+          problem,
+        );
       return ends;
     },
   };
@@ -147,7 +166,7 @@ function filterValueField(scope: FilterScope, isMetric: boolean, place: Place): 
       literalElement: literalFilterTextRule,
       allowEmpty: false,
     });
-  if (isYamlMap(value)) {
+  if (isJsonObject(value)) {
     if ('startDate' in value)
       return rangeField(compiler, place, ['startDate', 'endDate'], {
         rule: dateRule,
@@ -180,12 +199,15 @@ function filterField(
 ): ConditionalField<unknown> | undefined {
   const { compiler, references } = scope;
   const { value, path, sitePath } = entry;
-  const members = value as YamlMap;
+  const members = value as JsonObject;
   const when = members['when'];
   const condition =
     when === undefined
       ? undefined
-      : compiler.condition([...path, 'when'], when, { kind: 'when', path: `${sitePath}.when` });
+      : compiler.condition([...path, 'when'], when, {
+          kind: 'when',
+          path: `${sitePath}.when`,
+        });
 
   const scalar = <T>(place: Place, rule: Rule<T>, expected: ExpectedType): Field<T> | undefined =>
     compiler.scalar(place.path, place.value, place.sitePath, {
@@ -202,10 +224,14 @@ function filterField(
     if (name === idName) {
       const kind = idName === 'metricId' ? 'metric' : 'dashboard';
       if (typeof place.value === 'string' && expressionIn(place.value) === undefined)
-        references.push({ kind, id: place.value, position: compiler.positionOf(place.path) });
+        references.push({
+          kind,
+          id: place.value,
+          position: compiler.positionOf(place.path),
+        });
       return scalar(place, nameRule, 'string');
     }
-    const filters = Object.keys(place.value as YamlMap);
+    const filters = Object.keys(place.value as JsonObject);
     const isMetric = idName === 'metricId';
     return completeObjectField(
       filters.map((filter) => [filter, filterValueField(scope, isMetric, below(place, filter))] as const),
@@ -215,7 +241,10 @@ function filterField(
   const names = Object.keys(members).filter((name) => name !== 'when');
   const field = completeObjectField(names.map((name) => [name, member(name)] as const));
   if (field === undefined || (when !== undefined && condition === undefined)) return undefined;
-  return { condition: condition && ((evaluation: Evaluation) => condition.holds(evaluation)), field };
+  return {
+    condition: condition && ((evaluation: Evaluation) => condition.holds(evaluation)),
+    field,
+  };
 }
 
 /** A list of filters; undefined after a problem. */

@@ -1,9 +1,10 @@
 // Compiles the `request` of a data app: each field of the file by its kind, in the order of the file. No other field is
 // sent.
+import type { JsonObject } from '../../strict-json.ts';
 import { didYouMean } from '../../did-you-mean.ts';
 import type { Path } from '../../strict-yaml.ts';
 import { paramFields, permissionFields, topFields, type FieldKind } from '../upstream-request.ts';
-import { filterListField, textListField, type FilterScope, type Place, type YamlMap } from './compile-filters.ts';
+import { filterListField, textListField, type FilterScope, type Place } from './compile-filters.ts';
 import type { ExpectedType } from './expression-site.ts';
 import { completeObjectField, known, type Field } from './field.ts';
 import type { ScalarOptions } from './policy-compiler.ts';
@@ -50,7 +51,10 @@ const names =
           allowEmpty,
           onLiteral: (id, path) => onLiteral?.(scope, id, path),
         })
-      : scalar(scope, place, { rule: listRule(nameRule, allowEmpty), expected: 'list' });
+      : scalar(scope, place, {
+          rule: listRule(nameRule, allowEmpty),
+          expected: 'list',
+        });
 
 const nearestZone = (zone: unknown): string =>
   didYouMean(String(zone), Intl.supportedValuesOf('timeZone'), 'Name a zone of the IANA database');
@@ -69,7 +73,12 @@ const byKind: Readonly<Record<FieldKind, CompileField>> = {
     });
   },
   name: (scope, place) => scalar(scope, place, { rule: nameRule, expected: 'string' }),
-  timeZone: (scope, place) => scalar(scope, place, { rule: scope.timeZone, expected: 'string', fix: nearestZone }),
+  timeZone: (scope, place) =>
+    scalar(scope, place, {
+      rule: scope.timeZone,
+      expected: 'string',
+      fix: nearestZone,
+    }),
   embedIds: names(false, ({ compiler, references }, id, path) =>
     references.push({ kind: 'embed', id, position: compiler.positionOf(path) }),
   ),
@@ -92,23 +101,31 @@ type Rows = Readonly<Record<string, { readonly kind: FieldKind }>>;
 /** The body without `expiryTime`; undefined after a problem. policy-schema.ts has validated the structure. */
 export function compileRequest(
   scope: RequestScope,
-  request: YamlMap,
+  request: JsonObject,
 ): Field<Readonly<Record<string, unknown>>> | undefined {
-  const fieldsOf = (rows: Rows, map: YamlMap, group: Path) =>
+  const fieldsOf = (rows: Rows, map: JsonObject, group: Path) =>
     Object.entries(map).map(([name, value]) => {
       const row = rows[name];
       if (row === undefined) throw new TypeError(`${name} was not checked`);
       const sitePath = [...group, name].join('.');
-      const place = { value, path: [...scope.root, ...group, name], sitePath, bodyPath: () => sitePath };
+      const place = {
+        value,
+        path: [...scope.root, ...group, name],
+        sitePath,
+        bodyPath: () => sitePath,
+      };
       return [name, byKind[row.kind](scope, place)] as const;
     });
-  const groups: Readonly<Record<string, Rows>> = { params: paramFields, permissions: permissionFields };
+  const groups: Readonly<Record<string, Rows>> = {
+    params: paramFields,
+    permissions: permissionFields,
+  };
 
   const fields = Object.entries(request).flatMap(([name, value]) => {
     const group = groups[name];
     return group === undefined
       ? fieldsOf(topFields, { [name]: value }, [])
-      : [[name, completeObjectField(fieldsOf(group, value as YamlMap, [name]))] as const];
+      : [[name, completeObjectField(fieldsOf(group, value as JsonObject, [name]))] as const];
   });
   return completeObjectField([['dataAppName', known(scope.dataApp)], ...fields]);
 }

@@ -1,5 +1,6 @@
 // From the policy file's text to a Policy, or every problem at once: YAML, structure, then
 // variables and each data app with its expressions, rules and lint.
+import { memberOf } from '../../strict-json.ts';
 import { createHash } from 'node:crypto';
 import { ConfigurationError, LoadProblem, type Problem } from '../../problem.ts';
 import { compileAnchoredPattern } from './anchored-pattern.ts';
@@ -30,11 +31,6 @@ interface PolicyFile {
 /** First 12 hex digits of the SHA-256 of a policy file's text. */
 export const policyRevision = (text: string): string => createHash('sha256').update(text).digest('hex').slice(0, 12);
 
-const memberAt = (value: unknown, key: string): unknown =>
-  typeof value === 'object' && value !== null && Object.hasOwn(value, key)
-    ? (value as Readonly<Record<string, unknown>>)[key]
-    : undefined;
-
 /** In the order of the file. */
 function byPosition(a: Problem, b: Problem): number {
   const [, aLine = 0, aColumn = 0] = (/:(\d+):(\d+)$/.exec(a.location) ?? []).map(Number);
@@ -46,7 +42,7 @@ function byPosition(a: Problem, b: Problem): number {
 function patternReader(root: unknown, compiler: PolicyCompiler): (path: readonly string[]) => Pattern | undefined {
   const read = new Map<string, Pattern | undefined>();
   const compile = (path: readonly string[]): Pattern | undefined => {
-    const source = path.reduce(memberAt, root);
+    const source = path.reduce(memberOf, root);
     if (typeof source !== 'string') return undefined;
     try {
       return { pattern: source, matches: compileAnchoredPattern(source) };
@@ -67,12 +63,12 @@ function patternReader(root: unknown, compiler: PolicyCompiler): (path: readonly
 export function loadPolicy({ text, file, maxLifetimeSeconds, apiKeyNames }: LoadPolicyOptions): Policy {
   const document = parseStrictYaml({ text, file, maxKibibytes: 512 });
   const compiler = createPolicyCompiler(document);
-  const variables = memberAt(document.value, 'variables') ?? {};
+  const variables = memberOf(document.value, 'variables') ?? {};
   for (const [name, expression] of Object.entries(variables)) compiler.defineVariable(name, expression);
 
   const structural = structureProblems(document);
   if (structural.length > 0) {
-    compiler.checkExpressions(['dataApps'], memberAt(document.value, 'dataApps'));
+    compiler.checkExpressions(['dataApps'], memberOf(document.value, 'dataApps'));
     throw new ConfigurationError([...structural, ...compiler.problems].sort(byPosition));
   }
   const { dataApps } = document.value as PolicyFile;
@@ -83,7 +79,14 @@ export function loadPolicy({ text, file, maxLifetimeSeconds, apiKeyNames }: Load
   const compiled = new Map<string, DataAppPolicy>();
   let defaultDataApp: DataAppPolicy | undefined;
   for (const [name, app] of Object.entries(dataApps)) {
-    const options = { compiler, document, maxLifetimeSeconds, apiKeyNames: keyNames, timeZone, patternAt };
+    const options = {
+      compiler,
+      document,
+      maxLifetimeSeconds,
+      apiKeyNames: keyNames,
+      timeZone,
+      patternAt,
+    };
     const dataApp = compileDataApp(name, app, options);
     if (dataApp === undefined) continue;
     compiled.set(name, dataApp);

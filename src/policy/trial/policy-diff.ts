@@ -1,5 +1,6 @@
 // Compares two policies for given claims: every field of the body that differs and, if it can be decided, whether the
 // new policy grants more (wider) or less (narrower). Pure; used by the command `diff` and the playground.
+import { isJsonObject, memberOf, type JsonObject } from '../../strict-json.ts';
 import type { Claims } from '../../authn/principal.ts';
 import { decide } from '../decide.ts';
 import type { Decision, Grant } from '../decision.ts';
@@ -35,11 +36,6 @@ export interface SampleDiff {
   readonly changes: readonly FieldChange[];
 }
 
-type Tree = Readonly<Record<string, unknown>>;
-
-const isTree = (value: unknown): value is Tree => typeof value === 'object' && value !== null && !Array.isArray(value);
-const member = (value: unknown, name: string): unknown =>
-  isTree(value) && Object.hasOwn(value, name) ? value[name] : undefined;
 const same = (a: unknown, b: unknown): boolean => treeDifferences(a, b).next().done === true;
 
 const isSubset = (part: ReadonlySet<unknown>, whole: ReadonlySet<unknown>): boolean =>
@@ -60,8 +56,13 @@ const isNumber = (value: unknown): value is number => typeof value === 'number' 
 const isDate = (value: unknown): value is string => typeof value === 'string' && /^\d{4}-\d{2}-\d{2}$/.test(value);
 
 /** From and to, if both ends of both ranges are of a kind that can be compared. */
-function rangesOf<End>(before: Tree, after: Tree, names: readonly [string, string], isEnd: (v: unknown) => v is End) {
-  const ends = [before, after].flatMap((range) => names.map((name) => member(range, name)));
+function rangesOf<End>(
+  before: JsonObject,
+  after: JsonObject,
+  names: readonly [string, string],
+  isEnd: (v: unknown) => v is End,
+) {
+  const ends = [before, after].flatMap((range) => names.map((name) => memberOf(range, name)));
   const [a, b, c, d] = ends;
   return isEnd(a) && isEnd(b) && isEnd(c) && isEnd(d) ? { from: a, to: b, newFrom: c, newTo: d } : undefined;
 }
@@ -69,7 +70,7 @@ function rangesOf<End>(before: Tree, after: Tree, names: readonly [string, strin
 /** Of two values of a filter, the one that permits more rows is wider. */
 function byFilterValues(before: unknown, after: unknown): Direction | undefined {
   if (same(before, after)) return undefined;
-  if (isTree(before) && isTree(after)) {
+  if (isJsonObject(before) && isJsonObject(after)) {
     const ranges =
       rangesOf(before, after, ['min', 'max'], isNumber) ?? rangesOf(before, after, ['startDate', 'endDate'], isDate);
     if (ranges === undefined) return 'changed';
@@ -77,7 +78,7 @@ function byFilterValues(before: unknown, after: unknown): Direction | undefined 
     if (newFrom <= from && newTo >= to) return 'wider';
     return newFrom >= from && newTo <= to ? 'narrower' : 'changed';
   }
-  if (isTree(before) || isTree(after)) return 'changed';
+  if (isJsonObject(before) || isJsonObject(after)) return 'changed';
   const toList = (value: unknown): readonly unknown[] => (isList(value) ? value : [value]);
   // One value and a list of it are two filters, as far as anybody but Databrain knows.
   return bySets(toList(before), toList(after)) ?? (isList(before) === isList(after) ? undefined : 'changed');
@@ -93,7 +94,7 @@ interface FilterField {
   readonly values: unknown[];
 }
 
-function filtersOf(body: Tree): ReadonlyMap<string, FilterField> {
+function filtersOf(body: JsonObject): ReadonlyMap<string, FilterField> {
   const fields = new Map<string, FilterField>();
   const add = (path: string, isFlag: boolean, value: unknown): void => {
     const key = JSON.stringify([path, isFlag]);
@@ -102,11 +103,11 @@ function filtersOf(body: Tree): ReadonlyMap<string, FilterField> {
     fields.set(key, field);
   };
   for (const list of filterLists) {
-    for (const entry of (member(body['params'], list) ?? []) as readonly unknown[]) {
-      const path = `params.${list}[${String(member(entry, 'metricId') ?? member(entry, 'dashboardId'))}]`;
-      for (const [name, value] of Object.entries(member(entry, 'values') ?? {}))
+    for (const entry of (memberOf(body['params'], list) ?? []) as readonly unknown[]) {
+      const path = `params.${list}[${String(memberOf(entry, 'metricId') ?? memberOf(entry, 'dashboardId'))}]`;
+      for (const [name, value] of Object.entries(memberOf(entry, 'values') ?? {}))
         add(`${path}.values.${name}`, false, value);
-      if (list === 'dashboardAppFilters') add(`${path}.isShowOnUrl`, true, member(entry, 'isShowOnUrl') ?? true);
+      if (list === 'dashboardAppFilters') add(`${path}.isShowOnUrl`, true, memberOf(entry, 'isShowOnUrl') ?? true);
     }
   }
   return fields;
@@ -114,7 +115,7 @@ function filtersOf(body: Tree): ReadonlyMap<string, FilterField> {
 
 const single = ({ values }: FilterField): unknown => (values.length === 1 ? values[0] : values);
 
-function filterChanges(before: Tree, after: Tree): readonly FieldChange[] {
+function filterChanges(before: JsonObject, after: JsonObject): readonly FieldChange[] {
   const [old, now] = [filtersOf(before), filtersOf(after)];
   return [...new Set([...old.keys(), ...now.keys()])].flatMap((key): readonly FieldChange[] => {
     const [was, is] = [old.get(key), now.get(key)];
@@ -134,9 +135,9 @@ function filterChanges(before: Tree, after: Tree): readonly FieldChange[] {
 }
 
 /** Without the list a token opens every embed of the data app. */
-function embedChanges(before: Tree, after: Tree): readonly FieldChange[] {
+function embedChanges(before: JsonObject, after: JsonObject): readonly FieldChange[] {
   const path = 'params.allowedEmbeds';
-  const [was, is] = [member(before['params'], 'allowedEmbeds'), member(after['params'], 'allowedEmbeds')];
+  const [was, is] = [memberOf(before['params'], 'allowedEmbeds'), memberOf(after['params'], 'allowedEmbeds')];
   if (!isList(was)) return isList(is) ? [{ path, direction: 'narrower', after: is }] : [];
   if (!isList(is)) return [{ path, direction: 'wider', before: was }];
   const direction = bySets(was, is);
@@ -144,13 +145,23 @@ function embedChanges(before: Tree, after: Tree): readonly FieldChange[] {
 }
 
 /** Names of filters that the user cannot touch: fewer of them are wider. */
-function hiddenChanges(before: Tree, after: Tree): readonly FieldChange[] {
+function hiddenChanges(before: JsonObject, after: JsonObject): readonly FieldChange[] {
   const path = 'params.hideDashboardFilters';
-  const [was, is] = [member(before['params'], 'hideDashboardFilters'), member(after['params'], 'hideDashboardFilters')];
+  const [was, is] = [
+    memberOf(before['params'], 'hideDashboardFilters'),
+    memberOf(after['params'], 'hideDashboardFilters'),
+  ];
   const [old, now] = [was, is].map((value) => new Set(isList(value) ? value : []));
   if (old === undefined || now === undefined || (isSubset(old, now) && isSubset(now, old))) return [];
   const direction = isSubset(now, old) ? 'wider' : isSubset(old, now) ? 'narrower' : 'changed';
-  return [{ path, direction, ...(isList(was) && { before: was }), ...(isList(is) && { after: is }) }];
+  return [
+    {
+      path,
+      direction,
+      ...(isList(was) && { before: was }),
+      ...(isList(is) && { after: is }),
+    },
+  ];
 }
 
 function fieldDirection(path: string, before: unknown, after: unknown): Direction {
@@ -166,13 +177,17 @@ function fieldDirection(path: string, before: unknown, after: unknown): Directio
 }
 
 /** The part that is compared field by field: everything but lists that are sets. */
-function plainFields(body: Tree): Tree {
+function plainFields(body: JsonObject): JsonObject {
   const sets = [...filterLists, 'allowedEmbeds', 'hideDashboardFilters'];
-  const params = Object.entries(member(body, 'params') ?? {}).filter(([name]) => !sets.includes(name));
-  return { ...body, params: Object.fromEntries(params), permissions: body['permissions'] ?? {} };
+  const params = Object.entries(memberOf(body, 'params') ?? {}).filter(([name]) => !sets.includes(name));
+  return {
+    ...body,
+    params: Object.fromEntries(params),
+    permissions: body['permissions'] ?? {},
+  };
 }
 
-function bodyChanges(before: Tree, after: Tree): readonly FieldChange[] {
+function bodyChanges(before: JsonObject, after: JsonObject): readonly FieldChange[] {
   const plain = [...treeDifferences(plainFields(before), plainFields(after))].map(
     ({ path, left, right }): FieldChange => ({
       path,
@@ -190,10 +205,24 @@ function termChanges(before: Grant, after: Grant): readonly FieldChange[] {
   return [
     ...(before.apiKeyName === after.apiKeyName
       ? []
-      : [{ path: 'apiKey', direction: 'changed', before: before.apiKeyName, after: after.apiKeyName } as const]),
+      : [
+          {
+            path: 'apiKey',
+            direction: 'changed',
+            before: before.apiKeyName,
+            after: after.apiKeyName,
+          } as const,
+        ]),
     ...(was === is
       ? []
-      : [{ path: 'withinAccessToken', direction: is ? 'narrower' : 'wider', before: was, after: is } as const]),
+      : [
+          {
+            path: 'withinAccessToken',
+            direction: is ? 'narrower' : 'wider',
+            before: was,
+            after: is,
+          } as const,
+        ]),
   ];
 }
 
@@ -230,7 +259,10 @@ export function compareTrials(before: TrialSide, after: TrialSide, nowMs: number
 /** The data app of those who name none. */
 function defaultChange(before: Policy, after: Policy): readonly FieldChange[] {
   const [was, is] = [before, after].map(({ defaultDataApp }) => defaultDataApp?.name);
-  const sides = { ...(was !== undefined && { before: was }), ...(is !== undefined && { after: is }) };
+  const sides = {
+    ...(was !== undefined && { before: was }),
+    ...(is !== undefined && { after: is }),
+  };
   return was === is ? [] : [{ path: 'default', direction: 'changed', ...sides }];
 }
 

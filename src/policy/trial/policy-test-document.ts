@@ -1,5 +1,6 @@
 // Parses a *.policy-test.yaml file strictly: an unknown key or a wrong type is a problem with its position, because a
 // test that silently does not run is worse than no test.
+import { isJsonObject, type JsonObject } from '../../strict-json.ts';
 import type { Claims } from '../../authn/principal.ts';
 import { didYouMean } from '../../did-you-mean.ts';
 import { ConfigurationError, type Problem } from '../../problem.ts';
@@ -34,11 +35,6 @@ export interface PolicyTestDocument {
 
 const maxKibibytes = 1024;
 
-type YamlMap = Readonly<Record<string, unknown>>;
-
-const isMap = (value: unknown): value is YamlMap =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
-
 /** Reads members of the file and collects problems with their positions. */
 function createReader(document: YamlDocument) {
   const problems: Problem[] = [];
@@ -47,24 +43,28 @@ function createReader(document: YamlDocument) {
     problems.push({ location: document.positionOf(path), problem, fix });
     return undefined;
   };
-  const text = (map: YamlMap, path: Path, name: string): string | undefined => {
+  const text = (map: JsonObject, path: Path, name: string): string | undefined => {
     if (!Object.hasOwn(map, name)) return undefined;
     const value = map[name];
     if (typeof value === 'string' && value !== '') return value;
     return report([...path, name], `${name} must be a string`, 'Write a string, in quotes if needed');
   };
   /** Reports every key but the known ones. */
-  const checkKeys = (map: YamlMap, path: Path, known: readonly string[]): void => {
+  const checkKeys = (map: JsonObject, path: Path, known: readonly string[]): void => {
     for (const name of Object.keys(map)) {
       if (known.includes(name)) continue;
       const fix = didYouMean(name, known, `Use ${known.join(', ')}`);
-      problems.push({ location: document.positionOfKey([...path, name]), problem: `"${name}" is not a key here`, fix });
+      problems.push({
+        location: document.positionOfKey([...path, name]),
+        problem: `"${name}" is not a key here`,
+        fix,
+      });
     }
   };
   /** A claims set; empty when absent. */
-  const claims = (map: YamlMap, path: Path): YamlMap => {
+  const claims = (map: JsonObject, path: Path): JsonObject => {
     if (!Object.hasOwn(map, 'claims')) return {};
-    if (isMap(map['claims'])) return map['claims'];
+    if (isJsonObject(map['claims'])) return map['claims'];
     report([...path, 'claims'], 'claims must be a map', 'Write the claims set as name: value');
     return {};
   };
@@ -76,20 +76,21 @@ type Reader = ReturnType<typeof createReader>;
 function readDenial({ report, checkKeys, text }: Reader, value: unknown, path: Path): Expectation | undefined {
   if (value === true) return { kind: 'denied', denial: {} };
   if (typeof value === 'string' && value !== '') return { kind: 'denied', denial: { reason: value } };
-  if (!isMap(value)) return report(path, 'denied is empty', 'Write a reason, { reason, message, claim } or true');
+  if (!isJsonObject(value))
+    return report(path, 'denied is empty', 'Write a reason, { reason, message, claim } or true');
   checkKeys(value, path, denialKeys);
   const [reason, code, claim, message] = denialKeys.map((key) => text(value, path, key));
   return { kind: 'denied', denial: { reason, code, claim, message } };
 }
 
-function readExpectation(reader: Reader, test: YamlMap, testPath: Path): Expectation | undefined {
+function readExpectation(reader: Reader, test: JsonObject, testPath: Path): Expectation | undefined {
   const { report, checkKeys, problems } = reader;
   const path = [...testPath, 'expect'];
   if (!Object.hasOwn(test, 'expect'))
     return report(testPath, 'the test expects nothing', 'Add expect with request or denied');
   const value = test['expect'];
   if (value === 'denied') return { kind: 'denied', denial: {} };
-  if (!isMap(value)) return report(path, 'expect must be a map', 'Write request or denied below it');
+  if (!isJsonObject(value)) return report(path, 'expect must be a map', 'Write request or denied below it');
   const before = problems.length;
   checkKeys(value, path, ['request', 'denied']);
   const hasRequest = Object.hasOwn(value, 'request');
@@ -101,7 +102,7 @@ function readExpectation(reader: Reader, test: YamlMap, testPath: Path): Expecta
   }
   if (hasDenied) return readDenial(reader, value['denied'], [...path, 'denied']);
   const body = value['request'];
-  if (isMap(body)) return { kind: 'request', body };
+  if (isJsonObject(body)) return { kind: 'request', body };
   return report([...path, 'request'], 'request must be a map', 'Write the whole body that would be sent');
 }
 
@@ -113,7 +114,7 @@ function readTest(
   base: Claims,
 ): PolicyTest | undefined {
   const { report, checkKeys, text } = reader;
-  if (!isMap(test)) return report(path, 'a test must be a map', 'Write name, claims and expect');
+  if (!isJsonObject(test)) return report(path, 'a test must be a map', 'Write name, claims and expect');
   checkKeys(test, path, ['name', 'claims', 'without', 'dataApp', 'expect']);
   const name = text(test, path, 'name');
   if (!Object.hasOwn(test, 'name'))
@@ -127,7 +128,13 @@ function readTest(
     report([...path, 'without'], 'without names a claim that does not exist', 'Remove or correct it');
   const expectation = readExpectation(reader, test, path);
   if (name === undefined || expectation === undefined) return undefined;
-  return { name, position: document.positionOf(path), claims: Object.fromEntries(all), dataApp, expectation };
+  return {
+    name,
+    position: document.positionOf(path),
+    claims: Object.fromEntries(all),
+    dataApp,
+    expectation,
+  };
 }
 
 /**
@@ -147,10 +154,10 @@ export function loadPolicyTests({ text, file }: { readonly text: string; readonl
   let tests: readonly PolicyTest[] = [];
   let policy: string | undefined;
   if (Array.isArray(root)) tests = readAll(root, [], {});
-  else if (isMap(root) && Object.hasOwn(root, 'name') && !Object.hasOwn(root, 'tests')) {
+  else if (isJsonObject(root) && Object.hasOwn(root, 'name') && !Object.hasOwn(root, 'tests')) {
     const test = readTest(reader, document, [], root, {});
     if (test !== undefined) tests = [test];
-  } else if (isMap(root)) {
+  } else if (isJsonObject(root)) {
     reader.checkKeys(root, [], ['policy', 'claims', 'tests']);
     policy = reader.text(root, [], 'policy');
     const list = root['tests'];

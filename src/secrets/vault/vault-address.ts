@@ -1,4 +1,5 @@
 // Reads the address and certificates of Vault from the variables of Vault's own client. TLS is always verified.
+import { unreadableFile } from '../../problem.ts';
 import type { ReadFileAsync } from '../../file-reader.ts';
 import { isLoopback } from '../../trusted-url.ts';
 import type { StoreSettings } from '../secret-store.ts';
@@ -58,7 +59,7 @@ export async function readCertificates(
   try {
     ca = (await readFile(caFile)).toString('latin1');
   } catch (error) {
-    return `VAULT_CACERT names a file that cannot be read (${(error as NodeJS.ErrnoException).code ?? 'unknown error'})`;
+    return `VAULT_CACERT names a file that ${unreadableFile(error).problem}`;
   }
   return ca.includes('-----BEGIN CERTIFICATE-----') ? { ca } : 'VAULT_CACERT names a file without PEM certificates';
 }

@@ -1,7 +1,8 @@
 // Logs in to Vault: with an existing token, or by AppRole, Kubernetes or JWT. Credentials are read for every login,
 // because files of tokens and secret ids are replaced while the service runs.
+import { unreadableFile } from '../../problem.ts';
 import type { ReadFileAsync } from '../../file-reader.ts';
-import { own, type JsonObject } from '../../strict-json.ts';
+import { memberOf, own, type JsonObject } from '../../strict-json.ts';
 import { type ReadFailure, type SecretSetting, secretText } from '../secret-setting.ts';
 import type { StoreSettings } from '../secret-store.ts';
 import { Secret } from '../secret.ts';
@@ -29,16 +30,18 @@ const serviceAccountToken = '/var/run/secrets/kubernetes.io/serviceaccount/token
 
 const seconds = (value: unknown): number => (typeof value === 'number' && value > 0 ? value : 0);
 
-const isObject = (value: unknown): value is JsonObject => typeof value === 'object' && value !== null;
-
 /** The token of an `auth` member, of a login or a renewal; undefined when there is none. */
 export function tokenOf(body: JsonObject): VaultToken | undefined {
   const auth = own(body, 'auth');
-  const text = isObject(auth) ? own(auth, 'client_token') : undefined;
-  if (!isObject(auth) || typeof text !== 'string' || !/^[\x21-\x7E]{1,8192}$/.test(text)) return undefined;
-  const life = seconds(own(auth, 'lease_duration'));
-  const renewable = own(auth, 'renewable') === true;
-  return { token: new Secret(text), renewable, lifeMs: life === 0 ? undefined : life * 1000 };
+  const text = memberOf(auth, 'client_token');
+  if (typeof text !== 'string' || !/^[\x21-\x7E]{1,8192}$/.test(text)) return undefined;
+  const life = seconds(memberOf(auth, 'lease_duration'));
+  const renewable = memberOf(auth, 'renewable') === true;
+  return {
+    token: new Secret(text),
+    renewable,
+    lifeMs: life === 0 ? undefined : life * 1000,
+  };
 }
 
 type Presented = { readonly value: Secret } | ReadFailure;
@@ -54,7 +57,7 @@ async function readSecretFile(name: string, path: string, readFile: ReadFileAsyn
   try {
     content = await readFile(path);
   } catch (error) {
-    return unreadable(name, `cannot be read (${(error as NodeJS.ErrnoException).code ?? 'unknown error'})`);
+    return unreadable(name, unreadableFile(error).problem);
   }
   try {
     return { value: new Secret(secretText(content)) };
@@ -91,14 +94,21 @@ function tokenLogin(setting: SecretSetting, options: LoginOptions): VaultLogin {
       const presented = await current(setting, options);
       if ('kind' in presented) return presented;
       const token = presented.value;
-      const answer = await options.ask({ method: 'GET', path: 'auth/token/lookup-self', token });
+      const answer = await options.ask({
+        method: 'GET',
+        path: 'auth/token/lookup-self',
+        token,
+      });
       // A valid token without permission for the look-up gets 403 too; reading a secret will show.
       if (answer.kind !== 'ok' && answer.status === 403) return { kind: 'ok', token: { token, renewable: false } };
       if (answer.kind !== 'ok') return refusedLogin('token', 'token', answer);
       const data = own(answer.body, 'data');
-      const ttl = isObject(data) ? seconds(own(data, 'ttl')) : 0;
-      const renewable = isObject(data) && own(data, 'renewable') === true;
-      return { kind: 'ok', token: { token, renewable, lifeMs: ttl === 0 ? undefined : ttl * 1000 } };
+      const ttl = seconds(memberOf(data, 'ttl'));
+      const renewable = memberOf(data, 'renewable') === true;
+      return {
+        kind: 'ok',
+        token: { token, renewable, lifeMs: ttl === 0 ? undefined : ttl * 1000 },
+      };
     },
   };
 }
@@ -115,12 +125,20 @@ function roleLogin(name: string, path: string, presents: Presents, { ask }: Logi
     run: async () => {
       const body = await presents();
       if (isFailure(body)) return body;
-      const answer = await ask({ method: 'POST', path: `auth/${encodeURI(path)}/login`, body });
+      const answer = await ask({
+        method: 'POST',
+        path: `auth/${encodeURI(path)}/login`,
+        body,
+      });
       if (answer.kind !== 'ok') return refusedLogin(name, path, answer);
       const token = tokenOf(answer.body);
       if (token !== undefined) return { kind: 'ok', token };
       const problem = `could not be read: Vault's answer to the ${name} login holds no token`;
-      return { kind: 'refused', problem, fix: 'Check VAULT_AUTH_PATH, and that the role asks for no second factor' };
+      return {
+        kind: 'refused',
+        problem,
+        fix: 'Check VAULT_AUTH_PATH, and that the role asks for no second factor',
+      };
     },
   };
 }

@@ -1,8 +1,9 @@
 // One request to Vault's HTTP API: TLS is always verified, redirects are not followed, size and time are bounded. Every
 // request opens a new connection (there are a few per minute), so that a replaced certificate, a changed CA file or a
 // new active node is used at once.
+import { systemErrorCode } from '../../problem.ts';
 import { Client } from 'undici';
-import { createEgress, type Egress } from '../../egress/egress.ts';
+import { createEgress, type Egress, readBody } from '../../egress/egress.ts';
 import type { ReadFileAsync } from '../../file-reader.ts';
 import { own, parseJsonObject, type JsonObject } from '../../strict-json.ts';
 import type { ReadFailure } from '../secret-setting.ts';
@@ -48,7 +49,7 @@ function failureOf(error: unknown, timedOut: boolean): VaultFailure {
     body: nothing,
   });
   if (timedOut) return failure('unavailable', 'Vault did not answer in time', 'Check VAULT_ADDR and the network');
-  const code = (error instanceof Error ? (error as NodeJS.ErrnoException).code : undefined) ?? 'unknown error';
+  const code = systemErrorCode(error);
   return certificateCode.test(code)
     ? failure(
         'refused',
@@ -75,10 +76,19 @@ function answerOf(status: number, parsed: JsonObject | undefined): VaultAnswer {
     fix,
     body,
   });
-  const refused = (problem: string, fix: string): VaultFailure => ({ kind: 'refused', status, problem, fix, body });
+  const refused = (problem: string, fix: string): VaultFailure => ({
+    kind: 'refused',
+    status,
+    problem,
+    fix,
+    body,
+  });
 
   if (status === 200) {
-    return { ...refused('could not be read: the response is not from Vault', 'Check VAULT_ADDR'), status: 0 };
+    return {
+      ...refused('could not be read: the response is not from Vault', 'Check VAULT_ADDR'),
+      status: 0,
+    };
   }
   if (says(body, /Vault is sealed/i)) return unavailable('Vault is sealed', 'Unseal Vault');
   if (says(body, /not initialized/i)) return unavailable('Vault is not initialized', 'Initialize and unseal Vault');
@@ -98,16 +108,9 @@ function answerOf(status: number, parsed: JsonObject | undefined): VaultAnswer {
 
 /** The body as a JSON object; undefined when it is not one or too large. */
 async function readObject(body: AsyncIterable<Buffer>): Promise<JsonObject | undefined> {
-  const chunks: Buffer[] = [];
-  let size = 0;
-  for await (const chunk of body) {
-    size += chunk.length;
-    // Leaving the loop destroys the body and its connection.
-    if (size > maxBytes) return undefined;
-    chunks.push(chunk);
-  }
+  const bytes = await readBody(body, maxBytes);
   try {
-    return parseJsonObject(Buffer.concat(chunks));
+    return bytes && parseJsonObject(bytes);
   } catch {
     return undefined;
   }
@@ -133,19 +136,22 @@ export function createAskVault({ address, readFile, egress, timeoutMs }: AskVaul
   // http is for loopback only: secrets must not pass a proxy in clear text.
   const { routeTo } = target.protocol === 'http:' ? direct : egress;
 
-  const headersFor = ({ token, body }: VaultRequest): Record<string, string> => ({
+  const headersFor = ({ token, body }: VaultRequest): Record<string, string | undefined> => ({
     accept: 'application/json',
     'user-agent': 'guest-token-proxy',
     // As Vault's own clients do: a Vault agent or proxy may require it against forged requests.
     'x-vault-request': 'true',
-    ...(address.namespace === undefined ? {} : { 'x-vault-namespace': address.namespace }),
-    ...(token === undefined ? {} : { 'x-vault-token': token.reveal() }),
-    ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+    'x-vault-namespace': address.namespace,
+    'x-vault-token': token?.reveal(),
+    'content-type': body && 'application/json',
   });
 
   async function exchange(request: VaultRequest, ca: string | undefined, signal: AbortSignal): Promise<VaultAnswer> {
     const route = routeTo(target, { connectTimeoutMs: timeoutMs, ca });
-    const client = new Client(route.origin, { connect: route.connect, allowH2: false });
+    const client = new Client(route.origin, {
+      connect: route.connect,
+      allowH2: false,
+    });
     try {
       const { statusCode, body } = await client.request({
         method: request.method,
@@ -166,7 +172,13 @@ export function createAskVault({ address, readFile, egress, timeoutMs }: AskVaul
     const certificates = await readCertificates(address, readFile);
     if (typeof certificates === 'string') {
       const problem = `could not be read: ${certificates}`;
-      return { kind: 'refused', status: 0, problem, fix: 'Check the path and its permissions', body: nothing };
+      return {
+        kind: 'refused',
+        status: 0,
+        problem,
+        fix: 'Check the path and its permissions',
+        body: nothing,
+      };
     }
     const signal = AbortSignal.timeout(timeoutMs);
     try {

@@ -1,6 +1,6 @@
 // One secret in Vault: `<mount>/<path>#<field>`, from a KV engine of version 2 or 1, or from an engine with leases.
 // Vault reports the kind of engine if permitted; otherwise both versions of KV are tried.
-import { own, type JsonObject } from '../../strict-json.ts';
+import { memberOf, own, type JsonObject } from '../../strict-json.ts';
 import type { Problem } from '../../problem.ts';
 import type { Secret } from '../secret.ts';
 import type { AskVault, VaultAnswer, VaultFailure } from './vault-request.ts';
@@ -27,7 +27,11 @@ export function parseVaultReference(text: string): VaultReference | Omit<Problem
 }
 
 type Engine =
-  | { readonly kind: 'kv2' | 'kv1'; readonly mount: readonly string[]; readonly path: readonly string[] }
+  | {
+      readonly kind: 'kv2' | 'kv1';
+      readonly mount: readonly string[];
+      readonly path: readonly string[];
+    }
   | { readonly kind: 'other' };
 
 export interface VaultLease {
@@ -47,16 +51,16 @@ export type FoundSecret =
 
 const encode = (segments: readonly string[]): string => segments.map(encodeURIComponent).join('/');
 
-const isObject = (value: unknown): value is JsonObject => typeof value === 'object' && value !== null;
-
-const memberOf = (object: unknown, name: string): unknown => (isObject(object) ? own(object, name) : undefined);
-
 /** A lease's terms in an answer or renewal; undefined for secrets that are simply kept, as KV's are. */
 export function leaseOf(body: JsonObject): VaultLease | undefined {
   const id = own(body, 'lease_id');
   const life = own(body, 'lease_duration');
   if (typeof id !== 'string' || id === '' || typeof life !== 'number' || !(life > 0)) return undefined;
-  return { id, lifeMs: life * 1000, renewable: own(body, 'renewable') === true };
+  return {
+    id,
+    lifeMs: life * 1000,
+    renewable: own(body, 'renewable') === true,
+  };
 }
 
 export function createReadVaultSecret(ask: AskVault) {
@@ -76,7 +80,11 @@ export function createReadVaultSecret(ask: AskVault) {
     const type = memberOf(data, 'type');
     if (type !== 'kv' && type !== 'generic') return { kind: 'other' };
     const isVersioned = memberOf(memberOf(data, 'options'), 'version') === '2';
-    return { kind: isVersioned ? 'kv2' : 'kv1', mount, path: segments.slice(mount.length) };
+    return {
+      kind: isVersioned ? 'kv2' : 'kv1',
+      mount,
+      path: segments.slice(mount.length),
+    };
   }
 
   const readFrom = (engine: Engine, { segments }: VaultReference, token: Secret): Promise<VaultAnswer> => {
@@ -123,7 +131,11 @@ export function createReadVaultSecret(ask: AskVault) {
     if (failure.kind !== 'refused' || failure.status !== 404 || engine.kind !== 'kv2') return failure;
     const deleted = memberOf(memberOf(own(failure.body, 'data'), 'metadata'), 'deletion_time');
     if (typeof deleted === 'string' && deleted !== '') {
-      return { ...failure, problem: 'was deleted in Vault', fix: 'Undelete its newest version, or write a new one' };
+      return {
+        ...failure,
+        problem: 'was deleted in Vault',
+        fix: 'Undelete its newest version, or write a new one',
+      };
     }
     if (engine.path[0] !== 'data') return failure;
     const fix = `Write ${[...engine.mount, ...engine.path.slice(1)].join('/')}: /data/ is added for version 2 of KV`;
