@@ -1,4 +1,7 @@
-// A port for a server of the demo: the usual one, or, when somebody else has it, any other.
+// A port for a server that must know it before it starts: the usual one, or, when somebody else has it, any other. From
+// 32768 on the system gives ports to every connection and to every server that asks for any; one below them stays free
+// until the server takes it.
+import { randomInt } from 'node:crypto';
 import { createServer } from 'node:net';
 
 async function isFree(port: number, host: string): Promise<boolean> {
@@ -10,16 +13,12 @@ async function isFree(port: number, host: string): Promise<boolean> {
 }
 
 async function anyPort(host: string): Promise<number> {
-  const probe = createServer();
-  return new Promise((resolve, reject) => {
-    probe.once('error', reject);
-    probe.listen(0, host, () => {
-      const address = probe.address();
-      probe.close(() => resolve(typeof address === 'object' && address !== null ? address.port : 0));
-    });
-  });
+  for (;;) {
+    const port = randomInt(11_000, 32_768);
+    if (await isFree(port, host)) return port;
+  }
 }
 
 /** @param preferred 0: any free port */
-export const freePort = async (preferred: number, host: string): Promise<number> =>
+export const freePort = async (preferred = 0, host = '127.0.0.1'): Promise<number> =>
   preferred !== 0 && (await isFree(preferred, host)) ? preferred : anyPort(host);

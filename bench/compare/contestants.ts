@@ -4,7 +4,7 @@ import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
-import { freePort } from '../../test/support/program.ts';
+import { freePort } from '../../demo/free-port.ts';
 import type { SigningKeys } from './signing-keys.ts';
 
 export interface Circumstances {

@@ -5,7 +5,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { freePort } from '../../test/support/program.ts';
+import { freePort } from '../../demo/free-port.ts';
 
 export const prometheusIsInstalled = spawnSync('prometheus', ['--version']).status === 0;
 

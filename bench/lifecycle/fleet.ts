@@ -5,7 +5,8 @@ import { renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { startSimulatedDatabrain, type SimulatedDatabrain } from '../../demo/databrain/start-simulated-databrain.ts';
-import { freePort, startProgram, type Program } from '../../test/support/program.ts';
+import { freePort } from '../../demo/free-port.ts';
+import { startProgram, type Program } from '../../test/support/program.ts';
 
 export const jwtSecret = 'a secret of the life cycle run, 32 bytes or more'.replace(',', '');
 

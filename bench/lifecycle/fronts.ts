@@ -6,7 +6,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { freePort } from '../../test/support/program.ts';
+import { freePort } from '../../demo/free-port.ts';
 
 export type FrontName = 'haproxy' | 'nginx';
 

@@ -3,7 +3,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { freePort, startRedisServer, type RedisServer } from '../../test/support/redis-server.ts';
+import { freePort } from '../../demo/free-port.ts';
+import { startRedisServer, type RedisServer } from '../../test/support/redis-server.ts';
 
 export interface RedisStage extends AsyncDisposable {
   /** For `REDIS_URL`. */

@@ -2,7 +2,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
-import { freePort } from '../../test/support/program.ts';
+import { freePort } from '../../demo/free-port.ts';
 
 export interface Replica {
   readonly url: string;

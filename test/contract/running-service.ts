@@ -1,7 +1,6 @@
 // The real service on real sockets for the contract tests: settings in, ports and a way to ask out.
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
-import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { buildApp } from '../../src/app.ts';
@@ -10,6 +9,7 @@ import { loadConfiguration } from '../../src/config/load-configuration.ts';
 import { readBrowserHelper, readOpenApiDocument } from '../../src/shipped-files.ts';
 import type { LogSink } from '../../src/telemetry/log-writer.ts';
 import { createLog } from '../../src/telemetry/logger.ts';
+import { freePort } from '../../demo/free-port.ts';
 import { signToken } from '../support/sign-token.ts';
 import type { Observed } from './conformance.ts';
 
@@ -68,14 +68,6 @@ interface ServiceOptions {
   /** Takes the text of the log in its place. */
   readonly sink?: LogSink;
 }
-
-const freePort = (): Promise<number> =>
-  new Promise((resolve) => {
-    const server = createServer().listen(0, '127.0.0.1', () => {
-      const { port } = server.address() as AddressInfo;
-      server.close(() => resolve(port));
-    });
-  });
 
 export async function startService({
   databrainUrl,

@@ -1,11 +1,11 @@
 // The image as an operator runs it: hardened, with secrets as files, on a real engine. What is in it, and what is not.
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { randomBytes, randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startSimulatedDatabrain, type SimulatedDatabrain } from '../../demo/databrain/start-simulated-databrain.ts';
+import { freePort } from '../../demo/free-port.ts';
 import {
   docker,
   engineReason,
@@ -31,14 +31,6 @@ dataApps:
         userIdentifier: \${claims.sub}
         allowedEmbeds: [sales-overview]
 `;
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}
 
 /** What deployment.md tells an operator to give every container. */
 const hardened = [

@@ -5,9 +5,10 @@ import { createServer, type RequestListener } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo, Server } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
+import { freePort } from '../../demo/free-port.ts';
 import { startTinyproxy, tinyproxyIsInstalled, tinyproxyReason } from '../support/forward-proxy.ts';
 import { programPath } from '../support/program-path.ts';
-import { freePort, runProgram, startProgram, type Program } from '../support/program.ts';
+import { runProgram, startProgram, type Program } from '../support/program.ts';
 import { selfSigned } from '../support/self-signed.ts';
 import { signToken } from '../support/sign-token.ts';
 

@@ -6,9 +6,10 @@ import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { buildPlayground } from '../../build.ts';
 import { startDatabrain } from '../contract/provocations.ts';
+import { freePort } from '../../demo/free-port.ts';
 import { chromiumReason, hasChromium, launchChromium } from '../support/chromium.ts';
 import { programPath } from '../support/program-path.ts';
-import { freePort, startProgram, type Program } from '../support/program.ts';
+import { startProgram, type Program } from '../support/program.ts';
 
 const apiKey = '0f0e7d2b-9c3a-4c6f-8a8a-3f5a9d1b7c21';
 const secret = 'the secret of the playground test is a long one';

@@ -10,14 +10,9 @@ import { createRedisCounter } from '../../src/limits/redis-counter.ts';
 import { createKeyDerivation } from '../../src/redis/key-derivation.ts';
 import { parseRedisUrl } from '../../src/redis/redis-address.ts';
 import { connectRedis, type RedisLink } from '../../src/redis/redis-link.ts';
+import { freePort } from '../../demo/free-port.ts';
 import { createApiKeys } from '../support/issuing.ts';
-import {
-  freePort,
-  redisIsInstalled,
-  redisReason,
-  startRedisServer,
-  type RedisServer,
-} from '../support/redis-server.ts';
+import { redisIsInstalled, redisReason, startRedisServer, type RedisServer } from '../support/redis-server.ts';
 import { needs } from '../support/needs.ts';
 
 const canMakeCertificates = spawnSync('openssl', ['version']).status === 0;

@@ -7,9 +7,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import packageJson from '../../package.json' with { type: 'json' };
+import { freePort } from '../../demo/free-port.ts';
 import { needs } from '../support/needs.ts';
 import { programPath } from '../support/program-path.ts';
-import { freePort, runProgram, startProgram } from '../support/program.ts';
+import { runProgram, startProgram } from '../support/program.ts';
 import { until } from '../support/until.ts';
 import { salesPolicy as policy } from '../support/sales-policy.ts';
 

@@ -13,7 +13,7 @@ import { createSettingReader } from '../../src/config/setting-reader.ts';
 import { awsStoreKind } from '../../src/secrets/aws-store.ts';
 import type { SecretStore } from '../../src/secrets/secret-store.ts';
 import type { SecretRead } from '../../src/secrets/secret-setting.ts';
-import { freePort } from '../support/program.ts';
+import { freePort } from '../../demo/free-port.ts';
 import { binaryOf, untilReachable } from './real-servers.ts';
 
 const moto = binaryOf('TEST_MOTO_SERVER');

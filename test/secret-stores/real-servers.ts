@@ -6,7 +6,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { freePort } from '../support/program.ts';
+import { freePort } from '../../demo/free-port.ts';
 
 export interface RealVault {
   readonly address: string;

@@ -1,6 +1,7 @@
 // An upstream on a real socket that misbehaves exactly as a test says, byte by byte. It reads requests itself, so that
 // nothing of node:http mends what the script breaks.
-import { createServer, type AddressInfo, type Socket } from 'node:net';
+import { createServer, type Socket } from 'node:net';
+import { freePort } from '../../demo/free-port.ts';
 
 export interface SeenRequest {
   /** Which connection it came on, from 0. */
@@ -68,8 +69,8 @@ export async function startFaultyUpstream(
     onConnection(socket, connection);
   });
 
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as AddressInfo;
+  const port = await freePort();
+  await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve));
   return {
     baseUrl: `http://127.0.0.1:${port}`,
     port,

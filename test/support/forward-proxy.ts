@@ -5,7 +5,8 @@ import { createServer, type IncomingMessage } from 'node:http';
 import { connect, type AddressInfo, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { ask, freePort } from './program.ts';
+import { freePort } from '../../demo/free-port.ts';
+import { ask } from './program.ts';
 import { until } from './until.ts';
 import { needs } from './needs.ts';
 

@@ -2,10 +2,10 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
-import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { buildProgram } from '../../build.ts';
+import { freePort } from '../../demo/free-port.ts';
 import { logMessages, type LogMessage } from './log-messages.ts';
 
 export interface LogLine {
@@ -53,15 +53,6 @@ export interface Program {
   /** SIGTERM, and the exit code. */
   readonly stop: () => Promise<number | null>;
 }
-
-/** A port that was free a moment ago. */
-export const freePort = (): Promise<number> =>
-  new Promise((resolve) => {
-    const server = createServer().listen(0, '127.0.0.1', () => {
-      const { port } = server.address() as AddressInfo;
-      server.close(() => resolve(port));
-    });
-  });
 
 /** One request on a connection of its own. */
 export function ask(

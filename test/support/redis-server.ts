@@ -3,23 +3,13 @@
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { Redis } from 'ioredis';
+import { freePort } from '../../demo/free-port.ts';
 import { needs } from './needs.ts';
 
 export const redisIsInstalled = spawnSync('redis-server', ['--version']).status === 0;
 /** Appended to the titles of tests that are skipped without it. */
 export const redisReason = needs(redisIsInstalled, 'redis-server');
-
-/** A port that was free a moment ago. */
-export const freePort = async (): Promise<number> => {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  if (address === null || typeof address === 'string') throw new Error('no port');
-  return address.port;
-};
 
 export interface RedisServer {
   readonly port: number;
