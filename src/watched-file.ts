@@ -38,13 +38,7 @@ const digest = (content: Buffer): string => hash('sha256', content, 'base64url')
 export function watchFile(options: WatchedFileOptions): WatchedFile {
   const { path, readFile, intervalMs, dependsOn = () => '', accept, onOutcome } = options;
   let inUse = digest(options.initial);
-  let refused:
-    | {
-        readonly content: string;
-        readonly basis: string;
-        readonly problem: string;
-      }
-    | undefined;
+  let refused: { readonly content: string; readonly basis: string; readonly problem: string } | undefined;
   /** The failure reported last, with the hash of its content. */
   let reported: string | undefined;
   let queue: Promise<unknown> = Promise.resolve();

@@ -29,11 +29,7 @@ function createEntry<Member extends string>(
   problems: Problem[],
 ): IssuerEntry<Member> {
   const report = (member: Member, problem: string, fix: string): undefined => {
-    problems.push({
-      location: positionOf(member),
-      problem: `${member} ${problem}`,
-      fix,
-    });
+    problems.push({ location: positionOf(member), problem: `${member} ${problem}`, fix });
     return undefined;
   };
   const has = (member: Member): boolean => Object.hasOwn(values, member);
@@ -87,18 +83,9 @@ export function readIssuerEntries<const Member extends string>(
 ): { entries: readonly IssuerEntry<Member>[]; problems: Problem[] } {
   const problems: Problem[] = [];
   try {
-    const { value, positionOf, positionOfKey } = parseStrictYaml({
-      text,
-      file,
-      maxKibibytes: 256,
-      hidesValues: true,
-    });
+    const { value, positionOf, positionOfKey } = parseStrictYaml({ text, file, maxKibibytes: 256, hidesValues: true });
     if (!Array.isArray(value) || value.length === 0) {
-      problems.push({
-        location: file,
-        problem: 'must be a list of issuers',
-        fix: 'Start it with "- issuer:"',
-      });
+      problems.push({ location: file, problem: 'must be a list of issuers', fix: 'Start it with "- issuer:"' });
       return { entries: [], problems };
     }
     const entries = (value as readonly unknown[]).flatMap((item, index) => {
@@ -113,11 +100,7 @@ export function readIssuerEntries<const Member extends string>(
       for (const name of Object.keys(item)) {
         if (members.some((member) => member === name)) continue;
         const fix = didYouMean(name, members, `Use ${members.join(', ')}`);
-        problems.push({
-          location: positionOfKey([index, name]),
-          problem: 'is not a member of an issuer',
-          fix,
-        });
+        problems.push({ location: positionOfKey([index, name]), problem: 'is not a member of an issuer', fix });
       }
       return [createEntry<Member>(item, (member) => positionOf([index, member]), problems)];
     });

@@ -18,11 +18,7 @@ import type { VerificationKey } from './keys/verification-key.ts';
 /** Where the issuer's keys come from: exactly one source. */
 export type RawKeySource =
   /** HMAC secrets, one per line. */
-  | {
-      readonly kind: 'secret';
-      readonly text: Secret;
-      readonly encoding: SecretEncoding;
-    }
+  | { readonly kind: 'secret'; readonly text: Secret; readonly encoding: SecretEncoding }
   /** PEM blocks or a JWK set document. */
   | { readonly kind: 'publicKey'; readonly text: string }
   | { readonly kind: 'jwksUrl'; readonly url: string }
@@ -63,9 +59,10 @@ export interface RawIssuer extends TokenForm {
 }
 
 /** Keys from a configured text, which may change while the service runs, and the format of the text. */
-export type ConfiguredKeys = {
-  readonly configured: readonly VerificationKey[];
-} & ({ readonly kind: 'secret'; readonly encoding: SecretEncoding } | { readonly kind: 'publicKey' });
+export type ConfiguredKeys = { readonly configured: readonly VerificationKey[] } & (
+  | { readonly kind: 'secret'; readonly encoding: SecretEncoding }
+  | { readonly kind: 'publicKey' }
+);
 
 export type KeySource =
   | ConfiguredKeys
@@ -133,11 +130,7 @@ function readKeys(raw: RawIssuer, wanted: readonly Algorithm[], report: Report):
     case 'secret':
     case 'publicKey':
       try {
-        if (key.kind === 'publicKey')
-          return {
-            kind: 'publicKey',
-            configured: loadKeyText(key, key.text, wanted),
-          };
+        if (key.kind === 'publicKey') return { kind: 'publicKey', configured: loadKeyText(key, key.text, wanted) };
         return {
           kind: 'secret',
           encoding: key.encoding,

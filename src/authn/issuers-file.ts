@@ -22,10 +22,7 @@ export interface IssuerKeyFile {
 }
 
 export type IssuersFile =
-  | {
-      readonly issuers: readonly IssuerConfig[];
-      readonly keyFiles: readonly IssuerKeyFile[];
-    }
+  | { readonly issuers: readonly IssuerConfig[]; readonly keyFiles: readonly IssuerKeyFile[] }
   | { readonly problems: readonly Problem[] };
 
 const keySources = ['secret', 'secretFile', 'publicKey', 'publicKeyFile', 'jwksUrl'] as const;
@@ -153,11 +150,7 @@ function readEntry(
   };
   if (found.file === undefined) return { raw };
   const value = found.key.kind === 'secret' ? found.key.text : new Secret('text' in found.key ? found.key.text : '');
-  const setting: SecretSetting = {
-    name: `the key of ${issuer}`,
-    value,
-    file: found.file,
-  };
+  const setting: SecretSetting = { name: `the key of ${issuer}`, value, file: found.file };
   return { raw, keyFile: { iss: issuer, setting } };
 }
 

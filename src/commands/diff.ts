@@ -50,10 +50,7 @@ async function samplesOf(argument: string, context: CommandContext): Promise<rea
   if (argument === 'presets' || argument.startsWith('preset:')) return samplesOfPresets(argument);
   if (argument === '-') return samplesOfJson(await context.stdin(), 'standard input');
   if (argument.trimStart().startsWith('{')) return samplesOfJson(argument, 'the claims');
-  const isFolder =
-    statSync(resolve(context.cwd, argument), {
-      throwIfNoEntry: false,
-    })?.isDirectory() === true;
+  const isFolder = statSync(resolve(context.cwd, argument), { throwIfNoEntry: false })?.isDirectory() === true;
   if (!isFolder) return samplesOfFile(argument, context);
   const files = readdirSync(resolve(context.cwd, argument)).filter((name) =>
     /\.(?:json|policy-test\.yaml)$/.test(name),

@@ -19,11 +19,7 @@ const stopMarginMs = 3_000;
 async function logSink(context: CommandContext): Promise<LogSink> {
   if (!context.isTerminal) return { write: context.log };
   const { prettyFactory } = await import('pino-pretty');
-  const toText = prettyFactory({
-    colorize: true,
-    translateTime: 'SYS:HH:MM:ss.l',
-    messageKey: 'message',
-  });
+  const toText = prettyFactory({ colorize: true, translateTime: 'SYS:HH:MM:ss.l', messageKey: 'message' });
   return {
     write: (lines, done) => {
       const texts = lines.split('\n').filter((line) => line !== '');
@@ -51,13 +47,7 @@ function builtPlayground(programUrl: string): PlaygroundFiles {
     return readPlaygroundFiles(programUrl);
   } catch {
     const problem = 'is true, but the page is not built';
-    throw new ConfigurationError([
-      {
-        location: 'ADMIN_PLAYGROUND',
-        problem,
-        fix: 'Run npm run build, or unset it',
-      },
-    ]);
+    throw new ConfigurationError([{ location: 'ADMIN_PLAYGROUND', problem, fix: 'Run npm run build, or unset it' }]);
   }
 }
 
@@ -87,11 +77,7 @@ Signals: SIGTERM and SIGINT drain and exit 0, a second one exits at once; SIGHUP
     }
 
     const { settings } = configuration;
-    const log = createLog({
-      level: settings.logLevel,
-      sink: await logSink(context),
-      clock: context.clock,
-    });
+    const log = createLog({ level: settings.logLevel, sink: await logSink(context), clock: context.clock });
     const { logger } = log;
     for (const name of settings.insecure) logger.warn({ setting: name }, 'an insecure setting is enabled');
     for (const { location, problem } of settings.warnings) logger.warn({ setting: location }, `a setting ${problem}`);

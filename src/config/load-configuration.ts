@@ -31,11 +31,7 @@ function readNamedFile(setting: string | undefined, path: string, readFile: Read
     throw new ConfigurationError([
       setting === undefined
         ? { location: path, problem, fix: usualFix }
-        : {
-            location: setting,
-            problem: `names a file that ${problem}`,
-            fix: fix ?? usualFix,
-          },
+        : { location: setting, problem: `names a file that ${problem}`, fix: fix ?? usualFix },
     ]);
   }
 }
@@ -51,11 +47,7 @@ export function requirePolicyTests(policy: Policy, files: readonly string[], rea
     for (const { passed, test } of runPolicyTests(policy, loadPolicyTests({ text: read(file), file }).tests).results) {
       if (passed) continue;
       const problem = `the policy fails the test "${test.name}"`;
-      problems.push({
-        location: test.position,
-        problem,
-        fix: 'Run `guest-token-proxy test` to see the difference',
-      });
+      problems.push({ location: test.position, problem, fix: 'Run `guest-token-proxy test` to see the difference' });
     }
   }
   if (problems.length > 0) throw new ConfigurationError(problems);

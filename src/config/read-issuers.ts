@@ -60,25 +60,13 @@ function readKeySource(
   if (other !== undefined) {
     return reader.report(other, `is set together with ${location}`, 'Keep exactly one source of keys');
   }
-  if (secret !== undefined)
-    return {
-      key: { kind: 'secret', text: secret.value, encoding },
-      location,
-      setting: secret,
-    };
+  if (secret !== undefined) return { key: { kind: 'secret', text: secret.value, encoding }, location, setting: secret };
   if (publicKey !== undefined) {
-    return {
-      key: { kind: 'publicKey', text: publicKey.value.reveal() },
-      location,
-      setting: publicKey,
-    };
+    return { key: { kind: 'publicKey', text: publicKey.value.reveal() }, location, setting: publicKey };
   }
   // Set but unreadable, which is reported already.
   if (location === 'JWT_SECRET' || location === 'JWT_PUBLIC_KEY') return undefined;
-  return {
-    key: url === undefined ? { kind: 'discovery' } : { kind: 'jwksUrl', url },
-    location,
-  };
+  return { key: url === undefined ? { kind: 'discovery' } : { kind: 'jwksUrl', url }, location };
 }
 
 function readSingleIssuer(reader: SettingReader, shared: IssuerRules): Issuers {
@@ -136,10 +124,7 @@ export function readIssuers(reader: SettingReader, readFile: ReadFile): Issuers 
     reader.report('JWT_ISSUERS_FILE', `names a file that ${problem}`, fix);
     return noIssuers;
   }
-  const loaded = loadIssuersFile(content.toString('utf8'), file, {
-    ...shared,
-    readFile,
-  });
+  const loaded = loadIssuersFile(content.toString('utf8'), file, { ...shared, readFile });
   if ('problems' in loaded) {
     reader.problems.push(...loaded.problems);
     return noIssuers;
@@ -147,10 +132,5 @@ export function readIssuers(reader: SettingReader, readFile: ReadFile): Issuers 
   const insecure = loaded.issuers
     .filter(({ allowMissingAudience }) => allowMissingAudience && !shared.allowMissingAudience)
     .map(({ iss }) => `allowMissingAudience of ${iss}`);
-  return {
-    issuers: loaded.issuers,
-    issuerKeyFiles: loaded.keyFiles,
-    insecure,
-    issuersFile: { path: file, content },
-  };
+  return { issuers: loaded.issuers, issuerKeyFiles: loaded.keyFiles, insecure, issuersFile: { path: file, content } };
 }

@@ -48,20 +48,11 @@ export function createEgress({ https, http, noProxy }: EgressSettings): Egress {
     const proxy = target.protocol === 'https:' ? https : http;
     const toTarget = createConnector(timeout, ca);
     if (proxy === undefined || bypasses(target)) {
-      return {
-        origin: target.origin,
-        pathPrefix: '',
-        headers: {},
-        connect: toTarget,
-      };
+      return { origin: target.origin, pathPrefix: '', headers: {}, connect: toTarget };
     }
     const toProxy = createConnector(timeout);
     if (target.protocol === 'https:') {
-      const connect = createTunnel(proxy, {
-        timeoutMs: timeout,
-        toProxy,
-        toTarget,
-      });
+      const connect = createTunnel(proxy, { timeoutMs: timeout, toProxy, toTarget });
       return { origin: target.origin, pathPrefix: '', headers: {}, connect };
     }
     // The absolute form of RFC 9112 §3.2.2: proxies only allow CONNECT to the ports of https.
@@ -69,10 +60,7 @@ export function createEgress({ https, http, noProxy }: EgressSettings): Egress {
     return {
       origin: proxy.origin,
       pathPrefix: target.origin,
-      headers: {
-        host: target.host,
-        ...(authorization && { 'proxy-authorization': authorization.reveal() }),
-      },
+      headers: { host: target.host, ...(authorization && { 'proxy-authorization': authorization.reveal() }) },
       connect: toProxy,
     };
   };
@@ -118,12 +106,7 @@ const inAbsoluteForm =
   (dispatch) =>
   (request, handler) =>
     dispatch(
-      {
-        ...request,
-        origin,
-        path: `${pathPrefix}${request.path}`,
-        headers: { ...request.headers, ...headers },
-      },
+      { ...request, origin, path: `${pathPrefix}${request.path}`, headers: { ...request.headers, ...headers } },
       handler,
     );
 

@@ -78,15 +78,9 @@ const toPlaced =
     severity,
   });
 
-function tryLoading<T>(load: () => T): {
-  readonly loaded: T | undefined;
-  readonly problems: readonly PlacedProblem[];
-} {
+function tryLoading<T>(load: () => T): { readonly loaded: T | undefined; readonly problems: readonly PlacedProblem[] } {
   const problems: Problem[] = [];
-  return {
-    loaded: collectProblems(problems, load),
-    problems: problems.map(toPlaced('error')),
-  };
+  return { loaded: collectProblems(problems, load), problems: problems.map(toPlaced('error')) };
 }
 
 const show = (side: { readonly value: unknown } | undefined): string =>
@@ -98,10 +92,7 @@ function testsOf(policy: Policy, text: string): NonNullable<PlaygroundResult['te
   if (loaded === undefined) return { problems, ...empty };
   if (loaded.tests.length > maxTests) {
     const message = `The playground runs ${maxTests} tests at most. Use the command test for more.`;
-    return {
-      problems: [{ line: 1, column: 1, message, severity: 'error' }],
-      ...empty,
-    };
+    return { problems: [{ line: 1, column: 1, message, severity: 'error' }], ...empty };
   }
   const run: PolicyTestRun = runPolicyTests(policy, loaded.tests);
   const results = run.results.map(({ test, passed, outcome, differences }): PlaygroundTest => {
@@ -112,24 +103,14 @@ function testsOf(policy: Policy, text: string): NonNullable<PlaygroundResult['te
     const lines = differences.map(
       ({ path, left, right }) => `${path || 'body'}: expected ${show(left)}, got ${show(right)}`,
     );
-    return {
-      name: test.name,
-      line: place(test.position).line,
-      passed,
-      differences: [...otherOutcome, ...lines],
-    };
+    return { name: test.name, line: place(test.position).line, passed, differences: [...otherOutcome, ...lines] };
   });
   const gaps = run.coverage.gaps.map(({ position, problem }): PlacedProblem => ({
     ...place(position),
     message: problem,
     severity: 'warning',
   }));
-  return {
-    problems: [],
-    results,
-    coveredPercent: coveredPercent(run.coverage),
-    gaps,
-  };
+  return { problems: [], results, coveredPercent: coveredPercent(run.coverage), gaps };
 }
 
 export interface PlaygroundLimits {

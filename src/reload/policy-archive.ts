@@ -143,10 +143,7 @@ export function createPolicyArchive(options: PolicyArchiveOptions): PolicyArchiv
         .then(resolve, reject);
     });
 
-  return {
-    keep: (text) => withinTime(() => keep(text)),
-    probe: () => withinTime(() => write(folder, '')),
-  };
+  return { keep: (text) => withinTime(() => keep(text)), probe: () => withinTime(() => write(folder, '')) };
 }
 
 const fixes: ReadonlyMap<string, string> = new Map([

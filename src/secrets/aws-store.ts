@@ -25,14 +25,9 @@ function classify(error: unknown): ErrorClass {
   return status >= 400 && status < 500 && status !== 429 ? 'invalid' : 'unavailable';
 }
 
-function detailsOf(error: unknown): {
-  readonly name: string;
-  readonly status: number;
-} {
+function detailsOf(error: unknown): { readonly name: string; readonly status: number } {
   if (!(error instanceof Error)) return { name: '', status: 0 };
-  const { $metadata: metadata } = error as {
-    readonly $metadata?: { readonly httpStatusCode?: number };
-  };
+  const { $metadata: metadata } = error as { readonly $metadata?: { readonly httpStatusCode?: number } };
   return { name: error.name, status: metadata?.httpStatusCode ?? 0 };
 }
 
@@ -62,11 +57,7 @@ export const awsStoreKind: SecretStoreKind = {
     const proxyEnv = Object.fromEntries(proxyVariables.map((variable) => [variable, context.settings.raw(variable)]));
     const agents = {
       httpAgent: new HttpAgent({ keepAlive: true, proxyEnv }),
-      httpsAgent: new HttpsAgent({
-        keepAlive: true,
-        proxyEnv,
-        rejectUnauthorized: true,
-      }),
+      httpsAgent: new HttpsAgent({ keepAlive: true, proxyEnv, rejectUnauthorized: true }),
     };
     /** Clients by region; the empty region is the library's default. */
     const clients = new Map<string, SecretsManagerClient>();
@@ -76,12 +67,7 @@ export const awsStoreKind: SecretStoreKind = {
         clients.get(region) ??
         new library.SecretsManagerClient({
           maxAttempts: 2,
-          requestHandler: {
-            ...agents,
-            connectionTimeout: 3_000,
-            requestTimeout: 4_000,
-            throwOnRequestTimeout: true,
-          },
+          requestHandler: { ...agents, connectionTimeout: 3_000, requestTimeout: 4_000, throwOnRequestTimeout: true },
           ...(region !== '' && { region }),
         });
       clients.set(region, client);

@@ -47,10 +47,7 @@ export const createAzureStoreKind = (clientOptions: object = {}): SecretStoreKin
     const clients = new Map<string, SecretClient>();
 
     const clientFor = (vault: string): SecretClient => {
-      const options = {
-        retryOptions: { maxRetries: 1, maxRetryDelayInMs: 1_000 },
-        ...clientOptions,
-      };
+      const options = { retryOptions: { maxRetries: 1, maxRetryDelayInMs: 1_000 }, ...clientOptions };
       const client = clients.get(vault) ?? new secrets.SecretClient(vault, credential, options);
       clients.set(vault, client);
       return client;
@@ -61,19 +58,12 @@ export const createAzureStoreKind = (clientOptions: object = {}): SecretStoreKin
         const { name, field } = parseFieldReference(reference);
         const located = locate(name);
         if (located === undefined)
-          return {
-            kind: 'refused',
-            problem: 'is not the identifier of a secret',
-            fix: example,
-          };
+          return { kind: 'refused', problem: 'is not the identifier of a secret', fix: example };
         const { vault, secret, version } = located;
         const answer = await callCloud(
           'Azure Key Vault',
           (abortSignal) =>
-            clientFor(vault).getSecret(secret, {
-              abortSignal,
-              ...(version !== undefined && { version }),
-            }),
+            clientFor(vault).getSecret(secret, { abortSignal, ...(version !== undefined && { version }) }),
           classify,
         );
         return 'kind' in answer ? answer : readField(answer.value.value ?? '', field);

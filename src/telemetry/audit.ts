@@ -89,10 +89,7 @@ export function createAudit({ record, note, canRecord, time }: AuditLog): Audit 
         time: time(),
         event: 'guest_token.issued',
         members: issuedMembers,
-        decision: {
-          ...decision,
-          durationMs: milliseconds(decision.durationMs),
-        },
+        decision: { ...decision, durationMs: milliseconds(decision.durationMs) },
         message: 'guest token issued',
       });
       if (!(await record(line))) throw new ServiceError('AUDIT_UNAVAILABLE', 'audit_unavailable');
@@ -103,10 +100,7 @@ export function createAudit({ record, note, canRecord, time }: AuditLog): Audit 
         time: time(),
         event: 'guest_token.refused',
         members: refusedMembers,
-        decision: {
-          ...decision,
-          durationMs: milliseconds(decision.durationMs),
-        },
+        decision: { ...decision, durationMs: milliseconds(decision.durationMs) },
         message: 'guest token refused',
       });
       await note(line);

@@ -64,12 +64,7 @@ const toOptions = (level: string): LoggerOptions => ({
   messageKey: 'message',
   timestamp: pino.stdTimeFunctions.isoTime,
   formatters: { level: (label) => ({ level: label }) },
-  serializers: {
-    err: toLoggableError,
-    error: toLoggableError,
-    req: () => undefined,
-    res: () => undefined,
-  },
+  serializers: { err: toLoggableError, error: toLoggableError, req: () => undefined, res: () => undefined },
 });
 
 /** Creates the process's log. */
@@ -80,9 +75,7 @@ export function createLog({ level, sink, clock }: LogOptions): Log {
     onDropped: (lines) =>
       logger.warn({ lines }, 'log lines were dropped because standard output was not read, or could not be written'),
   });
-  const logger = pino(toOptions(level), {
-    write: (line) => writer.write(escapeUnprintable(line)),
-  });
+  const logger = pino(toOptions(level), { write: (line) => writer.write(escapeUnprintable(line)) });
 
   const time = createTimeText(clock);
 
@@ -93,12 +86,7 @@ export function createLog({ level, sink, clock }: LogOptions): Log {
       time,
       canRecord: () => true,
     };
-    return {
-      logger,
-      audit: nothing,
-      dropped: writer.dropped,
-      flush: writer.flush,
-    };
+    return { logger, audit: nothing, dropped: writer.dropped, flush: writer.flush };
   }
 
   return {

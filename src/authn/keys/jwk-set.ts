@@ -34,11 +34,7 @@ function joinEqualKeys(keys: readonly VerificationKey[]): readonly VerificationK
     const index = joined.findIndex(({ kid, material }) => kid === key.kid && material.equals(key.material));
     const same = joined[index];
     if (same === undefined) joined.push(key);
-    else
-      joined[index] = {
-        ...same,
-        algorithms: [...new Set([...same.algorithms, ...key.algorithms])],
-      };
+    else joined[index] = { ...same, algorithms: [...new Set([...same.algorithms, ...key.algorithms])] };
   }
   return joined;
 }

@@ -97,10 +97,7 @@ export const fixByFailure = {
 } as const satisfies Readonly<Record<KeySetFailure, string>>;
 
 /** The `code` of a failed request's error, and its fix if known. */
-export function explainNetworkError(error: unknown): {
-  errorCode?: string | undefined;
-  fix?: string | undefined;
-} {
+export function explainNetworkError(error: unknown): { errorCode?: string | undefined; fix?: string | undefined } {
   const code: unknown = typeof error === 'object' && error !== null && 'code' in error ? error.code : undefined;
   if (typeof code !== 'string' || !/^[A-Z0-9_]{1,64}$/.test(code)) return {};
   const fix = unknownAuthority.has(code)

@@ -60,9 +60,7 @@ interface DocumentFetcherOptions {
 
 export function createDocumentFetcher(options: DocumentFetcherOptions): DocumentFetcher {
   // Connections need no limit: each issuer fetches one document at a time.
-  const agent = options.createAgent({
-    connectTimeoutMs: options.connectTimeoutMs,
-  });
+  const agent = options.createAgent({ connectTimeoutMs: options.connectTimeoutMs });
 
   async function attempt(address: string, signal: AbortSignal): Promise<FetchedDocument | FailedFetch> {
     const url = addressOf(address);
@@ -91,20 +89,14 @@ export function createDocumentFetcher(options: DocumentFetcherOptions): Document
     if (encoding !== '' && encoding !== 'identity') return refuse('encoded', { received: printable(encoding) });
     const bytes = await readBody(body, options.maxBytes);
     if (bytes === undefined) {
-      return failedFetch('too_large', {
-        url,
-        problem: `is larger than ${options.maxBytes} bytes`,
-      });
+      return failedFetch('too_large', { url, problem: `is larger than ${options.maxBytes} bytes` });
     }
     const lifetime = maxAgeMs(only(headers['cache-control']), only(headers['age']));
     let document: JsonObject;
     try {
       document = parseJsonObject(withoutByteOrderMark(bytes));
     } catch (error) {
-      return failedFetch('not_json', {
-        url,
-        ...(error instanceof SyntaxError && { problem: error.message }),
-      });
+      return failedFetch('not_json', { url, ...(error instanceof SyntaxError && { problem: error.message }) });
     }
     return { document, maxAgeMs: lifetime };
   }
@@ -115,10 +107,7 @@ export function createDocumentFetcher(options: DocumentFetcherOptions): Document
         return await attempt(url, signal);
       } catch (error) {
         if (signal.aborted) return failedFetch('timeout', { url: addressOf(url) });
-        return failedFetch('unreachable', {
-          url: addressOf(url),
-          ...explainNetworkError(error),
-        });
+        return failedFetch('unreachable', { url: addressOf(url), ...explainNetworkError(error) });
       }
     },
     close: () => agent.destroy(),

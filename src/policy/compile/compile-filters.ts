@@ -54,10 +54,7 @@ export interface FilterScope {
   readonly filterText: Rule<string>;
 }
 
-const filterValue = {
-  kind: 'filterValue',
-  reason: 'filter_value_refused',
-} as const;
+const filterValue = { kind: 'filterValue', reason: 'filter_value_refused' } as const;
 
 /** A list of strings in the file. Each element is a literal, or an expression with a string or a list as result. */
 export function textListField(
@@ -91,11 +88,7 @@ export function textListField(
     fields,
     (list) => {
       if (list.length > 0 || options.allowEmpty || lastSite === undefined) return list;
-      const denial = {
-        code: 'ACCESS_DENIED',
-        reason: options.reason,
-        position: lastSite.position,
-      } as const;
+      const denial = { code: 'ACCESS_DENIED', reason: options.reason, position: lastSite.position } as const;
       throw denied(denial, `${sitePath} is an empty list`);
     },
     (evaluation, index, item, from, to) => {
@@ -111,22 +104,13 @@ function rangeField<T extends string | number>(
   compiler: PolicyCompiler,
   place: Place,
   names: readonly [string, string],
-  options: {
-    readonly rule: Rule<T>;
-    readonly expected: readonly ExpectedType[];
-    readonly fix: string;
-  },
+  options: { readonly rule: Rule<T>; readonly expected: readonly ExpectedType[]; readonly fix: string },
 ): Field<unknown> | undefined {
   const firstSite = compiler.sites.length;
   const range = completeObjectField(
     names.map((name) => {
       const { value, path, sitePath, bodyPath } = below(place, name);
-      const common = {
-        ...filterValue,
-        ...options,
-        literalRule: options.rule,
-        bodyPath,
-      };
+      const common = { ...filterValue, ...options, literalRule: options.rule, bodyPath };
       return [name, compiler.scalar<T>(path, value, sitePath, common)] as const;
     }),
   );
@@ -143,14 +127,7 @@ function rangeField<T extends string | number>(
     compute: (evaluation, index) => {
       const ends = range.compute(evaluation, index);
       if (!inOrder(ends) && site !== undefined)
-        throw denied(
-          {
-            code: 'ACCESS_DENIED',
-            reason: filterValue.reason,
-            position: site.position,
-          },
-          problem,
-        );
+        throw denied({ code: 'ACCESS_DENIED', reason: filterValue.reason, position: site.position }, problem);
       return ends;
     },
   };
@@ -204,10 +181,7 @@ function filterField(
   const condition =
     when === undefined
       ? undefined
-      : compiler.condition([...path, 'when'], when, {
-          kind: 'when',
-          path: `${sitePath}.when`,
-        });
+      : compiler.condition([...path, 'when'], when, { kind: 'when', path: `${sitePath}.when` });
 
   const scalar = <T>(place: Place, rule: Rule<T>, expected: ExpectedType): Field<T> | undefined =>
     compiler.scalar(place.path, place.value, place.sitePath, {
@@ -224,11 +198,7 @@ function filterField(
     if (name === idName) {
       const kind = idName === 'metricId' ? 'metric' : 'dashboard';
       if (typeof place.value === 'string' && expressionIn(place.value) === undefined)
-        references.push({
-          kind,
-          id: place.value,
-          position: compiler.positionOf(place.path),
-        });
+        references.push({ kind, id: place.value, position: compiler.positionOf(place.path) });
       return scalar(place, nameRule, 'string');
     }
     const filters = Object.keys(place.value as JsonObject);
@@ -241,10 +211,7 @@ function filterField(
   const names = Object.keys(members).filter((name) => name !== 'when');
   const field = completeObjectField(names.map((name) => [name, member(name)] as const));
   if (field === undefined || (when !== undefined && condition === undefined)) return undefined;
-  return {
-    condition: condition && ((evaluation: Evaluation) => condition.holds(evaluation)),
-    field,
-  };
+  return { condition: condition && ((evaluation: Evaluation) => condition.holds(evaluation)), field };
 }
 
 /** A list of filters; undefined after a problem. */

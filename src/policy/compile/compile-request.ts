@@ -51,10 +51,7 @@ const names =
           allowEmpty,
           onLiteral: (id, path) => onLiteral?.(scope, id, path),
         })
-      : scalar(scope, place, {
-          rule: listRule(nameRule, allowEmpty),
-          expected: 'list',
-        });
+      : scalar(scope, place, { rule: listRule(nameRule, allowEmpty), expected: 'list' });
 
 const nearestZone = (zone: unknown): string =>
   didYouMean(String(zone), Intl.supportedValuesOf('timeZone'), 'Name a zone of the IANA database');
@@ -73,12 +70,7 @@ const byKind: Readonly<Record<FieldKind, CompileField>> = {
     });
   },
   name: (scope, place) => scalar(scope, place, { rule: nameRule, expected: 'string' }),
-  timeZone: (scope, place) =>
-    scalar(scope, place, {
-      rule: scope.timeZone,
-      expected: 'string',
-      fix: nearestZone,
-    }),
+  timeZone: (scope, place) => scalar(scope, place, { rule: scope.timeZone, expected: 'string', fix: nearestZone }),
   embedIds: names(false, ({ compiler, references }, id, path) =>
     references.push({ kind: 'embed', id, position: compiler.positionOf(path) }),
   ),
@@ -108,18 +100,10 @@ export function compileRequest(
       const row = rows[name];
       if (row === undefined) throw new TypeError(`${name} was not checked`);
       const sitePath = [...group, name].join('.');
-      const place = {
-        value,
-        path: [...scope.root, ...group, name],
-        sitePath,
-        bodyPath: () => sitePath,
-      };
+      const place = { value, path: [...scope.root, ...group, name], sitePath, bodyPath: () => sitePath };
       return [name, byKind[row.kind](scope, place)] as const;
     });
-  const groups: Readonly<Record<string, Rows>> = {
-    params: paramFields,
-    permissions: permissionFields,
-  };
+  const groups: Readonly<Record<string, Rows>> = { params: paramFields, permissions: permissionFields };
 
   const fields = Object.entries(request).flatMap(([name, value]) => {
     const group = groups[name];

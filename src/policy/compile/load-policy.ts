@@ -79,14 +79,7 @@ export function loadPolicy({ text, file, maxLifetimeSeconds, apiKeyNames }: Load
   const compiled = new Map<string, DataAppPolicy>();
   let defaultDataApp: DataAppPolicy | undefined;
   for (const [name, app] of Object.entries(dataApps)) {
-    const options = {
-      compiler,
-      document,
-      maxLifetimeSeconds,
-      apiKeyNames: keyNames,
-      timeZone,
-      patternAt,
-    };
+    const options = { compiler, document, maxLifetimeSeconds, apiKeyNames: keyNames, timeZone, patternAt };
     const dataApp = compileDataApp(name, app, options);
     if (dataApp === undefined) continue;
     compiled.set(name, dataApp);

@@ -34,10 +34,7 @@ function compileHas(argument: ASTNode, context: CompileContext): Evaluate {
 
 function compileMacroCall({ name, receiver, bound, bodies }: MacroCall, context: CompileContext): Evaluate {
   const slot = context.newSlot();
-  const inner = {
-    ...context,
-    bound: [...context.bound, { name: bound, slot }],
-  };
+  const inner = { ...context, bound: [...context.bound, { name: bound, slot }] };
   return compileMacro({
     name,
     list: compile(receiver, context),

@@ -97,10 +97,7 @@ function claimReader(policy: Policy, claims: Claims): (site: ExpressionSite) => 
     return [...site.claims, ...through];
   };
   return (site) =>
-    [...new Set(namesOf(site, new Set()))].map((name) => ({
-      name,
-      ...(name !== '*' && claimAt(claims, name)),
-    }));
+    [...new Set(namesOf(site, new Set()))].map((name) => ({ name, ...(name !== '*' && claimAt(claims, name)) }));
 }
 
 /** The leaves of the body, in order. A list or object from one expression is one leaf. */
@@ -123,10 +120,7 @@ export function explain(policy: Policy, claims: Claims, dataApp: string | undefi
   const readClaims = claimReader(policy, claims);
   const rules: ExplainedRule[] = [];
   const placed = new Map<string, ExpressionSite>();
-  let refusal: {
-    readonly problem: string;
-    readonly site: ExpressionSite | undefined;
-  } = {
+  let refusal: { readonly problem: string; readonly site: ExpressionSite | undefined } = {
     problem: '',
     site: undefined,
   };
@@ -135,14 +129,7 @@ export function explain(policy: Policy, claims: Claims, dataApp: string | undefi
       if (!['variable', 'availability', 'validation', 'when'].includes(site.kind)) return;
       const { kind, path, position, expression } = site;
       const result = outcome.kind === 'value' ? { value: plain(outcome.value) } : { failed: outcome.problem };
-      rules.push({
-        kind,
-        path,
-        position,
-        expression,
-        claims: readClaims(site),
-        ...result,
-      });
+      rules.push({ kind, path, position, expression, claims: readClaims(site), ...result });
     },
     branch: () => undefined,
     placed: (site, path) => placed.set(path, site),
@@ -154,11 +141,7 @@ export function explain(policy: Policy, claims: Claims, dataApp: string | undefi
   if (decision.kind === 'deny') {
     const name = dataApp ?? policy.defaultDataApp?.name;
     const { site } = refusal;
-    const rule = site && {
-      path: site.path,
-      expression: site.expression,
-      claims: readClaims(site),
-    };
+    const rule = site && { path: site.path, expression: site.expression, claims: readClaims(site) };
     return {
       policy: about,
       decision: 'deny',
@@ -172,23 +155,9 @@ export function explain(policy: Policy, claims: Claims, dataApp: string | undefi
   const fields = leaves(body, '', (path) => placed.has(path)).map((field): ExplainedField => {
     const site = placed.get(field.path);
     if (site === undefined) return field;
-    return {
-      ...field,
-      expression: site.expression,
-      position: site.position,
-      claims: readClaims(site),
-    };
+    return { ...field, expression: site.expression, position: site.position, claims: readClaims(site) };
   });
   const { apiKeyName: apiKey, requestSha256, request } = grant;
   const dataAppOfGrant = request.dataAppName;
-  return {
-    policy: about,
-    decision: 'permit',
-    dataApp: dataAppOfGrant,
-    apiKey,
-    body,
-    requestSha256,
-    fields,
-    rules,
-  };
+  return { policy: about, decision: 'permit', dataApp: dataAppOfGrant, apiKey, body, requestSha256, fields, rules };
 }

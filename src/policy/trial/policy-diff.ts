@@ -154,14 +154,7 @@ function hiddenChanges(before: JsonObject, after: JsonObject): readonly FieldCha
   const [old, now] = [was, is].map((value) => new Set(isList(value) ? value : []));
   if (old === undefined || now === undefined || (isSubset(old, now) && isSubset(now, old))) return [];
   const direction = isSubset(now, old) ? 'wider' : isSubset(old, now) ? 'narrower' : 'changed';
-  return [
-    {
-      path,
-      direction,
-      ...(isList(was) && { before: was }),
-      ...(isList(is) && { after: is }),
-    },
-  ];
+  return [{ path, direction, ...(isList(was) && { before: was }), ...(isList(is) && { after: is }) }];
 }
 
 function fieldDirection(path: string, before: unknown, after: unknown): Direction {
@@ -180,11 +173,7 @@ function fieldDirection(path: string, before: unknown, after: unknown): Directio
 function plainFields(body: JsonObject): JsonObject {
   const sets = [...filterLists, 'allowedEmbeds', 'hideDashboardFilters'];
   const params = Object.entries(memberOf(body, 'params') ?? {}).filter(([name]) => !sets.includes(name));
-  return {
-    ...body,
-    params: Object.fromEntries(params),
-    permissions: body['permissions'] ?? {},
-  };
+  return { ...body, params: Object.fromEntries(params), permissions: body['permissions'] ?? {} };
 }
 
 function bodyChanges(before: JsonObject, after: JsonObject): readonly FieldChange[] {
@@ -205,24 +194,10 @@ function termChanges(before: Grant, after: Grant): readonly FieldChange[] {
   return [
     ...(before.apiKeyName === after.apiKeyName
       ? []
-      : [
-          {
-            path: 'apiKey',
-            direction: 'changed',
-            before: before.apiKeyName,
-            after: after.apiKeyName,
-          } as const,
-        ]),
+      : [{ path: 'apiKey', direction: 'changed', before: before.apiKeyName, after: after.apiKeyName } as const]),
     ...(was === is
       ? []
-      : [
-          {
-            path: 'withinAccessToken',
-            direction: is ? 'narrower' : 'wider',
-            before: was,
-            after: is,
-          } as const,
-        ]),
+      : [{ path: 'withinAccessToken', direction: is ? 'narrower' : 'wider', before: was, after: is } as const]),
   ];
 }
 
@@ -259,10 +234,7 @@ export function compareTrials(before: TrialSide, after: TrialSide, nowMs: number
 /** The data app of those who name none. */
 function defaultChange(before: Policy, after: Policy): readonly FieldChange[] {
   const [was, is] = [before, after].map(({ defaultDataApp }) => defaultDataApp?.name);
-  const sides = {
-    ...(was !== undefined && { before: was }),
-    ...(is !== undefined && { after: is }),
-  };
+  const sides = { ...(was !== undefined && { before: was }), ...(is !== undefined && { after: is }) };
   return was === is ? [] : [{ path: 'default', direction: 'changed', ...sides }];
 }
 

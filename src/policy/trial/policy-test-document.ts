@@ -54,11 +54,7 @@ function createReader(document: YamlDocument) {
     for (const name of Object.keys(map)) {
       if (known.includes(name)) continue;
       const fix = didYouMean(name, known, `Use ${known.join(', ')}`);
-      problems.push({
-        location: document.positionOfKey([...path, name]),
-        problem: `"${name}" is not a key here`,
-        fix,
-      });
+      problems.push({ location: document.positionOfKey([...path, name]), problem: `"${name}" is not a key here`, fix });
     }
   };
   /** A claims set; empty when absent. */
@@ -128,13 +124,7 @@ function readTest(
     report([...path, 'without'], 'without names a claim that does not exist', 'Remove or correct it');
   const expectation = readExpectation(reader, test, path);
   if (name === undefined || expectation === undefined) return undefined;
-  return {
-    name,
-    position: document.positionOf(path),
-    claims: Object.fromEntries(all),
-    dataApp,
-    expectation,
-  };
+  return { name, position: document.positionOf(path), claims: Object.fromEntries(all), dataApp, expectation };
 }
 
 /**

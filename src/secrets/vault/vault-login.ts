@@ -37,11 +37,7 @@ export function tokenOf(body: JsonObject): VaultToken | undefined {
   if (typeof text !== 'string' || !/^[\x21-\x7E]{1,8192}$/.test(text)) return undefined;
   const life = seconds(memberOf(auth, 'lease_duration'));
   const renewable = memberOf(auth, 'renewable') === true;
-  return {
-    token: new Secret(text),
-    renewable,
-    lifeMs: life === 0 ? undefined : life * 1000,
-  };
+  return { token: new Secret(text), renewable, lifeMs: life === 0 ? undefined : life * 1000 };
 }
 
 type Presented = { readonly value: Secret } | ReadFailure;
@@ -94,21 +90,14 @@ function tokenLogin(setting: SecretSetting, options: LoginOptions): VaultLogin {
       const presented = await current(setting, options);
       if ('kind' in presented) return presented;
       const token = presented.value;
-      const answer = await options.ask({
-        method: 'GET',
-        path: 'auth/token/lookup-self',
-        token,
-      });
+      const answer = await options.ask({ method: 'GET', path: 'auth/token/lookup-self', token });
       // A valid token without permission for the look-up gets 403 too; reading a secret will show.
       if (answer.kind !== 'ok' && answer.status === 403) return { kind: 'ok', token: { token, renewable: false } };
       if (answer.kind !== 'ok') return refusedLogin('token', 'token', answer);
       const data = own(answer.body, 'data');
       const ttl = seconds(memberOf(data, 'ttl'));
       const renewable = memberOf(data, 'renewable') === true;
-      return {
-        kind: 'ok',
-        token: { token, renewable, lifeMs: ttl === 0 ? undefined : ttl * 1000 },
-      };
+      return { kind: 'ok', token: { token, renewable, lifeMs: ttl === 0 ? undefined : ttl * 1000 } };
     },
   };
 }
@@ -125,20 +114,12 @@ function roleLogin(name: string, path: string, presents: Presents, { ask }: Logi
     run: async () => {
       const body = await presents();
       if (isFailure(body)) return body;
-      const answer = await ask({
-        method: 'POST',
-        path: `auth/${encodeURI(path)}/login`,
-        body,
-      });
+      const answer = await ask({ method: 'POST', path: `auth/${encodeURI(path)}/login`, body });
       if (answer.kind !== 'ok') return refusedLogin(name, path, answer);
       const token = tokenOf(answer.body);
       if (token !== undefined) return { kind: 'ok', token };
       const problem = `could not be read: Vault's answer to the ${name} login holds no token`;
-      return {
-        kind: 'refused',
-        problem,
-        fix: 'Check VAULT_AUTH_PATH, and that the role asks for no second factor',
-      };
+      return { kind: 'refused', problem, fix: 'Check VAULT_AUTH_PATH, and that the role asks for no second factor' };
     },
   };
 }

@@ -76,19 +76,10 @@ function answerOf(status: number, parsed: JsonObject | undefined): VaultAnswer {
     fix,
     body,
   });
-  const refused = (problem: string, fix: string): VaultFailure => ({
-    kind: 'refused',
-    status,
-    problem,
-    fix,
-    body,
-  });
+  const refused = (problem: string, fix: string): VaultFailure => ({ kind: 'refused', status, problem, fix, body });
 
   if (status === 200) {
-    return {
-      ...refused('could not be read: the response is not from Vault', 'Check VAULT_ADDR'),
-      status: 0,
-    };
+    return { ...refused('could not be read: the response is not from Vault', 'Check VAULT_ADDR'), status: 0 };
   }
   if (says(body, /Vault is sealed/i)) return unavailable('Vault is sealed', 'Unseal Vault');
   if (says(body, /not initialized/i)) return unavailable('Vault is not initialized', 'Initialize and unseal Vault');
@@ -148,10 +139,7 @@ export function createAskVault({ address, readFile, egress, timeoutMs }: AskVaul
 
   async function exchange(request: VaultRequest, ca: string | undefined, signal: AbortSignal): Promise<VaultAnswer> {
     const route = routeTo(target, { connectTimeoutMs: timeoutMs, ca });
-    const client = new Client(route.origin, {
-      connect: route.connect,
-      allowH2: false,
-    });
+    const client = new Client(route.origin, { connect: route.connect, allowH2: false });
     try {
       const { statusCode, body } = await client.request({
         method: request.method,
@@ -172,13 +160,7 @@ export function createAskVault({ address, readFile, egress, timeoutMs }: AskVaul
     const certificates = await readCertificates(address, readFile);
     if (typeof certificates === 'string') {
       const problem = `could not be read: ${certificates}`;
-      return {
-        kind: 'refused',
-        status: 0,
-        problem,
-        fix: 'Check the path and its permissions',
-        body: nothing,
-      };
+      return { kind: 'refused', status: 0, problem, fix: 'Check the path and its permissions', body: nothing };
     }
     const signal = AbortSignal.timeout(timeoutMs);
     try {

@@ -27,11 +27,7 @@ export function parseVaultReference(text: string): VaultReference | Omit<Problem
 }
 
 type Engine =
-  | {
-      readonly kind: 'kv2' | 'kv1';
-      readonly mount: readonly string[];
-      readonly path: readonly string[];
-    }
+  | { readonly kind: 'kv2' | 'kv1'; readonly mount: readonly string[]; readonly path: readonly string[] }
   | { readonly kind: 'other' };
 
 export interface VaultLease {
@@ -56,11 +52,7 @@ export function leaseOf(body: JsonObject): VaultLease | undefined {
   const id = own(body, 'lease_id');
   const life = own(body, 'lease_duration');
   if (typeof id !== 'string' || id === '' || typeof life !== 'number' || !(life > 0)) return undefined;
-  return {
-    id,
-    lifeMs: life * 1000,
-    renewable: own(body, 'renewable') === true,
-  };
+  return { id, lifeMs: life * 1000, renewable: own(body, 'renewable') === true };
 }
 
 export function createReadVaultSecret(ask: AskVault) {
@@ -80,11 +72,7 @@ export function createReadVaultSecret(ask: AskVault) {
     const type = memberOf(data, 'type');
     if (type !== 'kv' && type !== 'generic') return { kind: 'other' };
     const isVersioned = memberOf(memberOf(data, 'options'), 'version') === '2';
-    return {
-      kind: isVersioned ? 'kv2' : 'kv1',
-      mount,
-      path: segments.slice(mount.length),
-    };
+    return { kind: isVersioned ? 'kv2' : 'kv1', mount, path: segments.slice(mount.length) };
   }
 
   const readFrom = (engine: Engine, { segments }: VaultReference, token: Secret): Promise<VaultAnswer> => {
@@ -131,11 +119,7 @@ export function createReadVaultSecret(ask: AskVault) {
     if (failure.kind !== 'refused' || failure.status !== 404 || engine.kind !== 'kv2') return failure;
     const deleted = memberOf(memberOf(own(failure.body, 'data'), 'metadata'), 'deletion_time');
     if (typeof deleted === 'string' && deleted !== '') {
-      return {
-        ...failure,
-        problem: 'was deleted in Vault',
-        fix: 'Undelete its newest version, or write a new one',
-      };
+      return { ...failure, problem: 'was deleted in Vault', fix: 'Undelete its newest version, or write a new one' };
     }
     if (engine.path[0] !== 'data') return failure;
     const fix = `Write ${[...engine.mount, ...engine.path.slice(1)].join('/')}: /data/ is added for version 2 of KV`;

@@ -72,29 +72,14 @@ const directions: Readonly<Record<string, Rule>> = {
   policy: { uses: ground, knows: ['authn'] },
   playground: { uses: [...ground, 'policy'], knows: ['authn'] },
   databrain: { uses: ground, knows: ['policy'] },
-  'guest-token': {
-    uses: [...ground, 'redis'],
-    knows: ['authn', 'policy', 'databrain'],
-  },
-  config: {
-    uses: [...ground, 'authn', 'policy', 'redis'],
-    knows: ['telemetry'],
-  },
+  'guest-token': { uses: [...ground, 'redis'], knows: ['authn', 'policy', 'databrain'] },
+  config: { uses: [...ground, 'authn', 'policy', 'redis'], knows: ['telemetry'] },
   /** What changes under the running service. */
-  reload: {
-    uses: [...ground, 'config', 'policy'],
-    knows: ['authn', 'telemetry'],
-  },
+  reload: { uses: [...ground, 'config', 'policy'], knows: ['authn', 'telemetry'] },
   telemetry: { uses: ground, knows: [...shared, ...stages] },
-  http: {
-    uses: [...ground, ...shared],
-    knows: [...stages, 'config', 'playground', 'telemetry'],
-  },
+  http: { uses: [...ground, ...shared], knows: [...stages, 'config', 'playground', 'telemetry'] },
   app: { uses: [...everyPart, 'playground', 'reload'], knows: [] },
-  commands: {
-    uses: [...everyPart, 'app', 'reload', 'shipped-files'],
-    knows: [],
-  },
+  commands: { uses: [...everyPart, 'app', 'reload', 'shipped-files'], knows: [] },
   /** Runs in a browser: knows nothing of the service. */
   browser: { uses: [], knows: [] },
   main: { uses: [...ground, 'commands', 'telemetry'], knows: [] },
