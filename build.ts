@@ -76,8 +76,10 @@ export async function buildPlayground(outdir: string): Promise<void> {
     logLevel: 'warning',
     minify: true,
   });
-  for (const name of ['index.html', 'page.css'])
-    copyFileSync(new URL(`src/playground/page/${name}`, import.meta.url), `${outdir}/${name}`);
+  const page = (name: string): URL => new URL(`src/playground/page/${name}`, import.meta.url);
+  copyFileSync(page('index.html'), `${outdir}/index.html`);
+  const styles = ['theme.css', 'page.css'].map((name) => readFileSync(page(name), 'utf8'));
+  writeFileSync(`${outdir}/page.css`, styles.join('\n'));
 }
 
 const browserOptions = {

@@ -42,16 +42,19 @@ export interface PageServer {
 const loopback = '127.0.0.1';
 /** How many calls of the component the page lists. */
 const shownCalls = 30;
-const folder = new URL('./page/', import.meta.url);
+const inPage = (name: string): URL => new URL(`./page/${name}`, import.meta.url);
+/** Colours and fonts are those of the policy playground. */
+const theme = new URL('../src/playground/page/theme.css', import.meta.url);
 const html = 'text/html; charset=utf-8';
 const javascript = 'text/javascript; charset=utf-8';
-const files = new Map<string, { readonly name: string; readonly type: string }>([
-  ['/', { name: 'index.html', type: html }],
-  ['/component', { name: 'component.html', type: html }],
-  ['/page.css', { name: 'page.css', type: 'text/css; charset=utf-8' }],
+/** What each path gives: the texts of these files, one after the other. */
+const files = new Map<string, { readonly parts: readonly URL[]; readonly type: string }>([
+  ['/', { parts: [inPage('index.html')], type: html }],
+  ['/component', { parts: [inPage('component.html')], type: html }],
+  ['/page.css', { parts: [theme, inPage('page.css')], type: 'text/css; charset=utf-8' }],
 ]);
 for (const name of ['page', 'steps', 'calls', 'body-view', 'policy-view', 'dashboard-view', 'elements', 'component'])
-  files.set(`/${name}.js`, { name: `${name}.js`, type: javascript });
+  files.set(`/${name}.js`, { parts: [inPage(`${name}.js`)], type: javascript });
 
 const tokenKinds: readonly TokenKind[] = ['valid', 'short', 'expired', 'tampered'];
 
@@ -109,7 +112,7 @@ export async function startPageServer(options: PageServerOptions): Promise<PageS
     const file = request.method === 'GET' ? files.get(request.url ?? '') : undefined;
     if (file !== undefined) {
       response.setHeader('content-security-policy', request.url === '/component' ? componentPolicy : ownPolicy);
-      return send(response, 200, file.type, readFileSync(new URL(file.name, folder)));
+      return send(response, 200, file.type, Buffer.concat(file.parts.map((part) => readFileSync(part))));
     }
     if (route === 'GET /demo.json')
       return sendJson(response, {
