@@ -78,7 +78,7 @@ export const errorTable = {
   },
   ORIGIN_NOT_ALLOWED: {
     status: 403,
-    message: 'A token that the browser or a gateway adds by itself counts only in requests from an allowed origin.',
+    message: 'A token from a cookie or a gateway is accepted only in requests from an allowed origin.',
     logLevel: 'info',
     retryable: false,
   },

@@ -23,7 +23,7 @@ export const settingTable = [
   { name: 'HOST', default: '0.0.0.0', description: 'address of the public listener' },
   { name: 'PORT', default: '8080', description: 'port of the public listener' },
   { name: 'ADMIN_HOST', default: '127.0.0.1', description: 'address of the admin listener (metrics, version, health)' },
-  { name: 'ADMIN_PORT', default: '9090', description: 'port of the admin listener; 0 switches it off' },
+  { name: 'ADMIN_PORT', default: '9090', description: 'port of the admin listener; 0 disables it' },
   { name: 'LOG_LEVEL', default: 'info', description: 'fatal, error, warn, info, debug, trace or silent' },
   {
     name: 'KEEP_ALIVE_TIMEOUT_SECONDS',

@@ -95,7 +95,8 @@ function problemsOf(codes: readonly Example[], isTypeScript: boolean): readonly 
 
 describe('the examples for frontends', () => {
   it('are there for everybody', () => {
-    for (const heading of ['Plain', 'React', 'Vue', 'Svelte', 'Angular']) expect(page).toContain(`\n## ${heading}\n`);
+    for (const heading of ['Plain JavaScript or HTML', 'React', 'Vue', 'Svelte', 'Angular'])
+      expect(page).toContain(`\n## ${heading}\n`);
     expect(examples.length).toBeGreaterThanOrEqual(7);
   });
 

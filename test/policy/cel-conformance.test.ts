@@ -7,7 +7,7 @@ import { agrees, conformanceCases } from './cel-conformance.ts';
 /** Cases of which the expression loads and gives something else, by the beginning of their names, with the reason. */
 const deviations: readonly (readonly [reason: string, names: RegExp])[] = [
   [
-    'a number is never rounded so that two of them become one: `double(…)` of it fails',
+    'a number is never rounded to the value of another number: `double(…)` fails instead',
     /^conversions\/(?:double\/(?:int_min_exact|int_max_exact|int_range|string_exp_pos_pos)|int\/double_big_(?:exact|precision))$/,
   ],
   [
@@ -15,13 +15,10 @@ const deviations: readonly (readonly [reason: string, names: RegExp])[] = [
     /^comparisons\/(?:lt_literal\/not_lt_dyn_int_big_lossy_double|gt_literal\/not_gt_dyn_big_double_int|lte_literal\/lte_dyn_big_double_int|gte_literal\/gte_dyn_int_big_lossy_double)$/,
   ],
   [
-    '`bool(…)` takes `"true"` and `"false"` only',
+    '`bool(…)` accepts only `"true"` and `"false"`',
     /^conversions\/bool\/string_(?:[01tf]|(?:true|false)_(?:upper|pascal)case)$/,
   ],
-  [
-    '`.?` and what follows it take null for an empty map, as cel-go does',
-    /^optionals\/optionals\/map_null_entry_no_such_key$/,
-  ],
+  ['`.?` treats null as an empty map, as cel-go does', /^optionals\/optionals\/map_null_entry_no_such_key$/],
 ];
 
 const inside = conformanceCases.filter(({ outside }) => outside === undefined);
@@ -50,7 +47,7 @@ describe('docs/cel-conformance.md', () => {
   it.each([
     [
       'the counts',
-      `${conformanceCases.length} cases; ${inside.length} of them are expressions that a policy may hold; ${inside.length - deviating.length} give what the specification says.`,
+      `${conformanceCases.length} cases; ${inside.length} of them are expressions that a policy may hold; ${inside.length - deviating.length} have the result of the specification.`,
     ],
     ['the deviations', table('deviation', count(deviating.map(({ name }) => deviatesFor(name) ?? name)))],
     ['what is left out', table('part of CEL', count(conformanceCases.flatMap(({ outside }) => outside ?? [])))],

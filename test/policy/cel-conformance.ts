@@ -90,7 +90,7 @@ const outsideParts: readonly (readonly [part: string, said: RegExp])[] = [
   ['messages (protocol buffers)', /got LBRACE|Unexpected character: '\{'/],
   ['bytes and unsigned integers', /literal of bytes or of an unsigned integer|Unexpected character: '["']'/],
   [names, /is not claims or variables/],
-  ['functions that are left out', /is not a function of|matches\(\) is not available/],
+  ['functions that are not supported', /is not a function of|matches\(\) is not available/],
   [
     'variants of functions and macros with other arguments',
     /does not match the definition|invalid predicate iteration variable/,
@@ -98,7 +98,7 @@ const outsideParts: readonly (readonly [part: string, said: RegExp])[] = [
   ['maps with keys that are not strings', /the keys of a map must be strings/],
   ['`has()` of something other than a claim or variable', /has\(\) takes one member/],
   [
-    'types that do not fit: the checker refuses what the case wants to see fail, or skips',
+    'wrong types: the type checker refuses an expression that the case expects to fail, or to be skipped, when it runs',
     /no such overload|no matching overload|same type|must be bool|requires bool|Cannot index/,
   ],
   [
