@@ -1,18 +1,23 @@
 import { describe, expect, it } from 'vitest';
 import { decide } from '../../src/policy/decide.ts';
-import { ConfigurationError, toLine } from '../../src/problem.ts';
+import { ConfigurationError, toLine, type Problem } from '../../src/problem.ts';
 import type { Claims } from '../../src/authn/principal.ts';
+import { nameProblem } from '../support/sentences/name-sentence.ts';
 import { caseTime, loadCase, policyText, principalOf, readCases, type PolicyCase } from './policy-case.ts';
 
-const problemsOf = (policyCase: PolicyCase): readonly string[] => {
+const problemsOf = (policyCase: PolicyCase): readonly Problem[] => {
   try {
     loadCase(policyCase);
     return [];
   } catch (error) {
-    if (error instanceof ConfigurationError) return error.problems.map(toLine);
+    if (error instanceof ConfigurationError) return error.problems;
     throw error;
   }
 };
+
+/** The problems as a case writes them: position and sentence, with the fix where the case has one. */
+const asExpected = (problems: readonly Problem[], expected: readonly string[]): readonly string[] =>
+  problems.map((problem, i) => nameProblem(problem, { withFix: expected[i]?.includes(' → ') === true }));
 
 const claimsOf = ({ claims, claimsJson }: PolicyCase): Claims =>
   claimsJson === undefined ? (claims ?? {}) : (JSON.parse(claimsJson) as Claims);
@@ -27,19 +32,14 @@ describe.each(readCases())('%s', (_file, cases) => {
     expect([body, denied, problems, lint].some((expected) => expected !== undefined)).toBe(true);
 
     if (problems !== undefined) {
-      const lines = problemsOf(policyCase);
-      expect(lines).toHaveLength(problems.length);
-      for (const [i, part] of problems.entries()) expect(lines[i]).toContain(part);
-      for (const line of lines) expect(line).toMatch(/^p\.yaml(:\d+:\d+)?: .+\. .+\.$/);
+      const found = problemsOf(policyCase);
+      expect(asExpected(found, problems)).toEqual(problems);
+      for (const line of found.map(toLine)) expect(line).toMatch(/^p\.yaml(:\d+:\d+)?: .+\. .+\.$/);
       return;
     }
 
     const policy = loadCase(policyCase);
-    if (lint !== undefined) {
-      const lines = policy.lint.map(toLine);
-      expect(lines).toHaveLength(lint.length);
-      for (const [i, part] of lint.entries()) expect(lines[i]).toContain(part);
-    }
+    if (lint !== undefined) expect(asExpected(policy.lint, lint)).toEqual(lint);
     if (body === undefined && denied === undefined) return;
 
     const exp = expiresIn === undefined ? undefined : caseTime / 1000 + expiresIn;

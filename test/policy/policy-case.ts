@@ -22,7 +22,7 @@ export interface PolicyCase {
   readonly lifetimeMs?: number;
   readonly apiKeyName?: string;
   readonly denied?: Readonly<Record<string, unknown>>;
-  /** Parts of the lines of every problem, in order. */
+  /** Every problem, in order: `p.yaml:2:1 unknownKey(dataApp, the policy)`, with ` → ` and the fix where it matters. */
   readonly problems?: readonly string[];
   readonly lint?: readonly string[];
 }
