@@ -1,6 +1,7 @@
 // The CEL specification's own cases as this program sees them: for each what is expected, what we give, and, if our
 // language leaves it out, which part of CEL it needs.
 import { tests } from '@bufbuild/cel-spec/testdata/conformance.js';
+import { nameSentence } from '../support/sentences/name-sentence.ts';
 import { celProblem, celResult, type CelResult } from './cel-value.ts';
 
 /** A value in the JSON form of `google.api.expr.v1alpha1.Value`. */
@@ -88,15 +89,12 @@ const names = 'names other than `claims` and `variables`: types, enums, namespac
 /** Parts of CEL that a policy has no use for, by what the loader says of an expression that needs one. */
 const outsideParts: readonly (readonly [part: string, said: RegExp])[] = [
   ['messages (protocol buffers)', /got LBRACE|Unexpected character: '\{'/],
-  ['bytes and unsigned integers', /literal of bytes or of an unsigned integer|Unexpected character: '["']'/],
-  [names, /is not claims or variables/],
-  ['functions that are not supported', /is not a function of|matches\(\) is not available/],
-  [
-    'variants of functions and macros with other arguments',
-    /does not match the definition|invalid predicate iteration variable/,
-  ],
-  ['maps with keys that are not strings', /the keys of a map must be strings/],
-  ['`has()` of something other than a claim or variable', /has\(\) takes one member/],
+  ['bytes and unsigned integers', /^unsupportedLiteral|Unexpected character: '["']'/],
+  [names, /^unknownName/],
+  ['functions that are not supported', /^unknownFunction|^matchesNotAvailable/],
+  ['variants of functions and macros with other arguments', /^wrongArguments|invalid predicate iteration variable/],
+  ['maps with keys that are not strings', /^mapKeyNotString/],
+  ['`has()` of something other than a claim or variable', /^hasTakesMember/],
   [
     'wrong types: the type checker refuses an expression that the case expects to fail, or to be skipped, when it runs',
     /no such overload|no matching overload|same type|must be bool|requires bool|Cannot index/,
@@ -105,12 +103,12 @@ const outsideParts: readonly (readonly [part: string, said: RegExp])[] = [
     'members in back quotes, `.5`, form feeds, optional elements of lists and maps',
     /Unexpected character: [`\f]|Unexpected token: (?:DOT|QUESTION)/,
   ],
-  ['the elements of `[]` and `{}`', /elements of an empty list or map/],
+  ['the elements of `[]` and `{}`', /^elementsWithoutType/],
   ['more arguments than any function has', /maxCallArguments/],
 ];
 
 const outsidePart = (problem: string): string =>
-  outsideParts.find(([, said]) => said.test(problem))?.[0] ?? `not explained: ${problem}`;
+  outsideParts.find(([, said]) => said.test(nameSentence(problem)))?.[0] ?? `not explained: ${problem}`;
 
 function toConformanceCase(suite: string, section: string, original: SpecCase): ConformanceCase {
   const expression = withBindings(original);

@@ -1,6 +1,7 @@
 // Names the sentences that the program writes, so that tests assert which problem is reported and where, and know no
 // wording. The wording stands in the tables of this folder alone: a better sentence is one changed line.
-import type { Problem } from '../../../src/problem.ts';
+import { ServiceError } from '../../../src/errors.ts';
+import { LoadProblem, type Problem } from '../../../src/problem.ts';
 import { authnSentences } from './authn-sentences.ts';
 import { policySentences } from './policy-sentences.ts';
 
@@ -34,3 +35,15 @@ export function nameProblem({ location, problem, fix }: Problem, { withFix = fal
 
 /** A problem of an expression ends with the expression. */
 const withoutExpression = (problem: string): string => problem.replace(/, in "[^]*"$/, '');
+
+/** The name of the sentence with which this fails. */
+export function nameFailure(run: () => unknown): string {
+  try {
+    run();
+  } catch (error) {
+    if (error instanceof LoadProblem) return nameSentence(error.problem);
+    if (error instanceof ServiceError) return nameSentence(error.detail.problem ?? error.message);
+    throw error;
+  }
+  return 'it did not fail';
+}

@@ -1,7 +1,7 @@
 // The sentences of src/policy and src/strict-yaml.ts.
 
-/** What is wrong with a policy file. */
-const problems = {
+export const policySentences = {
+  // What is wrong with a policy file.
   unknownKey: 'unknown key "{}" in {}',
   missingKey: '"{}" is missing in {}',
   invalidVariableName: 'the key {} in {} is not a name of letters, digits and _',
@@ -31,21 +31,35 @@ const problems = {
   secondDefault: '"{}" is already the default',
   apiKeyNotSet: 'the data app "{}" needs the setting {}, which is not set',
   lifetimeTooLong: 'expiresIn is {}, and TOKEN_MAX_LIFETIME_SECONDS allows {} s',
-} as const;
 
-/** What is wrong with a value, of the file or of a claim. */
-const values = {
-  notWholePattern: '{} does not match {}',
+  // What is wrong with a value, of the file or of a claim.
+  patternMismatch: '{} does not match {}',
+  mustBeText: '{} must be a string that is not empty, or exactly one ${ … } (there is no string interpolation), not {}',
+  mustBeNumber: '{} must be a number or exactly one ${ … }, not {}',
   meansNoTenancy: '{} is blank, None, null or undefined, which could mean "no tenancy"',
   notTimeZone: '{} is not an IANA time zone such as Europe/Berlin',
+  notNumber: '{} is not a number',
+  numberInexact: '{} is an integer too large to be exact',
+  notDate: '{} is not a date written YYYY-MM-DD',
+  isNull: '{} is null',
+  notScalarOrList: '{} is neither a boolean, number, string nor list of strings',
+  notTextOrList: '{} must be a string or a list of strings',
+  emptyList: '{} is an empty list',
+  listOfNumbers: '{} holds numbers, and lists hold strings: write .map(x, string(x)) behind it',
+  listTooLong: '{} has more than 1000 elements',
+  notList: '{} is not a list',
+  notTrueOrFalse: '{} is not true or false',
   notCalendarDay: '{} is not a day of the calendar',
   notFinite: '{} is not a finite number',
   rangeReversed: '{} is after {}',
-} as const;
 
-/** What is wrong with the YAML of a file. */
-const yaml = {
+  // What is wrong with the YAML of a file.
   notYaml: 'not valid YAML: {}',
+  fileTooLarge: 'is larger than {} KiB',
+  yamlTooDeep: 'is nested more than {} levels deep',
+  yamlLoneSurrogate: 'a string has half a character (a lone surrogate)',
+  yamlKeyLoneSurrogate: 'a key has half a character (a lone surrogate)',
+  yamlTagAtKey: 'YAML tags and anchors are not allowed at keys',
   yamlAlias: 'YAML aliases (*name) are not allowed',
   yamlAnchor: 'YAML anchors (&name) are not allowed',
   yamlTag: 'YAML tags (!…) are not allowed',
@@ -53,10 +67,8 @@ const yaml = {
   yamlKeyNotString: 'a key must be a string',
   yamlKeyForbidden: '"{}" cannot be a key',
   yamlNumberChanges: '{} would be read as the number {}',
-} as const;
 
-/** Why an expression does not load. */
-const expressions = {
+  // Why an expression does not load.
   expressionInvalid: 'the expression is not valid: {}',
   expressionTooLong: 'the expression is longer than 4096 characters',
   wrongType: 'the expression gives {}, and {} needs {}',
@@ -69,17 +81,45 @@ const expressions = {
   matchesNotAvailable: 'matches() is not available: its regular expressions can take minutes for a short claim',
   reservedBinding: '{}() cannot bind the name {}',
   hasTakesMember: 'has() takes one member, such as has(claims.email)',
+  elementsWithoutType: 'the expression uses elements of an empty list or map, which have no type',
   unsupportedLiteral: '"{}" is a literal of bytes or of an unsigned integer',
-} as const;
 
-/** Why a pattern does not load. */
-const patterns = {
+  // Why an expression fails for a request.
+  claimMissing: '"{}" is missing',
+  cannotLookInto: '"{}" looks into a {} by a {}',
+  operatorTypes: '"{}" does not apply to {} and {}',
+  signType: '"-" does not apply to {}',
+  functionTypes: '{}() does not apply to {}',
+  divisionByZero: '"{}" by zero',
+  notBool: '"{}" is a {}, not a bool',
+  conditionNotBool: 'the condition of {}() is a {}, not a bool',
+  operatorOverflow: '"{}" leaves the range of 64-bit integers',
+  intOverflow: 'int() leaves the range of 64-bit integers',
+  nestedTooDeep: '"{}" holds values that are nested more than 64 levels deep',
+  indexOutOfRange: '{}() was given an index out of range',
+  joinNeedsStrings: 'join() takes a list of strings only',
+  optionalNeeded: '{}() needs an optional value such as claims.?email',
+  optionalCompared: 'an optional value is compared; add .orValue("…") to it',
+  optionalAsKey: 'an optional value is used as a key; add .orValue("…") to it',
+  collectionNeeded: '{}() needs a list or a map, not a {}',
+  mapKeyNotString: 'the keys of a map must be strings',
+  mapKeyTwice: 'a map has the same key twice',
+  outOfFuel: 'the expressions of this decision take too long',
+
+  // Why a pattern does not load.
   patternRefused: 'the pattern cannot be used: {}',
   patternEscape: 'the pattern cannot be used: {} is not available',
-} as const;
+  patternNotAnchored: 'the pattern cannot be used: it must begin with ^ and end with $',
+  patternEndEscaped: 'the pattern cannot be used: its last $ is escaped',
+  patternTooLarge: 'the pattern cannot be used: its repetitions make it too large',
+  patternLooseBracket: 'the pattern cannot be used: "{}" is not part of a group or class; write \\{} for the character',
+  patternClassEmpty: 'the pattern cannot be used: [ ] is empty',
+  patternClassRange: 'the pattern cannot be used: a range inside [ ] ends in a class',
+  patternClassBracket: 'the pattern cannot be used: "[" inside [ ] must be written \\[',
+  patternAnchorInside: 'the pattern cannot be used: ^ and $ are only allowed at its two ends',
+  patternGroup: 'the pattern cannot be used: only ( ) and (?: ) groups are available',
 
-/** What loads, and is probably not meant. */
-const warnings = {
+  // What loads, and is probably not meant.
   dashboardsUnfiltered:
     'dashboardAppFilters without allowedEmbeds: other dashboards of the data app show unfiltered data',
   everyEmbedOpen: 'no allowedEmbeds: a token of "{}" opens every embed of the data app',
@@ -89,10 +129,51 @@ const warnings = {
   everyFilterConditional:
     'every entry of {} has a when, and clientId is None: a user for whom none holds sees unfiltered data',
   variableUnused: '{} is never used',
-} as const;
 
-/** What to do about it. */
-const fixes = {
+  // What is wrong with a file of policy tests.
+  unknownTestKey: '"{}" is not a key here',
+  testWithoutName: 'the test has no name',
+  testExpectsNothing: 'the test expects nothing',
+  expectNeedsOne: 'expect needs either request or denied',
+  memberNotMap: '{} must be a map',
+  memberNotText: '{} must be a string',
+  deniedEmpty: 'denied is empty',
+  withoutUnknownClaim: 'without names a claim that does not exist',
+  withoutNotList: 'without must be a list of claim names',
+  noTests: 'there are no tests',
+  noListOfTests: 'there is no list of tests',
+  aliasWithoutAnchor: 'an alias has no anchor before it',
+  aliasesTooLarge: 'aliases make the file too large',
+
+  // What is wrong with a file of policy tests: what to do about it.
+  useKeys: 'Use {}',
+  keepOne: 'Keep exactly one of the two',
+  writeText: 'Write a string, in quotes if needed',
+  writeClaims: 'Write the claims set as name: value',
+  writeDenial: 'Write a reason, { reason, message, claim } or true',
+  writeBody: 'Write the whole body that would be sent',
+  writeExpectation: 'Write request or denied below it',
+  addExpect: 'Add expect with request or denied',
+  addName: 'Add name: a sentence that describes the test',
+  writeTest: 'Write name, claims and expect',
+  writeNames: 'Write [name, …]',
+  removeOrCorrect: 'Remove or correct it',
+  writeOneTest: 'Write at least one',
+  writeTests: 'Write tests: with a list of tests below it',
+  addTests: 'Add tests: with a list of tests below it',
+  writeOut: 'Write the value out',
+
+  // What Databrain's list of embeds says against a policy.
+  dashboardForEmbed: '"{}" is a dashboard id, but allowedEmbeds takes embed ids',
+  embedForDashboard: '"{}" is an embed id, but dashboardId takes a dashboard id',
+  idNotInDataApp: 'the data app has no {} "{}"',
+  keyOfOtherDataApp: 'the key in {} belongs to the data app {}, not to "{}"',
+  useEmbedId: 'Put the id of the embed that shows this dashboard here',
+  useDashboardId: 'Put the id of the dashboard that this embed shows here',
+  createOrCorrect: 'Create it in Databrain or correct the id',
+  correctKey: "Correct the data app's name, or its apiKey, or the key in {}",
+
+  // What to do about it.
   didYouMean: 'Did you mean {}',
   addOrValue: 'Add .orValue("…") to the optional value',
   useSameType: 'Give both sides the same type, as in int(claims.level) + 1',
@@ -104,17 +185,14 @@ const fixes = {
   writeMatchingId: 'Write an id that matches {}, or None, spelt so, for no tenancy',
   writeDay: 'Write a day as YYYY-MM-DD',
   writeClaim: 'Write claims["{}"]',
+  writeClaimOrText: 'Write claims.{} or, for text, "{}" in quotes',
+  writeNameIn: 'For other names write "name" in claims',
+  seeFunctions: 'See the list of functions in the policy guide',
+  useFunctions: 'Use one of {}',
+  knownKeys: 'Known here: {}',
+  addKey: 'Add {}: {}',
+  writeConstant: 'Write a constant, or rename the filter',
   nameZone: 'Name a zone of the IANA database',
   setOneOf: 'Set {} or {}',
   quoteBraces: 'Correct the YAML; put quotes around ${ … } inside { } and [ ]',
-} as const;
-
-export const policySentences = {
-  ...problems,
-  ...values,
-  ...yaml,
-  ...expressions,
-  ...patterns,
-  ...warnings,
-  ...fixes,
 } as const;

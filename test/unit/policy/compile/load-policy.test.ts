@@ -4,6 +4,7 @@ import { decide } from '../../../../src/policy/decide.ts';
 import { loadPolicy } from '../../../../src/policy/compile/load-policy.ts';
 import { unverifiedPrincipal } from '../../../../src/policy/trial/unverified-principal.ts';
 import { ConfigurationError } from '../../../../src/problem.ts';
+import { nameProblem } from '../../../support/sentences/name-sentence.ts';
 
 const text = `version: 1
 dataApps:
@@ -83,7 +84,9 @@ describe('an expression of a policy', () => {
       return [];
     } catch (error) {
       if (error instanceof ConfigurationError)
-        return error.problems.map(({ location, problem }) => `${location} ${problem}`);
+        return error.problems.map(
+          (problem) => `${nameProblem(problem)}${problem.problem.slice(problem.problem.lastIndexOf(', in '))}`,
+        );
       throw error;
     }
   };
@@ -104,11 +107,9 @@ describe('an expression of a policy', () => {
   });
 
   it('is refused at the place of what is wrong with it', () => {
-    expect(problemsOf(...withClientId('"${claims.?a}"'))).toEqual([
-      'p.yaml:5:29 the result of the expression is an optional value, in "claims.?a"',
-    ]);
+    expect(problemsOf(...withClientId('"${claims.?a}"'))).toEqual(['p.yaml:5:29 optionalResult, in "claims.?a"']);
     expect(problemsOf(...withClientId('"${size(claims.a)}"'))).toEqual([
-      'p.yaml:5:29 the expression gives int, and dataApps.s.request.clientId needs string, in "size(claims.a)"',
+      'p.yaml:5:29 wrongType(int, dataApps.s.request.clientId, string), in "size(claims.a)"',
     ]);
     expect(problemsOf(...withClientId('"${claims.a + nobody}"'))).toEqual([
       expect.stringMatching(/^p\.yaml:5:40 .*, in "claims\.a \+ nobody"$/),

@@ -1,4 +1,4 @@
-// Each rule for a value by itself: what passes as it is, and what is refused in which words.
+// Each rule for a value by itself: what passes as it is, and what is refused as what.
 import { describe, expect, it } from 'vitest';
 import {
   checkLiteral,
@@ -14,6 +14,7 @@ import {
   type Rule,
 } from '../../../../src/policy/compile/value-rules.ts';
 import { LoadProblem } from '../../../../src/problem.ts';
+import { nameSentence } from '../../../support/sentences/name-sentence.ts';
 
 class Refused extends Error {}
 
@@ -24,7 +25,7 @@ const outcome = <T>(rule: Rule<T>, value: unknown): unknown => {
     };
     return rule(value, refuse, () => undefined);
   } catch (error) {
-    if (error instanceof Refused) return error.message;
+    if (error instanceof Refused) return nameSentence(`value ${error.message}`);
     throw error;
   }
 };
@@ -37,17 +38,17 @@ describe('a number', () => {
     [0.5, 0.5],
     [7n, 7],
     [9007199254740991n, 9007199254740991],
-    [9007199254740992n, 'is an integer too large to be exact'],
-    ['1', 'is not a number'],
-    [true, 'is not a number'],
-    [NaN, 'is not a finite number'],
-    [Infinity, 'is not a finite number'],
+    [9007199254740992n, 'numberInexact(value)'],
+    ['1', 'notNumber(value)'],
+    [true, 'notNumber(value)'],
+    [NaN, 'notFinite(value)'],
+    [Infinity, 'notFinite(value)'],
   ])('%s: %s', (value, expected) => expect(outcome(numberRule, value)).toBe(expected));
 });
 
 describe('a date', () => {
-  const form = 'is not a date written YYYY-MM-DD';
-  const calendar = 'is not a day of the calendar';
+  const form = 'notDate(value)';
+  const calendar = 'notCalendarDay(value)';
   it.each([
     ['2024-02-29', '2024-02-29'],
     ['2023-02-29', calendar],
@@ -63,7 +64,7 @@ describe('a date', () => {
 });
 
 describe('a time zone', () => {
-  const refused = 'is not an IANA time zone such as Europe/Berlin';
+  const refused = 'notTimeZone(value)';
   const rule = createTimeZoneRule();
   it.each(['UTC', 'Etc/UTC', 'GMT', 'Europe/Berlin', 'US/Pacific', 'America/Argentina/Buenos_Aires'])('%s', (zone) => {
     expect(outcome(rule, zone)).toBe(zone);
@@ -94,23 +95,23 @@ describe('a time zone', () => {
 
 describe('a filter value', () => {
   it.each([
-    [null, 'is null'],
-    [{ sql: '1' }, 'is neither a boolean, number, string nor list of strings'],
-    [undefined, 'is neither a boolean, number, string nor list of strings'],
+    [null, 'isNull(value)'],
+    [{ sql: '1' }, 'notScalarOrList(value)'],
+    [undefined, 'notScalarOrList(value)'],
     [false, false],
     [2n, 2],
     ['DE', 'DE'],
-    [[], 'is an empty list'],
-    [[1], 'holds numbers, but must hold strings: append .map(x, string(x))'],
+    [[], 'emptyList(value)'],
+    [[1], 'listOfNumbers(value)'],
   ])('of a metric: %s', (value, expected) => {
     expect(outcome(metricFilterRule(element), value)).toEqual(expected);
   });
 
   it.each([
-    [null, 'is null'],
-    [{ sql: '1' }, 'must be a string or a list of strings'],
-    [true, 'must be a string or a list of strings'],
-    [1, 'must be a string or a list of strings'],
+    [null, 'isNull(value)'],
+    [{ sql: '1' }, 'notTextOrList(value)'],
+    [true, 'notTextOrList(value)'],
+    [1, 'notTextOrList(value)'],
     ['DE', 'DE'],
     [['DE'], ['DE']],
   ])('of a dashboard: %s', (value, expected) => {
@@ -122,15 +123,25 @@ describe('a list and a flag', () => {
   it('are held to their length and type', () => {
     const thousand = new Array<string>(1000).fill('a');
     expect(outcome(listRule(element, false), thousand)).toEqual(thousand);
-    expect(outcome(listRule(element, false), [...thousand, 'a'])).toBe('has more than 1000 elements');
+    expect(outcome(listRule(element, false), [...thousand, 'a'])).toBe('listTooLong(value)');
     expect(outcome(listRule(element, true), [])).toEqual([]);
-    expect(outcome(listRule(element, false), 'a')).toBe('is not a list');
+    expect(outcome(listRule(element, false), 'a')).toBe('notList(value)');
     expect(outcome(flagRule, false)).toBe(false);
-    expect(outcome(flagRule, 0)).toBe('is not true or false');
+    expect(outcome(flagRule, 0)).toBe('notTrueOrFalse(value)');
   });
 });
 
 const anything: Rule<unknown> = (value) => value;
+
+function refusalOf(literal: unknown): readonly string[] {
+  try {
+    checkLiteral(literal, anything);
+    return [];
+  } catch (error) {
+    if (!(error instanceof LoadProblem)) throw error;
+    return [nameSentence(`value ${error.problem}`), nameSentence(error.fix)];
+  }
+}
 
 describe('a literal', () => {
   it.each(['acme', 'claims', 'all claims. Open ones', 'claims-overview', 'variables', 'myclaims.x', 5, true, null])(
@@ -162,17 +173,17 @@ describe('a literal', () => {
     '"x" + claims.org',
     'size(claims.l)',
   ])('is not taken when it reads like an expression: %s', (value) => {
-    const fix = `Write \${${value}}, or \${${JSON.stringify(value)}} if exactly this string is meant`;
-    const problem = new LoadProblem('looks like an expression, but is a string', fix);
-    expect(() => checkLiteral(value, anything)).toThrow(problem);
+    expect(refusalOf(value)).toEqual([
+      'looksLikeExpression(value)',
+      `writeExpressionOrText(${value}, ${JSON.stringify(value)})`,
+    ]);
   });
 
   it.each(['{{claims.sub}}', '{{ claims.sub }}', '$claims.sub', '${claims.sub', '{claims.sub}'])(
-    'is not taken with the marks of other languages, and the mend is without them: %s',
+    'is not taken with the marks of other languages, and the fix is without them: %s',
     (value) => {
-      const fix = `Write \${claims.sub}, or \${${JSON.stringify(value)}} if exactly this string is meant`;
-      const problem = new LoadProblem('looks like an expression, but is a string', fix);
-      expect(() => checkLiteral(value, anything)).toThrow(problem);
+      const fix = `writeExpressionOrText(claims.sub, ${JSON.stringify(value)})`;
+      expect(refusalOf(value)).toEqual(['looksLikeExpression(value)', fix]);
     },
   );
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { checkDataApp, type EmbedsListing } from '../../../../src/policy/trial/live-check.ts';
 import type { DataAppPolicy, Reference } from '../../../../src/policy/policy.ts';
-import { toLine } from '../../../../src/problem.ts';
+import { nameProblem } from '../../../support/sentences/name-sentence.ts';
 
 const listing: EmbedsListing = {
   embedIds: new Set(['sales-overview', 'sales-pipeline']),
@@ -24,7 +24,8 @@ const dataApp = (...references: readonly Reference[]): DataAppPolicy => ({
   },
 });
 
-const lines = (app: DataAppPolicy, of = listing): readonly string[] => checkDataApp(app, of).map(toLine);
+const lines = (app: DataAppPolicy, of = listing): readonly string[] =>
+  checkDataApp(app, of).map((problem) => nameProblem(problem, { withFix: true }));
 const reference = (kind: Reference['kind'], id: string): Reference => ({ kind, id, position: 'policy.yaml:9:25' });
 
 describe('the live check', () => {
@@ -34,13 +35,13 @@ describe('the live check', () => {
 
   it('names a dashboard id where an embed id belongs', () => {
     expect(lines(dataApp(reference('embed', 'overview')))).toEqual([
-      'policy.yaml:9:25: "overview" is a dashboard id, but allowedEmbeds takes embed ids. Put the id of the embed that shows this dashboard here.',
+      'policy.yaml:9:25 dashboardForEmbed(overview) → useEmbedId',
     ]);
   });
 
   it('names an embed id where a dashboard id belongs', () => {
     expect(lines(dataApp(reference('dashboard', 'sales-overview')))).toEqual([
-      'policy.yaml:9:25: "sales-overview" is an embed id, but dashboardId takes a dashboard id. Put the id of the dashboard that this embed shows here.',
+      'policy.yaml:9:25 embedForDashboard(sales-overview) → useDashboardId',
     ]);
   });
 
@@ -51,10 +52,10 @@ describe('the live check', () => {
 
   it('suggests the id that was meant', () => {
     expect(lines(dataApp(reference('embed', 'sales-overviw')))).toEqual([
-      'policy.yaml:9:25: the data app has no embed "sales-overviw". Did you mean sales-overview.',
+      'policy.yaml:9:25 idNotInDataApp(embed, sales-overviw) → didYouMean(sales-overview)',
     ]);
     expect(lines(dataApp(reference('dashboard', 'warehouse')))).toEqual([
-      'policy.yaml:9:25: the data app has no dashboard "warehouse". Create it in Databrain or correct the id.',
+      'policy.yaml:9:25 idNotInDataApp(dashboard, warehouse) → createOrCorrect',
     ]);
   });
 
@@ -64,13 +65,13 @@ describe('the live check', () => {
 
   it('tells that a key belongs to another data app, and nothing about its ids', () => {
     expect(lines(dataApp(reference('embed', 'gone')), { ...listing, dataAppNames: new Set(['finance']) })).toEqual([
-      'policy.yaml:4:3: the key in DATABRAIN_API_KEY_SALES belongs to the data app "finance", not to "sales". Correct the data app\'s name, or its apiKey, or the key in DATABRAIN_API_KEY_SALES.',
+      'policy.yaml:4:3 keyOfOtherDataApp(DATABRAIN_API_KEY_SALES, "finance", sales) → correctKey(DATABRAIN_API_KEY_SALES)',
     ]);
   });
 
   it('checks ids of a data app whose embeds do not say where they belong', () => {
     expect(lines(dataApp(reference('embed', 'gone')), { ...listing, dataAppNames: new Set() })).toEqual([
-      'policy.yaml:9:25: the data app has no embed "gone". Create it in Databrain or correct the id.',
+      'policy.yaml:9:25 idNotInDataApp(embed, gone) → createOrCorrect',
     ]);
   });
 });
