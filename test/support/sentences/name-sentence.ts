@@ -5,26 +5,42 @@ import { LoadProblem, type Problem } from '../../../src/problem.ts';
 import { authnSentences } from './authn-sentences.ts';
 import { policySentences } from './policy-sentences.ts';
 
-/** Sentences by name. `{}` stands for a part that varies, such as a name or a path. */
+/**
+ * Sentences by name. `{}` stands for a part that varies, such as a name or a path. A `{}` at the start is the subject,
+ * which may be absent: a rule says "is too long", and its caller of what.
+ */
 export type Sentences = Readonly<Record<string, string>>;
 
 export const sentences: Sentences = { ...policySentences, ...authnSentences };
 
 const escaped = (text: string): string => text.replace(/[\\^$.*+?()[\]{}|]/g, '\\$&');
 
+/** A sentence as a pattern; its first group is the subject. */
+function toPattern(sentence: string): RegExp {
+  const parts = sentence.split('{}').map(escaped);
+  const hasSubject = parts[0] === '' && parts[1]?.startsWith(' ') === true;
+  const predicate = hasSubject ? parts.slice(1).join('(.*?)').slice(1) : parts.join('(.*?)');
+  return new RegExp(`^${hasSubject ? '(?:(.*?) )?' : '()'}${predicate}$`, 's');
+}
+
 /** The longest first: a sentence is named by the row that says most of it. */
 const patterns = Object.entries(sentences)
-  .map(([name, text]) => ({ name, length: text.length, parts: text.split('{}').map(escaped) }))
-  .toSorted((a, b) => b.length - a.length)
-  .map(({ name, parts }) => ({ name, pattern: new RegExp(`^${parts.join('(.*?)')}$`, 's') }));
+  .toSorted(([, a], [, b]) => b.length - a.length)
+  .map(([name, sentence]) => ({ name, pattern: toPattern(sentence) }));
 
-/** `unknownKey(expires, dataApps.sales)`: the name of the whole sentence with its varying parts; an unknown one itself. */
+/**
+ * `unknownKey(expires, dataApps.sales)`: the name of the whole sentence with its varying parts, which may be sentences
+ * too; an unknown sentence itself.
+ */
 export function nameSentence(text: string): string {
-  for (const { name, pattern } of patterns) {
-    const [, ...parts] = pattern.exec(text) ?? [];
-    if (pattern.test(text)) return parts.length === 0 ? name : `${name}(${parts.join(', ')})`;
-  }
-  return text;
+  const matches = patterns.flatMap(({ name, pattern }) => {
+    const [, subject = '', ...parts] = pattern.exec(text) ?? [];
+    return pattern.test(text) ? [{ name, subject, parts }] : [];
+  });
+  const [best] = matches.toSorted((a, b) => a.subject.length - b.subject.length);
+  if (best === undefined) return text;
+  const parts = best.subject === '' ? best.parts : [best.subject, ...best.parts];
+  return parts.length === 0 ? best.name : `${best.name}(${parts.map(nameSentence).join(', ')})`;
 }
 
 /** `p.yaml:2:1 unknownKey(dataApp, the policy)`, if wanted followed by ` → didYouMean(dataApps)`. */

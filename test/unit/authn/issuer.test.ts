@@ -3,6 +3,7 @@ import { inspect } from 'node:util';
 import { describe, expect, it } from 'vitest';
 import { parseIssuer, type IssuerConfig, type RawIssuer } from '../../../src/authn/issuer.ts';
 import { Secret } from '../../../src/secrets/secret.ts';
+import { nameProblem } from '../../support/sentences/name-sentence.ts';
 
 const { publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
 const pem = publicKey.export({ type: 'spki', format: 'pem' }).toString();
@@ -33,7 +34,7 @@ const raw = (changes: Partial<RawIssuer> = {}): RawIssuer => ({
 
 function problemsOf(changes: Partial<RawIssuer>): readonly string[] {
   const parsed = parseIssuer(raw(changes));
-  return 'problems' in parsed ? parsed.problems.map(({ location, problem }) => `${location} ${problem}`) : [];
+  return 'problems' in parsed ? parsed.problems.map((problem) => nameProblem(problem)) : [];
 }
 function issuerOf(changes: Partial<RawIssuer>): IssuerConfig {
   const parsed = parseIssuer(raw(changes));
@@ -81,83 +82,55 @@ describe('an issuer', () => {
   });
 
   it.each<readonly [string, Partial<RawIssuer>, string]>([
-    ['alg none', { algorithms: ['none'] }, 'JWT_ALGORITHMS names an algorithm that is not supported'],
-    [
-      'alg none beside others',
-      { algorithms: ['HS256', 'none'] },
-      'JWT_ALGORITHMS names an algorithm that is not supported',
-    ],
-    ['alg in small letters', { algorithms: ['hs256'] }, 'JWT_ALGORITHMS names an algorithm that is not supported'],
-    ['alg ES256K', { algorithms: ['ES256K'] }, 'JWT_ALGORITHMS names an algorithm that is not supported'],
-    ['alg __proto__', { algorithms: ['__proto__'] }, 'JWT_ALGORITHMS names an algorithm that is not supported'],
-    ['no algorithm', { algorithms: [] }, 'JWT_ALGORITHMS is empty'],
-    ['both kinds', { algorithms: ['HS256', 'RS256'] }, 'JWT_ALGORITHMS mixes HMAC (HS…) with public-key algorithms'],
-    [
-      'RS256 with a secret',
-      { algorithms: ['RS256'] },
-      'JWT_ALGORITHMS names public-key algorithms, but the key is an HMAC secret',
-    ],
+    ['alg none', { algorithms: ['none'] }, 'JWT_ALGORITHMS algorithmUnsupported'],
+    ['alg none beside others', { algorithms: ['HS256', 'none'] }, 'JWT_ALGORITHMS algorithmUnsupported'],
+    ['alg in small letters', { algorithms: ['hs256'] }, 'JWT_ALGORITHMS algorithmUnsupported'],
+    ['alg ES256K', { algorithms: ['ES256K'] }, 'JWT_ALGORITHMS algorithmUnsupported'],
+    ['alg __proto__', { algorithms: ['__proto__'] }, 'JWT_ALGORITHMS algorithmUnsupported'],
+    ['no algorithm', { algorithms: [] }, 'JWT_ALGORITHMS settingEmpty'],
+    ['both kinds', { algorithms: ['HS256', 'RS256'] }, 'JWT_ALGORITHMS algorithmsMixed'],
+    ['RS256 with a secret', { algorithms: ['RS256'] }, 'JWT_ALGORITHMS publicAlgorithmsForSecret'],
     [
       'HS256 with a public key',
       { algorithms: ['HS256'], key: { kind: 'publicKey', text: pem } },
-      'JWT_ALGORITHMS names HMAC algorithms, but the key is public',
+      'JWT_ALGORITHMS hmacForPublicKey',
     ],
     [
       'HS256 with an address',
       { algorithms: ['HS256'], key: { kind: 'jwksUrl', url: 'https://a.example' } },
-      'JWT_ALGORITHMS names HMAC algorithms, but the key is public',
+      'JWT_ALGORITHMS hmacForPublicKey',
     ],
     [
       'a short secret',
       { key: { kind: 'secret', text: new Secret('short'), encoding: 'text' } },
-      expect.stringMatching(/^JWT_SECRET /) as string,
+      'JWT_SECRET secretTooShort(32, HS256)',
     ],
-    [
-      'a PEM as secret',
-      { key: { kind: 'secret', text: new Secret(pem), encoding: 'text' } },
-      'JWT_SECRET is a key of a public-key pair, not a secret',
-    ],
-    [
-      'no PEM',
-      { key: { kind: 'publicKey', text: 'x' } },
-      'JWT_SECRET must be PEM blocks without other text, or a JWK set',
-    ],
-    ['an empty issuer', { issuer: ' ' }, 'JWT_ISSUER is empty'],
-    ['no audience', { audience: [] }, 'JWT_AUDIENCE is empty'],
-    ['an empty audience', { audience: ['me', ''] }, 'JWT_AUDIENCE is empty'],
-    ['http elsewhere', { key: { kind: 'jwksUrl', url: 'http://keys.example/' } }, 'JWT_SECRET is not an https address'],
-    ['no address', { key: { kind: 'jwksUrl', url: 'keys' } }, 'JWT_SECRET is not an https address'],
-    [
-      'a password in the address',
-      { key: { kind: 'jwksUrl', url: 'https://u:p@keys.example' } },
-      'JWT_SECRET is not an https address',
-    ],
-    [
-      'discovery from a name',
-      { key: { kind: 'discovery' }, issuer: 'my-issuer' },
-      'JWT_ISSUER is not an https address, and no key source is set',
-    ],
-    [
-      'discovery over http',
-      { key: { kind: 'discovery' }, issuer: 'http://issuer.example' },
-      'JWT_ISSUER is not an https address, and no key source is set',
-    ],
+    ['a PEM as secret', { key: { kind: 'secret', text: new Secret(pem), encoding: 'text' } }, 'JWT_SECRET keyOfPair'],
+    ['no PEM', { key: { kind: 'publicKey', text: 'x' } }, 'JWT_SECRET notKeyText'],
+    ['an empty issuer', { issuer: ' ' }, 'JWT_ISSUER settingEmpty'],
+    ['no audience', { audience: [] }, 'JWT_AUDIENCE settingEmpty'],
+    ['an empty audience', { audience: ['me', ''] }, 'JWT_AUDIENCE settingEmpty'],
+    ['http elsewhere', { key: { kind: 'jwksUrl', url: 'http://keys.example/' } }, 'JWT_SECRET notHttps'],
+    ['no address', { key: { kind: 'jwksUrl', url: 'keys' } }, 'JWT_SECRET notHttps'],
+    ['a password in the address', { key: { kind: 'jwksUrl', url: 'https://u:p@keys.example' } }, 'JWT_SECRET notHttps'],
+    ['discovery from a name', { key: { kind: 'discovery' }, issuer: 'my-issuer' }, 'JWT_ISSUER noKeySource'],
+    ['discovery over http', { key: { kind: 'discovery' }, issuer: 'http://issuer.example' }, 'JWT_ISSUER noKeySource'],
     [
       'discovery with a query',
       { key: { kind: 'discovery' }, issuer: 'https://issuer.example/?a=b' },
-      'JWT_ISSUER is not an https address, and no key source is set',
+      'JWT_ISSUER noKeySource',
     ],
   ])('with %s is refused', (_title, changes, problem) => {
     expect(problemsOf(changes)).toEqual([problem]);
   });
 
-  it('says how each kind of key is mended', () => {
-    const mendOf = (changes: Partial<RawIssuer>): string => {
+  it('says the fix for each kind of key', () => {
+    const fixOf = (changes: Partial<RawIssuer>): string => {
       const parsed = parseIssuer(raw(changes));
       return 'problems' in parsed ? (parsed.problems[0]?.fix ?? '') : '';
     };
-    expect(mendOf({ key: { kind: 'secret', text: new Secret('short'), encoding: 'text' } })).toContain('openssl rand');
-    expect(mendOf({ key: { kind: 'publicKey', text: 'x' } })).toContain('PEM');
+    expect(fixOf({ key: { kind: 'secret', text: new Secret('short'), encoding: 'text' } })).toContain('openssl rand');
+    expect(fixOf({ key: { kind: 'publicKey', text: 'x' } })).toContain('PEM');
   });
 
   it('may be asked for keys over http, if that is switched on', () => {
@@ -178,7 +151,7 @@ describe('an issuer', () => {
 
   it('needs a claim that names the user', () => {
     expect(issuerOf({ userClaim: 'uid' }).userClaim).toBe('uid');
-    expect(problemsOf({ userClaim: ' ' })).toEqual(['JWT_USER_CLAIM is empty']);
+    expect(problemsOf({ userClaim: ' ' })).toEqual(['JWT_USER_CLAIM settingEmpty']);
   });
 
   it('tells all its problems at once', () => {
@@ -208,6 +181,6 @@ describe('an issuer', () => {
     'https://:password@a.example/',
     'javascript:1',
   ])('takes no keys from %s', (url) => {
-    expect(problemsOf({ key: { kind: 'jwksUrl', url } })).toEqual(['JWT_SECRET is not an https address']);
+    expect(problemsOf({ key: { kind: 'jwksUrl', url } })).toEqual(['JWT_SECRET notHttps']);
   });
 });

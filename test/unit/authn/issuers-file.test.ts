@@ -1,6 +1,7 @@
 import { generateKeyPairSync } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { loadIssuersFile, type IssuersFileOptions } from '../../../src/authn/issuers-file.ts';
+import { nameProblem } from '../../support/sentences/name-sentence.ts';
 
 const { publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
 const pem = publicKey.export({ type: 'spki', format: 'pem' }).toString();
@@ -22,7 +23,7 @@ const load = (text: string, changes: Partial<IssuersFileOptions> = {}) =>
   loadIssuersFile(text, '/etc/proxy/issuers.yaml', { ...options, ...changes });
 function problemsOf(text: string, changes: Partial<IssuersFileOptions> = {}): readonly string[] {
   const loaded = load(text, changes);
-  return 'problems' in loaded ? loaded.problems.map(({ location, problem }) => `${location} ${problem}`) : [];
+  return 'problems' in loaded ? loaded.problems.map((problem) => nameProblem(problem)) : [];
 }
 function loaded(text: string, changes: Partial<IssuersFileOptions> = {}) {
   const result = load(text, changes);
@@ -92,34 +93,30 @@ describe('JWT_ISSUERS_FILE', () => {
   });
 
   const at = '/etc/proxy/issuers.yaml';
-  /** Where the sentence belongs to what reads any YAML, address or secret, whose tests know it. */
+  /** What reads any YAML, address or secret has its own tests. */
   const startingWith = (position: string): string => expect.stringMatching(RegExp(`^${position}\\S`)) as string;
   it.each<readonly [string, string, readonly string[]]>([
-    ['nothing', '', [`${at} must be a list of issuers`]],
-    ['an empty list', '[]', [`${at} must be a list of issuers`]],
-    ['a map', 'issuer: x', [`${at} must be a list of issuers`]],
-    ['a list of texts', '- https://one.example', [`${at}:1:3 must be an issuer, with its members`]],
-    ['an unknown key', `${one}  audiences: x\n`, [`${at}:3:3 is not a member of an issuer`]],
-    ['no issuer', '- audience: me\n', [`${at}:1:3 issuer is missing`]],
-    ['no audience', '- issuer: https://one.example\n', [`${at}:1:3 audience is missing`]],
-    ['an empty audience', '- issuer: https://one.example\n  audience: []\n', [`${at}:2:13 is empty`]],
-    ['a number as issuer', '- issuer: 1\n  audience: me\n', [`${at}:1:11 issuer must be a string`]],
-    ['a blank issuer', '- issuer: " "\n  audience: me\n', [`${at}:1:11 issuer must be a string`]],
-    [
-      'a number as audience',
-      '- issuer: https://one.example\n  audience: 1\n',
-      [`${at}:2:13 audience must be a string or a list of strings`],
-    ],
+    ['nothing', '', [`${at} notIssuers`]],
+    ['an empty list', '[]', [`${at} notIssuers`]],
+    ['a map', 'issuer: x', [`${at} notIssuers`]],
+    ['a list of texts', '- https://one.example', [`${at}:1:3 notIssuer`]],
+    ['an unknown key', `${one}  audiences: x\n`, [`${at}:3:3 notIssuerMember`]],
+    ['no issuer', '- audience: me\n', [`${at}:1:3 issuerMemberMissing(issuer)`]],
+    ['no audience', '- issuer: https://one.example\n', [`${at}:1:3 issuerMemberMissing(audience)`]],
+    ['an empty audience', '- issuer: https://one.example\n  audience: []\n', [`${at}:2:13 settingEmpty`]],
+    ['a number as issuer', '- issuer: 1\n  audience: me\n', [`${at}:1:11 memberNotText(issuer)`]],
+    ['a blank issuer', '- issuer: " "\n  audience: me\n', [`${at}:1:11 memberNotText(issuer)`]],
+    ['a number as audience', '- issuer: https://one.example\n  audience: 1\n', [`${at}:2:13 notTextOrList(audience)`]],
     [
       'a map as audience',
       '- issuer: https://one.example\n  audience: { a: b }\n',
-      [`${at}:2:13 audience must be a string or a list of strings`],
+      [`${at}:2:13 notTextOrList(audience)`],
     ],
-    ['alg none', `${one}  algorithms: [none]\n`, [`${at}:3:15 names an algorithm that is not supported`]],
+    ['alg none', `${one}  algorithms: [none]\n`, [`${at}:3:15 algorithmUnsupported`]],
     [
       'two key sources',
       `${one}  secret: ${secret}\n  jwksUrl: https://a.example\n`,
-      [`${at}:4:12 jwksUrl is set beside secret`],
+      [`${at}:4:12 besideOther(jwksUrl, secret)`],
     ],
     ['a short secret', `${one}  secret: short\n`, [startingWith(`${at}:3:11 `)]],
     [
@@ -129,47 +126,23 @@ describe('JWT_ISSUERS_FILE', () => {
     ],
     ['an issuer that cannot be asked for keys', '- issuer: urn:x\n  audience: me\n', [startingWith(`${at}:1:11 `)]],
     ['an http address', `${one}  jwksUrl: http://a.example\n`, [startingWith(`${at}:3:12 `)]],
-    [
-      'a missing key file',
-      `${one}  secretFile: nowhere\n`,
-      [`${at}:3:15 secretFile names a file that cannot be read (ENOENT)`],
-    ],
+    ['a missing key file', `${one}  secretFile: nowhere\n`, [`${at}:3:15 fileUnreadable(secretFile, ENOENT)`]],
     [
       'an empty key file',
       `${one}  secretFile: /run/secrets/empty\n`,
-      [`${at}:3:15 secretFile names a file that is empty`],
+      [`${at}:3:15 fileUnusable(secretFile, settingEmpty)`],
     ],
-    [
-      'a tolerance too large',
-      `${one}  clockToleranceSeconds: 121\n`,
-      [`${at}:3:26 clockToleranceSeconds is out of range or not a whole number`],
-    ],
-    [
-      'a negative tolerance',
-      `${one}  clockToleranceSeconds: -1\n`,
-      [`${at}:3:26 clockToleranceSeconds is out of range or not a whole number`],
-    ],
+    ['a tolerance too large', `${one}  clockToleranceSeconds: 121\n`, [`${at}:3:26 outOfRange(clockToleranceSeconds)`]],
+    ['a negative tolerance', `${one}  clockToleranceSeconds: -1\n`, [`${at}:3:26 outOfRange(clockToleranceSeconds)`]],
     [
       'a fractional tolerance',
       `${one}  clockToleranceSeconds: 1.5\n`,
-      [`${at}:3:26 clockToleranceSeconds is out of range or not a whole number`],
+      [`${at}:3:26 outOfRange(clockToleranceSeconds)`],
     ],
-    [
-      'a tolerance as text',
-      `${one}  clockToleranceSeconds: "5"\n`,
-      [`${at}:3:26 clockToleranceSeconds is out of range or not a whole number`],
-    ],
-    [
-      'a lifetime over a year',
-      `${one}  maxLifetimeSeconds: 31536001\n`,
-      [`${at}:3:23 maxLifetimeSeconds is out of range or not a whole number`],
-    ],
-    [
-      'no lifetime',
-      `${one}  maxLifetimeSeconds: 0\n`,
-      [`${at}:3:23 maxLifetimeSeconds is out of range or not a whole number`],
-    ],
-    ['an issuer twice', `${one}${one}`, [`${at}:3:11 issuer repeats the issuer of an earlier entry`]],
+    ['a tolerance as text', `${one}  clockToleranceSeconds: "5"\n`, [`${at}:3:26 outOfRange(clockToleranceSeconds)`]],
+    ['a lifetime over a year', `${one}  maxLifetimeSeconds: 31536001\n`, [`${at}:3:23 outOfRange(maxLifetimeSeconds)`]],
+    ['no lifetime', `${one}  maxLifetimeSeconds: 0\n`, [`${at}:3:23 outOfRange(maxLifetimeSeconds)`]],
+    ['an issuer twice', `${one}${one}`, [`${at}:3:11 issuerRepeated(issuer)`]],
     ['a key twice', `${one}  audience: you\n`, [startingWith(`${at}:3:3 `)]],
     [
       'an alias',
@@ -189,17 +162,17 @@ describe('JWT_ISSUERS_FILE', () => {
   });
 
   it('says what an unknown key may have meant', () => {
-    const mendOf = (key: string): string => {
+    const fixOf = (key: string): string => {
       const result = load(`${one}  ${key}: x\n`);
       return 'problems' in result ? (result.problems[0]?.fix ?? '') : '';
     };
-    expect(mendOf('audiense')).toBe('Did you mean audience');
-    expect(mendOf('something')).toMatch(/^Use issuer, audience, /);
+    expect(fixOf('audiense')).toBe('Did you mean audience');
+    expect(fixOf('something')).toMatch(/^Use issuer, audience, /);
     expect(problemsOf(`${one}  1: x\n`)).toEqual([startingWith(`${at}:3:3 `)]);
   });
 
   it('refuses a name of a key file that must be a string', () => {
-    expect(problemsOf(`${one}  secretFile: [a]\n`)).toEqual([`${at}:3:15 secretFile must be a string`]);
+    expect(problemsOf(`${one}  secretFile: [a]\n`)).toEqual([`${at}:3:15 memberNotText(secretFile)`]);
   });
 
   it('tells all problems of all issuers at once, and never a secret', () => {
@@ -230,11 +203,11 @@ describe('JWT_ISSUERS_FILE', () => {
   });
 
   it.each([
-    ['secretEncoding: base32', 'secretEncoding is unknown'],
-    ['secretEncoding: 1', 'secretEncoding must be a string'],
-    ['userClaim: ""', 'userClaim must be a string'],
-    ['userClaim: [sub]', 'userClaim must be a string'],
-    ['allowMissingAudience: yes', 'allowMissingAudience must be true or false'],
+    ['secretEncoding: base32', 'encodingUnknown(secretEncoding)'],
+    ['secretEncoding: 1', 'memberNotText(secretEncoding)'],
+    ['userClaim: ""', 'memberNotText(userClaim)'],
+    ['userClaim: [sub]', 'memberNotText(userClaim)'],
+    ['allowMissingAudience: yes', 'memberNotBoolean(allowMissingAudience)'],
   ])('refuses %s', (line, problem) => {
     const problems = problemsOf(`${one}  secret: ${secret}\n  ${line}\n`);
     expect(problems).toEqual([expect.stringContaining(problem)]);
@@ -243,7 +216,7 @@ describe('JWT_ISSUERS_FILE', () => {
 
   it('refuses an encoding beside a key that is no secret', () => {
     expect(problemsOf(`${one}  jwksUrl: https://keys.example/\n  secretEncoding: hex\n`)).toEqual([
-      `${at}:4:19 secretEncoding is set, but the key is not a secret`,
+      `${at}:4:19 encodingOfNoSecret(secretEncoding)`,
     ]);
   });
 
@@ -256,11 +229,9 @@ describe('JWT_ISSUERS_FILE', () => {
 
   it('refuses one HMAC secret for two issuers: whoever signs for one could sign for the other', () => {
     const other = `- issuer: two\n  audience: me\n  secret: |\n    ${secret.toUpperCase()}\n    ${secret}\n`;
-    expect(problemsOf(`${other}${one}  secret: ${secret}\n`)).toEqual([
-      `${at}:8:11 is the secret of an earlier entry too`,
-    ]);
+    expect(problemsOf(`${other}${one}  secret: ${secret}\n`)).toEqual([`${at}:8:11 secretRepeated`]);
     const problems = problemsOf(`${one}  secret: ${secret}\n${other}`);
-    expect(problems).toEqual([`${at}:6:11 is the secret of an earlier entry too`]);
+    expect(problems).toEqual([`${at}:6:11 secretRepeated`]);
     expect(problems.join()).not.toContain(secret);
   });
 
@@ -269,7 +240,7 @@ describe('JWT_ISSUERS_FILE', () => {
     expect(loaded(one + key, { allowMissingIssuer: true }).issuers[0]?.allowMissingIssuer).toBe(true);
     const two = `${one}${key}- issuer: two\n  audience: me\n  secret: ${secret.toUpperCase()}\n`;
     expect(problemsOf(two, { allowMissingIssuer: true })).toEqual([
-      'INSECURE_JWT_ALLOW_MISSING_ISSUER is true, but with several issuers a token without iss has no known issuer',
+      'INSECURE_JWT_ALLOW_MISSING_ISSUER missingIssuerForSeveral',
     ]);
   });
 });
