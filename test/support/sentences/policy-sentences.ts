@@ -45,7 +45,7 @@ export const policySentences = {
   notScalarOrList: '{} is neither a boolean, number, string nor list of strings',
   notTextOrList: '{} must be a string or a list of strings',
   emptyList: '{} is an empty list',
-  listOfNumbers: '{} holds numbers, and lists hold strings: write .map(x, string(x)) behind it',
+  listOfNumbers: '{} holds numbers, but must hold strings: append .map(x, string(x))',
   listTooLong: '{} has more than 1000 elements',
   notList: '{} is not a list',
   notTrueOrFalse: '{} is not true or false',
