@@ -1,14 +1,11 @@
-import { createServer, type IncomingHttpHeaders } from "node:http";
-import { createSecureServer } from "node:http2";
-import type { AddressInfo } from "node:net";
-import { afterEach, describe, expect, it, vi } from "vitest";
-import { isFailedFetch } from "../../../../src/authn/keys/key-set-failure.ts";
-import {
-  createDocumentFetcher,
-  type FetchedDocument,
-} from "../../../../src/authn/keys/key-set-fetch.ts";
-import { directly } from "../../../support/authn-server.ts";
-import { selfSigned } from "../../../support/self-signed.ts";
+import { createServer, type IncomingHttpHeaders } from 'node:http';
+import { createSecureServer } from 'node:http2';
+import type { AddressInfo } from 'node:net';
+import { afterEach, describe, expect, it, vi } from 'vitest';
+import { isFailedFetch } from '../../../../src/authn/keys/key-set-failure.ts';
+import { createDocumentFetcher, type FetchedDocument } from '../../../../src/authn/keys/key-set-fetch.ts';
+import { directly } from '../../../support/authn-server.ts';
+import { selfSigned } from '../../../support/self-signed.ts';
 
 const closing: (() => Promise<void>)[] = [];
 afterEach(async () => {
@@ -24,7 +21,7 @@ async function fetchWith(
     asked = request.headers;
     response.writeHead(200, headers).end('{"keys":[]}');
   });
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const fetcher = createDocumentFetcher({
     createAgent: directly.createAgent,
     connectTimeoutMs: 1_000,
@@ -35,65 +32,47 @@ async function fetchWith(
     server.close();
   });
   const { port } = server.address() as AddressInfo;
-  const fetched = await fetcher.fetch(
-    `http://127.0.0.1:${port}/jwks`,
-    AbortSignal.timeout(5_000),
-  );
-  if (isFailedFetch(fetched))
-    throw new Error(`the document was not fetched (${fetched.failure})`);
+  const fetched = await fetcher.fetch(`http://127.0.0.1:${port}/jwks`, AbortSignal.timeout(5_000));
+  if (isFailedFetch(fetched)) throw new Error(`the document was not fetched (${fetched.failure})`);
   return { ...fetched, asked };
 }
 
-describe("a document fetched from an issuer", () => {
+describe('a document fetched from an issuer', () => {
   it.each<readonly [Record<string, string | string[]>, number | undefined]>([
     [{}, undefined],
-    [{ age: "100" }, undefined],
-    [{ "cache-control": "max-age=600" }, 600_000],
-    [{ "cache-control": "max-age=600", age: "100" }, 500_000],
-    [{ "cache-control": "max-age=600", age: "601" }, 0],
-    [{ "cache-control": "max-age=600", age: "x" }, 600_000],
-    [{ "cache-control": ["public", "max-age=60"] }, 60_000],
-    [{ "cache-control": "no-store, max-age=600" }, 0],
-  ])(
-    "lives as long as its headers say: %j, %j ms",
-    async (headers, maxAgeMs) => {
-      const fetched = await fetchWith(headers);
-      expect(fetched.document).toEqual({ keys: [] });
-      expect(fetched.maxAgeMs).toBe(maxAgeMs);
-    },
-  );
+    [{ age: '100' }, undefined],
+    [{ 'cache-control': 'max-age=600' }, 600_000],
+    [{ 'cache-control': 'max-age=600', age: '100' }, 500_000],
+    [{ 'cache-control': 'max-age=600', age: '601' }, 0],
+    [{ 'cache-control': 'max-age=600', age: 'x' }, 600_000],
+    [{ 'cache-control': ['public', 'max-age=60'] }, 60_000],
+    [{ 'cache-control': 'no-store, max-age=600' }, 0],
+  ])('lives as long as its headers say: %j, %j ms', async (headers, maxAgeMs) => {
+    const fetched = await fetchWith(headers);
+    expect(fetched.document).toEqual({ keys: [] });
+    expect(fetched.maxAgeMs).toBe(maxAgeMs);
+  });
 
-  it("is asked for as JSON, by name, with nothing of ours", async () => {
+  it('is asked for as JSON, by name, with nothing of ours', async () => {
     const { asked } = await fetchWith({});
     expect(asked).toMatchObject({
-      accept: "application/json, application/jwk-set+json",
-      "accept-encoding": "identity",
-      "user-agent": "guest-token-proxy",
+      accept: 'application/json, application/jwk-set+json',
+      'accept-encoding': 'identity',
+      'user-agent': 'guest-token-proxy',
     });
-    expect(Object.keys(asked).sort()).toEqual([
-      "accept",
-      "accept-encoding",
-      "connection",
-      "host",
-      "user-agent",
-    ]);
+    expect(Object.keys(asked).sort()).toEqual(['accept', 'accept-encoding', 'connection', 'host', 'user-agent']);
   });
 });
 
-describe("an issuer behind TLS", () => {
+describe('an issuer behind TLS', () => {
   /** Speaks HTTP/2 and HTTP/1.1, and keeps what it was asked by. */
   async function startTls(): Promise<{ url: string; versions: string[] }> {
     const versions: string[] = [];
-    const server = createSecureServer(
-      { ...selfSigned, allowHTTP1: true },
-      (request, response) => {
-        versions.push(request.httpVersion);
-        response.end('{"keys":[]}');
-      },
-    );
-    await new Promise<void>((resolve) =>
-      server.listen(0, "127.0.0.1", resolve),
-    );
+    const server = createSecureServer({ ...selfSigned, allowHTTP1: true }, (request, response) => {
+      versions.push(request.httpVersion);
+      response.end('{"keys":[]}');
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     closing.push(async () => void server.close());
     return {
       url: `https://localhost:${(server.address() as AddressInfo).port}/jwks`,
@@ -110,15 +89,13 @@ describe("an issuer behind TLS", () => {
     return created;
   };
 
-  it("is refused without a trusted certificate, even if Node was told to check none", async () => {
+  it('is refused without a trusted certificate, even if Node was told to check none', async () => {
     const { url, versions } = await startTls();
-    vi.stubEnv("NODE_TLS_REJECT_UNAUTHORIZED", "0");
+    vi.stubEnv('NODE_TLS_REJECT_UNAUTHORIZED', '0');
     try {
-      expect(
-        await fetcher().fetch(url, AbortSignal.timeout(5_000)),
-      ).toMatchObject({
-        failure: "unreachable",
-        detail: { errorCode: "DEPTH_ZERO_SELF_SIGNED_CERT" },
+      expect(await fetcher().fetch(url, AbortSignal.timeout(5_000))).toMatchObject({
+        failure: 'unreachable',
+        detail: { errorCode: 'DEPTH_ZERO_SELF_SIGNED_CERT' },
       });
     } finally {
       vi.unstubAllEnvs();
@@ -126,11 +103,10 @@ describe("an issuer behind TLS", () => {
     expect(versions).toEqual([]);
   });
 
-  it("is asked by HTTP/1.1, also if it offers HTTP/2", async () => {
+  it('is asked by HTTP/1.1, also if it offers HTTP/2', async () => {
     const { url, versions } = await startTls();
-    const { setDefaultCACertificates, getCACertificates } =
-      await import("node:tls");
-    const before = getCACertificates("default");
+    const { setDefaultCACertificates, getCACertificates } = await import('node:tls');
+    const before = getCACertificates('default');
     setDefaultCACertificates([...before, selfSigned.cert]);
     try {
       const fetched = await fetcher().fetch(url, AbortSignal.timeout(5_000));
@@ -138,6 +114,6 @@ describe("an issuer behind TLS", () => {
     } finally {
       setDefaultCACertificates(before);
     }
-    expect(versions).toEqual(["1.1"]);
+    expect(versions).toEqual(['1.1']);
   });
 });

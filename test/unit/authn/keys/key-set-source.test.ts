@@ -1,150 +1,131 @@
-import { generateKeyPairSync } from "node:crypto";
-import { describe, expect, it } from "vitest";
-import type { IssuerConfig } from "../../../../src/authn/issuer.ts";
+import { generateKeyPairSync } from 'node:crypto';
+import { describe, expect, it } from 'vitest';
+import type { IssuerConfig } from '../../../../src/authn/issuer.ts';
 import {
   failedFetch,
   isFailedFetch,
   type FailedFetch,
   type KeySetFailure,
-} from "../../../../src/authn/keys/key-set-failure.ts";
-import {
-  fromDiscovery,
-  jwksUriOf,
-} from "../../../../src/authn/keys/key-set-source.ts";
-import type { JsonObject } from "../../../../src/strict-json.ts";
+} from '../../../../src/authn/keys/key-set-failure.ts';
+import { fromDiscovery, jwksUriOf } from '../../../../src/authn/keys/key-set-source.ts';
+import type { JsonObject } from '../../../../src/strict-json.ts';
 
-const iss = "https://issuer.example";
+const iss = 'https://issuer.example';
 const config = (allowHttp = false): IssuerConfig =>
-  ({ iss, algorithms: ["EdDSA"], allowHttp }) as unknown as IssuerConfig;
-const here = "http://127.0.0.1:1/.well-known/openid-configuration";
+  ({ iss, algorithms: ['EdDSA'], allowHttp }) as unknown as IssuerConfig;
+const here = 'http://127.0.0.1:1/.well-known/openid-configuration';
 const there = `${iss}/.well-known/openid-configuration`;
-const uriOf = (
-  jwksUri: unknown,
-  metadataUrl = there,
-  issuer: unknown = iss,
-): string | FailedFetch =>
+const uriOf = (jwksUri: unknown, metadataUrl = there, issuer: unknown = iss): string | FailedFetch =>
   jwksUriOf({ issuer, jwks_uri: jwksUri }, config(), metadataUrl);
 
-describe("the address of keys in metadata", () => {
-  it("may be any https address", () => {
-    expect(uriOf("https://keys.example/a?b=c")).toBe(
-      "https://keys.example/a?b=c",
-    );
-    expect(uriOf("https://keys.example/", here)).toBe("https://keys.example/");
+describe('the address of keys in metadata', () => {
+  it('may be any https address', () => {
+    expect(uriOf('https://keys.example/a?b=c')).toBe('https://keys.example/a?b=c');
+    expect(uriOf('https://keys.example/', here)).toBe('https://keys.example/');
     for (const host of [
-      "notlocalhost",
-      "localhost.example",
-      "[::2]",
-      "[::ffff:8.8.8.8]",
-      "0.example.com",
-      "127.example.com",
-      "10.0.0.1",
-      "1127.0.0.1.example",
+      'notlocalhost',
+      'localhost.example',
+      '[::2]',
+      '[::ffff:8.8.8.8]',
+      '0.example.com',
+      '127.example.com',
+      '10.0.0.1',
+      '1127.0.0.1.example',
     ]) {
       expect(uriOf(`https://${host}/k`)).toMatch(/^https:.*\/k$/);
     }
   });
 
-  it("may be on this machine only if the issuer is", () => {
-    expect(uriOf("http://localhost:9/keys", here)).toBe(
-      "http://localhost:9/keys",
-    );
-    expect(uriOf("http://localhost:9/keys")).toMatchObject({
-      failure: "address_refused",
+  it('may be on this machine only if the issuer is', () => {
+    expect(uriOf('http://localhost:9/keys', here)).toBe('http://localhost:9/keys');
+    expect(uriOf('http://localhost:9/keys')).toMatchObject({
+      failure: 'address_refused',
     });
-    expect(uriOf("https://[::1]:9/keys", here)).toBe("https://[::1]:9/keys");
-    expect(
-      uriOf("https://auth.localhost/keys", "https://auth.localhost/x"),
-    ).toBe("https://auth.localhost/keys");
+    expect(uriOf('https://[::1]:9/keys', here)).toBe('https://[::1]:9/keys');
+    expect(uriOf('https://auth.localhost/keys', 'https://auth.localhost/x')).toBe('https://auth.localhost/keys');
     for (const uri of [
-      "https://0.0.0.0/k",
-      "https://0.1.2.3/k",
-      "https://[::]/k",
-      "https://[::ffff:127.0.0.1]/k",
-      "https://[::ffff:127.1.2.3]/k",
-      "https://[::ffff:0.0.0.0]/k",
-      "https://[::ffff:0.1.2.3]/k",
-      "https://localhost./k",
-      "https://x.localhost/k",
-      "https://x.localhost./k",
-      "https://127.1/k",
-      "http://127.0.0.1:9090/metrics",
-      "https://127.0.0.1/k",
-      "https://localhost/k",
-      "https://[::1]/k",
+      'https://0.0.0.0/k',
+      'https://0.1.2.3/k',
+      'https://[::]/k',
+      'https://[::ffff:127.0.0.1]/k',
+      'https://[::ffff:127.1.2.3]/k',
+      'https://[::ffff:0.0.0.0]/k',
+      'https://[::ffff:0.1.2.3]/k',
+      'https://localhost./k',
+      'https://x.localhost/k',
+      'https://x.localhost./k',
+      'https://127.1/k',
+      'http://127.0.0.1:9090/metrics',
+      'https://127.0.0.1/k',
+      'https://localhost/k',
+      'https://[::1]/k',
     ]) {
-      expect(uriOf(uri)).toMatchObject({ failure: "address_refused" });
+      expect(uriOf(uri)).toMatchObject({ failure: 'address_refused' });
     }
   });
 
-  it("counts only if the metadata is about this issuer, as its own member", () => {
-    expect(uriOf("https://keys.example/", there, `${iss}/`)).toMatchObject({
-      failure: "issuer_mismatch",
+  it('counts only if the metadata is about this issuer, as its own member', () => {
+    expect(uriOf('https://keys.example/', there, `${iss}/`)).toMatchObject({
+      failure: 'issuer_mismatch',
     });
     const inherited = Object.create({
       issuer: iss,
-      jwks_uri: "https://keys.example/",
+      jwks_uri: 'https://keys.example/',
     }) as Record<string, unknown>;
     expect(jwksUriOf(inherited, config(), there)).toMatchObject({
-      failure: "issuer_mismatch",
+      failure: 'issuer_mismatch',
     });
     const named = Object.assign(inherited, { issuer: iss });
     expect(jwksUriOf(named, config(), there)).toMatchObject({
-      failure: "address_refused",
+      failure: 'address_refused',
     });
   });
 });
 
-describe("metadata that cannot be used", () => {
-  const detailOf = (found: string | FailedFetch): unknown =>
-    typeof found === "string" ? found : found.detail;
+describe('metadata that cannot be used', () => {
+  const detailOf = (found: string | FailedFetch): unknown => (typeof found === 'string' ? found : found.detail);
 
-  it("is explained with both issuers, and with the address that was refused", () => {
-    expect(
-      detailOf(uriOf("https://keys.example/", `${there}?a=b`, `${iss}/`)),
-    ).toMatchObject({
+  it('is explained with both issuers, and with the address that was refused', () => {
+    expect(detailOf(uriOf('https://keys.example/', `${there}?a=b`, `${iss}/`))).toMatchObject({
       url: there,
       received: `${iss}/`,
       expected: iss,
     });
-    expect(detailOf(uriOf("http://keys.example/k?secret=1"))).toEqual({
+    expect(detailOf(uriOf('http://keys.example/k?secret=1'))).toEqual({
       url: there,
-      received: "http://keys.example/k",
-      problem: "jwks_uri is not an https address",
-      fix: expect.stringContaining("JWT_JWKS_URL") as string,
+      received: 'http://keys.example/k',
+      problem: 'jwks_uri is not an https address',
+      fix: expect.stringContaining('JWT_JWKS_URL') as string,
     });
-    expect(detailOf(uriOf("https://127.0.0.1/k"))).toMatchObject({
-      problem: "jwks_uri is a loopback address, but the issuer is not",
+    expect(detailOf(uriOf('https://127.0.0.1/k'))).toMatchObject({
+      problem: 'jwks_uri is a loopback address, but the issuer is not',
     });
-    expect(detailOf(uriOf({ a: "\n" }))).toMatchObject({
+    expect(detailOf(uriOf({ a: '\n' }))).toMatchObject({
       received: '{"a":"\\n"}',
     });
   });
 
-  it("may name keys over http where that is switched on", () => {
-    const document = { issuer: iss, jwks_uri: "http://keys.internal/k" };
-    expect(jwksUriOf(document, config(true), there)).toBe(
-      "http://keys.internal/k",
-    );
-    const here = { issuer: iss, jwks_uri: "http://127.0.0.1/k" };
+  it('may name keys over http where that is switched on', () => {
+    const document = { issuer: iss, jwks_uri: 'http://keys.internal/k' };
+    expect(jwksUriOf(document, config(true), there)).toBe('http://keys.internal/k');
+    const here = { issuer: iss, jwks_uri: 'http://127.0.0.1/k' };
     expect(jwksUriOf(here, config(true), there)).toMatchObject({
-      failure: "address_refused",
+      failure: 'address_refused',
     });
   });
 });
 
-describe("discovery", () => {
+describe('discovery', () => {
   const jwk = {
-    ...generateKeyPairSync("ed25519").publicKey.export({ format: "jwk" }),
-    kid: "a",
+    ...generateKeyPairSync('ed25519').publicKey.export({ format: 'jwk' }),
+    kid: 'a',
   };
-  const keys = "https://keys.example/";
+  const keys = 'https://keys.example/';
   const metadata = { issuer: iss, jwks_uri: keys };
-  const failing = (failure: KeySetFailure) => (): FailedFetch =>
-    failedFetch(failure);
+  const failing = (failure: KeySetFailure) => (): FailedFetch => failedFetch(failure);
 
   const hangs = (): never => {
-    throw new Error("is not called");
+    throw new Error('is not called');
   };
 
   /** An issuer that answers as it is set to, and what was asked of it. */
@@ -160,18 +141,14 @@ describe("discovery", () => {
       there,
       {
         fetch: async (url, signal) => {
-          asked.push(url === there ? "metadata" : url);
+          asked.push(url === there ? 'metadata' : url);
           if (url === there && answers.metadata === hangs) {
-            await new Promise((resolve) =>
-              signal.addEventListener("abort", resolve),
-            );
-            return failedFetch("timeout");
+            await new Promise((resolve) => signal.addEventListener('abort', resolve));
+            return failedFetch('timeout');
           }
-          if (signal.aborted) return failedFetch("timeout");
+          if (signal.aborted) return failedFetch('timeout');
           const answer = url === there ? answers.metadata() : answers.keySet();
-          return isFailedFetch(answer)
-            ? answer
-            : { document: answer as JsonObject };
+          return isFailedFetch(answer) ? answer : { document: answer as JsonObject };
         },
         close: async () => undefined,
       },
@@ -189,102 +166,88 @@ describe("discovery", () => {
     };
   }
 
-  it("is asked again when its answer is as old as it may be, not before", async () => {
+  it('is asked again when its answer is as old as it may be, not before', async () => {
     const { asked, clock, fetch } = discovering();
     for (clock.now of [0, 5_999, 6_000, 11_999]) await fetch();
-    expect(asked).toEqual(["metadata", keys, keys, "metadata", keys, keys]);
+    expect(asked).toEqual(['metadata', keys, keys, 'metadata', keys, keys]);
   });
 
   it.each([
-    ["not a set", { keys: "x" }, "set_refused"],
-    ["of no use", { keys: [] }, "no_usable_key"],
-  ] as const)(
-    "is asked again when the keys from there are %s",
-    async (_title, bad, failure) => {
-      const { asked, answers, fetch } = discovering();
-      answers.keySet = () => bad;
-      expect(await fetch()).toMatchObject({ failure });
-      answers.keySet = () => ({ keys: [jwk] });
-      expect(await fetch()).toMatchObject({ keys: [{ kid: "a" }] });
-      expect(asked).toEqual(["metadata", keys, "metadata", keys]);
-    },
-  );
+    ['not a set', { keys: 'x' }, 'set_refused'],
+    ['of no use', { keys: [] }, 'no_usable_key'],
+  ] as const)('is asked again when the keys from there are %s', async (_title, bad, failure) => {
+    const { asked, answers, fetch } = discovering();
+    answers.keySet = () => bad;
+    expect(await fetch()).toMatchObject({ failure });
+    answers.keySet = () => ({ keys: [jwk] });
+    expect(await fetch()).toMatchObject({ keys: [{ kid: 'a' }] });
+    expect(asked).toEqual(['metadata', keys, 'metadata', keys]);
+  });
 
-  it.each([
-    "timeout",
-    "unreachable",
-    "status",
-    "redirect",
-    "too_large",
-    "encoded",
-    "not_json",
-  ] as const)(
-    "does without its metadata for a while when that cannot be fetched: %s",
+  it.each(['timeout', 'unreachable', 'status', 'redirect', 'too_large', 'encoded', 'not_json'] as const)(
+    'does without its metadata for a while when that cannot be fetched: %s',
     async (failure) => {
       const { asked, clock, answers, fetch } = discovering();
       await fetch();
       answers.metadata = failing(failure);
       asked.length = 0;
       for (clock.now of [6_000, 6_999, 7_000]) await fetch();
-      expect(asked).toEqual(["metadata", keys, keys, "metadata", keys]);
+      expect(asked).toEqual(['metadata', keys, keys, 'metadata', keys]);
       answers.metadata = () => metadata;
       asked.length = 0;
       for (clock.now of [8_000, 13_999]) await fetch();
-      expect(asked).toEqual(["metadata", keys, keys]);
+      expect(asked).toEqual(['metadata', keys, keys]);
     },
   );
 
-  it("leaves time for the keys when the metadata does not come", async () => {
+  it('leaves time for the keys when the metadata does not come', async () => {
     const { asked, clock, answers, fetch } = discovering();
     await fetch();
     answers.metadata = hangs;
     asked.length = 0;
     for (clock.now of [6_000, 6_999, 7_000]) await fetch();
-    expect(asked).toEqual(["metadata", keys, keys, "metadata", keys]);
+    expect(asked).toEqual(['metadata', keys, keys, 'metadata', keys]);
   });
 
-  it("waits for its first answer as long as a fetch may take", async () => {
+  it('waits for its first answer as long as a fetch may take', async () => {
     const { answers, fetch } = discovering();
     answers.metadata = hangs;
     const start = performance.now();
-    expect(await fetch()).toMatchObject({ failure: "timeout" });
+    expect(await fetch()).toMatchObject({ failure: 'timeout' });
     expect(performance.now() - start).toBeGreaterThan(900);
   });
 
-  it("keeps the address when neither metadata nor keys can be fetched for a while", async () => {
+  it('keeps the address when neither metadata nor keys can be fetched for a while', async () => {
     const { asked, clock, answers, fetch } = discovering();
     await fetch();
-    answers.metadata = answers.keySet = failing("unreachable");
+    answers.metadata = answers.keySet = failing('unreachable');
     clock.now = 6_000;
-    expect(await fetch()).toMatchObject({ failure: "unreachable" });
+    expect(await fetch()).toMatchObject({ failure: 'unreachable' });
     answers.keySet = () => ({ keys: [jwk] });
     asked.length = 0;
     await fetch();
-    expect(asked).toEqual(["metadata", keys]);
+    expect(asked).toEqual(['metadata', keys]);
   });
 
   it.each([
-    ["issuer_mismatch", { issuer: "https://other.example", jwks_uri: keys }],
-    ["address_refused", { issuer: iss, jwks_uri: "http://keys.example/" }],
-  ] as const)(
-    "forgets the address when the metadata says something else: %s",
-    async (failure, lie) => {
-      const { asked, clock, answers, fetch } = discovering();
-      await fetch();
-      answers.metadata = () => lie;
-      clock.now = 6_000;
-      expect(await fetch()).toMatchObject({ failure });
-      answers.metadata = failing("unreachable");
-      asked.length = 0;
-      expect(await fetch()).toMatchObject({ failure: "unreachable" });
-      expect(asked).toEqual(["metadata"]);
-    },
-  );
+    ['issuer_mismatch', { issuer: 'https://other.example', jwks_uri: keys }],
+    ['address_refused', { issuer: iss, jwks_uri: 'http://keys.example/' }],
+  ] as const)('forgets the address when the metadata says something else: %s', async (failure, lie) => {
+    const { asked, clock, answers, fetch } = discovering();
+    await fetch();
+    answers.metadata = () => lie;
+    clock.now = 6_000;
+    expect(await fetch()).toMatchObject({ failure });
+    answers.metadata = failing('unreachable');
+    asked.length = 0;
+    expect(await fetch()).toMatchObject({ failure: 'unreachable' });
+    expect(asked).toEqual(['metadata']);
+  });
 
-  it("has nothing to go by before its first answer", async () => {
+  it('has nothing to go by before its first answer', async () => {
     const { asked, answers, fetch } = discovering();
-    answers.metadata = failing("status");
-    expect(await fetch()).toMatchObject({ failure: "status" });
-    expect(asked).toEqual(["metadata"]);
+    answers.metadata = failing('status');
+    expect(await fetch()).toMatchObject({ failure: 'status' });
+    expect(asked).toEqual(['metadata']);
   });
 });

@@ -1,33 +1,20 @@
 // The life of a key set in time that the test moves: what is scheduled when, and with which bounds.
-import { generateKeyPairSync } from "node:crypto";
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import {
-  failedFetch,
-  fixByFailure,
-  type FailedFetch,
-} from "../../../../src/authn/keys/key-set-failure.ts";
-import { maxAgeMs } from "../../../../src/authn/keys/key-set-fetch.ts";
-import type {
-  FetchedKeySet,
-  FetchKeySet,
-} from "../../../../src/authn/keys/key-set-source.ts";
-import {
-  createKeySet,
-  defaultTimings,
-  type KeySet,
-} from "../../../../src/authn/keys/key-set.ts";
-import { loadJwk } from "../../../../src/authn/keys/public-key.ts";
-import type { VerificationKey } from "../../../../src/authn/keys/verification-key.ts";
+import { generateKeyPairSync } from 'node:crypto';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { failedFetch, fixByFailure, type FailedFetch } from '../../../../src/authn/keys/key-set-failure.ts';
+import { maxAgeMs } from '../../../../src/authn/keys/key-set-fetch.ts';
+import type { FetchedKeySet, FetchKeySet } from '../../../../src/authn/keys/key-set-source.ts';
+import { createKeySet, defaultTimings, type KeySet } from '../../../../src/authn/keys/key-set.ts';
+import { loadJwk } from '../../../../src/authn/keys/public-key.ts';
+import type { VerificationKey } from '../../../../src/authn/keys/verification-key.ts';
 
 const minute = 60_000;
 const hour = 60 * minute;
 
 function keyNamed(kid: string): VerificationKey {
-  const { publicKey } = generateKeyPairSync("ed25519");
-  const key = loadJwk({ ...publicKey.export({ format: "jwk" }), kid }, [
-    "EdDSA",
-  ]);
-  if (typeof key === "string") throw new Error(key);
+  const { publicKey } = generateKeyPairSync('ed25519');
+  const key = loadJwk({ ...publicKey.export({ format: 'jwk' }), kid }, ['EdDSA']);
+  if (typeof key === 'string') throw new Error(key);
   return key;
 }
 
@@ -42,11 +29,10 @@ beforeEach(() => {
   fetches = [];
   events = [];
   prepared = 0;
-  const record = (event: string) => (detail: object) =>
-    void events.push({ event, ...detail });
+  const record = (event: string) => (detail: object) => void events.push({ event, ...detail });
   const start = Date.now();
   keySet = createKeySet({
-    iss: "https://issuer.example",
+    iss: 'https://issuer.example',
     fetch: async () => {
       fetches.push(Date.now() - start);
       return answer();
@@ -57,7 +43,7 @@ beforeEach(() => {
     },
     clock: { now: Date.now, monotonic: Date.now },
     timings: defaultTimings,
-    events: { fetched: record("fetched"), failed: record("failed") },
+    events: { fetched: record('fetched'), failed: record('failed') },
   });
 });
 afterEach(() => {
@@ -65,21 +51,21 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
-const fails = (): FailedFetch => failedFetch("status");
+const fails = (): FailedFetch => failedFetch('status');
 const started = async (): Promise<void> => {
   keySet.start();
   await vi.advanceTimersByTimeAsync(0);
 };
 
-describe("the background refresh", () => {
+describe('the background refresh', () => {
   it.each([
-    ["ten minutes when nothing is said", undefined, 10 * minute],
-    ["what Cache-Control says", 25 * minute, 25 * minute],
-    ["a minute at least", 0, minute],
-    ["an hour at most", 24 * hour, hour],
-  ])("comes after %s", async (_title, lifetime, expected) => {
+    ['ten minutes when nothing is said', undefined, 10 * minute],
+    ['what Cache-Control says', 25 * minute, 25 * minute],
+    ['a minute at least', 0, minute],
+    ['an hour at most', 24 * hour, hour],
+  ])('comes after %s', async (_title, lifetime, expected) => {
     answer = () => ({
-      keys: [keyNamed("a")],
+      keys: [keyNamed('a')],
       leftOut: [],
       ...(lifetime === undefined ? {} : { maxAgeMs: lifetime }),
     });
@@ -90,16 +76,16 @@ describe("the background refresh", () => {
     expect(fetches).toEqual([0, expected]);
   });
 
-  it("is a change only if keys or what is left out of them changed, in whatever order the issuer gives them", async () => {
+  it('is a change only if keys or what is left out of them changed, in whatever order the issuer gives them', async () => {
     const leftOut = [
-      { which: "key 3 (kid x)", why: "is weak", isBad: true },
-      { which: "key 4 (kid y)", why: "is private", isBad: true },
+      { which: 'key 3 (kid x)', why: 'is weak', isBad: true },
+      { which: 'key 4 (kid y)', why: 'is private', isBad: true },
     ];
     const moved = [
-      { which: "key 1 (kid y)", why: "is private", isBad: true },
-      { which: "key 2 (kid x)", why: "is weak", isBad: true },
+      { which: 'key 1 (kid y)', why: 'is private', isBad: true },
+      { which: 'key 2 (kid x)', why: 'is weak', isBad: true },
     ];
-    const keys = [keyNamed("a"), keyNamed("b")];
+    const keys = [keyNamed('a'), keyNamed('b')];
     answer = () => ({ keys, leftOut });
     await started();
     const ring = keySet.ring();
@@ -112,24 +98,21 @@ describe("the background refresh", () => {
     expect(prepared).toBe(2);
   });
 
-  it("keeps the verifiers of the keys that stay, and makes some for those that come", async () => {
-    const [a, b, c] = [keyNamed("a"), keyNamed("b"), keyNamed("c")];
+  it('keeps the verifiers of the keys that stay, and makes some for those that come', async () => {
+    const [a, b, c] = [keyNamed('a'), keyNamed('b'), keyNamed('c')];
     answer = () => ({ keys: [a, b], leftOut: [] });
     await started();
     const before = keySet.ring()?.keys ?? [];
     answer = () => ({ keys: [{ ...b }, c], leftOut: [] });
     await vi.advanceTimersByTimeAsync(10 * minute);
-    expect(keySet.ring()?.keys.map(({ kid }) => kid)).toEqual(["b", "c"]);
+    expect(keySet.ring()?.keys.map(({ kid }) => kid)).toEqual(['b', 'c']);
     expect(keySet.ring()?.keys[0]).toBe(before[1]);
-    expect(before.map((key) => keySet.ring()?.holds(key))).toEqual([
-      false,
-      true,
-    ]);
+    expect(before.map((key) => keySet.ring()?.holds(key))).toEqual([false, true]);
     expect(prepared).toBe(3);
   });
 
-  it("is repeated every 30 seconds while it fails and old keys serve", async () => {
-    answer = () => ({ keys: [keyNamed("a")], leftOut: [] });
+  it('is repeated every 30 seconds while it fails and old keys serve', async () => {
+    answer = () => ({ keys: [keyNamed('a')], leftOut: [] });
     await started();
     answer = fails;
     await vi.advanceTimersByTimeAsync(11 * minute);
@@ -141,23 +124,21 @@ describe("the background refresh", () => {
     });
   });
 
-  it("is repeated after 1, 2, 4 … 30 seconds while no keys were ever had", async () => {
+  it('is repeated after 1, 2, 4 … 30 seconds while no keys were ever had', async () => {
     answer = fails;
     await started();
     await vi.advanceTimersByTimeAsync(2 * minute);
-    expect(fetches.map((at) => at / 1000)).toEqual([
-      0, 1, 3, 7, 15, 31, 61, 91,
-    ]);
+    expect(fetches.map((at) => at / 1000)).toEqual([0, 1, 3, 7, 15, 31, 61, 91]);
     expect(keySet.ring()).toBeUndefined();
     expect(keySet.state()).toEqual({
-      iss: "https://issuer.example",
+      iss: 'https://issuer.example',
       keys: 0,
       failedFetches: 8,
     });
   });
 
-  it("stops when it is closed", async () => {
-    answer = () => ({ keys: [keyNamed("a")], leftOut: [] });
+  it('stops when it is closed', async () => {
+    answer = () => ({ keys: [keyNamed('a')], leftOut: [] });
     await started();
     keySet.close();
     await vi.advanceTimersByTimeAsync(hour);
@@ -167,10 +148,10 @@ describe("the background refresh", () => {
   });
 });
 
-describe("an unknown kid", () => {
-  const good = () => ({ keys: [keyNamed("a")], leftOut: [] });
+describe('an unknown kid', () => {
+  const good = () => ({ keys: [keyNamed('a')], leftOut: [] });
 
-  it("is looked up at once after a scheduled fetch, three times in a row, then once per 30 seconds", async () => {
+  it('is looked up at once after a scheduled fetch, three times in a row, then once per 30 seconds', async () => {
     answer = good;
     await started();
     const results: unknown[] = [];
@@ -185,7 +166,7 @@ describe("an unknown kid", () => {
     expect(fetches.slice(4)).toEqual([30_000]);
   });
 
-  it("saves up no more than three look-ups", async () => {
+  it('saves up no more than three look-ups', async () => {
     answer = good;
     await started();
     await vi.advanceTimersByTimeAsync(5 * minute);
@@ -193,7 +174,7 @@ describe("an unknown kid", () => {
     expect(fetches).toHaveLength(4);
   });
 
-  it("shares the fetch that is under way, whoever began it", async () => {
+  it('shares the fetch that is under way, whoever began it', async () => {
     let finish: (keys: FetchedKeySet) => void = () => undefined;
     answer = () => new Promise((resolve) => (finish = resolve));
     keySet.start();
@@ -204,23 +185,19 @@ describe("an unknown kid", () => {
     expect(fetches).toEqual([0]);
   });
 
-  it("has no answer from a fetch that failed, which counts like a good one", async () => {
+  it('has no answer from a fetch that failed, which counts like a good one', async () => {
     answer = good;
     await started();
     answer = fails;
-    expect([
-      await keySet.lookUp(),
-      await keySet.lookUp(),
-      await keySet.lookUp(),
-    ]).toEqual([1, 1, 30]);
+    expect([await keySet.lookUp(), await keySet.lookUp(), await keySet.lookUp()]).toEqual([1, 1, 30]);
     expect(await keySet.lookUp()).toBe(30);
     expect(fetches).toHaveLength(4);
   });
 });
 
-describe("one timer", () => {
-  it("is all there is: a fetch for an unknown kid puts the background refresh off", async () => {
-    answer = () => ({ keys: [keyNamed("a")], leftOut: [] });
+describe('one timer', () => {
+  it('is all there is: a fetch for an unknown kid puts the background refresh off', async () => {
+    answer = () => ({ keys: [keyNamed('a')], leftOut: [] });
     await started();
     await vi.advanceTimersByTimeAsync(9 * minute);
     await keySet.lookUp();
@@ -229,7 +206,7 @@ describe("one timer", () => {
     expect(fetches).toEqual([0, 9 * minute, 19 * minute]);
   });
 
-  it("is not set by a fetch that ends after closing, and that fetch tells nothing", async () => {
+  it('is not set by a fetch that ends after closing, and that fetch tells nothing', async () => {
     let end: (failed: FailedFetch) => void = () => undefined;
     answer = () =>
       new Promise((resolve) => {
@@ -237,7 +214,7 @@ describe("one timer", () => {
       });
     await started();
     keySet.close();
-    end(failedFetch("timeout"));
+    end(failedFetch('timeout'));
     await vi.advanceTimersByTimeAsync(hour);
     expect(fetches).toEqual([0]);
     expect(events).toEqual([]);
@@ -245,9 +222,9 @@ describe("one timer", () => {
   });
 });
 
-describe("old keys", () => {
-  it("serve for six hours after the last good fetch, not longer", async () => {
-    answer = () => ({ keys: [keyNamed("a")], leftOut: [] });
+describe('old keys', () => {
+  it('serve for six hours after the last good fetch, not longer', async () => {
+    answer = () => ({ keys: [keyNamed('a')], leftOut: [] });
     await started();
     answer = fails;
     await vi.advanceTimersByTimeAsync(6 * hour);
@@ -255,15 +232,15 @@ describe("old keys", () => {
     await vi.advanceTimersByTimeAsync(1);
     expect(keySet.ring()).toBeUndefined();
     expect(keySet.state().keys).toBe(0);
-    answer = () => ({ keys: [keyNamed("a"), keyNamed("b")], leftOut: [] });
+    answer = () => ({ keys: [keyNamed('a'), keyNamed('b')], leftOut: [] });
     await vi.advanceTimersByTimeAsync(30_000);
     expect(keySet.ring()?.keys.length).toBe(2);
     expect(keySet.state().failedFetches).toBe(0);
   });
 });
 
-describe("the times of the service", () => {
-  it("are those of the documentation", () => {
+describe('the times of the service', () => {
+  it('are those of the documentation', () => {
     expect(defaultTimings).toEqual({
       timeoutMs: 5_000,
       cooldownMs: 30_000,
@@ -276,27 +253,25 @@ describe("the times of the service", () => {
   });
 });
 
-describe("events", () => {
-  it("tell of each fetch, whether keys changed, and whether a failure is the same as before", async () => {
-    const key = keyNamed("a");
-    const leftOut = [
-      { which: "key 2", why: "is a symmetric key", isBad: true },
-    ];
+describe('events', () => {
+  it('tell of each fetch, whether keys changed, and whether a failure is the same as before', async () => {
+    const key = keyNamed('a');
+    const leftOut = [{ which: 'key 2', why: 'is a symmetric key', isBad: true }];
     answer = () => ({ keys: [key], leftOut });
     await started();
     await vi.advanceTimersByTimeAsync(10 * minute);
     answer = fails;
     await vi.advanceTimersByTimeAsync(10 * minute + 30_000);
-    answer = () => failedFetch("status", { httpStatus: 404 });
+    answer = () => failedFetch('status', { httpStatus: 404 });
     await vi.advanceTimersByTimeAsync(30_000);
     answer = () => ({ keys: [key], leftOut });
     await vi.advanceTimersByTimeAsync(30_000);
-    const iss = "https://issuer.example";
-    const fetched = { event: "fetched", iss, keys: 1, leftOut, durationMs: 0 };
+    const iss = 'https://issuer.example';
+    const fetched = { event: 'fetched', iss, keys: 1, leftOut, durationMs: 0 };
     const failed = {
-      event: "failed",
+      event: 'failed',
       iss,
-      failure: "status",
+      failure: 'status',
       durationMs: 0,
       keysInUse: true,
     };
@@ -314,51 +289,48 @@ describe("events", () => {
     ]);
   });
 
-  it("tell anew of the same failure when old keys serve no longer", async () => {
-    answer = () => ({ keys: [keyNamed("a")], leftOut: [] });
+  it('tell anew of the same failure when old keys serve no longer', async () => {
+    answer = () => ({ keys: [keyNamed('a')], leftOut: [] });
     await started();
     answer = fails;
     await vi.advanceTimersByTimeAsync(6 * hour + minute);
-    expect(
-      events
-        .filter(({ repeated }) => repeated === false)
-        .map(({ keysInUse }) => keysInUse),
-    ).toEqual([true, false]);
+    expect(events.filter(({ repeated }) => repeated === false).map(({ keysInUse }) => keysInUse)).toEqual([
+      true,
+      false,
+    ]);
   });
 
-  it("call an exception a bug of ours, and go on", async () => {
-    answer = () => Promise.reject(new TypeError("fetch failed"));
+  it('call an exception a bug of ours, and go on', async () => {
+    answer = () => Promise.reject(new TypeError('fetch failed'));
     await started();
-    expect(events).toMatchObject([
-      { event: "failed", failure: "bug", keysInUse: false },
-    ]);
+    expect(events).toMatchObject([{ event: 'failed', failure: 'bug', keysInUse: false }]);
     await vi.advanceTimersByTimeAsync(1000);
     expect(fetches).toHaveLength(2);
   });
 });
 
-describe("Cache-Control", () => {
+describe('Cache-Control', () => {
   it.each([
-    ["", "", undefined],
-    ["public", "", undefined],
-    ["max-age=600", "", 600_000],
-    ["public, Max-Age=600, must-revalidate", "", 600_000],
-    ['max-age="600"', "", 600_000],
-    ["s-max-age=600", "", undefined],
-    ["max-age=600", "100", 500_000],
-    ["max-age=600", "700", 0],
-    ["max-age=600", "soon", 600_000],
-    ["max-age=600", "x100", 600_000],
-    ["max-age=600", "100x", 600_000],
-    ["max-age=600, no-cache", "", 0],
-    ["no-store", "", 0],
-    ["max-age=-1", "", undefined],
-    ["max-age=1e9", "", undefined],
-    ["max-age=9999999999", "", 9_999_999_999_000],
-    ["max-age=99999999999", "", undefined],
-    ["s-maxage=60", "", undefined],
-    ["max-age", "", undefined],
-  ])("%j with Age %j means %s ms", (cacheControl, age, expected) => {
+    ['', '', undefined],
+    ['public', '', undefined],
+    ['max-age=600', '', 600_000],
+    ['public, Max-Age=600, must-revalidate', '', 600_000],
+    ['max-age="600"', '', 600_000],
+    ['s-max-age=600', '', undefined],
+    ['max-age=600', '100', 500_000],
+    ['max-age=600', '700', 0],
+    ['max-age=600', 'soon', 600_000],
+    ['max-age=600', 'x100', 600_000],
+    ['max-age=600', '100x', 600_000],
+    ['max-age=600, no-cache', '', 0],
+    ['no-store', '', 0],
+    ['max-age=-1', '', undefined],
+    ['max-age=1e9', '', undefined],
+    ['max-age=9999999999', '', 9_999_999_999_000],
+    ['max-age=99999999999', '', undefined],
+    ['s-maxage=60', '', undefined],
+    ['max-age', '', undefined],
+  ])('%j with Age %j means %s ms', (cacheControl, age, expected) => {
     expect(maxAgeMs(cacheControl, age)).toBe(expected);
   });
 });

@@ -1,70 +1,60 @@
 // Static types: which fit a place, and under which a variable is known to later expressions.
-import { describe, expect, it } from "vitest";
+import { describe, expect, it } from 'vitest';
 import {
   expressionIn,
   registrableType,
   typeFits,
   type ExpectedType,
-} from "../../../../src/policy/compile/expression-site.ts";
+} from '../../../../src/policy/compile/expression-site.ts';
 
-describe("a static type", () => {
-  const all: readonly ExpectedType[] = ["bool", "string", "number", "list"];
+describe('a static type', () => {
+  const all: readonly ExpectedType[] = ['bool', 'string', 'number', 'list'];
   it.each([
-    ["dyn", all],
-    ["dyn<A>", all],
-    ["bool", ["bool"]],
-    ["string", ["string"]],
-    ["int", ["number"]],
-    ["double", ["number"]],
-    ["list", ["list"]],
-    ["list<string>", ["list"]],
-    ["list<dyn>", ["list"]],
-    ["list<A>", ["list"]],
-    ["list<int>", []],
-    ["list<list<string>>", []],
-    ["map<string, dyn>", []],
-    ["map<list<string>", []],
-    ["null", []],
-    ["xdyn", []],
-  ])("%s fits %j", (type, places) => {
+    ['dyn', all],
+    ['dyn<A>', all],
+    ['bool', ['bool']],
+    ['string', ['string']],
+    ['int', ['number']],
+    ['double', ['number']],
+    ['list', ['list']],
+    ['list<string>', ['list']],
+    ['list<dyn>', ['list']],
+    ['list<A>', ['list']],
+    ['list<int>', []],
+    ['list<list<string>>', []],
+    ['map<string, dyn>', []],
+    ['map<list<string>', []],
+    ['null', []],
+    ['xdyn', []],
+  ])('%s fits %j', (type, places) => {
     expect(all.filter((place) => typeFits(type, [place]))).toEqual(places);
   });
 
   it.each([
-    ["bool", "bool"],
-    ["int", "int"],
-    ["list", "list"],
-    ["list<string>", "list<string>"],
-    ["list<dyn>", "list<dyn>"],
-    ["list<map<string, dyn>>", "list"],
-    ["list<A>", "list"],
-    ["map<string, dyn>", "map"],
-    ["map<string, list>", "map"],
-    ["optional<string>", "dyn"],
-    ["optional<list>", "dyn"],
-    ["null", "dyn"],
-    ["xbool", "dyn"],
-    ["boolx", "dyn"],
-  ])("%s is registered as %s", (type, registered) =>
-    expect(registrableType(type)).toBe(registered),
-  );
+    ['bool', 'bool'],
+    ['int', 'int'],
+    ['list', 'list'],
+    ['list<string>', 'list<string>'],
+    ['list<dyn>', 'list<dyn>'],
+    ['list<map<string, dyn>>', 'list'],
+    ['list<A>', 'list'],
+    ['map<string, dyn>', 'map'],
+    ['map<string, list>', 'map'],
+    ['optional<string>', 'dyn'],
+    ['optional<list>', 'dyn'],
+    ['null', 'dyn'],
+    ['xbool', 'dyn'],
+    ['boolx', 'dyn'],
+  ])('%s is registered as %s', (type, registered) => expect(registrableType(type)).toBe(registered));
 });
 
-describe("an expression in a scalar", () => {
-  it("is all of it, or none", () => {
-    expect(expressionIn("${claims.a}")).toEqual({
-      text: "claims.a",
+describe('an expression in a scalar', () => {
+  it('is all of it, or none', () => {
+    expect(expressionIn('${claims.a}')).toEqual({
+      text: 'claims.a',
       offset: 2,
     });
-    for (const literal of [
-      "x${claims.a}",
-      "${claims.a",
-      "claims.a}",
-      "$claims",
-      "",
-      1,
-      null,
-    ]) {
+    for (const literal of ['x${claims.a}', '${claims.a', 'claims.a}', '$claims', '', 1, null]) {
       expect(expressionIn(literal)).toBeUndefined();
     }
   });

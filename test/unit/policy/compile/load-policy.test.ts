@@ -1,10 +1,10 @@
-import { createHash } from "node:crypto";
-import { describe, expect, it } from "vitest";
-import { decide } from "../../../../src/policy/decide.ts";
-import { loadPolicy } from "../../../../src/policy/compile/load-policy.ts";
-import { unverifiedPrincipal } from "../../../../src/policy/trial/unverified-principal.ts";
-import { ConfigurationError } from "../../../../src/problem.ts";
-import { nameProblem } from "../../../support/sentences/name-sentence.ts";
+import { createHash } from 'node:crypto';
+import { describe, expect, it } from 'vitest';
+import { decide } from '../../../../src/policy/decide.ts';
+import { loadPolicy } from '../../../../src/policy/compile/load-policy.ts';
+import { unverifiedPrincipal } from '../../../../src/policy/trial/unverified-principal.ts';
+import { ConfigurationError } from '../../../../src/problem.ts';
+import { nameProblem } from '../../../support/sentences/name-sentence.ts';
 
 const text = `version: 1
 dataApps:
@@ -31,59 +31,55 @@ dataApps:
 const load = (apiKeyNames?: readonly string[]) =>
   loadPolicy({
     text,
-    file: "p.yaml",
+    file: 'p.yaml',
     maxLifetimeSeconds: 86_400,
     ...(apiKeyNames === undefined ? {} : { apiKeyNames }),
   });
 
-describe("a loaded policy", () => {
-  it("carries the first 12 digits of the SHA-256 of its file", () => {
-    expect(load().revision).toBe(
-      createHash("sha256").update(text).digest("hex").slice(0, 12),
-    );
+describe('a loaded policy', () => {
+  it('carries the first 12 digits of the SHA-256 of its file', () => {
+    expect(load().revision).toBe(createHash('sha256').update(text).digest('hex').slice(0, 12));
   });
 
-  it("lists its data apps as the file says", () => {
+  it('lists its data apps as the file says', () => {
     const policy = load();
-    expect([...policy.dataApps.keys()]).toEqual(["sales", "finance"]);
-    expect(policy.defaultDataApp).toBe(policy.dataApps.get("sales"));
+    expect([...policy.dataApps.keys()]).toEqual(['sales', 'finance']);
+    expect(policy.defaultDataApp).toBe(policy.dataApps.get('sales'));
     expect(policy.defaultDataApp).toMatchObject({
-      position: "p.yaml:3:3",
-      apiKeyName: "DATABRAIN_API_KEY_SALES",
+      position: 'p.yaml:3:3',
+      apiKeyName: 'DATABRAIN_API_KEY_SALES',
       expiresInMs: 90_000,
       withinAccessToken: true,
     });
   });
 
-  it("lists the literal ids that only the upstream can confirm", () => {
-    expect(load().dataApps.get("sales")?.references).toEqual([
-      { kind: "embed", id: "embed-1", position: "p.yaml:11:25" },
-      { kind: "metric", id: "metric-1", position: "p.yaml:13:25" },
-      { kind: "dashboard", id: "dashboard-1", position: "p.yaml:16:28" },
+  it('lists the literal ids that only the upstream can confirm', () => {
+    expect(load().dataApps.get('sales')?.references).toEqual([
+      { kind: 'embed', id: 'embed-1', position: 'p.yaml:11:25' },
+      { kind: 'metric', id: 'metric-1', position: 'p.yaml:13:25' },
+      { kind: 'dashboard', id: 'dashboard-1', position: 'p.yaml:16:28' },
     ]);
   });
 
-  it("does not ask for keys when it is only tried out", () => {
+  it('does not ask for keys when it is only tried out', () => {
     expect(() => load()).not.toThrow();
-    expect(() =>
-      load(["DATABRAIN_API_KEY", "DATABRAIN_API_KEY_SALES"]),
-    ).not.toThrow();
+    expect(() => load(['DATABRAIN_API_KEY', 'DATABRAIN_API_KEY_SALES'])).not.toThrow();
     expect(() => load([])).toThrow(ConfigurationError);
   });
 });
 
-describe("an expression of a policy", () => {
+describe('an expression of a policy', () => {
   const loadLines = (...lines: readonly string[]) =>
     loadPolicy({
-      text: lines.join("\n"),
-      file: "p.yaml",
+      text: lines.join('\n'),
+      file: 'p.yaml',
       maxLifetimeSeconds: 86_400,
     });
   const withClientId = (value: string) => [
-    "version: 1",
-    "dataApps:",
-    "  s:",
-    "    expiresIn: 1h",
+    'version: 1',
+    'dataApps:',
+    '  s:',
+    '    expiresIn: 1h',
     `    request: { clientId: ${value} }`,
   ];
   const problemsOf = (...lines: readonly string[]): readonly string[] => {
@@ -93,37 +89,32 @@ describe("an expression of a policy", () => {
     } catch (error) {
       if (error instanceof ConfigurationError)
         return error.problems.map(
-          (problem) =>
-            `${nameProblem(problem)}${problem.problem.slice(problem.problem.lastIndexOf(", in "))}`,
+          (problem) => `${nameProblem(problem)}${problem.problem.slice(problem.problem.lastIndexOf(', in '))}`,
         );
       throw error;
     }
   };
 
-  it("tells where its ternaries stand, inside its text", () => {
-    const { sites } = loadLines(
-      ...withClientId('"${claims.a + (claims.b ? claims.c : claims.d)}"'),
-    );
+  it('tells where its ternaries stand, inside its text', () => {
+    const { sites } = loadLines(...withClientId('"${claims.a + (claims.b ? claims.c : claims.d)}"'));
     expect(sites[0]).toMatchObject({
-      position: "p.yaml:5:26",
-      ternaries: [{ condition: "claims.b", position: "p.yaml:5:41" }],
+      position: 'p.yaml:5:26',
+      ternaries: [{ condition: 'claims.b', position: 'p.yaml:5:41' }],
     });
     const { sites: variables } = loadLines(
-      "version: 1",
-      "variables:",
+      'version: 1',
+      'variables:',
       `  x: 'claims.a + (claims.b ? "c" : "d")'`,
-      ...withClientId("acme").slice(1),
+      ...withClientId('acme').slice(1),
     );
     expect(variables[0]).toMatchObject({
-      position: "p.yaml:3:6",
-      ternaries: [{ position: "p.yaml:3:19" }],
+      position: 'p.yaml:3:6',
+      ternaries: [{ position: 'p.yaml:3:19' }],
     });
   });
 
-  it("is refused at the place of what is wrong with it", () => {
-    expect(problemsOf(...withClientId('"${claims.?a}"'))).toEqual([
-      'p.yaml:5:29 optionalResult, in "claims.?a"',
-    ]);
+  it('is refused at the place of what is wrong with it', () => {
+    expect(problemsOf(...withClientId('"${claims.?a}"'))).toEqual(['p.yaml:5:29 optionalResult, in "claims.?a"']);
     expect(problemsOf(...withClientId('"${size(claims.a)}"'))).toEqual([
       'p.yaml:5:29 wrongType(int, dataApps.s.request.clientId, string), in "size(claims.a)"',
     ]);
@@ -132,41 +123,25 @@ describe("an expression of a policy", () => {
     ]);
   });
 
-  it("is shown up to 100 characters", () => {
-    const wrong = (length: number): string =>
-      `size("${"x".repeat(length - 8)}")`;
-    expect(problemsOf(...withClientId(`'\${${wrong(100)}}'`)).join()).toContain(
-      `in "${wrong(100)}"`,
-    );
-    expect(problemsOf(...withClientId(`'\${${wrong(101)}}'`)).join()).toContain(
-      `in "${wrong(101).slice(0, 97)}…"`,
-    );
+  it('is shown up to 100 characters', () => {
+    const wrong = (length: number): string => `size("${'x'.repeat(length - 8)}")`;
+    expect(problemsOf(...withClientId(`'\${${wrong(100)}}'`)).join()).toContain(`in "${wrong(100)}"`);
+    expect(problemsOf(...withClientId(`'\${${wrong(101)}}'`)).join()).toContain(`in "${wrong(101).slice(0, 97)}…"`);
   });
 
-  it("blames a claim only if it reads no other, nor a variable", () => {
+  it('blames a claim only if it reads no other, nor a variable', () => {
     const claimOf = (clientId: string): string | undefined => {
       const policy = loadLines(
-        "version: 1",
-        "variables: { v: claims.b }",
+        'version: 1',
+        'variables: { v: claims.b }',
         ...withClientId(`"\${${clientId}}"`).slice(1),
       );
-      const decision = decide(
-        policy,
-        unverifiedPrincipal({ a: 5, b: "x" }, 0),
-        "s",
-        0,
-      );
-      return decision.kind === "deny" ? decision.denial.claim : "permitted";
+      const decision = decide(policy, unverifiedPrincipal({ a: 5, b: 'x' }, 0), 's', 0);
+      return decision.kind === 'deny' ? decision.denial.claim : 'permitted';
     };
-    expect(claimOf("claims.a")).toBe("a");
-    expect(
-      claimOf(String.raw`claims.size() == 9 ? \"x\" : \"\"`),
-    ).toBeUndefined();
-    expect(
-      claimOf(String.raw`claims.b == \"y\" ? \"z\" : claims.a`),
-    ).toBeUndefined();
-    expect(
-      claimOf(String.raw`variables.v == \"y\" ? \"z\" : claims.a`),
-    ).toBeUndefined();
+    expect(claimOf('claims.a')).toBe('a');
+    expect(claimOf(String.raw`claims.size() == 9 ? \"x\" : \"\"`)).toBeUndefined();
+    expect(claimOf(String.raw`claims.b == \"y\" ? \"z\" : claims.a`)).toBeUndefined();
+    expect(claimOf(String.raw`variables.v == \"y\" ? \"z\" : claims.a`)).toBeUndefined();
   });
 });

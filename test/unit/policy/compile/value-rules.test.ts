@@ -1,5 +1,5 @@
 // Each rule for a value by itself: what passes as it is, and what is refused as what.
-import { describe, expect, it } from "vitest";
+import { describe, expect, it } from 'vitest';
 import {
   checkLiteral,
   couldEndSqlText,
@@ -12,9 +12,9 @@ import {
   metricFilterRule,
   numberRule,
   type Rule,
-} from "../../../../src/policy/compile/value-rules.ts";
-import { LoadProblem } from "../../../../src/problem.ts";
-import { nameSentence } from "../../../support/sentences/name-sentence.ts";
+} from '../../../../src/policy/compile/value-rules.ts';
+import { LoadProblem } from '../../../../src/problem.ts';
+import { nameSentence } from '../../../support/sentences/name-sentence.ts';
 
 class Refused extends Error {}
 
@@ -32,115 +32,102 @@ const outcome = <T>(rule: Rule<T>, value: unknown): unknown => {
 
 const element = filterTextRule(undefined);
 
-describe("a number", () => {
+describe('a number', () => {
   it.each([
     [1, 1],
     [0.5, 0.5],
     [7n, 7],
     [9007199254740991n, 9007199254740991],
-    [9007199254740992n, "numberInexact"],
-    ["1", "notNumber"],
-    [true, "notNumber"],
-    [NaN, "notFinite"],
-    [Infinity, "notFinite"],
-  ])("%s: %s", (value, expected) =>
-    expect(outcome(numberRule, value)).toBe(expected),
-  );
+    [9007199254740992n, 'numberInexact'],
+    ['1', 'notNumber'],
+    [true, 'notNumber'],
+    [NaN, 'notFinite'],
+    [Infinity, 'notFinite'],
+  ])('%s: %s', (value, expected) => expect(outcome(numberRule, value)).toBe(expected));
 });
 
-describe("a date", () => {
-  const form = "notDate";
-  const calendar = "notCalendarDay";
+describe('a date', () => {
+  const form = 'notDate';
+  const calendar = 'notCalendarDay';
   it.each([
-    ["2024-02-29", "2024-02-29"],
-    ["2023-02-29", calendar],
-    ["2024-13-01", calendar],
-    ["2024-02-29T", form],
-    ["2024-02-29Z", form],
-    ["x2024-02-29", form],
-    ["+2024-02-29", form],
-    ["24-02-29", form],
-    [["2024-02-29"], form],
+    ['2024-02-29', '2024-02-29'],
+    ['2023-02-29', calendar],
+    ['2024-13-01', calendar],
+    ['2024-02-29T', form],
+    ['2024-02-29Z', form],
+    ['x2024-02-29', form],
+    ['+2024-02-29', form],
+    ['24-02-29', form],
+    [['2024-02-29'], form],
     [20240229, form],
-  ])("%j: %s", (value, expected) =>
-    expect(outcome(dateRule, value)).toBe(expected),
-  );
+  ])('%j: %s', (value, expected) => expect(outcome(dateRule, value)).toBe(expected));
 });
 
-describe("a time zone", () => {
-  const refused = "notTimeZone";
+describe('a time zone', () => {
+  const refused = 'notTimeZone';
   const rule = createTimeZoneRule();
-  it.each([
-    "UTC",
-    "Etc/UTC",
-    "GMT",
-    "Europe/Berlin",
-    "US/Pacific",
-    "America/Argentina/Buenos_Aires",
-  ])("%s", (zone) => {
+  it.each(['UTC', 'Etc/UTC', 'GMT', 'Europe/Berlin', 'US/Pacific', 'America/Argentina/Buenos_Aires'])('%s', (zone) => {
     expect(outcome(rule, zone)).toBe(zone);
   });
   it.each([
-    "+02:00",
-    "-0800",
-    "/Europe/Berlin",
-    "Europe/Berlin ",
-    " UTC",
-    "UTC\n",
-    "Europe/Nowhere",
-    "",
+    '+02:00',
+    '-0800',
+    '/Europe/Berlin',
+    'Europe/Berlin ',
+    ' UTC',
+    'UTC\n',
+    'Europe/Nowhere',
+    '',
     1,
     null,
-    ["UTC"],
-  ])("%j is none", (zone) => expect(outcome(rule, zone)).toBe(refused));
-  it("that the runtime lists is not asked for", () => {
+    ['UTC'],
+  ])('%j is none', (zone) => expect(outcome(rule, zone)).toBe(refused));
+  it('that the runtime lists is not asked for', () => {
     const asked = Intl.DateTimeFormat;
     try {
       Object.assign(Intl, { DateTimeFormat: undefined });
-      expect(outcome(rule, "Europe/Berlin")).toBe("Europe/Berlin");
+      expect(outcome(rule, 'Europe/Berlin')).toBe('Europe/Berlin');
     } finally {
       Object.assign(Intl, { DateTimeFormat: asked });
     }
   });
 });
 
-describe("a filter value", () => {
+describe('a filter value', () => {
   it.each([
-    [null, "isNull"],
-    [{ sql: "1" }, "notScalarOrList"],
-    [undefined, "notScalarOrList"],
+    [null, 'isNull'],
+    [{ sql: '1' }, 'notScalarOrList'],
+    [undefined, 'notScalarOrList'],
     [false, false],
     [2n, 2],
-    ["DE", "DE"],
-    [[], "emptyList"],
-    [[1], "listOfNumbers"],
-  ])("of a metric: %s", (value, expected) => {
+    ['DE', 'DE'],
+    [[], 'emptyList'],
+    [[1], 'listOfNumbers'],
+  ])('of a metric: %s', (value, expected) => {
     expect(outcome(metricFilterRule(element), value)).toEqual(expected);
   });
 
   it.each([
-    [null, "isNull"],
-    [{ sql: "1" }, "notTextOrList"],
-    [true, "notTextOrList"],
-    [1, "notTextOrList"],
-    ["DE", "DE"],
-    [["DE"], ["DE"]],
-  ])("of a dashboard: %s", (value, expected) => {
+    [null, 'isNull'],
+    [{ sql: '1' }, 'notTextOrList'],
+    [true, 'notTextOrList'],
+    [1, 'notTextOrList'],
+    ['DE', 'DE'],
+    [['DE'], ['DE']],
+  ])('of a dashboard: %s', (value, expected) => {
     expect(outcome(dashboardFilterRule(element), value)).toEqual(expected);
   });
 });
 
-describe("a list and a flag", () => {
-  it("are held to their length and type", () => {
-    const thousand = new Array<string>(1000).fill("a");
+describe('a list and a flag', () => {
+  it('are held to their length and type', () => {
+    const thousand = new Array<string>(1000).fill('a');
     expect(outcome(listRule(element, false), thousand)).toEqual(thousand);
-    expect(outcome(listRule(element, false), [...thousand, "a"])).toBe(
-      "listTooLong",
-    );
+    expect(outcome(listRule(element, false), [...thousand, 'a'])).toBe('listTooLong');
     expect(outcome(listRule(element, true), [])).toEqual([]);
-    expect(outcome(listRule(element, false), "a")).toBe("notList");
+    expect(outcome(listRule(element, false), 'a')).toBe('notList');
     expect(outcome(flagRule, false)).toBe(false);
-    expect(outcome(flagRule, 0)).toBe("notTrueOrFalse");
+    expect(outcome(flagRule, 0)).toBe('notTrueOrFalse');
   });
 });
 
@@ -156,145 +143,96 @@ function refusalOf(literal: unknown): readonly string[] {
   }
 }
 
-describe("a literal", () => {
-  it.each([
-    "acme",
-    "claims",
-    "all claims. Open ones",
-    "claims-overview",
-    "variables",
-    "myclaims.x",
-    5,
-    true,
-    null,
-  ])("is taken as its rule takes it: %s", (value) => {
-    expect(checkLiteral(value, anything)).toBe(value);
+describe('a literal', () => {
+  it.each(['acme', 'claims', 'all claims. Open ones', 'claims-overview', 'variables', 'myclaims.x', 5, true, null])(
+    'is taken as its rule takes it: %s',
+    (value) => {
+      expect(checkLiteral(value, anything)).toBe(value);
+    },
+  );
+
+  it('is refused in the words of its rule', () => {
+    const refuse: Rule<unknown> = (_value, refuse) => refuse('is too short');
+    expect(() => checkLiteral('a', refuse)).toThrow(new LoadProblem('is too short', ''));
   });
 
-  it("is refused in the words of its rule", () => {
-    const refuse: Rule<unknown> = (_value, refuse) => refuse("is too short");
-    expect(() => checkLiteral("a", refuse)).toThrow(
-      new LoadProblem("is too short", ""),
-    );
-  });
-
-  it("does not hide a bug in a rule", () => {
+  it('does not hide a bug in a rule', () => {
     expect(() =>
-      checkLiteral("a", () => {
-        throw new TypeError("bug");
+      checkLiteral('a', () => {
+        throw new TypeError('bug');
       }),
     ).toThrow(TypeError);
   });
 
   it.each([
-    "claims.org_id",
+    'claims.org_id',
     'claims["org_id"]',
     'claims[?"x"]',
-    "claims.?org",
-    "variables.tenant",
+    'claims.?org',
+    'variables.tenant',
     '"x" + claims.org',
-    "size(claims.l)",
-  ])("is not taken when it reads like an expression: %s", (value) => {
+    'size(claims.l)',
+  ])('is not taken when it reads like an expression: %s', (value) => {
     expect(refusalOf(value)).toEqual([
-      "looksLikeExpression",
+      'looksLikeExpression',
       `writeExpressionOrText(${value}, ${JSON.stringify(value)})`,
     ]);
   });
 
-  it.each([
-    "{{claims.sub}}",
-    "{{ claims.sub }}",
-    "$claims.sub",
-    "${claims.sub",
-    "{claims.sub}",
-  ])(
-    "is not taken with the marks of other languages, and the fix is without them: %s",
+  it.each(['{{claims.sub}}', '{{ claims.sub }}', '$claims.sub', '${claims.sub', '{claims.sub}'])(
+    'is not taken with the marks of other languages, and the fix is without them: %s',
     (value) => {
       const fix = `writeExpressionOrText(claims.sub, ${JSON.stringify(value)})`;
-      expect(refusalOf(value)).toEqual(["looksLikeExpression", fix]);
+      expect(refusalOf(value)).toEqual(['looksLikeExpression', fix]);
     },
   );
 
-  it("makes no work that anybody pays for", () => {
-    expect(
-      checkLiteral("a", (_value, _refuse, pay) => pay(1_000_000)),
-    ).toBeUndefined();
+  it('makes no work that anybody pays for', () => {
+    expect(checkLiteral('a', (_value, _refuse, pay) => pay(1_000_000))).toBeUndefined();
   });
 });
 
-describe("a text that could end inside SQL", () => {
+describe('a text that could end inside SQL', () => {
   it.each([
-    ...['"', "'", "`", "\\", ";"],
-    ...["\u00b4", "\u02b9", "\u02ba", "\u02bb", "\u02bc", "\u02c8", "\u02cb"],
-    ...[
-      "\u2018",
-      "\u2019",
-      "\u201a",
-      "\u201b",
-      "\u201c",
-      "\u201d",
-      "\u201e",
-      "\u201f",
-      "\u2032",
-      "\u2035",
-      "\u2037",
-    ],
-    ...[
-      "\u2216",
-      "\uff02",
-      "\uff07",
-      "\uff1b",
-      "\uff3c",
-      "\uff40",
-      "\ufe68",
-      "\u037e",
-      "\u1fef",
-      "\u1ffd",
-    ],
-    ...[
-      "--",
-      "-\u2010",
-      "\u2212\u2212",
-      "\u2013\u2014",
-      "\uff0d\uff0d",
-      "\ufe63-",
-    ],
-    ...["/*", "\u2215*", "/\u2217", "\uff0f\uff0a", "\u2044\uff0a"],
-  ])("is %j", (text) => {
+    ...['"', "'", '`', '\\', ';'],
+    ...['\u00b4', '\u02b9', '\u02ba', '\u02bb', '\u02bc', '\u02c8', '\u02cb'],
+    ...['\u2018', '\u2019', '\u201a', '\u201b', '\u201c', '\u201d', '\u201e', '\u201f', '\u2032', '\u2035', '\u2037'],
+    ...['\u2216', '\uff02', '\uff07', '\uff1b', '\uff3c', '\uff40', '\ufe68', '\u037e', '\u1fef', '\u1ffd'],
+    ...['--', '-\u2010', '\u2212\u2212', '\u2013\u2014', '\uff0d\uff0d', '\ufe63-'],
+    ...['/*', '\u2215*', '/\u2217', '\uff0f\uff0a', '\u2044\uff0a'],
+  ])('is %j', (text) => {
     expect(couldEndSqlText(text)).toBe(true);
     expect(couldEndSqlText(`a ${text}b`)).toBe(true);
   });
 
   it.each([
-    "",
-    "EU",
-    "a-b",
-    "a - b",
-    "a/b",
-    "a*b",
-    "*/",
-    "Zürich",
-    "東京",
-    "ﬁ½",
-    "a–b",
-    "Łódź",
-    "😀",
-    "ａ－ｂ",
-    "1/2",
-    "50 %",
-    "a,b(c)",
-  ])("is not %j", (text) => {
+    '',
+    'EU',
+    'a-b',
+    'a - b',
+    'a/b',
+    'a*b',
+    '*/',
+    'Zürich',
+    '東京',
+    'ﬁ½',
+    'a–b',
+    'Łódź',
+    '😀',
+    'ａ－ｂ',
+    '1/2',
+    '50 %',
+    'a,b(c)',
+  ])('is not %j', (text) => {
     expect(couldEndSqlText(text)).toBe(false);
   });
 
-  it("holds every character that a normal form makes one of the dangerous ones", () => {
+  it('holds every character that a normal form makes one of the dangerous ones', () => {
     const dangerous = /["'`\\;]/;
     for (let code = 0x80; code <= 0x10ffff; code += 1) {
       if (code >= 0xd800 && code <= 0xdfff) continue;
       const text = String.fromCodePoint(code);
-      const folds = ["NFC", "NFD", "NFKC", "NFKD"].some((form) =>
-        dangerous.test(text.normalize(form)),
-      );
+      const folds = ['NFC', 'NFD', 'NFKC', 'NFKD'].some((form) => dangerous.test(text.normalize(form)));
       if (folds && !couldEndSqlText(text)) expect.fail(code.toString(16));
     }
   });
