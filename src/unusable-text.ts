@@ -1,6 +1,5 @@
-// Texts that can never be right, whatever they are for: quotes and comments that an env file kept, white space at the
-// ends, words copied from an example. Later each of them looks like a token that never matches or a key that is
-// refused.
+// Finds values that can never be valid: quotes and comments that an env file kept, white space at the ends, placeholders
+// copied from an example. Without this check, such a value would cause errors that are hard to explain later.
 
 export interface UnusableText {
   /** Completes a sentence that starts with the location of the text. */
@@ -47,14 +46,14 @@ export function whyUnusable(value: string, kind: TextKind): UnusableText | undef
   const parts = kind === 'list' ? value.split(',').map((part) => part.trim()) : [value];
   if (isQuoted(value.trim()) || parts.some(isQuoted)) {
     return {
-      problem: 'has quotes around its value, which are part of the value',
+      problem: 'has quotes around its value, and they are part of the value',
       fix: 'Remove the quotes: docker run --env-file and Kubernetes keep them',
     };
   }
   if ((kind === 'text' || kind === 'list') && commentBehind.test(value)) {
     return {
-      problem: 'has a comment behind its value, and it counts as part of it',
-      fix: 'Put the comment on a line of its own: docker run --env-file keeps it',
+      problem: 'has a comment after its value, and it is part of the value',
+      fix: 'Put the comment on a separate line: docker run --env-file keeps it',
     };
   }
   if (kind !== 'keys' && kind !== 'list' && value.trim() !== value) {

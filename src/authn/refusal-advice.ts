@@ -10,16 +10,16 @@ export interface Advice {
 
 export const adviceByReason = {
   credentials_missing: {
-    cause: 'The request has no `Authorization` header, and not the cookie or header that is configured.',
+    cause: 'The request has no `Authorization` header, and no configured cookie or header.',
     fix: 'Send `Authorization: Bearer <token>`. Check that no proxy in between removes it, and that the page sends cookies (`credentials: "include"`).',
   },
   credentials_malformed: {
     cause: 'The scheme is not `Bearer`, or the value cannot be a token: it has quotes or spaces, or is `undefined`.',
-    fix: 'Send only the token after `Bearer `. Check what the page sends: often the text `undefined` or `[object Promise]`.',
+    fix: 'Send only the token after `Bearer `. Check what the page sends: often it is the string `undefined` or `[object Promise]`.',
   },
   credentials_ambiguous: {
     cause: 'Two credentials in one request: two `Authorization` lines, or a header and a cookie.',
-    fix: 'Send one. A gateway that adds a header must replace the one of the client.',
+    fix: "Send one. A gateway that adds the header must replace the client's.",
   },
   origin_refused: {
     cause: 'The token came in a cookie or in a gateway’s header, and the page is not from an allowed origin.',
@@ -27,15 +27,15 @@ export const adviceByReason = {
   },
   token_too_large: {
     cause: 'The token is longer than 16 KiB, usually because it lists every group of the user.',
-    fix: 'Have the provider put fewer groups or roles into the token: Entra sends up to 200 groups, application roles are shorter.',
+    fix: 'Configure the provider to put fewer groups or roles into the token. With Entra, which sends up to 200 groups, use application roles.',
   },
   token_malformed: {
     cause: 'The token is not three base64url segments with JSON: it is opaque, encrypted, truncated or not a JWT.',
-    fix: 'Have the provider issue a signed JWT for your API. Auth0 gives an opaque token when no `audience` is asked for; an encrypted one (JWE) has five segments and is not supported.',
+    fix: 'Configure the provider to issue a signed JWT for your API. Auth0 issues an opaque token if the login requests no `audience`; an encrypted one (JWE) has five segments and is not supported.',
   },
   token_header_refused: {
     cause: 'The header has `crit`, `b64`, `zip` or `enc`, or a `kid` that is not a string.',
-    fix: 'Have the issuer sign plain JWTs (RFC 7519).',
+    fix: 'Configure the issuer to sign plain JWTs (RFC 7519).',
   },
   token_type_refused: {
     cause: '`typ` is not `JWT` or `at+jwt`, or not the one in the issuers file; or the token is nested.',
@@ -62,22 +62,22 @@ export const adviceByReason = {
   key_not_looked_up: {
     cause:
       'The `kid` is unknown, and the keys could not be fetched again or were fetched too often in the last 30 seconds.',
-    fix: 'Wait: it usually passes. If not, check in the log why keys could not be fetched, and who sends tokens with invented `kid`s.',
+    fix: 'Wait a minute. If it continues, check in the log why keys could not be fetched, and who sends tokens with an unknown `kid`.',
   },
   signature_invalid: {
     cause:
-      'No configured key made this signature: the secret differs, the token was changed or forged, or the signer decodes the secret first.',
+      'The signature does not match a configured key: the secret differs, the token was changed or forged, or the signer decodes the secret first.',
     fix: 'Compare the keys. For an HMAC secret, see `JWT_SECRET_ENCODING`.',
   },
   claim_missing: {
     cause:
       'A required claim is absent: `iss`, `aud`, `exp`, the user’s claim, or `iat` if `JWT_MAX_LIFETIME_SECONDS` is set.',
-    fix: 'Have the provider add it. For the user’s id, set `JWT_USER_CLAIM` to the claim that holds it.',
+    fix: 'Configure the provider to add it. For the user’s id, set `JWT_USER_CLAIM` to the claim that holds it.',
   },
   claim_invalid: {
     cause:
       'A claim has the wrong type: for example a time that is a string, or an `aud` that is not a string or a list of strings.',
-    fix: 'Have the issuer follow RFC 7519.',
+    fix: 'Correct the issuer: it must follow RFC 7519.',
   },
   subject_refused: {
     cause: 'The user’s claim is empty or invisible, or is not a string or a whole number within 2^53.',
@@ -97,7 +97,7 @@ export const adviceByReason = {
   },
   token_lifetime_too_long: {
     cause: '`exp - iat` is longer than `JWT_MAX_LIFETIME_SECONDS`.',
-    fix: 'Have the provider issue shorter tokens, or raise the setting.',
+    fix: 'Configure shorter lifetimes in the provider, or raise the setting.',
   },
   keys_unavailable: {
     cause: 'The issuer’s keys could not be fetched since the start, or not for the last six hours.',

@@ -1,5 +1,5 @@
-// Custom elements as functions: called when an element enters or leaves the page, by whatever means and in whatever
-// shadow tree, and when an attribute changes.
+// Defines custom elements with functions that are called when an element is added to or removed from the page, also
+// inside a shadow tree, and when an attribute changes.
 
 /** Defines the element once; two copies of this module share the first definition. */
 export function defineElement(

@@ -1,5 +1,5 @@
-// <guest-token-dashboard src="https://tokens.example.com/guest-token" dashboard-id="…" get-access-token="…">: `mount` for
-// those who like HTML. Elements that ask the same share one session. Events: `ready`, `renewed`, and `error` with a
+// <guest-token-dashboard src="https://tokens.example.com/guest-token" dashboard-id="…" get-access-token="…">: `mount` as
+// an HTML element. Elements with the same settings share one session. Events: `ready`, `renewed`, and `error` with a
 // GuestTokenError as detail.
 import { createGuestTokens, type GuestTokens, type GuestTokensOptions } from './guest-tokens.ts';
 import { defineElement } from './custom-element.ts';
@@ -7,12 +7,12 @@ import { mount, mountedIn, type MountOptions } from './mount.ts';
 
 const own = ['src', 'data-app', 'get-access-token', 'credentials', 'dashboard-id', 'metric-id', 'script', 'class'];
 
-/** Defines the element; where there is no DOM, such as on a server, it does nothing. */
+/** Defines the element. Without a DOM, such as on a server, it does nothing. */
 export function defineDashboardElement(): void {
   if (!globalThis.customElements) return;
   const sessions = new Map<string, GuestTokens>();
 
-  /** The session of all elements that ask the same; it ends when the last of them has left the page. */
+  /** The session of all elements with the same settings. It ends when the last of them is removed from the page. */
   function share(key: string, options: GuestTokensOptions): GuestTokens {
     const onIdle = (): void => {
       sessions.delete(key);
@@ -23,16 +23,16 @@ export function defineDashboardElement(): void {
     return tokens;
   }
 
-  /** Starts, or goes on with what the attributes say now. */
+  /** Starts, or applies the current attributes. */
   function start(element: HTMLElement): void {
     const [url, dataApp, name, credentials, dashboardId, metricId, script] = own.map(
       (attribute) => element.getAttribute(attribute) ?? '',
     );
     const embedId = metricId || dashboardId;
-    // Without anything that says who the user is, nothing is asked.
+    // Without a source of credentials, send no request.
     if (!element.isConnected || !url || !embedId || !(name || credentials)) return stop(element);
     const functions = window as unknown as Record<string, (fresh: boolean) => string>;
-    // What HTML does not know is meant for the vendor's element.
+    // Attributes that HTML does not define are passed on to the vendor's element.
     const attributes: Record<string, string> = {};
     for (const { name, value } of element.attributes)
       if (!own.includes(name) && !(name in element)) attributes[name] = value;

@@ -1,10 +1,10 @@
-// The one kind of error that this helper gives to an app: the proxy's code and sentence, or a code of its own.
+// The only kind of error that this helper reports to an app: the proxy's code and message, or a code of the helper.
 
-/** Codes that are not the proxy's (its own are in its README). */
+/** Codes of the helper; those of the proxy are in docs/errors. */
 export type LocalErrorCode =
   /** The proxy could not be reached, or not within 30 seconds. */
   | 'NETWORK_ERROR'
-  /** Something else answered: a gateway, a login page. */
+  /** The response is not from the proxy, but for example from a gateway or a login page. */
   | 'INVALID_RESPONSE'
   /** `getAccessToken` failed, or took longer than 30 seconds. */
   | 'ACCESS_TOKEN_UNAVAILABLE'
@@ -12,15 +12,15 @@ export type LocalErrorCode =
   | 'STOPPED'
   /** The vendor's component could not be loaded. */
   | 'COMPONENT_NOT_LOADED'
-  /** The component of this page remembers what another user saw, and there is no `script` to load it anew in a frame. */
+  /** The component in this page has cached another user's data, and there is no `script` to load it again in a frame. */
   | 'COMPONENT_IN_USE';
 
 interface Details {
-  /** Nothing more is tried: the user has to log in again, or is not allowed. */
+  /** The helper does not try again: the user must log in again, or has no access. */
   readonly terminal: boolean;
-  /** To be reported to whoever operates the proxy; absent if its answer did not come. */
+  /** For a report to the operator of the proxy; absent without a response of the proxy. */
   readonly requestId?: string;
-  /** Of the answer, if there was one. */
+  /** The HTTP status, if there was a response. */
   readonly status?: number;
   /** Milliseconds that the proxy asks to wait before the next request. */
   readonly retryAfter?: number;

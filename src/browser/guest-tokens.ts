@@ -1,5 +1,5 @@
-// Keeps one guest token alive for any number of embeds of one user: one request at a time, renewed ahead of its end,
-// retried with back-off, paused while the page is hidden or offline. Nothing runs while nobody is interested.
+// Keeps one guest token valid for any number of embeds of one user: one request at a time, renewal before it expires,
+// retries with back-off, pauses while the page is hidden or offline. Without subscribers nothing runs.
 import { createError, isGuestTokenError, type GuestTokenError } from './guest-token-error.ts';
 import { requestToken, unreachable, type TokenAnswer } from './request-token.ts';
 
@@ -7,8 +7,8 @@ export interface GuestTokensOptions {
   /** Address of the proxy's `/guest-token`; may be relative to the page. */
   readonly url: string | URL;
   /**
-   * Gives the app's access token (a JWT). `fresh` asks for one that was not given before: for a renewal, or because
-   * the proxy refused the last one. Without it, or if it gives nothing, the browser's cookies are sent instead.
+   * Returns the app's access token (a JWT). `fresh`: it must be a new one, for a renewal, or because
+   * the proxy refused the last one. Without it, or if it returns nothing, the browser's cookies are sent instead.
    * An error with `terminal: true` ends the session; any other is retried.
    */
   readonly getAccessToken?:
@@ -20,7 +20,7 @@ export interface GuestTokensOptions {
   readonly fetch?: typeof fetch | undefined;
   /** Stops the session when it is aborted. */
   readonly signal?: AbortSignal | undefined;
-  /** The last subscriber has left. */
+  /** Called when the last subscriber has unsubscribed. */
   readonly onIdle?: (() => void) | undefined;
 }
 
@@ -28,9 +28,9 @@ export type GuestTokenEvent =
   | {
       readonly type: 'token';
       readonly token: string;
-      /** How many milliseconds the token has left, now. */
+      /** The remaining lifetime of the token in milliseconds. */
       readonly left: () => number;
-      /** Differs between two tokens that may see different things. */
+      /** Two tokens with different rights have different values. */
       readonly grant: string;
     }
   | { readonly type: 'error'; readonly error: GuestTokenError };
@@ -41,20 +41,20 @@ export type TokenEvent = Extract<GuestTokenEvent, { type: 'token' }>;
 export interface GuestTokens {
   /**
    * A token that is valid now. Waits for it through retries, at most 30 seconds; rejects with a `GuestTokenError`.
-   * @param expired a token that turned out to be no longer good; another one is given
-   * @param grant rejects if the token may see something else
+   * @param expired a token that is no longer valid; another one is returned
+   * @param grant rejects if the token has other rights
    */
   readonly get: (expired?: string, grant?: string) => Promise<string>;
-  /** Calls back with the current token, every later one and every error. Returns a function that ends this. */
+  /** Calls the listener with the current token, every later one and every error. Returns a function that unsubscribes. */
   readonly subscribe: (listener: (event: GuestTokenEvent) => void) => () => void;
-  /** Ends everything at once; subscribers get the error STOPPED. */
+  /** Ends the session at once; subscribers get the error STOPPED. */
   readonly stop: () => void;
 }
 
 /**
- * Milliseconds that have passed, for lifetimes that a server stated as a duration. The monotonic clock of a browser may
- * stand still while the machine sleeps, so a jump of the wall clock ahead of it counts as sleep. A wrong wall clock changes
- * nothing; one that is set forward looks like sleep and costs one early renewal.
+ * Elapsed milliseconds, for lifetimes that a server sent as a duration. The monotonic clock of a browser may
+ * stop while the machine sleeps, so a jump of the wall clock ahead of it counts as sleep. A wrong wall clock has no
+ * effect; one that is set forward looks like sleep and causes one early renewal.
  */
 function createElapsedClock(): () => number {
   /** Smaller differences between the two clocks are rounding and drift. */
@@ -75,10 +75,10 @@ const stopped = (): GuestTokenError => createError('STOPPED', 'The session was s
 
 export function createGuestTokens(options: GuestTokensOptions): GuestTokens {
   const maxWaitMs = 30_000;
-  /** The least time between a token and the request for the next one, whatever its lifetime. */
+  /** The minimum time between a token and the request for the next one, whatever its lifetime. */
   const spacingMs = 10_000;
   const maxBackOffMs = 60_000;
-  /** How long a timer sleeps at most, so that the sleep of the machine is noticed. */
+  /** The longest time of a timer, so that a sleep of the machine is noticed. */
   const maxTimerMs = 30_000;
 
   const { getAccessToken, signal } = options;
@@ -87,7 +87,7 @@ export function createGuestTokens(options: GuestTokensOptions): GuestTokens {
   const listeners = new Set<(event: GuestTokenEvent) => void>();
   let token = '';
   let grant = '';
-  // By the elapsed clock: when the token ends, when to renew it, before when nothing is asked.
+  // In elapsed time: when the token expires, when to renew it, and the earliest time of the next request.
   let expiresAt = 0;
   let renewAt = 0;
   let notBefore = 0;
@@ -97,7 +97,7 @@ export function createGuestTokens(options: GuestTokensOptions): GuestTokens {
   let request: AbortController | undefined;
   let timer: ReturnType<typeof setTimeout> | undefined;
   let awake: AbortController | undefined;
-  /** How many callers of `get` wait: they are served also while the page is hidden. */
+  /** The number of waiting callers of `get`. They get a token also while the page is hidden. */
   let urgent = 0;
   let fresh = false;
 
@@ -122,7 +122,7 @@ export function createGuestTokens(options: GuestTokensOptions): GuestTokens {
     plan();
   }
 
-  /** Asks now, later, on the next sign of life, or not at all. */
+  /** Sends the request now, later, when the page is visible or online again, or not at all. */
   function plan(): void {
     clearTimeout(timer);
     if (ended || listeners.size === 0) {
@@ -138,7 +138,7 @@ export function createGuestTokens(options: GuestTokensOptions): GuestTokens {
     if (request || (!urgent && (document.hidden || (isCutOff() && !navigator.onLine)))) return;
     const wait = Math.max(renewAt, notBefore) - clock();
     if (wait <= 0) void renew();
-    // A timer may be a little early for a clock that is read in finer steps.
+    // A timer may fire slightly early, because the clock has a finer resolution.
     else timer = setTimeout(plan, Math.min(wait + 1, maxTimerMs));
   }
 
@@ -185,7 +185,7 @@ export function createGuestTokens(options: GuestTokensOptions): GuestTokens {
     token = answer.token;
     grant = answer.grant ?? ownGrant;
     expiresAt = asked + lifetime;
-    // Between 75 and 85 percent of the life, so that many pages do not ask in the same second.
+    // Between 75 and 85 percent of the lifetime, so that many pages do not send a request in the same second.
     renewAt = asked + lifetime * (0.75 + Math.random() / 10);
     notBefore = asked + spacingMs;
     lastError = undefined;
@@ -211,7 +211,7 @@ export function createGuestTokens(options: GuestTokensOptions): GuestTokens {
   }
 
   function subscribe(listener: (event: GuestTokenEvent) => void): () => void {
-    // A function of its own: the same listener may be subscribed twice.
+    // A new function, because the same listener may be subscribed twice.
     const own = (event: GuestTokenEvent): void => listener(event);
     listeners.add(own);
     queueMicrotask(() => {

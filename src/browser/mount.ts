@@ -1,60 +1,60 @@
-// One dashboard or metric in one element of the page, kept alive with the tokens of a session. A new token does not touch
-// the view if the component's requests were seen to carry one; otherwise the element is created anew just before its
-// token ends. Tokens that may see something else never meet a component that has shown other data.
+// Shows one dashboard or metric in an element of the page, and keeps it working with the tokens of a session. If the
+// component sends its requests through `fetch`, a new token does not change the view; otherwise the element is replaced
+// just before its token expires. A token with other rights is never given to a component that has shown other data.
 import { defineElement } from './custom-element.ts';
 import { createError, type GuestTokenError } from './guest-token-error.ts';
 import type { GuestTokenEvent, GuestTokens, TokenEvent } from './guest-tokens.ts';
 import { loadComponent, openFrame, realmOf, serveToken, type ComponentScript, type Realm } from './realm.ts';
 
 export interface MountOptions {
-  /** The session of the user: from `createGuestTokens`. */
+  /** The session of the user, from `createGuestTokens`. */
   readonly tokens: GuestTokens;
-  /** What `allowedEmbeds` of the policy names. */
+  /** The id of the embed, as in `allowedEmbeds` of the policy. */
   readonly embedId: string;
   /** Default: dashboard. */
   readonly kind?: 'dashboard' | 'metric';
   /** Further attributes of the vendor's element, such as `theme` or `options`. */
   readonly attributes?: Readonly<Record<string, string>>;
-  /** Where the vendor's component is loaded from, if the app does not load it itself. */
+  /** The address of the vendor's component, if the app does not load it itself. */
   readonly script?: ComponentScript | undefined;
-  /** The element is on the page with its first token. */
+  /** Called when the element is in the page with its first token. */
   readonly onReady?: (() => void) | undefined;
-  /** A further token has come. */
+  /** Called when a new token has arrived. */
   readonly onRenewed?: (() => void) | undefined;
-  /** Something failed; unless the error is terminal, it is tried again. */
+  /** Called for every error. After an error that is not terminal, the session tries again. */
   readonly onError?: ((error: GuestTokenError) => void) | undefined;
 }
 
 export interface Mounted {
   /** Shows another embed, other attributes, or the data of another session. */
   readonly update: (changes: Partial<MountOptions>) => void;
-  /** Removes the view and ends everything that this mount started. */
+  /** Removes the view and everything that this mount started. */
   readonly stop: () => void;
 }
 
 const anchorTag = 'guest-token-anchor';
 
-/** An element that takes no space, for what is mounted. */
+/** An element without a box of its own, which contains the view. */
 interface Anchor extends HTMLElement {
   enter?: () => void;
   leave?: () => void;
 }
 
-/** Two copies of this module on a page find each other's mounts. */
+/** So that two copies of this module in a page find each other's mounts. */
 interface Holder {
   guestTokenMount?: Mounted;
 }
 
-/** What was mounted into the element and not stopped. */
+/** The current mount of the element, if there is one. */
 export const mountedIn = (parent: Element): Mounted | undefined => (parent as Holder).guestTokenMount;
 const eventAttribute = 'handle-server-event';
 
-/** A window whose functions `handle-server-event` may name. */
+/** A window with the functions that `handle-server-event` names. */
 type EventWindow = Record<string, ((event: { readonly type?: unknown } | undefined) => void) | undefined>;
 
-/** Mounts into `parent`, whose other children stay. What was mounted there before is stopped. */
+/** Mounts into `parent`, whose other children stay. Stops an earlier mount there. */
 export function mount(parent: Element, initial: MountOptions): Mounted {
-  /** How long before the end of its token an element is created anew. */
+  /** How long before its token expires an element is replaced. */
   const aheadMs = 5_000;
   const maxTimerMs = 2 ** 31 - 1;
   defineElement(
@@ -73,13 +73,13 @@ export function mount(parent: Element, initial: MountOptions): Mounted {
   let unsubscribe: (() => void) | undefined;
   let latest: TokenEvent | undefined;
   let timer: ReturnType<typeof setTimeout> | undefined;
-  /** Counts what was shown and removed, so that what loads slowly never appears later. */
+  /** Counts views, so that a view that loads slowly does not appear after it was removed. */
   let generation = 0;
-  // What is on the page: the vendor's element, where it runs, and the token that it was created with.
+  // The current view: the vendor's element, its window, and the token that it was created with.
   let element: HTMLElement | undefined;
   let realm: Realm | undefined;
   let shown: TokenEvent | undefined;
-  /** The component has said that its token is no longer good. */
+  /** The component has reported that its token has expired. */
   let isExpired = false;
 
   function clear(): void {
@@ -118,14 +118,14 @@ export function mount(parent: Element, initial: MountOptions): Mounted {
     options.onRenewed?.();
   }
 
-  /** Removes what is shown, and shows the embed to somebody who may see this. */
+  /** Removes the view, and shows the embed for these rights. */
   async function show(grant: string): Promise<void> {
     clear();
     const mine = generation;
     try {
       const page = realmOf(window);
       page.owner ??= grant;
-      // The page itself for the first data that its component shows, a frame for any other.
+      // The page's component shows the data of the first rights only; for other rights a frame is used.
       const isOther = page.owner !== grant;
       if (isOther && !options.script)
         throw createError('COMPONENT_IN_USE', 'Reload the page to see this dashboard.', { terminal: true });
@@ -160,7 +160,7 @@ export function mount(parent: Element, initial: MountOptions): Mounted {
     return created;
   }
 
-  /** Only what differs is set: the component looks at every change. */
+  /** Sets only what differs, because the component reacts to every change. */
   function setAttributes(target: Element, token: string): void {
     const { embedId, kind, attributes } = options;
     const wanted = { ...attributes, [eventAttribute]: eventFunction, [`${kind}-id`]: embedId, token };
@@ -168,7 +168,7 @@ export function mount(parent: Element, initial: MountOptions): Mounted {
       if (target.getAttribute(name) !== value) target.setAttribute(name, value);
   }
 
-  /** The same embed for the same user with the newest token: drawn at once from what the component remembers. */
+  /** Replaces the element with one that has the newest token. The component shows it at once from its cache. */
   function replace(): void {
     if (!element || !realm || !latest || (realm.isServed && !isExpired)) return;
     const old = element;

@@ -1,5 +1,5 @@
-// One call of POST /guest-token, and what its answer means. Distrusts the answer: gateways, captive portals and login
-// pages answer with any status and with HTML. Decides nothing about when to ask again.
+// Sends one POST /guest-token and interprets the response. Does not trust the response: gateways, captive portals and
+// login pages answer with any status and with HTML. Does not decide about retries.
 import { createError, type GuestTokenError } from './guest-token-error.ts';
 
 export interface TokenRequest {
@@ -10,13 +10,13 @@ export interface TokenRequest {
 
 export interface TokenAnswer {
   readonly token: string;
-  /** Milliseconds that the token lives from now. */
+  /** The remaining lifetime in milliseconds. */
   readonly lifetime: number;
-  /** Changes when what the token may see changes; null if it cannot be read. */
+  /** Changes with the rights of the token; null if it cannot be read. */
   readonly grant: string | null;
 }
 
-/** 0 if the header says anything but whole seconds. Dates are not read: this clock may be wrong. */
+/** 0 if the header is not a number of whole seconds. Dates are not read, because the browser's clock may be wrong. */
 const secondsOf = (headers: Headers, name: string): number =>
   Number(/^\d{1,9}$/.exec(headers.get(name) ?? '')?.[0] ?? 0);
 
@@ -29,19 +29,19 @@ interface ProxyBody {
 
 /**
  * Rejects with a GuestTokenError.
- * @param accessToken empty: the browser's cookies say who the user is
+ * @param accessToken empty: the browser's cookies are sent instead
  */
 export async function requestToken(
   { url, dataApp, fetch = globalThis.fetch }: TokenRequest,
   accessToken: string,
   signal: AbortSignal,
 ): Promise<TokenAnswer> {
-  /** Assumed if the header with the lifetime is missing or cannot be read, for example because a gateway hides it. */
+  /** Used if the header with the lifetime is missing or cannot be read, for example because a gateway removes it. */
   const assumedLifetimeSeconds = 120;
   const maxRetryAfterSeconds = 300;
   const response = await fetch(url, {
     method: 'POST',
-    // Never both: the proxy refuses two credentials in one request.
+    // Never send both: the proxy refuses two credentials in one request.
     credentials: accessToken ? 'omit' : 'include',
     redirect: 'error',
     headers: {

@@ -5,7 +5,7 @@ import type { SettingReader } from './setting-reader.ts';
 /** Schemes that are not an origin of an app: they have no host, or any page can use them. */
 const hostless = /^(?:about|blob|data|file|filesystem|javascript|mailto|view-source|ws|wss|ftp):/;
 /**
- * `capacitor://localhost`, `chrome-extension://<id>`: the origin of a scheme that browsers do not know by themselves.
+ * `capacitor://localhost`, `chrome-extension://<id>`: the origin of a scheme that is not built into browsers.
  */
 const appOrigin = /^[a-z][a-z0-9+.-]*:\/\/[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?(?::\d{1,5})?$/;
 

@@ -62,7 +62,7 @@ function problemOf(variable: string, known: KnownNames): Problem | undefined {
         };
   }
   if (namedApiKey.test(settingOf(variable))) return undefined;
-  const fix = didYouMean(variable, known.all, 'Remove it or look its name up in the settings table');
+  const fix = didYouMean(variable, known.all, 'Remove it, or correct its name; docs/settings.md lists all names');
   const isServiceLink = /_(SERVICE_(HOST|PORT)|PORT(_.+)?)$/.test(variable);
   return {
     location: variable,

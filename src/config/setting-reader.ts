@@ -67,7 +67,7 @@ export function createSettingReader(
     const value = text(name);
     if (value === undefined) return undefined;
     const items = value.split(',').map((item) => item.trim());
-    if (items.includes('')) report(name, 'has an empty entry', 'Remove the stray comma');
+    if (items.includes('')) report(name, 'has an empty entry', 'Remove the extra comma');
     return items.filter((item) => item !== '');
   }
 

@@ -4,7 +4,7 @@ import type { TextKind } from '../unusable-text.ts';
 
 export interface Setting {
   readonly name: string;
-  /** Used if the variable is absent or empty. No setting that widens access has a default. */
+  /** Used if the variable is absent or empty. A setting that gives more access has no default. */
   readonly default?: string;
   /**
    * A secret: `X_FILE` is accepted too, a file that holds the value, and unless this is `only` so are `X_VAULT` and the
@@ -12,7 +12,7 @@ export interface Setting {
    */
   readonly fromFile?: true | 'only';
   readonly required?: true;
-  /** What holds while it is absent, in words, where that is neither nothing nor a default. */
+  /** The text for the default column if there is no fixed default. */
   readonly absent?: string;
   /** `list`: comma-separated values; `keys`: PEM or JSON. */
   readonly form?: 'list' | 'keys';

@@ -41,12 +41,12 @@ export interface ConnectionBounds {
 export const publicConnectionBounds: ConnectionBounds = { total: 1_536, perAddress: 1_024, unreadMs: 15_000 };
 
 /**
- * Taking a connection in and closing it again costs much more than refusing it. An address of which so many connections
- * had to be closed for what they did gets no new one until the time since the first of them is over.
+ * Accepting a connection and closing it again costs much more than refusing it. If so many connections of an address
+ * were closed for pipelining or unread responses within `offencesWithinMs`, its new ones are refused until then.
  */
 const maxOffences = 16;
 const offencesWithinMs = 10_000;
-/** The addresses that are remembered for it; the one that offended longest ago is forgotten first. */
+/** The maximum number of remembered addresses; the oldest is forgotten first. */
 const maxOffenders = 4_096;
 
 /** Operators and their monitoring. */

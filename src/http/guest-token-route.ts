@@ -60,7 +60,7 @@ export function registerGuestTokenRoute(app: FastifyInstance, options: GuestToke
       const known = records.of(request);
       if (isShuttingDown()) throw new ServiceError('SHUTTING_DOWN', 'shutting_down');
       const principal = stepOf(known, 'verify', () => authenticate(request));
-      // Not awaited if it is there: each of the few awaits of a request counts when its token is known.
+      // Awaited only if needed: for a remembered token, each `await` is a noticeable part of the cost.
       known.principal = principal instanceof Promise ? await principal : principal;
       refuseIfGone(request);
     },

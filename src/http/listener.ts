@@ -21,11 +21,11 @@ export interface ListenerOptions {
   /** Called for every connection that was closed because of a bound. */
   readonly onConnectionClosed: (cause: ConnectionCause) => void;
   /**
-   * Called for what was refused before it was a request. False: this address gets no answer any more. `received` is the
-   * piece of input that the parser was given last.
+   * Called for input that was refused before it was a complete request. False: send no response to this address.
+   * `received` is the last piece of input for the parser.
    */
   readonly onProtocolError: (connection: ClientConnection, received: Buffer | undefined) => boolean;
-  /** Further headers of such an answer. */
+  /** Further headers of such a response. */
   readonly refusalHeaders: (received: Buffer | undefined) => Readonly<Record<string, string>>;
   /** Called with the code of an error of the listening socket, which keeps listening. */
   readonly onServerError: (code: string) => void;

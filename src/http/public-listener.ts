@@ -30,7 +30,7 @@ import { originHeaderOf, otherProtocolOf } from './raw-refusal.ts';
 import { createServer } from './server.ts';
 import { createTrustedProxies } from './trusted-proxies.ts';
 
-/** What proxies say of the client in. Only the first is believed, and only of proxies in TRUST_PROXY. */
+/** Headers in which proxies send the client's address. Only the first is read, and only from proxies in TRUST_PROXY. */
 const forwardingHeaders = ['x-forwarded-for', 'forwarded', 'x-real-ip'] as const;
 
 /** `draining`: not ready, but serving. `closing`: new work is refused. */
@@ -66,7 +66,7 @@ export async function createPublicListener(options: PublicListenerOptions): Prom
     metrics.requests.inc({ code });
     metrics.requestSeconds.observe(seconds);
   };
-  /** Whether a browser sends the credential by itself. */
+  /** Whether the credential is sent without the page's code: a cookie, or a gateway's header. */
   const isAmbient = settings.cookieName !== undefined || settings.headerName !== undefined;
   const cors = createCors({ origins: settings.corsOrigins, credentials: isAmbient });
   const isTrustedProxy = createTrustedProxies(settings.trustProxy);

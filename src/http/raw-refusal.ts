@@ -48,10 +48,10 @@ export function originHeaderOf(received: Buffer | undefined): string | undefined
   return lines.length === 1 ? lines[0]?.[1] : undefined;
 }
 
-/** Set by the first bytes of what is often sent to the wrong port or by a load balancer that is set up for it. */
+/** Protocols that a wrongly configured load balancer may use on this port. */
 export type OtherProtocol = 'TLS' | 'PROXY protocol' | 'HTTP/2';
 
-/** Which other protocol a piece of input is in, if it is one that a wrong setting in front of us speaks. */
+/** Recognises another protocol by its first bytes; undefined if it is none of these. */
 export function otherProtocolOf(received: Buffer | undefined): OtherProtocol | undefined {
   // RFC 8446 §5.1: a handshake record of version 3.x.
   if (received?.[0] === 0x16 && received[1] === 0x03) return 'TLS';

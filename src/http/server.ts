@@ -97,7 +97,7 @@ export function createServer({
     try {
       return await refuse(request, reply, error);
     } catch (failure) {
-      // Fastify would send the message of what refusing threw.
+      // If `refuse` throws, Fastify would send the message of that error.
       return refusePlainly(request, reply, failure);
     }
   });

@@ -1,6 +1,6 @@
-// What the policy playground shows for a policy, claims and tests: problems and lint by line, the explained decision,
-// the same for a second user or a second policy, and the policy tests' results. Pure; mints nothing, changes nothing,
-// knows no key. Everything that comes in was typed by an operator and is bounded here.
+// Evaluates a policy, claims and tests for the policy playground: problems and lint by line, the explained decision, the
+// same for a second user or policy, and the results of the policy tests. Pure: mints nothing, changes nothing, has no
+// key. An operator typed the input; its size is limited here.
 import type { Claims } from '../authn/principal.ts';
 import { loadPolicy } from '../policy/compile/load-policy.ts';
 import type { Policy } from '../policy/policy.ts';
@@ -15,13 +15,13 @@ export interface PlaygroundInput {
   readonly policy: string;
   readonly claims: Claims;
   readonly dataApp?: string | undefined;
-  /** The user, the policy or both that the first are compared with. */
+  /** The second user, policy or both, for the comparison. */
   readonly otherClaims?: Claims | undefined;
   readonly otherPolicy?: string | undefined;
   readonly tests?: string | undefined;
 }
 
-/** A problem at its place; line and column count from 1. */
+/** A problem with its position; line and column count from 1. */
 export interface PlacedProblem {
   readonly line: number;
   readonly column: number;
@@ -39,7 +39,7 @@ export interface PlaygroundTest {
   readonly name: string;
   readonly line: number;
   readonly passed: boolean;
-  /** What came instead of what the test expects, a line each. */
+  /** The differences from the expected result, one per line. */
   readonly differences: readonly string[];
 }
 
@@ -47,7 +47,7 @@ export interface PlaygroundResult extends Trial {
   readonly dataApps: readonly string[];
   readonly other?: Trial & {
     /**
-     * What the second gets otherwise than the first, and whether it is more; absent if one of the policies does not
+     * What differs for the second, and whether it is more; absent if one of the policies does not
      * load.
      */
     readonly changes?: readonly FieldChange[];
@@ -62,7 +62,7 @@ export interface PlaygroundResult extends Trial {
 
 const policyName = 'policy.yaml';
 const testsName = 'tests.yaml';
-/** Decisions of one evaluation, which holds the process while it runs: some milliseconds each at worst. */
+/** The maximum number of decisions of one evaluation. Each blocks the process for at most some milliseconds. */
 const maxTests = 200;
 
 const place = (position: string): { readonly line: number; readonly column: number } => {
@@ -114,16 +114,16 @@ function testsOf(policy: Policy, text: string): NonNullable<PlaygroundResult['te
 }
 
 export interface PlaygroundLimits {
-  /** Upper bound for every `expiresIn`, as the service has it. */
+  /** Upper bound for every `expiresIn`, as in the service. */
   readonly maxLifetimeSeconds: number;
-  /** Settings that hold an API key: their names only. */
+  /** The names of the settings with API keys. */
   readonly apiKeyNames: readonly string[];
 }
 
 /** @param nowMs wall time in milliseconds since the epoch */
 export type PlaygroundEvaluator = (input: PlaygroundInput, nowMs: number) => PlaygroundResult;
 
-/** Gives the playground's one question. It throws for nothing that can be typed. */
+/** Creates the playground's only function. It does not throw, whatever the input. */
 export function createPlaygroundEvaluator(limits: PlaygroundLimits): PlaygroundEvaluator {
   const load = (text: string) => tryLoading(() => loadPolicy({ text, file: policyName, ...limits }));
 

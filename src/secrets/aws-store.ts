@@ -1,5 +1,5 @@
-// AWS Secrets Manager as a store of secrets: `X_AWS_SECRET=<arn or name>[#json-field]`, by AWS's own library, with the
-// credentials and the region that it finds by itself (role of the task, pod or instance; `AWS_…` variables).
+// AWS Secrets Manager as a store of secrets: `X_AWS_SECRET=<arn or name>[#json-field]`, read with AWS's own library, which
+// finds the credentials and the region itself (role of the task, pod or instance; `AWS_…` variables).
 import { Agent as HttpAgent } from 'node:http';
 import { Agent as HttpsAgent } from 'node:https';
 import type { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
@@ -53,7 +53,7 @@ export const awsStoreKind: SecretStoreKind = {
     const name = '@aws-sdk/client-secrets-manager';
     const library = await loadLibrary(name, () => import('@aws-sdk/client-secrets-manager'), context);
     if (library === undefined) return undefined;
-    // Unlike the other providers' libraries, AWS's knows nothing of an egress proxy; Node's agents do.
+    // Unlike the other providers' libraries, AWS's does not use an egress proxy; Node's agents do.
     const proxyEnv = Object.fromEntries(proxyVariables.map((variable) => [variable, context.settings.raw(variable)]));
     const agents = {
       httpAgent: new HttpAgent({ keepAlive: true, proxyEnv }),

@@ -52,7 +52,8 @@ export function observeUpstream(metrics: Metrics, logger: Logger): UpstreamEvent
     },
     slowedDown: (callsPerSecond, setting) =>
       logger.warn({ callsPerSecond, setting }, 'Databrain limits the call rate; calling more slowly'),
-    surplus: () => logger.warn('Databrain sent an unexpected response; connections to it rest longer now'),
+    surplus: () =>
+      logger.warn('Databrain sent an unexpected response; connections now wait longer before they are used again'),
     keyRefused: (setting) => {
       metrics.upstreamKeyRefused.inc({ setting });
       logger.error({ setting }, 'Databrain refuses this API key; replace it with a valid key of the data app');
@@ -67,7 +68,8 @@ export function observeExport(metrics: Metrics, logger: Logger): (spans: number,
     metrics.spans.inc({ result: errorCode === undefined ? 'exported' : 'failed' }, spans);
     if (failing === (errorCode !== undefined)) return;
     failing = !failing;
-    if (failing) logger.warn({ errorCode }, 'traces cannot be exported; they are lost while this lasts');
+    if (failing)
+      logger.warn({ errorCode }, 'traces cannot be exported; they are lost until the collector accepts them again');
     else logger.info('traces are exported again');
   };
 }
@@ -147,7 +149,7 @@ export function observeSecretReload(metrics: Metrics, logger: Logger): SecretPol
   return (setting, outcome, store) => {
     if (store !== undefined) metrics.secretReadable.set({ setting }, outcome.kind === 'unreadable' ? 0 : 1);
     if (outcome.kind === 'restored') {
-      logger.info({ setting, store }, 'a secret can be read again; its value is the one in use');
+      logger.info({ setting, store }, 'a secret can be read again; its value has not changed');
       return;
     }
     if (outcome.kind === 'unreadable') {

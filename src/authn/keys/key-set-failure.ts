@@ -85,7 +85,7 @@ export const fixByFailure = {
   unreachable: 'Check the address, the network and its firewalls',
   redirect: 'Redirects are not followed: set the target address if it belongs to the issuer',
   status: 'Check realm, tenant and path of the address; opened in a browser it must show JSON',
-  encoded: 'Have the issuer, or the proxy in front of it, send the document uncompressed',
+  encoded: 'Configure the issuer, or the proxy in front of it, to send the document uncompressed',
   too_large: 'Check that the address is that of a JWK set',
   not_json: 'Check that the address is that of a JWK set and not of a login page',
   issuer_mismatch: 'Set the issuer to exactly the value in its metadata and tokens, including a trailing slash',

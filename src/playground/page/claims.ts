@@ -1,4 +1,4 @@
-// Claims as a person gives them: JSON, or a pasted JWT, which is decoded here and goes nowhere.
+// Reads the claims that a person enters: JSON, or a pasted JWT, which is decoded here and not sent.
 
 export type Claims = Readonly<Record<string, unknown>>;
 

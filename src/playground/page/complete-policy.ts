@@ -1,5 +1,5 @@
-// Completion from the policy's JSON Schema: the keys that may stand where the cursor is, found by the indentation of
-// the lines above, and the values of keys that have a closed list of them.
+// Completion from the policy's JSON Schema: the keys that are allowed at the cursor, which the indentation of the lines
+// above determines, and the values of keys with a closed list.
 import type { Completion, CompletionContext, CompletionResult, CompletionSource } from '@codemirror/autocomplete';
 
 interface Schema {

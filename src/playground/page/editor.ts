@@ -1,4 +1,4 @@
-// One YAML editor (JSON is YAML) in a shadow root: there CodeMirror's styles are adopted style sheets, which a strict
+// A YAML editor (JSON is YAML) in a shadow root, where CodeMirror's styles are adopted style sheets, which a strict
 // Content-Security-Policy allows.
 import { autocompletion, completionKeymap, type CompletionSource } from '@codemirror/autocomplete';
 import { defaultKeymap, history, historyKeymap, indentWithTab } from '@codemirror/commands';
@@ -40,7 +40,7 @@ interface EditorOptions {
   readonly label: string;
   readonly onChange: () => void;
   readonly complete?: CompletionSource;
-  /** Takes pasted text and gives what is inserted instead; undefined: the text as it is. */
+  /** Called with pasted text. Returns the text to insert instead; undefined: the pasted text. */
   readonly onPaste?: (text: string) => string | undefined;
 }
 

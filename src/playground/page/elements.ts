@@ -1,4 +1,4 @@
-// Elements of the page: made with text, never with markup, because what is shown was typed or came from claims; and tabs.
+// Creates elements of the page from text, never from markup, because the content was typed or comes from claims; and tabs.
 
 type Child = Node | string;
 

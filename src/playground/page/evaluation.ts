@@ -1,4 +1,4 @@
-// The page's one question to the admin listener, and the answer's shape as far as the page shows it.
+// The page's request to the admin listener, and the part of the response that the page shows.
 import type { PlacedMessage } from './editor.ts';
 
 export interface Question {
@@ -40,7 +40,7 @@ export interface Explanation {
   };
 }
 
-/** `before` is the first, `after` the one that it is compared with; absent where it sends nothing. */
+/** `before`: the first; `after`: the one that it is compared with. Absent: the field is not sent. */
 export interface FieldChange {
   readonly path: string;
   readonly direction: 'wider' | 'narrower' | 'changed';
@@ -70,7 +70,7 @@ export interface Answer {
   };
 }
 
-/** Throws an Error with a sentence for the page. */
+/** Throws an Error whose message is shown in the page. */
 export async function ask(question: Question, signal: AbortSignal): Promise<Answer> {
   const response = await fetch('evaluate', {
     method: 'POST',

@@ -1,4 +1,4 @@
-// The playground page: five editors in, one question after every pause in typing, three views out.
+// The playground page: five editors, one request after every pause in typing, three views of the result.
 import { claimsPresets, type ClaimsPreset } from '../../policy/trial/claims-presets.ts';
 import { decodeJwt, readClaims } from './claims.ts';
 import { createPolicyCompletion } from './complete-policy.ts';
@@ -10,7 +10,7 @@ import { fromFragment, toFragment, type Scratch } from './share.ts';
 
 const typingPauseMs = 200;
 
-/** A preset as JSON, good for an hour from now. */
+/** A preset as JSON, valid for an hour from now. */
 function textOf({ claims }: ClaimsPreset): string {
   const iat = Math.floor(Date.now() / 1000);
   return `${JSON.stringify({ ...claims, iat, exp: iat + 3_600 }, null, 2)}\n`;
@@ -161,7 +161,7 @@ async function start(): Promise<void> {
       history.replaceState(null, '', `#${fragment}`);
       await navigator.clipboard?.writeText(location.href).catch(() => undefined);
       notice.textContent =
-        'The link holds policy, tests and claims in its fragment. Share it with nobody who may not see them.';
+        'The link contains policy, tests and claims in its fragment. Share it only with people who may see them.';
     });
   });
 

@@ -1,11 +1,11 @@
-// The right-hand side: the request with the origin of every field or the refusal with its rule, the difference between
-// two users or policies, and the policy tests.
+// The right side of the page: the request with the source of every field, or the refusal with its rule; the difference
+// between two users or policies; and the policy tests.
 import type { Place, PlacedMessage } from './editor.ts';
 import { asText, element } from './elements.ts';
 import type { Answer, Explanation, Field, FieldChange } from './evaluation.ts';
 
 export interface ResultActions {
-  /** Shows a place of the policy. */
+  /** Shows a position of the policy. */
   readonly goToPolicy: (place: Place) => void;
   readonly goToTests: (place: Place) => void;
 }
@@ -44,7 +44,7 @@ function verdict(explanation: Explanation): HTMLElement {
 function denialRows({ denial }: Explanation, goToPolicy: ResultActions['goToPolicy']): readonly Node[] {
   if (denial === undefined) return [];
   const rows: Node[] = [element('p', {}, `${denial.problem}.`)];
-  if (denial.message !== undefined) rows.push(element('p', {}, `The user reads: “${denial.message}”`));
+  if (denial.message !== undefined) rows.push(element('p', {}, `The user sees: “${denial.message}”`));
   if (denial.claim !== undefined) rows.push(element('p', {}, 'Claim: ', element('code', {}, denial.claim)));
   if (denial.rule !== undefined) {
     rows.push(element('p', {}, `${denial.rule.path}: `, element('code', {}, denial.rule.expression)));
@@ -94,7 +94,7 @@ export function differenceView({ explanation, other }: Answer): readonly Node[] 
       element(
         'p',
         { class: 'quiet' },
-        'What may the administrator see that the viewer may not? What would the new policy change?',
+        'For example: what can an administrator see that a viewer cannot? What would the new policy change?',
       ),
     ];
   }
@@ -173,7 +173,7 @@ export function testsView({ tests }: Answer, { goToPolicy, goToTests }: ResultAc
     rows.push(button, ...differences.map((text) => element('p', { class: 'source' }, text)));
   }
   if (tests.gaps.length > 0) {
-    rows.push(element('h3', {}, 'Not exercised by any test'), ...tests.gaps.map((gap) => gapRow(gap, goToPolicy)));
+    rows.push(element('h3', {}, 'Not covered by any test'), ...tests.gaps.map((gap) => gapRow(gap, goToPolicy)));
   }
   return rows;
 }

@@ -1,4 +1,4 @@
-// The scratch copy as a URL fragment, which a browser sends to nobody: deflated JSON in base64url.
+// Stores the content of the editors in the URL fragment, which browsers do not send: deflated JSON in base64url.
 
 export interface Scratch {
   readonly policy: string;
@@ -21,7 +21,7 @@ export async function toFragment(scratch: Scratch): Promise<string> {
   return btoa(binary).replaceAll('+', '-').replaceAll('/', '_').replace(/=+$/, '');
 }
 
-/** Undefined for a fragment that is none of ours. */
+/** Undefined if this page did not create the fragment. */
 export async function fromFragment(fragment: string): Promise<Scratch | undefined> {
   if (fragment.length < 2) return undefined;
   try {

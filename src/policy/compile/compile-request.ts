@@ -65,7 +65,7 @@ const byKind: Readonly<Record<FieldKind, CompileField>> = {
       expected: ['string'],
       rule,
       literalRule: (literal, refuse, pay) => (literal === noTenancy ? noTenancy : rule(literal, refuse, pay)),
-      fix: `Write an id that matches ${pattern}, or None, spelt so, for no tenancy`,
+      fix: `Write an id that matches ${pattern}, or exactly None for no tenancy`,
       bodyPath,
     });
   },

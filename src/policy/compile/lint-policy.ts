@@ -1,4 +1,4 @@
-// What loads and is probably not meant: warnings, errors with `check --strict`.
+// Finds rules that are valid but probably a mistake: warnings, and errors with `check --strict`.
 import type { Problem } from '../../problem.ts';
 import { durationSeconds, type DataAppDocument } from '../document/policy-schema.ts';
 import { expressionIn } from './expression-site.ts';

@@ -60,7 +60,7 @@ const maxDepth = 64;
 export type Flaw = keyof typeof flaws;
 
 export const flaws = {
-  number: 'a whole number beyond 2^53, which JSON rounds; have the issuer send it as a string',
+  number: 'a whole number beyond 2^53, which JSON rounds; configure the issuer to send it as a string',
   text: 'half a character (a lone surrogate), which is not a valid string',
   depth: 'values that are nested more than 64 levels deep',
 } as const;

@@ -31,7 +31,7 @@ export interface DiffSample {
 
 export interface SampleDiff {
   readonly name: string;
-  /** Empty: whoever names none. */
+  /** Empty: no data app is named. */
   readonly dataApp: string;
   readonly changes: readonly FieldChange[];
 }
@@ -43,7 +43,7 @@ const isSubset = (part: ReadonlySet<unknown>, whole: ReadonlySet<unknown>): bool
 
 const isList = (value: unknown): value is readonly unknown[] => Array.isArray(value);
 
-/** Of two sets of permitted values, the one that holds the other is wider. Nothing if they are the same set. */
+/** Of two sets of permitted values, the one that contains the other is wider. No change if the sets are equal. */
 function bySets(before: readonly unknown[], after: readonly unknown[]): Direction | undefined {
   const [old, now] = [new Set(before), new Set(after)];
   // Databrain may take an empty list for no list at all.
@@ -80,7 +80,7 @@ function byFilterValues(before: unknown, after: unknown): Direction | undefined 
   }
   if (isJsonObject(before) || isJsonObject(after)) return 'changed';
   const toList = (value: unknown): readonly unknown[] => (isList(value) ? value : [value]);
-  // One value and a list of it are two filters, as far as anybody but Databrain knows.
+  // Databrain may treat one value and a list with this value differently.
   return bySets(toList(before), toList(after)) ?? (isList(before) === isList(after) ? undefined : 'changed');
 }
 
@@ -88,7 +88,7 @@ const filterLists = ['appFilters', 'rlsSettings', 'dashboardAppFilters'];
 
 interface FilterField {
   readonly path: string;
-  /** Whether the value can be seen and changed in the page's address: no filter. */
+  /** Whether the user can see and change the value in the page's address. Then it protects nothing. */
   readonly isFlag: boolean;
   /** One, unless several entries have the same id and name; how Databrain joins those is not known. */
   readonly values: unknown[];
@@ -144,7 +144,7 @@ function embedChanges(before: JsonObject, after: JsonObject): readonly FieldChan
   return direction === undefined ? [] : [{ path, direction, before: was, after: is }];
 }
 
-/** Names of filters that the user cannot touch: fewer of them are wider. */
+/** Names of filters that are hidden from the user: fewer names are wider. */
 function hiddenChanges(before: JsonObject, after: JsonObject): readonly FieldChange[] {
   const path = 'params.hideDashboardFilters';
   const [was, is] = [
@@ -188,7 +188,7 @@ function bodyChanges(before: JsonObject, after: JsonObject): readonly FieldChang
   return [...plain, ...embedChanges(before, after), ...hiddenChanges(before, after), ...filterChanges(before, after)];
 }
 
-/** What a grant is besides its body: whose key it is minted with, and whether the access token bounds its life. */
+/** Differences beside the body: the API key, and whether the access token limits the lifetime. */
 function termChanges(before: Grant, after: Grant): readonly FieldChange[] {
   const [was, is] = [before, after].map(({ notAfterMs }) => notAfterMs !== undefined);
   return [
@@ -215,7 +215,7 @@ function compareDecisions(before: Decision, after: Decision): readonly FieldChan
   return [{ path: 'decision', direction, before: was, after: is }];
 }
 
-/** Who asks by which policy. */
+/** One side of the comparison: a principal and a policy. */
 export interface TrialSide {
   readonly policy: Policy;
   readonly claims: Claims;
@@ -223,7 +223,7 @@ export interface TrialSide {
   readonly dataApp?: string | undefined;
 }
 
-/** What the second side gets otherwise than the first. `nowMs` is wall time, milliseconds since the epoch. */
+/** What differs for the second side. `nowMs` is wall time in milliseconds since the epoch. */
 export function compareTrials(before: TrialSide, after: TrialSide, nowMs: number): readonly FieldChange[] {
   const [was, is] = [before, after].map(({ policy, claims, dataApp }) =>
     decide(policy, unverifiedPrincipal(structuredClone(claims), nowMs), dataApp, nowMs),
@@ -231,7 +231,7 @@ export function compareTrials(before: TrialSide, after: TrialSide, nowMs: number
   return was === undefined || is === undefined ? [] : compareDecisions(was, is);
 }
 
-/** The data app of those who name none. */
+/** The data app that is used when none is named. */
 function defaultChange(before: Policy, after: Policy): readonly FieldChange[] {
   const [was, is] = [before, after].map(({ defaultDataApp }) => defaultDataApp?.name);
   const sides = { ...(was !== undefined && { before: was }), ...(is !== undefined && { after: is }) };

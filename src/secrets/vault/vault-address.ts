@@ -6,7 +6,7 @@ import type { StoreSettings } from '../secret-store.ts';
 
 export interface VaultAddress {
   readonly origin: string;
-  /** Without a slash at its end; mostly empty. */
+  /** Without a slash at its end; usually empty. */
   readonly pathPrefix: string;
   readonly namespace?: string | undefined;
   /** File of PEM certificates; without it, the authorities that Node trusts. */
