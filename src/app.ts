@@ -230,7 +230,7 @@ export async function buildApp(options: AppOptions): Promise<App> {
     hosts: settings.adminHosts,
     readiness,
     metrics: () => {
-      for (const { iss, ageMs } of authenticator.keySetState()) {
+      for (const { iss, ageMs } of authenticator.keySetAges()) {
         if (ageMs !== undefined) metrics.keySetAge.set({ issuer: iss }, ageMs / 1000);
       }
       metrics.logLinesDropped.inc(log.dropped() - droppedLines);

@@ -12,7 +12,7 @@ import { signatureBytesOf } from './keys/algorithms.ts';
 import { createIssuerKeys, type IssuerKeys, type PrepareVerifiers } from './keys/issuer-keys.ts';
 import type { ActiveKey } from './keys/key-ring.ts';
 import { createDocumentFetcher } from './keys/key-set-fetch.ts';
-import { defaultTimings, type KeySetEvents, type KeySetState, type KeySetTimings } from './keys/key-set.ts';
+import { defaultTimings, type KeySetEvents, type KeySetAge, type KeySetTimings } from './keys/key-set.ts';
 import { isSecretOf, shareSecret, type VerificationKey } from './keys/verification-key.ts';
 import type { Principal } from './principal.ts';
 import { readRegisteredClaims, timeRefusal, type RegisteredClaims } from './registered-claims.ts';
@@ -70,7 +70,7 @@ export interface Authenticator {
   readonly settled: () => Promise<void>;
   readonly close: () => Promise<void>;
   /** One entry per issuer whose keys are fetched. */
-  readonly keySetState: () => readonly KeySetState[];
+  readonly keySetAges: () => readonly KeySetAge[];
 }
 
 const maxRememberedBytes = 64 * 1024 * 1024;
@@ -274,10 +274,10 @@ export async function createAuthenticator(options: AuthenticatorOptions): Promis
       for (const { keys } of issuers.values()) keys.close();
       await fetcher.close();
     },
-    keySetState: () =>
+    keySetAges: () =>
       [...issuers.values()].flatMap(({ keys }) => {
-        const state = keys.state();
-        return state === undefined ? [] : [state];
+        const age = keys.age();
+        return age === undefined ? [] : [age];
       }),
   };
 }

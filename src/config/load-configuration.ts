@@ -2,8 +2,7 @@
 // all problems at once.
 import { loadPolicy } from '../policy/compile/load-policy.ts';
 import type { Policy } from '../policy/policy.ts';
-import { loadPolicyTests } from '../policy/trial/policy-test-document.ts';
-import { runPolicyTests } from '../policy/trial/policy-test-run.ts';
+import { requirePolicyTests } from '../policy/trial/required-tests.ts';
 import { ConfigurationError, type Problem, unreadableFile, collectProblems } from '../problem.ts';
 import { createSettingReader, type Environment, type ReadFile } from './setting-reader.ts';
 import { readSettings, type Settings } from './read-settings.ts';
@@ -23,7 +22,7 @@ export interface Configuration {
 }
 
 /** `setting`: the setting that names the file, if any. */
-function readNamedFile(setting: string | undefined, path: string, readFile: ReadFile, fix?: string): Buffer {
+function readNamedFile(setting: string | undefined, path: string, readFile: ReadFile, fix: string): Buffer {
   try {
     return readFile(path);
   } catch (error) {
@@ -31,26 +30,9 @@ function readNamedFile(setting: string | undefined, path: string, readFile: Read
     throw new ConfigurationError([
       setting === undefined
         ? { location: path, problem, fix: usualFix }
-        : { location: setting, problem: `names a file that ${problem}`, fix: fix ?? usualFix },
+        : { location: setting, problem: `names a file that ${problem}`, fix },
     ]);
   }
-}
-
-/**
- * Runs the tests of POLICY_TEST_FILES, which must pass before a policy is applied, at the start and at every reload.
- * Throws ConfigurationError that names each failed test.
- */
-export function requirePolicyTests(policy: Policy, files: readonly string[], readFile: ReadFile): void {
-  const problems: Problem[] = [];
-  const read = (file: string): string => readNamedFile('POLICY_TEST_FILES', file, readFile).toString('utf8');
-  for (const file of files) {
-    for (const { passed, test } of runPolicyTests(policy, loadPolicyTests({ text: read(file), file }).tests).results) {
-      if (passed) continue;
-      const problem = `the policy fails the test "${test.name}"`;
-      problems.push({ location: test.position, problem, fix: 'Run `guest-token-proxy test` to see the difference' });
-    }
-  }
-  if (problems.length > 0) throw new ConfigurationError(problems);
 }
 
 /**

@@ -38,7 +38,6 @@ export interface Settings extends Issuers, Listeners {
   /** How often secrets in stores are read again. */
   readonly secretsRefreshSeconds: number;
   readonly policyFile: string;
-  readonly policyShadowFile?: string | undefined;
   readonly policyTestFiles: readonly string[];
   readonly policyArchiveDir?: string | undefined;
   readonly reuse: {
@@ -182,7 +181,6 @@ export function readSettings(env: Environment, readFile: ReadFile, stored: Store
     reader.report(name, 'is the same as the JWT secret', 'Use a separate secret for signing access tokens');
   }
   refuseUncheckedTls(reader);
-  const policyShadowFile = reader.text('POLICY_SHADOW_FILE');
   const policyArchiveDir = reader.text('POLICY_ARCHIVE_DIR');
   const corsOrigins = readCorsOrigins(reader);
   const tracing = readTracing(reader, readFile);
@@ -201,7 +199,6 @@ export function readSettings(env: Environment, readFile: ReadFile, stored: Store
     secretOrigins: reader.secretOrigins,
     secretsRefreshSeconds: readSecretsRefresh(reader),
     policyFile: reader.text('POLICY_FILE') ?? '',
-    policyShadowFile,
     policyTestFiles: reader.list('POLICY_TEST_FILES') ?? [],
     policyArchiveDir,
     ...readReuse(reader),

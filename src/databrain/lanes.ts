@@ -23,7 +23,6 @@ export interface Lane {
 export interface Lanes {
   /** The lane of the API key in this setting. */
   readonly of: (apiKeyName: string) => Lane;
-  readonly circuitState: () => CircuitState;
   readonly close: () => void;
 }
 
@@ -64,7 +63,7 @@ export function createLanes(options: LanesOptions): Lanes {
   const sharedRate = createCallRate({ ...options.rate, clock });
   const queue = createCallQueue({ ...options, rate: sharedRate });
 
-  const circuitState = (): CircuitState => {
+  const worstCircuit = (): CircuitState => {
     const states = [...lanes.values()].map(({ circuit }) => circuit.state());
     return states.find((state) => state === 'open') ?? states.find((state) => state === 'half_open') ?? 'closed';
   };
@@ -88,7 +87,7 @@ export function createLanes(options: LanesOptions): Lanes {
       circuit: createKeyCircuit({
         ...options.circuit,
         clock,
-        onChange: (state) => events.circuit(state, name, circuitState()),
+        onChange: (state) => events.circuit(state, name, worstCircuit()),
       }),
       queue: queue.createLane(rate),
       retryBudget: createRetryBudget({
@@ -104,5 +103,5 @@ export function createLanes(options: LanesOptions): Lanes {
     return lane;
   };
 
-  return { of: (name) => lanes.get(name) ?? create(name), circuitState, close: queue.close };
+  return { of: (name) => lanes.get(name) ?? create(name), close: queue.close };
 }

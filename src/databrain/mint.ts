@@ -49,7 +49,6 @@ export interface AttemptReport {
   readonly upstreamCode?: UpstreamCode | undefined;
   /** Node's or undici's error code, such as ECONNREFUSED. */
   readonly errorCode?: string | undefined;
-  readonly retryAfterMs?: number | undefined;
 }
 
 /** Events for metrics and log. They hold no key, no token and no text of the upstream. */

@@ -4,7 +4,7 @@ import { hash } from 'node:crypto';
 import type { Logger } from 'pino';
 import type { Principal } from '../authn/principal.ts';
 import type { Clock } from '../clock.ts';
-import { requirePolicyTests, type Configuration, type LoadedPolicy } from '../config/load-configuration.ts';
+import type { Configuration, LoadedPolicy } from '../config/load-configuration.ts';
 import type { ReadFileAsync } from '../file-reader.ts';
 import { watchFile, type ReloadOutcome, type WatchedFile } from '../watched-file.ts';
 import { decide } from '../policy/decide.ts';
@@ -13,6 +13,7 @@ import { loadPolicy } from '../policy/compile/load-policy.ts';
 import { ConfigurationError } from '../problem.ts';
 import type { Policy } from '../policy/policy.ts';
 import { compareShadow } from '../policy/shadow.ts';
+import { requirePolicyTests } from '../policy/trial/required-tests.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import { archiveProblem, createPolicyArchive, type PolicyArchive } from './policy-archive.ts';
 

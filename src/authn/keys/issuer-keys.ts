@@ -3,7 +3,7 @@ import type { Clock } from '../../clock.ts';
 import { loadKeyText, type IssuerConfig } from '../issuer.ts';
 import { createKeyRing, type ActiveKey, type KeyRing, type VerifyToken } from './key-ring.ts';
 import type { DocumentFetcher } from './key-set-fetch.ts';
-import { createKeySet, type KeySet, type KeySetEvents, type KeySetState, type KeySetTimings } from './key-set.ts';
+import { createKeySet, type KeySet, type KeySetEvents, type KeySetAge, type KeySetTimings } from './key-set.ts';
 import { fromDiscovery, fromJwksUrl } from './key-set-source.ts';
 import type { VerificationKey } from './verification-key.ts';
 
@@ -13,11 +13,11 @@ export type PrepareVerifiers = (
   keys: readonly VerificationKey[],
 ) => Promise<readonly VerifyToken[]>;
 
-export interface IssuerKeys extends Omit<KeySet, 'isWithdrawn' | 'lookUp' | 'state'> {
+export interface IssuerKeys extends Omit<KeySet, 'isWithdrawn' | 'lookUp' | 'age'> {
   /** Only for fetched keys. Undefined for a `kid` that a new fetch cannot bring. */
   readonly lookUpOf?: (kid: string) => KeySet['lookUp'] | undefined;
   /** Only for fetched keys. */
-  readonly state: () => KeySetState | undefined;
+  readonly age: () => KeySetAge | undefined;
   /**
    * Applies the keys of a changed text. `accept` is called right before the change. Rejects with LoadProblem, with what
    * `accept` throws, or if the keys are fetched; the old keys then stay active.
@@ -39,7 +39,7 @@ async function configuredKeys(
     nextFetchSeconds: () => 1,
     start: () => undefined,
     close: () => undefined,
-    state: () => undefined,
+    age: () => undefined,
     replace: async (text, accept) => {
       const next = load(text);
       const prepared = await prepare(next);

@@ -65,13 +65,11 @@ export interface KeySetEvents {
   }) => void;
 }
 
-export interface KeySetState {
+/** How old the keys of an issuer are. */
+export interface KeySetAge {
   readonly iss: string;
-  /** 0 before the first successful fetch, and when the keys are too old to be used. */
-  readonly keys: number;
   /** Since the last successful fetch; undefined before it. */
-  readonly ageMs?: number | undefined;
-  readonly failedFetches: number;
+  readonly ageMs: number | undefined;
 }
 
 export interface KeySet {
@@ -90,7 +88,7 @@ export interface KeySet {
   readonly nextFetchSeconds: () => number;
   readonly start: () => void;
   readonly close: () => void;
-  readonly state: () => KeySetState;
+  readonly age: () => KeySetAge;
 }
 
 interface KeySetOptions {
@@ -224,11 +222,9 @@ export function createKeySet({ iss, fetch, prepare, clock, timings, events }: Ke
       clearTimeout(timer);
       abort.abort();
     },
-    state: () => ({
+    age: () => ({
       iss,
-      keys: ring()?.keys.length ?? 0,
       ageMs: held === undefined ? undefined : clock.monotonic() - held.at,
-      failedFetches: failures,
     }),
   };
 }

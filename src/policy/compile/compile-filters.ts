@@ -6,7 +6,8 @@ import { denied } from '../decision.ts';
 import type { Path } from '../../strict-yaml.ts';
 import type { Evaluation } from '../expression/evaluation.ts';
 import type { Reference } from '../policy.ts';
-import { expressionIn, type ExpectedType } from './expression-site.ts';
+import { expressionIn } from '../document/field-schema.ts';
+import type { ExpectedType } from './expression-site.ts';
 import {
   completeObjectField,
   conditionalListField,

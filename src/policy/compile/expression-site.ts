@@ -8,12 +8,6 @@ import { isExpressionFailure, type Evaluation } from '../expression/evaluation.t
 import type { Expression } from '../expression/read-expression.ts';
 import type { ExpressionSite, ExpressionSiteKind } from '../expression/trace.ts';
 
-/** The expression inside `${ … }`, with its offset in the scalar; undefined for a literal. */
-export const expressionIn = (value: unknown): { readonly text: string; readonly offset: number } | undefined =>
-  typeof value === 'string' && value.startsWith('${') && value.endsWith('}')
-    ? { text: value.slice(2, -1), offset: 2 }
-    : undefined;
-
 /** The static types that a site accepts. */
 export type ExpectedType = 'bool' | 'string' | 'number' | 'list';
 

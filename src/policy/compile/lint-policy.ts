@@ -1,7 +1,7 @@
 // Finds rules that are valid but probably a mistake: warnings, and errors with `check --strict`.
 import type { Problem } from '../../problem.ts';
 import { durationSeconds, type DataAppDocument } from '../document/policy-schema.ts';
-import { expressionIn } from './expression-site.ts';
+import { expressionIn } from '../document/field-schema.ts';
 import { noTenancy } from './value-rules.ts';
 import type { Path, YamlDocument } from '../../strict-yaml.ts';
 import type { ExpressionSite } from '../expression/trace.ts';

@@ -11,14 +11,8 @@ import { isExpressionFailure, oncePerDecision, spend, type Evaluation } from '..
 import { createExpressionReader } from '../expression/read-expression.ts';
 import type { ExpressionSite, ExpressionSiteKind } from '../expression/trace.ts';
 import type { Condition } from '../policy.ts';
-import {
-  compileSite,
-  expressionIn,
-  registrableType,
-  typeFits,
-  type CompiledSite,
-  type ExpectedType,
-} from './expression-site.ts';
+import { expressionIn } from '../document/field-schema.ts';
+import { compileSite, registrableType, typeFits, type CompiledSite, type ExpectedType } from './expression-site.ts';
 import { known, type Field } from './field.ts';
 import { checkLiteral, type Refuse, type Rule } from './value-rules.ts';
 

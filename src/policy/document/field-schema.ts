@@ -1,4 +1,5 @@
-// JSON Schema of the values of a policy file, by kind of field. A `description` completes the sentence "… must be".
+// How values of a policy file are written: literals and `${ … }`, and the JSON Schema of each kind of field. A `description`
+// completes the sentence "… must be".
 import type { FieldKind } from '../upstream-request.ts';
 
 const noInterpolation = '(?:(?!\\$\\{)[\\s\\S])';
@@ -6,6 +7,12 @@ const noInterpolation = '(?:(?!\\$\\{)[\\s\\S])';
 const expression = `^\\$\\{${noInterpolation}*\\}$`;
 const literal = `^${noInterpolation}+$`;
 const literalOrExpression = `^(?:\\$\\{${noInterpolation}*\\}|${noInterpolation}+)$`;
+
+/** The expression inside `${ … }`, with its offset in the scalar; undefined for a literal. */
+export const expressionIn = (value: unknown): { readonly text: string; readonly offset: number } | undefined =>
+  typeof value === 'string' && value.startsWith('${') && value.endsWith('}')
+    ? { text: value.slice(2, -1), offset: 2 }
+    : undefined;
 
 const text = {
   type: 'string',

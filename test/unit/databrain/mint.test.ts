@@ -94,7 +94,7 @@ function start(steps: readonly Step[], maxRetries = 2, consecutiveFailures = 10)
     timeoutMs,
     deadlineMs,
   });
-  return { mint, sent, told, circuitState: lanes.circuitState };
+  return { mint, sent, told, circuitState: () => lanes.of('DATABRAIN_API_KEY').circuit.state() };
 }
 
 /** Mints while the clock runs as fast as it can; the outcome and the virtual time it took. */

@@ -72,6 +72,7 @@ describe('the source', () => {
       'src/config/load-configuration.ts',
       'src/playground/evaluate.ts',
       'src/playground/page/page.ts',
+      'src/reload/policies.ts',
     ]);
   });
 

@@ -1,11 +1,7 @@
 // Static types: which fit a place, and under which a variable is known to later expressions.
 import { describe, expect, it } from 'vitest';
-import {
-  expressionIn,
-  registrableType,
-  typeFits,
-  type ExpectedType,
-} from '../../../../src/policy/compile/expression-site.ts';
+import { registrableType, typeFits, type ExpectedType } from '../../../../src/policy/compile/expression-site.ts';
+import { expressionIn } from '../../../../src/policy/document/field-schema.ts';
 
 describe('a static type', () => {
   const all: readonly ExpectedType[] = ['bool', 'string', 'number', 'list'];
