@@ -1,7 +1,7 @@
 // dev-token: signs a JWT with the configured HMAC secret, for development. Refused without such a secret: a proxy that
 // trusts a real identity provider has no key to sign with.
 import { createSigner } from 'fast-jwt';
-import type { Algorithm } from '../authn/keys/algorithms.ts';
+import { algorithms, isHmac, type Algorithm } from '../authn/keys/algorithms.ts';
 import { loadHmacSecrets, secretEncodings, type SecretEncoding } from '../authn/keys/hmac-secret.ts';
 import { createSettingReader, type SettingReader } from '../config/setting-reader.ts';
 import { LoadProblem, toLine, type Problem } from '../problem.ts';
@@ -9,7 +9,6 @@ import { type Command, exitCode, parseWords } from './command.ts';
 import { readClaims } from './claims-argument.ts';
 import { readFileFor, storedSecretsFor } from './command-configuration.ts';
 
-const hmacAlgorithms = ['HS256', 'HS384', 'HS512'] as const;
 const defaultLifetimeSeconds = 3_600;
 const maxLifetimeSeconds = 86_400;
 
@@ -64,7 +63,7 @@ iss and aud come from JWT_ISSUER and JWT_AUDIENCE, iat and exp from the clock, u
     const iss = reader.text('JWT_ISSUER');
     const aud = reader.list('JWT_AUDIENCE')?.[0];
     const wanted = reader.list('JWT_ALGORITHMS')?.[0] ?? 'HS256';
-    const algorithm = hmacAlgorithms.find((name) => name === wanted);
+    const algorithm = algorithms.filter(isHmac).find((name) => name === wanted);
     if (secret === undefined && problems.length === 0) {
       reader.report('JWT_SECRET', 'is not set', 'Set JWT_SECRET or JWT_SECRET_FILE; dev-token signs with no other key');
     }

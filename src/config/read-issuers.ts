@@ -6,6 +6,7 @@ import type { SecretSetting } from '../secrets/secret-setting.ts';
 import { sourceVariables } from '../secrets/secret-stores.ts';
 import { secretEncodings } from '../authn/keys/hmac-secret.ts';
 import type { ReadFile, SettingReader } from './setting-reader.ts';
+import { singleIssuerSettings } from './settings.ts';
 
 export interface Issuers {
   readonly issuers: readonly IssuerConfig[];
@@ -20,18 +21,9 @@ export interface Issuers {
 const day = 86_400;
 const noIssuers: Issuers = { issuers: [], issuerKeyFiles: [], insecure: [] };
 
-const singleIssuerVariables: readonly string[] = [
-  'JWT_ISSUER',
-  'JWT_AUDIENCE',
-  'JWT_ALGORITHMS',
-  'JWT_SECRET',
-  ...sourceVariables('JWT_SECRET'),
-  'JWT_PUBLIC_KEY',
-  ...sourceVariables('JWT_PUBLIC_KEY'),
-  'JWT_JWKS_URL',
-  'JWT_SECRET_ENCODING',
-  'JWT_USER_CLAIM',
-];
+const singleIssuerVariables: readonly string[] = singleIssuerSettings.flatMap(({ name, fromFile }) =>
+  fromFile === undefined ? [name] : [name, ...sourceVariables(name)],
+);
 
 function readIssuerRules(reader: SettingReader): IssuerRules {
   const maxLifetimeSeconds = reader.integer('JWT_MAX_LIFETIME_SECONDS', 1, 365 * day);

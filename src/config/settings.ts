@@ -14,6 +14,8 @@ export interface Setting {
   readonly required?: true;
   /** The text for the default column if there is no fixed default. */
   readonly absent?: string;
+  /** Only for the single issuer: refused beside JWT_ISSUERS_FILE, whose entries have a member of their own for it. */
+  readonly singleIssuer?: true;
   /** `list`: comma-separated values; `keys`: PEM or JSON. */
   readonly form?: 'list' | 'keys';
   readonly description: string;
@@ -58,17 +60,20 @@ export const settingTable = [
   },
   {
     name: 'JWT_ISSUER',
+    singleIssuer: true,
     absent: 'required, or JWT_ISSUERS_FILE',
     description: 'exact iss of the access tokens; base for OIDC discovery if no key source is given',
   },
   {
     name: 'JWT_AUDIENCE',
+    singleIssuer: true,
     form: 'list',
     absent: 'required, or JWT_ISSUERS_FILE',
     description: 'accepted aud values, comma-separated',
   },
   {
     name: 'JWT_ALGORITHMS',
+    singleIssuer: true,
     form: 'list',
     absent: 'HS256 for JWT_SECRET, else RS256, ES256, ES384, ES512 and EdDSA',
     description:
@@ -76,23 +81,31 @@ export const settingTable = [
   },
   {
     name: 'JWT_SECRET',
+    singleIssuer: true,
     fromFile: true,
     description: 'HMAC key; a file may hold several, one per line, all accepted (for rotation)',
   },
   {
     name: 'JWT_SECRET_ENCODING',
+    singleIssuer: true,
     default: 'text',
     description: 'how the signer turns the secret into bytes: text, base64, base64url or hex',
   },
   {
     name: 'JWT_PUBLIC_KEY',
+    singleIssuer: true,
     form: 'keys',
     fromFile: true,
     description: 'public key: PEM (one or several) or a JWKS document',
   },
-  { name: 'JWT_JWKS_URL', description: 'address of a JWKS document; https, http only for loopback' },
+  {
+    name: 'JWT_JWKS_URL',
+    singleIssuer: true,
+    description: 'address of a JWKS document; https, http only for loopback',
+  },
   {
     name: 'JWT_USER_CLAIM',
+    singleIssuer: true,
     default: 'sub',
     description: 'claim that names the user: a string, or a whole number within 2^53',
   },
@@ -244,3 +257,6 @@ export function kindOfSetting(name: string): TextKind | undefined {
   if (setting !== undefined) return setting.form ?? (setting.fromFile === undefined ? 'text' : 'secret');
   return namedApiKey.test(name) ? 'secret' : undefined;
 }
+
+/** The settings that JWT_ISSUERS_FILE takes the place of. */
+export const singleIssuerSettings: readonly Setting[] = [...byName.values()].filter(({ singleIssuer }) => singleIssuer);

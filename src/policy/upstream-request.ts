@@ -47,6 +47,8 @@ export interface FieldRow {
   readonly kind: FieldKind;
   /** A phrase about the field for the policy guide and for editors. */
   readonly about: string;
+  /** For flags: `true` takes a right away, where others give one. */
+  readonly forbids?: true;
 }
 
 /** Fields beside `dataAppName`, `params`, `permissions` and `expiryTime`. */
@@ -89,8 +91,18 @@ export const permissionFields = {
   isEnableDownloadMetrics: { kind: 'flag', about: 'download metrics' },
   isShowSideBar: { kind: 'flag', about: 'see the side bar' },
   isShowDashboardName: { kind: 'flag', about: "see the dashboard's name" },
-  isDisableMetricCreation: { kind: 'flag', about: '`true` **forbids** to create metrics' },
+  isDisableMetricCreation: { kind: 'flag', about: '`true` **forbids** to create metrics', forbids: true },
 } as const satisfies Readonly<Record<string, FieldRow>>;
+
+/** Names of the fields of `params` that hold filters: with any of them the user sees less. */
+export const filterLists: readonly string[] = Object.entries(paramFields).flatMap(([name, { kind }]) =>
+  kind === 'metricFilters' || kind === 'dashboardFilters' ? [name] : [],
+);
+
+/** Names of the permissions that take a right away. */
+export const forbiddingPermissions: readonly string[] = Object.entries<FieldRow>(permissionFields).flatMap(
+  ([name, { forbids }]) => (forbids === true ? [name] : []),
+);
 
 type ValuesOf<Fields extends Readonly<Record<string, FieldRow>>> = {
   readonly [Name in keyof Fields]?: FieldValues[Fields[Name]['kind']];

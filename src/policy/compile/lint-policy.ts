@@ -2,6 +2,7 @@
 import type { Problem } from '../../problem.ts';
 import { durationSeconds, type DataAppDocument } from '../document/policy-schema.ts';
 import { expressionIn } from '../document/field-schema.ts';
+import { filterLists } from '../upstream-request.ts';
 import { noTenancy } from './value-rules.ts';
 import type { Path, YamlDocument } from '../../strict-yaml.ts';
 import type { ExpressionSite } from '../expression/trace.ts';
@@ -12,11 +13,8 @@ interface FilterEntry {
   readonly isShowOnUrl?: unknown;
 }
 
-type Parameters = Readonly<Record<string, unknown>> & {
-  readonly dashboardAppFilters?: readonly FilterEntry[];
-  readonly appFilters?: readonly FilterEntry[];
-  readonly rlsSettings?: readonly FilterEntry[];
-};
+/** Of `params`: its lists of filters, by name. Other members are not read as such. */
+type FilterLists = Readonly<Record<string, readonly FilterEntry[] | undefined>>;
 
 const longLifeSeconds = 86_400;
 
@@ -30,11 +28,12 @@ function lintDataApp(name: string, app: DataAppDocument, document: YamlDocument)
   const warn = (at: Path, problem: string, fix: string): void =>
     void found.push({ location: document.positionOf(at), problem, fix });
 
-  const params = (app.request['params'] ?? {}) as Parameters;
+  const params = (app.request['params'] ?? {}) as FilterLists;
+  const dashboardFilters = params['dashboardAppFilters'] ?? [];
   const inParams = (...below: Path): Path => [...path, 'request', 'params', ...below];
 
   if (params['allowedEmbeds'] === undefined) {
-    if ((params.dashboardAppFilters ?? []).length > 0)
+    if (dashboardFilters.length > 0)
       warn(
         inParams('dashboardAppFilters'),
         'dashboardAppFilters without allowedEmbeds: other dashboards of the data app show unfiltered data',
@@ -48,7 +47,7 @@ function lintDataApp(name: string, app: DataAppDocument, document: YamlDocument)
       });
   }
 
-  for (const [i, entry] of (params.dashboardAppFilters ?? []).entries())
+  for (const [i, entry] of dashboardFilters.entries())
     if (entry.isShowOnUrl !== false && holdsExpression(entry.values))
       warn(
         inParams('dashboardAppFilters', i),
@@ -60,7 +59,7 @@ function lintDataApp(name: string, app: DataAppDocument, document: YamlDocument)
     warn([...path, 'expiresIn'], 'expiresIn is over 24 h, and a guest token cannot be revoked', 'Shorten it');
 
   if (app.request['clientId'] === noTenancy)
-    for (const list of ['appFilters', 'dashboardAppFilters', 'rlsSettings'] as const) {
+    for (const list of filterLists) {
       const entries = params[list] ?? [];
       if (entries.length > 0 && entries.every(({ when }) => when !== undefined))
         warn(

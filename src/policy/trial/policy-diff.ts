@@ -6,6 +6,7 @@ import { decide } from '../decide.ts';
 import type { Decision, Grant } from '../decision.ts';
 import type { Policy } from '../policy.ts';
 import { treeDifferences } from '../tree-difference.ts';
+import { filterLists, forbiddingPermissions } from '../upstream-request.ts';
 import { bodyOf } from './policy-test-run.ts';
 import { trialTimeMs, unverifiedPrincipal } from './unverified-principal.ts';
 
@@ -84,8 +85,6 @@ function byFilterValues(before: unknown, after: unknown): Direction | undefined 
   return bySets(toList(before), toList(after)) ?? (isList(before) === isList(after) ? undefined : 'changed');
 }
 
-const filterLists = ['appFilters', 'rlsSettings', 'dashboardAppFilters'];
-
 interface FilterField {
   readonly path: string;
   /** Whether the user can see and change the value in the page's address. Then it protects nothing. */
@@ -107,7 +106,8 @@ function filtersOf(body: JsonObject): ReadonlyMap<string, FilterField> {
       const path = `params.${list}[${String(memberOf(entry, 'metricId') ?? memberOf(entry, 'dashboardId'))}]`;
       for (const [name, value] of Object.entries(memberOf(entry, 'values') ?? {}))
         add(`${path}.values.${name}`, false, value);
-      if (list === 'dashboardAppFilters') add(`${path}.isShowOnUrl`, true, memberOf(entry, 'isShowOnUrl') ?? true);
+      if (memberOf(entry, 'dashboardId') !== undefined)
+        add(`${path}.isShowOnUrl`, true, memberOf(entry, 'isShowOnUrl') ?? true);
     }
   }
   return fields;
@@ -165,7 +165,7 @@ function fieldDirection(path: string, before: unknown, after: unknown): Directio
     return before === undefined ? 'wider' : after === undefined ? 'narrower' : 'changed';
   // Databrain decides about absent permissions.
   if (!path.startsWith('permissions.') || typeof before !== 'boolean' || typeof after !== 'boolean') return 'changed';
-  const gives = path === 'permissions.isDisableMetricCreation' ? !after : after;
+  const gives = forbiddingPermissions.includes(path.slice('permissions.'.length)) ? !after : after;
   return gives ? 'wider' : 'narrower';
 }
 
