@@ -9,6 +9,7 @@ import { settingTable, type Setting } from '../../src/config/settings.ts';
 import { chromiumReason, hasChromium, launchChromium } from '../support/chromium.ts';
 import { proxySettings, readComposeFile, sampleVariables } from '../support/compose-file.ts';
 import { composeReason, hasCompose, imageOf, runCompose } from '../support/docker.ts';
+import { pageTexts } from '../support/sentences/page-texts.ts';
 
 const compose = readComposeFile();
 const { proxy, app, haproxy } = compose.services;
@@ -138,11 +139,9 @@ describe.skipIf(!hasCompose)(`docker compose up${composeReason}`, () => {
       const page = await browser.newPage({ ignoreHTTPSErrors: true });
       await page.goto('https://localhost:8443/');
       await page.getByRole('radio', { name: 'Ada' }).check({ force: true });
-      await page.getByRole('button', { name: 'Get a guest token' }).click();
+      await page.getByRole('button', { name: pageTexts.getToken }).click();
       await page.waitForSelector('#steps[aria-busy="false"]');
-      expect((await page.locator('#verdict').innerText()).trim()).toBe(
-        'A guest token that shows what the policy allows.',
-      );
+      expect((await page.locator('#verdict').innerText()).trim()).toBe(pageTexts.tokenGiven);
       expect((await page.locator('#dashboard .status').innerText()).trim()).toBe('Token accepted');
       const rows = await page.locator('#dashboard tbody tr').allInnerTexts();
       expect(rows.length).toBeGreaterThan(0);

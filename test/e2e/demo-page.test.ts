@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { chromiumReason, hasChromium, launchChromium } from '../support/chromium.ts';
 import { startDemo, type DemoProcess } from '../support/demo-process.ts';
 import { until } from '../support/until.ts';
+import { pageTexts } from '../support/sentences/page-texts.ts';
 
 describe.skipIf(!hasChromium)(`the demo's page${chromiumReason}`, () => {
   let demo: DemoProcess;
@@ -36,8 +37,8 @@ describe.skipIf(!hasChromium)(`the demo's page${chromiumReason}`, () => {
   };
   const choose = async (user: string): Promise<void> => {
     await page.locator('#users label', { hasText: user }).click();
-    await page.getByRole('button', { name: 'Get a guest token' }).click();
-    expect(await settled()).toBe('A guest token that shows what the policy allows.');
+    await page.getByRole('button', { name: pageTexts.getToken }).click();
+    expect(await settled()).toBe(pageTexts.tokenGiven);
   };
   const rows = async (): Promise<readonly string[]> => {
     const cells = await page.locator('#dashboard tbody tr').allInnerTexts();

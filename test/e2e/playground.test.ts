@@ -10,6 +10,7 @@ import { freePort } from '../../demo/free-port.ts';
 import { chromiumReason, hasChromium, launchChromium } from '../support/chromium.ts';
 import { programPath } from '../support/program-path.ts';
 import { startProgram, type Program } from '../support/program.ts';
+import { pageTexts } from '../support/sentences/page-texts.ts';
 
 const apiKey = '0f0e7d2b-9c3a-4c6f-8a8a-3f5a9d1b7c21';
 const secret = 'the secret of the playground test is a long one';
@@ -267,21 +268,21 @@ describe.skipIf(!hasChromium)(`the playground's page${chromiumReason}`, () => {
 
   it('shows what another user gets instead', async () => {
     await page.locator('[data-tabs=users] [role=tab]').last().click();
-    await write('Claims to compare with', claims({ role: 'admin' }));
+    await write(pageTexts.otherClaims, claims({ role: 'admin' }));
     expect(await differenceRows()).toEqual(['permissions.isEnableDownloadMetrics wider false true']);
   });
 
   it('shows what another policy gives, in the direction that the command diff says', async () => {
     await page.locator('[data-tabs=users] [role=tab]').last().click();
-    await write('Claims to compare with', '');
+    await write(pageTexts.otherClaims, '');
     await page.locator('[data-tabs=files] [role=tab]').last().click();
-    await write('Policy to compare with', policy.replace('expiresIn: 1h', 'expiresIn: 10m'));
+    await write(pageTexts.otherPolicy, policy.replace('expiresIn: 1h', 'expiresIn: 10m'));
     expect(await differenceRows()).toEqual(['expiryTime narrower 3600000 600000']);
-    await write('Policy to compare with', policy.replace('clientId: ${claims.org_id}', 'clientId: ${claims.gone}'));
+    await write(pageTexts.otherPolicy, policy.replace('clientId: ${claims.org_id}', 'clientId: ${claims.gone}'));
     expect(await differenceRows()).toEqual(['decision narrower "permit" "deny (expression_failed)"']);
-    await write('Policy to compare with', '');
+    await write(pageTexts.otherPolicy, '');
     await page.locator('[data-tabs=users] [role=tab]').last().click();
-    await write('Claims to compare with', claims({ role: 'admin' }));
+    await write(pageTexts.otherClaims, claims({ role: 'admin' }));
   });
 
   it('has the token shape of every provider', async () => {

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { startSimulatedDatabrain, type SimulatedDatabrain } from '../../demo/databrain/start-simulated-databrain.ts';
-import type { LogMessage } from '../support/log-messages.ts';
+import type { LogMessage } from '../support/sentences/log-messages.ts';
 import { programPath } from '../support/program-path.ts';
 import { runProgram, startProgram, type LogLine, type Program } from '../support/program.ts';
 import { signToken } from '../support/sign-token.ts';

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { startSimulatedDatabrain, type SimulatedDatabrain } from '../../demo/databrain/start-simulated-databrain.ts';
-import type { LogMessage } from '../support/log-messages.ts';
+import type { LogMessage } from '../support/sentences/log-messages.ts';
 import { programPath } from '../support/program-path.ts';
 import { runProgram, startProgram, type Answer, type Program } from '../support/program.ts';
 import { otherSelfSigned, selfSigned } from '../support/self-signed.ts';

@@ -16,6 +16,7 @@ import { vaultStoreKind } from '../../src/secrets/vault/vault-store.ts';
 import { otherSelfSigned, selfSigned } from '../support/self-signed.ts';
 import { signToken } from '../support/sign-token.ts';
 import { binaryOf, startRustyVault, startVault, type RealVault } from './real-servers.ts';
+import { withNamedProblem } from '../support/sentences/name-sentence.ts';
 
 const apiKey = '0f0e7d2b-9c3a-4c6f-8a8a-3f5a9d1b7c21';
 const realVault = binaryOf('TEST_VAULT_SERVER');
@@ -102,17 +103,29 @@ describe.skipIf(realVault.path === undefined)(`Vault${realVault.reason}`, () => 
 
   it('says what is missing, forbidden, deleted or no string', async () => {
     const store = await open(await approle({ token_ttl: '1h' }));
-    expect(await store.read('kv/app#other')).toMatchObject({ kind: 'refused', problem: 'has no such field' });
-    expect(await store.read('kv/app#count')).toMatchObject({ kind: 'refused', problem: 'is not a string' });
-    expect(await store.read('kv/none#key')).toMatchObject({
+    expect(withNamedProblem(await store.read('kv/app#other'))).toMatchObject({
       kind: 'refused',
-      problem: 'may not be read with this login (403)',
+      problem: 'secretNoField',
+    });
+    expect(withNamedProblem(await store.read('kv/app#count'))).toMatchObject({
+      kind: 'refused',
+      problem: 'secretNotString',
+    });
+    expect(withNamedProblem(await store.read('kv/none#key'))).toMatchObject({
+      kind: 'refused',
+      problem: 'secretForbidden(403)',
     });
     expect(logins()).toBe(1);
     await vault.api('DELETE', 'kv/data/app');
-    expect(await store.read('kv/app#key')).toMatchObject({ kind: 'refused', problem: 'was deleted in Vault' });
+    expect(withNamedProblem(await store.read('kv/app#key'))).toMatchObject({
+      kind: 'refused',
+      problem: 'secretDeleted',
+    });
     const root = await open({ VAULT_TOKEN: vault.rootToken });
-    expect(await root.read('kv/none#key')).toMatchObject({ kind: 'refused', problem: 'does not exist (404)' });
+    expect(withNamedProblem(await root.read('kv/none#key'))).toMatchObject({
+      kind: 'refused',
+      problem: 'secretUnknown',
+    });
     expect(await root.read('kv/data/app#key')).toMatchObject({
       fix: expect.stringContaining('Write kv/app') as string,
     });
@@ -148,9 +161,9 @@ describe.skipIf(realVault.path === undefined)(`Vault${realVault.reason}`, () => 
 
   it('refuses a wrong secret id, and nothing of the answer is passed on', async () => {
     const store = await open({ ...(await approle({})), VAULT_SECRET_ID: 'wrong' });
-    expect(await store.read('kv/app#key')).toMatchObject({
+    expect(withNamedProblem(await store.read('kv/app#key'))).toMatchObject({
       kind: 'refused',
-      problem: 'could not be read: Vault refused the AppRole login at auth/approle (400)',
+      problem: 'secretUnread(vaultLoginRefused(auth/approle, 400))',
     });
   });
 
@@ -234,9 +247,9 @@ describe.skipIf(realVault.path === undefined)(`Vault${realVault.reason}`, () => 
     const store = await open(await approle({ token_ttl: '1h' }));
     await store.read('kv/app#key');
     await vault.seal();
-    expect(await store.read('kv/app#key')).toMatchObject({
+    expect(withNamedProblem(await store.read('kv/app#key'))).toMatchObject({
       kind: 'unavailable',
-      problem: 'could not be read: Vault is sealed',
+      problem: 'secretUnread(vaultSealed)',
     });
     await vault.unseal();
     await expect.poll(async () => revealed(await store.read('kv/app#key')), { timeout: 10_000 }).toBe(apiKey);
@@ -252,19 +265,19 @@ describe.skipIf(realVault.path === undefined)(`Vault with TLS${realVault.reason}
     writeFileSync(ca, selfSigned.cert);
     vault = await startVault(realVault.path ?? '', { cert, key });
     const trusted = await open({ VAULT_TOKEN: vault.rootToken, VAULT_CACERT: ca });
-    expect(await trusted.read('cubbyhole/app#key')).toMatchObject({ problem: 'does not exist (404)' });
+    expect(withNamedProblem(await trusted.read('cubbyhole/app#key'))).toMatchObject({ problem: 'secretUnknown' });
     const untrusted = await open({ VAULT_TOKEN: vault.rootToken });
-    expect(await untrusted.read('cubbyhole/app#key')).toMatchObject({
+    expect(withNamedProblem(await untrusted.read('cubbyhole/app#key'))).toMatchObject({
       kind: 'refused',
-      problem: expect.stringContaining('certificate could not be verified') as string,
+      problem: expect.stringContaining('vaultUntrusted(') as string,
     });
     writeFileSync(key, otherSelfSigned.key);
     writeFileSync(cert, otherSelfSigned.cert);
-    expect(await trusted.read('cubbyhole/app#key')).toMatchObject({
-      problem: expect.stringContaining('certificate could not be verified') as string,
+    expect(withNamedProblem(await trusted.read('cubbyhole/app#key'))).toMatchObject({
+      problem: expect.stringContaining('vaultUntrusted(') as string,
     });
     writeFileSync(ca, otherSelfSigned.cert);
-    expect(await trusted.read('cubbyhole/app#key')).toMatchObject({ problem: 'does not exist (404)' });
+    expect(withNamedProblem(await trusted.read('cubbyhole/app#key'))).toMatchObject({ problem: 'secretUnknown' });
     await vault.close();
   });
 });

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { buildProgram } from '../../build.ts';
 import { freePort } from '../../demo/free-port.ts';
-import { logMessages, type LogMessage } from './log-messages.ts';
+import { logMessages, type LogMessage } from './sentences/log-messages.ts';
 
 export interface LogLine {
   readonly level: string;

@@ -40,6 +40,9 @@ function heldReads() {
   };
 }
 
+/** What stands for the error code of a file that does not answer. */
+const givenUp = 'no answer within 0.02 s';
+
 describe('reading a file', () => {
   it.each([
     ['regular', 'content'],
@@ -72,8 +75,8 @@ describe('reading a file', () => {
   it('gives a hanging file up in time and does not read it again while it hangs; others are read', async () => {
     const { begun, end, read } = heldReads();
     const reader = createFileReader({ read, timeLimitMs: 20 });
-    expect(await codeOf(() => reader('hanging'))).toBe('no answer within 0.02 s');
-    expect(await codeOf(() => reader('hanging'))).toBe('no answer within 0.02 s');
+    expect(await codeOf(() => reader('hanging'))).toBe(givenUp);
+    expect(await codeOf(() => reader('hanging'))).toBe(givenUp);
     const other = reader('other');
     end('other');
     expect(String(await other)).toBe('other');
@@ -89,7 +92,7 @@ describe('reading a file', () => {
     const { begun, read } = heldReads();
     const reader = createFileReader({ read, timeLimitMs: 20 });
     const codes = await Promise.all(['a', 'b', 'c', 'd'].map((path) => codeOf(() => reader(path))));
-    expect(codes).toEqual(Array.from({ length: 4 }, () => 'no answer within 0.02 s'));
+    expect(codes).toEqual(Array.from({ length: 4 }, () => givenUp));
     expect(begun).toEqual(['a', 'b']);
   });
 });

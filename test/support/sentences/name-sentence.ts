@@ -1,9 +1,13 @@
 // Names the sentences that the program writes, so that tests assert which problem is reported and where, and know no
 // wording. The wording stands in the tables of this folder alone: a better sentence is one changed line.
+import { expect } from 'vitest';
 import { ServiceError } from '../../../src/errors.ts';
 import { LoadProblem, type Problem } from '../../../src/problem.ts';
 import { authnSentences } from './authn-sentences.ts';
+import { commandSentences } from './command-sentences.ts';
+import { demoSentences } from './demo-sentences.ts';
 import { policySentences } from './policy-sentences.ts';
+import { secretSentences } from './secret-sentences.ts';
 
 /**
  * Sentences by name. `{}` stands for a part that varies, such as a name or a path. A `{}` at the start is the subject,
@@ -11,7 +15,15 @@ import { policySentences } from './policy-sentences.ts';
  */
 export type Sentences = Readonly<Record<string, string>>;
 
-export const sentences: Sentences = { ...policySentences, ...authnSentences };
+export const tables: readonly Sentences[] = [
+  policySentences,
+  authnSentences,
+  secretSentences,
+  commandSentences,
+  demoSentences,
+];
+
+export const sentences: Sentences = Object.assign({}, ...tables) as Sentences;
 
 const escaped = (text: string): string => text.replace(/[\\^$.*+?()[\]{}|]/g, '\\$&');
 
@@ -62,4 +74,18 @@ export function nameFailure(run: () => unknown): string {
     throw error;
   }
   return 'it did not fail';
+}
+
+/** A result with its problem, if it has one, named. */
+export const withNamedProblem = <T extends object>(result: T): T =>
+  'problem' in result && typeof result.problem === 'string'
+    ? { ...result, problem: nameSentence(result.problem) }
+    : result;
+
+/** The sentence of this name with these parts, to be found in a longer text. Its subject may be left out. */
+export function sentenceOf(name: string, ...parts: readonly string[]): string {
+  const [first = '', ...rest] = (sentences[name] ?? expect.unreachable(`no sentence is named ${name}`)).split('{}');
+  if (parts.length === rest.length) return first + rest.map((text, i) => `${parts[i] ?? ''}${text}`).join('');
+  const [predicate = '', ...others] = rest;
+  return predicate.trimStart() + others.map((text, i) => `${parts[i] ?? ''}${text}`).join('');
 }

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { own, parseJsonObject } from '../../../src/strict-json.ts';
+import { sentenceOf } from '../../support/sentences/name-sentence.ts';
 
 const parse = (text: string): unknown => parseJsonObject(Buffer.from(text));
 
@@ -28,7 +29,7 @@ describe('strict JSON', () => {
       '{"a":[{"b":1},{"c":1,"c":1}]}',
       '{"a":1,"\\u0061":1}',
     ]) {
-      expect(() => parse(text)).toThrow(new SyntaxError('has a duplicate member'));
+      expect(() => parse(text)).toThrow(new SyntaxError(sentenceOf('jsonDuplicate')));
     }
   });
 
@@ -49,7 +50,7 @@ describe('strict JSON', () => {
     ['null', 'null'],
     ['a string', '"a"'],
   ])('refuses %s', (_title, text) => {
-    expect(() => parse(text)).toThrow(new SyntaxError('is not a JSON object'));
+    expect(() => parse(text)).toThrow(new SyntaxError(sentenceOf('secretNotJson')));
   });
 
   it.each([
@@ -85,7 +86,7 @@ describe('strict JSON', () => {
       Buffer.from('{a:1}'),
       Buffer.alloc(0),
     ]) {
-      expect(() => parseJsonObject(bytes)).toThrow(new SyntaxError('is not JSON in UTF-8'));
+      expect(() => parseJsonObject(bytes)).toThrow(new SyntaxError(sentenceOf('notJson')));
     }
   });
 

@@ -6,6 +6,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { startSimulatedDatabrain, type SimulatedDatabrain } from '../../../demo/databrain/start-simulated-databrain.ts';
 import { checkCommand } from '../../../src/commands/check.ts';
 import { runCommand } from '../../support/run-command.ts';
+import { sentenceOf } from '../../support/sentences/name-sentence.ts';
 
 const salesKey = randomUUID();
 const financeKey = randomUUID();
@@ -223,13 +224,13 @@ describe('check --live', () => {
       'a dashboard id among the embeds',
       { embeds: '[overview]' },
       {},
-      /^policy\.yaml:9:25: "overview" is a dashboard id, but allowedEmbeds takes embed ids\./,
+      `policy.yaml:9:25: ${sentenceOf('dashboardForEmbed', 'overview')}. `,
     ],
     [
       'an embed id as dashboard',
       { dashboard: 'sales-overview' },
       {},
-      /^policy\.yaml:11:26: "sales-overview" is an embed id, but dashboardId takes a dashboard id\./,
+      `policy.yaml:11:26: ${sentenceOf('embedForDashboard', 'sales-overview')}. `,
     ],
     ['the embed of another data app', { embeds: '[finance-overview]' }, {}, /^policy\.yaml:9:25: .*"finance-overview"/],
   ])('tells %s, with exit code 1', async (_title, parts, env, line) => {
@@ -243,7 +244,10 @@ describe('check --live', () => {
   it('names the address once when nothing answers as Databrain does', async () => {
     const { exitCode, err } = await live({}, { DATABRAIN_API_URL: `${databrain.url}/elsewhere` });
     expect(exitCode).toBe(1);
-    expect(err).toMatch(/^DATABRAIN_API_URL: does not respond like Databrain\. .*\n$/);
+    expect(err.split('\n')).toEqual([
+      expect.stringContaining(`DATABRAIN_API_URL: ${sentenceOf('notDatabrain')}. `),
+      '',
+    ]);
   });
 
   it('checks the rest of a policy whose ids depend on claims', async () => {

@@ -4,6 +4,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { fetchListing, parseListing } from '../../../src/commands/embeds-listing.ts';
 import { createEgress } from '../../../src/egress/egress.ts';
 import { Secret } from '../../../src/secrets/secret.ts';
+import { withNamedProblem } from '../../support/sentences/name-sentence.ts';
 
 const key = '7e0d5f4e-6a0e-4c53-9d3c-0e6f3f1b2a90';
 const egress = createEgress({ https: undefined, http: undefined, noProxy: '' });
@@ -32,7 +33,7 @@ const answer = (status: number, body: string, headers: Record<string, string> = 
 const failureAt = async (url: string, timeoutMs = 2_000) => {
   const result = await fetchListing(egress, url, new Secret(key), timeoutMs);
   expect(JSON.stringify(result)).not.toContain(key);
-  return 'failure' in result ? result.failure : undefined;
+  return 'failure' in result ? withNamedProblem(result.failure) : undefined;
 };
 
 describe('asking for the embeds of a key', () => {
@@ -62,7 +63,7 @@ describe('asking for the embeds of a key', () => {
 
   it.each([400, 401, 403])('blames the key for %i', async (status) => {
     const url = await answer(status, JSON.stringify({ error: { message: `bad key ${key}` } }));
-    expect(await failureAt(url)).toMatchObject({ at: 'key', problem: `is refused by Databrain (${status})` });
+    expect(await failureAt(url)).toMatchObject({ at: 'key', problem: `keyRefused(${status})` });
   });
 
   it('does not follow a redirect, which would carry the key elsewhere', async () => {
@@ -72,7 +73,7 @@ describe('asking for the embeds of a key', () => {
       response.end('{"data":[]}');
     });
     const url = await answer(302, '', { location: other });
-    expect(await failureAt(url)).toMatchObject({ at: 'url', problem: 'redirects (302), which is not followed' });
+    expect(await failureAt(url)).toMatchObject({ at: 'url', problem: 'redirected(302)' });
     expect(followed).toBe(false);
   });
 
@@ -84,14 +85,14 @@ describe('asking for the embeds of a key', () => {
   ])('blames the address for %s with status 200', async (_title, body) => {
     expect(await failureAt(await answer(200, body))).toMatchObject({
       at: 'url',
-      problem: 'does not respond like Databrain',
+      problem: 'notDatabrain',
     });
   });
 
   it.each([
-    [404, 'does not respond like Databrain'],
-    [429, 'limits our requests (429)'],
-    [503, 'is failing (503)'],
+    [404, 'notDatabrain'],
+    [429, 'requestsLimited(429)'],
+    [503, 'failing(503)'],
   ])('tells %i', async (status, problem) => {
     expect(await failureAt(await answer(status, 'x'))).toMatchObject({ at: 'url', problem });
   });
@@ -106,23 +107,23 @@ describe('asking for the embeds of a key', () => {
       response.on('drain', more);
       more();
     });
-    expect(await failureAt(url, 10_000)).toMatchObject({ at: 'url', problem: 'answers with more than 4 MiB' });
+    expect(await failureAt(url, 10_000)).toMatchObject({ at: 'url', problem: 'answerTooLarge' });
   });
 
   it('stops waiting for a silent server and for a dripping one', async () => {
     const silent = await serve(() => undefined);
-    expect(await failureAt(silent, 200)).toMatchObject({ at: 'url', problem: 'does not answer in time' });
+    expect(await failureAt(silent, 200)).toMatchObject({ at: 'url', problem: 'noAnswer' });
     const dripping = await serve((_request, response) => {
       const timer = setInterval(() => response.write(' '), 20);
       response.on('close', () => clearInterval(timer));
     });
-    expect(await failureAt(dripping, 300)).toMatchObject({ at: 'url', problem: 'does not answer in time' });
+    expect(await failureAt(dripping, 300)).toMatchObject({ at: 'url', problem: 'noAnswer' });
   });
 
   it('tells that nothing listens', async () => {
     const url = await answer(200, '');
     for (const server of servers.splice(0)) await new Promise((resolve) => server.close(resolve));
-    expect(await failureAt(url)).toMatchObject({ at: 'url', problem: 'cannot be reached (ECONNREFUSED)' });
+    expect(await failureAt(url)).toMatchObject({ at: 'url', problem: 'unreachable(ECONNREFUSED)' });
   });
 
   it('ignores members that are not text or not own', () => {

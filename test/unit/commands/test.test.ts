@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { testCommand } from '../../../src/commands/test.ts';
 import { runCommand } from '../../support/run-command.ts';
+import { sentenceOf } from '../../support/sentences/name-sentence.ts';
 
 const policy = `version: 1
 dataApps:
@@ -112,7 +113,7 @@ describe('test', () => {
     const shown = await run(files);
     expect(shown.exitCode).toBe(0);
     expect(shown.out).toContain(
-      'Coverage 66 % (2 of 3 outcomes)\n  policy.yaml:6:23: validation never refused — claims.verified == true\n',
+      `Coverage 66 % (2 of 3 outcomes)\n  policy.yaml:6:23: ${sentenceOf('validationNeverRefused', 'claims.verified == true')}\n`,
     );
     const { exitCode, err } = await run(files, ['--coverage-min', '67']);
     expect(exitCode).toBe(1);
@@ -144,7 +145,7 @@ describe('test', () => {
     expect(exitCode).toBe(78);
     expect(out).toBe('');
     expect(err).toContain('policy.yaml:1:10: ');
-    expect(err).toContain('b.policy-test.yaml:2:7: "nam" is not a key here. Did you mean name.');
+    expect(err).toContain(`b.policy-test.yaml:2:7: ${sentenceOf('unknownTestKey', 'nam')}. `);
   });
 
   it('tells a problem of a policy once, however many files are about it', async () => {

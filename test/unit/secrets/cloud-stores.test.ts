@@ -17,6 +17,7 @@ import type { SecretStore, SecretStoreKind } from '../../../src/secrets/secret-s
 import type { SecretRead } from '../../../src/secrets/secret-setting.ts';
 import { startScriptedProxy } from '../../support/forward-proxy.ts';
 import { selfSigned } from '../../support/self-signed.ts';
+import { sentenceOf } from '../../support/sentences/name-sentence.ts';
 
 type Answer = (
   request: IncomingMessage,
@@ -112,7 +113,7 @@ describe('AWS Secrets Manager', () => {
     expect(revealed(await ask('prod/app#api-key'))).toBe(apiKey);
     expect(await ask('prod/app#other')).toMatchObject({ kind: 'refused' });
     expect(await ask('prod/app#count')).toMatchObject({ kind: 'refused' });
-    expect(await ask('prod/plain#api-key')).toMatchObject({ kind: 'refused', problem: 'is not a JSON object' });
+    expect(await ask('prod/plain#api-key')).toMatchObject({ kind: 'refused', problem: sentenceOf('secretNotJson') });
   });
 
   it('is asked in the region of an ARN', async () => {

@@ -18,6 +18,7 @@ import { createManualClock } from '../../support/manual-clock.ts';
 import { selfSigned } from '../../support/self-signed.ts';
 import { startVaultStandIn, type VaultStandIn } from '../../support/vault-stand-in.ts';
 import { until } from '../../support/until.ts';
+import { withNamedProblem } from '../../support/sentences/name-sentence.ts';
 
 const mayRead = ['secret/data/app', 'secret/app', 'team/kv/data/app', 'old/app', 'mint/key'];
 const apiKey = '0f0e7d2b-9c3a-4c6f-8a8a-3f5a9d1b7c21';
@@ -112,25 +113,26 @@ describe('a secret in Vault', () => {
   });
 
   it.each([
-    ['there is no such field', 'secret/app#other', 'has no such field'],
-    ['the field is a number', 'secret/app#count', 'is not a string'],
-    ['the field is empty', 'secret/app#empty', 'is empty'],
-    ['the field is named as a member of every object', 'secret/app#toString', 'has no such field'],
-    ['there is no such secret', 'secret/app2#key', '(403)'],
-    ['there is no such mount', 'nowhere/app#key', '(403)'],
-    ['the reference names no field', 'secret/app', 'names no field'],
-    ['the reference climbs', 'secret/../sys/x#key', 'is not a path in Vault'],
+    ['there is no such field', 'secret/app#other', 'secretNoField'],
+    ['the field is a number', 'secret/app#count', 'secretNotString'],
+    ['the field is empty', 'secret/app#empty', 'settingEmpty'],
+    ['the field is named as a member of every object', 'secret/app#toString', 'secretNoField'],
+    ['there is no such secret', 'secret/app2#key', 'secretForbidden(403)'],
+    ['there is no such mount', 'nowhere/app#key', 'secretForbidden(403)'],
+    ['the reference names no field', 'secret/app', 'referenceNamesNoField'],
+    ['the reference climbs', 'secret/../sys/x#key', 'notVaultPath'],
   ])('is refused when %s', async (_what, reference, problem) => {
     const { store } = await open(tokenEnv());
-    const read = await store.read(reference);
-    expect(read.kind).toBe('refused');
-    expect(read.kind === 'read' ? '' : read.problem).toContain(problem);
+    expect(withNamedProblem(await store.read(reference))).toMatchObject({ kind: 'refused', problem });
   });
 
   it('that was deleted is said to be deleted', async () => {
     vault.write('secret', 'app', 'deleted');
     const { store } = await open(tokenEnv());
-    expect(await store.read('secret/app#key')).toMatchObject({ kind: 'refused', problem: 'was deleted in Vault' });
+    expect(withNamedProblem(await store.read('secret/app#key'))).toMatchObject({
+      kind: 'refused',
+      problem: 'secretDeleted',
+    });
   });
 
   it('named by its API path is told how to be named', async () => {
@@ -182,9 +184,9 @@ describe('a login', () => {
     vault.enableLogin('approle', { role_id: 'the-role', secret_id: 'right' }, terms);
     const { store } = await open({ VAULT_ROLE_ID: 'the-role', VAULT_SECRET_ID: 'wrong-secret-id' });
     const read = await store.read('secret/app#key');
-    expect(read).toMatchObject({
+    expect(withNamedProblem(read)).toMatchObject({
       kind: 'refused',
-      problem: 'could not be read: Vault refused the AppRole login at auth/approle (400)',
+      problem: 'secretUnread(vaultLoginRefused(auth/approle, 400))',
     });
     expect(JSON.stringify([read, events])).not.toMatch(/wrong-secret-id|invalid role/);
   });
@@ -384,9 +386,9 @@ describe('a Vault that gives no secret', () => {
     const { store } = await open(tokenEnv());
     await store.read('secret/app#key');
     await vault.stop();
-    expect(await store.read('secret/app#key')).toMatchObject({
+    expect(withNamedProblem(await store.read('secret/app#key'))).toMatchObject({
       kind: 'unavailable',
-      problem: 'could not be read: Vault could not be reached (ECONNREFUSED)',
+      problem: 'secretUnread(vaultUnreachable(ECONNREFUSED))',
     });
     await vault.restart();
     expect(revealed(await store.read('secret/app#key'))).toBe(apiKey);
@@ -428,9 +430,9 @@ describe('TLS to Vault', () => {
   it('trusts the authorities of VAULT_CACERT, read anew for every request', async () => {
     const ca = file('ca.pem', '');
     const { store } = await open({ ...tokenEnv(), VAULT_CACERT: ca });
-    expect(await store.read('secret/app#key')).toMatchObject({
+    expect(withNamedProblem(await store.read('secret/app#key'))).toMatchObject({
       kind: 'refused',
-      problem: 'could not be read: VAULT_CACERT names a file without PEM certificates',
+      problem: 'secretUnread(caWithoutCertificates(VAULT_CACERT))',
     });
     writeFileSync(ca, selfSigned.cert);
     // A failed login answers for a second.
@@ -464,9 +466,9 @@ describe('TLS to Vault', () => {
     process.env['NODE_TLS_REJECT_UNAUTHORIZED'] = '0';
     try {
       const { store } = await open(tokenEnv());
-      expect(await store.read('secret/app#key')).toMatchObject({
+      expect(withNamedProblem(await store.read('secret/app#key'))).toMatchObject({
         kind: 'refused',
-        problem: expect.stringContaining('certificate could not be verified (DEPTH_ZERO_SELF_SIGNED_CERT)') as string,
+        problem: 'secretUnread(vaultUntrusted(DEPTH_ZERO_SELF_SIGNED_CERT))',
       });
       expect(vault.requests).toEqual([]);
     } finally {

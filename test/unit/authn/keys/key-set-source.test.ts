@@ -9,6 +9,7 @@ import {
 } from '../../../../src/authn/keys/key-set-failure.ts';
 import { fromDiscovery, jwksUriOf } from '../../../../src/authn/keys/key-set-source.ts';
 import type { JsonObject } from '../../../../src/strict-json.ts';
+import { sentenceOf } from '../../../support/sentences/name-sentence.ts';
 
 const iss = 'https://issuer.example';
 const config = (allowHttp = false): IssuerConfig =>
@@ -94,7 +95,7 @@ describe('metadata that cannot be used', () => {
     expect(detailOf(uriOf('http://keys.example/k?secret=1'))).toEqual({
       url: there,
       received: 'http://keys.example/k',
-      problem: 'jwks_uri is not an https address',
+      problem: sentenceOf('notHttps', 'jwks_uri'),
       fix: expect.stringContaining('JWT_JWKS_URL') as string,
     });
     expect(detailOf(uriOf('https://127.0.0.1/k'))).toMatchObject({

@@ -248,7 +248,7 @@ describe('the times of the service', () => {
 describe('events', () => {
   it('tell of each fetch, whether keys changed, and whether a failure is the same as before', async () => {
     const key = keyNamed('a');
-    const leftOut = [{ which: 'key 2', why: 'is a symmetric key', isBad: true }];
+    const leftOut = [{ which: 'key 2', why: 'is for something else', isBad: true }];
     answer = () => ({ keys: [key], leftOut });
     await started();
     await vi.advanceTimersByTimeAsync(10 * minute);

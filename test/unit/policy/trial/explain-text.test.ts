@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { explanationLines } from '../../../../src/policy/trial/explain-text.ts';
 import { explain } from '../../../../src/policy/trial/explain.ts';
 import { loadPolicy } from '../../../../src/policy/compile/load-policy.ts';
+import { sentenceOf } from '../../../support/sentences/name-sentence.ts';
 
 const policy = loadPolicy({
   file: 'p.yaml',
@@ -107,7 +108,7 @@ Rules, in the order they were evaluated
   it('of a refusal that names a claim, with a rule that failed', () => {
     expect(section(textOf({ realm_access: { roles: 5 } }), 'Refusal')).toEqual([
       '  refused   ACCESS_DENIED (expression_failed)',
-      '  problem   "in" does not apply to string and double',
+      `  problem   ${sentenceOf('operatorTypes', 'in', 'string', 'double')}`,
       '  rule      params.appFilters[0].when: "admin" in variables.roles',
       '  location  p.yaml:16:19',
       '  reads     realm_access = {"roles":5}, realm_access.roles = 5',

@@ -4,6 +4,7 @@ import { loadPolicy } from '../../../../src/policy/compile/load-policy.ts';
 import { loadPolicyTests } from '../../../../src/policy/trial/policy-test-document.ts';
 import { coverageLines, resultLines } from '../../../../src/policy/trial/policy-test-report.ts';
 import { runPolicyTests, type PolicyTestRun } from '../../../../src/policy/trial/policy-test-run.ts';
+import { nameSentence } from '../../../support/sentences/name-sentence.ts';
 
 const policyText = `
 version: 1
@@ -180,45 +181,44 @@ describe('coverage', () => {
       'a when that was never false',
       [member, refused, finance, otherFinance],
       [
-        'policy.yaml:17:34: condition of "?:" was never true — variables.isAdmin',
-        'policy.yaml:19:19: entry was never left out: no test makes this false — !variables.isAdmin',
+        'policy.yaml:17:34 conditionNever(true, variables.isAdmin)',
+        'policy.yaml:19:19 entryNeverLeftOut(!variables.isAdmin)',
       ],
     ],
     [
       'a when that was never true',
       [admin, refused, finance, otherFinance],
       [
-        'policy.yaml:17:34: condition of "?:" was never false — variables.isAdmin',
-        'policy.yaml:19:19: entry was never sent: no test makes this true — !variables.isAdmin',
+        'policy.yaml:17:34 conditionNever(false, variables.isAdmin)',
+        'policy.yaml:19:19 entryNeverSent(!variables.isAdmin)',
       ],
     ],
     [
       'a validation that never refused',
       [admin, member, finance, otherFinance],
-      ['policy.yaml:9:21: validation never refused — claims.verified == true'],
+      ['policy.yaml:9:21 validationNeverRefused(claims.verified == true)'],
     ],
     [
       'a data app that nobody was denied',
       [admin, member, refused, finance],
-      ['policy.yaml:23:11: data app was always available: no test makes this false — claims.org == "acme"'],
+      ['policy.yaml:23:11 dataAppAlwaysAvailable(claims.org == "acme")'],
     ],
     [
       'a data app that nobody got',
       [admin, member, refused, otherFinance],
-      [
-        'policy.yaml:23:11: data app was never available: no test makes this true — claims.org == "acme"',
-        'policy.yaml:22:3: no test gets a token for finance',
-      ],
+      ['policy.yaml:23:11 dataAppNeverAvailable(claims.org == "acme")', 'policy.yaml:22:3 dataAppNeverOpened(finance)'],
     ],
   ])('tells %s, with its position', (_title, tests, gaps) => {
     const { coverage } = run(...tests);
-    expect(coverageLines(coverage).slice(1)).toEqual(gaps.map((gap) => `  ${gap}`));
+    expect(coverage.gaps.map(({ position, problem }) => `${position} ${nameSentence(problem)}`)).toEqual(gaps);
     expect(coverage).toMatchObject({ total: 10, covered: 10 - gaps.length });
   });
 
   it('does not count a rule whose expression failed', () => {
     const { coverage } = run(admin, member, { without: ['verified'], expect: 'denied' }, finance, otherFinance);
-    expect(coverage.gaps.map(({ problem }) => problem)).toEqual(['validation never refused — claims.verified == true']);
+    expect(coverage.gaps.map(({ problem }) => nameSentence(problem))).toEqual([
+      'validationNeverRefused(claims.verified == true)',
+    ]);
   });
 
   it('is never rounded up to complete', () => {

@@ -1,0 +1,54 @@
+// A sentence of the program stands in one line of the tests: in a table of test/support/sentences.
+import { globSync, readFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { nameSentence, sentences, tables } from '../../support/sentences/name-sentence.ts';
+
+const files = globSync('test/**/*.{ts,yaml}', {
+  exclude: ['test/support/sentences/**', 'test/policy/reference/**', 'test/unit/structure/sentences.test.ts'],
+});
+
+/** Titles and comments may say what they like. */
+const withoutTitles = (text: string): string => text.replace(/^\s*(?:it|describe|\/\/|\*).*$/gm, '');
+const texts = files.map((file) => ({ file, text: withoutTitles(readFileSync(file, 'utf8')) }));
+
+/** The longest part of a sentence that does not vary, if it is long enough to be told from other text. */
+function fixedPart(sentence: string): string | undefined {
+  const parts = sentence.split('{}').map((part) => part.replace(/^[\s":]+|[\s":]+$/g, ''));
+  const [longest = ''] = parts.toSorted((a, b) => b.length - a.length);
+  return longest.split(' ').length >= 4 ? longest : undefined;
+}
+
+describe('the sentences that tests know', () => {
+  it('have names that are used once', () => {
+    const names = tables.flatMap((table) => Object.keys(table));
+    expect(names.filter((name, i) => names.indexOf(name) !== i)).toEqual([]);
+  });
+
+  it('stand in their table alone; elsewhere write the name', () => {
+    const written = Object.entries(sentences).flatMap(([name, sentence]) => {
+      const part = fixedPart(sentence);
+      return texts.flatMap(({ file, text }) => (part !== undefined && text.includes(part) ? [`${name}: ${file}`] : []));
+    });
+    expect(written).toEqual([]);
+  });
+
+  it('are told from each other', () => {
+    const named = Object.values(sentences).map((sentence) => nameSentence(sentence.replaceAll('{}', 'X')));
+    expect(named.map((name) => name.replace(/\(.*/, ''))).toEqual(Object.keys(sentences));
+  });
+});
+
+describe('a sentence', () => {
+  it('is named with its varying parts, which may be sentences too', () => {
+    expect(nameSentence('JWT_ALGORITHMS names an algorithm that is not supported')).toBe(
+      'algorithmUnsupported(JWT_ALGORITHMS)',
+    );
+    expect(nameSentence('holds a key that cannot be used: key 2 has private members')).toBe(
+      'unusableKey(privateMembers(key 2))',
+    );
+  });
+
+  it('that no table knows is left as it is', () => {
+    expect(nameSentence('says something new')).toBe('says something new');
+  });
+});
