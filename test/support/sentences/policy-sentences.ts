@@ -182,7 +182,7 @@ export const policySentences = {
     'There is no string interpolation: write exactly one ${ … } and nothing around it; join strings inside it with +',
   writeExpressionOrText: 'Write ${{}}, or ${{}} if exactly this string is meant',
   writeNumberOrText: '{}, or put quotes around {} if it is a string',
-  writeMatchingId: 'Write an id that matches {}, or None, spelt so, for no tenancy',
+  writeMatchingId: 'Write an id that matches {}, or exactly None for no tenancy',
   writeDay: 'Write a day as YYYY-MM-DD',
   writeClaim: 'Write claims["{}"]',
   writeClaimOrText: 'Write claims.{} or, for text, "{}" in quotes',
