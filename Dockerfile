@@ -1,13 +1,13 @@
 # The service in an image without shell, package manager or npm: Node, its C libraries, the bundled program.
-# Any Node 24 image will do as the base, by tag or digest: --build-arg NODE_IMAGE=…
+# Any Node 24 image can be the base, by tag or digest: --build-arg NODE_IMAGE=…
 ARG NODE_IMAGE=node:24-bookworm-slim
 
 FROM ${NODE_IMAGE} AS build
 WORKDIR /src
 COPY package.json package-lock.json ./
-# No package's install script is needed to bundle, so none runs.
+# The build needs no install scripts of packages, so none runs.
 RUN npm ci --ignore-scripts --no-audit --no-fund
-# What the runtime stage starts from: node, the libraries it is linked to, and a name for its user.
+# The files of the runtime stage: node, the libraries that it is linked to, and a name for its user.
 RUN mkdir -p /rootfs/usr/local/bin /rootfs/etc /rootfs/tmp \
   && cp -L "$(command -v node)" /rootfs/usr/local/bin/node \
   && for library in $(ldd /rootfs/usr/local/bin/node | grep -oE '/[^ ]+'); do \
@@ -19,17 +19,17 @@ RUN mkdir -p /rootfs/usr/local/bin /rootfs/etc /rootfs/tmp \
 COPY build.ts tsconfig.json guest-token.js openapi.yaml policy.schema.json LICENSE ./
 COPY src ./src
 COPY scripts ./scripts
-# Readable by every user, whatever umask the checkout was made with.
+# Readable by every user, whatever the umask of the checkout.
 RUN node build.ts \
   && mkdir /app && cp -r dist guest-token.js openapi.yaml policy.schema.json LICENSE /app/ \
   && rm -r /app/dist/browser \
   && chmod -R a+rX,go-w /app
 
-# Only for docker-compose.yml's try-out: a sample app with a login, and a simulated Databrain.
+# Only for the sample of docker-compose.yml: a sample app with a login, and a simulated Databrain.
 FROM build AS demo
 COPY demo ./demo
 COPY deploy/sample-app ./deploy/sample-app
-# The folder that its certificate is written to is a volume, which takes the owner from here.
+# The folder for its certificate is a volume, which gets its owner from here.
 RUN chmod -R a+rX /src && mkdir /tls && chown 65532:65532 /tls
 USER 65532:65532
 EXPOSE 8000
@@ -46,8 +46,8 @@ EXPOSE 8080 9090
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=10s --timeout=5s --start-period=20s --retries=3 \
   CMD ["node", "/app/dist/main.js", "healthcheck"]
-# Exec form: node is process 1 and gets the signals. The flags take from it what the service never uses:
-# writing files (but for the archive of policies), child processes, workers, native add-ons, and
+# Exec form: node is process 1 and gets the signals. The flags disable what the service never uses:
+# writing files (except in the archive of policies), child processes, workers, native add-ons, and
 # Object.prototype.__proto__.
 ENTRYPOINT ["node", "--permission", "--allow-fs-read=*", "--allow-fs-write=/var/lib/guest-token-proxy/policies/*", "--disable-proto=delete", "/app/dist/main.js"]
 CMD ["serve"]

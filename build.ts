@@ -1,6 +1,6 @@
-// Bundles what ships: the service into dist/main.js and dist/main/ (no node_modules needed to run it) beside the licenses of
-// the packages in it, the browser helper into guest-token.js, which the service hands out, and into dist/browser/ for other
-// people's bundlers.
+// Builds the shipped files: the service in dist/main.js and dist/main/ (which needs no node_modules), with the licenses of
+// the bundled packages; the browser helper in guest-token.js, which the service serves, and in dist/browser/ for bundlers of
+// other apps.
 import { build, type BuildOptions } from 'esbuild';
 import { execFileSync } from 'node:child_process';
 import { copyFileSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
@@ -13,8 +13,8 @@ import { namedExports } from './scripts/named-exports.ts';
 import { requiredBuiltins } from './scripts/required-builtins.ts';
 
 /**
- * Bundles the program into `outfile`, which must lie in a folder beside openapi.yaml's, such as dist/, and what it loads
- * only when it needs it into a folder of the same name. Gives the folders of the packages that are in it.
+ * Bundles the program into `outfile`, which must be one folder below openapi.yaml, such as in dist/. Parts that are loaded
+ * on demand go into a folder of the same name. Returns the folders of the bundled packages.
  */
 export async function buildProgram(outfile: string): Promise<readonly string[]> {
   const { dir, name } = parse(outfile);
@@ -34,7 +34,7 @@ export async function buildProgram(outfile: string): Promise<readonly string[]> 
     minifyWhitespace: true,
     logLevel: 'warning',
     plugins: [compiledValidators, leftOutOfTheBundle, namedExports, requiredBuiltins],
-    // Installed beside the program by those who use them.
+    // Optional: operators install them beside the program if they need them.
     external: Object.keys(packageJson.peerDependencies),
     banner: {
       // CommonJS dependencies inside an ES module bundle still ask for require.
@@ -47,7 +47,7 @@ export async function buildProgram(outfile: string): Promise<readonly string[]> 
   return [...new Set(folders)].sort();
 }
 
-/** The licenses of bundled packages, which ask to be passed on with the code. Throws for a package without one. */
+/** The licenses of bundled packages, which must be shipped with the code. Throws for a package without one. */
 function licensesOf(folders: readonly string[]): string {
   const sections = folders.map((folder) => {
     const { name, version, license } = JSON.parse(readFileSync(`${folder}/package.json`, 'utf8')) as Record<
@@ -62,7 +62,7 @@ function licensesOf(folders: readonly string[]): string {
   return [...new Set(sections)].join(`\n${'-'.repeat(80)}\n\n`);
 }
 
-/** The page of the policy playground, whole: no request leaves the admin listener. */
+/** The complete page of the policy playground, which loads nothing from other hosts. */
 export async function buildPlayground(outdir: string): Promise<void> {
   await build({
     absWorkingDir: import.meta.dirname,
@@ -93,8 +93,8 @@ const browserOptions = {
 } as const satisfies BuildOptions;
 
 /**
- * The browser helper as one small module; guest-token.js holds what this gives. By Rolldown, whose short names repeat
- * more often: with them the module is 3 % smaller once it is compressed.
+ * The browser helper as one small module, the content of guest-token.js. Built with Rolldown, because its output is 3 %
+ * smaller after compression.
  */
 export async function buildBrowserHelper(): Promise<string> {
   const bundle = await rolldown({ input: 'src/browser/index.ts', cwd: import.meta.dirname });
@@ -103,7 +103,7 @@ export async function buildBrowserHelper(): Promise<string> {
   return output[0].code;
 }
 
-/** Readable, with types and a source map: what `guest-token-proxy/browser` gives to a bundler. */
+/** Readable, with types and a source map: the module `guest-token-proxy/browser` for bundlers. */
 async function buildBrowserPackage(outdir: string): Promise<void> {
   await build({ ...browserOptions, sourcemap: true, outdir });
   const options = ['--noEmit', 'false', '--declaration', '--emitDeclarationOnly', '--outDir', outdir];
@@ -112,8 +112,8 @@ async function buildBrowserPackage(outdir: string): Promise<void> {
 
 if (import.meta.main) {
   mkdirSync('dist', { recursive: true });
-  // Where dist/ is copied without the package around it, as in the image, Node would read the bundle twice to find out
-  // what it is, and keep both texts: 22 MiB.
+  // Without a package.json beside it, as in the image, Node would read the bundle twice to find its module type, and keep
+  // both texts, which takes 22 MiB.
   writeFileSync('dist/package.json', '{ "type": "module" }\n');
   writeFileSync('dist/licenses.txt', licensesOf(await buildProgram('dist/main.js')));
   await buildPlayground('dist/playground');

@@ -1,6 +1,6 @@
-// npm run bench: what a request costs here and elsewhere, side by side in one run. CPU seconds of the server per 10,000
-// requests, from the process' own accounting; server on one core, load and upstream on the other; rounds alternate
-// between the contestants, medians count. Each contestant first proves that it answers right. Nothing here is a test.
+// npm run bench: compares the cost of a request in this service and in others, in one run. Measures CPU seconds of the
+// server per 10,000 requests. The server runs on one core, load and upstream on the other. Rounds alternate between the
+// servers; the result is the median. Each server must first show that it answers correctly. This is not a test.
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -108,7 +108,7 @@ async function measurePath(path: MeasuredPath, present: readonly Contestant[], s
   return results;
 }
 
-/** CPU from start to the first answer of /readyz, and resident memory then, without any request. */
+/** CPU time from start to the first answer of /readyz, and resident memory at that time, without other requests. */
 async function measureStarts(present: readonly Contestant[], shared: Shared) {
   const rows: string[] = [];
   for (const { name, start } of present) {

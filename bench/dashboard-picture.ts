@@ -1,5 +1,5 @@
-// node bench/dashboard-picture.ts [seconds]: two replicas under load with troubles, a real Prometheus that scrapes them, and
-// the dashboard's own expressions, drawn into docs/images/dashboard.png. The drawing is not Grafana's.
+// npm exec -- node bench/dashboard-picture.ts [seconds]: runs two replicas under load with several failures and a real
+// Prometheus, evaluates the dashboard's expressions, and draws docs/images/dashboard.png. Grafana is not used.
 import { setTimeout as delay } from 'node:timers/promises';
 import { launchChromium } from '../test/support/chromium.ts';
 import { createProgramBuild } from '../test/support/program.ts';

@@ -1,5 +1,6 @@
-// node bench/lifecycle.ts [scenario…]: two replicas behind HAProxy or nginx at 200 requests a second, and what restarts,
-// crashes, lost Redis, reloads and rotations cost. Prints the table of docs/operating/lifecycle.md. About four minutes.
+// npm exec -- node bench/lifecycle.ts [scenario…]: measures the cost of restarts, crashes, a lost Redis, reloads and
+// rotations, with two replicas behind HAProxy or nginx at 200 requests a second. Prints the table of
+// docs/operating/lifecycle.md. Takes about five minutes.
 import { createProgramBuild } from '../test/support/program.ts';
 import { runScenario, scenarios, type ScenarioName } from './lifecycle/scenarios.ts';
 

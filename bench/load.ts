@@ -1,6 +1,6 @@
-// Holds the load promise: half an hour of mixed traffic, compressed thirty times, on two replicas of the real service
-// with Redis, an upstream that fails 5 % of the calls, limits them and is out for ten seconds, and a Redis that freezes.
-// `node bench/load.ts [--seconds N] [--users N] [--rate N]`; exits with 1 if a promise is broken.
+// Checks what docs/redis.md says: half an hour of mixed traffic, thirty times as fast, on two replicas of the real
+// service with Redis. The upstream fails for 5 % of the calls, has a rate limit, and is down for ten seconds; Redis
+// freezes. `npm exec -- node bench/load.ts [--seconds N] [--users N] [--rate N]`; exits with 1 if a check fails.
 import { parseArgs } from 'node:util';
 import { onStage, type Stage } from './load/stage.ts';
 import { runTraffic } from './load/traffic.ts';
@@ -13,16 +13,16 @@ const { values } = parseArgs({
   },
 });
 const seconds = Number(values.seconds);
-/** A third is there at the start, eight new ones come every second. */
+/** A third of them at the start, and eight more every second. */
 const users = Number(values.users ?? seconds * 12);
 
 /** Databrain's self-hosted default of 500 in two minutes, compressed like the traffic. */
 const limit = { max: 500, windowMs: 4_000 };
 const outageSeconds = Math.min(10, seconds / 4);
 const freezeSeconds = Math.min(3, seconds / 10);
-/** In which a replica that lost Redis finds it again. */
+/** The time in which a replica that lost Redis uses it again. */
 const recoverySeconds = 3;
-/** What is kept after all garbage was collected may grow this much between the first third and the end. */
+/** The factor by which the heap after garbage collection may grow between the first third and the end. */
 const memoryGrowth = 1.15;
 const results = ['hit', 'shared', 'joined', 'spare', 'minted', 'renewed', 'failed'];
 
@@ -76,7 +76,7 @@ const issued = outcomes.statuses.get(200) ?? 0;
 const peak = databrain.peak();
 const statuses = [...outcomes.statuses].sort(([a], [b]) => a - b).map(([status, count]) => `${status}: ${count}`);
 const redisText = hasRedis
-  ? `frozen for ${freezeSeconds} s, ${redisChanges} changes of state told`
+  ? `frozen for ${freezeSeconds} s, ${redisChanges} changes of state were logged`
   : 'not installed: nothing was shared';
 
 console.log(`
@@ -96,7 +96,7 @@ const broken = [
   outcomes.surprises.length > 0 && `unexpected: ${outcomes.surprises.slice(0, 3).join('; ')}`,
   peak > limit.max && 'the upstream was called more often than it allows',
   !(memoryMb.end <= memoryMb.third * memoryGrowth) && 'memory grew',
-  issued === 0 && 'nobody got a token',
+  issued === 0 && 'no token was issued',
 ].filter((text) => text !== false);
-for (const text of broken) console.error(`BROKEN: ${text}`);
+for (const text of broken) console.error(`FAILED: ${text}`);
 process.exitCode = broken.length === 0 ? 0 : 1;

@@ -1,6 +1,6 @@
-// npm run bench:scale: how the cost of a request moves with connections, known users and replicas, and what tokens take
-// of memory. One process on one core (two with Redis on the same core), load and upstream on the other. With --soak N
-// instead: so many requests of mixed traffic, with memory and latency after each tenth. Nothing here is a test.
+// npm run bench:scale: measures how the cost of a request depends on connections, known users and replicas, and how much
+// memory tokens take. One process on one core (two with Redis on the same core), load and upstream on the other. With
+// --soak N: N requests of mixed traffic instead, with memory and latency after each tenth. This is not a test.
 import { randomUUID } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -19,7 +19,7 @@ const folder = mkdtempSync(join(tmpdir(), 'guest-token-scale-'));
 await buildProgram('dist/main.js');
 const load = await startLoad();
 const keys = createSigningKeys();
-// HMAC: 100,000 signatures are made in a second, and what is measured is not the signature.
+// HMAC, because 100,000 signatures take a second, and the signature is not what is measured.
 const common = { algorithm: 'HS256', reuse: true, keys, folder, upstreamUrl: load.upstreamUrl } as const;
 const tokens = signTokens(keys, 'HS256', 100_000);
 const users = (from: number, to: number): readonly number[] => Array.from({ length: to - from }, (_, i) => from + i);
@@ -110,7 +110,7 @@ async function soak(requests: number): Promise<void> {
   const running = await startOurs(common);
   const tenth = Math.ceil(requests / 10);
   for (let turn = 1; turn <= 10; turn += 1) {
-    // Nine of ten ask again; a tenth of the users of each turn was not there before.
+    // Nine of ten users are known; a tenth of each part is new.
     const order = shuffled(
       Array.from({ length: tenth }, (_, i) => (i % 10 === 0 ? 20_000 + turn * 5_000 + (i % 5_000) : i % 10_000)),
     );

@@ -1,5 +1,5 @@
-// node bench/tracing.ts [seconds]: what tracing costs the service in CPU time for a request, off, for a tenth of the
-// requests, and for all. Same load each time; a fifth of it are new users. Prints the table of docs/tracing.md.
+// npm exec -- node bench/tracing.ts [seconds]: measures the CPU time of a request without tracing, with traces of a tenth
+// of the requests, and with all. The load is the same; a fifth are new users. Prints the table of docs/tracing.md.
 import { setTimeout as delay } from 'node:timers/promises';
 import { randomUUID } from 'node:crypto';
 import { startSimulatedDatabrain } from '../demo/databrain/start-simulated-databrain.ts';
@@ -67,7 +67,7 @@ const variants = [
   ['every request', endpoint],
 ] as const;
 
-/** In turns, so that what else the machine does falls on all alike; the lowest counts. */
+/** Alternating, so that other work of the machine affects all; the lowest result counts. */
 const lowest = new Map<string, { readonly cpu: number; readonly median: number }>();
 try {
   for (let round = 0; round < 3; round += 1) {

@@ -1,4 +1,4 @@
-// Asks the proxy's own `explain` command what its policy makes of a user's claims, once per user and policy.
+// Runs the proxy's `explain` command for a user's claims, once per user and policy.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { text } from 'node:stream/consumers';
@@ -6,7 +6,7 @@ import { text } from 'node:stream/consumers';
 interface ExplainOptions {
   readonly node: string;
   readonly root: string;
-  /** Holds POLICY_FILE. */
+  /** Must contain POLICY_FILE. */
   readonly env: Readonly<Record<string, string>>;
 }
 

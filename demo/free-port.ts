@@ -1,6 +1,5 @@
-// A port for a server that must know it before it starts: the usual one, or, when somebody else has it, any other. From
-// 32768 on the system gives ports to every connection and to every server that asks for any; one below them stays free
-// until the server takes it.
+// Finds a free port for a server that must know it before it starts: the usual one, or another one if it is in use. The
+// system assigns ports from 32768 on to connections and servers at any time, so the other port is below that.
 import { randomInt } from 'node:crypto';
 import { createServer } from 'node:net';
 

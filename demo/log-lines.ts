@@ -1,5 +1,5 @@
-// What the proxy logs: passed on to the terminal, readable if it is one, and its audit lines kept for the page, which shows
-// the operator's view beside the browser's.
+// Passes the proxy's log lines on to standard output, in a readable form on a terminal, and keeps the audit lines for the
+// page, which shows the operator's view beside the browser's.
 import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
 import pretty from 'pino-pretty';
@@ -7,7 +7,7 @@ import pretty from 'pino-pretty';
 type AuditLine = Readonly<Record<string, unknown>>;
 
 export interface LogLines {
-  /** The audit line of a request, if it was logged lately. */
+  /** The audit line of a recent request. */
   readonly auditOf: (requestId: string) => AuditLine | undefined;
 }
 

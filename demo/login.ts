@@ -5,7 +5,7 @@ export interface DemoUser {
   readonly id: string;
   readonly name: string;
   readonly title: string;
-  /** What the access token says beside iss, aud, iat and exp. */
+  /** The claims of the access token beside iss, aud, iat and exp. */
   readonly claims: Readonly<Record<string, unknown>>;
 }
 
@@ -45,15 +45,15 @@ export const demoUsers: readonly DemoUser[] = [
 ];
 
 /**
- * `short`: ends in 40 seconds. `expired`: ended an hour ago. `tampered`: names the other tenant under the signature of the
- * first.
+ * `short`: expires in 40 seconds. `expired`: expired an hour ago. `tampered`: has the other tenant with the signature for
+ * the first.
  */
 export type TokenKind = 'valid' | 'short' | 'expired' | 'tampered';
 
 export interface DemoLogin {
   readonly issuer: string;
   readonly audience: string;
-  /** HMAC key of the access tokens, made at start and known to the proxy only. */
+  /** HMAC key of the access tokens, created at start and shared with the proxy only. */
   readonly secret: string;
   readonly signIn: (user: DemoUser, kind?: TokenKind) => string;
 }

@@ -20,11 +20,11 @@ import { readDemoSettings, type DemoSettings } from './settings.ts';
 const root = resolve(import.meta.dirname, '..');
 const host = '127.0.0.1';
 
-/** What has to be undone at the end, latest first. */
+/** Functions that stop what was started, in reverse order. */
 const undo: (() => void | Promise<void>)[] = [];
 let stopping: Promise<void> | undefined;
 
-/** Ends everything that was started; once, however often it is asked. */
+/** Stops everything that was started, once. */
 const stop = (): Promise<void> =>
   (stopping ??= Promise.all(undo.toReversed().map(async (step) => step())).then(() => undefined));
 
@@ -66,7 +66,7 @@ async function simulate(ports: DemoSettings['ports']): Promise<Upstream> {
   };
 }
 
-/** The operator's policy; else one made from the data app's list of embeds; else the demo's own. */
+/** The operator's policy; otherwise one for the data app's embeds; otherwise the demo's policy. */
 async function choosePolicy(
   apiUrl: string,
   { policyFile, upstream }: DemoSettings,
@@ -77,15 +77,16 @@ async function choosePolicy(
     upstream['DATABRAIN_API_KEY'] ?? (keyFile && readFileSync(resolve(root, keyFile), 'utf8').replace(/\r?\n$/, ''));
   const listing = apiKey ? await listEmbeds(apiUrl, apiKey) : undefined;
   if (listing === undefined) {
-    const advice = 'it must name your data app, else Databrain refuses; set POLICY_FILE in .env for your own';
+    const advice =
+      'it must name your data app, or Databrain refuses the request; set POLICY_FILE in .env to use your own';
     return ['demo/policy.yaml', `Policy     demo/policy.yaml  (${advice})`];
   }
   const folder = mkdtempSync(join(tmpdir(), 'guest-token-demo-'));
   undo.push(() => rmSync(folder, { recursive: true, force: true }));
   const path = join(folder, 'policy.yaml');
   writeFileSync(path, toPolicy(listing), { mode: 0o600 });
-  const what = `made for "${listing.dataAppName}" and its ${listing.embedIds.length} embed(s)`;
-  return [path, `Policy     ${what}; set POLICY_FILE in .env for your own`];
+  const what = `created for "${listing.dataAppName}" and its ${listing.embedIds.length} embed(s)`;
+  return [path, `Policy     ${what}; set POLICY_FILE in .env to use your own`];
 }
 
 async function useRealApi(apiUrl: string, settings: DemoSettings): Promise<Upstream> {
@@ -154,7 +155,7 @@ async function run(): Promise<void> {
   log.lines = followLogLines(proxy.log, process.stdout);
   await proxy.ready();
   void proxy.ended.then((how) => {
-    if (stopping === undefined) void leave(1, `The proxy ended (${how}); its own message is above.`);
+    if (stopping === undefined) void leave(1, `The proxy exited (${how}). Its message is above.`);
   });
 
   const [user] = demoUsers;
@@ -166,10 +167,10 @@ async function run(): Promise<void> {
       '',
       `Page       ${page.url}`,
       `Proxy      ${proxyUrl}/guest-token`,
-      `Playground ${adminUrl}/playground/  (what the policy gives whom)`,
+      `Playground ${adminUrl}/playground/  (try policies and claims)`,
       ...upstream.lines,
       '',
-      `Or ask for a guest token as ${user?.name ?? 'a user'} (${user?.title ?? ''}) would:`,
+      `Or request a guest token as ${user?.name ?? 'a user'} (${user?.title ?? ''}):`,
       '',
       `curl -sS -X POST ${proxyUrl}/guest-token -H 'Authorization: Bearer ${accessToken}'`,
       '',
@@ -179,7 +180,7 @@ async function run(): Promise<void> {
   );
 }
 
-// npm and the shell between may die of a signal that they do not hand on: then nobody is left to stop the demo.
+// npm and its shell may be ended by a signal that they do not pass on. Then the demo must stop itself.
 const parent = process.ppid;
 if (process.env['npm_lifecycle_event'] !== undefined)
   setInterval(() => {

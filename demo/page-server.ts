@@ -1,5 +1,5 @@
-// The demo's web app: a page, a login, and what the simulated Databrain received. On loopback, or behind the one public
-// address that it is given.
+// The demo's web app: a page, a login, and the requests that the simulated Databrain received. It listens on loopback, or
+// is behind one configured public address.
 import { readFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -13,14 +13,14 @@ import { demoUsers, type DemoLogin, type DemoUser, type TokenKind } from './logi
 interface PageServerOptions {
   readonly port: number;
   readonly proxyUrl: string;
-  /** Where the page opens dashboards; undefined with the real API. */
+  /** The address where the page opens dashboards; undefined with the real API. */
   readonly simulatedUrl: string | undefined;
-  /** The real API's address, to say it on the page. */
+  /** The real API's address, shown on the page. */
   readonly realApiUrl: string | undefined;
   readonly received: () => readonly ReceivedRequest[];
-  /** What the vendor's component asked the simulation for; without it there is no page for the component. */
+  /** The requests of the vendor's component to the simulation; without it there is no page for the component. */
   readonly componentCalls?: () => readonly ComponentCall[];
-  /** What the proxy logged of a request, where its log can be seen. */
+  /** The proxy's audit line of a request, if its log is available. */
   readonly auditOf?: (requestId: string) => object | undefined;
   /** The embeds that the page tries to open. */
   readonly embedIds: readonly string[];
@@ -28,7 +28,7 @@ interface PageServerOptions {
   readonly explain: (claims: object) => Promise<unknown>;
   /** Text of the policy in use. */
   readonly policy: () => string;
-  /** Where browsers find the page when something stands in front of it; it then listens on every interface. */
+  /** The page's public address, if there is a proxy in front; then it listens on every interface. */
   readonly publicUrl?: string;
   /** The login's public keys, for a proxy that fetches them. */
   readonly keySet?: object;
@@ -43,11 +43,11 @@ const loopback = '127.0.0.1';
 /** How many calls of the component the page lists. */
 const shownCalls = 30;
 const inPage = (name: string): URL => new URL(`./page/${name}`, import.meta.url);
-/** Colours and fonts are those of the policy playground. */
+/** Colours and fonts of the policy playground. */
 const theme = new URL('../src/playground/page/theme.css', import.meta.url);
 const html = 'text/html; charset=utf-8';
 const javascript = 'text/javascript; charset=utf-8';
-/** What each path gives: the texts of these files, one after the other. */
+/** The content of each path: the texts of these files, one after the other. */
 const files = new Map<string, { readonly parts: readonly URL[]; readonly type: string }>([
   ['/', { parts: [inPage('index.html')], type: html }],
   ['/component', { parts: [inPage('component.html')], type: html }],
@@ -58,7 +58,7 @@ for (const name of ['page', 'steps', 'calls', 'body-view', 'policy-view', 'dashb
 
 const tokenKinds: readonly TokenKind[] = ['valid', 'short', 'expired', 'tampered'];
 
-/** Only what a page of this demo may ask for; a page elsewhere that points its own name at loopback may not. */
+/** Accepts requests of this demo's page only, not of a page whose host name resolves to loopback (DNS rebinding). */
 const isOwnHost = ({ headers }: IncomingMessage, publicUrl: string | undefined): boolean =>
   /^(127\.0\.0\.1|localhost)(:\d+)?$/.test(headers.host ?? '') ||
   (publicUrl !== undefined && headers.host === new URL(publicUrl).host);
@@ -97,11 +97,11 @@ export async function startPageServer(options: PageServerOptions): Promise<PageS
       "frame-ancestors 'none'",
     ].join('; ');
   const ownPolicy = policyOf('', "font-src 'none'");
-  // What the vendor's component needs: it writes style elements, and brings fonts as data.
+  // The vendor's component writes style elements, and contains its fonts as data.
   const componentPolicy = policyOf("'unsafe-inline'", 'font-src data:');
   let vendorComponent: string | undefined;
 
-  /** The log comes from another process, a moment after its answer. */
+  /** The log line comes from another process, shortly after the answer. */
   async function auditOf(requestId: string): Promise<object | undefined> {
     for (let left = 20; left > 0 && options.auditOf?.(requestId) === undefined; left -= 1) await delay(25);
     return options.auditOf?.(requestId);
@@ -153,13 +153,15 @@ export async function startPageServer(options: PageServerOptions): Promise<PageS
       const match = typeof token === 'string' ? requests.findLast((received) => received.token === token) : undefined;
       return sendJson(response, { count: requests.length, request: match ?? null });
     }
-    send(response, 404, 'text/plain; charset=utf-8', 'There is nothing here.\n');
+    send(response, 404, 'text/plain; charset=utf-8', 'This path does not exist.\n');
   }
 
   const server = createServer((request, response) => {
     if (!isOwnHost(request, publicUrl))
-      return send(response, 403, 'text/plain; charset=utf-8', 'Not for this host name.\n');
-    answer(request, response).catch(() => send(response, 400, 'text/plain; charset=utf-8', 'That did not work.\n'));
+      return send(response, 403, 'text/plain; charset=utf-8', 'This host name is not accepted.\n');
+    answer(request, response).catch(() =>
+      send(response, 400, 'text/plain; charset=utf-8', 'The request is not valid.\n'),
+    );
   });
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);

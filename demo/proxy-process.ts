@@ -60,7 +60,7 @@ export function startProxyProcess({ node, root, env, url }: ProxyProcessOptions)
       void ended.then((text) => (how = text));
       for (const deadline = Date.now() + readyWithinMs; Date.now() < deadline; await delay(50)) {
         if (await answersReady()) return;
-        if (how !== undefined) throw new Error(`The proxy ended while starting (${how}); its own message is above.`);
+        if (how !== undefined) throw new Error(`The proxy exited while starting (${how}). Its message is above.`);
       }
       throw new Error(`The proxy was not ready within ${readyWithinMs / 1000} s (${url}/readyz).`);
     },

@@ -1,4 +1,4 @@
-// Who is compared: each a process of its own on one core, started for one algorithm, with or without reuse.
+// The servers that are compared. Each is a separate process on one core, started for one algorithm, with or without reuse.
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
@@ -12,16 +12,16 @@ export interface Circumstances {
   readonly reuse: boolean;
   readonly keys: SigningKeys;
   readonly upstreamUrl: string;
-  /** Where configuration files may be put. */
+  /** A folder for configuration files. */
   readonly folder: string;
   readonly extraCa?: string;
-  /** Further settings; only ours reads them. */
+  /** Further settings; only guest-token-proxy reads them. */
   readonly environment?: Readonly<Record<string, string>>;
 }
 
 export interface Running {
   readonly port: number;
-  /** Nanoseconds on a core so far, all threads. */
+  /** CPU time of all threads so far, in nanoseconds. */
   readonly cpuNs: () => number;
   readonly rssMiB: () => number;
   readonly stop: () => Promise<void>;
@@ -32,9 +32,9 @@ export interface Contestant {
   /** Undefined: it can be started. */
   readonly missing: () => string | undefined;
   readonly start: (circumstances: Circumstances) => Promise<Running>;
-  /** It answers everybody, so it is not asked to prove that it refuses. */
+  /** It accepts every request, so its refusals are not checked. */
   readonly refusesNobody?: true;
-  /** Asks upstream every time, whatever `reuse` says. */
+  /** Calls the upstream for every request, whatever `reuse` says. */
   readonly neverReuses?: true;
 }
 
@@ -49,7 +49,7 @@ async function run(command: readonly string[], env: Readonly<Record<string, stri
     env: { PATH: process.env['PATH'], ...env },
     stdio: ['ignore', 'pipe', 'inherit'],
   });
-  // The log is read and thrown away, as a container's log driver takes it off the process' hands.
+  // Read the log and discard it, as a container's log driver would read it.
   child.stdout.resume();
   const accepts = async (): Promise<boolean> =>
     fetch(`http://127.0.0.1:${port}/readyz`).then(

@@ -1,4 +1,4 @@
-// Load and upstream in one process on the core beside the server's. Driven over IPC by load.ts.
+// Load and upstream in one process, on the other core than the server. Driven over IPC by load.ts.
 import { connect } from 'node:net';
 import { startUpstream, uuidGroupOf, type Upstream } from './upstream.ts';
 import { createMessageReader } from './wire.ts';
@@ -25,7 +25,7 @@ export interface LoadResult {
   readonly p99Ms: number;
 }
 
-/** How long the upstream over TLS takes for each answer: about what the vendor takes, seen from a cloud nearby. */
+/** How long the upstream over TLS takes for each answer: about as long as the vendor's, from a nearby cloud region. */
 const burstDelayMs = 50;
 
 const percentile = (sorted: Float64Array, share: number): number =>

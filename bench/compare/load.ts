@@ -1,4 +1,4 @@
-// Starts the process that makes the load, and asks it for one load after the other.
+// Starts the process that generates the load, and lets it run one load after the other.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
@@ -34,7 +34,7 @@ export async function startLoad(): Promise<Load> {
   };
 }
 
-/** A permutation that is the same in every run (a linear congruential generator drives Fisher and Yates' shuffle). */
+/** A permutation that is the same in every run (a Fisher–Yates shuffle with a linear congruential generator). */
 export function shuffled(values: readonly number[]): readonly number[] {
   const result = [...values];
   let state = 12_345;

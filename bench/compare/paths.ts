@@ -1,4 +1,4 @@
-// What is measured: the paths that a request can take, each as a load on a process in a known state.
+// The measured paths of a request, each as a load on a process in a known state.
 import { shuffled } from './load.ts';
 
 export interface MeasuredPath {
@@ -6,17 +6,17 @@ export interface MeasuredPath {
   readonly algorithm: 'RS256' | 'HS256';
   readonly reuse: boolean;
   readonly users: number;
-  /** Which users ask before measuring begins. */
+  /** Users who send a request before the measurement. */
   readonly warmUp: (users: number) => readonly number[];
   readonly order: (users: number) => readonly number[];
   /** `forged`: the last characters of each signature are another user's. */
   readonly tokens: 'good' | 'forged';
   readonly connections: number;
-  /** A new process for every round. Otherwise it is warm, and has more users than it remembers where nobody may be known. */
+  /** Start a new process for every round. Otherwise it is warm; if no user may be known, there are more users than it remembers. */
   readonly freshProcess?: true;
   /** The upstream answers over TLS and takes 50 ms. */
   readonly farUpstream?: true;
-  /** Upstream calls per measured load, if the path promises them. */
+  /** The exact number of upstream calls per load, if the path has one. */
   readonly upstreamCalls?: number;
 }
 

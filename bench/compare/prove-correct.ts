@@ -1,5 +1,5 @@
-// A contestant that answers wrong is no comparison: before any figure each one gives the right user's UUID, and refuses a
-// bad signature, an expired token and a token for another audience.
+// Checks each server before it is measured: it must return the UUID of the right user, and refuse a bad signature, an
+// expired token and a token for another audience.
 import type { Circumstances, Contestant } from './contestants.ts';
 import type { Load } from './load.ts';
 import { signTokens } from './signing-keys.ts';

@@ -17,7 +17,7 @@ export function createSigningKeys(): SigningKeys {
   };
 }
 
-/** Tokens of `user-0`, `user-1` and so on, with the size of a usual identity provider's. */
+/** Tokens of `user-0`, `user-1` and so on, about as large as those of a usual identity provider. */
 export function signTokens(
   keys: SigningKeys,
   algorithm: 'RS256' | 'HS256',

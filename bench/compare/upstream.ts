@@ -1,5 +1,5 @@
-// A Databrain that answers at once: a fresh UUID that ends in the number of the user it was asked for, so that every
-// answer shows for whom it was minted.
+// A simulated Databrain that answers at once, with a new UUID that ends in the number of the requested user, so that
+// every answer shows which user it is for.
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import { createServer as createTlsServer } from 'node:tls';
 import { selfSigned } from '../../test/support/self-signed.ts';
@@ -9,12 +9,12 @@ export interface Upstream {
   readonly port: number;
   /** Tokens minted since the last call. */
   readonly takeCalls: () => number;
-  /** The most connections that were open at a time since the last call. */
+  /** The maximum number of open connections since the last call. */
   readonly takeMostOpen: () => number;
   readonly close: () => void;
 }
 
-/** The number in `user-17`, wherever the contestant puts the user: in the body, or in a header (HAProxy). */
+/** The number in `user-17`, which is in the body or in a header (HAProxy). */
 const userIn = (text: string): string => /user-(\d+)/.exec(text)?.[1] ?? '0';
 
 /** The user's number as the last group of a UUID. */

@@ -1,5 +1,5 @@
-// The smallest HTTP/1.1 over net sockets that both ends of the comparison need: what the load and the upstream cost must
-// not hide what the servers cost. Messages with Content-Length only.
+// A minimal HTTP/1.1 over net sockets for load and upstream, so that their cost does not hide the cost of the servers.
+// Only messages with Content-Length.
 
 export interface Message {
   /** Start line and header lines, without the empty line. */
@@ -7,7 +7,7 @@ export interface Message {
   readonly body: string;
 }
 
-/** Feeds bytes in, gets whole messages out. */
+/** Takes bytes and returns complete messages. */
 export function createMessageReader(onMessage: (message: Message) => void): (chunk: Buffer) => void {
   let buffered = '';
   return (chunk) => {

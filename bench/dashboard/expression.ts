@@ -1,4 +1,5 @@
-// The dashboard's expressions without Grafana: its variables stand for everything, its interval for a few scrapes.
+// Converts the dashboard's expressions for use without Grafana: its variables match everything, its interval is some
+// scrapes long.
 
 /** An expression that Prometheus understands. */
 export const concrete = (expression: string): string =>

@@ -1,5 +1,5 @@
-// Two replicas of the built program as processes of their own, with one simulated Databrain and, if asked for, one Redis:
-// each can be stopped, killed and started again in its place.
+// Two replicas of the built program as separate processes, with one simulated Databrain and optionally one Redis. Each
+// can be stopped, killed and started again.
 import { randomUUID } from 'node:crypto';
 import { renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -26,13 +26,13 @@ export interface Fleet extends AsyncDisposable {
   readonly ports: readonly [number, number];
   readonly databrain: SimulatedDatabrain;
   readonly replica: (index: 0 | 1) => Program;
-  /** Starts a replica in the place of one that has ended, and waits until it is ready. */
+  /** Starts a replica in place of one that has exited, and waits until it is ready. */
   readonly start: (index: 0 | 1) => Promise<void>;
-  /** SIGTERM, its end, and a new one in its place; its exit code. */
+  /** Sends SIGTERM, waits for the exit, and starts a new one. Returns the exit code. */
   readonly restart: (index: 0 | 1) => Promise<number | null>;
-  /** Writes a file of both replicas as careful tools do: beside it, then renamed over it. */
+  /** Replaces a file of both replicas by a new file that is renamed over it. */
   readonly writeFile: (name: string, text: string) => void;
-  /** Has Databrain give the data app a new API key; the old one works for this long. */
+  /** Rotates the data app's API key in Databrain; the old one works for this long. */
   readonly rotateApiKey: (graceSeconds: number) => Promise<string>;
 }
 

@@ -1,4 +1,4 @@
-// Users at a steady rate, through one front: each request starts at its own time, whatever became of those before it.
+// Sends requests at a constant rate through one front. Each request starts at its time, also if earlier ones are running.
 import { randomBytes } from 'node:crypto';
 import { Pool } from 'undici';
 import { signToken } from '../../test/support/sign-token.ts';
@@ -13,7 +13,7 @@ export interface LoadResult {
 }
 
 export interface Load {
-  /** Ends it, and waits for what is under way. */
+  /** Stops the load, and waits for running requests. */
   readonly stop: () => Promise<LoadResult>;
 }
 
@@ -21,7 +21,7 @@ interface LoadOptions {
   readonly url: string;
   readonly requestsPerSecond: number;
   readonly jwtSecret: string;
-  /** Share of the requests that come from a user who was never seen before; the others come from earlier users. */
+  /** Share of the requests from new users; the others are from earlier users. */
   readonly newUsers?: number;
 }
 

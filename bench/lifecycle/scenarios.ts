@@ -1,4 +1,4 @@
-// What can happen to a running deployment, each under load, and what it cost: the table of docs/operating/lifecycle.md.
+// Events in a running deployment under load, and their cost: the rows of the table in docs/operating/lifecycle.md.
 import { setTimeout as delay } from 'node:timers/promises';
 import { policyWith, jwtSecret, startFleet, type Fleet } from './fleet.ts';
 import { startFront, type FrontName } from './fronts.ts';
@@ -9,7 +9,7 @@ export interface Scenario {
   readonly title: string;
   readonly front: FrontName;
   readonly redis: 'none' | 'one' | 'sentinel';
-  /** Does it. `settle` waits for a while of undisturbed load. */
+  /** Causes the event. `settle` waits while the load continues undisturbed. */
   readonly act: (stage: {
     readonly fleet: Fleet;
     readonly redis: RedisStage | undefined;
@@ -19,7 +19,7 @@ export interface Scenario {
 
 export interface Cost {
   readonly load: LoadResult;
-  /** Guest tokens that Databrain made beyond one for every user. */
+  /** Guest tokens beyond one for each user. */
   readonly extraTokens: number;
 }
 
@@ -128,7 +128,7 @@ interface RunOptions {
   /** Path of the built program. */
   readonly program: string;
   readonly requestsPerSecond: number;
-  /** Undisturbed load before, and where the scenario waits. */
+  /** The duration of undisturbed load before the event, and of each `settle`. */
   readonly settleMs: number;
   readonly drainSeconds: number;
 }

@@ -1,3 +1,3 @@
-// Loaded into the replicas of the load run: whatever comes on standard input collects all garbage, so that what is kept
-// in memory can be told from what merely has not been collected yet.
+// Loaded into the replicas of the load run. Any input on standard input starts a garbage collection, so that the memory
+// in use can be measured without garbage.
 process.stdin.on('data', () => globalThis.gc?.());

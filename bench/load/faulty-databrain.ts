@@ -1,5 +1,5 @@
-// The upstream of the load run: mints like Databrain, limits like it, fails a share of the calls in every way that has
-// been seen, and is out for a while. It remembers when it was called, so that the limit can be checked afterwards.
+// The upstream of the load run. It mints and limits like Databrain, fails for a share of the calls in all known ways, and
+// is down for some time. It records the time of each call, so that the limit can be checked afterwards.
 import { randomUUID } from 'node:crypto';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -17,7 +17,7 @@ export interface FaultyDatabrain {
   readonly faults: () => number;
   readonly limited: () => number;
   readonly setOut: (out: boolean) => void;
-  /** The most calls in any stretch as long as the window. */
+  /** The maximum number of calls in any interval of the window's length. */
   readonly peak: () => number;
   readonly close: () => void;
 }
@@ -43,7 +43,7 @@ const faults: readonly Fault[] = [
   (_request, response) => answer(response, 200, 'text/html', '<html>maintenance</html>'),
   (_request, response) => answer(response, 200, 'application/json', '{"token":'),
   (request) => request.socket.destroy(),
-  // Never answers: ends with the caller's patience.
+  // Never answers: the caller's time limit ends the call.
   () => undefined,
 ];
 

@@ -1,4 +1,4 @@
-// One replica: the real service as a process of its own, and what its metrics say.
+// One replica: the real service as a separate process, and its metrics.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -6,9 +6,9 @@ import { freePort } from '../../demo/free-port.ts';
 
 export interface Replica {
   readonly url: string;
-  /** Sum of a metric's samples whose labels hold the text. */
+  /** Sum of a metric's samples whose labels contain the text. */
   readonly metric: (name: string, labels?: string) => Promise<number>;
-  /** Bytes on the heap that are in use, after all garbage was collected. */
+  /** Bytes in use on the heap, after a garbage collection. */
   readonly heapBytes: () => Promise<number>;
   readonly stop: () => Promise<void>;
 }

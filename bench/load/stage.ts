@@ -1,5 +1,5 @@
-// Everything that the load run plays on: two replicas of the real service, Redis if it is installed, the faulty
-// Databrain. Taken down again whatever happens.
+// The environment of the load run: two replicas of the real service, Redis if it is installed, and the faulty Databrain.
+// Stops everything at the end, also after an error.
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -31,7 +31,7 @@ dataApps:
 
 const jwtSecret = 'load-run-only-secret-of-at-least-32-bytes';
 
-/** Sets the stage, plays, and clears it away. */
+/** Starts the environment, runs the function, and stops everything. */
 export async function onStage<T>(limit: UpstreamLimit, play: (stage: Stage) => Promise<T>): Promise<T> {
   const takeDown: (() => unknown)[] = [];
   try {

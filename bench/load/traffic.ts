@@ -1,17 +1,17 @@
-// The users of the load run: they load pages at random moments on random replicas, new ones keep coming, and some
-// requests are nonsense. Each remembers its last token, so that an error can be judged: had it one that was still good?
+// The users of the load run. They load pages at random times on random replicas, new users arrive all the time, and some
+// requests are invalid. Each user remembers its last token, to decide whether an error was allowed.
 import { createHmac } from 'node:crypto';
 import { Pool } from 'undici';
 
 export interface Outcomes {
-  /** Answers by status, of requests with good credentials. */
+  /** Number of answers by status, for requests with valid credentials. */
   readonly statuses: Map<number, number>;
-  /** Errors to users who held a token that could have been reused. */
+  /** Errors for users who had a reusable token. */
   readonly brokenPromises: string[];
-  /** Answers that are no answer at all, or not what nonsense deserves. */
+  /** Missing answers, and wrong answers to invalid requests. */
   readonly surprises: string[];
   readonly latenciesMs: number[];
-  /** Other tokens than the user had before: what a user costs the upstream. */
+  /** New tokens: the number of upstream calls that users cause. */
   readonly newTokens: () => number;
 }
 
@@ -22,7 +22,7 @@ interface TrafficOptions {
   readonly requestsPerSecond: number;
   readonly seconds: number;
   readonly random: () => number;
-  /** Whether replicas can hand each other tokens now. */
+  /** Whether replicas can share tokens now. */
   readonly canShare: () => boolean;
 }
 
@@ -30,14 +30,14 @@ interface User {
   readonly authorization: string;
   readonly address: string;
   token?: string;
-  /** The last token that each replica gave: monotonic time of its end, and from when the others know it. */
+  /** The last token from each replica: the monotonic time of its expiry, and since when the others know it. */
   readonly held: Map<Pool, { readonly endsAt: number; readonly sharedFrom: number }>;
 }
 
-/** A token with this much life left is handed out rather than an error; plus what is lost on the way. */
+/** A token with this remaining lifetime is sent instead of an error; includes time on the network. */
 const reusableMs = 60_000 + 1_500;
 
-/** A token is stored for the other replicas behind the answer that gives it. */
+/** A token is stored for the other replicas after its answer was sent. */
 const sharingMs = 1_000;
 
 const encode = (value: object): string => Buffer.from(JSON.stringify(value)).toString('base64url');
@@ -59,7 +59,7 @@ function createUser(index: number, secret: string): User {
   };
 }
 
-/** Runs the traffic to its end; nothing of it waits for answers, as users do not wait for each other. */
+/** Runs the traffic to its end. Requests do not wait for earlier answers, because users do not wait for each other. */
 export async function runTraffic(options: TrafficOptions): Promise<Outcomes> {
   const { random, users, seconds } = options;
   const pools = options.urls.map((url) => new Pool(url, { connections: 128 }));
@@ -72,7 +72,7 @@ export async function runTraffic(options: TrafficOptions): Promise<Outcomes> {
   };
   let newTokens = 0;
   const trafficStartedAt = performance.now();
-  /** Given while Redis was frozen. */
+  /** Sent while Redis was frozen. */
   const unshared = new Set<string>();
   const pick = <T>(among: readonly T[], limit = among.length): T | undefined => among[Math.floor(random() * limit)];
 
@@ -129,7 +129,7 @@ export async function runTraffic(options: TrafficOptions): Promise<Outcomes> {
   ) {
     const wait = at - performance.now();
     if (wait > 1) await new Promise((resolve) => setTimeout(resolve, wait));
-    // A third of the users is there from the start, the others come one after the other.
+    // A third of the users is there from the start; the others arrive one after the other.
     const present = users * (1 / 3 + ((2 / 3) * (at - trafficStartedAt)) / (seconds * 1000));
     const [user, pool] = [pick(known, Math.ceil(present)), pick(pools)];
     if (user === undefined || pool === undefined) continue;

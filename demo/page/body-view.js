@@ -1,5 +1,5 @@
-// Shows JSON line by line. Behind a value that came from a claim stands the claim's name, which leads to the line of the
-// policy that put it there; behind one that was changed, what it was before.
+// Shows JSON line by line. After a value from a claim comes the claim's name, with a link to the line of the policy; after
+// a changed value comes the old value.
 import { element } from './elements.js';
 import { goToPolicyLine } from './policy-view.js';
 
@@ -65,7 +65,7 @@ export function bodyView(value, origins = new Map(), before = new Map()) {
   return element('pre', { class: 'json', tabindex: '0' }, ...lines);
 }
 
-/** From what the proxy's `explain` printed: path of a field → the claims it read and the line of the policy. */
+/** From the output of `explain`: path of a field → the claims that it read and the line of the policy. */
 export const originsByPath = ({ fields = [] } = {}) =>
   new Map(
     fields.map(({ path, position, claims = [] }) => {

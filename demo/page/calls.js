@@ -18,7 +18,7 @@ export const explain = (user) => ask('explain', { user });
 export const auditLine = async (requestId) => (await ask('audit', { requestId })).line;
 export const componentCalls = async () => (await fetch('component-calls.json')).json();
 
-/** The one call that an app makes. `accessToken` or `body` may be undefined. */
+/** The only call that an app sends. `accessToken` or `body` may be undefined. */
 export async function askForGuestToken(proxyUrl, accessToken, body) {
   const headers = {};
   if (accessToken !== undefined) headers['Authorization'] = `Bearer ${accessToken}`;

@@ -1,4 +1,4 @@
-// The vendor's component in a page that uses the helper as an app would, and beside it what happens meanwhile.
+// Shows the vendor's component in a page that uses the helper as an app would, with a list of events beside it.
 import * as calls from './calls.js';
 import { byId, element, show } from './elements.js';
 
@@ -37,10 +37,10 @@ function onToken(event, user) {
   lifeMs = event.left();
   byId('token').textContent = short(event.token);
   if (before === undefined) return tell(`${user.name} has a token: ${short(event.token)}`, 'good');
-  // Others are told of the token in the same moment; look when they are done.
+  // Other listeners get the token at the same time. Check the view after them.
   setTimeout(() => {
     const isKept = vendorElement() === before;
-    tell(`Renewed, ${short(event.token)} ${isKept ? 'The view was kept.' : 'The view was drawn anew.'}`, 'good');
+    tell(`Renewed, ${short(event.token)} ${isKept ? 'The view was kept.' : 'The view was replaced.'}`, 'good');
   });
 }
 

@@ -1,5 +1,5 @@
-// Writes a certificate for localhost that nobody signed, with its key, to the file named as argument (RFC 5280, DER by
-// hand: Node can read certificates, but not make them). Good for 30 days; made anew at every start. For trying out only.
+// Writes a self-signed certificate for localhost, with its key, to the file in the argument (RFC 5280). Encodes DER itself,
+// because Node can read certificates but not create them. Valid for 30 days, new at every start. For tests only.
 import { generateKeyPairSync, randomBytes, sign } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 

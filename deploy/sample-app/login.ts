@@ -1,5 +1,5 @@
-// The sample app's identity provider: signs access tokens (RFC 7519, ES256) with a key made at start, and publishes the
-// public half as a key set (RFC 7517). It asks for no password.
+// The sample app's identity provider: signs access tokens (RFC 7519, ES256) with a key created at start, and publishes
+// the public key as a key set (RFC 7517). It requires no password.
 import { generateKeyPairSync, randomUUID, sign } from 'node:crypto';
 import type { DemoLogin } from '../../demo/login.ts';
 

@@ -1,5 +1,5 @@
-// docker-compose.yml's sample app: the demo's page with a login without passwords, and a simulated Databrain. It has an
-// API key of its own, which opens nothing else. For trying out only: whoever reaches the page can sign in as anybody.
+// docker-compose.yml's sample app: the demo's page with a login without passwords, and a simulated Databrain. It has a
+// separate API key, which opens nothing else. For tests only: everyone who can open the page can sign in as any user.
 import { readFileSync } from 'node:fs';
 import { salesEmbeds } from '../../demo/databrain/catalogue.ts';
 import { startSimulatedDatabrain } from '../../demo/databrain/start-simulated-databrain.ts';

@@ -112,7 +112,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- end -}}
 
 {{- define "proxy.volumeMounts" -}}
-# Whole folders, without subPath: only these follow when a ConfigMap or Secret changes.
+# Whole folders, without subPath: only these are updated when a ConfigMap or Secret changes.
 - name: policy
   mountPath: /etc/guest-token-proxy
   readOnly: true
@@ -172,7 +172,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
     name: {{ . }}
 {{- end }}
 {{- if $root.Values.vault.enabled }}
-# A token for Vault and for nothing else, in the place where Vault's clients look for it.
+# A token only for Vault, in the folder where Vault's clients look for it.
 - name: vault-token
   projected:
     defaultMode: 288 # 0440, as JSON has no octal numbers
