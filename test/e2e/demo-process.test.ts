@@ -98,7 +98,7 @@ describe('the demo', () => {
     expect(children).toHaveLength(1);
     process.kill(Number(children[0]), 'SIGKILL');
     expect(await demo.ended).toBe(1);
-    expect(demo.output()).toContain('The proxy ended (signal SIGKILL)');
+    expect(demo.output()).toContain('The proxy exited (signal SIGKILL)');
     expect(await isClosed(pageUrl, 0)).toBe(true);
   });
 
@@ -188,7 +188,7 @@ describe('the demo with an API key in .env', () => {
     });
     expect(await demo.ended).toBe(1);
     expect(demo.output()).toContain('DATABRAIN_API_URL');
-    expect(demo.output()).toContain('The proxy ended while starting (exit code 78)');
+    expect(demo.output()).toContain('The proxy exited while starting (exit code 78)');
     expect(demo.output()).not.toContain(apiKey);
   });
 });
