@@ -1,9 +1,14 @@
 // What `npm start`, `npm run demo` and `npm test` say where Node.js is too old to read a .ts file.
 import { spawnSync } from 'node:child_process';
+import { readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import packageJson from '../../../package.json' with { type: 'json' };
 
+const root = new URL('../../../', import.meta.url);
+const pages = readdirSync(new URL('docs/', root), { recursive: true, encoding: 'utf8' })
+  .filter((name) => name.endsWith('.md'))
+  .map((name) => `docs/${name}`);
 const script = fileURLToPath(new URL('../../../demo/require-node.js', import.meta.url));
 const asVersion = (version: string) => {
   const pretend = `Object.defineProperty(process.versions, 'node', { value: '${version}' })`;
@@ -27,6 +32,16 @@ describe('the check of the Node.js version', () => {
   const runsTypeScript = Object.entries(packageJson.scripts).filter(([, script]) => /\bnode \S+\.ts\b/.test(script));
   it.each(runsTypeScript)('comes before npm run %s', (_name, script) => {
     expect(script).toMatch(/^node demo\/require-node\.js && /);
+  });
+
+  it.each(['README.md', 'CONTRIBUTING.md', ...pages])('is not left out by a command in %s', (page) => {
+    const text = readFileSync(new URL(page, root), 'utf8');
+    const commands = [...text.matchAll(/(npm exec -- )?\bnode [\w./-]+\.ts\b/g)];
+    const bare = commands.filter(([, throughNpm]) => throughNpm === undefined).map(([command]) => command);
+    expect(
+      bare,
+      `${page}: an older Node.js cannot read a .ts file. Write npm exec -- in front, or an npm script`,
+    ).toEqual([]);
   });
 
   it('is not needed where npm runs the install scripts that package.json allows', () => {
