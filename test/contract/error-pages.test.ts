@@ -17,9 +17,10 @@ describe('docs/errors', () => {
 
   it.each(errorCodes)('says of %s what happened, who fixes it and what a client does', (code) => {
     const { status } = errorRow(code);
-    expect(page(code).startsWith(`# \`${code}\` (${status})\n`)).toBe(true);
+    const fix = `write docs/errors/${code}.md with the headings of the other pages`;
+    expect(page(code).startsWith(`# \`${code}\` (${status})\n`), fix).toBe(true);
     for (const heading of ['What happened', 'Who fixes it', 'What a client does', 'Reasons in the audit line']) {
-      expect(page(code)).toContain(`\n## ${heading}\n`);
+      expect(page(code), fix).toContain(`\n## ${heading}\n`);
     }
   });
 

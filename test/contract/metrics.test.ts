@@ -61,7 +61,8 @@ describe('the metrics', () => {
     for (const row of rows.filter(({ kind, absent }) => kind !== 'histogram' && absent === undefined))
       for (const labels of knownLabels(row.labels)) {
         const inBraces = Object.entries(labels).map(([label, value]) => `${label}="${value}"`);
-        expect(text).toContain(`\n${row.name}${inBraces.length === 0 ? '' : `{${inBraces.join(',')}}`} 0\n`);
+        const fix = `create ${row.name} with the function for its kind in src/telemetry/metrics.ts`;
+        expect(text, fix).toContain(`\n${row.name}${inBraces.length === 0 ? '' : `{${inBraces.join(',')}}`} 0\n`);
       }
   });
 

@@ -16,8 +16,9 @@ describe('advice on a refused token', () => {
     const rows = [...pages.matchAll(/^\| `(\w+)` \| (.*) \| (.*) \|$/gm)];
     for (const reason of authnReasons) {
       const texts = rows.filter(([, name]) => name === reason).map(([, , cause, fix]) => ({ cause, fix }));
-      expect(texts.length).toBeGreaterThan(0);
-      expect(texts).toEqual(texts.map(() => adviceByReason[reason]));
+      const fix = `${reason}: src/authn/refusal-advice.ts and the page of its code in docs/errors need the same cause and fix`;
+      expect(texts.length, fix).toBeGreaterThan(0);
+      expect(texts, fix).toEqual(texts.map(() => adviceByReason[reason]));
     }
   });
 
