@@ -3,11 +3,10 @@
 import type { Clock } from '../clock.ts';
 import { ServiceError } from '../errors.ts';
 import type { Grant } from '../policy/decision.ts';
-import type { ApiKeys } from '../secrets/api-keys.ts';
+import type { ApiKeys, RenewKey } from '../secrets/api-keys.ts';
 import type { Secret } from '../secrets/secret.ts';
 import type { CallResult } from './circuit.ts';
 import type { Exchange, Exchanges } from './exchange.ts';
-import type { RenewKey } from './key-renewal.ts';
 import type { Lane } from './lanes.ts';
 import { parseResponse } from './parse-response.ts';
 import type { ToRequestBody } from './request-body.ts';

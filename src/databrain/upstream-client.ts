@@ -2,10 +2,9 @@
 import type { Clock } from '../clock.ts';
 import type { Egress } from '../egress/egress.ts';
 import type { Grant } from '../policy/decision.ts';
-import type { ApiKeys } from '../secrets/api-keys.ts';
+import { createRenewKey, type ApiKeys } from '../secrets/api-keys.ts';
 import type { ConnectionLimits } from './connections.ts';
 import { createExchanges } from './exchange.ts';
-import { createRenewKey } from './key-renewal.ts';
 import { createLanes, type LaneEvents, type LaneLimits } from './lanes.ts';
 import { createMint, type Mint, type MintEvents } from './mint.ts';
 import { createToRequestBody } from './request-body.ts';

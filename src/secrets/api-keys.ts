@@ -1,6 +1,7 @@
 // The API keys of the data apps, by the name of their setting. Only this file knows where a key comes from
 // (environment, file, store). The upstream client gets the key by name for each call.
 import { whyNoApiKey, type SecretSetting } from './secret-setting.ts';
+import { createSingleFlight } from '../single-flight.ts';
 import { Secret } from './secret.ts';
 import { watchSecret, type SecretPolling, type WatchedSecret } from './watched-secret.ts';
 
@@ -53,5 +54,28 @@ export function createApiKeys({ settings, polling, accept }: ApiKeysOptions): Ap
     },
     names: [...keys.keys()],
     close: () => watched.forEach((secret) => secret.close()),
+  };
+}
+
+/**
+ * For a key that the upstream has refused: true if the setting now holds another one, so that a further attempt makes
+ * sense. Reads the source again, once for all calls refused at the same time, so that a key rotation causes no error.
+ */
+export type RenewKey = (name: string, refused: Secret, maxWaitMs: number) => Promise<boolean>;
+
+export function createRenewKey(apiKeys: Pick<ApiKeys, 'get' | 'reload'>): RenewKey {
+  const reads = createSingleFlight<boolean>();
+
+  return async (name, refused, maxWaitMs) => {
+    const changed = (): boolean => {
+      const current = apiKeys.get(name);
+      return current !== undefined && current.identity() !== refused.identity();
+    };
+    if (changed()) return true;
+    let timer: NodeJS.Timeout | undefined;
+    const timeUp = new Promise((resolve) => (timer = setTimeout(resolve, maxWaitMs)));
+    await Promise.race([reads.join(name, () => apiKeys.reload(name)).result, timeUp]);
+    clearTimeout(timer);
+    return changed();
   };
 }

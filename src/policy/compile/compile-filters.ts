@@ -57,6 +57,29 @@ export interface FilterScope {
 
 const filterValue = { kind: 'filterValue', reason: 'filter_value_refused' } as const;
 
+interface ValueKind<T> {
+  readonly rule: Rule<T>;
+  readonly expected: ExpectedType;
+  /** The fix for a refused literal. */
+  readonly fix?: ScalarOptions<T>['fix'];
+}
+
+/** A value that is one scalar, with the same rule for literals and for results of expressions. */
+export const valueField = <T>(
+  compiler: PolicyCompiler,
+  { path, value, sitePath, bodyPath }: Place,
+  { rule, expected, fix }: ValueKind<T>,
+): Field<T> | undefined =>
+  compiler.scalar(path, value, sitePath, {
+    kind: 'value',
+    reason: 'value_refused',
+    expected: [expected],
+    rule,
+    literalRule: rule,
+    fix: fix ?? 'Write a string that is not blank, of at most 256 characters',
+    bodyPath,
+  });
+
 /** A list of strings in the file. Each element is a literal, or an expression with a string or a list as result. */
 export function textListField(
   compiler: PolicyCompiler,
@@ -184,23 +207,14 @@ function filterField(
       ? undefined
       : compiler.condition([...path, 'when'], when, { kind: 'when', path: `${sitePath}.when` });
 
-  const scalar = <T>(place: Place, rule: Rule<T>, expected: ExpectedType): Field<T> | undefined =>
-    compiler.scalar(place.path, place.value, place.sitePath, {
-      kind: 'value',
-      reason: 'value_refused',
-      expected: [expected],
-      rule,
-      literalRule: rule,
-      bodyPath: place.bodyPath,
-    });
   const member = (name: string): Field<unknown> | undefined => {
     const place = below(entry, name);
-    if (name === 'isShowOnUrl') return scalar(place, flagRule, 'bool');
+    if (name === 'isShowOnUrl') return valueField(compiler, place, { rule: flagRule, expected: 'bool' });
     if (name === idName) {
       const kind = idName === 'metricId' ? 'metric' : 'dashboard';
       if (typeof place.value === 'string' && expressionIn(place.value) === undefined)
         references.push({ kind, id: place.value, position: compiler.positionOf(place.path) });
-      return scalar(place, nameRule, 'string');
+      return valueField(compiler, place, { rule: nameRule, expected: 'string' });
     }
     const filters = Object.keys(place.value as JsonObject);
     const isMetric = idName === 'metricId';

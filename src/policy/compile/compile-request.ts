@@ -4,10 +4,8 @@ import type { JsonObject } from '../../strict-json.ts';
 import { didYouMean } from '../../did-you-mean.ts';
 import type { Path } from '../../strict-yaml.ts';
 import { paramFields, permissionFields, topFields, type FieldKind } from '../upstream-request.ts';
-import { filterListField, textListField, type FilterScope, type Place } from './compile-filters.ts';
-import type { ExpectedType } from './expression-site.ts';
+import { filterListField, textListField, valueField, type FilterScope, type Place } from './compile-filters.ts';
 import { completeObjectField, known, type Field } from './field.ts';
-import type { ScalarOptions } from './policy-compiler.ts';
 import { clientIdRule, flagRule, listRule, nameRule, noTenancy, type Rule, type TextTest } from './value-rules.ts';
 
 export interface RequestScope extends FilterScope {
@@ -21,24 +19,6 @@ export interface RequestScope extends FilterScope {
 
 type CompileField = (scope: RequestScope, place: Place) => Field<unknown> | undefined;
 
-interface ScalarKind<T> {
-  readonly rule: Rule<T>;
-  readonly expected: ExpectedType;
-  /** The fix for a refused literal. */
-  readonly fix?: ScalarOptions<T>['fix'];
-}
-
-const scalar = <T>({ compiler }: RequestScope, place: Place, { rule, expected, fix }: ScalarKind<T>) =>
-  compiler.scalar(place.path, place.value, place.sitePath, {
-    kind: 'value',
-    reason: 'value_refused',
-    expected: [expected],
-    rule,
-    literalRule: rule,
-    fix: fix ?? 'Write a string that is not blank, of at most 256 characters',
-    bodyPath: place.bodyPath,
-  });
-
 const names =
   (allowEmpty: boolean, onLiteral?: (scope: RequestScope, id: string, path: Path) => void): CompileField =>
   (scope, place) =>
@@ -51,7 +31,7 @@ const names =
           allowEmpty,
           onLiteral: (id, path) => onLiteral?.(scope, id, path),
         })
-      : scalar(scope, place, { rule: listRule(nameRule, allowEmpty), expected: 'list' });
+      : valueField(scope.compiler, place, { rule: listRule(nameRule, allowEmpty), expected: 'list' });
 
 const nearestZone = (zone: unknown): string =>
   didYouMean(String(zone), Intl.supportedValuesOf('timeZone'), 'Name a zone of the IANA database');
@@ -69,8 +49,9 @@ const byKind: Readonly<Record<FieldKind, CompileField>> = {
       bodyPath,
     });
   },
-  name: (scope, place) => scalar(scope, place, { rule: nameRule, expected: 'string' }),
-  timeZone: (scope, place) => scalar(scope, place, { rule: scope.timeZone, expected: 'string', fix: nearestZone }),
+  name: (scope, place) => valueField(scope.compiler, place, { rule: nameRule, expected: 'string' }),
+  timeZone: (scope, place) =>
+    valueField(scope.compiler, place, { rule: scope.timeZone, expected: 'string', fix: nearestZone }),
   embedIds: names(false, ({ compiler, references }, id, path) =>
     references.push({ kind: 'embed', id, position: compiler.positionOf(path) }),
   ),

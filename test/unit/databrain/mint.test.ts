@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { ServiceError } from '../../../src/errors.ts';
 import type { ExchangeRequest, Exchange } from '../../../src/databrain/exchange.ts';
-import { createRenewKey } from '../../../src/databrain/key-renewal.ts';
+import { createRenewKey } from '../../../src/secrets/api-keys.ts';
 import { createLanes } from '../../../src/databrain/lanes.ts';
 import { createMint, type MintPriority } from '../../../src/databrain/mint.ts';
 import { createToRequestBody } from '../../../src/databrain/request-body.ts';

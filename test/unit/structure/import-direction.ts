@@ -59,6 +59,7 @@ const directions: Readonly<Record<string, Rule>> = {
       'errors',
       'file-reader',
       'problem',
+      'single-flight',
       'strict-json',
       'trusted-url',
       'unusable-text',

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
-import { createRenewKey } from '../../../src/databrain/key-renewal.ts';
+import { createRenewKey } from '../../../src/secrets/api-keys.ts';
 import { Secret } from '../../../src/secrets/secret.ts';
 
 /** Keys of two settings whose sources hold the second generation. */
