@@ -67,7 +67,7 @@ describe('openapi.yaml', () => {
   });
 });
 
-describe('the judge of answers', () => {
+describe('the check of answers', () => {
   const token = '2e7c0a52-53a5-4d7b-9f0f-5b8a7d1a3c61';
   const good: Observed = {
     method: 'POST',

@@ -94,7 +94,7 @@ function problemsOf(codes: readonly Example[], isTypeScript: boolean): readonly 
 }
 
 describe('the examples for frontends', () => {
-  it('are there for everybody', () => {
+  it('exist for each framework', () => {
     for (const heading of ['Plain JavaScript or HTML', 'React', 'Vue', 'Svelte', 'Angular'])
       expect(page).toContain(`\n## ${heading}\n`);
     expect(examples.length).toBeGreaterThanOrEqual(7);

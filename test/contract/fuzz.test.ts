@@ -237,7 +237,7 @@ describe('any request', () => {
   );
   const rest = fc.oneof(fc.constantFrom('', 'hello', '5\r\nhello\r\n0\r\n\r\n', 'zz\r\n', '{}'), headerText);
 
-  it('that is no HTTP request gets an answer that is described too, or none', async () => {
+  it('that is not an HTTP request gets a response that is described too, or none', async () => {
     let answered = 0;
     await fc.assert(
       fc.asyncProperty(line, fc.array(field, { maxLength: 6 }), rest, async (first, fields, last) => {

@@ -94,7 +94,7 @@ describe('the version', () => {
     expect(notes).not.toContain('## [');
   });
 
-  it('that is not everywhere, or has no notes, is no release', () => {
+  it('that is not in all files, or has no notes, is not released', () => {
     const { problems } = releaseNotes('v99.0.0', read);
     expect(problems).toHaveLength(6);
     for (const place of ['package.json', 'package-lock.json', 'version', 'appVersion', 'openapi.yaml', 'CHANGELOG.md'])

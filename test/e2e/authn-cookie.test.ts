@@ -109,7 +109,7 @@ describe('a cookie', () => {
     expect(program.output()).not.toContain(token);
   });
 
-  it('counts from the own origin as a named proxy in front tells its scheme, never its host', async () => {
+  it('accepts the own origin with the scheme that a trusted proxy sends, never with its host', async () => {
     await start({ TRUST_PROXY: '127.0.0.1' });
     const host = 'tokens.example';
     expect(await outcome({ host, origin: 'https://tokens.example', 'x-forwarded-proto': 'https' })).toBe('200');

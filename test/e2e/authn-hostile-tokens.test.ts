@@ -47,7 +47,7 @@ describe('the table of hostile tokens', () => {
     },
   );
 
-  it('puts nothing of a token into the refusal', async () => {
+  it('has no part of a token in the refusal', async () => {
     for (const { token } of table.filter((hostile) => overHttp(hostile) !== undefined)) {
       server.refusals.length = 0;
       await server.send(token);

@@ -235,7 +235,7 @@ describe('a fetched key set', () => {
     expect(codeOf(await server.send(old.token()))).toEqual([200, 'accepted']);
   });
 
-  it('is not asked on behalf of a token whose time is over, whatever its key', async () => {
+  it('is not asked for the key of an expired token', async () => {
     const { issuer, server } = await setUp({ answer: json(setOf(issuerKey('a'))) });
     const past = Math.floor(Date.now() / 1000) - 60;
     expect(codeOf(await server.send(issuerKey('old').token({ exp: past })))).toEqual([401, 'INVALID_TOKEN']);
@@ -322,7 +322,7 @@ describe('a fetched key set', () => {
     expect(codeOf(await server.send(weakly))).toEqual([401, 'INVALID_TOKEN']);
   });
 
-  it('tells of a bad key once, not at every refresh', async () => {
+  it('reports a bad key once, not at every refresh', async () => {
     const document = { keys: [issuerKey('a').jwk, { kty: 'oct', k: 'AAAA', kid: 'oct' }] };
     const { issuer, server } = await setUp({
       answer: json(document, { 'cache-control': 'no-store' }),
@@ -467,7 +467,7 @@ describe('why keys could not be fetched', () => {
     });
   });
 
-  it('is marked as repeated until the reason changes, and the recovery is told', async () => {
+  it('is marked as repeated until the reason changes, and the recovery is reported', async () => {
     const { issuer, server } = await setUp({ answer: status(500), timings: { firstRetryMs: 10, cooldownMs: 10 } });
     const failures = () => server.events.filter(({ event }) => event === 'failed').map(({ repeated }) => repeated);
     await eventually(() => expect(failures().length).toBeGreaterThan(2));
@@ -480,7 +480,7 @@ describe('why keys could not be fetched', () => {
 });
 
 describe('an outage of the issuer', () => {
-  it('leaves known keys working for six hours, then answers 503 and not ready, then recovers by itself', async () => {
+  it('keeps known keys for six hours, then answers 503 and is not ready, then recovers without a restart', async () => {
     const key = issuerKey('a');
     const clock = movableClock();
     const { issuer, server } = await setUp({
@@ -724,7 +724,7 @@ describe('an issuer that misbehaves', () => {
     expect(server.bugs).toEqual([]);
   });
 
-  it('and goes on sending after its answer was refused loses the connection', async () => {
+  it('that continues to send after it was refused loses the connection', async () => {
     let closed = false;
     const { server } = await setUp({
       answer: (_request, response) => {

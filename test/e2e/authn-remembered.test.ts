@@ -77,7 +77,7 @@ describe('the secret of an issuer', () => {
   publicKey: |
 ${pem.replace(/^/gm, '    ')}`;
 
-  it('is known as one, as long as it is in force; a public key is none', async () => {
+  it('is recognised while it is active; a public key is not a signing secret', async () => {
     const { authenticator } = await start(three);
     const isSecret = (text: string): boolean => authenticator.isSigningSecret(new Secret(text));
     expect([oldSecret, newSecret, thirdSecret, pem].map(isSecret)).toEqual([true, true, false, false]);
@@ -87,7 +87,7 @@ ${pem.replace(/^/gm, '    ')}`;
     expect([oldSecret, thirdSecret].map(isSecret)).toEqual([false, true]);
   });
 
-  it('is not taken for another issuer too: whoever signs for one could sign for the other', async () => {
+  it('is not accepted for a second issuer: its signer could sign for both', async () => {
     const server = await start(three);
     for (const text of [newSecret, `${oldSecret}\n${newSecret}`]) {
       await expect(server.authenticator.replaceKeys(iss, text, accept)).rejects.toThrow(
@@ -352,7 +352,7 @@ describe('a ring of keys', () => {
     expect(['a', 'b', 'unknown'].map(ring.names)).toEqual([true, true, false]);
   });
 
-  it('gives none of too many keys of one name, and prints no key and no hash of one', () => {
+  it('returns no keys if too many have the same kid, and prints no key and no hash', () => {
     const ring = createKeyRing(Array.from({ length: 9 }, (_, index) => key('a', index)));
     expect(ring.candidates('a', 'ES256')).toEqual([]);
     const digest = createHash('sha256').update('key 0').digest('hex');

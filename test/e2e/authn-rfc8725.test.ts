@@ -68,7 +68,7 @@ describe('RFC 8725', () => {
     expect(await refusedFor(`${token('hmac')}.AA.AA`)).toBe('token_malformed');
   });
 
-  it('§3.4 validates cryptographic inputs: a point that is not on its curve is no key', () => {
+  it('§3.4 validates cryptographic inputs: a point that is not on its curve is refused', () => {
     const jwk = keys.ec.publicKey.export({ format: 'jwk' });
     const offCurve = JSON.stringify({ keys: [{ ...jwk, y: jwk.x }] });
     expect(problemsOf({ key: { kind: 'publicKey', text: offCurve } })).toBe(1);
@@ -103,7 +103,7 @@ describe('RFC 8725', () => {
     expect(await refusedFor(texts('hmac', headerText('hmac'), latin1))).toBe('token_malformed');
   });
 
-  it('§3.8 validates issuer and subject: the key belongs to the issuer, and the subject is somebody', async () => {
+  it('§3.8 validates issuer and subject: the key belongs to the issuer, and the subject is not empty', async () => {
     expect(await refusedFor(token('pss', { iss: issuers.issuers.rsa.iss }))).toBe('algorithm_refused');
     expect(await refusedFor(signWith('RS256', keys.otherRsa.privateKey, 'rsa'))).toBe('signature_invalid');
     expect(await refusedFor(token('rsa', { iss: 'https://evil.example' }))).toBe('issuer_refused');
@@ -148,7 +148,7 @@ describe('RFC 8725', () => {
     expect(await refusedFor(token('rsa', { aud: 'the-client', nonce: 'n' }))).toBe('audience_refused');
   });
 
-  it('§2.6 reads one encoding of JSON only: a second value of a member is no choice', async () => {
+  it('§2.6 reads one encoding of JSON only: a duplicate member is refused', async () => {
     const twice = payloadText('hmac').replace('{', '{"sub":"admin",');
     expect(await refusedFor(texts('hmac', headerText('hmac'), twice))).toBe('token_malformed');
     const header = encodeText('{"alg":"HS256","alg":"HS256"}');

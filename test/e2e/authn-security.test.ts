@@ -78,7 +78,7 @@ describe('security requirement', () => {
     expect(startsWith(publicKey(pemOf(keys.ec384.publicKey)), ['ES256'])).toBe(false);
   });
 
-  it('3: public-key material is no HMAC secret, and weak keys stop the start', () => {
+  it('3: public-key material as HMAC secret, and weak keys, stop the start', () => {
     const { publicKey: rsa } = keys.rsa;
     for (const text of [
       pemOf(rsa),
@@ -227,7 +227,7 @@ describe('security requirement', () => {
     expect(server.bugs).toEqual([]);
   });
 
-  it('11: the subject is an own, visible string or a whole number, passed on unchanged, and bad UTF-8 merges nobody', async () => {
+  it('11: the subject is a visible string or a whole number, passed on unchanged, and bad UTF-8 merges no users', async () => {
     for (const sub of ['', ' ', '\t', '\u00A0', 0.5, null, ['u'], { u: 1 }]) {
       expect(await statusOf(token('rsa', { sub }))).toBe(401);
     }

@@ -59,7 +59,7 @@ const bearer = (text: string): Record<string, string> => ({ authorization: `Bear
 const tokenOf = (answer: { text: string }): string => (JSON.parse(answer.text) as { token: string }).token;
 
 describe('JWT_USER_CLAIM', () => {
-  it('names the user for reuse, limits and audit; the number 17 and the text "17" are two users', async () => {
+  it('identifies the user for reuse, limits and audit; the number 17 and the string "17" are two users', async () => {
     const running = await start({ ...bySecret, JWT_USER_CLAIM: 'uid', RATE_LIMIT_USER_MAX: '2' });
     const ask = (uid: unknown) => running.ask({ headers: bearer(token({ uid, sub: 'one-for-all' })) });
     const [number, text] = [await ask(17), await ask('17')];

@@ -79,7 +79,7 @@ describe.each([
     expect(asked).toBeGreaterThan(0);
   });
 
-  it('is not asked when nobody vouches for its certificate: no keys, 503, not ready', async () => {
+  it('is not trusted without a valid certificate: no keys, 503, not ready', async () => {
     const running = await start(settings());
     const answer = await running.ask({ headers: bearer() });
     expect(answer.status).toBe(503);
@@ -111,7 +111,7 @@ describe(`an issuer behind an egress proxy${tinyproxyReason}`, () => {
     }
   });
 
-  it.skipIf(!tinyproxyIsInstalled)('whose credentials are missing is told so', async () => {
+  it.skipIf(!tinyproxyIsInstalled)('without credentials is reported', async () => {
     const proxy = await startTinyproxy({ name: 'proxyuser', password: 'proxypassword' });
     try {
       const running = await start(env(proxy.url.replace('proxyuser:proxypassword@', '')));

@@ -79,7 +79,7 @@ describe.skipIf(!hasChromium)(`<guest-token-dashboard>${chromiumReason}`, () => 
     await leavesNothing(opened);
   });
 
-  it('goes on with what its attributes say', async () => {
+  it('continues with its new attributes', async () => {
     const opened = await lab.open();
     await write(opened, `<guest-token-dashboard SRC id="one" dashboard-id="A"></guest-token-dashboard>`);
     await isShown(opened, 'A: token-1-ann');
@@ -104,7 +104,7 @@ describe.skipIf(!hasChromium)(`<guest-token-dashboard>${chromiumReason}`, () => 
     await leavesNothing(opened);
   });
 
-  it('tells what happens by events: ready, renewed, error', async () => {
+  it('sends the events ready, renewed and error', async () => {
     const opened = await lab.open({ fakeTime: Date.now() });
     opened.server.script(refusal(503, 'UPSTREAM_UNAVAILABLE'));
     await opened.run(`for (const type of ['ready', 'renewed', 'error']) document.addEventListener(type, ({ detail }) =>
@@ -171,7 +171,7 @@ describe.skipIf(!hasChromium)(`<guest-token-dashboard>${chromiumReason}`, () => 
     await leavesNothing(opened);
   });
 
-  it('ends its session when the last one has left the page; the next one asks anew', async () => {
+  it('ends its session when the last one is removed; the next one starts a new session', async () => {
     const opened = await lab.open({ fakeTime: Date.now() });
     const html = `<guest-token-dashboard SRC dashboard-id="A"></guest-token-dashboard>`;
     await write(opened, html + html);

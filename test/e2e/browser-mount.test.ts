@@ -134,7 +134,7 @@ describe.skipIf(!hasChromium)(`a mounted dashboard${chromiumReason}`, () => {
     await leavesNothing(opened);
   });
 
-  it('is created anew just before its token ends if the requests of the component cannot be seen', async () => {
+  it('is replaced just before its token expires if the component does not use fetch', async () => {
     const opened = await lab.open({ fakeTime: Date.now(), component: 'mute' });
     await show(opened);
     await isShown(opened, 'A: token-1-ann');
@@ -150,7 +150,7 @@ describe.skipIf(!hasChromium)(`a mounted dashboard${chromiumReason}`, () => {
     await leavesNothing(opened);
   });
 
-  it('is created anew with another token when the component says that its own has ended', async () => {
+  it('is replaced with a new token when the component reports that its token has expired', async () => {
     const opened = await lab.open({ fakeTime: Date.now() });
     await opened.run(`window.mine = (event) => lab.told.push('own ' + event.type), 0`);
     await show(opened, `{ attributes: { 'handle-server-event': 'mine' } }`);
@@ -211,7 +211,7 @@ describe.skipIf(!hasChromium)(`a mounted dashboard${chromiumReason}`, () => {
     expect(opened.server.asked).toHaveLength(1);
   });
 
-  it('survives being moved: the view is drawn anew, without another request', async () => {
+  it('survives being moved: the view is created again, without another request', async () => {
     const opened = await lab.open();
     await show(opened);
     await isShown(opened, 'A: token-1-ann');
@@ -307,7 +307,7 @@ describe.skipIf(!hasChromium)(`a mounted dashboard${chromiumReason}`, () => {
       await leavesNothing(opened);
     });
 
-    it('does the same when only the answer of the proxy tells it, as with another login in a shared cookie', async () => {
+    it('does the same when only the response shows it, as with another login in a shared cookie', async () => {
       const opened = await lab.open({ fakeTime: Date.now() });
       await show(opened, `{ script: '/component.js' }`);
       await isShown(opened, 'A: token-1-ann');
@@ -319,7 +319,7 @@ describe.skipIf(!hasChromium)(`a mounted dashboard${chromiumReason}`, () => {
       await leavesNothing(opened);
     });
 
-    it('shows nothing of the next user where the component cannot be loaded anew, and says why', async () => {
+    it('shows no data of the next user if the component cannot be loaded again, and says why', async () => {
       const opened = await lab.open();
       await show(opened);
       await isShown(opened, 'A: token-1-ann');

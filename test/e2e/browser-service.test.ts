@@ -100,7 +100,7 @@ describe.skipIf(!hasChromium)(`a page and the service${chromiumReason}`, () => {
     for (const name of ['Guest-Token-Expires-In', 'Guest-Token-Grant', 'Retry-After']) expect(exposed).toContain(name);
   });
 
-  it('tell the page the code of a refusal', async () => {
+  it('report the code of a refusal to the page', async () => {
     const page = await open(allowed);
     const from = now();
     const refused = accessToken({ email_verified: false });

@@ -230,7 +230,7 @@ describe.skipIf(!hasChromium)(`the tokens of a page${chromiumReason}`, () => {
     await leavesNothing(opened);
   });
 
-  it('are asked for ever more rarely while the proxy fails, and the access token is not fetched anew each time', async () => {
+  it('are requested less and less often while the proxy fails, and the access token is not fetched each time', async () => {
     const opened = await lab.open({ fakeTime: Date.now() });
     opened.server.script(...Array.from({ length: 100 }, () => refusal(503, 'UPSTREAM_UNAVAILABLE')));
     await subscribe(opened);
@@ -336,7 +336,7 @@ describe.skipIf(!hasChromium)(`the tokens of a page${chromiumReason}`, () => {
     await leavesNothing(opened);
   });
 
-  it('end when getAccessToken says that there is nobody', async () => {
+  it('end when getAccessToken reports that no user is logged in', async () => {
     const opened = await lab.open({ fakeTime: Date.now() });
     const getAccessToken = '() => { throw Object.assign(new Error("Log in again."), { terminal: true }) }';
     await subscribe(opened, `{ getAccessToken: ${getAccessToken} }`);
@@ -379,7 +379,7 @@ describe.skipIf(!hasChromium)(`the tokens of a page${chromiumReason}`, () => {
     expect(opened.server.asked).toHaveLength(2);
   });
 
-  it('are replaced once for everybody who reports the same one as no longer good, and not within ten seconds', async () => {
+  it('are replaced once for all callers that report the same one as expired, and not within ten seconds', async () => {
     const opened = await lab.open({ fakeTime: Date.now() });
     await subscribe(opened);
     await isTold(opened, 'token-1-ann');

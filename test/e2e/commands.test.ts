@@ -94,7 +94,7 @@ describe('check', () => {
   });
   afterAll(() => databrain.close());
 
-  it('is content with good settings, and asks Databrain when told to', async () => {
+  it('accepts valid settings, and asks Databrain with --live', async () => {
     const env = { ...settings, DATABRAIN_API_URL: databrain.url };
     const { exitCode, out, err } = await program(['check', '--strict', '--live'], env);
     expect(err).toBe('');
@@ -104,7 +104,7 @@ describe('check', () => {
     expect(databrain.requests.map(({ method }) => method)).toEqual(['GET']);
   });
 
-  it('tells what is missing, exit code 78', async () => {
+  it('reports what is missing, exit code 78', async () => {
     const { exitCode, out, err } = await program(['check']);
     expect(exitCode).toBe(78);
     expect(out).toBe('');

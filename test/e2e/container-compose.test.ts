@@ -32,7 +32,7 @@ describe('docker-compose.yml', () => {
     for (const volume of service.volumes ?? []) expect(volume).toMatch(/:ro$|^sample-tls:\/tls$/);
   });
 
-  it('publishes TLS only, on the loopback interface unless told otherwise', () => {
+  it('publishes TLS only, by default on the loopback interface', () => {
     const published = Object.values(compose.services).flatMap(({ ports = [] }) => ports);
     expect(published).toEqual(['127.0.0.1:8443:8443']);
     expect(compose.networks['store']).toMatchObject({ internal: true });

@@ -70,7 +70,7 @@ describe('the Kubernetes manifest', () => {
     expect(policy.path).toBe('/etc/guest-token-proxy/policy.yaml');
   });
 
-  it('runs as nobody, read-only, without capabilities or a service account, within limits', () => {
+  it('runs unprivileged, read-only, without capabilities or a service account, within limits', () => {
     expect(container.securityContext).toEqual({
       allowPrivilegeEscalation: false,
       readOnlyRootFilesystem: true,
@@ -122,7 +122,7 @@ describe('the systemd unit', () => {
   const unit = readFileSync('deploy/systemd/guest-token-proxy.service', 'utf8');
   const value = (name: string): string | undefined => new RegExp(`^${name}=(.*)$`, 'm').exec(unit)?.[1];
 
-  it('takes the API key as a credential and runs as a user of its own without capabilities', () => {
+  it('gets the API key as a credential and runs as a separate user without capabilities', () => {
     expect(value('LoadCredential')).toMatch(/^databrain-api-key:\//);
     expect(unit).toContain('\nEnvironment=DATABRAIN_API_KEY_FILE=%d/databrain-api-key\n');
     expect(value('DynamicUser')).toBe('yes');

@@ -106,7 +106,7 @@ describe.skipIf(!hasEngine)(`the container image${engineReason}`, () => {
     return signToken('HS256', jwtSecret, { ...claims, iat: now, exp: now + 300 });
   };
 
-  it('becomes healthy read-only, without capabilities, as nobody, and mints a guest token', async () => {
+  it('becomes healthy read-only, unprivileged, without capabilities, and mints a guest token', async () => {
     const answer = await fetch(`http://127.0.0.1:${port}/guest-token`, {
       method: 'POST',
       headers: { Authorization: `Bearer ${userToken()}` },

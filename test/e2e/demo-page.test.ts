@@ -142,7 +142,7 @@ describe.skipIf(!hasChromium)(`the demo's page${chromiumReason}`, () => {
     );
   });
 
-  it('shows beside a refusal the reason that the browser is not told', async () => {
+  it('shows beside a refusal the reason, which the browser does not get', async () => {
     await page.getByRole('button', { name: 'Change the token’s claims' }).click();
     expect(await settled()).toContain('INVALID_TOKEN');
     await page.waitForSelector('#log');

@@ -56,7 +56,7 @@ function ask(sub: string, body?: string) {
 }
 
 describe('blocking a user', () => {
-  it('takes effect with the next request, also where a token was kept for reuse, and for nobody else', async () => {
+  it('takes effect with the next request, also if a token was kept for reuse, and for no other user', async () => {
     for (const sub of ['user-17', 'user-1']) expect((await ask(sub)).status).toBe(200);
     const minted = databrain.requests.length;
 
@@ -81,7 +81,7 @@ describe('blocking a user', () => {
 describe("the vendor's sample handler", () => {
   const wanted = JSON.stringify({ clientId: 'globex', dataAppName: 'sales-dashboard', params: {} });
 
-  it("gives another customer's token to whoever asks, and one that never expires", async () => {
+  it("gives any caller another customer's token, which never expires", async () => {
     type Handler = (request: { body: unknown }, response: { json: (answer: unknown) => void }) => Promise<void>;
     const handlers: Handler[] = [];
     // The part of Express that the handler uses.

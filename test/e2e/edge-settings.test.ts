@@ -156,7 +156,7 @@ describe('the admin listener', () => {
 });
 
 describe('what an operator forgot', () => {
-  it('is told once per unknown origin, counted every time, and not for the own origin', async () => {
+  it('is logged once per unknown origin, counted every time, and not for the own origin', async () => {
     const origins = ['https://forgotten.example', 'https://forgotten.example', `http://localhost:${program.port}`];
     const before = await program.ask({ method: 'GET', path: '/metrics', port: program.adminPort });
     for (const origin of origins) {
@@ -170,14 +170,14 @@ describe('what an operator forgot', () => {
     expect(counted(after.text) - counted(before.text)).toBe(2);
   });
 
-  it('is told for a hundred unknown origins at most', async () => {
+  it('is logged for a hundred unknown origins at most', async () => {
     for (let index = 0; index < 150; index += 1) {
       await program.ask({ path: '/bi/guest-token', headers: { origin: `https://flood-${index}.example` } });
     }
     expect(program.lines().filter((line) => 'origin' in line).length).toBeLessThanOrEqual(100);
   });
 
-  it('is told once of a proxy that TRUST_PROXY does not name, without a client’s address', async () => {
+  it('is logged once for a proxy that is not in TRUST_PROXY, without a client’s address', async () => {
     const headers = { 'x-forwarded-for': '203.0.113.9' };
     for (let count = 0; count < 3; count += 1) await program.ask({ path: '/bi/guest-token', headers });
     await until(() => program.lines().some(({ message }) => message.includes('TRUST_PROXY')));
@@ -191,7 +191,7 @@ describe('what an operator forgot', () => {
     expect(behind.output()).not.toContain('TRUST_PROXY');
   });
 
-  it('is told once of a load balancer that speaks another protocol, for each port', async () => {
+  it('is logged once for a load balancer that uses another protocol, for each port', async () => {
     const hello = Buffer.from([0x16, 0x03, 0x01, 0x02, 0x00, 0x01, 0x00, 0x01, 0xfc, 0x03, 0x03]);
     const proxyV1 = 'PROXY TCP4 203.0.113.9 10.0.0.1 4711 8080\r\nPOST /bi/guest-token HTTP/1.1\r\nHost: a\r\n\r\n';
     const proxyV2 = Buffer.concat([Buffer.from('\r\n\r\n\0\r\nQUIT\n', 'latin1'), Buffer.from([0x21, 0x11, 0, 12])]);

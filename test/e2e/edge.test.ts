@@ -53,7 +53,7 @@ function raw(bytes: string, enough = 1_000, port = program.port): Promise<Raw> {
 const line = (text: string): string => text.split('\r\n', 1)[0] ?? '';
 const host = 'Host: proxy.example\r\n';
 
-describe('what is no proper HTTP/1.1 request', () => {
+describe('input that is not a valid HTTP/1.1 request', () => {
   const cases: readonly (readonly [title: string, bytes: string, status: number])[] = [
     ['two Host lines', 'POST /guest-token HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n', 400],
     ['an empty Host line', 'POST /guest-token HTTP/1.1\r\nHost:\r\n\r\n', 400],
@@ -235,7 +235,7 @@ describe('the limit by address', () => {
     expect(await limited.stop()).toBe(0);
   });
 
-  it('counts what is refused before anybody is asked for: a bad Host, a path that cannot be read, large headers', async () => {
+  it('counts requests that are refused before authentication: a bad Host, a malformed path, large headers', async () => {
     const bad: readonly Asked[] = [
       { headers: { host: 'a b' } },
       { path: '/%zz' },
@@ -251,7 +251,7 @@ describe('the limit by address', () => {
     }
   });
 
-  it('counts what is no request at all, and answers it no more once the limit is reached', async () => {
+  it('counts input that is not a request, and stops answering it when the limit is reached', async () => {
     const limited = await start({ RATE_LIMIT_ADDRESS_MAX: '3' });
     const answers: string[] = [];
     for (let i = 0; i < 6; i += 1) answers.push((await raw('\x16\x03\x01\r\n\r\n', 1_000, limited.port)).text);

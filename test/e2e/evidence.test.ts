@@ -128,7 +128,7 @@ describe.skipIf(!hasJq)(`the queries of the handbook${needs(hasJq, 'jq')}`, () =
     ]);
   });
 
-  it('count a token from the evening before, and neither an older one nor one of today', () => {
+  it('count a token from the evening before, but not an older one or one of today', () => {
     const eveningBefore = midnight - dayMs - 1_800_000;
     expect(run('--arg tenant', at(eveningBefore))).toHaveLength(2);
     expect(run('--arg tenant', at(midnight - dayMs - 3_600_000))).toEqual([]);

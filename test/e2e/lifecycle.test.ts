@@ -199,7 +199,7 @@ describe('on SIGTERM', () => {
 });
 
 describe('a changed policy', () => {
-  it('is used without a restart, on SIGHUP at once, and its revision is told', async () => {
+  it('is used without a restart, at once on SIGHUP, and its revision is logged', async () => {
     const running = await start(databrain);
     const revision = async (): Promise<string> => {
       const answer = await running.ask({ method: 'GET', path: '/version', port: running.adminPort });
@@ -307,7 +307,7 @@ describe('a changed secret file', () => {
     for (const word of ['tiny', apiKey, 'a key with spaces', oldSecret]) expect(running.output()).not.toContain(word);
   });
 
-  it('that lists issuers is read at the start only, and a change of it is told', async () => {
+  it('that lists issuers is read at the start only, and a change is logged', async () => {
     const entry = (word: string): string =>
       `- { issuer: 'https://issuer.example', audience: guest-token, secret: ${word} }`;
     const [before, after] = ['the-secret-before-of-the-lifecycle-tests', 'the-secret-after-of-the-lifecycle-tests-'];

@@ -81,7 +81,7 @@ describe.skipIf(!redisIsInstalled)(`limits shared through Redis${redisReason}`, 
     expect(replies.filter(({ current }) => current === 61)).toHaveLength(40);
   });
 
-  it('refuse here whom Redis has refused, until there is room, without asking again', async () => {
+  it('refuse a caller that Redis has refused, until the window has room, without asking Redis again', async () => {
     const [other, here] = [await startReplica(), await startReplica()];
     const commands = async (): Promise<number> =>
       Number(/cmdstat_eval(?:sha)?:calls=(\d+)/.exec(String(await server.ask('INFO', 'commandstats')))?.[1] ?? 0);
@@ -97,7 +97,7 @@ describe.skipIf(!redisIsInstalled)(`limits shared through Redis${redisReason}`, 
     expect((await count(here.store, 'user', 1, 600)).current).toBe(1);
   });
 
-  it('slide: whoever waits until there is room is let in, and not before', async () => {
+  it('slide: a caller is allowed as soon as there is room, and not before', async () => {
     const { link } = await startReplica();
     const take = counterOf(link);
     const limit = { max: 2, windowMs: 400 };
@@ -134,7 +134,7 @@ describe.skipIf(!redisIsInstalled)(`limits shared through Redis${redisReason}`, 
     expect(await server.ask('EXISTS', 'test:user')).toBe(0);
   });
 
-  it('go on when somebody else wrote under the key', async () => {
+  it('continue when another program wrote to the key', async () => {
     const { link } = await startReplica();
     await server.ask('LPUSH', 'test:user', 'foreign');
     await server.ask('SET', 'test:other', 'foreign,text;12,;');
@@ -143,7 +143,7 @@ describe.skipIf(!redisIsInstalled)(`limits shared through Redis${redisReason}`, 
     expect(link.isUp()).toBe(true);
   });
 
-  it('are not misled by a server whose clock was set back: what was counted before leaves within a window', async () => {
+  it('are not wrong after the server’s clock was set back: older counts leave within a window', async () => {
     const { link } = await startReplica();
     const take = counterOf(link);
     const limit = { max: 10, windowMs: 400 };
@@ -169,7 +169,7 @@ describe.skipIf(!redisIsInstalled)(`limits shared through Redis${redisReason}`, 
     expect(await take('full', { max: 2, windowMs: 1000 })).toMatchObject({ used: 1 });
   });
 
-  it('are kept under names that only the API key gives: others count apart, and nobody finds an address or user', async () => {
+  it('are stored under keys derived from the API key: other deployments count separately, and no address or user is visible', async () => {
     const address = '198.51.100.7';
     let others = 0;
     const limitedFor = async (apiKey: string): Promise<readonly string[]> => {

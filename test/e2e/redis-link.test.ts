@@ -113,7 +113,7 @@ describe.skipIf(!redisIsInstalled)(`the link to Redis${redisReason}`, () => {
     expect(await echo(link)).toBe('hello');
   });
 
-  it('connects anew when a frozen connection stays dead', async () => {
+  it('connects again when a frozen connection stays dead', async () => {
     const link = await connect();
     const clientIds = async (): Promise<string[]> =>
       String(await server.ask('CLIENT', 'LIST'))
@@ -130,7 +130,7 @@ describe.skipIf(!redisIsInstalled)(`the link to Redis${redisReason}`, () => {
     expect(await clientIds()).not.toContain(before);
   });
 
-  it('reports nothing of a single answer that came too late', async () => {
+  it('reports nothing after a single late reply', async () => {
     const link = await connect(server.url, 400);
     const late = link.run((client) => client.call('EVAL', [busyFor(600), 0]));
     expect(await late).toBe(redisDown);
@@ -223,7 +223,7 @@ describe.skipIf(!redisIsInstalled)(`the link to Redis${redisReason}`, () => {
     }
   });
 
-  it('gives up at once on an answer that is none, and on a link that is stuck', async () => {
+  it('gives up at once after an invalid reply, and when the link is stuck', async () => {
     const link = await connect();
     expect(await link.run(() => Promise.reject(new Error('BADREPLY of a script')))).toBe(redisDown);
     expect(reported).toEqual(['up: answers', 'down: BADREPLY']);

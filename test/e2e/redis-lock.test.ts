@@ -55,7 +55,7 @@ describe.skipIf(!redisIsInstalled)(`a lock in Redis${redisReason}`, () => {
     expect(await second('lock')).toHaveProperty('release');
   });
 
-  it('stays while its work goes on, however long that takes', async () => {
+  it('stays while its work is running, however long that takes', async () => {
     const [first, second] = [createRedisLocks(await connect()), createRedisLocks(await connect())];
     const lock = await first('lock');
     if (typeof lock === 'string') expect.unreachable();
@@ -67,7 +67,7 @@ describe.skipIf(!redisIsInstalled)(`a lock in Redis${redisReason}`, () => {
     await until(async () => !(await exists()), 500);
   });
 
-  it('ends by itself within a second when its holder is gone', async () => {
+  it('expires within a second when its holder has died', async () => {
     const link = await connect();
     await createRedisLocks(link)('lock');
     link.close();
@@ -77,7 +77,7 @@ describe.skipIf(!redisIsInstalled)(`a lock in Redis${redisReason}`, () => {
     expect(performance.now() - goneAt).toBeLessThan(1_200);
   });
 
-  it('is not ended or prolonged by somebody who had it before', async () => {
+  it('is not released or prolonged by a former holder', async () => {
     const lock = await createRedisLocks(await connect())('lock');
     if (typeof lock === 'string') expect.unreachable();
     await server.ask('SET', 'lock', anotherOwner, 'PX', '60000');

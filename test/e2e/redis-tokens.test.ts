@@ -255,7 +255,7 @@ describe.skipIf(!redisIsInstalled)(`tokens shared through Redis${redisReason}`, 
     expect(await server.ask('KEYS', 'guest-token:1:lock:*'), 'every lock was released').toEqual([]);
   });
 
-  it('are ignored when changed, moved to another name, or written by somebody else', async () => {
+  it('are ignored when changed, moved to another key, or written by another program', async () => {
     const [first, second] = [await startReplica(), await startReplica()];
     const { token } = await first.issue(grantOf(), alice);
     const [name = ''] = (await server.ask('KEYS', 'guest-token:1:token:*')) as string[];
@@ -325,7 +325,7 @@ describe.skipIf(!redisIsInstalled)(`tokens shared through Redis${redisReason}`, 
     expect((await issue(grantOf(), principalOf('carol'))).reused).toBe(false);
   });
 
-  it('survive a flush under load: nobody sees an error', async () => {
+  it('survive a flush under load without an error for users', async () => {
     const replicas = [await startReplica({ maxEntries: 1 }), await startReplica({ maxEntries: 1 })];
     const users = Array.from({ length: 20 }, (_, index) => principalOf(`user ${index}`));
     const load = (async () => {

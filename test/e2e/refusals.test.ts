@@ -301,7 +301,7 @@ describe('a user who may not', () => {
     if (claim !== undefined) expect(line['claim']).toBe(claim);
   });
 
-  it('is told the sentence that the operator wrote, and nothing else', async () => {
+  it('gets the message that the operator wrote, and nothing else', async () => {
     const token = issuers.token('hmac', { ...usual, role: 'banned' });
     const { answer } = await expectRefusal({ headers: bearer(token) }, 'ACCESS_DENIED', 'validation_refused');
     expect(JSON.parse(answer.text)).toMatchObject({ error: { message: 'Your account is suspended.' } });

@@ -136,7 +136,7 @@ describe.skipIf(!redisIsInstalled)(`two replicas with Redis${redisReason}`, () =
     expect(atOnceMs).toBeLessThan(1_000);
   });
 
-  it('mint for a user whose replica died while it minted, within a second', async () => {
+  it('mint within a second for a user whose replica died while minting', async () => {
     const doomed = await startReplica();
     const alice = newUser();
     upstream.behave(hangs);

@@ -78,7 +78,7 @@ describe('a secret file that changes', () => {
     expect(running.output()).not.toContain(apiKey);
   });
 
-  it('is taken into use by itself when the reason for refusing it is gone', async () => {
+  it('is used automatically when the reason for its refusal is gone', async () => {
     const running = await start();
     write(running, 'api-key', jwtSecret);
     await eventually(() => expect(refusals(running)).toHaveLength(1));
@@ -92,7 +92,7 @@ describe('a secret file that changes', () => {
     expect(refusals(running)).toHaveLength(1);
   });
 
-  it('and turns into a FIFO is reported, and holds nothing up', async () => {
+  it('that is replaced by a FIFO is reported, and blocks nothing', async () => {
     const running = await start();
     rmSync(join(running.folder, 'jwt-secret'));
     execFileSync('mkfifo', [join(running.folder, 'jwt-secret')]);

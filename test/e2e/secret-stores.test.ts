@@ -97,7 +97,7 @@ const expectNoSecrets = (text: string): void => {
 const has = (running: Program, message: LogMessage): boolean => running.logged(message).length > 0;
 
 describe('the program with its secrets in Vault', () => {
-  it('starts with them, mints, shows none of them, and gives its login back when it stops', async () => {
+  it('starts with them, mints, shows none of them, and revokes its login when it stops', async () => {
     const running = await start();
     expect((await mint(running)).status).toBe(200);
     expect(await checksOf(running)).toMatchObject({ apiKeys: 'ok', secretStores: 'ok' });
@@ -146,7 +146,7 @@ describe('the program with its secrets in Vault', () => {
     expectNoSecrets(running.output());
   });
 
-  it('goes on with the last good values while Vault is away, says so, and finds it again by itself', async () => {
+  it('keeps the last valid values while Vault is unavailable, logs it, and uses Vault again without a restart', async () => {
     const running = await start();
     await vault.stop();
     running.signal('SIGHUP');

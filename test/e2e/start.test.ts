@@ -39,7 +39,7 @@ afterAll(() => {
 });
 
 describe('a start with', () => {
-  it('everything wrong is told at once', async () => {
+  it('all problems are reported at once', async () => {
     const env = {
       JWT_ALGORITHMS: 'none',
       TRUST_PROXY: 'true',
@@ -127,7 +127,7 @@ describe('a start that fails because of a bug', () => {
   });
 });
 
-describe('a start with a setting that lowers the guard', () => {
+describe('a start with an insecure setting', () => {
   it('says so as a warning', async () => {
     const program = await startProgram({
       path,

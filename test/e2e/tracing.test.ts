@@ -87,7 +87,7 @@ const auditLines = (running: Program) =>
   running.lines().filter(({ event }) => event?.startsWith('guest_token.') === true);
 
 describe('a traced request', () => {
-  it('has a span for itself and each of its steps, with the request id, and Databrain is told the trace', async () => {
+  it('has a span for itself and each of its steps, with the request id, and Databrain gets the traceparent', async () => {
     const running = await start();
     const answer = await mint(running);
     expect(answer.status).toBe(200);
@@ -116,7 +116,7 @@ describe('a traced request', () => {
     ]);
   });
 
-  it('says nothing secret and nothing of its claims, to the collector, the log or the metrics', async () => {
+  it('shows no secret and no claim to the collector, the log or the metrics', async () => {
     const running = await start();
     await mint(running);
     await mint(running, { authorization: 'Bearer a.b.c' });
@@ -226,7 +226,7 @@ describe('the trace of a caller', () => {
     expect(auditLines(service)[0]?.['trace_id']).toBe(remoteTrace);
   });
 
-  it('is ignored when it is none', async () => {
+  it('is ignored if it is invalid', async () => {
     const service = await start({ TRUST_PROXY: '127.0.0.1' });
     const wrong = [
       `${remoteTrace}-${remoteSpan}-01`,
@@ -262,7 +262,7 @@ describe('tracing', () => {
     expect(requestSpans()).toHaveLength(1);
   });
 
-  it('costs nobody an answer when the collector is away, says so once, and when it is back', async () => {
+  it('causes no failed request while the collector is unavailable, and is logged once, and when it works again', async () => {
     collector.answer(400);
     const service = await start();
     expect((await mint(service)).status).toBe(200);

@@ -97,7 +97,7 @@ async function closedFor(program: Program): Promise<number> {
 
 const megabyte = 1024 * 1024;
 
-describe('a flood of pipelined requests while nobody reads the log', () => {
+describe('a flood of pipelined requests while the log is not read', () => {
   it.each(floods)(
     'from $name leaves the service alive, quick and as small as before',
     async (attack) => {
@@ -156,7 +156,7 @@ describe('a flood of headers without end', () => {
   }, 60_000);
 });
 
-describe('standard output that nobody reads', () => {
+describe('standard output that is not read', () => {
   it('costs refusals their lines, which are counted, and users their tokens, until it is read again', async () => {
     const program = await start();
     expect((await program.ask({ headers: bearer({ sub: 'before' }) })).status).toBe(200);

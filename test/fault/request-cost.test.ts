@@ -161,7 +161,7 @@ async function countedPerRequest(run: () => Promise<{ readonly issued: number; r
 }
 
 describe('A request', () => {
-  it('with a new token costs one signature check, five texts parsed, five hashes, one packet each way', async () => {
+  it('with a new token costs one signature check, five parsed JSON texts, five hashes, one packet each way', async () => {
     const { port, calls } = await start();
     const cost = await countedPerRequest(() => askAll(port));
     expect(cost.verified).toBe(1);

@@ -253,7 +253,7 @@ describe('No answer ends the process, and nothing is left behind', () => {
   });
 });
 
-describe("Nothing of the upstream's words, headers, cookies or status goes further", () => {
+describe("The upstream's text, headers, cookies and status are not passed on", () => {
   it.each<[string, Buffer]>([
     [
       'an error object',
@@ -302,7 +302,7 @@ describe("Nothing of the upstream's words, headers, cookies or status goes furth
     expect(everythingSaid(client, settled)).not.toContain('the vendor says');
   });
 
-  it('never turns an answer of any status into 401 or 403', async () => {
+  it('never converts a response of any status to 401 or 403', async () => {
     const statuses = Array.from({ length: 400 }, (_, i) => 200 + i).filter(
       (status) => status !== 204 && status !== 304,
     );

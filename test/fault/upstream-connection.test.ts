@@ -51,7 +51,7 @@ describe('A surplus answer never becomes another user’s token', () => {
     expect(settled.map(gist)).toEqual(users.map(uuidOf));
   });
 
-  it('drops a connection on which bytes come that are no answer', async () => {
+  it('closes a connection that receives bytes that are not a response', async () => {
     const { upstream, client } = await start((request, socket) => {
       socket.write(ownToken(request));
       setTimeout(() => socket.write('\r\n\r\nHTTP'), 80);
@@ -156,7 +156,7 @@ describe('A connection that the upstream closed while it was idle costs no user 
     expect(upstream.seen.slice(4).map(({ onConnection }) => onConnection)).toEqual([1, 0]);
   });
 
-  it('mints for everybody when all kept connections turn out closed at once', async () => {
+  it('mints for all users when all kept connections were closed at once', async () => {
     const { client } = await start(
       (request, socket) => {
         if (request.onConnection > 0) reset(socket);

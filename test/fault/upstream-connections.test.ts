@@ -71,7 +71,7 @@ describe('The connections', () => {
     }
   });
 
-  it('all rest for long once something surplus came, and it is told once', async () => {
+  it('all have the long rest after an unexpected response, and it is logged once', async () => {
     const { upstream, client } = await start(
       (request, socket) => {
         socket.write(tokenAnswer(request.index));
@@ -102,7 +102,7 @@ describe('The connections', () => {
     expect(upstream.connections()).toBe(3);
   });
 
-  it('are no more than the most, also while none may be used again yet', async () => {
+  it('never exceed the maximum, also while all of them rest', async () => {
     const { upstream, client } = await start(
       (request, socket) => {
         socket.write(tokenAnswer(request.index));
@@ -173,7 +173,7 @@ describe('The connections', () => {
 });
 
 describe('When the client is closed', () => {
-  it('a call that runs is no failure of the upstream', async () => {
+  it('a running call is not a failure of the upstream', async () => {
     const { client } = await start(() => undefined, {
       limits: {
         circuit: {
@@ -243,7 +243,7 @@ describe('Over TLS', () => {
     expect(offered).toEqual(['http/1.1']);
   });
 
-  it('believes no certificate that nobody vouches for, not even when the environment switches the check off', async () => {
+  it('refuses an untrusted certificate, even if the environment disables the check', async () => {
     const requests: string[] = [];
     const tls = createTlsServer({ ...selfSigned }, (socket) => {
       socket.on('error', () => undefined);

@@ -22,7 +22,7 @@ const times = <T>(n: number, make: (i: number) => T): T[] => Array.from({ length
 const limitedAnswer = answer(429, 'Too many requests', { 'retry-after': '60' });
 
 describe('A data app that is limited', () => {
-  it('slows down nobody else', async () => {
+  it('does not slow down other users', async () => {
     const { client } = await start((request, socket) => {
       socket.write(isOf('a', request) ? limitedAnswer : tokenAnswer(request.index));
     });

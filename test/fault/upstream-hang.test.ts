@@ -49,7 +49,7 @@ describe('Users whose calls hang do not block others', () => {
     expect(upstream.connections()).toBeLessThanOrEqual(18);
   });
 
-  it('lets nobody wait for a turn that would leave too little time for the call', async () => {
+  it('refuses a call that would have too little time after its wait', async () => {
     const { client } = await start(() => undefined, {
       timeoutMs: 1000,
       deadlineMs: 1100,
@@ -64,7 +64,7 @@ describe('Users whose calls hang do not block others', () => {
     expect(gist(await first)).toBe('UPSTREAM_TIMEOUT upstream_timeout');
   });
 
-  it('queues as many as can be served in time, and tells the others as soon as that is clear', async () => {
+  it('queues as many calls as can be served in time, and refuses the others as soon as that is clear', async () => {
     const ask = async () => {
       const { upstream, client } = await start(
         (request, socket) => void setTimeout(() => socket.write(tokenAnswer(request.index)), 200),
@@ -164,7 +164,7 @@ describe('The circuit', () => {
     expect(upstream.seen).toHaveLength(2);
   });
 
-  it('refuses at once while it is open, also when the pace would let nobody through yet', async () => {
+  it('refuses at once while it is open, also when the call rate allows no call yet', async () => {
     const { upstream, client } = await start(
       (request, socket) => void socket.write(answer(request.index === 0 ? 429 : 503)),
       {

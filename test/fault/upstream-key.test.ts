@@ -78,7 +78,7 @@ describe('When the upstream refuses our API key', () => {
     expect(client.told).toEqual([]);
   });
 
-  it('says 502, tells the operator which setting it is, and calls no second time when the key did not change', async () => {
+  it('answers 502, logs the setting, and does not call again if the key has not changed', async () => {
     const keys = keysWith(oldKey, () => oldKey);
     const { upstream, client } = await start(newKey, keys);
     const settled = await mintOnce(client);
@@ -108,7 +108,7 @@ describe('When the upstream refuses our API key', () => {
     expect(upstream.seen).toHaveLength(40);
   });
 
-  it('reads nothing when somebody else has put the new key in place already', async () => {
+  it('does not read the source if another call has already loaded the new key', async () => {
     const keys = keysWith(oldKey, () => newKey);
     const refusal = errorAnswer(401, 'AUTHENTICATION_ERROR');
     upstream = await startFaultyUpstream((request, socket) => {
@@ -136,7 +136,7 @@ describe('When the upstream refuses our API key', () => {
     expect(client.told.filter((line) => line.startsWith('retry'))).toEqual([]);
   });
 
-  it('says that it is a fault here when the setting does not exist, and calls nobody', async () => {
+  it('reports an internal error if the setting does not exist, and sends no call', async () => {
     const { upstream, client } = await start(
       newKey,
       keysWith(oldKey, () => newKey),

@@ -12,7 +12,7 @@ const userOf = ({ body }: SeenRequest): number => Number(/"clientId":"u(\d+)"/.e
 const tokenOf = (n: number): Buffer => answer(200, JSON.stringify({ token: uuidOf(n) }));
 const repeated = 'UPSTREAM_INVALID_RESPONSE upstream_token_repeated';
 
-describe('A cache in front of the upstream that gives everybody the same token', () => {
+describe('A cache in front of the upstream that gives all users the same token', () => {
   const cached: Script = (_request, socket) => void socket.write(tokenOf(1));
 
   it('serves the first user only', async () => {
@@ -35,7 +35,7 @@ describe('A cache in front of the upstream that gives everybody the same token',
     expect(settled.filter((one) => gist(one) === repeated)).toHaveLength(49);
   });
 
-  it('tells two users of one clientId apart', async () => {
+  it('distinguishes two users with the same clientId', async () => {
     const { client } = await start(cached);
     const of = (sub: string) => ({ user: { iss: 'https://login.example.com', sub } });
     expect(gist(await mintOnce(client, 'acme', of('ada')))).toBe(uuidOf(1));
@@ -47,7 +47,7 @@ describe('A cache in front of the upstream that gives everybody the same token',
 });
 
 describe('An answer that is sent twice', () => {
-  it('over a used connection costs the next user one more call, and nobody a token', async () => {
+  it('over a used connection costs the next user one more call, and no user gets a wrong token', async () => {
     const { upstream, client } = await start(
       (request, socket) => {
         // The first answer comes again in the place of the second.
@@ -78,7 +78,7 @@ describe('An answer that is sent twice', () => {
   });
 
   // Every answer twice, the second one after the connection may have been used again: the shortest rest is in force.
-  it.each([0, 1, 3, 6, 10, 30])('%i ms apart reaches nobody else, in a burst', async (delayMs) => {
+  it.each([0, 1, 3, 6, 10, 30])('%i ms apart reaches no other user, in a burst', async (delayMs) => {
     const { client } = await start(
       (request, socket) => {
         const own = tokenOf(userOf(request));

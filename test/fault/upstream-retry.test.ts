@@ -228,7 +228,7 @@ describe('Retry-After', () => {
     expect(client.told).toContain('slowed down');
   });
 
-  it('refuses early, with 503 and Retry-After, those whose turn would come too late', async () => {
+  it('refuses early, with 503 and Retry-After, calls that could not be sent in time', async () => {
     const { upstream, client } = await start(inTurn(answer(429, '')), {
       maxRetries: 0,
       deadlineMs: 1000,
@@ -246,7 +246,7 @@ describe('Retry-After', () => {
     expect(upstream.seen.length).toBeLessThan(5);
   });
 
-  it('turns those who wait already away as soon as it is clear that their turn comes too late', async () => {
+  it('refuses waiting calls as soon as it is clear that they cannot be sent in time', async () => {
     const { upstream, client } = await start(
       (_request, socket) => void setTimeout(() => socket.write(answer(429, '', { 'retry-after': '60' })), 100),
       { maxRetries: 0, deadlineMs: 3000, limits: { maxConcurrent: 1 } },

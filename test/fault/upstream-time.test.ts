@@ -141,7 +141,7 @@ describe('One deadline over connect, headers and body', () => {
     await expect.poll(() => ended.length, { timeout: 2000 }).toBe(client.attempts.length);
   });
 
-  it('says that nothing answered when the connection is refused, and tells the error code to the log', async () => {
+  it('reports a refused connection, and logs its error code', async () => {
     const { upstream, client } = await start(() => undefined);
     await upstream.close();
     const settled = await mintOnce(client);

@@ -159,7 +159,7 @@ describe.skipIf(realVault.path === undefined)(`Vault${realVault.reason}`, () => 
     expect(after).toHaveLength(1); // root's
   });
 
-  it('refuses a wrong secret id, and nothing of the answer is passed on', async () => {
+  it('refuses a wrong secret id, and passes on no part of the response', async () => {
     const store = await open({ ...(await approle({})), VAULT_SECRET_ID: 'wrong' });
     expect(withNamedProblem(await store.read('kv/app#key'))).toMatchObject({
       kind: 'refused',
@@ -167,7 +167,7 @@ describe.skipIf(realVault.path === undefined)(`Vault${realVault.reason}`, () => 
     });
   });
 
-  it('takes a token that somebody made, renews it, and warns of its end', async () => {
+  it('uses an operator’s token, renews it, and warns before it expires', async () => {
     const made = await vault.api('POST', 'auth/token/create', {
       policies: ['proxy'],
       ttl: '4s',

@@ -57,7 +57,7 @@ describe('reading a file', () => {
     expect(await codeOf(() => createFileReader()(path))).toBe(expected);
   });
 
-  it('goes on with two at a time, in the order of asking', async () => {
+  it('continues with two at a time, in the order of the calls', async () => {
     const { begun, end, read } = heldReads();
     const reader = createFileReader({ read });
     const results = ['a', 'b', 'c', 'd'].map((path) => reader(path));

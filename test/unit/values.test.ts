@@ -14,7 +14,7 @@ describe('a frozen value', () => {
   });
 });
 
-describe('text that somebody sees', () => {
+describe('visible text', () => {
   it.each(['a', ' a ', '.', '0', 'é', '東', '😀', '\u200ba', '̈'])('is %j', (text) => {
     expect(visibleText.test(text)).toBe(true);
   });

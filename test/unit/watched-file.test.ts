@@ -132,7 +132,7 @@ describe('a watched file', () => {
     expect(outcomes.map(({ kind }) => kind)).toEqual(['failed', 'changed']);
   });
 
-  it('tells of other bad content anew, also when its problem has the same words', async () => {
+  it('reports other bad content again, also when its problem has the same words', async () => {
     const path = join(folder, 'f');
     writeFileSync(path, 'bad');
     const { outcomes, reload } = watch(path, 'one', 3_600_000, (content) => content.startsWith('bad'));

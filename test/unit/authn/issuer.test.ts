@@ -154,7 +154,7 @@ describe('an issuer', () => {
     expect(problemsOf({ userClaim: ' ' })).toEqual(['JWT_USER_CLAIM settingEmpty']);
   });
 
-  it('tells all its problems at once', () => {
+  it('reports all its problems at once', () => {
     expect(problemsOf({ issuer: '', audience: [], algorithms: ['none'] })).toHaveLength(3);
   });
 

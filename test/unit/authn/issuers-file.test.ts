@@ -175,7 +175,7 @@ describe('JWT_ISSUERS_FILE', () => {
     expect(problemsOf(`${one}  secretFile: [a]\n`)).toEqual([`${at}:3:15 memberNotText(secretFile)`]);
   });
 
-  it('tells all problems of all issuers at once, and never a secret', () => {
+  it('reports all problems of all issuers at once, and never a secret', () => {
     const problems = problemsOf(
       `- issuer: a\n  secret: hunter2\n- audience: b\n  secret: hunter2\n  sekret: hunter2\n`,
     );
@@ -214,7 +214,7 @@ describe('JWT_ISSUERS_FILE', () => {
     expect(problems.join()).not.toContain(secret);
   });
 
-  it('refuses an encoding beside a key that is no secret', () => {
+  it('refuses an encoding for a key that is not a secret', () => {
     expect(problemsOf(`${one}  jwksUrl: https://keys.example/\n  secretEncoding: hex\n`)).toEqual([
       `${at}:4:19 encodingOfNoSecret(secretEncoding)`,
     ]);
@@ -227,7 +227,7 @@ describe('JWT_ISSUERS_FILE', () => {
     }
   });
 
-  it('refuses one HMAC secret for two issuers: whoever signs for one could sign for the other', () => {
+  it('refuses one HMAC secret for two issuers: a signer for one could sign for the other', () => {
     const other = `- issuer: two\n  audience: me\n  secret: |\n    ${secret.toUpperCase()}\n    ${secret}\n`;
     expect(problemsOf(`${other}${one}  secret: ${secret}\n`)).toEqual([`${at}:8:11 secretRepeated`]);
     const problems = problemsOf(`${one}  secret: ${secret}\n${other}`);

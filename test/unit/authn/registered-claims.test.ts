@@ -66,7 +66,7 @@ describe('times', () => {
     expect(times({ exp: now - 99, iat: now + 99 }, now)).toBe('INVALID_TOKEN token_issued_in_future iat');
   });
 
-  it('name whom a refusal concerns', () => {
+  it('name the user of a refusal', () => {
     for (const changes of [{ exp: now - 99 }, { nbf: now + 99 }, { iat: now + 99 }]) {
       const registered = accepted(readRegisteredClaims(claims(changes), issuer()));
       expect(timeRefusal(registered, issuer(), now * 1000)).toMatchObject({

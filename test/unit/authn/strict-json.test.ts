@@ -90,7 +90,7 @@ describe('strict JSON', () => {
     }
   });
 
-  it('names nothing of the input in its errors', () => {
+  it('quotes no input in its errors', () => {
     for (const text of ['secret-text', '{"secret-text":1,"secret-text":1}', '{"secret-text":"\\ud800"}']) {
       expect(() => parse(text)).not.toThrow(/secret-text/);
     }

@@ -23,7 +23,7 @@ function turnsOf(budgetMs: number) {
   };
 }
 
-describe('turns', () => {
+describe('the time budget', () => {
   it('come at once, without a promise, while the round has time left', () => {
     const { take, done } = turnsOf(1);
     expect(take('a', 0.4)).toBe('a');
@@ -56,7 +56,7 @@ describe('turns', () => {
     for (const [index, count] of seen.entries()) expect(count - (seen[index - 1] ?? count)).toBeLessThanOrEqual(1);
   });
 
-  it('let nobody pass who asks while others wait, even if the round has time left', async () => {
+  it('keep the order while others wait, even if the iteration has time left', async () => {
     const { take, done } = turnsOf(1);
     const waiting = [take('a', 5), take('b', 0.1)];
     await setImmediate();

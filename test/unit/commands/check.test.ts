@@ -88,7 +88,7 @@ describe('check', () => {
     expect(exitCode).toBe(0);
   });
 
-  it('tells every problem of settings and policy at once, one line each, exit code 78', async () => {
+  it('reports every problem of settings and policy at once, one line each, exit code 78', async () => {
     const { exitCode, out, err } = await check(policyText({ expiresIn: 'soon' }), [], {
       JWT_SECRET: 'short',
       PORT: 'http',
@@ -104,7 +104,7 @@ describe('check', () => {
     expect(err).toContain('Did you mean DATABRAIN_TIMEOUT_MS');
   });
 
-  it('tells that a data app has no key', async () => {
+  it('reports a data app without a key', async () => {
     const { exitCode, err } = await check(policyText(), [], { DATABRAIN_API_KEY_FINANCE: undefined });
     expect(exitCode).toBe(78);
     expect(err).toContain('DATABRAIN_API_KEY_FINANCE');
@@ -150,7 +150,7 @@ describe('check', () => {
     expect((await check(policyText(), [], { POLICY_TEST_FILES: 'gone.yaml' })).exitCode).toBe(78);
   });
 
-  it('names a setting that lowers the guard', async () => {
+  it('names an insecure setting', async () => {
     const { exitCode, err } = await check(policyText(), [], { INSECURE_JWT_ALLOW_MISSING_AUDIENCE: 'true' });
     expect(exitCode).toBe(0);
     expect(err).toContain('warning: INSECURE_JWT_ALLOW_MISSING_AUDIENCE: ');
@@ -189,7 +189,7 @@ describe('check --live', () => {
   const live = (parts: PolicyParts = {}, env: Readonly<Record<string, string | undefined>> = {}) =>
     check(policyText(parts), ['--live'], { DATABRAIN_API_URL: databrain.url, ...env });
 
-  it('tells that keys, embeds and dashboards exist, one question per data app, and mints nothing', async () => {
+  it('reports that keys, embeds and dashboards exist, with one request per data app, and mints nothing', async () => {
     const { exitCode, out, err } = await live();
     expect(err).toBe('');
     expect(exitCode).toBe(0);

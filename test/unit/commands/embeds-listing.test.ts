@@ -120,7 +120,7 @@ describe('asking for the embeds of a key', () => {
     expect(await failureAt(dripping, 300)).toMatchObject({ at: 'url', problem: 'noAnswer' });
   });
 
-  it('tells that nothing listens', async () => {
+  it('reports that nothing listens', async () => {
     const url = await answer(200, '');
     for (const server of servers.splice(0)) await new Promise((resolve) => server.close(resolve));
     expect(await failureAt(url)).toMatchObject({ at: 'url', problem: 'unreachable(ECONNREFUSED)' });

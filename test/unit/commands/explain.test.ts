@@ -114,7 +114,7 @@ describe('explain', () => {
     expect(err).not.toContain('oops-secret');
   });
 
-  it('tells every problem of a policy that does not load, exit code 78', async () => {
+  it('reports every problem of a policy that does not load, exit code 78', async () => {
     const { exitCode, out, err } = await run(['--claims', '{}'], { env: { POLICY_FILE: 'broken.yaml' } });
     expect(exitCode).toBe(78);
     expect(out).toBe('');
@@ -134,7 +134,7 @@ describe('explain', () => {
   });
 });
 
-describe('the claims of a token that nobody verified', () => {
+describe('the claims of an unverified token', () => {
   it('are read strictly', () => {
     expect(claimsOfToken(jwt({ sub: 'ü' }))).toEqual({ sub: 'ü' });
     const payload = encode({ sub: 'a' });

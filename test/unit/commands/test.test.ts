@@ -108,7 +108,7 @@ describe('test', () => {
     expect(out).toContain('1 passed, 1 failed');
   });
 
-  it('tells what no test exercised, and fails below --coverage-min', async () => {
+  it('reports what no test covers, and fails below --coverage-min', async () => {
     const files = { 'policy.yaml': policy, 'a.policy-test.yaml': `tests:\n${permit}` };
     const shown = await run(files);
     expect(shown.exitCode).toBe(0);
@@ -136,7 +136,7 @@ describe('test', () => {
     expect(err).toBe('test: there is no *.policy-test.yaml beside policy.yaml. Nothing was tested.\n');
   });
 
-  it('tells the problems of all files at once, exit code 78, and runs none', async () => {
+  it('reports the problems of all files at once, exit code 78, and runs none', async () => {
     const { exitCode, out, err } = await run({
       'policy.yaml': 'version: 2\ndataApps: {}\n',
       'a.policy-test.yaml': `tests:\n${permit}`,
@@ -148,7 +148,7 @@ describe('test', () => {
     expect(err).toContain(`b.policy-test.yaml:2:7: ${sentenceOf('unknownTestKey', 'nam')}. `);
   });
 
-  it('tells a problem of a policy once, however many files are about it', async () => {
+  it('reports a problem of a policy once, however many files use it', async () => {
     const { err } = await run({
       'policy.yaml': 'version: 2\ndataApps: { a: { expiresIn: 1h, request: { clientId: a } } }\n',
       'a.policy-test.yaml': `tests:\n${permit}`,
@@ -167,7 +167,7 @@ describe('test', () => {
     expect(err).toContain(line);
   });
 
-  it('tells that the report cannot be written', async () => {
+  it('reports that the JUnit file cannot be written', async () => {
     const files = { 'policy.yaml': policy, 'a.policy-test.yaml': `tests:\n${permit}` };
     const { exitCode, err } = await run(files, ['--junit', 'nowhere/report.xml']);
     expect(exitCode).toBe(64);

@@ -37,7 +37,7 @@ describe('DATABRAIN_API_URL', () => {
     expect(JSON.stringify(problems)).not.toContain('secret');
   });
 
-  it('takes http beyond loopback only when told that this is insecure', () => {
+  it('accepts http beyond loopback only with the insecure setting', () => {
     const { problems, reader } = readerOf({ DATABRAIN_API_URL: 'http://databrain.internal:3000' });
     expect(readDatabrainUrl(reader, true)).toBe('http://databrain.internal:3000');
     expect(problems).toEqual([]);

@@ -83,7 +83,7 @@ describe('tracing', () => {
     expect(read({ ...endpoint, [name]: value }).wrong).toEqual([name]);
   });
 
-  it('minds nothing of that while it is off', () => {
+  it('ignores all of that while it is off', () => {
     expect(read({ OTEL_TRACES_EXPORTER: 'none', OTEL_TRACES_SAMPLER: 'sometimes' }).wrong).toEqual([]);
   });
 });

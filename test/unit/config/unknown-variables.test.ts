@@ -47,5 +47,5 @@ describe('a variable that is nearly a setting', () => {
     ]);
   });
 
-  it('says nothing of an empty variable', () => expect(unknownVariables({ REDIS_URI: '' })).toEqual([]));
+  it('ignores an empty variable', () => expect(unknownVariables({ REDIS_URI: '' })).toEqual([]));
 });

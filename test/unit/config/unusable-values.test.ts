@@ -7,7 +7,7 @@ import { ConfigurationError, type Problem } from '../../../src/problem.ts';
 import { Secret } from '../../../src/secrets/secret.ts';
 
 describe('the variables looked at', () => {
-  it('are the settings, further API keys and the names of files, and nobody repeats their values', () => {
+  it('are the settings, further API keys and the names of files, and their values are never repeated', () => {
     const quoted = '"0f0e7d2b-9c3a"';
     const problems = unusableValues({
       JWT_ISSUER: quoted,

@@ -67,7 +67,7 @@ describe('The queue of calls', () => {
     expect(states(asked)).toEqual(['in', 'in', 'waiting']);
   });
 
-  it('refuses at once whoever finds the queue full', async () => {
+  it('refuses a call at once if the queue is full', async () => {
     const { lane } = start(1, 3);
     const asked = times(6, () => ask(lane));
     await settle();
@@ -101,7 +101,7 @@ describe('The queue of calls', () => {
     expect(inside()).toBe(4);
   });
 
-  it('refuses at once whose turn would come too late at that rate', async () => {
+  it('refuses at once a call that could not be sent in time at that rate', async () => {
     const { lane, rate } = start(100, 100);
     rate.limited(clock.monotonic(), undefined);
     const asked = times(6, () => ask(lane, 1100));
@@ -109,7 +109,7 @@ describe('The queue of calls', () => {
     expect(states(asked)).toEqual(['in', 'waiting', 'waiting', 'queue_full', 'queue_full', 'queue_full']);
   });
 
-  it('turns away those in the queue who would wait too long once the rate has dropped', async () => {
+  it('refuses queued calls that would wait too long after the rate was lowered', async () => {
     const { lane, rate, queue } = start(1, 100);
     const asked = [ask(lane), ask(lane, 800), ask(lane, 800), ask(lane, 30_000)];
     await settle();
@@ -124,7 +124,7 @@ describe('The queue of calls', () => {
     expect(states(asked)).toEqual(['in', 'queue_full', 'queue_full', 'waiting']);
   });
 
-  it('refuses whoever has no time left', async () => {
+  it('refuses a call without time left', async () => {
     const { lane, rate } = start(1, 100);
     rate.limited(clock.monotonic(), 1000);
     const asked = ask(lane, -5);
@@ -132,14 +132,14 @@ describe('The queue of calls', () => {
     expect(asked.state).toBe('queue_full');
   });
 
-  it('refuses whoever has no time left also when nobody waits', async () => {
+  it('refuses a call without time left also if no call waits', async () => {
     const { lane } = start(1, 100);
     const asked = ask(lane, -5);
     await settle();
     expect(asked.state).toBe('queue_full');
   });
 
-  it('refuses at once whoever cannot be served in time, as it learns how long calls take', async () => {
+  it('refuses at once a call that cannot be served in time, once it knows how long calls take', async () => {
     const { lane } = start(1, 1000);
     await learn(lane, 1, 200, 100);
     // 200 ms a call: four more can begin within 900 ms and still be answered within 1,100 ms.
@@ -149,7 +149,7 @@ describe('The queue of calls', () => {
     expect(states(asked).slice(0, 4)).toEqual(['in', 'waiting', 'waiting', 'waiting']);
   });
 
-  it('turns away those who wait already when calls take longer than before', async () => {
+  it('refuses waiting calls when calls take longer than before', async () => {
     const { lane } = start(20, 1000);
     await learn(lane, 20, 10, 10);
     const asked = times(120, () => ask(lane, 2000));
@@ -162,7 +162,7 @@ describe('The queue of calls', () => {
     expect(states(asked).at(-1)).toBe('queue_full');
   });
 
-  it('does not turn anybody away for one slow call', async () => {
+  it('refuses no call because of one slow call', async () => {
     const { lane } = start(2, 1000);
     await learn(lane, 2, 10, 10);
     const slow = ask(lane);
@@ -242,7 +242,7 @@ describe('The queues of several API keys', () => {
     expect(states(asked)).toEqual(['in', 'in']);
   });
 
-  it('refuse at once whose turn would come too late at the rate of the address', async () => {
+  it('refuse at once a call that could not be sent in time at the rate of the address', async () => {
     const { lane, shared, queue } = start(10, 100);
     const other = queue.createLane(newRate());
     shared.limited(clock.monotonic(), undefined);

@@ -18,7 +18,7 @@ function start(overrides: Partial<typeof settings> = {}) {
 }
 
 describe('The call rate', () => {
-  it('does not slow anybody down before the upstream limits', () => {
+  it('does not slow down any call before the upstream limits', () => {
     const { rate, callFor } = start();
     callFor(1000, 1);
     expect(rate.waitMs()).toBe(0);
@@ -85,7 +85,7 @@ describe('The call rate', () => {
     expect(rate.waitMs()).toBe(0);
   });
 
-  it('stops everybody for Retry-After, but not for longer than its bound', () => {
+  it('stops all calls for Retry-After, but not for longer than its maximum', () => {
     const { rate, clock } = start();
     rate.limited(clock.monotonic(), 3000);
     expect(rate.waitMs()).toBe(3000);
@@ -95,7 +95,7 @@ describe('The call rate', () => {
     expect(rate.waitMs()).toBe(5000);
   });
 
-  it('in any history makes nobody wait longer than the bound or the slowest rate, and never speeds up at a 429', () => {
+  it('in any history no call waits longer than the maximum or the slowest rate, and a 429 never raises the rate', () => {
     const step = fc.record({
       wait: fc.integer({ min: 0, max: 5000 }),
       event: fc.constantFrom('sent', 'sent', 'sent', 'limited', 'stale'),

@@ -83,7 +83,7 @@ describe('The circuit to the upstream', () => {
     expect(circuit.admit()).toEqual({ kind: 'refused', retryAfterMs: 600 });
   });
 
-  it('is half open as soon as it would let a probe through, so that whoever asks first makes it', () => {
+  it('is half open as soon as it would allow a probe, so that the next call is the probe', () => {
     const { circuit, clock } = start();
     repeat(5, () => call(circuit, 'failure'));
     clock.advance(999);
@@ -105,7 +105,7 @@ describe('The circuit to the upstream', () => {
     repeat(20, () => expect(call(circuit, 'success')).toBe(true));
   });
 
-  it('closes for a probe that is answered with 4xx: somebody is there', () => {
+  it('closes after a probe that is answered with 4xx: the upstream is reachable', () => {
     const { circuit, clock } = start();
     repeat(5, () => call(circuit, 'failure'));
     clock.advance(1000);
@@ -129,7 +129,7 @@ describe('The circuit to the upstream', () => {
     expect(circuit.refusedForMs()).toBe(1000);
   });
 
-  it('stays open for the first length of time after a probe of somebody whose failure was counted already', () => {
+  it('stays open for the first interval after a probe of a clientId whose failure was counted already', () => {
     const { circuit, clock } = start();
     repeat(5, () => call(circuit, 'failure'));
     clock.advance(1000);
@@ -168,7 +168,7 @@ describe('The circuit to the upstream', () => {
     expect(circuit.state()).toBe('open');
   });
 
-  it('counts the end of a call once, however often it is told', () => {
+  it('counts the end of a call once, however often it is reported', () => {
     const { circuit } = start();
     const admission = circuit.admit();
     repeat(10, () => admission.kind === 'admitted' && admission.done('failure'));

@@ -29,7 +29,7 @@ function call(circuit: KeyCircuit, clientId: string, result: CallResult): boolea
 const repeat = (n: number, action: (i: number) => void): void => Array.from({ length: n }, (_, i) => i).forEach(action);
 
 describe('The circuit of an API key', () => {
-  it('stays closed for everybody else, however often one clientId fails', () => {
+  it('stays closed for all others, however often one clientId fails', () => {
     const { circuit } = start();
     repeat(100, () => call(circuit, 'broken', 'failure'));
     expect(circuit.refusedForMs('broken')).toBeGreaterThan(0);
@@ -37,7 +37,7 @@ describe('The circuit of an API key', () => {
     expect(call(circuit, 'fine', 'success')).toBe(true);
   });
 
-  it('stays closed for everybody else when one clientId fails every other time', () => {
+  it('stays closed for all others when one clientId fails every other time', () => {
     const { circuit } = start();
     repeat(100, (i) => call(circuit, 'broken', i % 2 === 0 ? 'failure' : 'success'));
     expect(circuit.refusedForMs('fine')).toBe(0);
@@ -64,7 +64,7 @@ describe('The circuit of an API key', () => {
     expect(circuit.refusedForMs('broken')).toBe(0);
   });
 
-  it('opens for everybody when several clientIds fail, each of them counted once', () => {
+  it('opens for all when several clientIds fail, each of them counted once', () => {
     const { circuit } = start();
     repeat(4, (i) => call(circuit, `client-${i}`, 'failure'));
     repeat(4, (i) => call(circuit, `client-${i}`, 'failure'));
@@ -112,7 +112,7 @@ describe('The circuit of an API key', () => {
     expect(circuit.refusedForMs('broken')).toBe(0);
   });
 
-  it('shows the circuit of a clientId as its own while nothing succeeds, and tells each change once', () => {
+  it('shows the circuit of a clientId while no call succeeds, and reports each change once', () => {
     const { circuit, clock, changes } = start();
     repeat(5, () => call(circuit, 'only', 'failure'));
     expect(circuit.state()).toBe('open');

@@ -32,7 +32,7 @@ function start() {
   return { clock, lanes, told };
 }
 
-describe('What is kept apart by API key', () => {
+describe('The separate state of each API key', () => {
   it('is the same for one name', () => {
     const { lanes } = start();
     expect(lanes.of('A')).toBe(lanes.of('A'));
@@ -68,7 +68,7 @@ describe('What is kept apart by API key', () => {
     expect(told).toEqual(['A at 2', 'B at 2']);
   });
 
-  it('turns those away at once who wait for a turn that now comes too late', async () => {
+  it('refuses at once waiting calls that can no longer be sent in time', async () => {
     const { clock, lanes } = start();
     const { queue, limited } = lanes.of('A');
     limited(clock.monotonic(), undefined);
@@ -79,7 +79,7 @@ describe('What is kept apart by API key', () => {
     await expect(waiting).rejects.toMatchObject({ reason: 'queue_full' });
   });
 
-  it('is the circuit, and the worst of all is told', () => {
+  it('is the circuit, and the worst state of all is reported', () => {
     const { lanes, told } = start();
     lanes.of('B').circuit.admit('fine');
     for (let i = 0; i < 3; i += 1) {

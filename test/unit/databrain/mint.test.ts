@@ -193,7 +193,7 @@ describe('Minting under one deadline', () => {
     expect(told).toEqual(['unreachable', 'token']);
   });
 
-  it('takes a connection of its own after trouble with one, and a kept one after an answer', async () => {
+  it('uses a new connection after a failed one, and a kept one after a response', async () => {
     const { mint, sent } = start(
       [
         { exchange: lost('unreachable'), tookMs: 1 },
@@ -205,7 +205,7 @@ describe('Minting under one deadline', () => {
     expect(sent.map(({ request }) => request.freshConnection)).toEqual([false, true, false]);
   });
 
-  it('gives a token that somebody else has to nobody, and rests connections for longer', async () => {
+  it('never gives a user another user’s token, and rests connections for longer', async () => {
     const { mint, sent, told } = start([]);
     expect((await finish(mint, 'ada')).gist).toBe(token);
     const refused = await finish(mint, 'bob');
@@ -215,7 +215,7 @@ describe('Minting under one deadline', () => {
     expect((await finish(mint, 'ada')).gist).toBe(token);
   });
 
-  it('asks again over a new connection when somebody else’s token came over a used one', async () => {
+  it('asks again over a new connection when another user’s token came over a used one', async () => {
     const own = '3f2504e0-4f89-41d3-9a0c-0305e82c3302';
     const used = { ...answered(200, { token }), overUsedConnection: true };
     const { mint, sent, told } = start([

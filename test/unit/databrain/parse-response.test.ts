@@ -79,7 +79,7 @@ describe('An answer of the upstream', () => {
     expect(faultOf(status, '')).toBe(fault);
   });
 
-  it('with 429 is a limit whatever its text says', () => {
+  it('with 429 is a rate limit whatever its text says', () => {
     expect(faultOf(429, { error: 'Unauthorized' })).toBe('rate_limited');
   });
 
@@ -110,7 +110,7 @@ describe('An answer of the upstream', () => {
     expect(parse(200, { token }, ' Identity ')).toEqual({ kind: 'token', token });
   });
 
-  it('of any status and any JSON gives a fault or a token, never an exception and never a word of its own', () => {
+  it('of any status and any JSON gives a fault or a token, never an exception and never its own text', () => {
     fc.assert(
       fc.property(fc.integer({ min: 100, max: 999 }), fc.json(), (status, body) => {
         const parsed = parse(status, body);

@@ -22,7 +22,7 @@ describe('The retry budget', () => {
     expect(budget.withdraw()).toBe(false);
   });
 
-  it('saves up no more than its reserve', () => {
+  it('never exceeds its reserve', () => {
     const budget = createRetryBudget({ ...settings, reserve: 2, clock: createManualClock() });
     for (let i = 0; i < 1000; i += 1) budget.deposit();
     expect([budget.withdraw(), budget.withdraw(), budget.withdraw()]).toEqual([true, true, false]);

@@ -3,8 +3,8 @@ import { createTokenOwners } from '../../../src/databrain/token-owners.ts';
 
 const token = '3f2504e0-4f89-41d3-9a0c-0305e82c3301';
 
-describe('Whose a token is', () => {
-  it('is whose it was first, and nobody else’s', () => {
+describe('The owner of a token', () => {
+  it('is the first user, and no other', () => {
     const owners = createTokenOwners(10);
     expect(owners.claim(token, 'ada')).toBe(true);
     expect(owners.claim(token, 'ada')).toBe(true);

@@ -42,7 +42,7 @@ describe('the list of embeds', () => {
     expect(await listEmbeds(await answering(status, body), 'key')).toBeUndefined();
   });
 
-  it('says nothing when nobody answers', async () => {
+  it('reports nothing without an answer', async () => {
     expect(await listEmbeds('http://127.0.0.1:9', 'key')).toBeUndefined();
   });
 });

@@ -13,7 +13,7 @@ describe('the demo without an API key', () => {
     });
   });
 
-  it('hands nothing of a deployment to the proxy, only the rest of the environment', () => {
+  it('passes no setting of a deployment to the proxy, only the rest of the environment', () => {
     const environment = {
       PATH: '/bin',
       JWT_SECRET: 'x',

@@ -321,7 +321,7 @@ describe('the rate limit', () => {
     expect(databrain.requests.filter(({ status }) => status === 429)).toHaveLength(1);
   });
 
-  it('counts on X-Client-IP, then X-Forwarded-For, then the peer, and starts anew after its window', async () => {
+  it('counts by X-Client-IP, then X-Forwarded-For, then the peer, and starts again after its window', async () => {
     let now = 1_000_000;
     const databrain = await start({ rateLimit: { max: 1, windowMs: 1000 }, now: () => now });
     const status = async (headers: Record<string, string>): Promise<number> =>

@@ -104,7 +104,7 @@ describe('The way to an https address', () => {
     await expect.poll(() => proxy.openSockets()).toBe(0);
   });
 
-  it('fails with a code of its own when there is no proxy', async () => {
+  it('fails with a separate code when there is no proxy', async () => {
     const { url } = proxy;
     await proxy.close();
     const error: unknown = await get(agentOf(through(url)), 'https://localhost:1/').catch((e: unknown) => e);
@@ -142,7 +142,7 @@ describe('The way to an https address', () => {
 });
 
 describe('The way to an http address', () => {
-  it('tells the proxy the whole address', async () => {
+  it('sends the whole address to the proxy', async () => {
     proxy.behave(418);
     const { status } = await get(agentOf(through(proxy.url, {}, 'Basic dTpw')), 'http://databrain.invalid:8080/a?b=c');
     expect(status).toBe(418);
@@ -179,7 +179,7 @@ describe('A route', () => {
     expect(statusCode).toBe(404);
   });
 
-  it('leads to the target itself where there is no proxy', () => {
+  it('leads to the target itself without a proxy', () => {
     const egress = createEgress({ https: undefined, http: undefined, noProxy: '' });
     expect(egress.routeTo(new URL('https://databrain.invalid:8443/prefix'), { connectTimeoutMs: 1000 })).toMatchObject({
       origin: 'https://databrain.invalid:8443',

@@ -59,7 +59,7 @@ describe('while the upstream is down', () => {
     await expect(issue(grantOf(), alice)).rejects.toMatchObject({ code: 'UPSTREAM_REJECTED' });
   });
 
-  it('nobody gets the token of another user or of a former policy', async () => {
+  it('no user gets the token of another user or of a former policy', async () => {
     const { issue, behave } = start();
     await issue(grantOf(), alice);
     behave(fails('UPSTREAM_UNAVAILABLE'));
@@ -76,7 +76,7 @@ describe('while the upstream is down', () => {
   });
 });
 
-describe('whoever has a spare token', () => {
+describe('a user with a spare token', () => {
   it('gets it at once when a call would not be sent now, and takes no turn from those who have none', async () => {
     let hasRoom = true;
     const { issue, clock, grants, close } = start({ upstreamHasRoom: () => hasRoom });
@@ -88,7 +88,7 @@ describe('whoever has a spare token', () => {
     expect(grants).toHaveLength(1);
   });
 
-  it('asks the upstream as a renewal does; whoever has none asks as a user', async () => {
+  it('calls the upstream with the priority of a renewal; a user without one has the priority of a user', async () => {
     const { issue, clock, priorities } = start();
     await issue(grantOf(), alice);
     clock.advance(40 * minute);
@@ -129,7 +129,7 @@ describe('whoever has a spare token', () => {
     expect(grants).toHaveLength(2);
   });
 
-  it('does not wait after somebody else waited in vain, until something was minted again', async () => {
+  it('does not wait after another user waited without success, until a token was minted again', async () => {
     const pauses: number[] = [];
     const { issue, clock, behave } = start({ pause: async (ms) => void pauses.push(ms) });
     const users = ['alice', 'bob', 'carol'].map((sub) => principalOf(sub));
@@ -146,7 +146,7 @@ describe('whoever has a spare token', () => {
     expect(pauses, 'the wait is worth it again').toEqual([1_500, 1_500]);
   });
 
-  it('waits no longer than whoever waited first', async () => {
+  it('waits no longer than the first one', async () => {
     const ends: (() => void)[] = [];
     const { issue, clock, behave } = start({ pause: () => new Promise((resolve) => ends.push(resolve)) });
     const users = ['alice', 'bob', 'carol'].map((sub) => principalOf(sub));

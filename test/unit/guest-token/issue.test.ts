@@ -69,7 +69,7 @@ describe('issuing a guest token', () => {
     expect(grants).toHaveLength(2);
   });
 
-  it('mints anew when less than the configured share of its life is left', async () => {
+  it('mints a new token when less than the configured share of its lifetime is left', async () => {
     const { issue, clock, grants } = start({ minRemainingPercent: 90 });
     await issue(grantOf(), alice);
     clock.advance(6 * minute + 1);
@@ -83,7 +83,7 @@ describe('issuing a guest token', () => {
     expect(grants).toHaveLength(4);
   });
 
-  it('never tells an end beyond that of the access token', async () => {
+  it('never reports an expiry after that of the access token', async () => {
     const { issue, clock } = start();
     const notAfterMs = clock.now() + 10 * minute;
     const { expiresInSeconds } = await issue(grantOf({ notAfterMs, lifetimeMs: 10 * minute + 900 }), alice);
@@ -152,7 +152,7 @@ describe('identical requests at the same moment', () => {
     expect(tokens[0]?.token).not.toBe(tokens[1]?.token);
   });
 
-  it('within access tokens of different ends never share: nobody gets a token that outlives theirs', async () => {
+  it('within access tokens of different expiry never share: no user gets a token that outlives the access token', async () => {
     const { issue, grants, behave, clock } = start();
     const long = grantOf({ notAfterMs: clock.now() + 2 * hour });
     const short = grantOf({ notAfterMs: clock.now() + hour + 2_000 });
@@ -204,7 +204,7 @@ describe('renewal ahead of time', () => {
     expect(renewed.expiresInSeconds).toBe(3600);
   });
 
-  it('happens for nobody who does not ask', async () => {
+  it('does not happen without a request', async () => {
     const { issue, clock, grants } = start();
     await issue(grantOf(), alice);
     for (let count = 0; count < 60; count += 1) clock.advance(minute);
@@ -230,7 +230,7 @@ describe('renewal ahead of time', () => {
     expect(latest).toBeLessThan(29);
   });
 
-  it('that fails harms nobody and is tried again only after a pause', async () => {
+  it('that fails has no effect on users and is tried again only after a pause', async () => {
     const { issue, clock, behave, grants, renewals } = start();
     const { token } = await issue(grantOf(), alice);
     behave(fails('UPSTREAM_UNAVAILABLE'));

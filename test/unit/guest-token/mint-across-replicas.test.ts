@@ -220,7 +220,7 @@ describe('with a store that does not answer', () => {
     expect(happened).not.toContain('release');
   });
 
-  it('a user whose token lies there has it before a slow mint ends', async () => {
+  it('a user whose token is stored gets it before a slow mint ends', async () => {
     const { get, state, happened } = start({ isUp: false, stored: other });
     state.mint = slow;
     expect((await get()).source).toBe('shared');

@@ -55,7 +55,7 @@ describe('the name under which a token is reused', () => {
     );
   });
 
-  it('is remembered beside the request, and made anew for whatever else changes', () => {
+  it('is remembered beside the request, and computed again when another input changes', () => {
     const namesOf = createGrantNames('https://a.example', clock);
     const keyOf = (parts: Parts): string => namesOf(parts).key;
     const others = [

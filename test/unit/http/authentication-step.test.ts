@@ -32,7 +32,7 @@ describe('authentication', () => {
     expect(refused).toEqual([]);
   });
 
-  it('refuses a request without a credential, which is no refused token', async () => {
+  it('refuses a request without a credential, which is not a refused token', async () => {
     const { authenticate, refused } = start(alice);
     await expect(authenticate()).rejects.toMatchObject({ code: 'AUTHENTICATION_REQUIRED', detail: {} });
     expect(refused).toEqual([]);

@@ -132,7 +132,7 @@ describe('an address that floods', () => {
     expect(admit().connection).toBeDefined();
   });
 
-  it('is counted anew when the ten seconds since the first are over', () => {
+  it('is counted again when the ten seconds since the first are over', () => {
     const { clock, connections, admit, admitted } = start();
     for (let count = 0; count < 15; count += 1) connections.close(admitted(), 'pipelining');
     clock.advance(10_000);

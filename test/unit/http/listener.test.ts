@@ -68,7 +68,7 @@ describe('a listener', () => {
     for (const { socket } of [unread, reader, idle]) socket.destroy();
   }, 60_000);
 
-  it('does not read on when a connection has sent too much at once, and handles none of it', async () => {
+  it('stops reading a connection that has sent too much at once, and handles none of it', async () => {
     let begun = 0;
     const { port, closed } = await start(() => void (begun += 1));
     const probe = await openProbe(port, get.repeat(2_000));
@@ -149,7 +149,7 @@ describe('a listener', () => {
     probe.socket.destroy();
   });
 
-  it('reports an error of the listening socket and goes on', async () => {
+  it('reports an error of the listening socket and continues', async () => {
     const errors: string[] = [];
     const { server, port } = await start(
       (_request, response) => void response.end('x'),
@@ -181,7 +181,7 @@ describe('a listener', () => {
     for (const { socket } of [...busy, refused, next]) socket.destroy();
   });
 
-  it('gives no answer to an address whose protocol errors are over the limit', async () => {
+  it('sends no response to an address whose protocol errors exceed the limit', async () => {
     const { port } = await start(() => undefined, {}, { onProtocolError: () => false });
     const probe = await openProbe(port, 'nonsense\r\n\r\n');
     await probe.ended;

@@ -217,7 +217,7 @@ describe('a request for a guest token', () => {
     expect((await ask({ headers: { ...bearer(), ...json }, body })).status).toBe(200);
   });
 
-  it('says which claim refused it and where, and nothing of its value', async () => {
+  it('names the claim and the position, but not the value', async () => {
     const { ask, audit, lines } = await start();
     await ask({ headers: bearer({ org_id: 'quote"quote' }) });
     expect(audit()).toMatchObject([
@@ -226,7 +226,7 @@ describe('a request for a guest token', () => {
     expect(JSON.stringify(lines)).not.toContain('quote');
   });
 
-  it('is told the sentence that the operator wrote', async () => {
+  it('gets the message that the operator wrote', async () => {
     const { ask } = await start();
     expect((await ask({ headers: bearer({ email_verified: false }) })).body).toContain('Verify your e-mail address');
   });
@@ -375,7 +375,7 @@ describe('a proxy in front', () => {
   });
 });
 
-describe('what is no request', () => {
+describe('input that is not a request', () => {
   it('is counted, answered with CORS headers, and not at all once the address limit is reached', async () => {
     const { port, metric, lines } = await start({ RATE_LIMIT_ADDRESS_MAX: '2' });
     const answers: string[] = [];

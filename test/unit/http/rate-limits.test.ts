@@ -110,7 +110,7 @@ describe('the limit of a client address', () => {
     expect(limited).toHaveLength(9);
   });
 
-  it('does not believe forwarded headers of peers that are no named proxy', async () => {
+  it('ignores forwarded headers of peers that are not trusted proxies', async () => {
     const { post, times } = await start({ address: 1 });
     let count = 0;
     const answers = await times(3, () => post({ ...alice, 'x-forwarded-for': `203.0.113.${(count += 1)}` }));
@@ -125,7 +125,7 @@ describe('the limit of a client address', () => {
     expect((await post({ ...alice, 'x-forwarded-for': '203.0.113.6' })).statusCode).toBe(200);
   });
 
-  it('does not count health probes, nor take what looks like one for one', async () => {
+  it('does not count health probes, but counts requests that only look like one', async () => {
     const { app, post } = await start({ address: 1 });
     for (const url of ['/livez', '/readyz', '/healthz']) {
       expect((await app.inject({ url, remoteAddress: '198.51.100.1' })).statusCode).toBe(200);
@@ -158,7 +158,7 @@ describe('the limit of a user', () => {
     expect((await post(alice)).statusCode).toBe(429);
   });
 
-  it('does not count requests whose credentials are bad', async () => {
+  it('does not count requests with bad credentials', async () => {
     const { post } = await start({ user: 1 });
     for (let count = 0; count < 5; count += 1) await post({ authorization: 'user alice' });
     expect((await post(alice)).statusCode).toBe(200);

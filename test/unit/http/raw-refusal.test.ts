@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { originHeaderOf, otherProtocolOf, refuseRaw, toRawRefusal } from '../../../src/http/raw-refusal.ts';
 import { openProbe } from '../../support/socket-probe.ts';
 
-describe('the refusal of what is no request', () => {
+describe('the refusal of input that is not a request', () => {
   it.each([
     ['HPE_HEADER_OVERFLOW', { status: 431, code: 'HEADERS_TOO_LARGE' }],
     ['HPE_CHUNK_EXTENSIONS_OVERFLOW', { status: 413, code: 'BODY_TOO_LARGE' }],
@@ -72,7 +72,7 @@ describe('the refusal of what is no request', () => {
   });
 });
 
-describe('the origin in input that is no request', () => {
+describe('the origin in input that is not a request', () => {
   it.each([
     ['GET / HTTP/9\r\nOrigin: https://app.example.com\r\n', 'https://app.example.com'],
     ['GET / HTTP/9\r\norigin:\thttps://a.example \r\nHost: b\r\n', 'https://a.example'],

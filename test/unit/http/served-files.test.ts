@@ -24,7 +24,7 @@ describe('guest-token.js', () => {
     expect(readBrowserHelper()).not.toMatch(/\bimport\b|\brequire\(/);
   });
 
-  it('can be imported where there is no DOM', async () => {
+  it('can be imported without a DOM', async () => {
     const module = (await import(new URL('../../../guest-token.js', import.meta.url).href)) as object;
     expect(Object.keys(module).sort()).toEqual(['createGuestTokens', 'mount']);
   });
@@ -51,7 +51,7 @@ describe('guest-token.js', () => {
     expect([again.statusCode, again.body, again.headers.etag]).toEqual([304, '', headers.etag]);
   });
 
-  it('is sent again to whoever has another version', async () => {
+  it('is sent again to a caller with another version', async () => {
     expect((await get({ 'if-none-match': '"other"' })).statusCode).toBe(200);
   });
 });

@@ -111,7 +111,7 @@ describe('the counts of a request in Redis', () => {
     expect((await result()).body).toBe('ok');
   });
 
-  it('count whoever it turns out to be, not whom was expected', async () => {
+  it('count the verified user, not the expected one', async () => {
     const { ask, asked, answer } = await start(alice, principalOf('bob'));
     const result = await ask();
     await answer(allowed);

@@ -35,7 +35,7 @@ describe('the key of a client address', () => {
     expect(toAddressKey(address)).toBe(key);
   });
 
-  it('tells neighbouring /64 networks apart', () => {
+  it('distinguishes neighbouring /64 networks', () => {
     expect(toAddressKey('2001:db8:1:2::1')).not.toBe(toAddressKey('2001:db8:1:3::1'));
     expect(toAddressKey('64:ff9b:1::1')).toBe('64:ff9b:1:0::/64');
   });

@@ -35,7 +35,7 @@ describe('the store of @fastify/rate-limit', () => {
     expect(await count(first, 'key', 1)).toMatchObject({ current: 2 });
   });
 
-  it('fails rather than lets everybody in when a limiter was given no way to count', async () => {
+  it('fails instead of allowing all requests when a limiter has no counter', async () => {
     await expect(count(new LimitStore({}).child({}), 'key', 1)).rejects.toThrow();
   });
 

@@ -52,7 +52,7 @@ describe('a limit counted in the process', () => {
     expect(counter.take('user', limit).allowed).toBe(false);
   });
 
-  it('never allows more than max in any stretch as long as the window, and lets in whoever waited as told', () => {
+  it('never allows more than max in any interval of the window’s length, and allows a caller who waited as reported', () => {
     const steps = fc.array(fc.nat({ max: 400 }), { minLength: 1, maxLength: 120 });
     fc.assert(
       fc.property(steps, fc.integer({ min: 1, max: 7 }), (pauses, max) => {

@@ -140,7 +140,7 @@ describe('the hash of a request', () => {
     expect(hashOf(policy, { sub: 'ü € 😀' })).toBe(createHash('sha256').update(canonical).digest('hex'));
   });
 
-  it('is the same for names that JavaScript keeps in an order of its own', () => {
+  it('is the same for names that JavaScript orders itself', () => {
     const policy = load(
       '{ clientId: a, params: { appFilters: [{ metricId: m, values: { "9": x, "10": "${claims.y}" } }] } }',
     );
@@ -206,7 +206,7 @@ describe('decisions that are remembered', () => {
     expect(evaluated()).toBe(4 + 6);
   });
 
-  it('are made anew after a reload, by the new policy, also when the old one comes back', () => {
+  it('are computed again after a reload, with the new policy, also when the old one comes back', () => {
     const [first, second] = [counted(load('{ clientId: a }')), counted(load('{ clientId: b }'))];
     const remember = createDecide();
     const clientIds = [first, second, second, first].map(({ policy }) => {
@@ -232,7 +232,7 @@ describe('decisions that are remembered', () => {
     expect([clientIdOf(second.policy), clientIdOf(second.policy, 's')]).toEqual(['b', 'b']);
   });
 
-  it('judge the end of the access token every time', () => {
+  it('check the expiry of the access token every time', () => {
     const { policy, evaluated } = counted(load('{ clientId: a }', 'withinAccessToken: true,'));
     const remember = createDecide();
     const principal = principalOf({}, (caseTime + 10_000) / 1000);

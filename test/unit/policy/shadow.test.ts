@@ -29,7 +29,7 @@ describe('the shadow of a decision', () => {
     expect(compareShadow(decisionOf(request), decisionOf(turned))).toEqual([]);
   });
 
-  it('tells fields that are added, removed and changed by path, without any value', () => {
+  it('reports fields that are added, removed and changed by path, without any value', () => {
     const other =
       '{ clientId: "${claims.org}", permissions: { isShowSideBar: true }, params: { timezone: UTC, appFilters: [{ metricId: m, values: { r: "${claims.extra}", q: 1 } }] } }';
     const differences = compareShadow(decisionOf(request), decisionOf(other));
@@ -47,7 +47,7 @@ describe('the shadow of a decision', () => {
     expect(reversed).toContain('removed permissions');
   });
 
-  it('tells another life and another key', () => {
+  it('reports another lifetime and another key', () => {
     const shadow = decisionOf(request, 'apiKey: OTHER,');
     expect(compareShadow(decisionOf(request), shadow)).toEqual([{ path: 'apiKeyName', change: 'changed' }]);
     expect(compareShadow(decisionOf(request), decisionOf(request, '', '2h'))).toEqual([
@@ -57,7 +57,7 @@ describe('the shadow of a decision', () => {
     expect(compareShadow(decisionOf(request), withinAccessToken)).toEqual([]);
   });
 
-  it('tells that one permits and the other denies', () => {
+  it('reports that one permits and the other denies', () => {
     const denies = decisionOf('{ clientId: "${claims.missing}" }');
     expect(compareShadow(decisionOf(request), denies)).toEqual([{ path: 'decision', change: 'changed' }]);
   });

@@ -11,7 +11,7 @@ describe('two trees', () => {
     ]);
   });
 
-  it('tells what is missing and what nobody expects', () => {
+  it('reports what is missing and what is not expected', () => {
     expect(differences({ a: 1, list: [1, 2] }, { b: 2, list: [1] })).toEqual([
       { path: 'a', left: { value: 1 } },
       { path: 'list[1]', left: { value: 2 } },

@@ -152,7 +152,7 @@ describe('a secret in Vault', () => {
 describe('a login', () => {
   const terms = { ttlSeconds: 60, mayRead };
 
-  it('by AppRole reads its secret id anew every time', async () => {
+  it('by AppRole reads its secret id every time', async () => {
     const secretId = file('secret-id', 'first-id\n');
     vault.enableLogin('approle', { role_id: 'the-role', secret_id: 'first-id' }, terms);
     const { store } = await open({ VAULT_ROLE_ID: 'the-role', VAULT_SECRET_ID_FILE: secretId });
@@ -180,7 +180,7 @@ describe('a login', () => {
     expect(revealed(await store.read('secret/app#key'))).toBe(apiKey);
   });
 
-  it('that is refused says which, and nothing of what it presented or was answered', async () => {
+  it('that is refused is named, without its credentials and without the response', async () => {
     vault.enableLogin('approle', { role_id: 'the-role', secret_id: 'right' }, terms);
     const { store } = await open({ VAULT_ROLE_ID: 'the-role', VAULT_SECRET_ID: 'wrong-secret-id' });
     const read = await store.read('secret/app#key');
@@ -207,7 +207,7 @@ describe('a login', () => {
     expect(vault.living()).toEqual([]);
   });
 
-  it('with a token that somebody made does not revoke it', async () => {
+  it('with an operator’s token does not revoke it', async () => {
     const { store } = await open(tokenEnv());
     await store.read('secret/app#key');
     await store.close();
@@ -323,7 +323,7 @@ describe('a token', () => {
 describe('a secret that is lent', () => {
   beforeEach(() => vault.mountLeased('mint', { seconds: 60, maxSeconds: 90 }));
 
-  it('is prolonged when it is read again, and replaced when asked for anew', async () => {
+  it('is prolonged when it is read again, and replaced when a new value is requested', async () => {
     const { store } = await open(tokenEnv());
     const first = await store.read('mint/key#key');
     expect(first).toMatchObject({ kind: 'read', freshForMs: 60_000 });
@@ -427,7 +427,7 @@ describe('TLS to Vault', () => {
     await prepare({ tls: selfSigned });
   });
 
-  it('trusts the authorities of VAULT_CACERT, read anew for every request', async () => {
+  it('trusts the CAs of VAULT_CACERT, which is read for every request', async () => {
     const ca = file('ca.pem', '');
     const { store } = await open({ ...tokenEnv(), VAULT_CACERT: ca });
     expect(withNamedProblem(await store.read('secret/app#key'))).toMatchObject({
@@ -439,7 +439,7 @@ describe('TLS to Vault', () => {
     await expect.poll(async () => revealed(await store.read('secret/app#key')), { timeout: 5_000 }).toBe(apiKey);
   });
 
-  it('goes through the egress proxy, which sees nothing of it; http to this machine never does', async () => {
+  it('goes through the egress proxy in a tunnel; http to this machine never does', async () => {
     const proxy = await startScriptedProxy();
     egressProxy = { origin: proxy.url, authorization: undefined };
     try {

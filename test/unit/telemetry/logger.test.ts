@@ -42,7 +42,7 @@ const subject = { requestId: 'r', sub: 'u1', durationMs: 12.345678 };
 const issued = { ...subject, requestSha256: 'a', tokenSha256: 'b', reused: false, expiresInSeconds: 60 };
 
 describe('an error in the log', () => {
-  it('has its type, its code and where it was thrown, and nothing of its message', async () => {
+  it('has its type, its code and where it was thrown, but not its message', async () => {
     const { log, lines, text } = start();
     const error = Object.assign(new TypeError('claim sub is "alice", token eyJhbGciOi'), {
       code: 'ERR_INVALID_ARG',
@@ -73,7 +73,7 @@ describe('an error in the log', () => {
     expect(toLoggableError(Object.assign(new Error('m'), { code }))).not.toHaveProperty('code');
   });
 
-  it('is a code and a reason if it is a refusal, and a type if it is no error at all', () => {
+  it('is a code and a reason if it is a refusal, and a type if it is not an error', () => {
     const detail = { message: 'the secret sentence', sub: 'alice' };
     expect(toLoggableError(new ServiceError('ACCESS_DENIED', 'validation_refused', detail))).toEqual({
       type: 'ServiceError',
@@ -94,7 +94,7 @@ describe('an error in the log', () => {
 });
 
 describe('every log line', () => {
-  it('leaves out requests and replies, whoever logs them', async () => {
+  it('leaves out requests and replies', async () => {
     const { log, lines } = start();
     log.logger.info({ req: { headers: { authorization: 'Bearer x' } }, res: {}, a: 1 }, 'm');
     expect((await lines())[0]).toMatchObject({ a: 1, message: 'm' });

@@ -54,7 +54,7 @@ async function spansAfter(tracing: Tracing): Promise<Readonly<Record<string, Col
 }
 
 describe('a traced request', () => {
-  it('is a span of a server, with a child for each step, and nobody else’s', async () => {
+  it('is a server span, with a child for each step, and no others', async () => {
     const tracing = await start();
     const trace = tracing.begin(request);
     expect(trace.step('verify', () => 7)).toBe(7);
@@ -140,7 +140,7 @@ describe('the trace of a caller', () => {
     expect(collector.requests[0]?.text).toContain('vendor=1');
   });
 
-  it('is linked to when anybody else sends it', async () => {
+  it('is only linked when another caller sends it', async () => {
     const tracing = await start();
     const trace = tracing.begin({ ...request, traceparent: sampled, tracestate: 'vendor=1' });
     expect(trace.traceId).not.toBe(traceId);

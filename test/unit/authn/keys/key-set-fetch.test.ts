@@ -53,7 +53,7 @@ describe('a document fetched from an issuer', () => {
     expect(fetched.maxAgeMs).toBe(maxAgeMs);
   });
 
-  it('is asked for as JSON, by name, with nothing of ours', async () => {
+  it('is requested as JSON, by host name, without credentials', async () => {
     const { asked } = await fetchWith({});
     expect(asked).toMatchObject({
       accept: 'application/json, application/jwk-set+json',
@@ -89,7 +89,7 @@ describe('an issuer behind TLS', () => {
     return created;
   };
 
-  it('is refused without a trusted certificate, even if Node was told to check none', async () => {
+  it('is refused without a trusted certificate, even if Node’s verification is disabled', async () => {
     const { url, versions } = await startTls();
     vi.stubEnv('NODE_TLS_REJECT_UNAUTHORIZED', '0');
     try {

@@ -159,7 +159,7 @@ describe('an unknown kid', () => {
     expect(fetches.slice(4)).toEqual([30_000]);
   });
 
-  it('saves up no more than three look-ups', async () => {
+  it('allows at most three look-ups in a row', async () => {
     answer = good;
     await started();
     await vi.advanceTimersByTimeAsync(5 * minute);
@@ -167,7 +167,7 @@ describe('an unknown kid', () => {
     expect(fetches).toHaveLength(4);
   });
 
-  it('shares the fetch that is under way, whoever began it', async () => {
+  it('shares the running fetch, whatever started it', async () => {
     let finish: (keys: FetchedKeySet) => void = () => undefined;
     answer = () => new Promise((resolve) => (finish = resolve));
     keySet.start();
@@ -199,7 +199,7 @@ describe('one timer', () => {
     expect(fetches).toEqual([0, 9 * minute, 19 * minute]);
   });
 
-  it('is not set by a fetch that ends after closing, and that fetch tells nothing', async () => {
+  it('is not set by a fetch that ends after closing, and that fetch reports nothing', async () => {
     let end: (failed: FailedFetch) => void = () => undefined;
     answer = () =>
       new Promise((resolve) => {
@@ -246,7 +246,7 @@ describe('the times of the service', () => {
 });
 
 describe('events', () => {
-  it('tell of each fetch, whether keys changed, and whether a failure is the same as before', async () => {
+  it('report each fetch, whether keys changed, and whether a failure is the same as before', async () => {
     const key = keyNamed('a');
     const leftOut = [{ which: 'key 2', why: 'is for something else', isBad: true }];
     answer = () => ({ keys: [key], leftOut });
@@ -281,7 +281,7 @@ describe('events', () => {
     ]);
   });
 
-  it('tell anew of the same failure when old keys serve no longer', async () => {
+  it('report the same failure again when the old keys are no longer used', async () => {
     answer = () => ({ keys: [keyNamed('a')], leftOut: [] });
     await started();
     answer = fails;

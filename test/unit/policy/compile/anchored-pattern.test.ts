@@ -108,7 +108,7 @@ describe('an anchored pattern', () => {
       expect([text, matches(text)]).toEqual([text, expected.test(text)]);
   });
 
-  it('is paid for by the length of the text and the size of the pattern, before it is tried', () => {
+  it('costs fuel by the length of the text and the size of the pattern, before it is tried', () => {
     const workFor = (pattern: string, text: string): number => {
       let work = 0;
       compileAnchoredPattern(pattern)(text, (steps) => (work += steps));

@@ -95,7 +95,7 @@ describe('an expression of a policy', () => {
     }
   };
 
-  it('tells where its ternaries stand, inside its text', () => {
+  it('gives the positions of its ternaries in the text', () => {
     const { sites } = loadLines(...withClientId('"${claims.a + (claims.b ? claims.c : claims.d)}"'));
     expect(sites[0]).toMatchObject({
       position: 'p.yaml:5:26',

@@ -187,7 +187,7 @@ describe('a literal', () => {
     },
   );
 
-  it('makes no work that anybody pays for', () => {
+  it('needs no fuel', () => {
     expect(checkLiteral('a', (_value, _refuse, pay) => pay(1_000_000))).toBeUndefined();
   });
 });

@@ -64,7 +64,7 @@ describe('what is wrong with the structure, where, and its fix', () => {
     ]);
   });
 
-  it('offers quotes around a number or boolean where a text would be right', () => {
+  it('suggests quotes around a number or boolean where a string would be valid', () => {
     const path = 'dataApps.sales.request.datasourceName';
     expect(inRequest('datasourceName: 5')).toEqual([`p.yaml:4:62 mustBeText(${path}, 5) → quoteText(5)`]);
     expect(inRequest('datasourceName: false')).toEqual([`p.yaml:4:62 mustBeText(${path}, false) → quoteText(false)`]);
@@ -74,7 +74,7 @@ describe('what is wrong with the structure, where, and its fix', () => {
     expect(inRequest('datasourceName: [5]')).toEqual([`p.yaml:4:62 mustBeText(${path}, a list)`]);
   });
 
-  it('does not offer quotes where a text is no better, or where a number may stand', () => {
+  it('does not suggest quotes where a string is invalid too, or where a number is valid', () => {
     expect(inRequest('permissions: { isShowSideBar: 5 }')).toEqual([
       'p.yaml:4:76 notFlag(dataApps.sales.request.permissions.isShowSideBar, 5)',
     ]);

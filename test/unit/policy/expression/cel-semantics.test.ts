@@ -255,7 +255,7 @@ describe('an expression fails, and says why without any value, for', () => {
     expect(nameFailure(() => evaluate(passedOver, sixty))).toBe('outOfFuel');
   });
 
-  it('a macro whose first argument is no name', () => {
+  it('a macro whose first argument is not a name', () => {
     expect(() => read('claims.l.exists("x", true)')).toThrow(/invalid predicate iteration variable|takes a name/);
   });
 });

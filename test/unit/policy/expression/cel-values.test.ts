@@ -248,7 +248,7 @@ describe('what a macro goes over', () => {
     expect(elementsOf(new Map([['k', 1]]), 'all', undefined)).toEqual(['k']);
   });
 
-  it('are no keys that are not text', () => {
+  it('that are not strings are refused', () => {
     const failure = expressionFailure(`all() goes over ${flaws.text}`, 'roles');
     expect(() => elementsOf({ a: 1, '\ud83d': 1 }, 'all', 'roles')).toThrow(failure);
   });

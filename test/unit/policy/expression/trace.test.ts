@@ -65,7 +65,7 @@ describe('the trace of a decision', () => {
     expect(policy.sites[4]?.position).toBe('p.yaml:15:40');
   });
 
-  it('tells every value, branch and place in the order of the decision', () => {
+  it('reports every value, branch and path in the order of the decision', () => {
     const { events, decision } = observe({
       role: 'user',
       ok: true,
@@ -95,7 +95,7 @@ describe('the trace of a decision', () => {
     ]);
   });
 
-  it('tells what failed and why, without any claim in the words', () => {
+  it('reports what failed and why, without a claim’s value', () => {
     const { events } = observe({ role: 'user', ok: true, realm: 'very-secret' });
     expect(events.slice(-2)).toEqual([
       'clientId failed: "claims.realm.org" is missing (realm.org)',
@@ -104,16 +104,16 @@ describe('the trace of a decision', () => {
     expect(events.join()).not.toContain('very-secret');
   });
 
-  it('tells which rule refused a value, without the value', () => {
+  it('reports which rule refused a value, without the value', () => {
     const { events } = observe({ role: 'user', ok: true, realm: { org: 'no good' } });
     expect(events.at(-1)).toBe('refused clientId: clientId does not match ^[A-Za-z0-9][A-Za-z0-9_.:@|+-]{0,127}$');
   });
 
-  it('tells that the data app is not for the user', () => {
+  it('reports that the data app is not for the user', () => {
     expect(observe({}).events).toEqual(['when = false', 'refused when: the data app "sales" is not for this user']);
   });
 
-  it('changes nothing of the decision', () => {
+  it('does not change the decision', () => {
     const claims = { role: 'admin', ok: true, realm: { org: 'acme' }, c: 'DE', 'https://x/r': 'EU' };
     expect(observe(claims).decision).toEqual(decide(policy, principalOf(claims), undefined, caseTime));
   });

@@ -16,7 +16,7 @@ describe('the time of a trial', () => {
   });
 });
 
-describe('a principal that nobody verified', () => {
+describe('an unverified principal', () => {
   it('has the subject, issuer and end that its claims say', () => {
     expect(unverifiedPrincipal({ iss: 'i', sub: 's', exp: 7 }, 1_000)).toMatchObject({ iss: 'i', sub: 's', exp: 7 });
   });
