@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { createSingleFlight } from '../../src/single-flight.ts';
 
 describe('single flight', () => {
-  it('does the work of one key once for all who ask meanwhile, and again for those who ask later', async () => {
+  it('does the work of one key once for all callers during the work, and again for later ones', async () => {
     const flights = createSingleFlight<number>();
     let calls = 0;
     const work = async () => (calls += 1);
@@ -13,14 +13,14 @@ describe('single flight', () => {
     expect(flights.size()).toBe(0);
   });
 
-  it('keeps keys apart', async () => {
+  it('separates keys', async () => {
     const flights = createSingleFlight<string>();
     const results = ['a', 'b'].map((key) => flights.join(key, async () => key).result);
     expect(flights.size()).toBe(2);
     expect(await Promise.all(results)).toEqual(['a', 'b']);
   });
 
-  it('fails all who wait once and remembers no failure', async () => {
+  it('rejects all waiting callers and remembers no failure', async () => {
     const flights = createSingleFlight<string>();
     const failure = new Error('down');
     const waiting = [1, 2].map(() => flights.join('key', () => Promise.reject(failure)).result);
@@ -28,7 +28,7 @@ describe('single flight', () => {
     expect(await flights.join('key', async () => 'up').result).toBe('up');
   });
 
-  it('tells when all flights have landed, failed ones too', async () => {
+  it('resolves when all flights have ended, failed ones too', async () => {
     const flights = createSingleFlight<string>();
     let landed = false;
     const { result } = flights.join('key', async () => {

@@ -36,7 +36,7 @@ describe('the YAML of a policy', () => {
     expect(whatIsWrong(`${'['.repeat(20)}${']'.repeat(20)}`)).toEqual([]);
   });
 
-  it('may have 24 levels, not 25, and the place of the 25th is told', () => {
+  it('may have 24 levels, not 25, and the position of the 25th is reported', () => {
     const nested = (levels: number): string => `a: 1\nb:\n  ${'['.repeat(levels)}x${']'.repeat(levels)}\n`;
     expect(whatIsWrong(nested(23))).toEqual([]);
     expect(whatIsWrong(nested(24))).toEqual(['p.yaml:3:27 yamlTooDeep(24)']);
@@ -63,13 +63,13 @@ describe('the YAML of a policy', () => {
     expect(whatIsWrong(text).join('\n')).toMatch(problem);
   });
 
-  it('may speak of percentages', () => {
+  it('may contain percent signs', () => {
     expect(whatIsWrong('a: "x\n  %y"\n')).toEqual([]);
     expect(whatIsWrong('{ a: "x\n%y" }\n')).toEqual([]);
     expect(whatIsWrong('# 100 % of it\na: 5%\nb: "%"\nc: |\n  %d\n')).toEqual([]);
   });
 
-  it('is told of one problem of syntax, for the parser only guesses after it, and of every key that stands twice', () => {
+  it('reports one syntax problem, because later ones are guesses, and every duplicate key', () => {
     expect(whatIsWrong('a: [1,\n2]\n')).toEqual([
       'p.yaml:2:1 notYaml(Flow sequence in block collection must be sufficiently indented and end with a ])',
     ]);
@@ -98,7 +98,7 @@ describe('the YAML of a policy', () => {
     },
   );
 
-  it('may hold no half characters', () => {
+  it('may not contain lone surrogates', () => {
     expect(whatIsWrong('a: "\\ud83d"\n')).toEqual(['p.yaml:1:4 yamlLoneSurrogate']);
     expect(whatIsWrong('"\\ud83d": 1\n')).toEqual(['p.yaml:1:1 yamlKeyLoneSurrogate']);
     expect(whatIsWrong('a: "\\U0001f600"\n')).toEqual([]);
@@ -113,7 +113,7 @@ describe('the YAML of a policy', () => {
     expect(problems.length).toBeGreaterThan(0);
   });
 
-  it('gives the position of values, of keys and of places inside texts', () => {
+  it('gives the position of values, keys and offsets inside strings', () => {
     const document = parseStrictYaml({
       text: 'a:\n  b: [x, "some text"]\n  c: |\n    folded\n',
       file: 'p.yaml',

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { whyUnusable } from '../../src/unusable-text.ts';
 
-describe('a text that can never be right', () => {
+describe('a text that can never be valid', () => {
   it.each([
     ['double quotes', '"https://issuer.example"', 'text'],
     ['single quotes', "'guest-token'", 'text'],

@@ -40,7 +40,7 @@ function watch(
 }
 
 describe('a watched file', () => {
-  it('hands over changed content once and leaves the same content alone', async () => {
+  it('passes on changed content once, and ignores unchanged content', async () => {
     const path = join(folder, 'f');
     writeFileSync(path, 'one');
     const { accepted, reload } = watch(path, 'one');
@@ -51,7 +51,7 @@ describe('a watched file', () => {
     expect(accepted).toEqual(['two']);
   });
 
-  it('tells of bad content once, keeps the old, and recovers', async () => {
+  it('reports bad content once, keeps the old, and recovers', async () => {
     const path = join(folder, 'f');
     writeFileSync(path, 'bad');
     const { accepted, outcomes, reload } = watch(path, 'one');
@@ -65,7 +65,7 @@ describe('a watched file', () => {
     expect(accepted).toEqual(['three']);
   });
 
-  it('examines refused content again only when what it is judged by has changed', async () => {
+  it('checks refused content again only when its dependencies have changed', async () => {
     const path = join(folder, 'f');
     writeFileSync(path, 'two');
     let taken = 'two';
@@ -113,7 +113,7 @@ describe('a watched file', () => {
     expect(outcomes).toHaveLength(3);
   });
 
-  it('that hangs is reported once, gathers no readers, and is taken into use when it answers again', async () => {
+  it('that hangs is reported once, starts no further reads, and is used when it answers again', async () => {
     let [reads, hangs] = [0, true];
     let release: () => void = () => undefined;
     const read = async (): Promise<Buffer> => {
@@ -143,7 +143,7 @@ describe('a watched file', () => {
     expect(outcomes).toHaveLength(2);
   });
 
-  it('tells of a missing file with its code only', async () => {
+  it('reports a missing file with its code only', async () => {
     const { outcomes, reload } = watch(join(folder, 'missing'), 'one');
     await reload();
     await reload();

@@ -14,7 +14,7 @@ const noFile = (): never => {
 const issuerWith = (env: Record<string, string>) => readSettings({ ...required, ...env }, noFile).issuers[0];
 
 describe('the issuer', () => {
-  it('has the guards of the contract by default', () => {
+  it('has the documented limits by default', () => {
     expect(issuerWith({})).toMatchObject({
       iss: 'https://issuer.example',
       audience: ['me'],
@@ -38,7 +38,7 @@ describe('the issuer', () => {
     expect(issuerWith({ [name]: value })).toMatchObject(expected);
   });
 
-  it('hands the shared settings on to the issuers of a file', () => {
+  it('passes the shared settings on to the issuers of a file', () => {
     const { JWT_ISSUER, JWT_AUDIENCE, JWT_SECRET, ...rest } = required;
     const text = `- { issuer: '${JWT_ISSUER}', audience: ${JWT_AUDIENCE}, secret: ${JWT_SECRET.replaceAll(' ', '-')} }`;
     const env = {

@@ -34,7 +34,7 @@ describe('the settings of the listeners', () => {
     expect(read({ BASE_PATH: path })).toMatchObject({ listeners: { basePath: path }, problems: [] });
   });
 
-  it('take a single slash for no prefix', () => {
+  it('treat a single slash as no prefix', () => {
     expect(read({ BASE_PATH: '/' })).toMatchObject({ listeners: { basePath: '' }, problems: [] });
   });
 

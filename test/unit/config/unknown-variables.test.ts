@@ -4,7 +4,7 @@ import { unknownVariables } from '../../../src/config/refused-variables.ts';
 const refused = (...names: string[]): readonly string[] =>
   unknownVariables(Object.fromEntries(names.map((name) => [name, 'x']))).map(({ location }) => location);
 
-describe('a variable that is nearly a setting', () => {
+describe('a variable that is similar to a setting', () => {
   it.each([
     'TRUST_PROXIES',
     'TRUSTED_PROXY',

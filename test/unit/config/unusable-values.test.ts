@@ -6,7 +6,7 @@ import { unusableValues } from '../../../src/config/refused-variables.ts';
 import { ConfigurationError, type Problem } from '../../../src/problem.ts';
 import { Secret } from '../../../src/secrets/secret.ts';
 
-describe('the variables looked at', () => {
+describe('the checked variables', () => {
   it('are the settings, further API keys and the names of files, and their values are never repeated', () => {
     const quoted = '"0f0e7d2b-9c3a"';
     const problems = unusableValues({
@@ -89,7 +89,7 @@ describe('values that are not in variables', () => {
     expect(problemsOf({ ...good, JWT_PUBLIC_KEY_FILE: '/pem' }, { files: { '/pem': pem } })).toEqual([]);
   });
 
-  it('are refused in the issuers file, at their place', () => {
+  it('are refused in the issuers file, with their position', () => {
     const { DATABRAIN_API_KEY } = good;
     const file = `- issuer: "'https://login.example.com/'"
   audience: reports

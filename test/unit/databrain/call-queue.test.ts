@@ -47,7 +47,7 @@ describe('The queue of calls', () => {
   beforeEach(() => void vi.useFakeTimers());
   afterEach(() => void vi.useRealTimers());
 
-  it('lets only so many in at a time, and the next one when one leaves, in order', async () => {
+  it('allows a limited number of calls at a time, and the next one in order when one ends', async () => {
     const { lane } = start();
     const asked = times(4, () => ask(lane));
     await settle();
@@ -57,7 +57,7 @@ describe('The queue of calls', () => {
     expect(states(asked)).toEqual(['in', 'in', 'in', 'waiting']);
   });
 
-  it('counts one who leaves twice once', async () => {
+  it('counts a call that ends twice once', async () => {
     const { lane } = start(1);
     const asked = times(3, () => ask(lane));
     await settle();
@@ -75,7 +75,7 @@ describe('The queue of calls', () => {
     expect(asked[5]?.error).toMatchObject({ code: 'UPSTREAM_UNAVAILABLE', detail: { retryAfterSeconds: 1 } });
   });
 
-  it('refuses one who waited for as long as he may, and gives his place to the next', async () => {
+  it('refuses a call that has waited too long, and gives its place to the next', async () => {
     const { lane } = start(1, 3);
     const asked = [ask(lane), ask(lane, 500), ask(lane, 10_000)];
     await settle(502);
@@ -88,7 +88,7 @@ describe('The queue of calls', () => {
     expect(states(later)).toEqual(['waiting', 'waiting', 'waiting', 'queue_full']);
   });
 
-  it('lets calls in at the rate that the upstream bears', async () => {
+  it('sends calls at the rate that the upstream accepts', async () => {
     const { lane, rate } = start(100, 100);
     rate.limited(clock.monotonic(), undefined);
     const asked = times(5, () => ask(lane));
@@ -173,7 +173,7 @@ describe('The queue of calls', () => {
     expect(states(asked)).not.toContain('queue_full');
   });
 
-  it('does not hold it against the others that a few calls hang', async () => {
+  it('does not refuse other calls because a few calls hang', async () => {
     const { lane } = start(4, 1000);
     times(2, () => ask(lane));
     for (let round = 0; round < 20; round += 1) {
@@ -188,7 +188,7 @@ describe('The queue of calls', () => {
     expect(states(asked)).not.toContain('queue_full');
   });
 
-  it('refuses all who wait, as shutting down, when it is closed', async () => {
+  it('refuses all waiting calls as SHUTTING_DOWN when it is closed', async () => {
     const { lane, queue } = start(1, 10);
     const asked = times(3, () => ask(lane));
     queue.close();
@@ -252,7 +252,7 @@ describe('The queues of several API keys', () => {
     expect(states(asked)).toEqual(['in', 'waiting', 'waiting', 'queue_full']);
   });
 
-  it('are not given more places when a call of one leaves twice', async () => {
+  it('get no additional places when a call of one ends twice', async () => {
     const { lane, queue } = start(4, 100, 2);
     queue.createLane(newRate());
     const asked = times(2, () => ask(lane));

@@ -51,7 +51,7 @@ describe('The call rate', () => {
     expect(rate.waitMs()).toBe(0);
   });
 
-  it('takes the answers to calls that were under way already for one and the same message', () => {
+  it('treats 429s for calls that were already running as one', () => {
     const { rate, clock } = start();
     const sentAt = clock.monotonic();
     clock.advance(100);
@@ -59,7 +59,7 @@ describe('The call rate', () => {
     expect(rate.callsPerSecond()).toBeCloseTo(2, 5);
   });
 
-  it('slows down further when calls of the slower rate are limited too, but never below its minimum', () => {
+  it('slows down further when calls at the lower rate are limited too, but never below its minimum', () => {
     const { rate, clock } = start();
     const rates: number[] = [];
     for (let i = 0; i < 6; i += 1) {

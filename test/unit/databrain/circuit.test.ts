@@ -64,7 +64,7 @@ describe('The circuit to the upstream', () => {
     expect(circuit.state()).toBe('closed');
   });
 
-  it('does not count answers that blame us, whatever their number', () => {
+  it('does not count 4xx responses, whatever their number', () => {
     const { circuit } = start();
     repeat(4, () => call(circuit, 'failure'));
     repeat(100, () => call(circuit, 'answered'));
@@ -74,7 +74,7 @@ describe('The circuit to the upstream', () => {
     expect(circuit.state()).toBe('open');
   });
 
-  it('says how long it refuses', () => {
+  it('reports how long it refuses', () => {
     const { circuit, clock } = start();
     repeat(5, () => call(circuit, 'failure'));
     expect(circuit.refusedForMs()).toBe(1000);
@@ -92,7 +92,7 @@ describe('The circuit to the upstream', () => {
     expect(circuit.state()).toBe('half_open');
   });
 
-  it('lets exactly one probe through, and closes when it is answered', () => {
+  it('allows exactly one probe, and closes when it is answered', () => {
     const { circuit, clock } = start();
     repeat(5, () => call(circuit, 'failure'));
     clock.advance(1000);
@@ -139,7 +139,7 @@ describe('The circuit to the upstream', () => {
     expect(circuit.refusedForMs()).toBe(1000);
   });
 
-  it('does not count what was counted already', () => {
+  it('does not count a failure twice', () => {
     const { circuit } = start();
     repeat(4, () => call(circuit, 'failure'));
     repeat(100, () => call(circuit, 'repeated_failure'));

@@ -52,7 +52,7 @@ describe('The circuit of an API key', () => {
     expect(call(circuit, 'broken', 'success')).toBe(false);
   });
 
-  it('lets the clientId that failed in again with one probe', () => {
+  it('allows the failed clientId again with one probe', () => {
     const { circuit, clock } = start();
     repeat(5, () => call(circuit, 'broken', 'failure'));
     clock.advance(1000);

@@ -120,14 +120,14 @@ describe('Minting under one deadline', () => {
   beforeEach(() => void vi.useFakeTimers());
   afterEach(() => void vi.useRealTimers());
 
-  it('hands out the token with the moment its attempt was sent', async () => {
+  it('returns the token with the time when its attempt was sent', async () => {
     const { mint, sent } = start([{ exchange: answered(503, 'busy'), tookMs: 700 }]);
     const { gist, sentAt } = await finish(mint);
     expect(gist).toBe(token);
     expect(sentAt).toBe(sent[1]?.at);
   });
 
-  it('waits for Retry-After and the slower pace before it asks again', async () => {
+  it('waits for Retry-After and the lower call rate before it retries', async () => {
     const { mint, sent, told } = start([{ exchange: answered(429, '', '3'), tookMs: 10 }]);
     expect((await finish(mint)).gist).toBe(token);
     expect((sent[1]?.at ?? 0) - (sent[0]?.at ?? 0)).toBeGreaterThanOrEqual(3010);
@@ -142,7 +142,7 @@ describe('Minting under one deadline', () => {
     expect(told).toEqual(['connection_stale', 'connection_stale']);
   });
 
-  it('says 504 when the time ran out waiting, 503 when it ran out being refused', async () => {
+  it('answers 504 when the time ended while waiting, 503 when it ended after refusals', async () => {
     const hanging = start(Array(5).fill({ exchange: lost('timed_out'), tookMs: 10_000 }));
     const late = await finish(hanging.mint);
     expect(late.gist).toBe('UPSTREAM_TIMEOUT (upstream_timeout)');
@@ -155,7 +155,7 @@ describe('Minting under one deadline', () => {
     expect(refused.detail?.retryAfterSeconds).toBeGreaterThanOrEqual(1);
   });
 
-  it('holds a time-out against the upstream only if it had its time', async () => {
+  it('counts a time-out as an outage only if the upstream had enough time', async () => {
     const hurried = start(
       [
         { exchange: answered(429, ''), tookMs: 2900 },

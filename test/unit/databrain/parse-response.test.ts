@@ -16,7 +16,7 @@ const faultOf = (status: number, body: unknown): string => {
 };
 
 describe('An answer of the upstream', () => {
-  it('gives the token exactly as it stands', () => {
+  it('returns the token unchanged', () => {
     expect(parse(200, { token, error: null })).toEqual({ kind: 'token', token });
   });
 
@@ -88,7 +88,7 @@ describe('An answer of the upstream', () => {
     expect(faultOf(307, { error: { code: 'AUTHENTICATION_ERROR' } })).toBe('redirected');
   });
 
-  it('passes on no code that is not documented', () => {
+  it('passes on documented codes only', () => {
     for (const code of [
       'SOMETHING_NEW',
       'constructor',
@@ -127,7 +127,7 @@ describe('An answer of the upstream', () => {
     );
   });
 
-  it('with the longest message is classified in no time', () => {
+  it('with the longest message is classified quickly', () => {
     const begin = performance.now();
     faultOf(400, { error: 'invalid api '.repeat(5000) });
     faultOf(400, { error: ' '.repeat(60_000) });

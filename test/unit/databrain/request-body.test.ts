@@ -23,7 +23,7 @@ const refusalOf = (extra: Partial<Grant>): string => {
 const request = (value: unknown): Partial<Grant> => ({ request: value as Grant['request'] });
 
 describe('The body that goes upstream', () => {
-  it('is the grant’s request and a life in milliseconds, and nothing else', () => {
+  it('is the grant’s request and a lifetime in milliseconds, and nothing else', () => {
     const full: Grant['request'] = {
       clientId: 'acme',
       dataAppName: 'Customer Portal Analytics',
@@ -54,7 +54,7 @@ describe('The body that goes upstream', () => {
     expect(toRequestBody(grantFor('acme', { lifetimeMs: 59_999.9 }), now).lifetimeMs).toBe(59_999);
   });
 
-  it('never outlives the access token when the policy says so, the way there included', () => {
+  it('never outlives the access token if the policy requires it, including the time for sending', () => {
     expect(bodyOf({ lifetimeMs: 3_600_000, notAfterMs: now + 600_000 })).toMatchObject({ expiryTime: 599_000 });
     expect(bodyOf({ lifetimeMs: 3_600_000, notAfterMs: now + 600_000.7 })).toMatchObject({ expiryTime: 599_000 });
     expect(bodyOf({ lifetimeMs: 60_000, notAfterMs: now + 600_000 })).toMatchObject({ expiryTime: 60_000 });

@@ -28,7 +28,7 @@ describe('The retry budget', () => {
     expect([budget.withdraw(), budget.withdraw(), budget.withdraw()]).toEqual([true, true, false]);
   });
 
-  it('grants one after a quiet time, so that a service with few users may retry at all', () => {
+  it('allows one retry after a quiet time, so that a service with few users can retry', () => {
     const clock = createManualClock();
     const budget = createRetryBudget({ ...settings, reserve: 0, clock });
     expect(budget.withdraw()).toBe(false);

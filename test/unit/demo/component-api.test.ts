@@ -111,7 +111,7 @@ describe('the API of the component', () => {
 });
 
 describe('the component as the demo serves it', () => {
-  it('names no other machine than the simulated Databrain', () => {
+  it('names no other host than the simulated Databrain', () => {
     const served = readVendorComponent('http://127.0.0.1:8090') ?? '';
     // Not by the matchers, which would print six megabytes.
     expect(served.split('http://127.0.0.1:8090')).toHaveLength(3);

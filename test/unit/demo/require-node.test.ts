@@ -18,7 +18,7 @@ const asVersion = (version: string) => {
 };
 
 describe('the check of the Node.js version', () => {
-  it.each(['22.19.0', '22.20.1', '24.0.0', '26.1.0'])('lets %s pass in silence', (version) => {
+  it.each(['22.19.0', '22.20.1', '24.0.0', '26.1.0'])('accepts %s without output', (version) => {
     expect(asVersion(version)).toMatchObject({ status: 0, stdout: '', stderr: '' });
   });
 

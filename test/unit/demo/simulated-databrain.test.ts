@@ -470,7 +470,7 @@ describe('opening a dashboard', () => {
     expect([expired.status, await expired.json()]).toEqual([401, { reason: 'This guest token has expired.' }]);
   });
 
-  it('works for ever with a token made without an expiry', async () => {
+  it('works forever with a token that was created without an expiry', async () => {
     let now = 1_000_000;
     const databrain = await start({ now: () => now });
     const { body } = await create(databrain, plain);

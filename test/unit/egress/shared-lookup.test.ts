@@ -35,7 +35,7 @@ const find = (shared: LookupFunction, options: Parameters<LookupFunction>[1] = {
   });
 
 describe('The look-up that connections share', () => {
-  it('is one for all who ask at the same time, and for those who ask shortly after', async () => {
+  it('is shared by simultaneous connections, and by those shortly after', async () => {
     const { asked, shared, advance } = start();
     const all = Array.from({ length: 128 }, () => find(shared));
     expect(asked).toHaveLength(1);
@@ -58,7 +58,7 @@ describe('The look-up that connections share', () => {
     expect(await second).toEqual([{ address: '192.0.2.2', family: 4 }]);
   });
 
-  it('fails for all who wait, and is made again by the next', async () => {
+  it('fails for all waiting connections, and is repeated by the next', async () => {
     const { asked, shared } = start();
     const all = [find(shared), find(shared)];
     asked[0]?.answer(Object.assign(new Error('no such host'), { code: 'ENOTFOUND' }));
@@ -69,7 +69,7 @@ describe('The look-up that connections share', () => {
     expect(await next).toEqual(addresses);
   });
 
-  it('gives one address to who asks for one, and does not mix up hosts and families', async () => {
+  it('returns one address if one is requested, and does not mix up hosts and families', async () => {
     const { asked, shared } = start();
     const one = find(shared, {});
     const other = find(shared, {}, 'b.test');

@@ -24,7 +24,7 @@ describe('the tag of a grant', () => {
     expect(other).not.toBe(tagOf('alice'));
   });
 
-  it('is handed out with every token, minted or reused', async () => {
+  it('is returned with every token, minted or reused', async () => {
     const clock = createManualClock();
     const { mint } = createScriptedMint(clock);
     const { issue } = startIssue({ mint, apiKeys: createApiKeys(), clock });

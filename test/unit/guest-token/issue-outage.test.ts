@@ -51,7 +51,7 @@ describe('while the upstream is down', () => {
     },
   );
 
-  it('a token is not handed out when the upstream refuses the request', async () => {
+  it('a token is not returned when the upstream refuses the request', async () => {
     const { issue, clock, behave } = start();
     await issue(grantOf(), alice);
     behave(fails('UPSTREAM_REJECTED'));
@@ -67,7 +67,7 @@ describe('while the upstream is down', () => {
     await expect(issue(grantOf({ lifetimeMs: minute }), alice)).rejects.toMatchObject({ code: 'UPSTREAM_UNAVAILABLE' });
   });
 
-  it('a spare token is not handed out when the upstream answers in time', async () => {
+  it('a spare token is not returned when the upstream answers in time', async () => {
     const { issue, clock, behave } = start();
     const { token } = await issue(grantOf(), alice);
     clock.advance(40 * minute);
@@ -77,7 +77,7 @@ describe('while the upstream is down', () => {
 });
 
 describe('a user with a spare token', () => {
-  it('gets it at once when a call would not be sent now, and takes no turn from those who have none', async () => {
+  it('gets it at once when a call would not be sent now, and leaves calls for users without one', async () => {
     let hasRoom = true;
     const { issue, clock, grants, close } = start({ upstreamHasRoom: () => hasRoom });
     const { token } = await issue(grantOf(), alice);
@@ -99,7 +99,7 @@ describe('a user with a spare token', () => {
     expect(priorities).toEqual(['user', 'renewal', 'renewal']);
   });
 
-  it('still waits when a call before was answered within the patience', async () => {
+  it('still waits if an earlier call was answered in time', async () => {
     const pauses: (() => void)[] = [];
     const { issue, clock, grants } = start({ pause: () => new Promise((resolve) => pauses.push(resolve)) });
     for (const sub of ['alice', 'bob']) await issue(grantOf(), principalOf(sub));
@@ -177,14 +177,14 @@ describe('a user with a spare token', () => {
 });
 
 describe('a spare token of another replica', () => {
-  it('is handed out at once when a call would not be sent now', async () => {
+  it('is returned at once when a call would not be sent now', async () => {
     const { issue, grants, results } = start({ shared: storeOf(spareOfOthers), upstreamHasRoom: () => false });
     expect(await issue(grantOf(), alice)).toMatchObject({ token: theirs, reused: true, expiresInSeconds: 1200 });
     expect(grants).toEqual([]);
     expect(results).toEqual(['spare']);
   });
 
-  it('is handed out after a moment when the upstream hangs, then at once', async () => {
+  it('is returned after a short wait when the upstream hangs, then at once', async () => {
     const pauses: number[] = [];
     const { issue, behave } = start({ shared: storeOf(spareOfOthers), pause: async (ms) => void pauses.push(ms) });
     behave(hangs);
@@ -193,7 +193,7 @@ describe('a spare token of another replica', () => {
     expect(pauses).toEqual([1_500]);
   });
 
-  it('is looked for beside the mint when the store counts as down', async () => {
+  it('is read during the mint when the store is marked as down', async () => {
     const pauses: number[] = [];
     const shared = storeOf(spareOfOthers, { isUp: async () => false });
     const { issue, behave } = start({ shared, pause: async (ms) => void pauses.push(ms) });
@@ -202,14 +202,14 @@ describe('a spare token of another replica', () => {
     expect(pauses).toEqual([1_500]);
   });
 
-  it('is looked for beside the mint when the store stops to answer', async () => {
+  it('is read during the mint when the store stops answering', async () => {
     const shared = storeOf(spareOfOthers, { get: async () => undefined, lock: async () => 'unavailable' });
     const { issue, behave } = start({ shared, pause: async () => undefined });
     behave(hangs);
     expect(await issue(grantOf(), alice)).toMatchObject({ token: theirs });
   });
 
-  it('is handed out when minting fails while the store counts as down', async () => {
+  it('is returned when minting fails while the store is marked as down', async () => {
     const { issue, behave } = start({ shared: storeOf(spareOfOthers, { isUp: async () => false }), pause: hangs });
     behave(fails('UPSTREAM_UNAVAILABLE'));
     expect(await issue(grantOf(), alice)).toMatchObject({ token: theirs });
@@ -217,7 +217,7 @@ describe('a spare token of another replica', () => {
     await expect(issue(grantOf(), principalOf('bob'))).rejects.toMatchObject({ code: 'UPSTREAM_REJECTED' });
   });
 
-  it('is not handed out when it has less than a minute, or would outlive what is granted', async () => {
+  it('is not returned when it has less than a minute left, or would outlive the grant', async () => {
     for (const [stored, grant] of [
       [{ ...spareOfOthers, remainingMs: minute - 1 }, grantOf()],
       [spareOfOthers, grantOf({ lifetimeMs: 19 * minute })],
@@ -231,7 +231,7 @@ describe('a spare token of another replica', () => {
     }
   });
 
-  it('is replaced when the upstream answers, and a fresh one of theirs is taken without a mint', async () => {
+  it('is replaced when the upstream answers, and a fresh one of another replica is used without a mint', async () => {
     const first = start({ shared: storeOf(spareOfOthers) });
     expect((await first.issue(grantOf(), alice)).token).not.toBe(theirs);
     const second = start({ shared: storeOf({ ...spareOfOthers, remainingMs: 40 * minute }) });

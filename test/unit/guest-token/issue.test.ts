@@ -100,7 +100,7 @@ describe('issuing a guest token', () => {
     });
   });
 
-  it('refuses, as a failure of ours, without an API key', async () => {
+  it('refuses with UPSTREAM_REJECTED without an API key', async () => {
     const { issue, apiKeys, grants } = start();
     apiKeys.set('DATABRAIN_API_KEY', undefined);
     await expect(issue(grantOf(), alice)).rejects.toMatchObject({ code: 'INTERNAL_ERROR', reason: 'api_key_missing' });
@@ -114,7 +114,7 @@ describe('issuing a guest token', () => {
     await expect(issue(grant, alice)).rejects.toMatchObject({ code: 'UPSTREAM_TIMEOUT' });
   });
 
-  it('refuses to hand out a token that ended while the upstream was slow', async () => {
+  it('refuses a token that expired while the upstream was slow', async () => {
     const { issue, clock, behave } = start();
     behave(async () => clock.advance(5_000));
     await expect(issue(grantOf({ lifetimeMs: 5_000 }), alice)).rejects.toMatchObject({ code: 'UPSTREAM_TIMEOUT' });
@@ -136,7 +136,7 @@ describe('identical requests at the same moment', () => {
     expect(results.filter((result) => result === 'joined')).toHaveLength(499);
   });
 
-  it('fail together once, and the next one tries again', async () => {
+  it('fail together, and the next one tries again', async () => {
     const { issue, grants, behave } = start();
     behave(fails('UPSTREAM_UNAVAILABLE'));
     const outcomes = await Promise.allSettled([issue(grantOf(), alice), issue(grantOf(), alice)]);
@@ -187,7 +187,7 @@ describe('with reuse switched off', () => {
 });
 
 describe('renewal ahead of time', () => {
-  it('mints behind a request that still gets the former token, once, before that becomes unusable', async () => {
+  it('mints in the background of a request that still gets the old token, once, before that becomes unusable', async () => {
     const { issue, clock, grants, close, renewals } = start();
     const { token } = await issue(grantOf(), alice);
     clock.advance(20 * minute);
@@ -212,7 +212,7 @@ describe('renewal ahead of time', () => {
     expect(grants).toHaveLength(1);
   });
 
-  it('comes at another moment for every token', async () => {
+  it('happens at a different time for every token', async () => {
     const momentsOf = async (random: () => number): Promise<number> => {
       const { issue, clock, grants } = start({ random });
       await issue(grantOf(), alice);

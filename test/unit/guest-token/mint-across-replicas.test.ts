@@ -97,7 +97,7 @@ describe('without a shared store', () => {
     expect(happened).toEqual(['mint user 0']);
   });
 
-  it('a renewal is minted behind the users who wait', async () => {
+  it('a renewal is minted after the waiting users', async () => {
     const { get, happened } = start();
     await get(true);
     expect(happened).toEqual(['mint renewal 0']);
@@ -161,14 +161,14 @@ describe('with a shared store', () => {
     expect(happened).toEqual(['lock free', 'mint user 0', 'release']);
   });
 
-  it('who finds the lock held waits, and mints when its holder is gone, within the same deadline', async () => {
+  it('a caller that finds the lock held waits, and mints when its holder has died, within the same deadline', async () => {
     const { get, happened } = start({ locks: ['held', 'held', 'free'] });
     expect((await get()).source).toBe('minted');
     const waiting = ['lock held', 'pause 60'];
     expect(happened).toEqual([...waiting, ...waiting, 'lock free', 'mint user 120', 'release']);
   });
 
-  it('who finds the lock held takes what its holder has minted', async () => {
+  it('a caller that finds the lock held uses the token of its holder', async () => {
     const { get, happened, state } = start({ locks: ['held'] });
     const got = get();
     state.stored = other;
@@ -176,7 +176,7 @@ describe('with a shared store', () => {
     expect(happened).not.toContain('mint user 0');
   });
 
-  it('who waits for the lock is refused at the deadline', async () => {
+  it('a caller that waits for the lock is refused at the deadline', async () => {
     const { clock, get, happened } = start({ locks: ['held'] });
     const startedAt = clock.monotonic();
     await expect(get()).rejects.toMatchObject({ code: 'UPSTREAM_TIMEOUT' });

@@ -62,7 +62,7 @@ function start() {
 }
 
 describe('a token of another replica', () => {
-  it('is found with the life that it has left, less a second for the way', async () => {
+  it('is found with its remaining lifetime, minus a second for the network', async () => {
     const { tokens, reply, limits } = start();
     await reply({ notAfterMs: 7 });
     expect(await tokens.get(key, apiKey)).toEqual({
@@ -158,7 +158,7 @@ describe('the store', () => {
     expect(await tokens.isUp()).toBe(false);
   });
 
-  it('has locks apart from tokens', async () => {
+  it('separates locks from tokens', async () => {
     const { tokens, calls } = start();
     const lock = await tokens.lock(key, apiKey);
     expect(calls[0]?.slice(0, 2)).toEqual(['SET', expect.stringMatching(/^guest-token:1:lock:[\w-]{43}$/)]);

@@ -69,7 +69,7 @@ describe('a repeated request', () => {
   });
 });
 
-describe('what is kept of 100,000 users', () => {
+describe('the memory of 100,000 users', () => {
   setFlagsFromString('--expose-gc');
   const collectGarbage = runInNewContext('gc') as () => void;
   const heapMegabytes = (): number => {

@@ -63,7 +63,7 @@ describe('a token that was minted earlier', () => {
     expect(usabilityOf(token, grantOf({ notAfterMs: clock.now() + left, lifetimeMs: hour }), 0.5, clock)).toBe(state);
   });
 
-  it('may be handed out while it has a second to show', () => {
+  it('may be returned while it has a second left', () => {
     const { clock, token } = mintedNow(hour);
     clock.advance(hour - 1_000);
     expect(secondsToShow(token, grantOf(), clock)).toBe(1);

@@ -5,7 +5,7 @@ import { Secret } from '../../../src/secrets/secret.ts';
 import { grantOf, hour, principalOf } from '../../support/issuing.ts';
 import { createManualClock } from '../../support/manual-clock.ts';
 
-describe('the name under which a token is reused', () => {
+describe('the reuse key', () => {
   const clock = createManualClock();
   const base = { principal: principalOf('alice'), grant: grantOf(), apiKey: new Secret('k1') };
   type Parts = typeof base & { readonly baseUrl?: string };

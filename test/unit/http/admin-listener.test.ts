@@ -47,7 +47,7 @@ function start(options: Partial<AdminOptions> = {}) {
 }
 
 describe('the admin listener', () => {
-  it('gives metrics, version and health, which no cache keeps', async () => {
+  it('serves metrics, version and health, without caching', async () => {
     const { ask } = start();
     const [metrics, version, live, ready, health] = await Promise.all(
       ['/metrics', '/version', '/livez', '/readyz', '/healthz'].map((path) => ask('GET', path)),
@@ -135,7 +135,7 @@ describe('the playground', () => {
     expect(answer.body).toBe(body);
   });
 
-  it('leads to its page', async () => {
+  it('redirects to its page', async () => {
     const answer = await start().ask('GET', '/playground');
     expect([answer.statusCode, answer.headers['location']]).toEqual([308, '/playground/']);
   });
@@ -164,7 +164,7 @@ describe('the playground', () => {
     expect((await start().ask('POST', '/playground/evaluate', {}, body)).statusCode).toBe(400);
   });
 
-  it('takes the longest texts', async () => {
+  it('accepts the longest texts', async () => {
     const long = 'x'.repeat(262_144);
     const body = { ...input, policy: long, otherPolicy: long, tests: long, otherClaims: {}, dataApp: 'x'.repeat(256) };
     expect((await start().ask('POST', '/playground/evaluate', {}, body)).statusCode).toBe(200);

@@ -38,7 +38,7 @@ describe('authentication', () => {
     expect(refused).toEqual([]);
   });
 
-  it('refuses with what is known of the token, and reports it with the request id', async () => {
+  it('refuses with the known details of the token, and reports it with the request id', async () => {
     const refusal = {
       refused: true,
       code: 'AUTHENTICATION_UNAVAILABLE',
@@ -58,7 +58,7 @@ describe('authentication', () => {
     expect(refused).toEqual([[refusal, 'r-1']]);
   });
 
-  it('refuses with nothing that is not known', async () => {
+  it('refuses without unknown details', async () => {
     const { authenticate } = start({ refused: true, code: 'INVALID_TOKEN', reason: 'token_malformed' });
     const error = await authenticate(withToken).catch((thrown: unknown) => thrown);
     expect((error as { detail: object }).detail).toEqual({});

@@ -83,7 +83,7 @@ describe('the number of connections', () => {
     expect(closed).toEqual(['total']);
   });
 
-  it('goes down with every connection that ends, once', () => {
+  it('decreases once with every connection that ends', () => {
     const { closed, connections, admitted } = start({ perAddress: 2 });
     const first = admitted();
     admitted();
@@ -95,7 +95,7 @@ describe('the number of connections', () => {
     expect(closed).toEqual(['address']);
   });
 
-  it('never makes room by a connection at work; one that was answered is idle from then on', () => {
+  it('never closes a busy connection to make room; after its response a connection is idle', () => {
     const { connections, admitted } = start({ perAddress: 2 });
     const first = admitted();
     const second = admitted();
@@ -107,7 +107,7 @@ describe('the number of connections', () => {
     expect([first.socket.destroyed, second.socket.destroyed]).toEqual([false, true]);
   });
 
-  it('never makes room by a connection that is gone already', () => {
+  it('does not count a connection that has already ended', () => {
     const { closed, connections, admitted } = start({ perAddress: 1 });
     const gone = admitted();
     connections.forget(gone);
@@ -170,7 +170,7 @@ describe('an answer that is not read', () => {
     expect([closed, connection.socket.destroyed]).toEqual([['unread'], true]);
   });
 
-  it('is none while it is not written, or nothing is asked', () => {
+  it('does not exist before it is written, or without a request', () => {
     const { clock, closed, connections, admitted } = start();
     const busy = admitted();
     busy.current = new ServerResponse(new IncomingMessage(busy.socket));

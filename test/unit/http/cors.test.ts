@@ -31,19 +31,19 @@ describe('CORS headers', () => {
     expect([isAllowed(app), isAllowed('')]).toEqual([false, false]);
   });
 
-  it('allow cookies only where the credential is one', () => {
+  it('allow cookies only if the credential is a cookie', () => {
     const { headersFor } = createCors({ origins: [app], credentials: true });
     expect(headersFor(app)).toMatchObject({ 'access-control-allow-credentials': 'true' });
   });
 
-  it('name the only allowed origin in the answer to what could not be read', () => {
+  it('name the only allowed origin in the response to input that could not be parsed', () => {
     const { headersForUnread } = createCors({ origins: [app], credentials: false });
     expect(headersForUnread(undefined)).toMatchObject({ 'access-control-allow-origin': app });
     expect(headersForUnread('https://evil.example')).toEqual({ vary: 'Origin' });
   });
 });
 
-describe('a star in an allowed origin', () => {
+describe('a wildcard in an allowed origin', () => {
   const isAllowed = (origin: string): boolean =>
     createCors({ origins: ['https://*.app.example.com', 'https://a.b'], credentials: false }).isAllowed(origin);
 

@@ -5,7 +5,7 @@ import { sendError, toServiceError } from '../../../src/http/error-reply.ts';
 
 const secret = 'eyJhbGciOiJIUzI1NiJ9';
 
-describe('what is thrown becomes', () => {
+describe('a thrown value becomes', () => {
   it.each([
     ['FST_ERR_CTP_BODY_TOO_LARGE', 'BODY_TOO_LARGE', 'body_too_large'],
     ['FST_ERR_CTP_INVALID_MEDIA_TYPE', 'UNSUPPORTED_MEDIA_TYPE', 'media_type'],
@@ -74,7 +74,7 @@ describe('an error response', () => {
     expect(headers['retry-after']).toBe(header);
   });
 
-  it('has the status and the message that the error brings', async () => {
+  it('has the status and the message of the error', async () => {
     const { statusCode, body } = await send(
       new ServiceError('INVALID_REQUEST', 'version_refused', { status: 505, message: 'Verify your e-mail first.' }),
     );

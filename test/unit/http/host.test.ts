@@ -22,7 +22,7 @@ describe('the Host of a request', () => {
     (value) => expect(host([value])).toEqual(refused),
   );
 
-  it('is refused when it stands twice, even the same', () => {
+  it('is refused if it is repeated, even with the same value', () => {
     expect(host(['a', 'a'])).toEqual(refused);
   });
 

@@ -78,7 +78,7 @@ describe('a listener', () => {
     probe.socket.destroy();
   });
 
-  it('takes no new connection of an address that floods it, until ten seconds are over, and all of others', async () => {
+  it('refuses new connections of an address that floods it for ten seconds, but accepts those of others', async () => {
     const clock = createManualClock();
     const { port, closed } = await start((_request, response) => void response.end('fine'), { total: 100 }, { clock });
     for (let count = 0; count < 16; count += 1) await (await openProbe(port, get.repeat(2_000))).ended;
@@ -100,7 +100,7 @@ describe('a listener', () => {
     for (const { socket } of [other, later]) socket.destroy();
   });
 
-  it('does not hold a flood against a named proxy, which speaks for many', async () => {
+  it('does not block a trusted proxy after a flood, because it has many clients', async () => {
     const { port, closed } = await start(
       (_request, response) => void response.end('fine'),
       { total: 100 },
@@ -112,7 +112,7 @@ describe('a listener', () => {
     expect(closed).toEqual(Array(17).fill('pipelining'));
   });
 
-  it('bounds what is unanswered also on a runtime whose parser cannot be stopped', async () => {
+  it('limits unanswered requests also on a runtime whose parser cannot be stopped', async () => {
     let begun = 0;
     const { server, port, closed } = await start(() => void (begun += 1));
     // node:http's own listener comes first, then the one under test; it is not shown the parser.
@@ -165,7 +165,7 @@ describe('a listener', () => {
     probe.socket.destroy();
   });
 
-  it('refuses a connection where every other one is busy, and takes one again when one is free', async () => {
+  it('refuses a connection while all others are busy, and accepts one again when one is free', async () => {
     const { port, closed } = await start(() => undefined, { total: 2 });
     const busy = [await openProbe(port, get), await openProbe(port, get)];
     await new Promise((resolve) => setTimeout(resolve, 50));

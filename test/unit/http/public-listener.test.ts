@@ -47,7 +47,7 @@ const json = { 'content-type': 'application/json' };
 const codeOf = (body: string): unknown => (JSON.parse(body) as { error: { code: string } }).error.code;
 
 describe('a request for a guest token', () => {
-  it('gets one, with its life, its grant and one audit line that says what was decided', async () => {
+  it('gets one, with its lifetime, its grant and one audit line', async () => {
     const { ask, audit, metric } = await start();
     const mintedBefore = databrain.requests.length;
     const { status, headers, body } = await ask({ headers: { ...bearer(), 'x-request-id': 'r-1' } });
@@ -242,7 +242,7 @@ describe('a request for a guest token', () => {
     expect(await metric('guest_token_rate_limited_total{limit="user"}')).toBe(1);
   });
 
-  it('of an address over the limit is refused whatever it asks, except whether the service lives', async () => {
+  it('of an address over the limit is refused, except health probes', async () => {
     const { ask, audit, metric } = await start({ RATE_LIMIT_ADDRESS_MAX: '1' });
     expect((await ask({ headers: bearer() })).status).toBe(200);
     for (const asked of [{ headers: bearer() }, { method: 'GET', path: '/nowhere' }, { path: '/%zz' }]) {
@@ -319,7 +319,7 @@ describe('pages', () => {
     }
   });
 
-  it('may ask first what they may send', async () => {
+  it('may send a preflight', async () => {
     const { ask, audit } = await start();
     const headers = { origin: allowedOrigin, 'access-control-request-headers': 'x-app' };
     const answer = await ask({ method: 'OPTIONS', headers });
@@ -355,16 +355,19 @@ describe('pages', () => {
 });
 
 describe('a proxy in front', () => {
-  it.each(['x-forwarded-for', 'forwarded', 'x-real-ip'])('that is not named is not believed: %s', async (header) => {
-    const { ask, lines, audit } = await start({ RATE_LIMIT_ADDRESS_MAX: '1' });
-    await ask({ headers: { [header]: '192.0.2.1' } });
-    expect((await ask({ headers: { [header]: '192.0.2.2' } })).status).toBe(429);
-    expect(audit().at(-1)).toMatchObject({ address: '127.0.0.0/24' });
-    const warned = lines.filter((line) => line['header'] === header);
-    expect(warned).toMatchObject([{ level: 'warn', peer: '127.0.0.0/24' }]);
-  });
+  it.each(['x-forwarded-for', 'forwarded', 'x-real-ip'])(
+    'that is not in TRUST_PROXY is not trusted: %s',
+    async (header) => {
+      const { ask, lines, audit } = await start({ RATE_LIMIT_ADDRESS_MAX: '1' });
+      await ask({ headers: { [header]: '192.0.2.1' } });
+      expect((await ask({ headers: { [header]: '192.0.2.2' } })).status).toBe(429);
+      expect(audit().at(-1)).toMatchObject({ address: '127.0.0.0/24' });
+      const warned = lines.filter((line) => line['header'] === header);
+      expect(warned).toMatchObject([{ level: 'warn', peer: '127.0.0.0/24' }]);
+    },
+  );
 
-  it('that is named is believed: its clients are counted apart', async () => {
+  it('that is in TRUST_PROXY is trusted: its clients are counted separately', async () => {
     const { ask, lines } = await start({ RATE_LIMIT_ADDRESS_MAX: '1', TRUST_PROXY: '127.0.0.1' });
     const statuses = [];
     for (const client of ['192.0.2.1', '192.0.2.2', '192.0.2.1']) {
@@ -465,7 +468,7 @@ describe('the number of headers', () => {
 });
 
 describe('a caller who hangs up', () => {
-  it('while the body is awaited is in the audit log, with who it was', async () => {
+  it('while the body is awaited is in the audit log, with the user', async () => {
     const { port, audit } = await start();
     const head = `POST /guest-token HTTP/1.1\r\nHost: a\r\nAuthorization: ${bearer().authorization}\r\n`;
     const probe = await openProbe(port, `${head}Content-Type: application/json\r\nContent-Length: 20\r\n\r\n{`);

@@ -75,7 +75,7 @@ describe('the limit of a client address', () => {
     expect(limited).toHaveLength(11);
   });
 
-  it('says how long to wait and what is left', async () => {
+  it('reports how long to wait and what is left', async () => {
     const { post } = await start({ address: 2, clock: createManualClock() });
     expect((await post(alice)).headers).toMatchObject({
       'ratelimit-policy': '"address";q=2;w=60, "user";q=1000;w=60',
@@ -117,7 +117,7 @@ describe('the limit of a client address', () => {
     expect(answers).toEqual([200, 429, 429]);
   });
 
-  it('takes from a named proxy what that proxy added, not what the client sent before it', async () => {
+  it('uses the address that a trusted proxy added, not what the client sent', async () => {
     const { post } = await start({ address: 1, trustProxy: ['198.51.100.1'] });
     expect((await post({ ...alice, 'x-forwarded-for': '1.1.1.1, 203.0.113.5' })).statusCode).toBe(200);
     expect((await post({ ...alice, 'x-forwarded-for': '2.2.2.2, 203.0.113.5' })).statusCode).toBe(429);

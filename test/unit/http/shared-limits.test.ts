@@ -91,7 +91,7 @@ describe('the counts of a request in Redis', () => {
     return { ...redis, ask };
   };
 
-  it('go together when the user is known, and each counts once', async () => {
+  it('are sent together if the user is known, and each counts once', async () => {
     const { ask, asked, answer } = await start(alice);
     const result = await ask();
     expect(asked()).toBe(2);
@@ -101,7 +101,7 @@ describe('the counts of a request in Redis', () => {
     expect(await result()).toEqual({ body: 'ok', limits: '"address";r=4;t=60, "user";r=2;t=1' });
   });
 
-  it('go one after the other when the user is not known yet', async () => {
+  it('are sent one after the other if the user is not known yet', async () => {
     const { ask, asked, answer } = await start(undefined);
     const result = await ask();
     expect(asked()).toBe(1);
@@ -121,7 +121,7 @@ describe('the counts of a request in Redis', () => {
     expect((await result()).body).toBe('ok');
   });
 
-  it('refuse for the address first, and ask for neither while that is known', async () => {
+  it('refuse for the address first, and send neither while the refusal is remembered', async () => {
     const { ask, asked, answer } = await start(alice);
     const result = await ask();
     await answer(refused);

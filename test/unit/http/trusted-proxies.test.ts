@@ -32,5 +32,5 @@ describe('trusted proxies', () => {
     ['10.0.0.0/8', undefined],
   ])('named as %s do not include %s', (entry, address) => expect(isTrusted(entry, address)).toBe(false));
 
-  it('are nobody without entries', () => expect(createTrustedProxies([])).toBeUndefined());
+  it('do not exist without entries', () => expect(createTrustedProxies([])).toBeUndefined());
 });

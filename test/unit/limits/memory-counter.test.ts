@@ -43,7 +43,7 @@ describe('a limit counted in the process', () => {
     expect(counter.peek('user', { ...limit, max: 1 }), 'all four have to leave').toMatchObject({ freesInMs: 1600 });
   });
 
-  it('lets no double burst through at the border of two windows', () => {
+  it('allows no double burst at the boundary of two windows', () => {
     const { clock, counter } = startCounter();
     const limit = { max: 10, windowMs: minute };
     clock.advance(minute - 100);
@@ -90,7 +90,7 @@ describe('a limit counted in the process', () => {
     expect(counter.take('user', limit).allowed).toBe(true);
   });
 
-  it('looks without counting', () => {
+  it('reads without counting', () => {
     const { counter } = startCounter();
     const limit = { max: 1, windowMs: 1000 };
     for (let count = 0; count < 5; count += 1) expect(counter.peek('user', limit).allowed).toBe(true);
@@ -106,7 +106,7 @@ describe('a limit counted in the process', () => {
     expect(counter.take('attacker', limit).allowed).toBe(false);
   });
 
-  it('counts newcomers together while the table is full, never too little, also after there is room again', () => {
+  it('counts new keys together while the table is full, never too little, also when there is room again', () => {
     const { clock, counter } = startCounter({ maxKeys: 2, sharedCounters: 1 });
     const limit = { max: 3, windowMs: minute };
     counter.take('first', limit);
@@ -129,7 +129,7 @@ describe('a limit counted in the process', () => {
     }
   });
 
-  it('joins the latest step rather than take more memory, which only counts for longer', () => {
+  it('joins the latest step instead of using more memory, so that it counts longer', () => {
     const { clock, counter } = startCounter({ maxFurtherSteps: 1 });
     const limit = { max: 3, windowMs: 1600 };
     for (let count = 0; count < 3; count += 1) {

@@ -34,14 +34,14 @@ function start() {
 }
 
 describe('a limit that replicas share', () => {
-  it('is asked of Redis under the name of the key, and counted here too', async () => {
+  it('is counted in Redis by the key, and in this process too', async () => {
     const { counter, redis, local } = start();
     expect(await counter.take('ada', limit)).toEqual(allowed);
     expect(redis.asked).toEqual(['hash of ada']);
     expect(local.peek('ada', limit).used).toBe(1);
   });
 
-  it('is not reset by a Redis that goes away', async () => {
+  it('is not reset by an outage of Redis', async () => {
     const { counter, redis } = start();
     await counter.take('ada', limit);
     await counter.take('ada', limit);
@@ -50,7 +50,7 @@ describe('a limit that replicas share', () => {
     expect(redis.asked).toHaveLength(2);
   });
 
-  it('is not reset by a Redis that forgets: what this replica has seen is enough to refuse', async () => {
+  it('is not reset by data loss of Redis: the counts of this replica still refuse', async () => {
     const { counter, redis } = start();
     await counter.take('ada', limit);
     await counter.take('ada', limit);
@@ -66,7 +66,7 @@ describe('a limit that replicas share', () => {
     expect(await counter.take('ada', limit)).toMatchObject({ allowed: false });
   });
 
-  it('remembers a refusal by Redis for as long as it holds, without asking again', async () => {
+  it('remembers a refusal by Redis while it is valid, without asking again', async () => {
     const { counter, redis, clock } = start();
     redis.answer = refused;
     expect(await counter.take('ada', limit)).toEqual(refused);

@@ -112,7 +112,7 @@ describe('a decision', () => {
     expect(evaluated.filter((path) => path === 'variables.v')).toHaveLength(1);
   });
 
-  it('does not turn a bug into a denial', () => {
+  it('does not convert a bug to a denial', () => {
     const policy = load('{ clientId: a }');
     const app = policy.dataApps.get('s');
     if (app === undefined) expect.unreachable();
@@ -157,7 +157,7 @@ describe('the hash of a request', () => {
   });
 });
 
-it('what JSON cannot say is refused, not hashed', () => {
+it('a value that JSON cannot represent is refused, not hashed', () => {
   const policy = load('{ clientId: a }');
   const app = policy.dataApps.get('s') ?? expect.unreachable();
   for (const datasourceName of ['\ud800', Number.NaN as unknown as string]) {

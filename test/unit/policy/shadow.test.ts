@@ -62,7 +62,7 @@ describe('the shadow of a decision', () => {
     expect(compareShadow(decisionOf(request), denies)).toEqual([{ path: 'decision', change: 'changed' }]);
   });
 
-  it('tells that both deny for different reasons', () => {
+  it('reports that both deny for different reasons', () => {
     const missing = decisionOf('{ clientId: "${claims.missing}" }');
     const refused = decisionOf('{ clientId: "${claims.roles}" }');
     expect(compareShadow(missing, refused)).toEqual([{ path: 'reason', change: 'changed' }]);

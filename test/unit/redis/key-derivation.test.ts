@@ -5,13 +5,13 @@ import { Secret } from '../../../src/secrets/secret.ts';
 describe('keys derived from an API key', () => {
   const apiKey = 'b1946ac9-2ee6-4ab1-9d5a-6f0a3f1c2d3e';
 
-  it('are the same in every process, so that replicas read what others wrote', () => {
+  it('are the same in every process, so that replicas can read each other’s entries', () => {
     const key = createKeyDerivation()(new Secret(apiKey), 'token encryption 1');
     expect(key).toEqual(createKeyDerivation()(new Secret(apiKey), 'token encryption 1'));
     expect(key.toString('hex')).toBe('5bb0a80ace577db3c2ef45e7c241648620dbc88e303c06fc660279aaaa5e3757');
   });
 
-  it('differ by purpose and by API key, and do not hold it', () => {
+  it('differ by purpose and by API key, and do not contain it', () => {
     const derive = createKeyDerivation();
     const secret = new Secret(apiKey);
     const keys = [

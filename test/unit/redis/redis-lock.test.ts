@@ -31,7 +31,7 @@ describe('a lock whose work never ends', () => {
   beforeEach(() => void vi.useFakeTimers());
   afterEach(() => void vi.useRealTimers());
 
-  it('is renewed for 15 seconds, and then ends by itself', async () => {
+  it('is renewed for 15 seconds, and then expires', async () => {
     const { link, scripts } = startLink();
     await createRedisLocks(link)('lock');
     await vi.advanceTimersByTimeAsync(15_000);

@@ -26,7 +26,7 @@ let policies: Policies;
 afterEach(() => policies.close());
 
 describe('a shadow policy that fails', () => {
-  it('is logged and counted, and the request goes on', async () => {
+  it('is logged and counted, and the request continues', async () => {
     const clock = createManualClock();
     const metrics = createMetrics();
     let logged = '';

@@ -22,7 +22,7 @@ const names = (): readonly string[] => readdirSync(folder).sort();
 const nameOf = (text: string): string => `${createHash('sha256').update(text).digest('hex')}.yaml`;
 
 describe('the archive of policies', () => {
-  it('keeps the text byte by byte under its SHA-256, which begins with the revision of the audit line', async () => {
+  it('stores the exact text under its SHA-256, which begins with the revision of the audit line', async () => {
     const text = 'version: 1 # ü\n';
     await createPolicyArchive({ folder, now }).keep(text);
     expect(names()).toEqual([nameOf(text)]);
@@ -39,7 +39,7 @@ describe('the archive of policies', () => {
     expect(names()).toEqual([nameOf('a')]);
   });
 
-  it('removes those that were taken into use longest ago, never the one just kept', async () => {
+  it('removes those that were applied longest ago, never the newest', async () => {
     const archive = createPolicyArchive({ folder, now, maxPolicies: 2 });
     expect(await archive.keep('a')).toBe(0);
     expect(await archive.keep('b')).toBe(0);
@@ -48,7 +48,7 @@ describe('the archive of policies', () => {
     expect(names()).toEqual([nameOf('a'), nameOf('c')].sort());
   });
 
-  it('is bounded in bytes too', async () => {
+  it('is limited in bytes too', async () => {
     const archive = createPolicyArchive({ folder, now, maxBytes: 25 });
     for (const letter of ['a', 'b', 'c']) await archive.keep(letter.repeat(10));
     expect(names()).toEqual([nameOf('b'.repeat(10)), nameOf('c'.repeat(10))].sort());
@@ -56,7 +56,7 @@ describe('the archive of policies', () => {
     expect(names()).toEqual([nameOf('d'.repeat(40))]);
   });
 
-  it('leaves other files alone, but for what a killed process left half-written an hour ago', async () => {
+  it('does not change other files, except incomplete files of a killed process after an hour', async () => {
     const left = '.3f6b7f3e-54a5-4b0c-8a07-2b1c6a5f0e11.tmp';
     const fresh = '.3f6b7f3e-54a5-4b0c-8a07-2b1c6a5f0e12.tmp';
     for (const name of [left, fresh, 'notes.txt', 'policy.yaml']) writeFileSync(join(folder, name), 'x');
@@ -67,7 +67,7 @@ describe('the archive of policies', () => {
     expect(names()).toEqual([fresh, nameOf('a'), 'notes.txt', 'policy.yaml'].sort());
   });
 
-  it('refuses a policy under whose name there is another text, and leaves that as it is', async () => {
+  it('refuses a policy if its file has a different text, and does not change the file', async () => {
     const archive = createPolicyArchive({ folder, now });
     writeFileSync(join(folder, nameOf('a')), 'altered');
     await expect(archive.keep('a')).rejects.toMatchObject({ code: 'EALTERED' });
@@ -86,12 +86,12 @@ describe('the archive of policies', () => {
     expect(problem).toMatchObject({ location: 'POLICY_ARCHIVE_DIR', problem: expect.stringContaining(code) as string });
   });
 
-  it('leaves nothing behind when it only tries', async () => {
+  it('leaves no file after a check', async () => {
     await createPolicyArchive({ folder, now }).probe();
     expect(names()).toEqual([]);
   });
 
-  it('gives up on a file system that does not answer, and starts nothing further on it meanwhile', async () => {
+  it('gives up on a file system that does not answer, and starts no other operation until then', async () => {
     // Reading a FIFO waits for a writer, as a network mount waits for its server.
     const path = join(folder, nameOf('a'));
     expect(spawnSync('mkfifo', [path]).status).toBe(0);

@@ -31,7 +31,7 @@ describe('a key that changed in its store', () => {
     return keys;
   }
 
-  it('is taken into use', async () => {
+  it('is used', async () => {
     const next = '0f0e7d2b-9c3a-4c6f-8a8a-3f5a9d1b7c21';
     expect(await storeWith(next).reload('DATABRAIN_API_KEY')).toBe(true);
     expect(keys.get('DATABRAIN_API_KEY')?.reveal()).toBe(next);

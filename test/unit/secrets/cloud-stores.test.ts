@@ -142,7 +142,7 @@ describe('AWS Secrets Manager', () => {
     expect(result.kind === 'read' ? '' : result.problem).toContain(`(${type})`);
   });
 
-  it('is reached through the egress proxy, but for what NO_PROXY names', async () => {
+  it('is reached through the egress proxy, except for hosts in NO_PROXY', async () => {
     const proxy = await startScriptedProxy();
     answer = () => ({ status: 200, body: { SecretString: apiKey } });
     expect((await ask('prod/app', { HTTP_PROXY: proxy.url })).kind).toBe('unavailable');
@@ -152,7 +152,7 @@ describe('AWS Secrets Manager', () => {
     await proxy.close();
   });
 
-  it('is refused an endpoint that shows secrets to the network', async () => {
+  it('is not used with an unencrypted endpoint', async () => {
     const env = { AWS_ENDPOINT_URL: 'http://secrets.internal' };
     await expect(read(awsStoreKind, 'prod/app', env)).rejects.toThrow(/AWS_ENDPOINT_URL.*not https/);
   });
@@ -291,7 +291,7 @@ describe('a library of a provider', () => {
     ]);
   });
 
-  it('is not used where the environment switches the check of certificates off', async () => {
+  it('is not used if the environment disables the check of certificates', async () => {
     const problems = await load(Promise.resolve({}), { NODE_TLS_REJECT_UNAUTHORIZED: '0' });
     expect(problems.map(({ location }) => location)).toEqual(['NODE_TLS_REJECT_UNAUTHORIZED']);
   });

@@ -29,7 +29,7 @@ describe('Renewing a refused key', () => {
     expect(source.read).toEqual(['A']);
   });
 
-  it('reads it once for all who ask meanwhile, and again for those who ask later', async () => {
+  it('reads it once for all callers during the read, and again for later ones', async () => {
     const source = keys(20);
     const renew = createRenewKey(source);
     const refused = new Secret('a-1');
@@ -41,7 +41,7 @@ describe('Renewing a refused key', () => {
     expect(source.read).toEqual(['A', 'B', 'A']);
   });
 
-  it('reads nothing when another key is in use already', async () => {
+  it('does not read if another key is already in use', async () => {
     const source = keys(1);
     expect(await createRenewKey(source)('A', new Secret('a-0'), 1000)).toBe(true);
     expect(source.read).toEqual([]);
@@ -54,7 +54,7 @@ describe('Renewing a refused key', () => {
     expect(performance.now() - begin).toBeLessThan(250);
   });
 
-  it('says no when the setting has no key any more', async () => {
+  it('returns false when the setting no longer has a key', async () => {
     const renew = createRenewKey({ get: () => undefined, reload: () => Promise.resolve(false) });
     expect(await renew('A', new Secret('a-1'), 100)).toBe(false);
   });

@@ -40,7 +40,7 @@ const renewed: VaultAnswer = {
 beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());
 
-it('a token is renewed after two thirds of its life, again and again', async () => {
+it('a token is renewed after two thirds of its lifetime, every time', async () => {
   const { session, asked, logins } = start(() => Promise.resolve(renewed));
   await session.token();
   await vi.advanceTimersByTimeAsync(2 * lifeMs);
@@ -48,7 +48,7 @@ it('a token is renewed after two thirds of its life, again and again', async () 
   expect(logins()).toBe(1);
 });
 
-it('a read in the last moments of a token waits for the renewal that is under way', async () => {
+it('a read in the last moments of a token waits for the running renewal', async () => {
   const answers: ((answer: VaultAnswer) => void)[] = [];
   const { session, logins } = start(() => new Promise((resolve) => answers.push(resolve)));
   const first = await session.token();

@@ -126,7 +126,7 @@ describe('a secret in Vault', () => {
     expect(withNamedProblem(await store.read(reference))).toMatchObject({ kind: 'refused', problem });
   });
 
-  it('that was deleted is said to be deleted', async () => {
+  it('that was deleted is reported as deleted', async () => {
     vault.write('secret', 'app', 'deleted');
     const { store } = await open(tokenEnv());
     expect(withNamedProblem(await store.read('secret/app#key'))).toMatchObject({
@@ -135,7 +135,7 @@ describe('a secret in Vault', () => {
     });
   });
 
-  it('named by its API path is told how to be named', async () => {
+  it('named by its API path is refused with the right name', async () => {
     const { store } = await open({ VAULT_TOKEN: vault.issue({ ttlSeconds: 0, mayRead: ['secret/*'] }) });
     const read = await store.read('secret/data/app#key');
     expect(read).toMatchObject({ kind: 'refused', fix: expect.stringContaining('Write secret/app') as string });
@@ -191,14 +191,14 @@ describe('a login', () => {
     expect(JSON.stringify([read, events])).not.toMatch(/wrong-secret-id|invalid role/);
   });
 
-  it('runs once for all that wait for it', async () => {
+  it('runs once for all waiting callers', async () => {
     vault.enableLogin('approle', { role_id: 'the-role' }, terms);
     const { store } = await open({ VAULT_ROLE_ID: 'the-role' });
     await Promise.all(['secret/app#key', 'old/app#key', 'team/kv/app#key'].map((reference) => store.read(reference)));
     expect(vault.asked('auth/approle/login')).toBe(1);
   });
 
-  it('gives its token back at the end', async () => {
+  it('revokes its token at the end', async () => {
     vault.enableLogin('approle', { role_id: 'the-role' }, terms);
     const { store } = await open({ VAULT_ROLE_ID: 'the-role' });
     await store.read('secret/app#key');
@@ -230,7 +230,7 @@ describe('a login', () => {
 });
 
 describe('a token', () => {
-  it('is renewed by itself, without a further login', async () => {
+  it('is renewed without another login', async () => {
     // Time stands still for Vault and for the token, so that no delay of this process lets it expire.
     vi.useFakeTimers({ toFake: ['Date'] });
     try {
@@ -272,7 +272,7 @@ describe('a token', () => {
     expect(vault.asked('auth/approle/login')).toBe(2);
   });
 
-  it('is replaced once, also for a reader that hears of the revocation when another has logged in already', async () => {
+  it('is replaced once, also for a reader that notices the revocation after another has logged in', async () => {
     vault.enableLogin('approle', { role_id: 'r' }, { ttlSeconds: 600, mayRead });
     const { store } = await open({ VAULT_ROLE_ID: 'r' });
     await store.read('secret/app#key');
@@ -301,7 +301,7 @@ describe('a token', () => {
     expect(vault.asked('auth/approle/login')).toBe(1);
   });
 
-  it('is looked for in its file again when it is refused', async () => {
+  it('is read from its file again when it is refused', async () => {
     const path = file('token', vault.issue({ ttlSeconds: 0, mayRead }));
     const { store } = await open({ VAULT_TOKEN_FILE: path });
     await store.read('secret/app#key');
@@ -310,7 +310,7 @@ describe('a token', () => {
     expect(revealed(await store.read('secret/app#key'))).toBe(apiKey);
   });
 
-  it('of somebody else that cannot be prolonged is announced to expire, once', async () => {
+  it('of an operator that cannot be prolonged causes one warning before it expires', async () => {
     const token = vault.issue({ ttlSeconds: 4, maxTtlSeconds: 4, mayRead });
     const { store } = await open({ VAULT_TOKEN: token });
     await store.read('secret/app#key');
@@ -320,7 +320,7 @@ describe('a token', () => {
   });
 });
 
-describe('a secret that is lent', () => {
+describe('a secret with a lease', () => {
   beforeEach(() => vault.mountLeased('mint', { seconds: 60, maxSeconds: 90 }));
 
   it('is prolonged when it is read again, and replaced when a new value is requested', async () => {
@@ -340,7 +340,7 @@ describe('a secret that is lent', () => {
   });
 });
 
-describe('a Vault that gives no secret', () => {
+describe('a Vault that returns no secret', () => {
   const cases: readonly (readonly [
     problem: string,
     status: number,
@@ -394,7 +394,7 @@ describe('a Vault that gives no secret', () => {
     expect(revealed(await store.read('secret/app#key'))).toBe(apiKey);
   });
 
-  it('but a page says so', async () => {
+  it('is not Vault: it returns a page', async () => {
     const { store } = await open(tokenEnv());
     vault.override((_request, response) => {
       response.writeHead(200, { 'content-type': 'text/html' }).end('<html>a portal</html>');
@@ -403,7 +403,7 @@ describe('a Vault that gives no secret', () => {
     expect(await store.read('secret/app#key')).toMatchObject({ kind: 'refused', fix: 'Check VAULT_ADDR' });
   });
 
-  it('but an endless answer is left after a bounded part of it', async () => {
+  it('sends an endless response, which is not read beyond a limit', async () => {
     const { store } = await open(tokenEnv());
     await store.read('secret/app#key');
     let sent = 0;
@@ -461,7 +461,7 @@ describe('TLS to Vault', () => {
     }
   });
 
-  it('is refused without them, whatever the environment says about certificates', async () => {
+  it('is refused without them, whatever the environment sets for certificates', async () => {
     const before = process.env['NODE_TLS_REJECT_UNAUTHORIZED'];
     process.env['NODE_TLS_REJECT_UNAUTHORIZED'] = '0';
     try {

@@ -42,7 +42,7 @@ describe('the bundle', () => {
     expect(ofAjv.filter((path) => !path.includes('/ajv/dist/runtime/'))).toEqual([]);
   });
 
-  it('finds the same problems in the structure of a policy as the sources', async () => {
+  it('finds the same structural problems of a policy as the sources', async () => {
     const { outputFiles } = await bundle("export * from '../../../src/policy/document/structure-problems.ts';");
     const code = Buffer.from(outputFiles[0]?.contents ?? []).toString('base64');
     const built = (await import(`data:text/javascript;base64,${code}`)) as {

@@ -18,13 +18,13 @@ function fixedPart(sentence: string): string | undefined {
   return longest.split(' ').length >= 4 ? longest : undefined;
 }
 
-describe('the sentences that tests know', () => {
+describe('the sentences of tests', () => {
   it('have names that are used once', () => {
     const names = tables.flatMap((table) => Object.keys(table));
     expect(names.filter((name, i) => names.indexOf(name) !== i)).toEqual([]);
   });
 
-  it('stand in their table alone; elsewhere write the name', () => {
+  it('are in their table only; elsewhere write the name', () => {
     const written = Object.entries(sentences).flatMap(([name, sentence]) => {
       const part = fixedPart(sentence);
       return texts.flatMap(({ file, text }) => (part !== undefined && text.includes(part) ? [`${name}: ${file}`] : []));
@@ -32,7 +32,7 @@ describe('the sentences that tests know', () => {
     expect(written).toEqual([]);
   });
 
-  it('are told from each other', () => {
+  it('are distinguishable', () => {
     const named = Object.values(sentences).map((sentence) => nameSentence(sentence.replaceAll('{}', 'X')));
     expect(named.map((name) => name.replace(/\(.*/, ''))).toEqual(Object.keys(sentences));
   });
@@ -48,7 +48,7 @@ describe('a sentence', () => {
     );
   });
 
-  it('that no table knows is left as it is', () => {
+  it('that is in no table is not changed', () => {
     expect(nameSentence('says something new')).toBe('says something new');
   });
 });

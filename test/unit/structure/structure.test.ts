@@ -87,7 +87,7 @@ describe('the source', () => {
     });
   });
 
-  it('keeps no changing state in modules', () => {
+  it('has no mutable state in modules', () => {
     expect(sources.flatMap(({ path, mutableState }) => mutableState.map((name) => `${path}: ${name}`))).toEqual([]);
   });
 });
@@ -110,7 +110,7 @@ describe('every source file', () => {
     },
   );
 
-  it('is named after what it holds, in kebab-case', () => {
+  it('is named after its main export, in kebab-case', () => {
     const names = sources.flatMap(({ path }) => path.slice('src/'.length, -'.ts'.length).split('/'));
     expect(names.filter((name) => !/^[a-z0-9]+(-[a-z0-9]+)*(\.d)?$/.test(name))).toEqual([]);
     expect(names.filter((name) => /^(utils?|helpers?|common|types|misc|shared)$/.test(name))).toEqual([]);
@@ -145,7 +145,7 @@ describe('the reading of imports', () => {
     expect(importCircle([a, parseSource('src/http/b.ts', "import type { a } from './a.ts';")])).toBeUndefined();
   });
 
-  it('tells the process from a member of that name', () => {
+  it('distinguishes the process from a member with this name', () => {
     expect(parseSource('src/a.ts', 'const x = process.env;').freeNames.has('process')).toBe(true);
     expect(parseSource('src/a.ts', 'const { env } = process;').freeNames.has('process')).toBe(true);
     expect(parseSource('src/a.ts', 'const x = job.process;').freeNames.has('process')).toBe(false);

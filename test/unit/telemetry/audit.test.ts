@@ -20,19 +20,19 @@ function start({ canRecord = true, isWritten = true } = {}) {
 }
 
 describe('the audit log', () => {
-  it('requires the line of what is issued', async () => {
+  it('requires the line of an issued token', async () => {
     const { audit, calls } = start();
     await audit.issued(issued);
     const head = { level: 'info', time, event: 'guest_token.issued' };
     expect(calls).toEqual([['record', { ...head, ...issued, durationMs: 1.235, message: 'guest token issued' }]]);
   });
 
-  it('lets nothing be issued when its line is not written', async () => {
+  it('issues no token when its line is not written', async () => {
     const { audit } = start({ isWritten: false });
     await expect(audit.issued(issued)).rejects.toMatchObject({ code: 'AUDIT_UNAVAILABLE' });
   });
 
-  it('says before a mint that no line can be written', () => {
+  it('reports before a mint that no line can be written', () => {
     expect(() => start({ canRecord: false }).audit.expectRecord()).toThrow(
       expect.objectContaining({ code: 'AUDIT_UNAVAILABLE', reason: 'audit_unavailable' }),
     );

@@ -32,8 +32,8 @@ function start(bounds: Parameters<typeof createLogWriter>[0]['bounds'] = {}, isS
 
 const round = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
-describe('the writer of log lines', () => {
-  it('writes the lines of one round of the event loop at once, those that something depends on first', async () => {
+describe('the log writer', () => {
+  it('writes the lines of one iteration of the event loop at once, required ones first', async () => {
     const { writer, writes } = start();
     writer.write('a\n');
     const first = writer.record('b\n');
@@ -48,7 +48,7 @@ describe('the writer of log lines', () => {
     expect(writes.slice(1)).toEqual(['e\n']);
   });
 
-  it('says that a line is written only once the operating system has it', async () => {
+  it('reports a line as written only after the operating system has accepted it', async () => {
     const { writer, pending } = start({}, true);
     let isWritten: boolean | undefined;
     const recorded = writer.record('a\n').then((written) => (isWritten = written));
@@ -60,7 +60,7 @@ describe('the writer of log lines', () => {
     expect(isWritten).toBe(true);
   });
 
-  it('says that a line is not written when the write fails, and tries again with the next one', async () => {
+  it('reports a line as not written when the write fails, and tries again with the next one', async () => {
     const { writer, pending, state } = start({}, true);
     const refused = writer.record('a\n');
     await round();
@@ -74,7 +74,7 @@ describe('the writer of log lines', () => {
     expect(await writer.record('c\n')).toBe(true);
   });
 
-  it('counts ordinary lines of a write that failed as dropped, and tells their number once a write succeeds', async () => {
+  it('counts ordinary lines of a failed write as dropped, and logs their number when a write succeeds', async () => {
     const { writer, writes, pending, state, told } = start({}, true);
     writer.write('a\n');
     writer.write('b\n');
@@ -96,7 +96,7 @@ describe('the writer of log lines', () => {
     expect([await refused, writer.dropped()]).toEqual([false, 1]);
   });
 
-  it('tells after five seconds what a failed write dropped, though no other line comes', async () => {
+  it('logs after five seconds what a failed write dropped, even without another line', async () => {
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
     try {
       const { writer, pending, told } = start({}, true);
@@ -114,7 +114,7 @@ describe('the writer of log lines', () => {
     }
   });
 
-  it('gives up on a reader that has stopped, takes back what waits, and goes on when it reads again', async () => {
+  it('gives up on a reader that has stopped, removes waiting lines, and continues when it reads again', async () => {
     const { writer, writes, pending, clock, state } = start({ stalledAfterMs: 1000 }, true);
     const inFlight = writer.record('a\n');
     await round();
@@ -131,7 +131,7 @@ describe('the writer of log lines', () => {
     expect(writes).toEqual(['a\n', 'd\n']);
   });
 
-  it('holds a bounded number of characters while the reader has stopped, and tells once how many lines it dropped', async () => {
+  it('buffers a limited number of characters while the reader has stopped, and logs once how many lines were dropped', async () => {
     const { writer, writes, pending, state, told } = start({ ordinary: 1000, write: 300 }, true);
     writer.write('first\n');
     await round();
@@ -148,7 +148,7 @@ describe('the writer of log lines', () => {
     expect(told).toEqual([4900]);
   });
 
-  it('lets no flood of ordinary lines keep out a line that something depends on', async () => {
+  it('a flood of ordinary lines does not displace a required line', async () => {
     const { writer, writes, pending } = start({ ordinary: 100 }, true);
     writer.write('first\n');
     await round();
@@ -161,7 +161,7 @@ describe('the writer of log lines', () => {
     expect(await recorded).toBe(true);
   });
 
-  it('bounds the lines that something depends on too', async () => {
+  it('limits required lines too', async () => {
     const { writer, pending } = start({ required: 10 }, true);
     writer.write('first\n');
     await round();
@@ -189,7 +189,7 @@ describe('the writer of log lines', () => {
     expect(isSettled).toBe(true);
   });
 
-  it('flushes what is left, and not for longer than it may', async () => {
+  it('flushes the remaining lines, within the time limit', async () => {
     const { writer, writes, pending, state } = start({}, true);
     await writer.flush(1);
     writer.write('a\n');

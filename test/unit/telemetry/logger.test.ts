@@ -149,7 +149,7 @@ describe('the audit', () => {
     expect(text()).toBe('');
   });
 
-  it('is written as pino writes, whatever a name holds', async () => {
+  it('is written in pino’s format, whatever a name contains', async () => {
     const { audit, text } = start();
     const pinos = start();
     const { logger } = pinos.log;
@@ -195,7 +195,7 @@ describe('the audit', () => {
     expect((await lines()).map(({ durationMs }) => durationMs)).toEqual([12.346, 12.346]);
   });
 
-  it('refuses to issue what cannot be written, and lets refusals go', async () => {
+  it('does not issue a token whose line cannot be written, but refusals are sent', async () => {
     const log = createLog({
       level: 'info',
       clock: systemClock,

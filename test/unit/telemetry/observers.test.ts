@@ -134,7 +134,7 @@ describe('key sets', () => {
   const left = (count: number, isBad: boolean) =>
     Array.from({ length: count }, (_, index) => ({ which: `key ${index + 1}`, why: 'is for encryption', isBad }));
 
-  it('that changed or are there again are logged, others only counted', async () => {
+  it('that changed or are available again are logged, others only counted', async () => {
     const { fetched: onFetched } = observeKeySets(metrics, log.logger);
     onFetched(fetched);
     expect(await lines()).toEqual([]);
@@ -145,7 +145,7 @@ describe('key sets', () => {
     expect(await metric(`guest_token_key_set_fetches_total{issuer="${iss}",result="fetched"}`)).toBe(3);
   });
 
-  it('say which keys were left out, as a warning when one does not belong there', async () => {
+  it('report ignored keys, as a warning if one is dangerous', async () => {
     const { fetched: onFetched } = observeKeySets(metrics, log.logger);
     onFetched({ ...fetched, changed: true, leftOut: left(1, false) });
     onFetched({ ...fetched, changed: true, leftOut: [...left(1, false), ...left(1, true)] });
@@ -164,7 +164,7 @@ describe('key sets', () => {
     expect([leftOut.length, leftOut.at(-1)]).toEqual([shown, last]);
   });
 
-  it('that cannot be fetched are logged once for each reason', async () => {
+  it('that could not be fetched are logged once for each reason', async () => {
     const { failed } = observeKeySets(metrics, log.logger);
     const event = {
       iss,
@@ -193,7 +193,7 @@ describe('a refused access token', () => {
     return lines();
   };
 
-  it('is explained at debug only', async () => {
+  it('is explained at level debug only', async () => {
     expect(await refuse({}, 'info')).toEqual([]);
     expect(await refuse({})).toEqual([{ level: 'debug', requestId: 'request-1', reason: 'claim_invalid' }]);
   });

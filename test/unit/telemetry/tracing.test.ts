@@ -205,7 +205,7 @@ describe('a collector that fails', () => {
     expect(exported).toEqual([[1, '400']]);
   });
 
-  it('that is away is reported with the code of the connection', async () => {
+  it('that is unavailable is reported with the error code of the connection', async () => {
     const tracing = await start({ url: 'http://127.0.0.1:1/v1/traces' });
     tracing.begin(request).end('ISSUED', 200);
     await tracing.close();

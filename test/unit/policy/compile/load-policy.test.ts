@@ -113,7 +113,7 @@ describe('an expression of a policy', () => {
     });
   });
 
-  it('is refused at the place of what is wrong with it', () => {
+  it('is refused with the position of the problem', () => {
     expect(problemsOf(...withClientId('"${claims.?a}"'))).toEqual(['p.yaml:5:29 optionalResult, in "claims.?a"']);
     expect(problemsOf(...withClientId('"${size(claims.a)}"'))).toEqual([
       'p.yaml:5:29 wrongType(int, dataApps.s.request.clientId, string), in "size(claims.a)"',
@@ -129,7 +129,7 @@ describe('an expression of a policy', () => {
     expect(problemsOf(...withClientId(`'\${${wrong(101)}}'`)).join()).toContain(`in "${wrong(101).slice(0, 97)}…"`);
   });
 
-  it('blames a claim only if it reads no other, nor a variable', () => {
+  it('names a claim only if it reads no other claim and no variable', () => {
     const claimOf = (clientId: string): string | undefined => {
       const policy = loadLines(
         'version: 1',

@@ -120,7 +120,7 @@ describe('a filter value', () => {
 });
 
 describe('a list and a flag', () => {
-  it('are held to their length and type', () => {
+  it('have a checked length and type', () => {
     const thousand = new Array<string>(1000).fill('a');
     expect(outcome(listRule(element, false), thousand)).toEqual(thousand);
     expect(outcome(listRule(element, false), [...thousand, 'a'])).toBe('listTooLong');
@@ -151,7 +151,7 @@ describe('a literal', () => {
     },
   );
 
-  it('is refused in the words of its rule', () => {
+  it('is refused with the message of its rule', () => {
     const refuse: Rule<unknown> = (_value, refuse) => refuse('is too short');
     expect(() => checkLiteral('a', refuse)).toThrow(new LoadProblem('is too short', ''));
   });
@@ -192,7 +192,7 @@ describe('a literal', () => {
   });
 });
 
-describe('a text that could end inside SQL', () => {
+describe('a string that could end a string in SQL', () => {
   it.each([
     ...['"', "'", '`', '\\', ';'],
     ...['\u00b4', '\u02b9', '\u02ba', '\u02bb', '\u02bc', '\u02c8', '\u02cb'],

@@ -29,7 +29,7 @@ const cases = readCases().flatMap(([file, list]) =>
 );
 
 describe('policy.schema.json', () => {
-  it.each(cases)('gives editors the verdict of the loader: %s, %s', (_file, _name, policyCase) => {
+  it.each(cases)('gives editors the result of the loader: %s, %s', (_file, _name, policyCase) => {
     const text = policyText(policyCase);
     let structural: boolean;
     try {

@@ -43,7 +43,7 @@ describe('what is wrong with the structure, where, and its fix', () => {
     expect(first).toBe(`p.yaml:4:18 notDuration(dataApps.sales.expiresIn, ${shown})`);
   });
 
-  it('says that there is no entry', () => {
+  it('reports that there is no entry', () => {
     expect(problemsOf('version: 1\ndataApps: {}\n')).toEqual(['p.yaml:2:11 notDataApps(dataApps, an empty map)']);
   });
 
@@ -58,7 +58,7 @@ describe('what is wrong with the structure, where, and its fix', () => {
     ]);
   });
 
-  it('finds the place in a list', () => {
+  it('finds the position in a list', () => {
     expect(inRequest('params: { hideDashboardFilters: [a, {}] }')).toEqual([
       'p.yaml:4:82 mustBeText(dataApps.sales.request.params.hideDashboardFilters[1], an empty map)',
     ]);
@@ -125,7 +125,7 @@ describe('what is wrong with the structure, where, and its fix', () => {
     );
   });
 
-  it('says of a name that cannot be one what a name is', () => {
+  it('describes a valid name for an invalid one', () => {
     expect(
       problemsOf('version: 1\nvariables: { 1a: b }\ndataApps: { "${a}": { expiresIn: 1h, request: { clientId: a } } }'),
     ).toEqual(['p.yaml:2:14 invalidVariableName("1a", variables)', 'p.yaml:3:13 invalidDataAppName("${a}", dataApps)']);
@@ -137,7 +137,7 @@ describe('what is wrong with the structure, where, and its fix', () => {
     ]);
   });
 
-  it('says everything at once, and nothing twice', () => {
+  it('reports everything at once, and nothing twice', () => {
     const found = problemsOf('version: 2\nmore: 1\ndataApps: { a: { expiresIn: 5, request: { clientId: 5 } } }');
     expect(found).toHaveLength(4);
     expect(new Set(found).size).toBe(4);
@@ -152,7 +152,7 @@ describe('what is wrong with the structure, where, and its fix', () => {
 });
 
 describe('pathText', () => {
-  it('writes members with dots and places in lists in brackets', () => {
+  it('writes members with dots and list indexes in brackets', () => {
     expect(pathText([])).toBe('the policy');
     expect(pathText(['dataApps', 'a.b', 'params', 0, 'values'])).toBe('dataApps.a.b.params[0].values');
     expect(pathText(['2024', 12])).toBe('2024[12]');

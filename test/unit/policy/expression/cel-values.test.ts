@@ -168,7 +168,7 @@ describe('comparing', () => {
 });
 
 describe('a member', () => {
-  it('is found by its key or place', () => {
+  it('is found by its key or index', () => {
     expect(member({ a: 1 }, 'a')).toBe(1);
     expect(member(new Map([['a', 1]]), 'a')).toBe(1);
     expect(member(['x', 'y'], 1n)).toBe('y');
@@ -204,7 +204,7 @@ describe('a member', () => {
   });
 });
 
-describe('a value is not used for what it holds', () => {
+describe('a value is refused because of its content', () => {
   it.each<readonly [unknown, Flaw | undefined]>([
     [2 ** 53 - 1, undefined],
     [-(2 ** 53 - 1), undefined],
@@ -241,7 +241,7 @@ describe('a value is not used for what it holds', () => {
   });
 });
 
-describe('what a macro goes over', () => {
+describe('the elements that a macro iterates over', () => {
   it('are the elements of a list and the keys of a map', () => {
     expect(elementsOf(['a', 1], 'all', undefined)).toEqual(['a', 1]);
     expect(elementsOf({ k: 1 }, 'all', undefined)).toEqual(['k']);

@@ -72,7 +72,7 @@ describe('the explanation of a permit', () => {
     });
   });
 
-  it('tells for every field the expression, its position, the claims it read and the value', () => {
+  it('shows for every field the expression, its position, the claims that it read and the value', () => {
     expect(fields).toContainEqual({
       path: 'clientId',
       value: 'acme',
@@ -107,7 +107,7 @@ describe('the explanation of a permit', () => {
     expect(paths).toHaveLength(10);
   });
 
-  it('tells what every rule gave on the way', () => {
+  it('shows the result of every evaluated rule', () => {
     expect(rules.map(({ path, value }) => [path, value])).toEqual([
       ['validations[0].expression', true],
       ['variables.roles', ['viewer']],
@@ -116,7 +116,7 @@ describe('the explanation of a permit', () => {
     ]);
   });
 
-  it('leaves out what a when left out', () => {
+  it('does not show entries whose when is false', () => {
     const paths = explained({ realm_access: { roles: ['admin'] } }).fields?.map(({ path }) => path);
     expect(paths).not.toContain('params.appFilters[0].metricId');
     expect(paths).toContain('params.appFilters');
@@ -124,7 +124,7 @@ describe('the explanation of a permit', () => {
 });
 
 describe('the explanation of a refusal', () => {
-  it('tells the validation, its position and its message', () => {
+  it('shows the validation, its position and its message', () => {
     const { decision, denial, body } = explained({ verified: 'yes' });
     expect(decision).toBe('deny');
     expect(body).toBeUndefined();
@@ -137,7 +137,7 @@ describe('the explanation of a refusal', () => {
     });
   });
 
-  it('tells the claim that is missing', () => {
+  it('shows the missing claim', () => {
     const { denial, rules } = explain(policy, { verified: true }, undefined, 0);
     expect(denial).toMatchObject({
       reason: 'expression_failed',
@@ -147,7 +147,7 @@ describe('the explanation of a refusal', () => {
     expect(rules.some(({ path }) => path === 'validations[0].expression')).toBe(true);
   });
 
-  it('tells the claim whose value is refused', () => {
+  it('shows the claim whose value is refused', () => {
     expect(explained({ regions: [] }).denial).toMatchObject({
       reason: 'filter_value_refused',
       claim: 'regions',
@@ -155,14 +155,14 @@ describe('the explanation of a refusal', () => {
     });
   });
 
-  it('tells a rule that failed', () => {
+  it('shows a rule that failed', () => {
     const { rules } = explained({ realm_access: { roles: 'admin' } });
     expect(rules.find(({ path }) => path === 'variables.isAdmin')).toMatchObject({
       failed: expect.any(String) as string,
     });
   });
 
-  it('does not take what every object has for a claim', () => {
+  it('does not treat inherited members of objects as claims', () => {
     const text = `{ version: 1, dataApps: { any: { default: true, expiresIn: 1h, validations: [
       { expression: has(claims.constructor), message: No. }], request: { clientId: acme } } } }`;
     const { rules } = explain(loadPolicy({ text, file: 'p.yaml', maxLifetimeSeconds: 86_400 }), {}, undefined, 0);
@@ -170,7 +170,7 @@ describe('the explanation of a refusal', () => {
     expect(rules[0]?.claims[0]).not.toHaveProperty('value');
   });
 
-  it('tells an unknown data app', () => {
+  it('shows an unknown data app', () => {
     expect(explained({}, 'hr')).toMatchObject({
       decision: 'deny',
       dataApp: 'hr',
@@ -180,7 +180,7 @@ describe('the explanation of a refusal', () => {
 });
 
 describe('an explanation as text', () => {
-  it('aligns what belongs together', () => {
+  it('aligns columns', () => {
     const lines = explanationLines(explained());
     expect(lines[0]).toBe(`policy    policy.yaml (revision ${policy.revision})`);
     const columns = lines.filter((line) => line.includes('policy.yaml:')).map((line) => line.indexOf('policy.yaml:'));
@@ -189,7 +189,7 @@ describe('an explanation as text', () => {
     expect(lines.join('\n')).toContain('https://example.com/org.id = "acme"');
   });
 
-  it('names a claim that is not there', () => {
+  it('names a missing claim', () => {
     const without = { ...claims, realm_access: undefined };
     Reflect.deleteProperty(without, 'realm_access');
     expect(explanationLines(explain(policy, without, undefined, 0)).join('\n')).toContain('realm_access = absent');
@@ -202,7 +202,7 @@ describe('an explanation as text', () => {
     expect(lines.filter((line) => line.includes('claims.regions')).every((line) => line.includes('…'))).toBe(true);
   });
 
-  it('holds nothing that a terminal would obey, whatever the claims hold', () => {
+  it('has no terminal control characters, whatever the claims contain', () => {
     const hostile = fc.constantFrom('\u001b[2J', '\u009b31m', '\u202e', '\u2066', '\u2028', '\r', 'a\nb', '\u0007');
     fc.assert(
       fc.property(hostile, fc.string(), (text, more) => {
@@ -266,7 +266,7 @@ describe('an explanation', () => {
   const explainedOf = (text: string, values: Record<string, unknown> = {}) =>
     explain(loadPolicy({ text, file: 'p.yaml', maxLifetimeSeconds: 86_400 }), values, undefined, 0);
 
-  it('tells values of every type as JSON can', () => {
+  it('shows values of every type as JSON', () => {
     const { rules } = explainedOf(
       `
 version: 1
@@ -289,7 +289,7 @@ dataApps:
     ]);
   });
 
-  it('shows a list of texts as one field, and what is empty too', () => {
+  it('shows a list of strings as one field, and empty values too', () => {
     const { fields } = explainedOf(`
 version: 1
 dataApps:
@@ -310,7 +310,7 @@ dataApps:
     ]);
   });
 
-  it('follows a variable once, however many ways lead to it', () => {
+  it('follows a variable once, however often it is used', () => {
     const names = Array.from({ length: 40 }, (_, i) => i);
     const { rules } = explainedOf(
       `

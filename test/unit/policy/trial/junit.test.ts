@@ -10,7 +10,7 @@ const result = (name: string, passed: boolean): PolicyTestResult => ({
 });
 
 describe('JUnit XML', () => {
-  it('holds every test, its place and what failed', () => {
+  it('has every test, its position and what failed', () => {
     const xml = toJUnit([
       { name: 'a.policy-test.yaml', results: [result('one', true), result('two', false)], durationMs: 12 },
       { name: 'b.policy-test.yaml', results: [result('three', true)], durationMs: 3 },
@@ -50,7 +50,7 @@ describe('JUnit XML', () => {
 `);
   });
 
-  it('stays well-formed whatever a name holds', () => {
+  it('stays well-formed whatever a name contains', () => {
     const xml = toJUnit([
       { name: 'f', results: [result('a "b" <c> & \u0000\u001B[31m \uD800 \n ]]>', true)], durationMs: 0 },
     ]);

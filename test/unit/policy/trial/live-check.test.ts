@@ -29,7 +29,7 @@ const lines = (app: DataAppPolicy, of = listing): readonly string[] =>
 const reference = (kind: Reference['kind'], id: string): Reference => ({ kind, id, position: 'policy.yaml:9:25' });
 
 describe('the live check', () => {
-  it('is content with ids that exist', () => {
+  it('accepts ids that exist', () => {
     expect(lines(dataApp(reference('embed', 'sales-overview'), reference('dashboard', 'overview')))).toEqual([]);
   });
 
@@ -45,12 +45,12 @@ describe('the live check', () => {
     ]);
   });
 
-  it('is content with an id that is both', () => {
+  it('accepts an id that is both', () => {
     const both: EmbedsListing = { ...listing, embedIds: new Set(['overview']), dashboardIds: new Set(['overview']) };
     expect(lines(dataApp(reference('embed', 'overview'), reference('dashboard', 'overview')), both)).toEqual([]);
   });
 
-  it('suggests the id that was meant', () => {
+  it('suggests a similar id', () => {
     expect(lines(dataApp(reference('embed', 'sales-overviw')))).toEqual([
       'policy.yaml:9:25 idNotInDataApp(embed, sales-overviw) → didYouMean(sales-overview)',
     ]);
@@ -59,17 +59,17 @@ describe('the live check', () => {
     ]);
   });
 
-  it('leaves metric ids alone, which are not listed', () => {
+  it('does not check metric ids, which are not listed', () => {
     expect(lines(dataApp(reference('metric', 'revenue')))).toEqual([]);
   });
 
-  it('tells that a key belongs to another data app, and nothing about its ids', () => {
+  it('reports that a key belongs to another data app, and nothing about its ids', () => {
     expect(lines(dataApp(reference('embed', 'gone')), { ...listing, dataAppNames: new Set(['finance']) })).toEqual([
       'policy.yaml:4:3 keyOfOtherDataApp(DATABRAIN_API_KEY_SALES, "finance", sales) → correctKey(DATABRAIN_API_KEY_SALES)',
     ]);
   });
 
-  it('checks ids of a data app whose embeds do not say where they belong', () => {
+  it('checks ids of a data app whose embeds name no data app', () => {
     expect(lines(dataApp(reference('embed', 'gone')), { ...listing, dataAppNames: new Set() })).toEqual([
       'policy.yaml:9:25 idNotInDataApp(embed, gone) → createOrCorrect',
     ]);

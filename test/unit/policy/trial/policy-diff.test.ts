@@ -168,7 +168,7 @@ describe('a change of policy', () => {
     expect(changesOf(withParams(before), withParams(after))).toEqual(changes);
   });
 
-  it('by the data source, or by a permission that was left to Databrain, cannot be decided', () => {
+  it('of the data source, or of a permission that only one policy sets, has no direction', () => {
     const [old, now] = ['a', 'b'].map((name) => load(`{ clientId: x, datasourceName: ${name} }`));
     expect(old && now && changesOf(old, now)).toEqual(['changed datasourceName']);
     for (const given of [true, false]) {
@@ -184,7 +184,7 @@ describe('a change of policy', () => {
     expect(free && bound && changesOf(free, bound)).toEqual(['narrower withinAccessToken']);
   });
 
-  it('is seen for data apps that only one of the policies has, and for who names none', () => {
+  it('is found for data apps that only one of the policies has, and for requests that name none', () => {
     const apps = (text: string): Policy =>
       loadPolicy({ text: `{ version: 1, dataApps: { ${text} } }`, file: 'p.yaml', maxLifetimeSeconds: 86_400 });
     const app = (name: string, isDefault = false): string =>
@@ -197,7 +197,7 @@ describe('a change of policy', () => {
     ]);
   });
 
-  it('tells the direction of permissions, life, tenant and decision', () => {
+  it('reports the direction for permissions, lifetime, tenant and decision', () => {
     const permissions = (text: string): Policy => load(`{ clientId: a, permissions: { ${text} } }`);
     const old = permissions('isShowSideBar: false, isDisableMetricCreation: false');
     const now = permissions('isShowSideBar: true, isDisableMetricCreation: true');
@@ -218,7 +218,7 @@ describe('a change of policy', () => {
     expect(changesOf(load('{ clientId: a }'), longer)).toEqual(['wider expiryTime']);
   });
 
-  it('is nothing where both give the same', () => {
+  it('is empty if both give the same', () => {
     expect(
       diffPolicies(withParams('allowedEmbeds: [a, b]'), withParams('allowedEmbeds: [b, a]'), [{ name: 'x', claims }]),
     ).toEqual([]);

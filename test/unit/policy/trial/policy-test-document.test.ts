@@ -69,7 +69,7 @@ tests:
     expect(tests[1]?.expectation).toEqual({ kind: 'request', body: { clientId: 'a' } });
   });
 
-  it('keeps what merges elsewhere as an ordinary claim', () => {
+  it('keeps a merge key as an ordinary claim', () => {
     const { tests } = load('name: it\nclaims: { <<: { admin: true } }\nexpect: denied\n');
     expect(tests[0]?.claims).toEqual({ '<<': { admin: true } });
   });
@@ -200,7 +200,7 @@ describe('a file of policy tests is refused', () => {
     expect(problems(text)).toEqual([expect.stringContaining(`a.policy-test.yaml${problem}`)]);
   });
 
-  it('for nothing but more than 1 MiB', () => {
+  it('only if it is larger than 1 MiB', () => {
     const text = 'name: a\nexpect: denied\n#';
     expect(problems(text.padEnd(1_048_576, 'x'))).toEqual([]);
     expect(problems(text.padEnd(1_048_577, 'x'))).toHaveLength(1);

@@ -75,7 +75,7 @@ describe('a policy test passes', () => {
     expect(lines(test)).toEqual(['✓ it']);
   });
 
-  it('on every day alike: its clock stands at iat', () => {
+  it('on every day: its time is iat', () => {
     const iat = 1_000_000_000;
     const { results } = run({ claims: { iat, exp: iat + 90 }, expect: { request: body({ expiryTime: 90_000 }) } });
     expect(results[0]?.passed).toBe(true);
@@ -96,7 +96,7 @@ describe('a policy test fails', () => {
     ]);
   });
 
-  it('when an element of a literal list or a filter differs, and names what gave that', () => {
+  it('when an element of a literal list or a filter differs, and names its source', () => {
     const changed = {
       allowedEmbeds: ['other'],
       appFilters: [{ metricId: 'revenue', values: { region: 'south', q: 1 } }],
@@ -156,7 +156,7 @@ describe('a policy test fails', () => {
     ]);
   });
 
-  it('when the refusal blames no claim and one was expected', () => {
+  it('when the refusal names no claim but one was expected', () => {
     const [, , , actual] = lines({ claims: { verified: false }, expect: { denied: { claim: 'verified' } } });
     expect(actual).toBe('      + absent');
   });
@@ -169,7 +169,7 @@ describe('coverage', () => {
   const finance = { dataApp: 'finance', expect: 'denied' };
   const otherFinance = { ...finance, claims: { org: 'globex' } };
 
-  it('is complete when every rule went both ways and every data app was given', () => {
+  it('is complete when every rule had both results and every data app was permitted', () => {
     const { coverage } = run(admin, member, refused, finance, otherFinance);
     expect(coverage).toEqual({ total: 10, covered: 10, gaps: [] });
     expect(coveredPercent(coverage)).toBe(100);

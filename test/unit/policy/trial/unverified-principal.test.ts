@@ -17,16 +17,16 @@ describe('the time of a trial', () => {
 });
 
 describe('an unverified principal', () => {
-  it('has the subject, issuer and end that its claims say', () => {
+  it('has the subject, issuer and expiry of its claims', () => {
     expect(unverifiedPrincipal({ iss: 'i', sub: 's', exp: 7 }, 1_000)).toMatchObject({ iss: 'i', sub: 's', exp: 7 });
   });
 
-  it('has none where its claims say none, and ends an hour after the trial', () => {
+  it('has no subject and issuer without these claims, and expires an hour after the trial', () => {
     expect(unverifiedPrincipal({ iss: 1, sub: null, exp: '7' }, 1_000)).toMatchObject({ iss: '', sub: '', exp: 3_601 });
     expect(unverifiedPrincipal({ exp: Number.NaN }, 0).exp).toBe(3_600);
   });
 
-  it('cannot be changed, however deep', () => {
+  it('cannot be changed at any depth', () => {
     const { claims } = unverifiedPrincipal({ a: { b: [{ c: 1 }, null, 'x'] } }, 0);
     const { b } = claims['a'] as { b: object[] };
     expect([claims, claims['a'], b, b[0]].every(Object.isFrozen)).toBe(true);
