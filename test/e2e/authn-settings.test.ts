@@ -29,8 +29,7 @@ beforeAll(async () => {
   databrain = await startSimulatedDatabrain({ apiKeys: { 'sales-dashboard': apiKey }, embeds: 'any' });
 });
 afterEach(async () => {
-  program?.signal('SIGKILL');
-  await program?.exited;
+  await program?.kill();
   await keyServer?.close();
   keyServer = undefined;
 });

@@ -10,22 +10,12 @@ import { programPath } from '../support/program-path.ts';
 import { startProgram, type Answer, type Program } from '../support/program.ts';
 import { shortestMs } from '../support/shortest.ts';
 import { signToken } from '../support/sign-token.ts';
+import { salesPolicy, salesPolicyWith } from '../support/sales-policy.ts';
+import { apiKey, startDatabrain } from '../support/sales-service.ts';
 
 const oldSecret = 'the first secret of this test, 32 bytes or more'.replace(',', '');
 const newSecret = 'the second secret of this test 32 bytes or more';
-const apiKey = '7c8f6e0e-1f0a-4f25-92f4-25a6e7a1f001';
 const nextApiKey = '7c8f6e0e-1f0a-4f25-92f4-25a6e7a1f002';
-
-const policyFor = (clientId: string): string => `version: 1
-dataApps:
-  sales-dashboard:
-    default: true
-    expiresIn: 1h
-    request:
-      clientId: ${clientId}
-      params:
-        allowedEmbeds: [sales-overview]
-`;
 
 const settings = (databrain: SimulatedDatabrain): Record<string, string> => ({
   JWT_ISSUER: 'https://issuer.example',
@@ -37,7 +27,7 @@ const settings = (databrain: SimulatedDatabrain): Record<string, string> => ({
   RATE_LIMIT_USER_MAX: '100000',
 });
 const files = (): Record<string, string> => ({
-  'policy.yaml': policyFor('${claims.org_id}'),
+  'policy.yaml': salesPolicy,
   'jwt-secret': `${oldSecret}\n`,
   'api-key': `${apiKey}\r\n`,
 });
@@ -74,16 +64,11 @@ let slow: SimulatedDatabrain;
 let program: Program | undefined;
 
 beforeAll(async () => {
-  databrain = await startSimulatedDatabrain({
-    apiKeys: { 'sales-dashboard': apiKey },
-    embeds: 'any',
-    rateLimit: 'off',
-  });
-  slow = await startSimulatedDatabrain({ apiKeys: { 'sales-dashboard': apiKey }, embeds: 'any', delayMs: 600 });
+  databrain = await startDatabrain({ rateLimit: 'off' });
+  slow = await startDatabrain({ delayMs: 600 });
 });
 afterEach(async () => {
-  program?.signal('SIGKILL');
-  await program?.exited;
+  await program?.kill();
 });
 afterAll(async () => {
   await databrain.close();
@@ -206,13 +191,13 @@ describe('a changed policy', () => {
       return (JSON.parse(answer.text) as { policyRevision: string }).policyRevision;
     };
     const before = await revision();
-    replaceFile(running, 'policy.yaml', policyFor('tenant-from-the-new-policy'));
+    replaceFile(running, 'policy.yaml', salesPolicyWith({ clientId: 'tenant-from-the-new-policy' }));
     running.signal('SIGHUP');
     await eventually(async () => (await revision()) !== before);
     expect((await running.ask({ headers: bearer(oldSecret) })).status).toBe(200);
     expect(databrain.requests.at(-1)?.body).toMatchObject({ clientId: 'tenant-from-the-new-policy' });
 
-    replaceFile(running, 'policy.yaml', policyFor('and-by-polling'));
+    replaceFile(running, 'policy.yaml', salesPolicyWith({ clientId: 'and-by-polling' }));
     await eventually(async () => {
       await running.ask({ headers: bearer(oldSecret) });
       return JSON.stringify(databrain.requests.at(-1)?.body).includes('and-by-polling');
@@ -221,7 +206,11 @@ describe('a changed policy', () => {
 
   it('that is broken is refused: the old one stays, a log line and a metric say so', async () => {
     const running = await start(databrain);
-    replaceFile(running, 'policy.yaml', policyFor('${claims.org_id').replace('expiresIn', 'expires'));
+    replaceFile(
+      running,
+      'policy.yaml',
+      salesPolicyWith({ clientId: '${claims.org_id' }).replace('expiresIn', 'expires'),
+    );
     running.signal('SIGHUP');
     await eventually(() => running.logged('policyRefused').length > 0);
     expect((await running.ask({ headers: bearer(oldSecret) })).status).toBe(200);
@@ -233,7 +222,7 @@ describe('a changed policy', () => {
   it('decides each request by one policy from start to end, also under load while reloading', async () => {
     const running = await start(databrain, { RATE_LIMIT_ADDRESS_MAX: '100000' });
     const both = (name: string): string =>
-      policyFor(name).replace(
+      salesPolicyWith({ clientId: name }).replace(
         'allowedEmbeds: [sales-overview]',
         `userIdentifier: ${name}\n        allowedEmbeds: [${name}]`,
       );

@@ -4,28 +4,17 @@ import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSyn
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { startSimulatedDatabrain, type SimulatedDatabrain } from '../../demo/databrain/start-simulated-databrain.ts';
+import type { SimulatedDatabrain } from '../../demo/databrain/start-simulated-databrain.ts';
 import type { LogMessage } from '../support/sentences/log-messages.ts';
 import { programPath } from '../support/program-path.ts';
 import { runProgram, startProgram, type LogLine, type Program } from '../support/program.ts';
-import { signToken } from '../support/sign-token.ts';
 import { until } from '../support/until.ts';
+import { salesPolicyWith } from '../support/sales-policy.ts';
+import { apiKey, bearer, secret, settingsFor, startDatabrain } from '../support/sales-service.ts';
 
-const secret = 'the secret of the policy file tests, at least 32 bytes'.replace(',', '');
-const apiKey = '9b0a7f4e-54a5-4b0c-8a07-2b1c6a5f0e11';
 const note = 'a-claim-value-that-stays-inside';
 
-const policyFor = (identifier: string): string => `version: 1
-dataApps:
-  sales-dashboard:
-    default: true
-    expiresIn: 1h
-    request:
-      clientId: \${claims.org_id}
-      params:
-        userIdentifier: ${identifier}
-        allowedEmbeds: [sales-overview]
-`;
+const policyFor = (identifier: string): string => salesPolicyWith({ userIdentifier: identifier });
 const policyTests = `tests:
   - name: a viewer is identified by the subject
     claims: { sub: u1, org_id: acme }
@@ -41,11 +30,10 @@ let databrain: SimulatedDatabrain;
 let program: Program | undefined;
 
 beforeAll(async () => {
-  databrain = await startSimulatedDatabrain({ apiKeys: { 'sales-dashboard': apiKey }, embeds: 'any' });
+  databrain = await startDatabrain();
 });
 afterEach(async () => {
-  program?.signal('SIGKILL');
-  await program?.exited;
+  await program?.kill();
 });
 afterAll(async () => {
   await databrain.close();
@@ -58,34 +46,14 @@ async function start(
 ): Promise<Program> {
   program = await startProgram({
     path: programPath(),
-    env: {
-      JWT_ISSUER: 'https://issuer.example',
-      JWT_AUDIENCE: 'guest-token',
-      JWT_SECRET: secret,
-      DATABRAIN_API_URL: databrain.url,
-      DATABRAIN_API_KEY: apiKey,
-      TOKEN_REUSE: 'off',
-      ...env,
-    },
+    env: { ...settingsFor(databrain), TOKEN_REUSE: 'off', ...env },
     files,
     nodeArgs,
   });
   return program;
 }
 
-function askAs(running: Program, claims: object = {}) {
-  const now = Math.floor(Date.now() / 1000);
-  const usual = {
-    iss: 'https://issuer.example',
-    aud: 'guest-token',
-    sub: 'u1',
-    org_id: 'acme',
-    note,
-    iat: now,
-    exp: now + 600,
-  };
-  return running.ask({ headers: { authorization: `Bearer ${signToken('HS256', secret, { ...usual, ...claims })}` } });
-}
+const askAs = (running: Program, claims: object = {}) => running.ask({ headers: bearer({ note, ...claims }) });
 
 async function logged(running: Program, message: LogMessage): Promise<LogLine> {
   await until(() => running.logged(message).length > 0);

@@ -1,6 +1,6 @@
 import Fastify from 'fastify';
 import { createHash } from 'node:crypto';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { systemClock } from '../../src/clock.ts';
 import { LimitStore, type CountReply } from '../../src/limits/limit-store.ts';
 import { createMemoryCounter, type Limit, type Taken } from '../../src/limits/memory-counter.ts';
@@ -12,7 +12,8 @@ import { registerLimits } from '../../src/http/rate-limits.ts';
 import { Secret } from '../../src/secrets/secret.ts';
 import { principalOf } from '../support/issuing.ts';
 import { until } from '../support/until.ts';
-import { redisIsInstalled, redisReason, startRedisServer, type RedisServer } from '../support/redis-server.ts';
+import { oneRedisServer } from '../support/one-redis-server.ts';
+import { redisIsInstalled, redisReason, type RedisServer } from '../support/redis-server.ts';
 import { shortestMs } from '../support/shortest.ts';
 
 const count = (store: LimitStore, key: string, max: number, windowMs = 60_000): Promise<CountReply> =>
@@ -36,21 +37,7 @@ const counterOf = (link: RedisLink) => {
 
 describe.skipIf(!redisIsInstalled)(`limits shared through Redis${redisReason}`, () => {
   let server: RedisServer;
-  let links: RedisLink[];
-
-  beforeAll(async () => {
-    server = await startRedisServer();
-  });
-  afterAll(async () => {
-    await server.stop();
-  });
-  beforeEach(() => {
-    links = [];
-  });
-  afterEach(async () => {
-    for (const link of links) link.close();
-    await server.restart();
-  });
+  const links = oneRedisServer((started) => (server = started));
 
   /** A replica's store and link; `limitMs` is wide so that a busy machine does not look like a slow Redis. */
   const startReplica = async (limitMs = 1_000) => {

@@ -1,10 +1,10 @@
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it } from 'vitest';
 import { systemClock, type Clock } from '../../src/clock.ts';
 import { ServiceError } from '../../src/errors.ts';
 import { createRedisTokens } from '../../src/guest-token/redis-tokens.ts';
 import { createKeyDerivation } from '../../src/redis/key-derivation.ts';
 import { parseRedisUrl } from '../../src/redis/redis-address.ts';
-import { connectRedis, type RedisLink } from '../../src/redis/redis-link.ts';
+import { connectRedis } from '../../src/redis/redis-link.ts';
 import {
   createApiKeys,
   createScriptedMint,
@@ -14,7 +14,8 @@ import {
   startIssue,
   type RecordedIssue,
 } from '../support/issuing.ts';
-import { redisIsInstalled, redisReason, startRedisServer, type RedisServer } from '../support/redis-server.ts';
+import { oneRedisServer } from '../support/one-redis-server.ts';
+import { redisIsInstalled, redisReason, type RedisServer } from '../support/redis-server.ts';
 import { shortestMs } from '../support/shortest.ts';
 import { until } from '../support/until.ts';
 
@@ -25,21 +26,7 @@ const clockOffBy = (ms: number): Clock => ({ now: () => systemClock.now() + ms, 
 
 describe.skipIf(!redisIsInstalled)(`tokens shared through Redis${redisReason}`, () => {
   let server: RedisServer;
-  let links: RedisLink[];
-
-  beforeAll(async () => {
-    server = await startRedisServer();
-  });
-  afterAll(async () => {
-    await server.stop();
-  });
-  beforeEach(() => {
-    links = [];
-  });
-  afterEach(async () => {
-    for (const link of links) link.close();
-    await server.restart();
-  });
+  const links = oneRedisServer((started) => (server = started));
 
   const scripted = createScriptedMint(systemClock);
 

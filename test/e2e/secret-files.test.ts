@@ -3,25 +3,24 @@ import { execFileSync } from 'node:child_process';
 import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
-import { startSimulatedDatabrain, type SimulatedDatabrain } from '../../demo/databrain/start-simulated-databrain.ts';
+import type { SimulatedDatabrain } from '../../demo/databrain/start-simulated-databrain.ts';
 import { programPath } from '../support/program-path.ts';
 import { startProgram, type Program } from '../support/program.ts';
 import { signToken } from '../support/sign-token.ts';
 import { salesPolicy as policy } from '../support/sales-policy.ts';
+import { apiKey, startDatabrain } from '../support/sales-service.ts';
 
 const jwtSecret = 'q8Zt-first-signing-secret-of-the-secret-file-tests';
 const otherSecret = 'w3Rk-other-signing-secret-of-the-secret-file-tests';
-const apiKey = '9b0a7f4e-54a5-4b0c-8a07-2b1c6a5f0e11';
 
 let databrain: SimulatedDatabrain;
 let program: Program | undefined;
 
 beforeAll(async () => {
-  databrain = await startSimulatedDatabrain({ apiKeys: { 'sales-dashboard': apiKey }, embeds: 'any' });
+  databrain = await startDatabrain();
 });
 afterEach(async () => {
-  program?.signal('SIGKILL');
-  await program?.exited;
+  await program?.kill();
 });
 afterAll(async () => {
   await databrain.close();

@@ -47,8 +47,7 @@ beforeEach(async () => {
   secrets = [apiKey, jwtSecret, secretId];
 });
 afterEach(async () => {
-  program?.signal('SIGKILL');
-  await program?.exited;
+  await program?.kill();
   program = undefined;
   await vault.close();
   await databrain.close();

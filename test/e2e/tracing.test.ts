@@ -47,8 +47,7 @@ beforeEach(async () => {
   databrainStatus = 200;
 });
 afterEach(async () => {
-  program?.signal('SIGKILL');
-  await program?.exited;
+  await program?.kill();
   program = undefined;
   await collector.close();
 });
@@ -190,8 +189,7 @@ describe('a traced request', () => {
 
 /** Ends the program before what it talks to, so that neither waits for the other. */
 async function running(started: Program | undefined): Promise<void> {
-  started?.signal('SIGKILL');
-  await started?.exited;
+  await started?.kill();
 }
 
 describe('the trace of a caller', () => {

@@ -4,31 +4,17 @@
 import { createHook } from 'node:async_hooks';
 import { generateKeyPairSync, Verify } from 'node:crypto';
 import { connect } from 'node:net';
-import { afterEach, describe, expect, it, vi } from 'vitest';
+import { afterAll, afterEach, describe, expect, it, vi } from 'vitest';
 import { buildApp, type App } from '../../src/app.ts';
 import { systemClock } from '../../src/clock.ts';
 import { loadConfiguration } from '../../src/config/load-configuration.ts';
 import { createLog } from '../../src/telemetry/logger.ts';
+import { countHashes } from '../support/count-hashes.ts';
 import { startFaultyUpstream, tokenAnswer, type FaultyUpstream } from '../support/faulty-upstream.ts';
 import { signToken } from '../support/sign-token.ts';
 
-const counts = vi.hoisted(() => ({ hashes: 0 }));
-
-vi.mock('node:crypto', async (importOriginal) => {
-  const crypto = await importOriginal<typeof import('node:crypto')>();
-  const counted =
-    <A extends unknown[], R>(work: (...args: A) => R) =>
-    (...args: A): R => {
-      counts.hashes += 1;
-      return work(...args);
-    };
-  return {
-    ...crypto,
-    hash: counted(crypto.hash),
-    createHash: counted(crypto.createHash),
-    createHmac: counted(crypto.createHmac),
-  };
-});
+const hashes = countHashes();
+afterAll(hashes.stop);
 
 const policy = `
 version: 1
@@ -134,7 +120,7 @@ async function countedPerRequest(run: () => Promise<{ readonly issued: number; r
   const weakEntries = vi.spyOn(WeakMap.prototype, 'set');
   let promises = 0;
   const hook = createHook({ init: (_id, type) => void (promises += type === 'PROMISE' ? 1 : 0) }).enable();
-  counts.hashes = 0;
+  hashes.reset();
   let rounds = 0;
   let isRunning = true;
   const nextRound = (): void => {
@@ -151,7 +137,7 @@ async function countedPerRequest(run: () => Promise<{ readonly issued: number; r
     parsed: per(parse.mock.calls.length),
     verified: per(verify.mock.calls.length),
     timers: per(timers.mock.calls.length),
-    hashes: per(counts.hashes),
+    hashes: per(hashes.count()),
     written: per(written.mock.calls.length),
     weakEntries: per(weakEntries.mock.calls.length),
     promises: per(promises),

@@ -17,6 +17,7 @@ import {
   everythingSaid,
   gist,
   mintOnce,
+  neverOpens,
   startClient,
   type ClientRecord,
 } from '../support/faulty-upstream-client.ts';
@@ -220,14 +221,7 @@ describe('No answer ends the process, and nothing is left behind', () => {
     const many = startClient(upstream.baseUrl, {
       maxRetries: 0,
       limits: {
-        circuit: {
-          consecutiveFailures: Infinity,
-          failureShare: 2,
-          minimumCalls: 1,
-          windowMs: 1000,
-          openMs: 1,
-          maxOpenMs: 1,
-        },
+        circuit: neverOpens,
       },
     });
 
@@ -313,14 +307,7 @@ describe("The upstream's text, headers, cookies and status are not passed on", (
     const calm = startClient(upstream.baseUrl, {
       maxRetries: 0,
       limits: {
-        circuit: {
-          consecutiveFailures: Infinity,
-          failureShare: 2,
-          minimumCalls: 1,
-          windowMs: 1000,
-          openMs: 1,
-          maxOpenMs: 1,
-        },
+        circuit: neverOpens,
         rate: { minPerSecond: 1000, assumedPerSecond: 1000, doublingMs: 1000, maxPauseMs: 0 },
       },
     });

@@ -3,7 +3,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from 'vitest';
 import { answer, reset, uuidOf, type Script, type SeenRequest } from '../support/faulty-upstream.ts';
-import { createPairs, gist, mintOnce } from '../support/faulty-upstream-client.ts';
+import { createPairs, gist, mintOnce, opensAtOnce } from '../support/faulty-upstream-client.ts';
 
 const { start, close } = createPairs();
 afterEach(close);
@@ -121,14 +121,7 @@ describe('A connection that the upstream closed while it was idle costs no user 
           maxRetries: 0,
           limits: {
             retryReserve: 0,
-            circuit: {
-              consecutiveFailures: 1,
-              failureShare: 0.1,
-              minimumCalls: 1,
-              windowMs: 10_000,
-              openMs: 10_000,
-              maxOpenMs: 10_000,
-            },
+            circuit: opensAtOnce,
           },
         },
       );

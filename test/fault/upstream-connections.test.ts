@@ -3,33 +3,30 @@ import { createServer, type AddressInfo, type Server, type Socket } from 'node:n
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createServer as createTlsServer } from 'node:tls';
 import { afterEach, describe, expect, it } from 'vitest';
+import { answer, reset, tokenAnswer, uuidOf, type Script } from '../support/faulty-upstream.ts';
 import {
-  answer,
-  reset,
-  startFaultyUpstream,
-  tokenAnswer,
-  uuidOf,
-  type FaultyUpstream,
-  type Script,
-} from '../support/faulty-upstream.ts';
-import { gist, mintOnce, startClient, type ClientRecord } from '../support/faulty-upstream-client.ts';
+  createPairs,
+  gist,
+  mintOnce,
+  opensAtOnce,
+  startClient,
+  type ClientRecord,
+} from '../support/faulty-upstream-client.ts';
 import { selfSigned } from '../support/self-signed.ts';
 
-let upstream: FaultyUpstream | undefined;
-let client: ClientRecord | undefined;
+const { start, close } = createPairs({ timeoutMs: 3000, deadlineMs: 8000 });
 const closing: (() => unknown)[] = [];
 
 afterEach(async () => {
-  await client?.close();
-  await upstream?.close();
-  for (const close of closing.splice(0)) await close();
-  upstream = client = undefined;
+  await close();
+  for (const end of closing.splice(0)) await end();
 });
 
-async function start(script: Script, options: Parameters<typeof startClient>[1] = {}) {
-  upstream = await startFaultyUpstream(script);
-  client = startClient(upstream.baseUrl, { timeoutMs: 3000, deadlineMs: 8000, ...options });
-  return { upstream, client };
+/** A client of a server that is no faulty upstream. */
+function clientOf(port: number, options: Parameters<typeof startClient>[1]): ClientRecord {
+  const client = startClient(`https://localhost:${port}`, options);
+  closing.unshift(() => client.close());
+  return client;
 }
 const times = <T>(n: number, make: (i: number) => T): T[] => Array.from({ length: n }, (_, i) => make(i));
 const afterMs =
@@ -164,7 +161,7 @@ describe('The connections', () => {
       socket.on('close', () => sockets.delete(socket)).on('error', () => undefined);
     });
     const port = await listen(server);
-    client = startClient(`https://localhost:${port}`, { timeoutMs: 150, deadlineMs: 1000, maxRetries: 0 });
+    const client = clientOf(port, { timeoutMs: 150, deadlineMs: 1000, maxRetries: 0 });
     const settled = await mintOnce(client);
     expect(gist(settled)).toBe('UPSTREAM_TIMEOUT upstream_timeout');
     expect(settled.ms).toBeLessThan(600);
@@ -176,14 +173,7 @@ describe('When the client is closed', () => {
   it('a running call is not a failure of the upstream', async () => {
     const { client } = await start(() => undefined, {
       limits: {
-        circuit: {
-          consecutiveFailures: 1,
-          failureShare: 0.1,
-          minimumCalls: 1,
-          windowMs: 10_000,
-          openMs: 10_000,
-          maxOpenMs: 10_000,
-        },
+        circuit: opensAtOnce,
       },
     });
     const running = mintOnce(client);
@@ -238,8 +228,7 @@ describe('Over TLS', () => {
       },
     });
     const port = await listen(server);
-    client = startClient(`https://localhost:${port}`, { maxRetries: 0 });
-    await mintOnce(client);
+    await mintOnce(clientOf(port, { maxRetries: 0 }));
     expect(offered).toEqual(['http/1.1']);
   });
 
@@ -256,8 +245,8 @@ describe('Over TLS', () => {
     const port = await listen(tls);
     const before = process.env['NODE_TLS_REJECT_UNAUTHORIZED'];
     process.env['NODE_TLS_REJECT_UNAUTHORIZED'] = '0';
+    const client = clientOf(port, { maxRetries: 0 });
     try {
-      client = startClient(`https://localhost:${port}`, { maxRetries: 0 });
       expect(gist(await mintOnce(client))).toBe('UPSTREAM_UNAVAILABLE upstream_unreachable');
     } finally {
       if (before === undefined) delete process.env['NODE_TLS_REJECT_UNAUTHORIZED'];

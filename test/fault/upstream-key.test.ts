@@ -3,15 +3,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from 'vitest';
 import { Secret } from '../../src/secrets/secret.ts';
-import {
-  answer,
-  errorAnswer,
-  startFaultyUpstream,
-  tokenAnswer,
-  uuidOf,
-  type FaultyUpstream,
-} from '../support/faulty-upstream.ts';
-import { everythingSaid, gist, mintOnce, startClient, type ClientRecord } from '../support/faulty-upstream-client.ts';
+import { answer, errorAnswer, tokenAnswer, uuidOf, type Script } from '../support/faulty-upstream.ts';
+import { createPairs, everythingSaid, gist, mintOnce } from '../support/faulty-upstream-client.ts';
 
 const oldKey = '01d00000-0000-4000-8000-00000000000a';
 const newKey = '2e200000-0000-4000-8000-00000000000b';
@@ -34,28 +27,21 @@ function keysWith(inUse: string, inSource: () => string, readMs = 5) {
   };
 }
 
-let upstream: FaultyUpstream | undefined;
-let client: ClientRecord | undefined;
-
-afterEach(async () => {
-  await client?.close();
-  await upstream?.close();
-  upstream = client = undefined;
-});
+const pairs = createPairs();
+afterEach(pairs.close);
 
 /** An upstream that takes one key and refuses all others with the given answer. */
-async function start(
+function start(
   accepted: string,
   apiKeys: ReturnType<typeof keysWith>,
   refusal = errorAnswer(401, 'AUTHENTICATION_ERROR'),
 ) {
   let tokens = 1;
-  upstream = await startFaultyUpstream((request, socket) => {
+  const answerTo: Script = (request, socket) => {
     const isAccepted = request.headers.get('authorization') === `Bearer ${accepted}`;
     socket.write(isAccepted ? tokenAnswer(tokens++) : refusal);
-  });
-  client = startClient(upstream.baseUrl, { apiKeys });
-  return { upstream, client };
+  };
+  return pairs.start(answerTo, { apiKeys });
 }
 
 describe('When the upstream refuses our API key', () => {
@@ -111,11 +97,11 @@ describe('When the upstream refuses our API key', () => {
   it('does not read the source if another call has already loaded the new key', async () => {
     const keys = keysWith(oldKey, () => newKey);
     const refusal = errorAnswer(401, 'AUTHENTICATION_ERROR');
-    upstream = await startFaultyUpstream((request, socket) => {
+    const answerTo: Script = (request, socket) => {
       keys.replace(newKey);
       socket.write(request.index === 0 ? refusal : tokenAnswer(1));
-    });
-    client = startClient(upstream.baseUrl, { apiKeys: keys });
+    };
+    const { client } = await pairs.start(answerTo, { apiKeys: keys });
     expect(gist(await mintOnce(client))).toBe(uuidOf(1));
     expect(keys.reads()).toBe(0);
   });

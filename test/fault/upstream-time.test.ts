@@ -1,22 +1,13 @@
 // One deadline over connect, headers and body.
-import type { Socket } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
-import {
-  answer,
-  reset,
-  startFaultyUpstream,
-  tokenAnswer,
-  uuidOf,
-  type FaultyUpstream,
-  type Script,
-} from '../support/faulty-upstream.ts';
+import { answer, reset, tokenAnswer, uuidOf, type Script } from '../support/faulty-upstream.ts';
 import {
   apiKeyText,
+  createPairs,
   everythingSaid,
   gist,
   mintOnce,
   startClient,
-  type ClientRecord,
 } from '../support/faulty-upstream-client.ts';
 
 const timeoutMs = 200;
@@ -25,22 +16,14 @@ const deadlineMs = 700;
 const slackMs = 400;
 
 describe('One deadline over connect, headers and body', () => {
-  let upstream: FaultyUpstream | undefined;
-  let client: ClientRecord | undefined;
+  const { start, close } = createPairs({ timeoutMs, deadlineMs });
   const every: NodeJS.Timeout[] = [];
 
   afterEach(async () => {
     for (const timer of every.splice(0)) clearInterval(timer);
-    await client?.close();
-    await upstream?.close();
-    upstream = client = undefined;
+    await close();
   });
 
-  const start = async (script: Script, onConnection?: (socket: Socket, connection: number) => void) => {
-    upstream = await startFaultyUpstream(script, onConnection);
-    client = startClient(upstream.baseUrl, { timeoutMs, deadlineMs });
-    return { upstream, client };
-  };
   const again = (ms: number, action: () => void): void => void every.push(setInterval(action, ms));
 
   const slow: Readonly<Record<string, Script>> = {
@@ -88,6 +71,7 @@ describe('One deadline over connect, headers and body', () => {
   it('ends a call to an upstream that accepts connections and reads nothing', async () => {
     const { upstream, client } = await start(
       () => undefined,
+      {},
       (socket) => socket.pause(),
     );
     const settled = await mintOnce(client);
@@ -98,8 +82,9 @@ describe('One deadline over connect, headers and body', () => {
 
   it('ends a call whose connection is never established', async () => {
     // RFC 5737: nobody is at this address. Packets to it vanish, or the machine says so at once.
-    client = startClient('http://192.0.2.1', { timeoutMs, deadlineMs });
+    const client = startClient('http://192.0.2.1', { timeoutMs, deadlineMs });
     const settled = await mintOnce(client);
+    await client.close();
     expect(gist(settled)).toMatch(/^UPSTREAM_(?:TIMEOUT upstream_timeout|UNAVAILABLE upstream_unreachable)$/);
     expect(settled.ms).toBeLessThan(deadlineMs + slackMs);
   });

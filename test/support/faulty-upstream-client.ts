@@ -57,6 +57,26 @@ export function startClient(baseUrl: string, options: ClientOptions = {}): Clien
   return { ...client, attempts, told, circuitState: () => worstCircuit };
 }
 
+/** A circuit that opens at the first failure and stays open. */
+export const opensAtOnce = {
+  consecutiveFailures: 1,
+  failureShare: 0.1,
+  minimumCalls: 1,
+  windowMs: 10_000,
+  openMs: 10_000,
+  maxOpenMs: 10_000,
+} as const;
+
+/** A circuit that never opens, whatever the upstream answers. */
+export const neverOpens = {
+  consecutiveFailures: Infinity,
+  failureShare: 2,
+  minimumCalls: 1,
+  windowMs: 1000,
+  openMs: 1,
+  maxOpenMs: 1,
+} as const;
+
 /** Pairs of a faulty upstream and a client aimed at it; `close` ends those that are still open. */
 export function createPairs(defaults: ClientOptions = {}) {
   const open: { readonly upstream: FaultyUpstream; readonly client: ClientRecord }[] = [];

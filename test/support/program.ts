@@ -52,6 +52,8 @@ export interface Program {
   readonly exited: Promise<number | null>;
   /** SIGTERM, and the exit code. */
   readonly stop: () => Promise<number | null>;
+  /** SIGKILL, and the end of the process. */
+  readonly kill: () => Promise<number | null>;
 }
 
 /** One request on a connection of its own. */
@@ -184,6 +186,10 @@ export async function startProgram({
     exited,
     stop: () => {
       child.kill('SIGTERM');
+      return exited;
+    },
+    kill: () => {
+      child.kill('SIGKILL');
       return exited;
     },
   };

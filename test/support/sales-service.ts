@@ -10,7 +10,7 @@ export const apiKey = '3a0e3c5e-90fe-4a9d-b9a1-11d2d6e0a5b7';
 export const policyFile = { 'policy.yaml': salesPolicy };
 
 export const startDatabrain = (
-  options: Pick<Parameters<typeof startSimulatedDatabrain>[0], 'rateLimit'> = {},
+  options: Pick<Parameters<typeof startSimulatedDatabrain>[0], 'rateLimit' | 'delayMs'> = {},
 ): Promise<SimulatedDatabrain> =>
   startSimulatedDatabrain({ apiKeys: { 'sales-dashboard': apiKey }, embeds: 'any', ...options });
 
