@@ -9,14 +9,14 @@ const steps = ['## The path of one request', '## The path of a policy file']
   .map((row) => /^\| (.+) \| `(\w+)` \| \[`(.+)`\]\(\.\.\/src\/(.+)\) \|$/.exec(row)?.slice(1, 5) ?? [row]);
 
 describe('docs/architecture.md', () => {
-  it('follows a request and a policy file in steps', () => expect(steps.length).toBeGreaterThan(20));
+  it('lists the steps of a request and of a policy file', () => expect(steps.length).toBeGreaterThan(20));
 
   it.each(steps)('"%s": %s is in %s', (_step, name, shown, linked) => {
     expect(shown).toBe(linked);
     expect(readDocument(`src/${linked}`)).toMatch(new RegExp(`\\b${name}\\b`));
   });
 
-  it('names no other file of src that is not there', () => {
+  it('names only files of src that exist', () => {
     const paths = [...page.matchAll(/\]\(\.\.\/([^)#]+)/g)].map(([, path = '']) => path);
     expect(paths.length).toBeGreaterThan(steps.length);
     expect(paths.filter((path) => !existsSync(new URL(`../../${path}`, import.meta.url)))).toEqual([]);

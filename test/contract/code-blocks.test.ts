@@ -226,7 +226,7 @@ const tried: Readonly<Record<string, (block: Block) => readonly string[]>> = {
 describe('the code blocks', () => {
   it('are there', () => expect(blocks.length).toBeGreaterThan(100));
 
-  it('that nothing tries say why, and only they', () => {
+  it('that no test runs say why, and only they', () => {
     const unsaid = blocks.filter(({ language, marker }) => (marker === undefined) !== Object.hasOwn(tried, language));
     expect(unsaid.map(({ title, language }) => `${title}: ${language}`)).toEqual([]);
   });

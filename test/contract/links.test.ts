@@ -33,16 +33,16 @@ function isBroken(page: string, target: string): boolean {
 }
 
 describe('the links', () => {
-  it('are looked for in the pages that there are', () => {
+  it('are searched in existing pages', () => {
     expect(pages).toEqual(expect.arrayContaining(['README.md', 'SECURITY.md', 'CHANGELOG.md', 'docs/dependencies.md']));
     expect(targetsOf(readDocument('SECURITY.md')).length).toBeGreaterThan(20);
   });
 
-  it.each(pages)('of %s lead somewhere', (page) => {
+  it.each(pages)('of %s have a target', (page) => {
     expect(targetsOf(readDocument(page)).filter((target) => isBroken(page, target))).toEqual([]);
   });
 
-  it('that lead nowhere are seen', () => {
+  it('without a target are found', () => {
     expect(
       ['nowhere.md', '#no-such-heading', 'SECURITY.md#no-such-heading'].map((one) => isBroken('README.md', one)),
     ).toEqual([true, true, true]);

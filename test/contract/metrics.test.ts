@@ -56,7 +56,7 @@ describe('the metrics', () => {
     ).toEqual(rows.map(({ name, help, kind }) => ({ name, help, kind })));
   });
 
-  it('start at 0 wherever every value of their labels is known', async () => {
+  it('start at 0 if every value of their labels is known', async () => {
     const { text } = await createMetrics().expose();
     for (const row of rows.filter(({ kind, absent }) => kind !== 'histogram' && absent === undefined))
       for (const labels of knownLabels(row.labels)) {
@@ -74,14 +74,14 @@ describe('the metrics', () => {
 });
 
 describe('the alerts', () => {
-  it('know only metrics, labels and values that there are', async () => {
+  it('use only existing metrics, labels and values', async () => {
     const { text } = await createMetrics().expose();
     const expressions = [...alertRules, ...recordingRules].map(({ expr }) => expr);
     expect(expressions.flatMap(selectorsOf).flatMap((selector) => unknownIn(selector, text))).toEqual([]);
     expect(expressions.flatMap(selectorsOf).length).toBeGreaterThan(alertRules.length);
   });
 
-  it('count as failed what is answered with a status of 5xx', () => {
+  it('count responses with a 5xx status as failed', () => {
     const failed = recordingRules.find(({ record }) => record === 'guest_token:failed:rate5m');
     const [selector] = selectorsOf(failed?.expr ?? '');
     const fix = `correct guest_token:failed:rate5m in ${rulesPath}`;
@@ -99,7 +99,7 @@ describe('the alerts', () => {
     },
   );
 
-  it('each have a case that raises them and one that does not', () => {
+  it('each have a case in which they fire and one in which they do not', () => {
     const { tests } = parse(readDocument(ruleTestsPath)) as {
       readonly tests: readonly {
         readonly alert_rule_test: readonly { readonly alertname: string; readonly exp_alerts?: readonly unknown[] }[];
@@ -113,7 +113,7 @@ describe('the alerts', () => {
     expect(names(false)).toEqual(all);
   });
 
-  it('have a runbook each, and no runbook is left over', () => {
+  it('have a runbook each, and there is no other runbook', () => {
     const headings = [...readDocument('docs/operating/runbooks.md').matchAll(/^### (\w+)$/gm)].map(([, name]) => name);
     expect(headings).toEqual(alertRules.map(({ alert }) => alert));
   });
@@ -132,7 +132,7 @@ describe('the alerts', () => {
 describe('the dashboard', () => {
   const targets = panels.flatMap((panel) => panel.targets ?? []);
 
-  it('knows only metrics, labels and values that there are', async () => {
+  it('uses only existing metrics, labels and values', async () => {
     const { text } = await createMetrics().expose();
     const plain = targets.map(({ expr }) => expr.replaceAll('$__rate_interval', '5m'));
     expect(plain.flatMap(selectorsOf).flatMap((selector) => unknownIn(selector, text))).toEqual([]);

@@ -62,7 +62,7 @@ describe('the path to production', () => {
 });
 
 describe('the policy by example', () => {
-  it('gives what explain shows for the claims beside it', async () => {
+  it('gives what explain shows for the claims next to it', async () => {
     writeFileSync(join(folder, 'policy.yaml'), block('yaml', 'variables.isAdmin'));
     const claims = /--claims '(.*)'/.exec(block('sh', 'explain --claims'))?.[1] ?? '';
     const env = { POLICY_FILE: join(folder, 'policy.yaml') };
@@ -75,7 +75,7 @@ describe('the policy by example', () => {
 });
 
 describe.skipIf(!hasChromium)(`the code for the browser${chromiumReason}`, () => {
-  it('shows a dashboard with a token of the service', async () => {
+  it('shows a dashboard with a token from the service', async () => {
     const databrain = await startDatabrain();
     let html = '';
     const component = `customElements.define('dbn-dashboard', class extends HTMLElement {

@@ -53,7 +53,7 @@ describe('the workflows', () => {
     },
   );
 
-  it('of a release publish only after the tests', () => {
+  it('of a release publish after the tests only', () => {
     const { jobs } = parse(readFileSync(join(workflowFolder, 'release.yml'), 'utf8')) as {
       jobs: Record<string, { needs?: string[] | string }>;
     };
@@ -62,7 +62,7 @@ describe('the workflows', () => {
     for (const job of ['image', 'chart', 'npm', 'release']) expect(needsOf(job)).toContain('test');
   });
 
-  it('of every change install what .ci/run installs for the tests, beside what GitHub has already', () => {
+  it('of every change install what .ci/run installs for the tests, except what GitHub has', () => {
     const ci = readDocument(`${workflowFolder}/ci.yml`);
     const complete = readDocument('.ci/run');
     const packages = [...complete.matchAll(/--no-install-recommends ([\w. -]+?) </g)].flatMap(([, names = '']) =>
@@ -87,7 +87,7 @@ describe('the workflows', () => {
 describe('the version', () => {
   const read = readDocument;
 
-  it('is one everywhere, and the changelog has notes for it', () => {
+  it('is the same everywhere, and the changelog has notes for it', () => {
     const { notes, problems } = releaseNotes(`v${packageJson.version}`, read);
     expect(problems).toEqual([]);
     expect(notes).toContain('### Added');

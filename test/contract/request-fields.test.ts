@@ -33,7 +33,7 @@ describe('the simulated Databrain knows the field', () => {
     expect(answer, `demo/databrain/guest-token-body.ts does not know ${name}. Add it there.`).toBe(body);
   });
 
-  it('but no other', () => {
+  it('and no other field', () => {
     const body = { clientId: 'acme', dataAppName: 'sales', params: { other: 'x' } };
     expect(readGuestTokenBody(body, { embeds: undefined, unknownParams: [] })).toMatchObject({ status: 400 });
   });

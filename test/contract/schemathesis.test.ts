@@ -35,7 +35,7 @@ function judge(args: readonly string[]): Promise<{ readonly exitCode: number | n
 }
 
 describe.skipIf(!isInstalled)(`schemathesis${reason}`, () => {
-  it('finds nothing on the public listener that openapi.yaml does not say', { timeout: 180_000 }, async () => {
+  it('finds nothing on the public listener that openapi.yaml does not describe', { timeout: 180_000 }, async () => {
     const databrain = await startDatabrain();
     // No limit may answer in place of what is described.
     const settings = { RATE_LIMIT_ADDRESS_MAX: '1000000', RATE_LIMIT_USER_MAX: '1000000' };

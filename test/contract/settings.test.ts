@@ -11,7 +11,7 @@ const isNamedKey = (name: string): boolean => namedApiKey.test(settingOf(name));
 const storeVariables = secretStoreKinds.map(({ suffix }) => `DATABRAIN_API_KEY${suffix}`);
 
 describe('.env.example', () => {
-  it('holds every setting once, in the order of the table, and no other', () => {
+  it('has every setting once, in the order of the table, and no other', () => {
     const expected = table.flatMap(({ name, fromFile }) => (fromFile ? [name, `${name}_FILE`] : [name]));
     const names = example.map(({ name }) => name);
     expect(
@@ -20,11 +20,11 @@ describe('.env.example', () => {
     ).toEqual(expected);
   });
 
-  it('shows by one secret how each store is named', () => {
+  it('shows for one secret the variables of the stores', () => {
     expect(example.map(({ name }) => name).filter((name) => storeVariables.includes(name))).toEqual(storeVariables);
   });
 
-  it('shows how a further API key is named', () => {
+  it('shows the name of a further API key', () => {
     expect(example.some(({ name }) => isNamedKey(name))).toBe(true);
   });
 
@@ -41,7 +41,7 @@ describe('.env.example', () => {
     },
   );
 
-  it('holds no value that is not a default, so that copying it changes nothing and opens nothing', () => {
+  it('has only default values, so that a copy changes nothing', () => {
     const defaults = new Map(table.map((setting) => [setting.name, setting.default ?? '']));
     expect(example.filter(({ name, value }) => value !== (defaults.get(name) ?? ''))).toEqual([]);
   });
@@ -70,7 +70,7 @@ describe("the operator's handbook", () => {
     ).toEqual(table.map(({ name, description }) => ({ name, description })));
   });
 
-  it('says of every setting what a wrong value does', () => {
+  it('describes for every setting the effect of a wrong value', () => {
     for (const { name, danger } of rows) expect(danger, name).toMatch(/^.{15,}\.$/);
   });
 });

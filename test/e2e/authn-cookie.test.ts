@@ -86,7 +86,7 @@ const outcome = async (headers: Record<string, string>): Promise<string> => {
 };
 
 describe('a cookie', () => {
-  it('counts from allowed origins, from the own origin, and from the same origin by Fetch Metadata', async () => {
+  it('is accepted from allowed origins, from the own origin, and from the same origin by Fetch Metadata', async () => {
     expect(await outcome({ origin: 'https://app.example' })).toBe('200');
     expect(await outcome({ host: 'tokens.example', origin: 'http://tokens.example' })).toBe('200');
     expect(await outcome({ 'sec-fetch-site': 'same-origin' })).toBe('200');
@@ -118,7 +118,7 @@ describe('a cookie', () => {
     );
   });
 
-  it('does not count from an empty origin when the caller named no host', async () => {
+  it('is not accepted from an empty origin if the caller sent no host', async () => {
     const before = databrain.requests.length;
     const answer = await new Promise<string>((resolve, reject) => {
       const socket = connect(program.port, '127.0.0.1');
@@ -131,7 +131,7 @@ describe('a cookie', () => {
     expect(databrain.requests).toHaveLength(before);
   });
 
-  it('is not looked at unless it is switched on', async () => {
+  it('is not read unless it is enabled', async () => {
     await start({ JWT_COOKIE_NAME: '' });
     expect(await outcome({ origin: 'https://app.example' })).toBe('401 AUTHENTICATION_REQUIRED');
   });

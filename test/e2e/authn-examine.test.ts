@@ -41,7 +41,7 @@ const token = (changes: object = {}, header: object = { kid: 'a' }, key = privat
   );
 
 describe('an examination', () => {
-  it('says of every issuer what it answered, with both names where they differ', async () => {
+  it('reports the response of every issuer, with both names if they differ', async () => {
     expect(await examineIssuers(options())).toMatchObject([
       { kind: 'fetched', iss: 'https://fetched.example', keys: 1, leftOut: [{ which: 'key 2', isBad: true }] },
       { kind: 'failed', iss: 'https://gone.example', failure: 'status', detail: { httpStatus: 404 } },
@@ -53,13 +53,13 @@ describe('an examination', () => {
     ]);
   });
 
-  it('gives the principal of a good token', async () => {
+  it('returns the principal of a valid token', async () => {
     const { result, keySets } = await examineToken(options(), token());
     expect(result).toMatchObject({ iss: 'https://fetched.example', sub: 'u' });
     expect(keySets).toHaveLength(3);
   });
 
-  it('says what came, what was expected, whether it was signed, and what to do', async () => {
+  it('reports the received and the expected value, whether it was signed, and what to do', async () => {
     const foreign = await examineToken(options(), token({ aud: ['x', 'y'] }));
     expect(foreign).toMatchObject({
       result: { reason: 'audience_refused', claim: 'aud', received: ['x', 'y'], expected: ['me'], isSigned: true },

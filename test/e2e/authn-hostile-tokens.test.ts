@@ -21,7 +21,7 @@ beforeAll(async () => {
 afterAll(() => server.close());
 
 describe('the table of hostile tokens', () => {
-  it('holds at least 150 tokens, each with its own title', () => {
+  it('has at least 150 tokens, each with its own title', () => {
     expect(table.length).toBeGreaterThanOrEqual(150);
     expect(new Set(table.map(({ title }) => title)).size).toBe(table.length);
   });
@@ -56,14 +56,14 @@ describe('the table of hostile tokens', () => {
   });
 });
 
-describe('good tokens', () => {
+describe('valid tokens', () => {
   it.each(goodTokens(issuers))('accepts $title, and again when it is remembered', async ({ token }) => {
     const first = await server.send(token);
     expect(first.status).toBe(200);
     expect(await server.send(token)).toMatchObject({ status: 200, body: first.body });
   });
 
-  it('names issuer, subject and claims exactly as the token has them', async () => {
+  it('give issuer, subject and claims exactly as in the token', async () => {
     const { body } = await server.send(issuers.token('rsa', { sub: ' Ünï\u0301 ', nested: { list: [1, 'a', null] } }));
     expect(body).toEqual({
       iss: 'https://rsa.example',

@@ -77,7 +77,7 @@ const bySecretFiles = `- { issuer: https://one.example, audience: me, secretFile
 `;
 
 describe('several issuers', () => {
-  it('count each by their own keys, and the policy knows which it was', async () => {
+  it('are verified with their own keys, and the policy gets the issuer', async () => {
     const running = await start(bySecretFiles, { s1: secretOf('one'), s2: secretOf('two') });
     expect(await asking(running, one(secretOf('one')))).toBe(200);
     expect(await asking(running, two(secretOf('two')))).toBe(200);
@@ -87,7 +87,7 @@ describe('several issuers', () => {
     expect(await asking(running, two(secretOf('one')))).toBe(401);
   });
 
-  it('may exchange their secret files: what was refused is taken as soon as it can be', async () => {
+  it('may exchange their secret files: a refused value is used as soon as it is valid', async () => {
     const running = await start(bySecretFiles, { s1: secretOf('one'), s2: secretOf('two') });
     writeFileSync(join(running.folder, 's1'), secretOf('two'));
     await until(() => running.logged('secretFileRefused').length > 0, 8_000);
@@ -103,7 +103,7 @@ describe('several issuers', () => {
     expect(running.output()).not.toContain('the secret of t');
   });
 
-  it('take a changed public key file into use', async () => {
+  it('use a changed public key file', async () => {
     const [first, second] = [ecPair(), ecPair()];
     const pem = (key: KeyObject): string => key.export({ type: 'spki', format: 'pem' }).toString();
     const running = await start('- { issuer: https://one.example, audience: me, publicKeyFile: key.pem }\n', {
@@ -117,7 +117,7 @@ describe('several issuers', () => {
     expect(await asking(running, by(first.privateKey))).toBe(401);
   });
 
-  it('may limit the life of tokens, each for itself', async () => {
+  it('may limit the lifetime of tokens separately', async () => {
     const running = await start(bySecretFiles.replace('secretFile: s1', 'secretFile: s1, maxLifetimeSeconds: 60'), {
       s1: secretOf('one'),
       s2: secretOf('two'),
@@ -133,7 +133,7 @@ describe('several issuers', () => {
 });
 
 describe('an issuer whose keys are fetched', () => {
-  it('may come after the service: refused with 503 until then, while others are served', async () => {
+  it('may start after the service: 503 until then, while others are served', async () => {
     const key = ecPair();
     keyServer = await startKeyServer();
     await keyServer.stop();

@@ -102,7 +102,7 @@ function withPart(token: string, index: 0 | 1, members: Readonly<Record<string, 
 }
 
 describe('a fetched key set', () => {
-  it('verifies a token by the key that its kid names', async () => {
+  it('verifies a token with the key of its kid', async () => {
     const key = issuerKey('a');
     const { issuer, server } = await setUp({ answer: json(setOf(issuerKey('b'), key)) });
     expect(codeOf(await server.send(key.token()))).toEqual([200, 'accepted']);
@@ -111,7 +111,7 @@ describe('a fetched key set', () => {
     expect(server.events).toMatchObject([{ event: 'fetched', iss, keys: 2 }]);
   });
 
-  it('learns a new key at once when a token names it, also right after a scheduled fetch', async () => {
+  it('fetches a new key at once when a token names it, also right after a scheduled fetch', async () => {
     const keys = ['old', 'fresh', 'newer', 'newest'].map((kid) => issuerKey(kid));
     const { issuer, server } = await setUp({ answer: json(setOf(...keys.slice(0, 1))), clock: movableClock(true) });
     for (const [index, key] of keys.entries()) {
@@ -207,7 +207,7 @@ describe('a fetched key set', () => {
     expect(issuer.requests).toHaveLength(5);
   });
 
-  it('that may not be asked yet answers 503 with the time to wait, never 401: the key may be a new one', async () => {
+  it('that may not be fetched yet gives 503 with the time to wait, never 401: the key may be new', async () => {
     const [old, fresh] = [issuerKey('old'), issuerKey('fresh')];
     const clock = movableClock(true);
     const { issuer, server } = await setUp({ answer: json(setOf(old)), clock });
@@ -220,7 +220,7 @@ describe('a fetched key set', () => {
     expect(codeOf(await server.send(fresh.token()))).toEqual([200, 'accepted']);
   });
 
-  it('that was withdrawn is 401 at once, without another fetch, until the issuer publishes it again', async () => {
+  it('without a withdrawn key gives 401 at once, without another fetch, until the issuer publishes it again', async () => {
     const [old, fresh] = [issuerKey('old'), issuerKey('fresh')];
     const clock = movableClock(true);
     const { issuer, server } = await setUp({ answer: json(setOf(old)), clock });
@@ -243,7 +243,7 @@ describe('a fetched key set', () => {
     expect(issuer.requests).toHaveLength(1);
   });
 
-  it('shares one fetch among tokens with unknown kids that come while it runs', async () => {
+  it('shares one fetch among tokens with unknown kids that arrive during it', async () => {
     const key = issuerKey('a');
     const clock = movableClock();
     const { issuer, server } = await setUp({ answer: json(setOf(issuerKey('x'))), clock });
@@ -270,7 +270,7 @@ describe('a fetched key set', () => {
     expect(issuer.requests).toHaveLength(1);
   });
 
-  it('is not asked for an unknown kid of a token that fails before keys matter', async () => {
+  it('is not fetched for an unknown kid of a token that fails an earlier check', async () => {
     const key = issuerKey('a');
     const clock = movableClock();
     const { issuer, server } = await setUp({ answer: json(setOf(key)), clock });
@@ -332,7 +332,7 @@ describe('a fetched key set', () => {
     expect(server.events.filter(({ changed }) => changed === true)).toHaveLength(1);
   });
 
-  it('may list a kid several times: for other uses, for each algorithm, for keys of several types', async () => {
+  it('may have a kid several times: for other uses, for each algorithm, for keys of several types', async () => {
     const [key, other] = [issuerKey('k'), issuerKey('other')];
     const rsa = generateKeyPairSync('rsa', { modulusLength: 2048 });
     const rsaJwk = { ...rsa.publicKey.export({ format: 'jwk' }), kid: 'k' };
@@ -360,7 +360,7 @@ describe('a fetched key set', () => {
     }
   });
 
-  it('tries both of two different keys of one kid and algorithm; the signature decides', async () => {
+  it('tries both of two different keys with the same kid and algorithm', async () => {
     const [one, two, stranger] = [issuerKey('k'), issuerKey('k'), issuerKey('k')];
     const { server } = await setUp({ answer: json(setOf(one, two)) });
     expect(codeOf(await server.send(one.token()))).toEqual([200, 'accepted']);
@@ -368,7 +368,7 @@ describe('a fetched key set', () => {
     expect(codeOf(await server.send(stranger.token()))).toEqual([401, 'INVALID_TOKEN']);
   });
 
-  it('may hold a key without kid, which is tried for a token that names one; else the issuer is asked', async () => {
+  it('may have a key without kid, which is tried for a token with a kid; otherwise the keys are fetched', async () => {
     const [nameless, other, fresh] = [issuerKey('x'), issuerKey('other'), issuerKey('fresh')];
     const jwk = { ...nameless.jwk, kid: undefined };
     const { issuer, server } = await setUp({ answer: json({ keys: [jwk, other.jwk] }) });
@@ -381,7 +381,7 @@ describe('a fetched key set', () => {
     expect(issuer.requests).toHaveLength(3);
   });
 
-  it('may begin with a byte order mark', async () => {
+  it('may start with a byte order mark', async () => {
     const key = issuerKey('a');
     const { server } = await setUp({ answer: status(200, {}, `\uFEFF${JSON.stringify(setOf(key))}`) });
     expect(codeOf(await server.send(key.token()))).toEqual([200, 'accepted']);
@@ -452,7 +452,7 @@ describe('why keys could not be fetched', () => {
     ],
   ])('says %s', async (_title, answer, expected) => expect(await detailOf(answer)).toEqual(expected));
 
-  it('says the code of the network, and what to do', async () => {
+  it('shows the network error code, and what to do', async () => {
     const issuer = await startKeyServer();
     await issuer.stop();
     const server = await startAuthnServer(
@@ -510,7 +510,7 @@ describe('an outage of the issuer', () => {
     expect(codeOf(await server.send(key.token()))).toEqual([200, 'accepted']);
   });
 
-  it('does not hold up known keys while it hangs', async () => {
+  it('does not block known keys while it hangs', async () => {
     const key = issuerKey('a');
     const clock = movableClock();
     const { issuer, server } = await setUp({ answer: json(setOf(key)), clock, timings: { timeoutMs: 15_000 } });
@@ -524,7 +524,7 @@ describe('an outage of the issuer', () => {
     expect(codeOf(await waiting)).toEqual([503, 'AUTHENTICATION_UNAVAILABLE']);
   });
 
-  it('answers 503 to an unknown kid while known keys serve, and counts the failed fetches', async () => {
+  it('gives 503 for an unknown kid while known keys are used, and counts the failed fetches', async () => {
     const key = issuerKey('a');
     const { issuer, server } = await setUp({ answer: json(setOf(key)), clock: movableClock(true) });
     issuer.on('/jwks', status(500));
@@ -548,7 +548,7 @@ describe('an outage of the issuer', () => {
     expect(codeOf(await server.send(key.token()))).toEqual([200, 'accepted']);
   });
 
-  it('costs the issuer no request per token while no keys were ever had', async () => {
+  it('causes no request per token before the first successful fetch', async () => {
     const key = issuerKey('a');
     const { issuer, server } = await setUp({ answer: status(503), timings: { firstRetryMs: 60_000 } });
     for (let index = 0; index < 50; index += 1) {
@@ -557,7 +557,7 @@ describe('an outage of the issuer', () => {
     expect(issuer.requests).toHaveLength(1);
   });
 
-  it('lets the event loop turn between the tokens that waited for the first fetch', async () => {
+  it('does not block the event loop between the tokens that waited for the first fetch', async () => {
     const key = issuerKey('a');
     const { server } = await setUp({
       answer: (request, response) => void setTimeout(() => json(setOf(key))(request, response), 100),
@@ -582,7 +582,7 @@ describe('an outage of the issuer', () => {
     expect(most).toBeLessThanOrEqual(4);
   });
 
-  it('lets a token that comes during the first fetch wait for it', async () => {
+  it('makes a token that arrives during the first fetch wait for it', async () => {
     const key = issuerKey('a');
     const { server } = await setUp({
       answer: (request, response) => void setTimeout(() => json(setOf(key))(request, response), 200),
@@ -591,7 +591,7 @@ describe('an outage of the issuer', () => {
     expect(codeOf(await server.send(key.token()))).toEqual([200, 'accepted']);
   });
 
-  it('takes only its own users down', async () => {
+  it('affects only its own users', async () => {
     const here = issuerKey('a', 'https://here.example');
     const { server } = await setUp({
       answer: json(setOf(here)),
@@ -608,7 +608,7 @@ describe('an outage of the issuer', () => {
     expect(server.authenticator.ready()).toBe(true);
   });
 
-  it('takes only its own users down when several issuers of one host hang', async () => {
+  it('affects only its own users when several issuers of one host hang', async () => {
     const here = issuerKey('a', 'https://here.example');
     const issuer = await startKeyServer();
     open.push(issuer);
@@ -625,7 +625,7 @@ describe('an outage of the issuer', () => {
     expect(server.events).toMatchObject([{ event: 'fetched', iss: 'https://here.example' }]);
   });
 
-  it('is 503, not 401, when the six hours end while an unknown kid is asked for', async () => {
+  it('is 503, not 401, when the six hours end during a fetch for an unknown kid', async () => {
     const key = issuerKey('a');
     const clock = movableClock(true);
     const { issuer, server } = await setUp({ answer: json(setOf(key)), clock });
@@ -659,7 +659,7 @@ describe('an outage of the issuer', () => {
   });
 });
 
-describe('an issuer that misbehaves', () => {
+describe('a faulty issuer', () => {
   const key = issuerKey('a');
   const good = setOf(key);
   const good200 = JSON.stringify(good);
@@ -704,7 +704,7 @@ describe('an issuer that misbehaves', () => {
     ['speaks no HTTP', (request) => void request.socket.end('hello\r\n\r\n'), 'unreachable'],
   ];
 
-  it.each(troubles)('and %s costs its users nothing as long as older keys serve', async (_title, answer, failure) => {
+  it.each(troubles)('that %s has no effect on users while older keys are used', async (_title, answer, failure) => {
     const clock = movableClock();
     const { issuer, server } = await setUp({
       answer: json(good),
@@ -741,7 +741,7 @@ describe('an issuer that misbehaves', () => {
     await eventually(() => expect(closed).toBe(true));
   });
 
-  it.each(troubles)('and %s from the start leaves its users with 503', async (_title, answer, failure) => {
+  it.each(troubles)('that %s from the start gives its users 503', async (_title, answer, failure) => {
     const timings = { timeoutMs: failure === 'timeout' ? 150 : 15_000 };
     const { server } = await setUp({ answer, timings, maxKeySetBytes: 10_000 });
     expect(server.events[0]).toMatchObject({ event: 'failed', failure, keysInUse: false });
@@ -779,7 +779,7 @@ describe('discovery', () => {
     expect(issuer.requests).toEqual([path, '/jwks']);
   });
 
-  it('costs an unknown kid one request, not two, and is asked again after an hour', async () => {
+  it('needs one request for an unknown kid, not two, and is repeated after an hour', async () => {
     const { issuer, server, key, clock } = await discover((url) => json(metadata(url)));
     clock.forward(30_000);
     await server.send(key.token({}, { kid: 'x' }));
@@ -843,7 +843,7 @@ describe('discovery', () => {
     expect(issuer.requests).toEqual([path, '/jwks', path, '/jwks']);
   });
 
-  it('has one deadline over metadata and keys together', async () => {
+  it('has one deadline for metadata and keys together', async () => {
     const { server } = await discover(
       (url) => (request, response) => void setTimeout(() => json(metadata(url))(request, response), 200),
       { timeoutMs: 150 },
@@ -853,7 +853,7 @@ describe('discovery', () => {
 });
 
 describe('closing', () => {
-  it('ends a fetch that is under way and starts no other', async () => {
+  it('ends a running fetch and starts no other', async () => {
     const { issuer, server } = await setUp({ answer: silent, waitForKeys: false, timings: { firstRetryMs: 10 } });
     await eventually(() => expect(issuer.requests).toHaveLength(1));
     await server.authenticator.close();

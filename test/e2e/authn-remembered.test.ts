@@ -101,14 +101,14 @@ ${pem.replace(/^/gm, '    ')}`;
 });
 
 describe('a remembered token', () => {
-  it('costs no second verification', async () => {
+  it('is not verified again', async () => {
     const { ask, calls } = await counted();
     const token = signToken('HS256', oldSecret, claims());
     for (let repeat = 0; repeat < 5; repeat += 1) expect(await ask(token)).toBe('accepted');
     expect(calls()).toBe(1);
   });
 
-  it('is verified once when it comes many times at the same moment', async () => {
+  it('is verified once when it arrives many times at the same moment', async () => {
     const { server, calls } = await counted();
     const token = signToken('HS256', oldSecret, claims());
     const principals = await Promise.all(Array.from({ length: 20 }, () => server.authenticate(token)));
@@ -116,7 +116,7 @@ describe('a remembered token', () => {
     expect(calls()).toBe(1);
   });
 
-  it('gives the same principal, frozen through and through', async () => {
+  it('gives the same principal, deeply frozen', async () => {
     const server = await start();
     const token = signToken('HS256', oldSecret, claims({ deep: { list: [{ a: 1 }] } }));
     const principal = principalOf(await server.authenticate(token));
@@ -148,7 +148,7 @@ describe('a remembered token', () => {
     expect(await server.authenticate(token)).toMatchObject({ reason: 'token_not_yet_valid' });
   });
 
-  it('is forgotten when its key goes', async () => {
+  it('is forgotten when its key is withdrawn', async () => {
     const server = await start(`- issuer: '${iss}'\n  audience: me\n  secret: |\n    ${oldSecret}\n    ${newSecret}\n`);
     const [old, fresh] = [signToken('HS256', oldSecret, claims()), signToken('HS256', newSecret, claims())];
     expect((await server.send(old)).status).toBe(200);
@@ -160,7 +160,7 @@ describe('a remembered token', () => {
     expect((await server.send(old)).status).toBe(200);
   });
 
-  it('is one of a bounded number: the least recently used leaves first', async () => {
+  it('is one of a limited number: the least recently used is removed first', async () => {
     const { ask, calls } = await counted({ maxRememberedTokens: 3 });
     const tokens = Array.from({ length: 4 }, (_, index) => signToken('HS256', oldSecret, claims({ jti: index })));
     for (const token of tokens) await ask(token);
@@ -170,7 +170,7 @@ describe('a remembered token', () => {
     expect(calls()).toBe(5);
   });
 
-  it('says of a forged one nothing but that it is forged, whatever its times', async () => {
+  it('does not reveal the expiry of a forged token', async () => {
     const server = await start();
     for (const times of [{ exp: 1 }, { nbf: seconds() + 3600 }, { iat: seconds() + 3600 }]) {
       const refused = await server.authenticate(signToken('HS256', newSecret, claims(times)));
@@ -179,7 +179,7 @@ describe('a remembered token', () => {
     }
   });
 
-  it('is never a bad one: each try is verified again', async () => {
+  it('is never an invalid one: each attempt is verified again', async () => {
     const { ask, calls } = await counted();
     const forged = signToken('HS256', newSecret, claims());
     for (let repeat = 1; repeat <= 3; repeat += 1) {
@@ -188,7 +188,7 @@ describe('a remembered token', () => {
     }
   });
 
-  it('is known by every byte of it', async () => {
+  it('is identified by every byte', async () => {
     const server = await start();
     const token = signToken('HS256', oldSecret, claims());
     expect((await server.send(token)).status).toBe(200);
@@ -199,7 +199,7 @@ describe('a remembered token', () => {
 });
 
 describe('changed keys', () => {
-  it('are taken into use whole or not at all', async () => {
+  it('are used completely or not at all', async () => {
     const server = await start();
     for (const bad of ['short', '', `${newSecret}\nshort`, pemOf(generateKeyPairSync('ed25519').publicKey)]) {
       const error: unknown = await server.authenticator
@@ -215,7 +215,7 @@ describe('changed keys', () => {
     expect((await server.send(signToken('HS256', oldSecret, claims()))).status).toBe(401);
   });
 
-  it('may be of another type where public keys are configured', async () => {
+  it('may be of another type if public keys are configured', async () => {
     const [ec, ed] = [generateKeyPairSync('ec', { namedCurve: 'P-256' }), generateKeyPairSync('ed25519')];
     const text = (key: string): string => `- issuer: '${iss}'\n  audience: me\n  publicKey: ${JSON.stringify(key)}\n`;
     const server = await start(text(pemOf(ec.publicKey)));
@@ -320,7 +320,7 @@ describe('@fastify/jwt as it is registered', () => {
     expect([first?.(token), second?.(token)]).toEqual(['signature_invalid', undefined]);
   });
 
-  it('collects no stack for a refusal, and leaves the limit as it was', async () => {
+  it('collects no stack for a refusal, and does not change the limit', async () => {
     const { stackTraceLimit } = Error;
     expect(await verifyAlone('rsa', issuers.signWith('RS256', issuers.keys.attacker.privateKey, 'rsa'))).toBe(
       'signature_invalid',
@@ -329,7 +329,7 @@ describe('@fastify/jwt as it is registered', () => {
   });
 });
 
-describe('a ring of keys', () => {
+describe('a key ring', () => {
   const key = (kid: string | undefined, index: number): ActiveKey => ({
     ...(kid === undefined ? {} : { kid }),
     algorithms: ['ES256'],
@@ -337,13 +337,13 @@ describe('a ring of keys', () => {
     verify: () => undefined,
   });
 
-  it('gives a token without kid all keys that fit, if they are few enough to try', () => {
+  it('returns all matching keys for a token without kid, if they are few enough to try', () => {
     const keys = Array.from({ length: 9 }, (_, index) => key(`k${index}`, index));
     expect(createKeyRing(keys.slice(0, 8)).candidates(undefined, 'ES256')).toHaveLength(8);
     expect(createKeyRing(keys).candidates(undefined, 'ES256')).toHaveLength(0);
   });
 
-  it('gives a token with a kid the keys of that name, then those without any', () => {
+  it('returns for a token with a kid the keys with this kid, then those without one', () => {
     const [nameless, a, otherA, b] = [key(undefined, 1), key('a', 2), key('a', 3), key('b', 4)];
     const ring = createKeyRing([nameless, a, otherA, b]);
     expect(ring.candidates('a', 'ES256')).toEqual([a, otherA, nameless]);
@@ -381,7 +381,7 @@ describe('credentials over HTTP', () => {
     expect(await ask(server, form, '/guest-token', JSON.stringify({ access_token: token }))).toEqual([401, 'Bearer']);
   });
 
-  it('in the cookie count from an allowed page or our own', async () => {
+  it('in the cookie are accepted from an allowed page or our own', async () => {
     const server = await start(yaml(oldSecret), { cookieName: 'session' });
     const cookie: [string, string] = ['cookie', `a=1; session=${signToken('HS256', oldSecret, claims())}`];
     expect(await ask(server, [cookie])).toEqual([403, null]);

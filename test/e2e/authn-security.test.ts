@@ -246,7 +246,7 @@ describe('security requirement', () => {
     );
   });
 
-  it('12: __proto__, constructor and friends among the claims change nothing', async () => {
+  it('12: claims such as __proto__ and constructor change nothing', async () => {
     const proto = (name: string): string =>
       texts('hmac', headerText('hmac'), payloadText('hmac').replace('{', `{"${name}":{"sub":"admin","iss":"x"},`));
     for (const name of ['__proto__', 'constructor', 'prototype', 'toString', 'hasOwnProperty']) {

@@ -88,7 +88,7 @@ describe('JWT_SECRET_ENCODING', () => {
 });
 
 describe('JWT_HEADER_NAME', () => {
-  it('takes the token of a gateway from an allowed page only, and Authorization no longer', async () => {
+  it('accepts the token of a gateway from an allowed page only, and not Authorization', async () => {
     const running = await start({ ...bySecret, JWT_HEADER_NAME: 'Cf-Access-Jwt-Assertion' });
     const header = { 'cf-access-jwt-assertion': token() };
     const good = await running.ask({ headers: { ...header, origin } });
@@ -156,7 +156,7 @@ describe('a refused token', () => {
   const metrics = async (running: Program): Promise<string> =>
     (await running.ask({ method: 'GET', path: '/metrics', port: running.adminPort })).text;
 
-  it('is explained once at debug, with what came only if that is public and signed; and counted by reason', async () => {
+  it('is explained once at debug, with the received value only if it is public and signed; and counted by reason', async () => {
     const running = await start({ ...bySecret, LOG_LEVEL: 'debug' });
     const forger = randomBytes(36);
     for (const text of [

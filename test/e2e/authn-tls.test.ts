@@ -73,7 +73,7 @@ describe.each([
   const settings = (): Record<string, string> =>
     variables.JWT_JWKS_URL === undefined ? {} : { JWT_JWKS_URL: `${url}/jwks` };
 
-  it('is believed when its certificate is trusted', async () => {
+  it('is used if its certificate is trusted', async () => {
     const running = await start({ ...settings(), NODE_EXTRA_CA_CERTS: 'ca.pem' });
     expect((await running.ask({ headers: bearer() })).status).toBe(200);
     expect(asked).toBeGreaterThan(0);

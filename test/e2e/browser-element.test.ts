@@ -31,7 +31,7 @@ describe.skipIf(!hasChromium)(`<guest-token-dashboard>${chromiumReason}`, () => 
     expect(await running()).toEqual({ timers: 0, listeners: 0 });
   };
 
-  it('shows dashboards and metrics that are written as HTML, with one request for all that ask the same', async () => {
+  it('shows dashboards and metrics in HTML, with one request for all with the same settings', async () => {
     const opened = await lab.open();
     await write(
       opened,
@@ -44,7 +44,7 @@ describe.skipIf(!hasChromium)(`<guest-token-dashboard>${chromiumReason}`, () => 
     await leavesNothing(opened);
   });
 
-  it('asks apart for other data apps and other functions', async () => {
+  it('sends separate requests for other data apps and other functions', async () => {
     const opened = await lab.open();
     await opened.run(`window.bob = () => 'jwt-of-bob-1', 0`);
     await write(
@@ -60,7 +60,7 @@ describe.skipIf(!hasChromium)(`<guest-token-dashboard>${chromiumReason}`, () => 
     await leavesNothing(opened);
   });
 
-  it('hands on what HTML does not know to the vendor’s element, and nothing else', async () => {
+  it('passes attributes that HTML does not define on to the vendor’s element, and no others', async () => {
     const opened = await lab.open();
     await write(
       opened,
@@ -131,7 +131,7 @@ describe.skipIf(!hasChromium)(`<guest-token-dashboard>${chromiumReason}`, () => 
     await leavesNothing(opened);
   });
 
-  it('asks with cookies only when it says credentials, and for nothing when it says nothing', async () => {
+  it('sends cookies only with credentials, and no request without a credential source', async () => {
     const opened = await lab.open();
     await opened.context.addCookies([{ name: 'session', value: 'ann', url: opened.server.url }]);
     const src = `src="${opened.server.url}/guest-token"`;
@@ -187,7 +187,7 @@ describe.skipIf(!hasChromium)(`<guest-token-dashboard>${chromiumReason}`, () => 
     await leavesNothing(opened);
   });
 
-  it('works where it was written before the helper was loaded', async () => {
+  it('works if it was in the page before the helper was loaded', async () => {
     const opened = await lab.open();
     const source = `src="${opened.server.url}/guest-token" get-access-token="token" dashboard-id="A"`;
     await opened.page

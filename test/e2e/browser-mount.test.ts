@@ -39,7 +39,7 @@ describe.skipIf(!hasChromium)(`a mounted dashboard${chromiumReason}`, () => {
     expect(opened.server.asked).toHaveLength(length + 1);
   };
 
-  it('shows A, then B, then A: always the last one asked for, with one request for all', async () => {
+  it('shows A, then B, then A: always the last requested one, with one request for all', async () => {
     const opened = await lab.open();
     await show(opened);
     await isShown(opened, 'A: token-1-ann');
@@ -61,7 +61,7 @@ describe.skipIf(!hasChromium)(`a mounted dashboard${chromiumReason}`, () => {
     await leavesNothing(opened);
   });
 
-  it('is the only one in its parent, and leaves the other children alone', async () => {
+  it('is the only one in its parent, and does not change the other children', async () => {
     const opened = await lab.open();
     await opened.run(`lab.place('a').append('Loading …')`);
     await show(opened);
@@ -92,7 +92,7 @@ describe.skipIf(!hasChromium)(`a mounted dashboard${chromiumReason}`, () => {
     await leavesNothing(opened);
   });
 
-  it('lets a request of the component wait for a new token while the old one has ended', async () => {
+  it('makes a request of the component wait for a new token if the old one has expired', async () => {
     const opened = await lab.open({ fakeTime: Date.now() });
     await show(opened);
     await isShown(opened, 'A: token-1-ann');
@@ -122,7 +122,7 @@ describe.skipIf(!hasChromium)(`a mounted dashboard${chromiumReason}`, () => {
     await leavesNothing(opened);
   });
 
-  it('touches no other request of the page', async () => {
+  it('changes no other request of the page', async () => {
     const opened = await lab.open();
     await show(opened);
     await isShown(opened, 'A: token-1-ann');
@@ -176,7 +176,7 @@ describe.skipIf(!hasChromium)(`a mounted dashboard${chromiumReason}`, () => {
     await leavesNothing(opened);
   });
 
-  it('ends when its parent leaves the page, and is back when the parent is', async () => {
+  it('ends when its parent is removed from the page, and starts again when it is added', async () => {
     const opened = await lab.open({ fakeTime: Date.now() });
     await show(opened);
     await isShown(opened, 'A: token-1-ann');
@@ -221,7 +221,7 @@ describe.skipIf(!hasChromium)(`a mounted dashboard${chromiumReason}`, () => {
     await leavesNothing(opened);
   });
 
-  it('asks for nothing while its parent is not on the page', async () => {
+  it('sends no request while its parent is not in the page', async () => {
     const opened = await lab.open();
     await opened.run(`lab.parent = document.createElement('div'), lab.tokens = lab.create(), 0`);
     await opened.run(`lab.a = lab.helper.mount(lab.parent, { tokens: lab.tokens, embedId: 'A' }), 0`);
@@ -232,7 +232,7 @@ describe.skipIf(!hasChromium)(`a mounted dashboard${chromiumReason}`, () => {
     await leavesNothing(opened);
   });
 
-  it('takes other attributes without a new element', async () => {
+  it('accepts other attributes without a new element', async () => {
     const opened = await lab.open();
     await show(opened, `{ attributes: { theme: 'a', options: 'b' } }`);
     await isShown(opened, 'A: token-1-ann');
@@ -285,7 +285,7 @@ describe.skipIf(!hasChromium)(`a mounted dashboard${chromiumReason}`, () => {
       run(`lab.seen = [], new MutationObserver(() => lab.seen.push(document.body.innerText)).observe(document.body,
         { subtree: true, childList: true, characterData: true }), 0`);
 
-    it('takes the old view away at once and shows the new one in a frame, without a request of the old user', async () => {
+    it('removes the old view at once and shows the new one in a frame, without a request of the old user', async () => {
       const opened = await lab.open();
       await show(opened, `{ script: '/component.js' }`);
       await isShown(opened, 'A: token-1-ann');
@@ -368,7 +368,7 @@ describe.skipIf(!hasChromium)(`a mounted dashboard${chromiumReason}`, () => {
       await leavesNothing(opened);
     });
 
-    it('stays one page for one user whose tokens come from several sessions', async () => {
+    it('uses one page for a user whose tokens come from several sessions', async () => {
       const opened = await lab.open();
       await show(opened);
       await opened.run(`lab.b = lab.mount('b', { tokens: lab.create(), embedId: 'B' }), 0`);
@@ -383,7 +383,7 @@ describe.skipIf(!hasChromium)(`a mounted dashboard${chromiumReason}`, () => {
   });
 
   describe('with the component loaded by the helper', () => {
-    it('loads it once for all, with what it needs', async () => {
+    it('loads it once for all, with its requirements', async () => {
       const opened = await lab.open({ component: 'none' });
       await opened.run(`lab.tokens = lab.create(), ['a', 'b', 'c'].map((id) =>
         lab.mount(id, { tokens: lab.tokens, embedId: id, script: { src: './component.js', nonce: 'n' } })), 0`);
@@ -404,7 +404,7 @@ describe.skipIf(!hasChromium)(`a mounted dashboard${chromiumReason}`, () => {
       await leavesNothing(opened);
     });
 
-    it('keeps its style sheet from the page, except for its fonts', async () => {
+    it('removes its style sheet from the page, except its fonts', async () => {
       const opened = await lab.open({ component: 'none' });
       await opened.run(`lab.size = getComputedStyle(document.querySelector('h1')).fontSize`);
       await show(opened, `{ script: '/component.js?styles' }`);
@@ -417,7 +417,7 @@ describe.skipIf(!hasChromium)(`a mounted dashboard${chromiumReason}`, () => {
       await leavesNothing(opened);
     });
 
-    it('waits for an app that loads it itself, and shows only what was asked for last', async () => {
+    it('waits for an app that loads it itself, and shows only the last requested embed', async () => {
       const opened = await lab.open({ component: 'none' });
       await show(opened);
       await until(() => opened.server.asked.length === 1);

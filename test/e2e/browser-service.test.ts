@@ -129,7 +129,7 @@ describe.skipIf(!hasChromium)(`a page and the service${chromiumReason}`, () => {
     expect(since(from)).toEqual({ mints: 1, decisions: ['ISSUED'] });
   });
 
-  it('say so when there is no cookie', async () => {
+  it('show an error without a cookie', async () => {
     const page = await open(allowed);
     expect(await getToken(page, '{}')).toBe('AUTHENTICATION_REQUIRED');
   });

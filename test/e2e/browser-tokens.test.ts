@@ -85,7 +85,7 @@ describe.skipIf(!hasChromium)(`the tokens of a page${chromiumReason}`, () => {
     await leavesNothing(opened);
   });
 
-  it('are renewed after the machine has slept, when the page is looked at and by themselves', async () => {
+  it('are renewed after the machine has slept, with and without a visible page', async () => {
     const opened = await lab.open({ fakeTime: Date.now() });
     await subscribe(opened);
     await isTold(opened, 'token-1-ann');
@@ -100,7 +100,7 @@ describe.skipIf(!hasChromium)(`the tokens of a page${chromiumReason}`, () => {
     await leavesNothing(opened);
   });
 
-  it('are not asked for in a hidden tab, and once when it is shown; get() is served all the same', async () => {
+  it('are not requested in a hidden tab, but once when it is visible; get() still works', async () => {
     const opened = await lab.open({ fakeTime: Date.now() });
     await opened.run('lab.hide(true)');
     await subscribe(opened);
@@ -116,7 +116,7 @@ describe.skipIf(!hasChromium)(`the tokens of a page${chromiumReason}`, () => {
     await leavesNothing(opened);
   });
 
-  it('are asked for once in each of two tabs, and not in the one that is hidden', async () => {
+  it('are requested once in each of two tabs, but not in a hidden one', async () => {
     const opened = await lab.open();
     const second = await opened.context.newPage();
     await second.goto(opened.page.url());
@@ -260,7 +260,7 @@ describe.skipIf(!hasChromium)(`the tokens of a page${chromiumReason}`, () => {
     await leavesNothing(opened);
   });
 
-  it('are asked for at most every ten seconds, however short they live', async () => {
+  it('are requested at most every ten seconds, however short their lifetime', async () => {
     const opened = await lab.open({ fakeTime: Date.now() });
     opened.server.lifetimeSeconds = 1;
     await subscribe(opened);
@@ -297,7 +297,7 @@ describe.skipIf(!hasChromium)(`the tokens of a page${chromiumReason}`, () => {
     await hasEnded(opened);
   });
 
-  it('are never asked for when the signal was aborted before', async () => {
+  it('are never requested if the signal was aborted before', async () => {
     const opened = await lab.open({ fakeTime: Date.now() });
     await subscribe(opened, '{ signal: AbortSignal.abort() }');
     await isTold(opened, 'STOPPED!');
@@ -346,7 +346,7 @@ describe.skipIf(!hasChromium)(`the tokens of a page${chromiumReason}`, () => {
     await hasEnded(opened);
   });
 
-  it('are asked for with cookies and without an access token in cookie mode; a 401 ends that at once', async () => {
+  it('are requested with cookies and without an access token in cookie mode; a 401 ends the session at once', async () => {
     const opened = await lab.open({ fakeTime: Date.now() });
     await opened.context.addCookies([{ name: 'session', value: 'ann', url: opened.server.url }]);
     await subscribe(opened, '{ getAccessToken: undefined }');
@@ -360,7 +360,7 @@ describe.skipIf(!hasChromium)(`the tokens of a page${chromiumReason}`, () => {
     await hasEnded(opened);
   });
 
-  it('are asked for without cookies when there is an access token', async () => {
+  it('are requested without cookies if there is an access token', async () => {
     const opened = await lab.open();
     await opened.context.addCookies([{ name: 'session', value: 'ann', url: opened.server.url }]);
     await subscribe(opened);
@@ -369,7 +369,7 @@ describe.skipIf(!hasChromium)(`the tokens of a page${chromiumReason}`, () => {
     await leavesNothing(opened);
   });
 
-  it('are shared by get(), which keeps nothing running behind it', async () => {
+  it('are shared by get(), which leaves nothing running', async () => {
     const opened = await lab.open({ fakeTime: Date.now() });
     await opened.run('lab.tokens = lab.create(), 0');
     const all = 'Promise.all(Array.from({ length: 20 }, () => lab.tokens.get()))';

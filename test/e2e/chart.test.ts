@@ -55,7 +55,7 @@ describe('the chart', () => {
     });
   });
 
-  it('carries the alert rules and the dashboard as they are', () => {
+  it('contains the unchanged alert rules and dashboard', () => {
     for (const [inChart, original] of [
       ['guest-token-proxy.rules.yaml', 'deploy/prometheus/guest-token-proxy.rules.yaml'],
       ['guest-token-proxy.json', 'deploy/grafana/guest-token-proxy.json'],
@@ -134,7 +134,7 @@ const envOf = (container: Container | undefined): Readonly<Record<string, string
   Object.fromEntries((container?.env ?? []).map(({ name, value }) => [name, value]));
 
 describe('the settings among the values', () => {
-  it('may say where a secret is, by whatever store', () => {
+  it('may name a secret in any store', () => {
     const settings = {
       DATABRAIN_API_KEY_SALES_AWS_SECRET: 'arn:aws:secretsmanager:eu-central-1:123456789012:secret:databrain#sales',
       JWT_SECRET_ENCODING: 'base64',
@@ -144,7 +144,7 @@ describe('the settings among the values', () => {
   });
 });
 
-describe.skipIf(!hasChartTools)(`what helm makes of the chart${chartReason}`, () => {
+describe.skipIf(!hasChartTools)(`the rendered chart${chartReason}`, () => {
   it.each(variants)('passes its linter and Kubernetes’ schemas with %s values', (_name, path) => {
     const lint = helm('lint', '--strict', chartFolder, '--values', path);
     expect(lint.status, `${lint.out}${lint.err}`).toBe(0);
@@ -254,7 +254,7 @@ describe.skipIf(!hasChartTools)(`what helm makes of the chart${chartReason}`, ()
     expect(weight(ownPolicy)).toBeLessThan(weight(job));
   });
 
-  it('keeps the policies that were in use in the one folder that the image may write to', () => {
+  it('stores the used policies in the only folder that the image may write to', () => {
     const pod = podSpecOf(one(resourcesIn(render([everything])), 'Deployment'));
     const mount = pod?.containers[0]?.volumeMounts?.find(({ mountPath }) => mountPath === archiveFolder);
     expect(mount).toEqual({ name: 'policy-archive', mountPath: archiveFolder });
@@ -266,7 +266,7 @@ describe.skipIf(!hasChartTools)(`what helm makes of the chart${chartReason}`, ()
     expect(render([minimal])).not.toContain(archiveFolder);
   });
 
-  it('names the image by digest where one is given, else by the version', () => {
+  it('names the image by digest if one is set, otherwise by the version', () => {
     const imageOf = (path: string): string | undefined =>
       podSpecOf(one(resourcesIn(render([path])), 'Deployment'))?.containers[0]?.image;
     expect(imageOf(everything)).toMatch(/^registry\.example\.com\/guest-token-proxy@sha256:[0-9a-f]{64}$/);

@@ -52,13 +52,13 @@ describe('the program', () => {
     },
   );
 
-  it('does not know another command', async () => {
+  it('refuses an unknown command', async () => {
     expect(await program(['explian'])).toMatchObject({ exitCode: 64, out: '' });
   });
 });
 
 describe('explain', () => {
-  it('needs nothing but the policy, and reads claims from standard input', async () => {
+  it('needs only the policy, and reads claims from standard input', async () => {
     const claims = JSON.stringify({ sub: 'user-17', tenant_id: 'acme', roles: ['editor'] });
     const { exitCode, out, err } = await program(['explain', '--claims', '-', '--json'], {}, claims);
     expect(err).toBe('');
@@ -66,7 +66,7 @@ describe('explain', () => {
     expect(JSON.parse(out)).toMatchObject({ decision: 'permit', body: { clientId: 'acme' } });
   });
 
-  it('explains a refusal in words, without colours', async () => {
+  it('explains a refusal without colours', async () => {
     const { exitCode, out } = await program(['explain', '--claims', '{"sub":"user-17"}']);
     expect(exitCode).toBe(0);
     expect(out).toContain('ACCESS_DENIED (validation_refused)');

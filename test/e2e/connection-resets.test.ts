@@ -96,7 +96,7 @@ function reset({ bytes, port, from, ends, afterBytes, afterMs }: Reset): Promise
 }
 
 describe('connections that are reset at random moments', () => {
-  it('end nothing but themselves', async () => {
+  it('end only themselves', async () => {
     const before = descriptorsOf(program.pid);
     const [seed = 0] = fc.sample(fc.integer(), 1);
     const texts = requests();

@@ -51,7 +51,7 @@ describe('requests on one connection', () => {
     probe.socket.destroy();
   });
 
-  it.each([9, 3_000])('of which %i come at once close it, and none is worked on', async (count) => {
+  it.each([9, 3_000])('of which %i arrive at once close it, and none is processed', async (count) => {
     const closedBefore = await metric(program, 'guest_token_connections_closed_total{cause="pipelining"}');
     const refusedBefore = program.lines().filter(({ event }) => event === 'guest_token.refused').length;
     const probe = await openProbe(program.port, post.repeat(count));
@@ -68,7 +68,7 @@ describe('requests on one connection', () => {
     expect(statuses(probe)).toEqual(['200', '401', '400']);
   });
 
-  it('are not begun after an answer that closes it', async () => {
+  it('are not started after a response that closes the connection', async () => {
     const minted = databrain.requests.length;
     const authorized = post.replace('\r\n\r\n', `\r\nAuthorization: Bearer ${accessToken()}\r\n\r\n`);
     const probe = await openProbe(
@@ -81,7 +81,7 @@ describe('requests on one connection', () => {
   });
 });
 
-it('input is parsed strictly even where NODE_OPTIONS asks for a lenient parser', async () => {
+it('input is parsed strictly even if NODE_OPTIONS requests a lenient parser', async () => {
   const lenient = await start({ NODE_OPTIONS: '--insecure-http-parser' });
   for (const bytes of [
     `POST /guest-token HTTP/1.1\r\n${host}Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n`,
@@ -194,7 +194,7 @@ describe('connections', () => {
     return probes;
   };
 
-  it('of one address make room for a new one by the one that has been idle for longest', async () => {
+  it('of one address make room for a new one by closing the longest idle one', async () => {
     const one = await start();
     const probes = await openMany(one.port, 1_024);
     const closed = 'guest_token_connections_closed_total{cause="address"}';
@@ -208,7 +208,7 @@ describe('connections', () => {
     expect(await one.stop()).toBe(0);
   });
 
-  it('of a named proxy are bounded in total only', async () => {
+  it('of a trusted proxy are limited in total only', async () => {
     const behind = await start({ TRUST_PROXY: '127.0.0.1' });
     const probes = await openMany(behind.port, 1_536);
     expect(await metric(behind, 'guest_token_connections_closed_total{cause="address"}')).toBe(0);
@@ -218,7 +218,7 @@ describe('connections', () => {
     expect(await behind.stop()).toBe(0);
   });
 
-  it('of the admin listener are bounded too, and the newest is answered', async () => {
+  it('of the admin listener are limited too, and the newest is answered', async () => {
     const probes = await openMany(program.adminPort, 200);
     expect((await program.ask({ method: 'GET', path: '/livez', port: program.adminPort })).status).toBe(200);
     for (const { socket } of probes) socket.destroy();

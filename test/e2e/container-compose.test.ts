@@ -38,13 +38,13 @@ describe('docker-compose.yml', () => {
     expect(compose.networks['store']).toMatchObject({ internal: true });
   });
 
-  it('does not start without an issuer, and hands every setting of .env to the proxy', () => {
+  it('does not start without an issuer, and passes every setting of .env to the proxy', () => {
     expect(() => readComposeFile({})).toThrow(/JWT_ISSUER/);
     const own = readComposeFile({ JWT_ISSUER: 'https://login.example.com/' }).services['proxy'];
     expect(own?.env_file).toEqual([{ path: '.env', format: 'raw' }]);
   });
 
-  it('keeps the sample app and its settings apart from the proxy’s', () => {
+  it('separates the sample app and its settings from the proxy’s', () => {
     const own = readComposeFile({ JWT_ISSUER: 'https://login.example.com/' });
     for (const name of ['app', 'certificate']) expect(own.services[name]?.profiles, name).toEqual(['sample']);
     for (const name of ['check', 'proxy', 'haproxy', 'redis'])
@@ -74,7 +74,7 @@ describe('docker-compose.yml', () => {
     expect(spawnSync('git', ['check-ignore', '--quiet', '.env']).status).toBe(0);
   });
 
-  it('waits longer for the proxy to end than drain and grace take', () => {
+  it('has a longer stop time than drain and grace', () => {
     const defaults = new Map<string, Setting>(settingTable.map((setting) => [setting.name, setting]));
     const seconds = ['SHUTDOWN_DRAIN_SECONDS', 'SHUTDOWN_GRACE_SECONDS'].map((name) =>
       Number(proxySettings()[name] ?? defaults.get(name)?.default),
@@ -127,7 +127,7 @@ describe.skipIf(!hasCompose)(`docker compose up${composeReason}`, () => {
     ]);
   });
 
-  it('has the proxy use Redis', async () => {
+  it('makes the proxy use Redis', async () => {
     const look = `fetch('http://127.0.0.1:9090/metrics').then((answer) => answer.text()).then(console.log)`;
     const { output } = await runCompose([...sample, 'exec', '-T', 'proxy', 'node', '-e', look], variables);
     expect(output).toMatch(/^guest_token_redis_up 1$/m);
@@ -157,7 +157,7 @@ describe.skipIf(!hasCompose)(`docker compose up proxy with missing settings${com
   const project = `guest-token-proxy-missing-${process.pid}`;
   afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-  it('fails for want of an issuer before anything starts', async () => {
+  it('fails without an issuer before anything starts', async () => {
     const file = join(folder, 'empty.env');
     writeFileSync(file, '');
     const { status, output } = await runCompose(['--project-name', project, '--env-file', file, 'up', 'proxy'], {});
@@ -165,7 +165,7 @@ describe.skipIf(!hasCompose)(`docker compose up proxy with missing settings${com
     expect(output).toContain('JWT_ISSUER');
   });
 
-  it('fails as any start does, with every problem at once', async () => {
+  it('fails like any start, with every problem at once', async () => {
     const file = join(folder, 'settings.env');
     const given = { PROXY_ENV_FILE: file, MOUNT_API_KEY: './deploy/sample-app/api-key', ...(await images()) };
     copyFileSync('.env.example', file);

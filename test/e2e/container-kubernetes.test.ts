@@ -86,19 +86,19 @@ describe('the Kubernetes manifest', () => {
     expect(manifest('PodDisruptionBudget').spec).toMatchObject({ minAvailable: 1 });
   });
 
-  it('asks /livez whether to restart and /readyz whether to send traffic, at the public port', () => {
+  it('uses /livez for restarts and /readyz for traffic, on the public port', () => {
     expect(container.livenessProbe).toMatchObject({ httpGet: { path: '/livez', port: 'http' } });
     expect(container.readinessProbe).toMatchObject({ httpGet: { path: '/readyz', port: 'http' } });
   });
 
-  it('mounts whole folders, which follow a changed policy or secret', () => {
+  it('mounts whole folders, which are updated with a changed policy or secret', () => {
     for (const mount of container.volumeMounts) {
       expect(mount.readOnly).toBe(true);
       expect(mount.subPath).toBeUndefined();
     }
   });
 
-  it('waits longer for the end than drain and grace take', () => {
+  it('has a longer stop time than drain and grace', () => {
     const seconds = Number(settings['SHUTDOWN_DRAIN_SECONDS']) + Number(settings['SHUTDOWN_GRACE_SECONDS']);
     expect(pod.terminationGracePeriodSeconds).toBeGreaterThanOrEqual(seconds + 5);
   });

@@ -123,7 +123,7 @@ describe.skipIf(!hasEngine)(`the container image${engineReason}`, () => {
     });
   });
 
-  it('serves the description that it was built with', async () => {
+  it('serves the openapi.yaml that it was built with', async () => {
     const answer = await fetch(`http://127.0.0.1:${port}/openapi.yaml`);
 
     expect(answer.status).toBe(200);
@@ -187,7 +187,7 @@ describe.skipIf(!hasEngine)(`the container image${engineReason}`, () => {
     expect(Config.Labels['org.opencontainers.image.licenses']).toBe('MIT');
   });
 
-  it('holds node, its libraries and the service, and nothing else', async () => {
+  it('contains node, its libraries and the service, and nothing else', async () => {
     const names = await filesIn(image);
 
     const own = names.filter((name) => name.startsWith('app/'));

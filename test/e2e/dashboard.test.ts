@@ -55,7 +55,7 @@ describe.skipIf(!canRun)(`in a real Prometheus${reason}`, () => {
     expect(rules.filter(({ state }) => state === 'firing')).toEqual([]);
   });
 
-  it('says that Redis is in use, once for each replica', async () => {
+  it('shows Redis as in use, once for each replica', async () => {
     const series = await prometheus.query('guest_token_redis_up', 3);
     expect(series.map(({ values }) => values.at(-1)?.[1])).toEqual(['1', '1']);
   });

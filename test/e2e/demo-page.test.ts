@@ -125,7 +125,7 @@ describe.skipIf(!hasChromium)(`the demo's page${chromiumReason}`, () => {
     expect(await page.getAttribute('[data-node="dashboard"]', 'data-state')).toBe('unreached');
   });
 
-  it('says in one sentence what the words mean', async () => {
+  it('explains the terms in one sentence', async () => {
     const words = await textOf('.words');
     for (const word of ['Databrain', 'data app', 'embed', 'guest token']) expect(words).toContain(word);
     expect(words.match(/\./g)).toHaveLength(1);
@@ -160,7 +160,7 @@ describe.skipIf(!hasChromium)(`the demo's page${chromiumReason}`, () => {
     expect(changed).toEqual(['"org_id": "globex",was "acme"', '"role": "admin",was "viewer"']);
   });
 
-  it('leads from a value that came from a claim to its line of the policy', async () => {
+  it('links a value from a claim to its line of the policy', async () => {
     await choose('Ada');
     await page.waitForSelector('#received .line.from-claim');
     await page.getByRole('button', { name: /^claims\.countries: line \d+ of the policy$/ }).press('Enter');
@@ -171,7 +171,7 @@ describe.skipIf(!hasChromium)(`the demo's page${chromiumReason}`, () => {
     expect((await marked.innerText()).trim()).toBe('clientId: ${claims.org_id}');
   });
 
-  it('shows the audit line of a token that was given', async () => {
+  it('shows the audit line of an issued token', async () => {
     await choose('Hedy');
     await page.getByText('The operator’s audit line').click();
     expect(await textOf('#log')).toMatch(/event\s+guest_token.issued\s[^]*sub\s+hedy\s[^]*clientId\s+globex/);
@@ -182,7 +182,7 @@ describe.skipIf(!hasChromium)(`the demo's page${chromiumReason}`, () => {
     expect(await page.locator('#component-link').isVisible()).toBe(true);
   });
 
-  it('can be used by keyboard alone', async () => {
+  it('can be used with the keyboard only', async () => {
     await page.getByRole('radio', { name: 'Ada' }).focus();
     await page.keyboard.press('ArrowDown');
     expect(await settled()).toContain('A guest token');
@@ -193,12 +193,12 @@ describe.skipIf(!hasChromium)(`the demo's page${chromiumReason}`, () => {
     expect(await settled()).toBe('Refused, as it must be: 400 INVALID_REQUEST.');
   });
 
-  it('fits a narrow screen and makes the browser complain about nothing', async () => {
+  it('fits a narrow screen and causes no browser errors', async () => {
     expect(await page.evaluate('document.documentElement.scrollWidth')).toBe(400);
     expect(complaints).toEqual([]);
   });
 
-  it('does not answer under a foreign host name', async () => {
+  it('refuses other host names', async () => {
     const { port } = new URL(await demo.pageUrl());
     const { request } = await import('node:http');
     const status = await new Promise<number | undefined>((resolve, reject) => {

@@ -80,7 +80,7 @@ describe('the demo', () => {
     expect(await demo.ended).toBe(0);
   });
 
-  it('takes the proxy with it when it is killed outright', async () => {
+  it('stops the proxy when it is killed', async () => {
     const demo = start();
     const proxyUrl = await demo.proxyUrl();
     await demo.line('curl ');
@@ -148,7 +148,7 @@ describe('the demo with an API key in .env', () => {
     return join(folder, '.env');
   }
 
-  it('talks to the real API with a policy made for the data app of the key, and says so', async () => {
+  it('uses the real API with a policy for the data app of the key, and prints that', async () => {
     const api = await realApi('Customer Portal Analytics');
     const demo = start({ DEMO_ENV_FILE: envFile(`DATABRAIN_API_URL=${api.url}`) });
     const { token } = await sendPrinted(demo);

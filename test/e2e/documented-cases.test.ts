@@ -98,7 +98,7 @@ describe("the vendor's sample handler", () => {
     expect(body).not.toHaveProperty('expiryTime');
   });
 
-  it('is not what the proxy is: the same request is refused, and mints nothing', async () => {
+  it('differs from the proxy, which refuses the same request and mints nothing', async () => {
     const before = databrain.requests.length;
     expect(await ask('user-1', wanted)).toMatchObject({ status: 400 });
     expect(databrain.requests.length).toBe(before);

@@ -39,7 +39,7 @@ const sendRaw = (port: number, bytes: string | Buffer): Promise<string> =>
   });
 
 describe('a path prefix', () => {
-  it('stands before every public path', async () => {
+  it('is before every public path', async () => {
     expect((await program.ask({ path: '/bi/guest-token', headers: bearer() })).status).toBe(200);
     for (const path of ['/bi/livez', '/bi/readyz', '/bi/healthz', '/bi/openapi.yaml', '/bi/guest-token.js']) {
       expect((await program.ask({ method: 'GET', path })).status, path).toBe(200);
@@ -48,7 +48,7 @@ describe('a path prefix', () => {
     expect([wrong.status, wrong.headers['allow']]).toEqual([405, 'POST, OPTIONS']);
   });
 
-  it('leaves nothing at the paths without it, and limits them', async () => {
+  it('leaves no paths without it, and limits requests to them', async () => {
     for (const path of ['/guest-token', '/livez', '/readyz', '/openapi.yaml', '/bi', '/bi/', '/bi/bi/guest-token']) {
       const answer = await program.ask({ method: 'GET', path });
       expect(answer.status, path).toBe(404);
@@ -57,7 +57,7 @@ describe('a path prefix', () => {
     expect((await program.ask({ path: '/guest-token', headers: bearer() })).status).toBe(404);
   });
 
-  it('is audited as the path of decisions, and known to healthcheck', async () => {
+  it('is audited, and used by healthcheck', async () => {
     await program.ask({ path: '/bi/guest-token', headers: { 'x-request-id': 'prefixed' } });
     await until(() => program.lines().some(({ requestId }) => requestId === 'prefixed'));
     const settings = { ...settingsFor(databrain), ...edge, HOST: '127.0.0.1', PORT: String(program.port) };
@@ -113,7 +113,7 @@ describe('CORS', () => {
     expect(Object.keys(headers).filter((name) => name.startsWith('access-control-'))).toEqual([]);
   });
 
-  it('lets an allowed origin send any header that it asks for, and none that is malformed', async () => {
+  it('allows an allowed origin any valid header', async () => {
     const tracing = 'authorization,baggage,content-type,sentry-trace,traceparent,tracestate,x-requested-with';
     const allowed = (await preflight('https://app.example.com', tracing)).headers['access-control-allow-headers'];
     expect(String(allowed).toLowerCase().split(', ').sort()).toEqual([...tracing.split(','), 'x-request-id'].sort());
@@ -147,7 +147,7 @@ describe('the admin listener', () => {
     'metrics.internal.evil',
   ])('does not answer under the name %s', async (host) => expect(await statusFor(host)).toBe(400));
 
-  it('says once which name it refused, and how to allow it', async () => {
+  it('logs once which name it refused, and how to allow it', async () => {
     for (let count = 0; count < 3; count += 1) await statusFor('rebound.example');
     const told = () => program.lines().filter((line) => line['host'] === 'rebound.example');
     await until(() => told().length > 0);
@@ -155,7 +155,7 @@ describe('the admin listener', () => {
   });
 });
 
-describe('what an operator forgot', () => {
+describe('a missing setting', () => {
   it('is logged once per unknown origin, counted every time, and not for the own origin', async () => {
     const origins = ['https://forgotten.example', 'https://forgotten.example', `http://localhost:${program.port}`];
     const before = await program.ask({ method: 'GET', path: '/metrics', port: program.adminPort });

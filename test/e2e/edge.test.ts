@@ -76,7 +76,7 @@ describe('input that is not a valid HTTP/1.1 request', () => {
     ['CONNECT', `CONNECT a:80 HTTP/1.1\r\n${host}\r\n`, 400],
     ['an invented method', `FOO /guest-token HTTP/1.1\r\n${host}\r\n`, 400],
   ];
-  it.each(cases)('%s is refused in our words, with a request id', async (_title, bytes, status) => {
+  it.each(cases)('%s is refused with a fixed message and a request id', async (_title, bytes, status) => {
     const seen = databrain.requests.length;
     const { text } = await raw(bytes);
     expect(line(text)).toMatch(new RegExp(`^HTTP/1\\.1 ${status} `));
@@ -185,7 +185,7 @@ describe('CORS', () => {
     expect(databrain.requests.length).toBe(seen);
   });
 
-  it('puts its headers on every answer to an allowed origin, refusals included', async () => {
+  it('adds its headers to every response to an allowed origin, including refusals', async () => {
     const asked = [
       { headers: { origin } },
       { method: 'GET', headers: { origin } },
@@ -216,7 +216,7 @@ describe('CORS', () => {
 });
 
 describe('the limit by address', () => {
-  it('counts bad tokens too, before they are looked at, and no forwarded header gets round it', async () => {
+  it('counts bad tokens too, before they are checked, and no forwarded header bypasses it', async () => {
     const limited = await start({ RATE_LIMIT_ADDRESS_MAX: '5' });
     const statuses: number[] = [];
     for (let i = 0; i < 8; i += 1) {
@@ -273,7 +273,7 @@ describe('the limit by address', () => {
     expect(await limited.stop()).toBe(0);
   });
 
-  it('believes a named proxy, and counts IPv6 clients by /64', async () => {
+  it('trusts a configured proxy, and counts IPv6 clients by /64', async () => {
     const behind = await start({ RATE_LIMIT_ADDRESS_MAX: '2', TRUST_PROXY: '127.0.0.1' });
     const statusFor = async (address: string): Promise<number> =>
       (await behind.ask({ headers: { 'x-forwarded-for': address } })).status;
@@ -289,7 +289,7 @@ describe('the limit by address', () => {
     expect(await behind.stop()).toBe(0);
   });
 
-  it('limits each user apart from others', async () => {
+  it('limits each user separately', async () => {
     const limited = await start({ RATE_LIMIT_USER_MAX: '2' });
     const statusOf = async (sub: string): Promise<number> =>
       (await limited.ask({ headers: bearer({ sub, jti: Math.random() }) })).status;

@@ -117,7 +117,7 @@ describe(`Behind a forward proxy${tinyproxyReason}`, () => {
     expect(program.lines().map(({ errorCode }) => errorCode)).toContain('EGRESS_PROXY_407');
   });
 
-  it.skipIf(!tinyproxyIsInstalled)('NO_PROXY is reached directly, and lower case counts too', async () => {
+  it.skipIf(!tinyproxyIsInstalled)('NO_PROXY is reached directly, also in lower case', async () => {
     const databrain = await startDatabrain(true);
     const program = await start({
       DATABRAIN_API_URL: databrain.url,

@@ -63,7 +63,7 @@ afterAll(async () => {
 });
 
 describe('the audit lines of the running program', () => {
-  it('fit the schema, issued and refused', () => {
+  it('match the schema, issued and refused', () => {
     const audit = lines.filter(({ event }) => event !== undefined);
     expect(audit.filter(({ event }) => event === 'guest_token.issued')).toHaveLength(4);
     expect(audit.map(({ reason }) => reason)).toEqual(

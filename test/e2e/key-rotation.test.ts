@@ -81,7 +81,7 @@ async function tokenOf(program: Program, sub: string): Promise<string> {
 }
 
 describe('the public key of an issuer in a file', () => {
-  it('is joined by the new one first, then left out', async () => {
+  it('is used together with the new one, then removed', async () => {
     const [old, next] = [
       generateKeyPairSync('ec', { namedCurve: 'P-256' }),
       generateKeyPairSync('ec', { namedCurve: 'P-256' }),
@@ -107,7 +107,7 @@ describe('the public key of an issuer in a file', () => {
 });
 
 describe('the token for Vault in a file', () => {
-  it('is replaced, then the old one revoked, and secrets go on being read', async () => {
+  it('is replaced, then the old one is revoked, and secrets can still be read', async () => {
     const vault = await startVaultStandIn();
     try {
       vault.mount('secret', 'kv2');
@@ -148,7 +148,7 @@ describe.skipIf(!redisIsInstalled)(`with Redis${redisReason}`, () => {
       '\nguest_token_redis_up 1\n',
     );
 
-  it('its password is joined by the new one, replicas restart one by one, then the old one is removed', async () => {
+  it('a new password is added, replicas restart one by one, then the old one is removed', async () => {
     const env = { DATABRAIN_API_KEY: apiKey, REDIS_URL_FILE: put('redis-url', urlWith('old-password')) };
     const first = await start(env);
     const token = await tokenOf(first, 'u1');
@@ -166,7 +166,7 @@ describe.skipIf(!redisIsInstalled)(`with Redis${redisReason}`, () => {
     for (const program of programs) expect(program.logged('redisNotInUse')).toEqual([]);
   });
 
-  it('the key that shared tokens are encrypted with changes with the API key, replica by replica', async () => {
+  it('the encryption key of shared tokens changes with the API key, replica by replica', async () => {
     const env = { DATABRAIN_API_KEY_FILE: put('api-key', apiKey), REDIS_URL: urlWith('old-password') };
     const [one, other] = [await start(env), await start(env)];
     for (const replica of [one, other]) await until(() => usesRedis(replica));
@@ -204,7 +204,7 @@ describe.skipIf(!hasHaproxy)(`HAProxy in front${needs(hasHaproxy, 'haproxy')}`, 
     await exited;
   });
 
-  it('takes a new certificate while requests go on, and none is lost', async () => {
+  it('uses a new certificate under load, and no request fails', async () => {
     const program = await start({
       DATABRAIN_API_KEY: apiKey,
       RATE_LIMIT_ADDRESS_MAX: '100000',

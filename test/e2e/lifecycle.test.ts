@@ -81,7 +81,7 @@ const start = async (upstream: SimulatedDatabrain, env: Record<string, string> =
 };
 
 describe('on SIGTERM', () => {
-  it('is not ready first but serves, then finishes what runs, and exits with 0', async () => {
+  it('first serves but is not ready, then finishes running requests, and exits with 0', async () => {
     const running = await start(slow, { SHUTDOWN_DRAIN_SECONDS: '1' });
     running.signal('SIGTERM');
     await eventually(async () => (await running.ask({ method: 'GET', path: '/readyz' })).status === 503);
@@ -123,7 +123,7 @@ describe('on SIGTERM', () => {
     expect(await running.exited).toBe(0);
   });
 
-  it('answers a request that was under way although no new connection is taken', async () => {
+  it('answers a running request although no new connection is accepted', async () => {
     const running = await start(slow);
     const underWay = running.ask({ headers: bearer(oldSecret) });
     await eventually(() => slow.requests.length > 0 || true);
@@ -133,7 +133,7 @@ describe('on SIGTERM', () => {
     expect(await running.exited).toBe(0);
   });
 
-  it('is not held up by idle keep-alive connections', async () => {
+  it('is not delayed by idle keep-alive connections', async () => {
     const running = await start(databrain);
     const options = { host: '127.0.0.1', port: running.port, path: '/livez', headers: { connection: 'keep-alive' } };
     await new Promise<void>((resolve, reject) => {
@@ -146,7 +146,7 @@ describe('on SIGTERM', () => {
     expect(Date.now() - began).toBeLessThan(3_000);
   });
 
-  it('cuts off what still runs when the grace time is over', async () => {
+  it('ends running requests when the grace time is over', async () => {
     const running = await start(slow, {
       SHUTDOWN_GRACE_SECONDS: '1',
       DATABRAIN_TIMEOUT_MS: '30000',
@@ -204,7 +204,7 @@ describe('a changed policy', () => {
     });
   });
 
-  it('that is broken is refused: the old one stays, a log line and a metric say so', async () => {
+  it('that is invalid is refused: the old one stays in use, with a log line and a metric', async () => {
     const running = await start(databrain);
     replaceFile(
       running,
@@ -219,7 +219,7 @@ describe('a changed policy', () => {
     expect(metrics.text).toContain('guest_token_policy_reloads_total{result="failed"} 1');
   });
 
-  it('decides each request by one policy from start to end, also under load while reloading', async () => {
+  it('uses one policy for each request from start to end, also under load while reloading', async () => {
     const running = await start(databrain, { RATE_LIMIT_ADDRESS_MAX: '100000' });
     const both = (name: string): string =>
       salesPolicyWith({ clientId: name }).replace(
@@ -250,7 +250,7 @@ describe('a changed policy', () => {
 });
 
 describe('a changed secret file', () => {
-  it('rotates the JWT secret: both while both are there, then the new one only', async () => {
+  it('rotates the JWT secret: both while both are in the file, then the new one only', async () => {
     const running = await start(databrain);
     expect((await running.ask({ headers: bearer(newSecret) })).status).toBe(401);
     replaceFile(running, 'jwt-secret', `${oldSecret}\n${newSecret}\n`);
@@ -263,7 +263,7 @@ describe('a changed secret file', () => {
     expect((await running.ask({ headers: bearer(newSecret) })).status).toBe(200);
   });
 
-  it('keeps API key and JWT secret apart also after both were rotated', async () => {
+  it('refuses an API key equal to the JWT secret also after both were rotated', async () => {
     const running = await start(databrain);
     const refused = (): number => running.lines().filter(({ level }) => level === 'error').length;
     replaceFile(running, 'jwt-secret', `${newSecret}\n`);
@@ -279,7 +279,7 @@ describe('a changed secret file', () => {
     expect((await running.ask({ headers: bearer(newSecret.replaceAll(' ', '_')) })).status).toBe(401);
   });
 
-  it('that is bad keeps the old value and says so without the value', async () => {
+  it('that is invalid keeps the old value and is logged without the value', async () => {
     const running = await start(databrain);
     for (const [name, text] of [
       ['jwt-secret', 'tiny'],
@@ -323,7 +323,7 @@ describe('a changed secret file', () => {
     expect(running.output()).not.toContain(after);
   });
 
-  it('heals a refused API key: it is read again and the call repeated, so that no user sees a failure', async () => {
+  it('fixes a refused API key: it is read again and the call repeated, so that no user sees an error', async () => {
     const other = await startSimulatedDatabrain({ apiKeys: { 'sales-dashboard': nextApiKey }, embeds: 'any' });
     const running = await start(other);
     expect((await running.ask({ headers: bearer(oldSecret) })).status).toBe(502);

@@ -119,7 +119,7 @@ describe('from the access token of a real OIDC provider to a guest token', () =>
     });
   });
 
-  it('sends exactly the body that the policy says and answers with the UUID alone', async () => {
+  it('sends exactly the policy’s body and returns only the UUID', async () => {
     const token = await accessToken(provider.issuer);
     const answer = await program.ask({ headers: { authorization: `Bearer ${token}` } });
     expect(answer.status).toBe(200);
@@ -153,7 +153,7 @@ describe('from the access token of a real OIDC provider to a guest token', () =>
     ]);
   });
 
-  it('gives the same token again without another call, and says less of its life is left', async () => {
+  it('returns the same token again without another call, with a shorter remaining lifetime', async () => {
     const token = await accessToken(provider.issuer);
     const first = await program.ask({ headers: { authorization: `Bearer ${token}` } });
     const again = await program.ask({ headers: { authorization: `Bearer ${token}` } });
@@ -162,7 +162,7 @@ describe('from the access token of a real OIDC provider to a guest token', () =>
     expect(databrain.requests).toHaveLength(1);
   });
 
-  it('names in the audit line the request that was sent, and explain names the same for these claims', async () => {
+  it('has the request’s hash in the audit line, and explain prints the same for these claims', async () => {
     const issuedLines = () => program.lines().filter(({ event }) => event === 'guest_token.issued');
     await until(() => issuedLines().length === 3);
     const issued = issuedLines();
@@ -183,7 +183,7 @@ describe('from the access token of a real OIDC provider to a guest token', () =>
     expect(JSON.parse(output)).toMatchObject({ requestSha256: sha256(canonical) });
   });
 
-  it('counts what it did on the admin listener and nowhere else', async () => {
+  it('shows metrics on the admin listener only', async () => {
     const metrics = await program.ask({ method: 'GET', path: '/metrics', port: program.adminPort });
     expect(metrics.status).toBe(200);
     expect(metrics.text).toContain('guest_token_requests_total{code="ISSUED"} 3');

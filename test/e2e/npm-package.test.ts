@@ -72,14 +72,14 @@ describe('the package', () => {
     expect(readFileSync(another.archive).equals(readFileSync(archive))).toBe(true);
   });
 
-  it('says what its files are, so that Node never has to find out, wherever dist/ is copied', () => {
+  it('declares its module type, so that Node does not have to detect it, wherever dist/ is copied', () => {
     const copy = join(scratch, 'copy');
     cpSync(join(scratch, 'one/somewhere/deeper/dist'), copy, { recursive: true });
     const args = ['--no-experimental-detect-module', join(copy, 'main.js'), '--version'];
     expect(execFileSync(process.execPath, args, { encoding: 'utf8' })).toBe(`${packageJson.version}\n`);
   });
 
-  it('holds the program, what it serves, the browser helper with types, and nothing else', () => {
+  it('contains the program, the files that it serves, the browser helper with types, and nothing else', () => {
     expect(
       Object.keys(digests(installed)).filter(
         (name) => !/^\/dist\/(browser\/[a-z-]+\.d\.ts|main\/[A-Za-z-]+-[0-9A-Z]{8}\.js)$/.test(name),
@@ -207,7 +207,7 @@ mount(document.body, { tokens, embedId: 'sales-overview', onError: ({ code, term
 `;
   beforeAll(() => writeFileSync(join(project, 'app.ts'), app));
 
-  it('goes into a bundle, and its sources are found in a debugger', async () => {
+  it('can be bundled, and a debugger finds its sources', async () => {
     const { outputFiles = [] } = await build({
       absWorkingDir: project,
       entryPoints: ['app.ts'],
@@ -224,7 +224,7 @@ mount(document.body, { tokens, embedId: 'sales-overview', onError: ({ code, term
     expect(sourcesContent[index]).toContain('export function mount(');
   });
 
-  it.each(['bundler', 'nodenext'])('has types that hold by the module resolution %s', (how) => {
+  it.each(['bundler', 'nodenext'])('has types that work with the module resolution %s', (how) => {
     const compilerOptions = {
       noEmit: true,
       strict: true,

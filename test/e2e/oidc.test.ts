@@ -47,12 +47,12 @@ describe('a real OpenID provider', () => {
     },
   );
 
-  it('issues PS256 tokens, which count only when they are configured', async () => {
+  it('issues PS256 tokens, which are accepted only if configured', async () => {
     const { issuer, server } = await setUp('PS256', ', algorithms: [PS256]');
     expect(await accepted(server, await issuer.accessToken())).toBe(200);
   });
 
-  it('works by the address of its key set as well', async () => {
+  it('works with the address of its key set too', async () => {
     const { issuer, server } = await setUp('RS256', ", jwksUrl: 'ISS/jwks'");
     expect(await accepted(server, await issuer.accessToken())).toBe(200);
     expect(issuer.requests).not.toContain('GET /.well-known/openid-configuration');
@@ -80,7 +80,7 @@ describe('a real OpenID provider', () => {
     expect(await accepted(server, fresh)).toBe(401);
   });
 
-  it('may be down: its users go on for six hours, then get 503, not 401', async () => {
+  it('may be down: its users have access for six hours, then get 503, not 401', async () => {
     const { issuer, server, skip } = await setUp();
     const [remembered, fresh] = [await issuer.accessToken(), await issuer.accessToken()];
     expect(await accepted(server, remembered)).toBe(200);

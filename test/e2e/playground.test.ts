@@ -104,7 +104,7 @@ const question = JSON.stringify({ policy, claims: { org_id: 'acme', role: 'viewe
 const json = { 'content-type': 'application/json' };
 
 describe('the playground on the admin listener', () => {
-  it('is not there unless it is switched on', async () => {
+  it('does not exist unless it is enabled', async () => {
     const port = await freePort();
     const without = await start({ ADMIN_PORT: String(port) });
     const answer = await fetch(`http://127.0.0.1:${port}/playground/`);
@@ -167,7 +167,7 @@ describe('the playground on the admin listener', () => {
     expect((await ask('/playground/evaluate', { method: 'POST', headers: json, body })).status).toBe(413);
   });
 
-  it('knows no secret', async () => {
+  it('has no secret', async () => {
     const { body } = await ask('/playground/start');
     const evaluated = await ask('/playground/evaluate', { method: 'POST', headers: json, body: question });
     for (const text of [body, evaluated.body]) {
@@ -220,7 +220,7 @@ describe.skipIf(!hasChromium)(`the playground's page${chromiumReason}`, () => {
     await browser.close();
   });
 
-  it('begins with the policy in use and its tests, and a permit', async () => {
+  it('starts with the current policy and its tests, and a permit', async () => {
     await write('Claims', claims({}));
     await expect.poll(() => page.locator('#panel-decision').innerText()).toContain('Permitted for sales-dashboard');
     await page.getByRole('tab', { name: 'tests' }).last().click();
@@ -245,7 +245,7 @@ describe.skipIf(!hasChromium)(`the playground's page${chromiumReason}`, () => {
     await write('Claims', claims({}));
   });
 
-  it('shows a problem as one types, at its line', async () => {
+  it('shows a problem while typing, at its line', async () => {
     await write('Policy', policy.replace('expiresIn: 1h', 'expiresin: 1h'));
     const problems = await page.locator('#problems button').allInnerTexts();
     expect(problems.some((text) => text.startsWith('line 10: '))).toBe(true);
@@ -302,7 +302,7 @@ describe.skipIf(!hasChromium)(`the playground's page${chromiumReason}`, () => {
     await write('Policy', policy);
   });
 
-  it('puts everything into a link that opens as it was', async () => {
+  it('puts everything into a link that restores it', async () => {
     await page.getByRole('button', { name: 'Copy link' }).click();
     await page.waitForURL(/#.+/);
     const other = await browser.newPage();

@@ -67,7 +67,7 @@ describe('POLICY_TEST_FILES', () => {
   const env = { POLICY_TEST_FILES: 'sales.policy-test.yaml' };
   const files = { 'policy.yaml': policyFor('${claims.sub}'), 'sales.policy-test.yaml': policyTests };
 
-  it('keeps a policy that loads but fails its tests out of use', async () => {
+  it('does not use a policy that loads but fails its tests', async () => {
     const running = await start(env, files);
     writeFileSync(join(running.folder, 'policy.yaml'), policyFor('${claims.org_id}'));
     running.signal('SIGHUP');
@@ -78,7 +78,7 @@ describe('POLICY_TEST_FILES', () => {
     expect(await metricsOf(running)).toContain('guest_token_policy_reloads_total{result="failed"} 1');
   });
 
-  it('may come after the policy that they are for', async () => {
+  it('may be changed after the policy', async () => {
     const running = await start(env, files);
     writeFileSync(join(running.folder, 'policy.yaml'), policyFor('${claims.org_id}'));
     await logged(running, 'policyRefused');
@@ -90,7 +90,7 @@ describe('POLICY_TEST_FILES', () => {
     expect(running.logged('policyRefused')).toHaveLength(1);
   });
 
-  it('stops the start too', async () => {
+  it('prevents the start too', async () => {
     const failing = start(env, { ...files, 'policy.yaml': policyFor('someone-else') });
     await expect(failing).rejects.toThrow(/ended with 78: sales\.policy-test\.yaml:2:\d+: the policy fails the test/);
   });
@@ -135,7 +135,7 @@ describe('POLICY_ARCHIVE_DIR', () => {
     }
   });
 
-  it('takes no policy into use that it cannot keep, says so, and takes it as soon as it can', async () => {
+  it('uses no policy that it cannot store, logs it, and uses it as soon as it can', async () => {
     const running = await start(env(), { 'policy.yaml': policyFor('${claims.sub}') });
     rmSync(archive, { recursive: true });
     writeFileSync(join(running.folder, 'policy.yaml'), policyFor('${claims.org_id}'));
@@ -157,7 +157,7 @@ describe('POLICY_ARCHIVE_DIR', () => {
     await expect(failing).rejects.toThrow(/JWT_AUDIENCE/);
   });
 
-  it('needs one permission of Node.js, for its folder alone', async () => {
+  it('needs one permission of Node.js, for its folder only', async () => {
     const path = programPath();
     const settings = { JWT_SECRET: secret, JWT_ISSUER: 'https://issuer.example', JWT_AUDIENCE: 'guest-token' };
     writeFileSync(join(archive, 'policy.yaml'), policyFor('${claims.sub}'));
@@ -192,7 +192,7 @@ describe('POLICY_SHADOW_FILE', () => {
     expect(await metricsOf(running)).toContain('guest_token_shadow_decisions_total{result="different"} 1');
   });
 
-  it('that refuses what the real one permits leaves the user alone', async () => {
+  it('that refuses what the real one permits does not affect the user', async () => {
     const running = await start(env, {
       'policy.yaml': policyFor('${claims.sub}'),
       'shadow.yaml': policyFor('${claims.nowhere}'),
@@ -202,7 +202,7 @@ describe('POLICY_SHADOW_FILE', () => {
     expect(running.lines().filter(({ event }) => event === 'guest_token.refused')).toEqual([]);
   });
 
-  it('that decides alike is counted as such', async () => {
+  it('that decides the same is counted as same', async () => {
     const running = await start(env, {
       'policy.yaml': policyFor('${claims.sub}'),
       'shadow.yaml': policyFor('"${claims.sub}" # the same'),

@@ -111,7 +111,7 @@ describe.skipIf(!redisIsInstalled)(`limits shared through Redis${redisReason}`, 
     while (!(await isShown(`user-${tries}`))) expect((tries += 1)).toBeLessThan(20);
   });
 
-  it('stay small in Redis and leave it by themselves', async () => {
+  it('stay small in Redis and expire', async () => {
     const { link } = await startReplica();
     const take = counterOf(link);
     const end = performance.now() + 700;
@@ -145,7 +145,7 @@ describe.skipIf(!redisIsInstalled)(`limits shared through Redis${redisReason}`, 
     }
   });
 
-  it('do not read what is too long to be a count, and write over it', async () => {
+  it('do not read a value that is too long to be a count, and overwrite it', async () => {
     const { link } = await startReplica();
     const take = counterOf(link);
     await server.ask('SETRANGE', 'test:user', String(64 * 2 ** 20), 'x');
@@ -200,7 +200,7 @@ describe.skipIf(!redisIsInstalled)(`limits shared through Redis${redisReason}`, 
     for (const guess of [address, 'alice', ...guesses]) expect(dump).not.toContain(guess);
   });
 
-  it('do not send a flood to Redis that this replica has seen through already', async () => {
+  it('do not send a flood to Redis that this replica already refuses', async () => {
     const { store } = await startReplica();
     for (let index = 0; index < 5; index += 1) await count(store, 'user', 5);
     const commandsBefore = Number(

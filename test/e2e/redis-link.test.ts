@@ -56,7 +56,7 @@ describe.skipIf(!redisIsInstalled)(`the link to Redis${redisReason}`, () => {
     expect(reported).toEqual(['up: answers']);
   });
 
-  it('starts without Redis, says so once, and finds it when it comes', async () => {
+  it('starts without Redis, logs it once, and uses it when it is available', async () => {
     await server.kill();
     const link = await connect();
     expect(link.isUp()).toBe(false);
@@ -81,7 +81,7 @@ describe.skipIf(!redisIsInstalled)(`the link to Redis${redisReason}`, () => {
     expect(reported.filter((line) => !line.startsWith('still down'))).toHaveLength(3);
   });
 
-  it('costs one bounded wait when Redis freezes, then nothing, and recovers when it thaws', async () => {
+  it('causes one limited wait when Redis freezes, then none, and recovers when Redis continues', async () => {
     const firstMs = await shortestMs(50, async () => {
       const link = await connect();
       await until(link.isUp);
@@ -141,7 +141,7 @@ describe.skipIf(!redisIsInstalled)(`the link to Redis${redisReason}`, () => {
     expect(reported).toEqual(['up: answers']);
   });
 
-  it('is not asked at all between a late answer and the ping that follows it', async () => {
+  it('is not used between a late reply and the ping that follows', async () => {
     const link = await connect(server.url, 200);
     const asked: string[] = [];
     const exchange = (name: string) =>
@@ -156,7 +156,7 @@ describe.skipIf(!redisIsInstalled)(`the link to Redis${redisReason}`, () => {
     expect(await echo(link)).toBe('hello');
   });
 
-  it('takes exchanges that run out together for one, and forgets them once an answer came in time', async () => {
+  it('counts simultaneous time-outs as one, and forgets them after a reply in time', async () => {
     const link = await connect(server.url, 400);
     for (let count = 0; count < 3; count += 1) {
       const late = [link.run((client) => client.call('EVAL', [busyFor(700), 0])), echo(link), echo(link), echo(link)];
@@ -167,7 +167,7 @@ describe.skipIf(!redisIsInstalled)(`the link to Redis${redisReason}`, () => {
     expect(reported).toEqual(['up: answers']);
   });
 
-  it('leaves a Redis that flaps alone for longer and longer', async () => {
+  it('waits longer and longer for a Redis that is flapping', async () => {
     const link = await connect();
     const waits: number[] = [];
     for (let count = 0; count < 3; count += 1) {
@@ -180,7 +180,7 @@ describe.skipIf(!redisIsInstalled)(`the link to Redis${redisReason}`, () => {
     expect(waits[2]).toBeGreaterThan(950);
   });
 
-  it('counts Redis as down when its answers come too late again and again, although it answers pings', async () => {
+  it('marks Redis as down when its replies are late again and again, although it answers pings', async () => {
     const link = await connect(server.url, 100);
     const late = () => link.run(() => new Promise(() => undefined));
     for (let count = 0; count < 2; count += 1) {
@@ -193,7 +193,7 @@ describe.skipIf(!redisIsInstalled)(`the link to Redis${redisReason}`, () => {
     await until(link.isUp);
   });
 
-  it('does not hold its own business against Redis', async () => {
+  it('does not count its own blocked time as a delay of Redis', async () => {
     const link = await connect();
     const busy = setInterval(() => {
       const end = performance.now() + 80;
@@ -207,7 +207,7 @@ describe.skipIf(!redisIsInstalled)(`the link to Redis${redisReason}`, () => {
     expect(reported).toEqual(['up: answers']);
   });
 
-  it('says when it is down for another cause, once', async () => {
+  it('reports once when it is down for another cause', async () => {
     const link = await connect();
     await server.kill();
     await until(() => reported.includes('still down: ECONNREFUSED') || reported.includes('down: ECONNREFUSED'));

@@ -39,7 +39,7 @@ describe.skipIf(!redisIsInstalled)(`a lock in Redis${redisReason}`, () => {
   };
   const exists = async (): Promise<boolean> => (await server.ask('EXISTS', 'lock')) === 1;
 
-  it('is had by one at a time, and free at once when it is released', async () => {
+  it('has one holder at a time, and is free at once after its release', async () => {
     const [first, second] = [createRedisLocks(await connect()), createRedisLocks(await connect())];
     const lock = await first('lock');
     if (typeof lock === 'string') expect.unreachable();

@@ -70,7 +70,7 @@ describe.skipIf(!redisIsInstalled)(`tokens shared through Redis${redisReason}`, 
     before = minted();
   });
 
-  it('are found in an emergency also while Redis counts as down for being slow', async () => {
+  it('are found, if the alternative is an error, also while a slow Redis is marked as down', async () => {
     const first = await startReplica();
     const { token } = await first.issue(grantOf(), alice);
     const second = await startReplica({ isUp: false });
@@ -102,7 +102,7 @@ describe.skipIf(!redisIsInstalled)(`tokens shared through Redis${redisReason}`, 
     expect(minted() - before).toBe(1);
   });
 
-  it('are minted by another replica when the one that holds the lock is gone', async () => {
+  it('are minted by another replica when the holder of the lock has died', async () => {
     const [gone, other] = [await startReplica(), await startReplica()];
     scripted.behave(() => new Promise(() => undefined));
     void gone.issue(grantOf(), alice);
@@ -146,7 +146,7 @@ describe.skipIf(!redisIsInstalled)(`tokens shared through Redis${redisReason}`, 
     await until(async () => ((await server.ask('KEYS', 'guest-token:1:lock:*')) as string[]).length === 0, 500);
   });
 
-  it('are handed out as spare by a replica that has just started while the upstream is down', async () => {
+  it('are returned as spare by a replica that has just started while the upstream is down', async () => {
     const first = await startReplica();
     const { token } = await first.issue(grantOf({ lifetimeMs: hour }), alice);
     // Less than the required share is left: as if the token were 35 minutes old.
@@ -159,7 +159,7 @@ describe.skipIf(!redisIsInstalled)(`tokens shared through Redis${redisReason}`, 
     expect(await second.issue(grantOf(), alice), 'kept when Redis is gone too').toMatchObject({ token });
   });
 
-  it('never look younger because a clock is off', async () => {
+  it('never look valid for longer because of a wrong clock', async () => {
     const behind = await startReplica({ clock: clockOffBy(-2 * hour) });
     const ahead = await startReplica({ clock: clockOffBy(2 * hour) });
     const right = await startReplica();
@@ -170,7 +170,7 @@ describe.skipIf(!redisIsInstalled)(`tokens shared through Redis${redisReason}`, 
     expect((await ahead.issue(grantOf(), alice)).reused, 'ended by its clock: mints its own').toBe(false);
   });
 
-  it('are not kept longer because Redis carried the write out late', async () => {
+  it('are not kept longer because of a late write in Redis', async () => {
     const { shared } = await startReplica();
     const key = 'a'.repeat(43) as Parameters<typeof shared.get>[0];
     const apiKey = createApiKeys().get('DATABRAIN_API_KEY') ?? expect.fail();
@@ -194,7 +194,7 @@ describe.skipIf(!redisIsInstalled)(`tokens shared through Redis${redisReason}`, 
     expect(found.expiresInSeconds).toBeLessThanOrEqual(3599);
   });
 
-  it('are not handed out as spare with less than a minute of life left', async () => {
+  it('are not returned as spare with less than a minute left', async () => {
     const first = await startReplica();
     const { token } = await first.issue(grantOf(), alice);
     scripted.behave(() => Promise.reject(new ServiceError('UPSTREAM_UNAVAILABLE', 'circuit_open')));
@@ -283,7 +283,7 @@ describe.skipIf(!redisIsInstalled)(`tokens shared through Redis${redisReason}`, 
     }
   });
 
-  it('leave Redis when their life ends', async () => {
+  it('are removed from Redis when they expire', async () => {
     const { issue } = await startReplica();
     await issue(grantOf({ lifetimeMs: 3_000 }), alice);
     const [name = ''] = (await server.ask('KEYS', 'guest-token:1:token:*')) as string[];
@@ -292,7 +292,7 @@ describe.skipIf(!redisIsInstalled)(`tokens shared through Redis${redisReason}`, 
     expect(countdown).toBeLessThanOrEqual(3_000);
   });
 
-  it('are still handed out within 50 ms while Redis is frozen or gone, minted by the process alone', async () => {
+  it('are still returned within 50 ms while Redis is frozen or down, minted by the process only', async () => {
     const { issue, link } = await startReplica({ limitMs: 35 });
     const { token } = await issue(grantOf(), alice);
     let others = 0;

@@ -111,7 +111,7 @@ async function expectRefusal(
   return { answer, line: line as LogLine };
 }
 
-describe('a request that is not one', () => {
+describe('an invalid request', () => {
   const good = () => bearer(issuers.token('hmac', usual));
   const cases: readonly (readonly [string, () => Asked, ErrorCode, Reason])[] = [
     ['without credentials', () => ({}), 'AUTHENTICATION_REQUIRED', 'credentials_missing'],
@@ -245,7 +245,7 @@ describe('a request that is not one', () => {
   });
 });
 
-describe('a user who may not', () => {
+describe('a user without access', () => {
   const cases: readonly (readonly [
     string,
     Record<string, unknown>,
@@ -328,7 +328,7 @@ describe('a number in the log that is a duration', () => {
   });
 });
 
-describe('a good token', () => {
+describe('a valid token', () => {
   afterEach(() => expect(program.output()).not.toContain(claimValue));
 
   it('gets a guest token, one audit line with its hash, and the body that the policy says reaches Databrain', async () => {

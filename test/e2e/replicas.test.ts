@@ -117,7 +117,7 @@ describe.skipIf(!redisIsInstalled)(`two replicas with Redis${redisReason}`, () =
     await upstream.close();
   });
 
-  it('hand out the other replica’s token after a moment while the upstream hangs, and then at once', async () => {
+  it('return the other replica’s token after a short wait while the upstream hangs, and then at once', async () => {
     const others = Array.from({ length: 6 }, newUser);
     const alice = newUser();
     const tokens = new Map<string, string>();
@@ -151,7 +151,7 @@ describe.skipIf(!redisIsInstalled)(`two replicas with Redis${redisReason}`, () =
     expect(ms).toBeLessThan(1_800);
   });
 
-  it('finish and share what they mint for a caller who hung up before they stop', async () => {
+  it('finish and share a mint for a caller who disconnected before they stop', async () => {
     const stopping = await startReplica();
     const alice = newUser();
     let answer: () => void = () => expect.unreachable();
@@ -179,7 +179,7 @@ describe.skipIf(!redisIsInstalled)(`two replicas with Redis${redisReason}`, () =
     expect((await ask(second, alice)).status, 'had from Redis').toBe(200);
   });
 
-  it('hand out the other replica’s token at once while the upstream limits them', async () => {
+  it('return the other replica’s token at once while the upstream limits them', async () => {
     const [alice, bob] = [newUser(), newUser()];
     const tokens = [await ask(first, alice), await ask(first, bob)];
     await pause(1_500);

@@ -135,7 +135,7 @@ describe('the program with its secrets in Vault', () => {
     expectNoSecrets(running.output());
   });
 
-  it('keeps the old value where the new one may not be used', async () => {
+  it('keeps the old value if the new one may not be used', async () => {
     const running = await start();
     vault.write('secret', 'proxy', { 'api-key': jwtSecret, signing: jwtSecret });
     running.signal('SIGHUP');
@@ -177,7 +177,7 @@ describe('the program with its secrets in Vault', () => {
     expect(has(running, 'loggedInToStore')).toBe(true);
   });
 
-  it('follows a replaced certificate of Vault and of its authority', async () => {
+  it('accepts a replaced certificate of Vault and of its CA', async () => {
     await vault.close();
     vault = await startVaultStandIn({ tls: selfSigned });
     vault.mount('secret', 'kv1');
@@ -196,7 +196,7 @@ describe('the program with its secrets in Vault', () => {
 });
 
 describe('the start with secrets in Vault', () => {
-  it('waits for a Vault that is away', async () => {
+  it('waits for an unavailable Vault', async () => {
     vault.state.sealed = true;
     const starting = start();
     await until(() => vault.requests.length >= 2);

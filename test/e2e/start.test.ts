@@ -128,7 +128,7 @@ describe('a start that fails because of a bug', () => {
 });
 
 describe('a start with an insecure setting', () => {
-  it('says so as a warning', async () => {
+  it('logs a warning', async () => {
     const program = await startProgram({
       path,
       env: { ...good, INSECURE_JWT_ALLOW_MISSING_AUDIENCE: 'true' },

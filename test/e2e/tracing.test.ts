@@ -173,7 +173,7 @@ describe('a traced request', () => {
     }
   });
 
-  it('keeps requests of the same moment apart', async () => {
+  it('separates simultaneous requests', async () => {
     const running = await start();
     await Promise.all(Array.from({ length: 20 }, (_, index) => mint(running, {}, `user-${index}`)));
     await until(() => requestSpans().length === 20 && collector.spans.length === 80);
@@ -252,7 +252,7 @@ describe('tracing', () => {
     expect(new Set(auditLines(service).map((line) => line['trace_id'])).size).toBe(200);
   });
 
-  it('sends what is left when the program stops', async () => {
+  it('sends the remaining spans when the program stops', async () => {
     const service = await start({ OTEL_BSP_SCHEDULE_DELAY: '60000' });
     await mint(service);
     expect(collector.spans).toEqual([]);
@@ -273,7 +273,7 @@ describe('tracing', () => {
     expect(service.logged('tracesNotExported')).toHaveLength(1);
   });
 
-  it('does not hold up the end of the program when the collector hangs', async () => {
+  it('does not delay the exit of the program when the collector hangs', async () => {
     collector.answer('nothing');
     const service = await start({ OTEL_BSP_SCHEDULE_DELAY: '60000' });
     await mint(service);

@@ -157,7 +157,7 @@ describe('a flood of headers without end', () => {
 });
 
 describe('standard output that is not read', () => {
-  it('costs refusals their lines, which are counted, and users their tokens, until it is read again', async () => {
+  it('drops the lines of refusals, which are counted, and issues no tokens, until it is read again', async () => {
     const program = await start();
     expect((await program.ask({ headers: bearer({ sub: 'before' }) })).status).toBe(200);
     program.readOutput(false);
@@ -196,7 +196,7 @@ describe('standard output that is not read', () => {
     expect(program.lines().at(-1)?.message).toBe('stopped');
   }, 120_000);
 
-  it('ends the service with exit code 1 once its reader is gone for good, and no token is given', async () => {
+  it('ends the service with exit code 1 when its reader has closed it, and no token is issued', async () => {
     const program = await start();
     program.closeOutput();
     expect((await program.ask({ headers: bearer({ sub: 'unrecorded' }) })).status).toBe(503);

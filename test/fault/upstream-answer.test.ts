@@ -198,7 +198,7 @@ describe('The answer must be 200, JSON, without an error, with a token that is e
 });
 
 describe('No answer ends the process, and nothing is left behind', () => {
-  it('survives a thousand odd answers with its sockets and its memory where they were', async () => {
+  it('survives a thousand unexpected responses without leaking sockets or memory', async () => {
     const odd: readonly Script[] = [
       sends(answer(200, 'x'.repeat(70_000))),
       sends(answer(302, 'y'.repeat(1000), { location: 'http://127.0.0.1:1/' })),

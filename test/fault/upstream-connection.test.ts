@@ -15,7 +15,7 @@ const ownToken = (request: SeenRequest): Buffer => answer(200, JSON.stringify({ 
 const surplus = answer(200, JSON.stringify({ token: uuidOf(666) }));
 
 describe('A surplus answer never becomes another user’s token', () => {
-  it('drops a connection on which two answers came at once', async () => {
+  it('closes a connection with two responses at once', async () => {
     const { upstream, client } = await start((request, socket) => {
       socket.write(Buffer.concat([ownToken(request), surplus]));
     });
@@ -26,7 +26,7 @@ describe('A surplus answer never becomes another user’s token', () => {
     expect(upstream.connections()).toBe(5);
   });
 
-  it('drops a connection on which an answer comes while it is idle', async () => {
+  it('closes an idle connection that receives a response', async () => {
     const { upstream, client } = await start((request, socket) => {
       socket.write(ownToken(request));
       setTimeout(() => socket.write(surplus), 100);
@@ -191,7 +191,7 @@ describe('A connection that the upstream closed while it was idle costs no user 
     await expect.poll(() => upstream.openSockets(), { timeout: 2000 }).toBe(0);
   });
 
-  it('is not talked into keeping a connection for longer', async () => {
+  it('ignores a Keep-Alive header that asks for longer', async () => {
     const { upstream, client } = await start(
       (request, socket) => {
         const headers = { 'keep-alive': 'timeout=600', connection: 'keep-alive' };
@@ -203,7 +203,7 @@ describe('A connection that the upstream closed while it was idle costs no user 
     await expect.poll(() => upstream.openSockets(), { timeout: 2000 }).toBe(0);
   });
 
-  it('ends what still runs when it is closed, as shutting down', async () => {
+  it('ends running calls with SHUTTING_DOWN when it is closed', async () => {
     const { client } = await start(() => undefined, { timeoutMs: 5000, deadlineMs: 8000 });
     const running = mintOnce(client, 'u1');
     await sleep(50);

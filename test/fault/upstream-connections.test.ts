@@ -56,7 +56,7 @@ describe('The connections', () => {
     expect(upstream.seen[3]?.connection).toBe(0);
   });
 
-  it('do not rest while this process stands still', async () => {
+  it('do not rest while this process is paused', async () => {
     const { client } = await start((request, socket) => {
       socket.write(tokenAnswer(request.index));
       setTimeout(() => socket.write(tokenAnswer(666)), 20);
@@ -138,7 +138,7 @@ describe('The connections', () => {
     await expect.poll(() => upstream.openSockets()).toBe(1);
   });
 
-  it('take no place any more once their call failed', async () => {
+  it('free their place when their call failed', async () => {
     const { client } = await start(
       (request, socket) => {
         if (request.index < 6) reset(socket);
@@ -218,7 +218,7 @@ async function listen(server: Server): Promise<number> {
 }
 
 describe('Over TLS', () => {
-  it('speaks HTTP/1.1 to an upstream that would rather speak HTTP/2', async () => {
+  it('uses HTTP/1.1 with an upstream that prefers HTTP/2', async () => {
     const offered: (string | false | null)[] = [];
     const server = createTlsServer({
       ...selfSigned,

@@ -89,7 +89,7 @@ describe('A data app whose calls fail', () => {
     expect(gist(await mintOnce(client, 'b', b))).toMatch(/^0{8}-/);
   });
 
-  it('leaves places for the others while its calls hang', async () => {
+  it('leaves places for other data apps while its calls hang', async () => {
     const { client } = await start(
       (request, socket) => {
         if (isOf('b', request)) socket.write(tokenAnswer(request.index));
@@ -130,7 +130,7 @@ describe('A clientId whose calls fail', () => {
     expect(client.circuitState()).toBe('closed');
   });
 
-  it('is asked for again once its own time is over', async () => {
+  it('is called again when its own time is over', async () => {
     let broken = true;
     const { client } = await start(
       (request, socket) => void socket.write(broken ? answer(500) : tokenAnswer(request.index)),

@@ -57,7 +57,7 @@ describe('Redirects are not followed', () => {
   });
 });
 
-describe('What is asked for again', () => {
+describe('Retries', () => {
   it.each([400, 401, 402, 403, 404, 405, 408, 409, 410, 413, 415, 418, 422, 425, 426, 431, 451])(
     'never asks again after %i',
     async (status) => {
@@ -68,7 +68,7 @@ describe('What is asked for again', () => {
     },
   );
 
-  it.each([500, 501, 505, 507, 520, 599])('never asks again after %i, and says 503', async (status) => {
+  it.each([500, 501, 505, 507, 520, 599])('never retries after %i, and answers 503', async (status) => {
     const { upstream, client } = await start(inTurn(answer(status, 'broken')));
     const settled = await mintOnce(client);
     expect(gist(settled)).toBe('UPSTREAM_UNAVAILABLE upstream_error');
@@ -88,7 +88,7 @@ describe('What is asked for again', () => {
     },
   );
 
-  it.each([429, 502, 503, 504])('gives the token that comes after two times %i', async (status) => {
+  it.each([429, 502, 503, 504])('returns the token that arrives after two times %i', async (status) => {
     const { upstream, client } = await start(inTurn(answer(status, 'busy'), answer(status, 'busy')));
     expect(gist(await mintOnce(client))).toBe(uuidOf(2));
     expect(new Set(upstream.seen.map(({ body }) => body)).size).toBe(1);
@@ -97,13 +97,13 @@ describe('What is asked for again', () => {
     );
   });
 
-  it('asks once only when DATABRAIN_MAX_RETRIES is 0', async () => {
+  it('calls only once when DATABRAIN_MAX_RETRIES is 0', async () => {
     const { upstream, client } = await start(inTurn(answer(503)), { maxRetries: 0 });
     expect(gist(await mintOnce(client))).toBe('UPSTREAM_UNAVAILABLE upstream_error');
     expect(upstream.seen).toHaveLength(1);
   });
 
-  it("takes a 503 in the vendor's wrapping for a 503", async () => {
+  it("treats a 503 in the vendor's format as a 503", async () => {
     const { client } = await start(inTurn(errorAnswer(503, 'INTERNAL_SERVER_ERROR')));
     expect(gist(await mintOnce(client))).toBe(uuidOf(1));
   });
@@ -199,14 +199,14 @@ describe('Retry-After', () => {
     expect(upstream.seen).toHaveLength(1);
   });
 
-  it('counts two of them as junk', async () => {
+  it('ignores a repeated header', async () => {
     const { client } = await start(
       inTurn(Buffer.from('HTTP/1.1 429 X\r\nretry-after: 60\r\nretry-after: 61\r\ncontent-length: 0\r\n\r\n')),
     );
     expect(gist(await mintOnce(client))).toBe(uuidOf(1));
   });
 
-  it('holds back every other call too, so that a 429 slows the whole service down', async () => {
+  it('delays every other call too, so that a 429 slows down the whole service', async () => {
     const times: number[] = [];
     const { client } = await start(
       (request, socket) => {

@@ -109,7 +109,7 @@ describe('One deadline over connect, headers and body', () => {
     expect(settled.ms).toBeLessThan(timeoutMs + slackMs);
   });
 
-  it('dates the life of a token from its own attempt, not from the first', async () => {
+  it('counts the lifetime of a token from its own attempt, not from the first', async () => {
     const { client } = await start((request, socket) => {
       if (request.index > 0) socket.write(tokenAnswer(1));
     });
@@ -175,7 +175,7 @@ describe('One deadline over connect, headers and body', () => {
     expect(everythingSaid(client, settled)).not.toContain(apiKeyText);
   });
 
-  it('gives up with 503 when every connection is lost, and leaves no socket behind', async () => {
+  it('answers 503 when every connection is lost, and leaves no open socket', async () => {
     const { upstream, client } = await start((_request, socket) => reset(socket));
     const settled = await mintOnce(client);
     expect(gist(settled)).toBe('UPSTREAM_UNAVAILABLE upstream_unreachable');

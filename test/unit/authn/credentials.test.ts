@@ -188,7 +188,7 @@ describe('the cookie', () => {
     expect(from(...lines)).toBe('ORIGIN_NOT_ALLOWED origin_refused');
   });
 
-  it('does not count from an empty origin when the caller named no host', () => {
+  it('is not accepted from an empty origin if the caller sent no host', () => {
     const source = { rawHeaders: ['cookie', 'session=a.b.c', 'origin', ''], ownOrigin: undefined };
     expect(readCredential(source, cookies)).toMatchObject({ code: 'ORIGIN_NOT_ALLOWED', reason: 'origin_refused' });
   });

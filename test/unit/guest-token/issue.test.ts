@@ -100,7 +100,7 @@ describe('issuing a guest token', () => {
     });
   });
 
-  it('refuses with UPSTREAM_REJECTED without an API key', async () => {
+  it('refuses with INTERNAL_ERROR without an API key', async () => {
     const { issue, apiKeys, grants } = start();
     apiKeys.set('DATABRAIN_API_KEY', undefined);
     await expect(issue(grantOf(), alice)).rejects.toMatchObject({ code: 'INTERNAL_ERROR', reason: 'api_key_missing' });

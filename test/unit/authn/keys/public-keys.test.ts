@@ -248,7 +248,7 @@ describe('a JWK set document', () => {
     expect(ring.candidates('b', 'ES256')).toHaveLength(1);
   });
 
-  it('may begin with a byte order mark', () => {
+  it('may start with a byte order mark', () => {
     expect(load(`\uFEFF${set(jwk(p256.publicKey))}`).keys).toHaveLength(1);
     expect(load(`\uFEFF${pem(p256.publicKey)}`).keys).toHaveLength(1);
   });
