@@ -4,7 +4,6 @@ import { pino, type Logger, type LoggerOptions } from 'pino';
 import type { Clock } from '../clock.ts';
 import { ServiceError } from '../errors.ts';
 import { escapeUnprintable } from '../printable.ts';
-import { createTimeText } from './audit-line.ts';
 import { createLogWriter, type LogSink } from './log-writer.ts';
 
 const safeCode = /^[A-Z][A-Z0-9_]{1,63}$/;
@@ -66,6 +65,18 @@ const toOptions = (level: string): LoggerOptions => ({
   formatters: { level: (label) => ({ level: label }) },
   serializers: { err: toLoggableError, error: toLoggableError, req: () => undefined, res: () => undefined },
 });
+
+/** Returns the writer of times. Many lines have the same time, and writing it takes longer than the rest of a line. */
+function createTimeText(clock: Clock): () => string {
+  let writtenMs: number | undefined;
+  let text = '';
+  return () => {
+    const now = clock.now();
+    if (now !== writtenMs) text = new Date(now).toISOString();
+    writtenMs = now;
+    return text;
+  };
+}
 
 /** Creates the process's log. */
 export function createLog({ level, sink, clock }: LogOptions): Log {
