@@ -18,7 +18,7 @@ import type { PlaygroundFiles } from './http/playground.ts';
 import { createReadiness } from './http/health.ts';
 import { prepareVerifiers } from './http/jwt.ts';
 import { createPublicListener, type Phase } from './http/public-listener.ts';
-import { createPlaygroundEvaluator } from './playground/evaluate.ts';
+import { createPlaygroundEvaluator } from './playground/evaluator.ts';
 import { createDecide } from './policy/decide.ts';
 import { validateUpstreamBody } from './policy/upstream-request.ts';
 import { createKeyDerivation } from './redis/key-derivation.ts';
@@ -30,7 +30,7 @@ import { createApiKeys } from './secrets/api-keys.ts';
 import type { Secret } from './secrets/secret.ts';
 import { createAudit } from './telemetry/audit.ts';
 import { observeEdge } from './telemetry/edge-events.ts';
-import type { Log } from './telemetry/logger.ts';
+import type { Log } from './telemetry/log.ts';
 import { createMetrics } from './telemetry/metrics.ts';
 import { createTracing, traceMint, traceStore } from './telemetry/tracing.ts';
 import {

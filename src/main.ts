@@ -134,7 +134,7 @@ for (const stream of [process.stdout, process.stderr]) stream.on('error', () => 
  * Ends the process, which may hold open sockets and would otherwise stay, useless.
  */
 async function endForBug(error: unknown): Promise<never> {
-  const { toLoggableError } = await import('./telemetry/logger.ts');
+  const { toLoggableError } = await import('./telemetry/log.ts');
   const { type, code, stack } = toLoggableError(error);
   const frames = Array.isArray(stack) ? stack : [];
   const lines = ['guest-token-proxy: an internal error ended the program. Please report these lines:', code ?? type];

@@ -11,7 +11,7 @@ import { readJoseHeader, type JoseHeader } from './jose-header.ts';
 import { signatureBytesOf } from './keys/algorithms.ts';
 import { createIssuerKeys, type IssuerKeys, type PrepareVerifiers } from './keys/issuer-keys.ts';
 import type { ActiveKey } from './keys/key-ring.ts';
-import { createDocumentFetcher } from './keys/key-set-fetch.ts';
+import { createDocumentFetcher } from './keys/document-fetcher.ts';
 import { defaultTimings, type KeySetEvents, type KeySetAge, type KeySetTimings } from './keys/key-set.ts';
 import { isSecretOf, shareSecret, type VerificationKey } from './keys/verification-key.ts';
 import type { Principal } from './principal.ts';

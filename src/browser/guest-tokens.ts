@@ -148,12 +148,12 @@ export function createGuestTokens(options: GuestTokensOptions): GuestTokens {
   }
 
   /** Rejects with a GuestTokenError, or with what `getAccessToken` rejected with. */
-  async function ask(by: AbortSignal): Promise<TokenAnswer> {
-    const late = new Promise<never>((_, reject) => by.addEventListener('abort', reject));
+  async function fetchToken(deadline: AbortSignal): Promise<TokenAnswer> {
+    const late = new Promise<never>((_, reject) => deadline.addEventListener('abort', reject));
     const attempt = async (): Promise<TokenAnswer> => {
       const accessToken = await Promise.race([getAccessToken?.(fresh), late]);
       fresh = false;
-      return requestToken(options, accessToken ?? '', by);
+      return requestToken(options, accessToken ?? '', deadline);
     };
     return attempt().catch((error: unknown) => {
       if (!isGuestTokenError(error) || error.status !== 401 || !getAccessToken) throw error;
@@ -167,7 +167,7 @@ export function createGuestTokens(options: GuestTokensOptions): GuestTokens {
     const deadline = setTimeout(() => mine.abort(), maxWaitMs);
     const asked = clock();
     try {
-      const answer = await ask(mine.signal);
+      const answer = await fetchToken(mine.signal);
       if (!ended) accept(answer, asked);
     } catch (error) {
       const { message = 'No access token.', terminal } = (error ?? {}) as Partial<GuestTokenError>;

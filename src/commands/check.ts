@@ -2,7 +2,7 @@
 import type { Settings } from '../config/read-settings.ts';
 import { createEgress } from '../egress/egress.ts';
 import type { LoadedPolicy } from '../config/load-configuration.ts';
-import { checkDataApp } from '../policy/trial/live-check.ts';
+import { checkDataApp } from '../policy/trial/check-data-app.ts';
 import type { DataAppPolicy, Policy } from '../policy/policy.ts';
 import { toLine, type Problem } from '../problem.ts';
 import { type Command, type CommandContext, exitCode, parseWords } from './command.ts';

@@ -2,7 +2,7 @@
 // of the response. Errors quote nothing of it, because it may repeat the key.
 import { memberOf } from '../strict-json.ts';
 import { readBody, type Egress } from '../egress/egress.ts';
-import type { EmbedsListing } from '../policy/trial/live-check.ts';
+import type { EmbedsListing } from '../policy/trial/check-data-app.ts';
 import type { Secret } from '../secrets/secret.ts';
 
 const maxBytes = 4 * 1024 * 1024;

@@ -4,7 +4,7 @@ import type { Configuration } from '../config/load-configuration.ts';
 import type { PlaygroundFiles } from '../http/playground.ts';
 import { ConfigurationError, toLine, systemErrorCode } from '../problem.ts';
 import { readBrowserHelper, readOpenApiDocument, readPlaygroundFiles } from '../shipped-files.ts';
-import { createLog } from '../telemetry/logger.ts';
+import { createLog } from '../telemetry/log.ts';
 import type { LogSink } from '../telemetry/log-writer.ts';
 import { escapeUnprintable } from '../printable.ts';
 import { type Command, type CommandContext, exitCode, parseWords } from './command.ts';

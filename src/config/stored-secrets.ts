@@ -126,8 +126,8 @@ export async function readStoredSecrets(
     }
     const store = stores.get(kind);
     if (store === undefined) return;
-    const ask = (): Promise<SecretRead> => store.read(reference);
-    const result = await readPatiently(ask, waitMs, options, (waiting) => {
+    const read = (): Promise<SecretRead> => store.read(reference);
+    const result = await readPatiently(read, waitMs, options, (waiting) => {
       if (waiting.kind !== 'read') options.onWait({ location: variable, problem: waiting.problem, fix: waiting.fix });
     });
     if (result.kind !== 'read') {

@@ -124,7 +124,7 @@ export function createMintAcrossReplicas(options: MintAcrossReplicasOptions): Mi
   };
 
   /** Reads the shared store with the long time limit, if the alternative is a long wait or an error. */
-  const askAnyway = async ({ key, apiKey, grant }: Wanted): Promise<Found | undefined> => {
+  const readAnyway = async ({ key, apiKey, grant }: Wanted): Promise<Found | undefined> => {
     const found = take(await shared?.getAnyway(key, apiKey), grant);
     if (found === undefined || found.usability === 'unusable') return undefined;
     keep(key, found.token);
@@ -134,7 +134,7 @@ export function createMintAcrossReplicas(options: MintAcrossReplicasOptions): Mi
   /** Mints for a user without a token and reads the store at the same time. */
   const mintOrFind = async (wanted: Wanted, spentMs: number): Promise<MintedOrFound> => {
     const minting = mintAndKeep(wanted, 'user', spentMs);
-    const finding = askAnyway(wanted);
+    const finding = readAnyway(wanted);
     const foundOrSpare = finding.then(async (found): Promise<MintedOrFound> => {
       if (found === undefined) return minting;
       if (found.usability === 'fresh') return { token: found.token, source: 'shared' };
@@ -155,7 +155,7 @@ export function createMintAcrossReplicas(options: MintAcrossReplicasOptions): Mi
     try {
       return await mintAndKeep(wanted, 'user', spentMs);
     } catch (error) {
-      const found = isOutage(error) ? await askAnyway(wanted) : undefined;
+      const found = isOutage(error) ? await readAnyway(wanted) : undefined;
       if (found === undefined) throw error;
       return { token: found.token, source: 'spare' };
     }

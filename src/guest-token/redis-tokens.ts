@@ -40,9 +40,9 @@ export function createRedisTokens({ link, deriveKey, clock }: RedisTokensOptions
     return `guest-token:1:${kind}:${index}`;
   };
 
-  const find = async (ask: RedisLink['run'], key: ReuseKey, apiKey: Secret): Promise<SharedToken | undefined> => {
+  const find = async (run: RedisLink['run'], key: ReuseKey, apiKey: Secret): Promise<SharedToken | undefined> => {
     const name = nameOf('token', key, apiKey);
-    const reply = await ask((client) => client.run(read, name, [maxSealedBytes]));
+    const reply = await run((client) => client.run(read, name, [maxSealedBytes]));
     const [sealed, countdownMs] = Array.isArray(reply) ? (reply as readonly unknown[]) : [];
     if (!Buffer.isBuffer(sealed) || typeof countdownMs !== 'number') return undefined;
     const stored = openToken(sealed, deriveKey(apiKey, 'token encryption 1'), name);

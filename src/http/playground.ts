@@ -3,7 +3,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { ServiceError } from '../errors.ts';
 import { compileSchema } from '../json-schema.ts';
-import type { PlaygroundEvaluator, PlaygroundInput } from '../playground/evaluate.ts';
+import type { PlaygroundEvaluator, PlaygroundInput } from '../playground/evaluator.ts';
 import { registerJsonBody } from './json-body.ts';
 
 export interface PlaygroundOptions {

@@ -4,7 +4,7 @@
 import { errorRow, ServiceError, type ErrorCode } from '../errors.ts';
 import type { Reason } from '../refusal-reasons.ts';
 import { escapeUnprintable } from '../printable.ts';
-import { milliseconds, type AuditLog } from './logger.ts';
+import { roundMs, type AuditLog } from './log.ts';
 
 /** The subject of a decision, as far as it was verified at that time. */
 export interface DecisionSubject {
@@ -122,7 +122,7 @@ export function createAudit({ record, note, canRecord, time }: AuditLog): Audit 
         time: time(),
         event: 'guest_token.issued',
         members: issuedMembers,
-        decision: { ...decision, durationMs: milliseconds(decision.durationMs) },
+        decision: { ...decision, durationMs: roundMs(decision.durationMs) },
         message: 'guest token issued',
       });
       if (!(await record(line))) throw new ServiceError('AUDIT_UNAVAILABLE', 'audit_unavailable');
@@ -133,7 +133,7 @@ export function createAudit({ record, note, canRecord, time }: AuditLog): Audit 
         time: time(),
         event: 'guest_token.refused',
         members: refusedMembers,
-        decision: { ...decision, durationMs: milliseconds(decision.durationMs) },
+        decision: { ...decision, durationMs: roundMs(decision.durationMs) },
         message: 'guest token refused',
       });
       await note(line);

@@ -11,7 +11,7 @@ import type { RedisEvents } from '../redis/redis-link.ts';
 import { metricTable } from './metric-table.ts';
 import type { StoreEvent } from '../secrets/secret-store.ts';
 import type { SecretPolling } from '../secrets/watched-secret.ts';
-import { milliseconds } from './logger.ts';
+import { roundMs } from './log.ts';
 import type { Metrics } from './metrics.ts';
 
 /**
@@ -40,10 +40,7 @@ export function observeUpstream(metrics: Metrics, logger: Logger): UpstreamEvent
       metrics.upstreamCalls.inc({ result });
       metrics.upstreamSeconds.observe(durationMs / 1000);
       if (result !== 'token')
-        logger.warn(
-          { result, upstreamCode, errorCode, durationMs: milliseconds(durationMs) },
-          'a call to Databrain failed',
-        );
+        logger.warn({ result, upstreamCode, errorCode, durationMs: roundMs(durationMs) }, 'a call to Databrain failed');
     },
     retry: () => metrics.upstreamRetries.inc(),
     circuit: (state, setting, worst) => {
@@ -101,7 +98,7 @@ export function observeKeySets(metrics: Metrics, logger: Logger): KeySetEvents {
       if (!changed && !recovered) return;
       const level = leftOut.some(({ isBad }) => isBad) ? 'warn' : 'info';
       logger[level](
-        { iss, keys, ...describeLeftOut(leftOut), durationMs: milliseconds(durationMs) },
+        { iss, keys, ...describeLeftOut(leftOut), durationMs: roundMs(durationMs) },
         'the keys of the issuer were fetched',
       );
     },
@@ -109,7 +106,7 @@ export function observeKeySets(metrics: Metrics, logger: Logger): KeySetEvents {
       metrics.keySetFetches.inc({ issuer: iss, result: failure });
       if (repeated) return;
       logger.warn(
-        { iss, failure, ...detail, ...describeLeftOut(leftOut), durationMs: milliseconds(durationMs), keysInUse },
+        { iss, failure, ...detail, ...describeLeftOut(leftOut), durationMs: roundMs(durationMs), keysInUse },
         'could not fetch the keys of the issuer',
       );
     },

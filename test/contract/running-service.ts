@@ -8,7 +8,7 @@ import { systemClock, type Clock } from '../../src/clock.ts';
 import { loadConfiguration } from '../../src/config/load-configuration.ts';
 import { readBrowserHelper, readOpenApiDocument } from '../../src/shipped-files.ts';
 import type { LogSink } from '../../src/telemetry/log-writer.ts';
-import { createLog } from '../../src/telemetry/logger.ts';
+import { createLog } from '../../src/telemetry/log.ts';
 import { freePort } from '../../demo/free-port.ts';
 import { signToken } from '../support/sign-token.ts';
 import type { Observed } from './conformance.ts';

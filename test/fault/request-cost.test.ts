@@ -8,7 +8,7 @@ import { afterAll, afterEach, describe, expect, it, vi } from 'vitest';
 import { buildApp, type App } from '../../src/app.ts';
 import { systemClock } from '../../src/clock.ts';
 import { loadConfiguration } from '../../src/config/load-configuration.ts';
-import { createLog } from '../../src/telemetry/logger.ts';
+import { createLog } from '../../src/telemetry/log.ts';
 import { countHashes } from '../support/count-hashes.ts';
 import { startFaultyUpstream, tokenAnswer, type FaultyUpstream } from '../support/faulty-upstream.ts';
 import { signToken } from '../support/sign-token.ts';

@@ -2,7 +2,7 @@
 import type { Clock } from '../../clock.ts';
 import { loadKeyText, type IssuerConfig } from '../issuer.ts';
 import { createKeyRing, type ActiveKey, type KeyRing, type VerifyToken } from './key-ring.ts';
-import type { DocumentFetcher } from './key-set-fetch.ts';
+import type { DocumentFetcher } from './document-fetcher.ts';
 import { createKeySet, type KeySet, type KeySetEvents, type KeySetAge, type KeySetTimings } from './key-set.ts';
 import { fromDiscovery, fromJwksUrl } from './key-set-source.ts';
 import type { VerificationKey } from './verification-key.ts';

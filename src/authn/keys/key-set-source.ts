@@ -5,7 +5,7 @@ import { own, type JsonObject } from '../../strict-json.ts';
 import type { IssuerConfig } from '../issuer.ts';
 import { loadJwkSet, type JwkSet } from './jwk-set.ts';
 import { addressOf, failedFetch, isFailedFetch, type FailedFetch } from './key-set-failure.ts';
-import type { DocumentFetcher } from './key-set-fetch.ts';
+import type { DocumentFetcher } from './document-fetcher.ts';
 import { isOnThisMachine, trustedUrl } from '../../trusted-url.ts';
 
 export interface FetchedKeySet extends JwkSet {

@@ -1,7 +1,7 @@
 // The page's request to the admin listener, and the part of the response that the page shows.
 import type { PlacedMessage } from './editor.ts';
 
-export interface Question {
+export interface EvaluationInput {
   readonly policy: string;
   readonly claims: Readonly<Record<string, unknown>>;
   readonly dataApp?: string;
@@ -48,7 +48,7 @@ export interface FieldChange {
   readonly after?: unknown;
 }
 
-export interface Answer {
+export interface Evaluation {
   readonly problems: readonly PlacedMessage[];
   readonly dataApps: readonly string[];
   readonly explanation?: Explanation;
@@ -71,7 +71,7 @@ export interface Answer {
 }
 
 /** Throws an Error whose message is shown in the page. */
-export async function ask(question: Question, signal: AbortSignal): Promise<Answer> {
+export async function evaluate(question: EvaluationInput, signal: AbortSignal): Promise<Evaluation> {
   const response = await fetch('evaluate', {
     method: 'POST',
     headers: { 'content-type': 'application/json' },
@@ -79,5 +79,5 @@ export async function ask(question: Question, signal: AbortSignal): Promise<Answ
     signal,
   });
   if (!response.ok) throw new Error(`The service answered ${response.status}. Is the text larger than 256 KiB?`);
-  return (await response.json()) as Answer;
+  return (await response.json()) as Evaluation;
 }

@@ -4,7 +4,7 @@ import { decodeJwt, readClaims } from './claims.ts';
 import { createPolicyCompletion } from './complete-policy.ts';
 import { createEditor, type Editor, type PlacedMessage } from './editor.ts';
 import { byId, connectTabs, element } from './elements.ts';
-import { ask, type Answer, type Question } from './evaluation.ts';
+import { evaluate, type Evaluation, type EvaluationInput } from './evaluation.ts';
 import { decisionView, differenceView, testsView, type ResultActions } from './result-view.ts';
 import { fromFragment, toFragment, type Scratch } from './share.ts';
 
@@ -33,7 +33,7 @@ async function start(): Promise<void> {
   let running = new AbortController();
   const changed = (): void => {
     clearTimeout(timer);
-    timer = setTimeout(() => void evaluate(), typingPauseMs);
+    timer = setTimeout(() => void refresh(), typingPauseMs);
   };
   const onPaste = (text: string): string | undefined => {
     const claims = decodeJwt(text);
@@ -82,7 +82,7 @@ async function start(): Promise<void> {
     );
   };
 
-  const show = (answer: Answer): void => {
+  const show = (answer: Evaluation): void => {
     const { problems, dataApps, tests, other } = answer;
     editors.policy.showProblems(problems);
     editors.otherPolicy.showProblems(other?.problems ?? []);
@@ -104,7 +104,7 @@ async function start(): Promise<void> {
     document.body.dataset['evaluated'] = String(Number(document.body.dataset['evaluated'] ?? 0) + 1);
   };
 
-  const toQuestion = (): Question | string => {
+  const toQuestion = (): EvaluationInput | string => {
     const claims = readClaims(editors.claims.text());
     const otherText = editors.otherClaims.text().trim();
     const other = otherText === '' ? undefined : readClaims(otherText);
@@ -122,7 +122,7 @@ async function start(): Promise<void> {
     };
   };
 
-  async function evaluate(): Promise<void> {
+  async function refresh(): Promise<void> {
     const question = toQuestion();
     const problem = typeof question === 'string' ? question : undefined;
     byId('claims-problems').replaceChildren(
@@ -132,7 +132,7 @@ async function start(): Promise<void> {
     running.abort();
     running = new AbortController();
     try {
-      show(await ask(question, running.signal));
+      show(await evaluate(question, running.signal));
     } catch (error) {
       if (error instanceof Error && error.name !== 'AbortError') notice.textContent = error.message;
     }

@@ -2,7 +2,7 @@
 // between two users or policies; and the policy tests.
 import type { Place, PlacedMessage } from './editor.ts';
 import { asText, element } from './elements.ts';
-import type { Answer, Explanation, Field, FieldChange } from './evaluation.ts';
+import type { Evaluation, Explanation, Field, FieldChange } from './evaluation.ts';
 
 export interface ResultActions {
   /** Shows a position of the policy. */
@@ -58,7 +58,7 @@ function denialRows({ denial }: Explanation, goToPolicy: ResultActions['goToPoli
   return rows;
 }
 
-export function decisionView({ explanation, problems }: Answer, { goToPolicy }: ResultActions): readonly Node[] {
+export function decisionView({ explanation, problems }: Evaluation, { goToPolicy }: ResultActions): readonly Node[] {
   if (explanation === undefined) {
     const errors = problems.filter(({ severity }) => severity === 'error').length;
     return [
@@ -83,7 +83,7 @@ export function decisionView({ explanation, problems }: Answer, { goToPolicy }: 
 const cell = (change: FieldChange, side: 'before' | 'after'): HTMLElement =>
   side in change ? element('td', {}, asText(change[side])) : element('td', { class: 'quiet' }, 'absent');
 
-export function differenceView({ explanation, other }: Answer): readonly Node[] {
+export function differenceView({ explanation, other }: Evaluation): readonly Node[] {
   if (other === undefined) {
     return [
       element(
@@ -151,7 +151,7 @@ const gapRow = ({ line, column, message }: PlacedMessage, goToPolicy: ResultActi
   return button;
 };
 
-export function testsView({ tests }: Answer, { goToPolicy, goToTests }: ResultActions): readonly Node[] {
+export function testsView({ tests }: Evaluation, { goToPolicy, goToTests }: ResultActions): readonly Node[] {
   if (tests === undefined) return [element('p', {}, 'Write policy tests in the tab “tests” beside the policy.')];
   if (tests.problems.length > 0) {
     return tests.problems.map(({ line, message }) =>

@@ -6,7 +6,7 @@ import { memberOf, own, type JsonObject } from '../../strict-json.ts';
 import { type ReadFailure, type SecretSetting, secretText } from '../secret-setting.ts';
 import type { StoreSettings } from '../secret-store.ts';
 import { Secret } from '../secret.ts';
-import type { AskVault, VaultFailure } from './vault-request.ts';
+import type { SendVaultRequest, VaultFailure } from './vault-request.ts';
 
 export interface VaultToken {
   readonly token: Secret;
@@ -63,7 +63,7 @@ async function readSecretFile(name: string, path: string, readFile: ReadFileAsyn
 }
 
 interface LoginOptions {
-  readonly ask: AskVault;
+  readonly send: SendVaultRequest;
   readonly settings: StoreSettings;
   readonly readFile: ReadFileAsync;
 }
@@ -90,7 +90,7 @@ function tokenLogin(setting: SecretSetting, options: LoginOptions): VaultLogin {
       const presented = await current(setting, options);
       if ('kind' in presented) return presented;
       const token = presented.value;
-      const answer = await options.ask({ method: 'GET', path: 'auth/token/lookup-self', token });
+      const answer = await options.send({ method: 'GET', path: 'auth/token/lookup-self', token });
       // A valid token without permission for the look-up gets 403 too; reading a secret will show.
       if (answer.kind !== 'ok' && answer.status === 403) return { kind: 'ok', token: { token, renewable: false } };
       if (answer.kind !== 'ok') return refusedLogin('token', 'token', answer);
@@ -108,13 +108,13 @@ type Presents = () => Promise<Readonly<Record<string, string | Secret>> | ReadFa
  * POST auth/<path>/login, the form that all login methods share.
  * @param name for people, such as `AppRole`
  */
-function roleLogin(name: string, path: string, presents: Presents, { ask }: LoginOptions): VaultLogin {
+function roleLogin(name: string, path: string, presents: Presents, { send }: LoginOptions): VaultLogin {
   return {
     makesTokens: true,
     run: async () => {
       const body = await presents();
       if (isFailure(body)) return body;
-      const answer = await ask({ method: 'POST', path: `auth/${encodeURI(path)}/login`, body });
+      const answer = await send({ method: 'POST', path: `auth/${encodeURI(path)}/login`, body });
       if (answer.kind !== 'ok') return refusedLogin(name, path, answer);
       const token = tokenOf(answer.body);
       if (token !== undefined) return { kind: 'ok', token };

@@ -29,7 +29,7 @@ export type VaultFailure = ReadFailure & {
 export type VaultAnswer = { readonly kind: 'ok'; readonly body: JsonObject } | VaultFailure;
 
 /** Never throws. */
-export type AskVault = (request: VaultRequest) => Promise<VaultAnswer>;
+export type SendVaultRequest = (request: VaultRequest) => Promise<VaultAnswer>;
 
 const direct = createEgress({ https: undefined, http: undefined, noProxy: '' });
 
@@ -114,7 +114,7 @@ const toJson = (body: NonNullable<VaultRequest['body']>): string =>
     ),
   );
 
-interface AskVaultOptions {
+interface VaultSenderOptions {
   readonly address: VaultAddress;
   readonly readFile: ReadFileAsync;
   readonly egress: Pick<Egress, 'routeTo'>;
@@ -122,7 +122,7 @@ interface AskVaultOptions {
   readonly timeoutMs: number;
 }
 
-export function createAskVault({ address, readFile, egress, timeoutMs }: AskVaultOptions): AskVault {
+export function createVaultSender({ address, readFile, egress, timeoutMs }: VaultSenderOptions): SendVaultRequest {
   const target = new URL(address.origin);
   // http is for loopback only: secrets must not pass a proxy in clear text.
   const { routeTo } = target.protocol === 'http:' ? direct : egress;

@@ -3,7 +3,7 @@
 import { memberOf, own, type JsonObject } from '../../strict-json.ts';
 import type { Problem } from '../../problem.ts';
 import type { Secret } from '../secret.ts';
-import type { AskVault, VaultAnswer, VaultFailure } from './vault-request.ts';
+import type { SendVaultRequest, VaultAnswer, VaultFailure } from './vault-request.ts';
 
 export interface VaultReference {
   /** Segments of mount and path; only Vault knows where the mount ends. */
@@ -55,12 +55,12 @@ export function leaseOf(body: JsonObject): VaultLease | undefined {
   return { id, lifeMs: life * 1000, renewable: own(body, 'renewable') === true };
 }
 
-export function createReadVaultSecret(ask: AskVault) {
+export function createReadVaultSecret(send: SendVaultRequest) {
   const get = (token: Secret, ...parts: (readonly string[])[]): Promise<VaultAnswer> =>
-    ask({ method: 'GET', path: encode(parts.flat()), token });
+    send({ method: 'GET', path: encode(parts.flat()), token });
 
   /** What Vault says of the mount; undefined when it does not say, because it may or can not. */
-  async function askForEngine({ segments }: VaultReference, token: Secret): Promise<Engine | VaultFailure | undefined> {
+  async function lookUpEngine({ segments }: VaultReference, token: Secret): Promise<Engine | VaultFailure | undefined> {
     const answer = await get(token, ['sys', 'internal', 'ui', 'mounts'], segments);
     if (answer.kind === 'unavailable' || (answer.kind === 'refused' && answer.status === 0)) return answer;
     const data = answer.kind === 'ok' ? own(answer.body, 'data') : undefined;
@@ -138,7 +138,7 @@ export function createReadVaultSecret(ask: AskVault) {
       // The mount may have become another one.
       known.delete(key);
     }
-    const said = await askForEngine(reference, token);
+    const said = await lookUpEngine(reference, token);
     if (said !== undefined && 'status' in said) return said;
     const { engine, answer } =
       said === undefined

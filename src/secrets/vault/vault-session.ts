@@ -6,10 +6,10 @@ import type { StoreEvent } from '../secret-store.ts';
 import type { ReadFailure } from '../secret-setting.ts';
 import type { Secret } from '../secret.ts';
 import { tokenOf, type LoginResult, type VaultLogin, type VaultToken } from './vault-login.ts';
-import type { AskVault } from './vault-request.ts';
+import type { SendVaultRequest } from './vault-request.ts';
 
 interface VaultSessionOptions {
-  readonly ask: AskVault;
+  readonly send: SendVaultRequest;
   readonly login: VaultLogin;
   readonly clock: Clock;
   readonly random: () => number;
@@ -45,7 +45,7 @@ const maxPauseMs = 60_000;
 const failureSharedMs = 1_000;
 const revokeWithinMs = 1_000;
 
-export function createVaultSession({ ask, login, clock, random, onEvent }: VaultSessionOptions): VaultSession {
+export function createVaultSession({ send, login, clock, random, onEvent }: VaultSessionOptions): VaultSession {
   let held: Held | undefined;
   let running: Promise<LoginResult> | undefined;
   let renewing: Promise<unknown> | undefined;
@@ -116,7 +116,7 @@ export function createVaultSession({ ask, login, clock, random, onEvent }: Vault
   async function renew(token: Held): Promise<Renewal> {
     if (!token.renewable) return 'not prolonged';
     const increment = Math.ceil((token.fullLifeMs ?? 0) / 1000);
-    const answer = await ask({
+    const answer = await send({
       method: 'POST',
       path: 'auth/token/renew-self',
       token: token.token,
@@ -164,7 +164,7 @@ export function createVaultSession({ ask, login, clock, random, onEvent }: Vault
   }
 
   const isValid = async (token: Secret): Promise<boolean> =>
-    (await ask({ method: 'GET', path: 'auth/token/lookup-self', token })).kind === 'ok';
+    (await send({ method: 'GET', path: 'auth/token/lookup-self', token })).kind === 'ok';
 
   const usable = (): Held | undefined => (held !== undefined && remaining(held) > marginMs ? held : undefined);
 
@@ -187,7 +187,7 @@ export function createVaultSession({ ask, login, clock, random, onEvent }: Vault
       closed = true;
       clearTimeout(timer);
       if (held === undefined || !login.makesTokens) return;
-      const revoked = ask({ method: 'POST', path: 'auth/token/revoke-self', token: held.token });
+      const revoked = send({ method: 'POST', path: 'auth/token/revoke-self', token: held.token });
       // Revoke it within a short time limit, so that the end of the process is not delayed.
       let timeUp: NodeJS.Timeout | undefined;
       await Promise.race([revoked, new Promise((resolve) => (timeUp = setTimeout(resolve, revokeWithinMs)))]);

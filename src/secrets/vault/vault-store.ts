@@ -6,7 +6,7 @@ import type { SecretRead } from '../secret-setting.ts';
 import type { Secret } from '../secret.ts';
 import { readVaultAddress } from './vault-address.ts';
 import { readVaultLogin } from './vault-login.ts';
-import type { AskVault } from './vault-request.ts';
+import type { SendVaultRequest } from './vault-request.ts';
 import {
   createReadVaultSecret,
   leaseOf,
@@ -24,18 +24,22 @@ interface LeasedValue {
 }
 
 /** The value with a renewed lease; undefined if the lease cannot be prolonged by at least half. */
-async function prolong({ value, lease }: LeasedValue, ask: AskVault, token: Secret): Promise<SecretRead | undefined> {
+async function prolong(
+  { value, lease }: LeasedValue,
+  send: SendVaultRequest,
+  token: Secret,
+): Promise<SecretRead | undefined> {
   if (!lease.renewable) return undefined;
   const body = { lease_id: lease.id, increment: Math.ceil(lease.lifeMs / 1000) };
-  const answer = await ask({ method: 'PUT', path: 'sys/leases/renew', token, body });
+  const answer = await send({ method: 'PUT', path: 'sys/leases/renew', token, body });
   if (answer.kind === 'unavailable') return { kind: 'unavailable', problem: answer.problem, fix: answer.fix };
   const renewed = answer.kind === 'ok' ? leaseOf(answer.body) : undefined;
   if (renewed === undefined || renewed.lifeMs < lease.lifeMs / 2) return undefined;
   return { kind: 'read', value, freshForMs: renewed.lifeMs };
 }
 
-function createVaultStore(ask: AskVault, session: VaultSession): SecretStore {
-  const readSecret = createReadVaultSecret(ask);
+function createVaultStore(send: SendVaultRequest, session: VaultSession): SecretStore {
+  const readSecret = createReadVaultSecret(send);
   /** By reference: reading a leased secret again would create another one. */
   const leased = new Map<string, LeasedValue>();
 
@@ -55,7 +59,7 @@ function createVaultStore(ask: AskVault, session: VaultSession): SecretStore {
       if (login.kind !== 'ok') return login;
       const held = leased.get(reference);
       leased.delete(reference);
-      const prolonged = held === undefined || anew ? undefined : await prolong(held, ask, login.token.token);
+      const prolonged = held === undefined || anew ? undefined : await prolong(held, send, login.token.token);
       if (held !== undefined && prolonged !== undefined) {
         leased.set(reference, held);
         return prolonged;
@@ -82,10 +86,10 @@ export const vaultStoreKind: SecretStoreKind = {
     const address = readVaultAddress(settings);
     if (address === undefined) return undefined;
     // Only those whose secrets are in Vault load its client.
-    const { createAskVault } = await import('./vault-request.ts');
-    const ask = createAskVault({ address, readFile, egress, timeoutMs });
-    const login = readVaultLogin({ ask, settings, readFile });
+    const { createVaultSender } = await import('./vault-request.ts');
+    const send = createVaultSender({ address, readFile, egress, timeoutMs });
+    const login = readVaultLogin({ send, settings, readFile });
     if (login === undefined) return undefined;
-    return createVaultStore(ask, createVaultSession({ ask, login, clock, random, onEvent }));
+    return createVaultStore(send, createVaultSession({ send, login, clock, random, onEvent }));
   },
 };

@@ -4,7 +4,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { systemClock } from '../../../src/clock.ts';
 import { createAdminListener, type AdminOptions } from '../../../src/http/admin-listener.ts';
 import type { PlaygroundOptions } from '../../../src/http/playground.ts';
-import { createLog } from '../../../src/telemetry/logger.ts';
+import { createLog } from '../../../src/telemetry/log.ts';
 import { openProbe } from '../../support/socket-probe.ts';
 
 const apps: FastifyInstance[] = [];

@@ -4,7 +4,7 @@ import { systemClock } from '../../../src/clock.ts';
 import { ServiceError } from '../../../src/errors.ts';
 import { refusePlainly } from '../../../src/http/error-reply.ts';
 import { createServer, refuseIfGone, type ServerOptions } from '../../../src/http/server.ts';
-import { createLog } from '../../../src/telemetry/logger.ts';
+import { createLog } from '../../../src/telemetry/log.ts';
 
 const apps: FastifyInstance[] = [];
 afterEach(async () => {

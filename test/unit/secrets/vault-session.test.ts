@@ -11,7 +11,7 @@ function start(ask: (path: string) => Promise<VaultAnswer>) {
   const asked: { readonly path: string; readonly atMs: number }[] = [];
   let logins = 0;
   const session = createVaultSession({
-    ask: ({ path }) => {
+    send: ({ path }) => {
       asked.push({ path, atMs: performance.now() - begun });
       return ask(path);
     },

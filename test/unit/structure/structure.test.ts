@@ -70,7 +70,7 @@ describe('the source', () => {
     // The page has the presets from there.
     expect(outside).toEqual([
       'src/config/load-configuration.ts',
-      'src/playground/evaluate.ts',
+      'src/playground/evaluator.ts',
       'src/playground/page/page.ts',
       'src/reload/policies.ts',
     ]);

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { systemClock } from '../../../src/clock.ts';
 import { observeEdge } from '../../../src/telemetry/edge-events.ts';
-import { createLog } from '../../../src/telemetry/logger.ts';
+import { createLog } from '../../../src/telemetry/log.ts';
 import { createMetrics } from '../../../src/telemetry/metrics.ts';
 import { createManualClock } from '../../support/manual-clock.ts';
 

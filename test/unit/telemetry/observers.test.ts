@@ -1,7 +1,7 @@
 // Each event of the stages: which metric it moves and which line it writes.
 import { beforeEach, describe, expect, it } from 'vitest';
 import { systemClock } from '../../../src/clock.ts';
-import { createLog } from '../../../src/telemetry/logger.ts';
+import { createLog } from '../../../src/telemetry/log.ts';
 import { createMetrics, type Metrics } from '../../../src/telemetry/metrics.ts';
 import {
   countFromZero,

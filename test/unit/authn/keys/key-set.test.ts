@@ -2,7 +2,7 @@
 import { generateKeyPairSync } from 'node:crypto';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { failedFetch, fixByFailure, type FailedFetch } from '../../../../src/authn/keys/key-set-failure.ts';
-import { maxAgeMs } from '../../../../src/authn/keys/key-set-fetch.ts';
+import { maxAgeMs } from '../../../../src/authn/keys/document-fetcher.ts';
 import type { FetchedKeySet, FetchKeySet } from '../../../../src/authn/keys/key-set-source.ts';
 import { createKeySet, defaultTimings, type KeySet } from '../../../../src/authn/keys/key-set.ts';
 import { loadJwk } from '../../../../src/authn/keys/public-key.ts';

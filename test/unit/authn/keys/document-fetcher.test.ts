@@ -3,7 +3,7 @@ import { createSecureServer } from 'node:http2';
 import type { AddressInfo } from 'node:net';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { isFailedFetch } from '../../../../src/authn/keys/key-set-failure.ts';
-import { createDocumentFetcher, type FetchedDocument } from '../../../../src/authn/keys/key-set-fetch.ts';
+import { createDocumentFetcher, type FetchedDocument } from '../../../../src/authn/keys/document-fetcher.ts';
 import { directly } from '../../../support/authn-server.ts';
 import { selfSigned } from '../../../support/self-signed.ts';
 

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { systemClock } from '../../../src/clock.ts';
 import { ServiceError } from '../../../src/errors.ts';
 import { createAudit, type Audit } from '../../../src/telemetry/audit.ts';
-import { createLog, toLoggableError, type Log } from '../../../src/telemetry/logger.ts';
+import { createLog, toLoggableError, type Log } from '../../../src/telemetry/log.ts';
 
 interface Started {
   readonly log: Log;
@@ -54,7 +54,7 @@ describe('an error in the log', () => {
     const written = await lines();
     expect(written[0]?.['err']).toMatchObject({ type: 'TypeError', code: 'ERR_INVALID_ARG' });
     expect(written[0]?.['err']).toEqual(written[1]?.['error']);
-    expect(String((written[0]?.['err'] as { stack: string[] }).stack[0])).toMatch(/^at .*logger\.test\.ts/);
+    expect(String((written[0]?.['err'] as { stack: string[] }).stack[0])).toMatch(/^at .*log\.test\.ts/);
     expect(text()).not.toContain('alice');
     expect(text()).not.toContain('eyJ');
   });

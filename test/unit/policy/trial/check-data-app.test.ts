@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { checkDataApp, type EmbedsListing } from '../../../../src/policy/trial/live-check.ts';
+import { checkDataApp, type EmbedsListing } from '../../../../src/policy/trial/check-data-app.ts';
 import type { DataAppPolicy, Reference } from '../../../../src/policy/policy.ts';
 import { nameProblem } from '../../../support/sentences/name-sentence.ts';
 

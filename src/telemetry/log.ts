@@ -26,7 +26,7 @@ export function toLoggableError(error: unknown): Record<string, unknown> {
 }
 
 /** A duration for log lines, with at most three decimals. */
-export const milliseconds = (value: number): number => Math.round(value * 1000) / 1000;
+export const roundMs = (value: number): number => Math.round(value * 1000) / 1000;
 
 export interface Log {
   readonly logger: Logger;
