@@ -6,7 +6,7 @@ import * as steps from './steps.js';
 
 const attacks = [
   { id: 'client-id', label: 'Send my own clientId', kind: 'valid', body: { clientId: 'globex' }, expected: 400 },
-  { id: 'other-app', label: 'Ask for another data app', kind: 'valid', body: { dataApp: 'payroll' }, expected: 403 },
+  { id: 'other-app', label: 'Request another data app', kind: 'valid', body: { dataApp: 'payroll' }, expected: 403 },
   { id: 'tampered', label: 'Change the token’s claims', kind: 'tampered', expected: 401 },
   { id: 'expired', label: 'Use an expired token', kind: 'expired', expected: 401 },
   { id: 'no-token', label: 'Send no token', expected: 401 },
@@ -30,7 +30,7 @@ function showVerdict(state, text) {
   byId('verdict').textContent = text;
 }
 
-function judge({ id, expected }, { status, body }) {
+function verdictOf({ id, expected }, { status, body }) {
   const what = `${status} ${body.error?.code ?? ''}`.trim();
   if (status !== expected)
     return [
@@ -39,7 +39,7 @@ function judge({ id, expected }, { status, body }) {
     ];
   return [
     'good',
-    id === 'honest' ? 'A guest token that shows what the policy allows.' : `Refused, as it must be: ${what}.`,
+    id === 'honest' ? 'A guest token with the rights that the policy allows.' : `Refused, as expected: ${what}.`,
   ];
 }
 
@@ -82,7 +82,7 @@ async function attempt(trial, user, isCurrent) {
   byId('steps').toggleAttribute('data-refused', token === undefined);
   if (token === undefined) await stepsWithoutToken(answer.status, before, isCurrent);
   else await stepsAfterToken(user, token, before, isCurrent);
-  if (isCurrent()) showVerdict(...judge(trial, answer));
+  if (isCurrent()) showVerdict(...verdictOf(trial, answer));
 }
 
 /** On a small screen the result is below what was tapped. */
@@ -103,7 +103,7 @@ async function run(trial) {
   for (const button of document.querySelectorAll('[data-try]'))
     button.setAttribute('aria-pressed', String(button.dataset.try === trial.id));
   byId('steps').setAttribute('aria-busy', 'true');
-  showVerdict('', 'Asking …');
+  showVerdict('', 'Waiting for the answer …');
   try {
     await attempt(trial, user, isCurrent);
   } catch (error) {

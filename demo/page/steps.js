@@ -26,7 +26,7 @@ function claimsView(user, accessToken) {
   const before = new Map(changed.map((name) => [name, user.claims[name]]));
   const shown = bodyView(claims, new Map(), before);
   if (changed.length > 0)
-    return [note('The claims were changed after the login signed them. The signature does not fit any more.'), shown];
+    return [note('The claims were changed after the login signed them. The signature is not valid for them.'), shown];
   return [element('details', {}, element('summary', {}, 'Claims in the access token'), shown)];
 }
 
@@ -35,9 +35,9 @@ export function askedStep(user, accessToken, body) {
   if (accessToken !== undefined) lines.push(`Authorization: Bearer ${short(accessToken)}`);
   if (body !== undefined) lines.push('Content-Type: application/json', '', JSON.stringify(body));
   const content = [http(...lines)];
-  if (body !== undefined) content.push(note('The body is what a dishonest page would add.'));
-  else content.push(note('No body. The access token alone says who the user is.'));
-  if (accessToken === undefined) content.splice(1, 1, note('No credentials at all.'));
+  if (body !== undefined) content.push(note('A dishonest page could add this body.'));
+  else content.push(note('No body. The access token identifies the user.'));
+  if (accessToken === undefined) content.splice(1, 1, note('No credentials.'));
   else content.push(...claimsView(user, accessToken));
   return { content, node: ['browser', 'good', user.name] };
 }
@@ -53,9 +53,9 @@ function logView(line) {
   return element(
     'div',
     { class: 'log', id: 'log' },
-    isRefusal ? element('h3', {}, 'What the operator’s log says') : undefined,
+    isRefusal ? element('h3', {}, 'The operator’s log') : undefined,
     element('dl', {}, ...rows),
-    note(isRefusal ? 'The browser is not told the reason.' : 'One line for every decision, without a token in it.'),
+    note(isRefusal ? 'The browser does not get the reason.' : 'One line for every decision, without a token in it.'),
   );
 }
 
@@ -76,8 +76,8 @@ export function answeredStep({ status, expiresIn, body }, isReal, line) {
           http(...headers, JSON.stringify(shown, null, 2)),
           note(
             isGood
-              ? `A guest token, good for ${Math.round(expiresIn / 60)} minutes.`
-              : 'A code and a fixed sentence; no guest token.',
+              ? `A guest token, valid for ${Math.round(expiresIn / 60)} minutes.`
+              : 'An error code and a fixed message. No guest token.',
           ),
         ),
         line && !isGood ? logView(line) : undefined,
@@ -95,15 +95,15 @@ export function notReceivedStep(isUntouched) {
     content: [
       note(
         isUntouched
-          ? 'Nothing. The request ended at the proxy.'
-          : 'No token came from it: it refused, or could not be reached.',
+          ? 'Nothing. The proxy refused the request.'
+          : 'It sent no token: it refused the request, or could not be reached.',
       ),
     ],
     node: ['databrain', isUntouched ? 'unreached' : 'refused', isUntouched ? 'heard nothing' : 'gave no token'],
   };
 }
 
-const waiting = 'Asking the proxy’s explain command where each value came from …';
+const waiting = 'Running the explain command to find the source of each value …';
 
 /** @param explained what the proxy's `explain` command printed; undefined while it is not there yet */
 export function receivedStep(request, isReused, explained) {
@@ -120,7 +120,7 @@ export function receivedStep(request, isReused, explained) {
           ),
       note(
         isReused
-          ? `Received at ${at}. This time the proxy gave out the same token again without asking Databrain.`
+          ? `Received at ${at}. This time the proxy returned the same token again, without a call to Databrain.`
           : 'Received just now, with the API key that only the proxy knows.',
       ),
     ],
@@ -131,21 +131,21 @@ export function receivedStep(request, isReused, explained) {
 /** @param explained as above */
 export const sentToRealApiStep = (explained) => ({
   content: [
-    note('The real Databrain does not show what it received. The proxy’s explain command says it sends this:'),
+    note('The real Databrain does not show what it received. According to the explain command, the proxy sends this:'),
     explained === undefined ? note(waiting) : bodyView(explained.body ?? {}, originsByPath(explained)),
   ],
   node: ['databrain', 'good', 'gave a token'],
 });
 
 export const noTokenStep = () => ({
-  content: [note('There is no token to open a dashboard with.')],
+  content: [note('Without a token, no dashboard can be opened.')],
   node: ['dashboard', 'unreached', 'stays closed'],
 });
 
 export const realDashboardStep = () => ({
   content: [
     note(
-      'The simulation is off, so this page has no dashboard to open. In your own page, hand the token to ',
+      'The simulation is off, so this page has no dashboard to open. In your own page, pass the token to ',
       element('code', {}, '<dbn-dashboard token="…" dashboard-id="…">'),
       '.',
     ),

@@ -111,17 +111,17 @@ describe.skipIf(!hasChromium)(`the demo's page${chromiumReason}`, () => {
 
   it.each([
     ['Send my own clientId', '400 INVALID_REQUEST'],
-    ['Ask for another data app', '403 DATA_APP_NOT_ALLOWED'],
+    ['Request another data app', '403 DATA_APP_NOT_ALLOWED'],
     ['Change the token’s claims', '401 INVALID_TOKEN'],
     ['Use an expired token', '401 TOKEN_EXPIRED'],
     ['Send no token', '401 AUTHENTICATION_REQUIRED'],
   ])('visibly refuses: %s', async (attack, answer) => {
     await choose('Ada');
     await page.getByRole('button', { name: attack }).click();
-    expect(await settled()).toBe(`Refused, as it must be: ${answer}.`);
+    expect(await settled()).toBe(`Refused, as expected: ${answer}.`);
     expect(await textOf('#answer .status')).toBe(answer.slice(0, 3));
-    expect(await textOf('#received')).toBe('Nothing. The request ended at the proxy.');
-    expect(await textOf('#dashboard')).toBe('There is no token to open a dashboard with.');
+    expect(await textOf('#received')).toBe('Nothing. The proxy refused the request.');
+    expect(await textOf('#dashboard')).toBe('Without a token, no dashboard can be opened.');
     expect(await page.getAttribute('[data-node="dashboard"]', 'data-state')).toBe('unreached');
   });
 
@@ -146,7 +146,7 @@ describe.skipIf(!hasChromium)(`the demo's page${chromiumReason}`, () => {
     await page.getByRole('button', { name: 'Change the token’s claims' }).click();
     expect(await settled()).toContain('INVALID_TOKEN');
     await page.waitForSelector('#log');
-    expect(await textOf('#log')).toMatch(/^What the operator’s log says\nreason\s+signature_invalid\s/);
+    expect(await textOf('#log')).toMatch(/^The operator’s log\nreason\s+signature_invalid\s/);
     expect(await textOf('#answer .http')).not.toContain('signature');
   });
 
@@ -190,7 +190,7 @@ describe.skipIf(!hasChromium)(`the demo's page${chromiumReason}`, () => {
     await page.keyboard.press('Tab');
     await page.keyboard.press('Tab');
     await page.keyboard.press('Enter');
-    expect(await settled()).toBe('Refused, as it must be: 400 INVALID_REQUEST.');
+    expect(await settled()).toBe('Refused, as expected: 400 INVALID_REQUEST.');
   });
 
   it('fits a narrow screen and causes no browser errors', async () => {

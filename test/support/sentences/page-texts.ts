@@ -2,7 +2,7 @@
 
 export const pageTexts = {
   getToken: 'Get a guest token',
-  tokenGiven: 'A guest token that shows what the policy allows.',
+  tokenGiven: 'A guest token with the rights that the policy allows.',
   otherPolicy: 'Policy to compare with',
   otherClaims: 'Claims to compare with',
 } as const;
