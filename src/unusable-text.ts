@@ -42,7 +42,7 @@ function isPlaceholder(value: string, parts: readonly string[], kind: TextKind):
 }
 
 /** Why a text cannot be valid, or undefined. Checks only the text, not whether it fits its setting. */
-export function whyUnusable(value: string, kind: TextKind): UnusableText | undefined {
+export function textProblem(value: string, kind: TextKind): UnusableText | undefined {
   const parts = kind === 'list' ? value.split(',').map((part) => part.trim()) : [value];
   if (isQuoted(value.trim()) || parts.some(isQuoted)) {
     return {

@@ -4,7 +4,7 @@ import { isJsonObject, type JsonObject } from '../strict-json.ts';
 import { didYouMean } from '../did-you-mean.ts';
 import { ConfigurationError, type Problem } from '../problem.ts';
 import { parseStrictYaml } from '../strict-yaml.ts';
-import { whyUnusable, type TextKind } from '../unusable-text.ts';
+import { textProblem, type TextKind } from '../unusable-text.ts';
 
 export interface IssuerEntry<Member extends string> {
   readonly has: (member: Member) => boolean;
@@ -38,7 +38,7 @@ function createEntry<Member extends string>(
     value !== undefined || !has(member) ? value : report(member, problem, fix);
   /** The value, unless one of its texts can never be valid, which is reported. */
   function usable<T>(member: Member, value: T, texts: readonly string[], kind: TextKind): T | undefined {
-    const unusable = texts.map((text) => whyUnusable(text, kind)).find((found) => found !== undefined);
+    const unusable = texts.map((text) => textProblem(text, kind)).find((found) => found !== undefined);
     return unusable === undefined ? value : report(member, unusable.problem, unusable.fix);
   }
   const valueOf = (member: Member): unknown => (has(member) ? values[member] : undefined);

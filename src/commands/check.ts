@@ -87,12 +87,12 @@ Exit code 78 if the service would not start, 1 if --strict or --live finds somet
       for (const warning of warnings) context.err(`${strict ? '' : 'warning: '}${toLine(warning)}\n`);
       for (const name of settings.insecure)
         context.err(`warning: ${name}: is an insecure setting. Remove it in production.\n`);
-      const liveFine =
+      const livePassed =
         !live ||
         (await Promise.all([checkLive(policy.policy, settings, context), checkIssuersLive(settings, context)])).every(
           Boolean,
         );
-      if ((strict && warnings.length > 0) || !liveFine) return exitCode.checkFailed;
+      if ((strict && warnings.length > 0) || !livePassed) return exitCode.checkFailed;
       context.out(`${okLine(policy)}\n`);
       if (shadow !== undefined) context.out(`${okLine(shadow)} (shadow)\n`);
       for (const { name, origin } of settings.secretOrigins) context.out(`secret: ${name} was read from ${origin}\n`);

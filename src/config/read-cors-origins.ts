@@ -15,8 +15,8 @@ const wildcard = /^https:\/\/\*\.(.+)$/;
 const isExactWebOrigin = (text: string): boolean =>
   webOrigin.test(text) && !text.includes('*') && URL.canParse(text) && new URL(text).origin === text;
 
-/** `https://*.app.example.com`: one label before a name of at least two labels. */
-function isWildcardOrigin(text: string): boolean {
+/** Whether an entry is `https://*.app.example.com`: one label before a name of at least two labels. */
+export function isWildcardOrigin(text: string): boolean {
   const parent = wildcard.exec(text)?.[1];
   return parent !== undefined && /^[^.]+\.[^.]/.test(parent) && isExactWebOrigin(`https://${parent}`);
 }
@@ -50,6 +50,3 @@ export function readCorsOrigins(reader: SettingReader): readonly string[] {
   }
   return [...new Set(origins)];
 }
-
-/** Whether an entry matches the origins of all subdomains. */
-export const standsForSubdomains = (origin: string): boolean => wildcard.test(origin);

@@ -5,10 +5,10 @@ import type { TracingSettings } from '../telemetry/tracing.ts';
 import { ConfigurationError, type Problem } from '../problem.ts';
 import { parseRedisUrl, type RedisAddress } from '../redis/redis-address.ts';
 import { readDatabrain, type DatabrainSettings } from './read-databrain.ts';
-import { readCorsOrigins, standsForSubdomains } from './read-cors-origins.ts';
+import { readCorsOrigins, isWildcardOrigin } from './read-cors-origins.ts';
 import { readEgress, refuseUncheckedTls } from './read-egress.ts';
 import { createSettingReader, type Environment, type ReadFile, type SettingReader } from './setting-reader.ts';
-import { whyNoApiKey, type SecretOrigin, type SecretSetting } from '../secrets/secret-setting.ts';
+import { apiKeyProblem, type SecretOrigin, type SecretSetting } from '../secrets/secret-setting.ts';
 import type { IssuerConfig } from '../authn/issuer.ts';
 import { isSecretOf } from '../authn/keys/verification-key.ts';
 import type { Secret } from '../secrets/secret.ts';
@@ -101,7 +101,7 @@ function readApiKeys(reader: SettingReader): readonly SecretSetting[] {
       if (!reported) reader.report(name, 'is not set', `Set ${name} or ${name}_FILE to the API key of the data app`);
       continue;
     }
-    const unusable = whyNoApiKey(key.value.reveal());
+    const unusable = apiKeyProblem(key.value.reveal());
     if (unusable === undefined) keys.push(key);
     else reader.report(name, unusable.problem, unusable.fix);
   }
@@ -155,7 +155,7 @@ const isSigningSecret = (value: Secret, issuers: readonly IssuerConfig[]): boole
 
 /** Warnings about combinations of settings. */
 function readWarnings(corsOrigins: readonly string[], cookieName: string | undefined): readonly Problem[] {
-  if (cookieName === undefined || !corsOrigins.some(standsForSubdomains)) return [];
+  if (cookieName === undefined || !corsOrigins.some(isWildcardOrigin)) return [];
   return [
     {
       location: 'CORS_ORIGINS',

@@ -4,7 +4,7 @@
 import { closest, didYouMean } from '../did-you-mean.ts';
 import type { Problem } from '../problem.ts';
 import { settingOf, sourceVariables } from '../secrets/secret-stores.ts';
-import { whyUnusable, type TextKind } from '../unusable-text.ts';
+import { textProblem, type TextKind } from '../unusable-text.ts';
 import type { Environment } from './setting-reader.ts';
 import { kindOfSetting, namedApiKey, ownPrefixes, settingNamed, settingTable, type Setting } from './settings.ts';
 
@@ -91,7 +91,7 @@ function kindOf(variable: string): TextKind | undefined {
 export function unusableValues(env: Environment): readonly Problem[] {
   return Object.entries(env).flatMap(([variable, value]) => {
     const kind = value === undefined || value === '' ? undefined : kindOf(variable);
-    const unusable = kind === undefined ? undefined : whyUnusable(value ?? '', kind);
+    const unusable = kind === undefined ? undefined : textProblem(value ?? '', kind);
     return unusable === undefined ? [] : [{ location: variable, ...unusable }];
   });
 }

@@ -4,7 +4,7 @@ import { type Problem, unreadableFile } from '../problem.ts';
 import { originOf, secretText, type SecretOrigin, type SecretSetting } from '../secrets/secret-setting.ts';
 import { settingOf, sourceVariables } from '../secrets/secret-stores.ts';
 import { Secret } from '../secrets/secret.ts';
-import { whyUnusable } from '../unusable-text.ts';
+import { textProblem } from '../unusable-text.ts';
 import { kindOfSetting, namedApiKey, settingNamed, type SettingName } from './settings.ts';
 
 export type Environment = Readonly<Record<string, string | undefined>>;
@@ -91,7 +91,7 @@ export function createSettingReader(
     }
     try {
       const text = secretText(content);
-      const unusable = whyUnusable(text, kindOfSetting(name) ?? 'keys');
+      const unusable = textProblem(text, kindOfSetting(name) ?? 'keys');
       if (unusable !== undefined) {
         return report(`${name}_FILE`, `names a file whose content ${unusable.problem}`, unusable.fix);
       }
@@ -113,7 +113,7 @@ export function createSettingReader(
     if (second !== undefined) return report(first, `is set, and ${second} too`, 'Keep exactly one of the two');
     const found = stored?.get(name) ?? fromFile(name);
     const unusable =
-      found?.stored === undefined ? undefined : whyUnusable(found.value.reveal(), kindOfSetting(name) ?? 'keys');
+      found?.stored === undefined ? undefined : textProblem(found.value.reveal(), kindOfSetting(name) ?? 'keys');
     if (found !== undefined && unusable !== undefined) {
       return report(first, `names a value in ${originOf(found)} that ${unusable.problem}`, unusable.fix);
     }

@@ -111,7 +111,7 @@ export function createIssue(options: IssueOptions): Issue {
    * Only requests with the same end of the access token share a flight, because its token must be valid for all of
    * them.
    */
-  const fly = (wanted: Wanted, known?: ReusableToken) => {
+  const joinFlight = (wanted: Wanted, known?: ReusableToken) => {
     const kind = known === undefined ? 'first' : 'next';
     return flights.join(`${kind} ${wanted.grant.notAfterMs} ${wanted.key}`, () => mintAcrossReplicas(wanted, known));
   };
@@ -122,7 +122,7 @@ export function createIssue(options: IssueOptions): Issue {
     if (closed || renewals >= maxRenewals || !upstreamHasRoom(wanted.grant)) return;
     renewalNotBefore.set(token, now + renewalPauseMs * (1 + options.random()));
     renewals += 1;
-    fly(wanted, token)
+    joinFlight(wanted, token)
       .result.then(
         () => events.onRenewal('renewed'),
         () => events.onRenewal('failed'),
@@ -159,7 +159,7 @@ export function createIssue(options: IssueOptions): Issue {
       renew(wanted, spare);
       return handOut(spare, grant, 'spare');
     }
-    const { joined, result } = fly(wanted, spare);
+    const { joined, result } = joinFlight(wanted, spare);
     try {
       const { token, source } = await withSpareTimeout(result, grant.apiKeyName);
       return handOut(token, grant, joined ? 'joined' : source === 'shared' ? 'shared' : 'minted');
@@ -173,7 +173,7 @@ export function createIssue(options: IssueOptions): Issue {
     if (flights.size() >= maxFlights) {
       throw new ServiceError('UPSTREAM_UNAVAILABLE', 'queue_full', { retryAfterSeconds: 1 });
     }
-    const { joined, result } = fly(wanted);
+    const { joined, result } = joinFlight(wanted);
     const { token, source } = await result;
     if (source === 'found') return replaceOrKeep(wanted, token);
     return handOut(token, wanted.grant, source === 'spare' ? 'spare' : joined ? 'joined' : source);

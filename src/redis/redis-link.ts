@@ -101,20 +101,20 @@ export async function connectRedis(options: RedisLinkOptions): Promise<RedisLink
   /** When the oldest unanswered ping was sent. */
   let silentSince: number | undefined;
   /** A reply was late: the state is unknown until a ping is answered or times out. */
-  let isDoubted = false;
-  let doubtedAt = 0;
+  let isUncertain = false;
+  let uncertainSince = 0;
   let isKnown: Promise<void> = Promise.resolve();
   let makeKnown: () => void = () => undefined;
   let closed = false;
   let firstStateIsKnown: () => void = () => undefined;
 
-  const doubt = (): void => {
-    isDoubted = true;
-    doubtedAt = clock.monotonic();
+  const markUncertain = (): void => {
+    isUncertain = true;
+    uncertainSince = clock.monotonic();
     isKnown = new Promise((resolve) => (makeKnown = resolve));
   };
   const clear = (): void => {
-    isDoubted = false;
+    isUncertain = false;
     makeKnown();
   };
 
@@ -143,10 +143,10 @@ export async function connectRedis(options: RedisLinkOptions): Promise<RedisLink
   const fail = (cause: string): void => {
     if (cause !== noAnswer) return change('down', cause);
     // Calls that time out together count once.
-    if (state !== 'up' || isDoubted) return;
+    if (state !== 'up' || isUncertain) return;
     timeouts += 1;
     if (timeouts >= timeoutsInARow) return change('down', noAnswer);
-    doubt();
+    markUncertain();
     check();
   };
 
@@ -157,9 +157,9 @@ export async function connectRedis(options: RedisLinkOptions): Promise<RedisLink
     try {
       let reply = await withinRunningTime(answer, limitMs);
       if (reply === late && state === 'up') {
-        if (!isDoubted) doubt();
+        if (!isUncertain) markUncertain();
         // Redis has the full limit from the moment the state became uncertain.
-        reply = await withinRunningTime(answer, doubtedAt + limitMs - clock.monotonic());
+        reply = await withinRunningTime(answer, uncertainSince + limitMs - clock.monotonic());
       }
       if (reply === late) change('down', noAnswer);
       else {
@@ -204,10 +204,10 @@ export async function connectRedis(options: RedisLinkOptions): Promise<RedisLink
   if (state === undefined) change('down', noAnswer);
 
   return {
-    isUp: () => state === 'up' && !isDoubted,
+    isUp: () => state === 'up' && !isUncertain,
     whenKnown: () => isKnown,
     run: async (exchange) => {
-      if (state !== 'up' || isDoubted) return redisDown;
+      if (state !== 'up' || isUncertain) return redisDown;
       try {
         const answer = await withinRunningTime(exchange(client), limitMs);
         if (answer !== late) {

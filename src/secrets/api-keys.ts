@@ -1,6 +1,6 @@
 // The API keys of the data apps, by the name of their setting. Only this file knows where a key comes from
 // (environment, file, store). The upstream client gets the key by name for each call.
-import { whyNoApiKey, type SecretSetting } from './secret-setting.ts';
+import { apiKeyProblem, type SecretSetting } from './secret-setting.ts';
 import { createSingleFlight } from '../single-flight.ts';
 import { Secret } from './secret.ts';
 import { watchSecret, type SecretPolling, type WatchedSecret } from './watched-secret.ts';
@@ -35,7 +35,7 @@ export function createApiKeys({ settings, polling, accept }: ApiKeysOptions): Ap
       setting,
       polling,
       accept: (text) => {
-        const unusable = whyNoApiKey(text);
+        const unusable = apiKeyProblem(text);
         if (unusable !== undefined) throw new Error(unusable.problem);
         const key = new Secret(text);
         accept(name, key);
@@ -49,7 +49,7 @@ export function createApiKeys({ settings, polling, accept }: ApiKeysOptions): Ap
     get: (name) => keys.get(name),
     reload: async (name) => {
       const before = keys.get(name)?.identity();
-      await watched.get(name)?.reload({ anew: true });
+      await watched.get(name)?.reload({ forceNew: true });
       return keys.get(name)?.identity() !== before;
     },
     names: [...keys.keys()],

@@ -1,6 +1,6 @@
 // A secret of the configuration: its value and, if that may change, its source. Reading a source again returns a value
 // in every case, because an unavailable store or a missing secret is expected.
-import { whyUnusable, type UnusableText } from '../unusable-text.ts';
+import { textProblem, type UnusableText } from '../unusable-text.ts';
 import { Secret } from './secret.ts';
 
 export interface SecretSetting {
@@ -27,7 +27,7 @@ export interface StoredSecret {
   /** Where in the store; no secret. */
   readonly reference: string;
   /** As SecretStore's, of this one reference. */
-  readonly read: (options?: { readonly anew?: boolean }) => Promise<SecretRead>;
+  readonly read: (options?: { readonly forceNew?: boolean }) => Promise<SecretRead>;
   /** When the value should be read again, as the store reported at the start. */
   readonly freshForMs?: number | undefined;
 }
@@ -58,11 +58,11 @@ const minApiKeyLength = 8;
  * The problem of a text that cannot be an API key, or undefined. A key is sent unchanged in a header, so it must be
  * visible ASCII without spaces, on one line.
  */
-export function whyNoApiKey(value: string): UnusableText | undefined {
+export function apiKeyProblem(value: string): UnusableText | undefined {
   if (value.length < minApiKeyLength) {
     return { problem: `has fewer than ${minApiKeyLength} characters`, fix: 'Set the whole key, as Databrain shows it' };
   }
-  const unusable = whyUnusable(value, 'secret');
+  const unusable = textProblem(value, 'secret');
   if (unusable !== undefined || /^[\x21-\x7E]{1,512}$/.test(value)) return unusable;
   return {
     problem: 'has spaces, line breaks or other characters that no API key has',

@@ -29,8 +29,8 @@ export interface SecretPolling {
 }
 
 export interface WatchedSecret {
-  /** Reads the source now. `anew`: a leased value is replaced, not renewed. Never throws; calls never overlap. */
-  readonly reload: (options?: { readonly anew?: boolean }) => Promise<void>;
+  /** Reads the source now. `forceNew`: a leased value is replaced, not renewed. Never throws; calls never overlap. */
+  readonly reload: (options?: { readonly forceNew?: boolean }) => Promise<void>;
   readonly close: () => void;
 }
 
@@ -96,8 +96,8 @@ function watchStored(stored: StoredSecret, { setting, polling, accept }: WatchSe
     return undefined;
   }
 
-  async function attempt(anew: boolean): Promise<void> {
-    const read = await stored.read({ anew });
+  async function attempt(forceNew: boolean): Promise<void> {
+    const read = await stored.read({ forceNew });
     if (closed) return;
     if (read.kind !== 'read') {
       fail('unreadable', read.problem);
@@ -118,8 +118,8 @@ function watchStored(stored: StoredSecret, { setting, polling, accept }: WatchSe
   }
 
   /** Calls during a read share the next read. */
-  const reload: WatchedSecret['reload'] = ({ anew = false } = {}) => {
-    waitsForNew ||= anew;
+  const reload: WatchedSecret['reload'] = ({ forceNew = false } = {}) => {
+    waitsForNew ||= forceNew;
     waiting ??= running.then(() => {
       const wantsNew = waitsForNew;
       waiting = undefined;

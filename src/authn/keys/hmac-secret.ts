@@ -4,7 +4,7 @@
 import { createPrivateKey, createPublicKey, createSecretKey, X509Certificate } from 'node:crypto';
 import { LoadProblem } from '../../problem.ts';
 import { Secret } from '../../secrets/secret.ts';
-import { whyUnusable } from '../../unusable-text.ts';
+import { textProblem } from '../../unusable-text.ts';
 import { hmacKeyBytesFor, type Algorithm } from './algorithms.ts';
 import { maxCandidateKeys } from './key-ring.ts';
 import type { VerificationKey } from './verification-key.ts';
@@ -75,7 +75,7 @@ function decode(line: string, encoding: SecretEncoding): Buffer | undefined {
 function loadLine(line: string, wanted: readonly Algorithm[], encoding: SecretEncoding): VerificationKey {
   if (line === '') throw new LoadProblem('has an empty line');
   if (line.trim() !== line) throw new LoadProblem('has white space at the start or end of a key');
-  const unusable = whyUnusable(line, 'secret');
+  const unusable = textProblem(line, 'secret');
   if (unusable !== undefined) throw new LoadProblem(unusable.problem);
   if (line.includes(',')) throw new LoadProblem('has a comma; write one key per line');
   // Text that was changed in decoding would be a different key.

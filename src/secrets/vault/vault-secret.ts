@@ -96,8 +96,8 @@ export function createReadVaultSecret(send: SendVaultRequest) {
     const plain = await readFrom(kv1, reference, token);
     // Prefer "forbidden" over "not found", which each version returns for paths of the other.
     const isPlain = plain.kind === 'ok' || versioned.kind === 'ok' || plain.kind === 'unavailable';
-    const saysMore = isPlain || plain.status === 403 || versioned.status === 404;
-    return saysMore ? { engine: kv1, answer: plain } : { engine: kv2, answer: versioned };
+    const isMoreSpecific = isPlain || plain.status === 403 || versioned.status === 404;
+    return isMoreSpecific ? { engine: kv1, answer: plain } : { engine: kv2, answer: versioned };
   }
 
   function toFound(engine: Engine, reference: VaultReference, answer: VaultAnswer): FoundSecret {
@@ -138,12 +138,12 @@ export function createReadVaultSecret(send: SendVaultRequest) {
       // The mount may have become another one.
       known.delete(key);
     }
-    const said = await lookUpEngine(reference, token);
-    if (said !== undefined && 'status' in said) return said;
+    const found = await lookUpEngine(reference, token);
+    if (found !== undefined && 'status' in found) return found;
     const { engine, answer } =
-      said === undefined
+      found === undefined
         ? await tryBoth(reference, token)
-        : { engine: said, answer: await readFrom(said, reference, token) };
+        : { engine: found, answer: await readFrom(found, reference, token) };
     if (answer.kind === 'ok') known.set(key, engine);
     return toFound(engine, reference, answer);
   };

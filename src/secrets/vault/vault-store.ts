@@ -52,14 +52,14 @@ function createVaultStore(send: SendVaultRequest, session: VaultSession): Secret
   }
 
   return {
-    read: async (reference, { anew = false } = {}) => {
+    read: async (reference, { forceNew = false } = {}) => {
       const parsed = parseVaultReference(reference);
       if ('problem' in parsed) return { kind: 'refused', problem: parsed.problem, fix: parsed.fix };
       const login = await session.token();
       if (login.kind !== 'ok') return login;
       const held = leased.get(reference);
       leased.delete(reference);
-      const prolonged = held === undefined || anew ? undefined : await prolong(held, send, login.token.token);
+      const prolonged = held === undefined || forceNew ? undefined : await prolong(held, send, login.token.token);
       if (held !== undefined && prolonged !== undefined) {
         leased.set(reference, held);
         return prolonged;

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { readCorsOrigins, standsForSubdomains } from '../../../src/config/read-cors-origins.ts';
+import { readCorsOrigins, isWildcardOrigin } from '../../../src/config/read-cors-origins.ts';
 import { createSettingReader } from '../../../src/config/setting-reader.ts';
 import type { Problem } from '../../../src/problem.ts';
 
@@ -59,7 +59,7 @@ describe('CORS_ORIGINS', () => {
   });
 
   it('knows which entries stand for subdomains', () => {
-    expect(standsForSubdomains('https://*.app.example.com')).toBe(true);
-    expect(standsForSubdomains('https://app.example.com')).toBe(false);
+    expect(isWildcardOrigin('https://*.app.example.com')).toBe(true);
+    expect(isWildcardOrigin('https://app.example.com')).toBe(false);
   });
 });

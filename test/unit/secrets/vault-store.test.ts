@@ -329,7 +329,7 @@ describe('a secret with a lease', () => {
     expect(first).toMatchObject({ kind: 'read', freshForMs: 60_000 });
     expect(revealed(await store.read('mint/key#key'))).toBe(revealed(first));
     expect(vault.asked('mint/key')).toBe(1);
-    expect(revealed(await store.read('mint/key#key', { anew: true }))).not.toBe(revealed(first));
+    expect(revealed(await store.read('mint/key#key', { forceNew: true }))).not.toBe(revealed(first));
   });
 
   it('is replaced when its lease can no longer be prolonged', async () => {
