@@ -1,13 +1,18 @@
-// The parts of a test run, in their order: a part begins when the one before it is done, so that cheap checks fail first.
+// The parts of a test run, in their order, so that cheap checks fail first. What mostly waits runs side by side: timers, fault
+// and e2e; the others begin when the one before them is done.
 // Tests of a part that mostly waits (for sockets, processes, time) run in more workers than there are cores. A worker runs
 // one file after the other: each file gets our modules anew, and shares the libraries that were loaded before it.
 import { globSync, readFileSync } from 'node:fs';
 import { defineConfig } from 'vitest/config';
+import { StartOrder } from './test/support/start-order.ts';
 
 /** Files that replace the timers. What another file left running would loop in the replaced time, so they run apart. */
 const withFakeTimers = globSync('test/unit/**/*.test.ts').filter((file) =>
   readFileSync(file, 'utf8').includes('useFakeTimers'),
 );
+
+/** Workers of the parts that mostly wait. */
+const waiting = 6;
 
 export default defineConfig({
   test: {
@@ -16,6 +21,7 @@ export default defineConfig({
     slowTestThreshold: 5_000,
     testTimeout: 30_000,
     hookTimeout: 60_000,
+    sequence: { sequencer: StartOrder },
     projects: [
       {
         extends: true,
@@ -33,8 +39,9 @@ export default defineConfig({
       {
         extends: true,
         test: {
-          name: 'timers',
-          include: withFakeTimers,
+          name: 'contract',
+          include: ['test/contract/**/*.test.ts'],
+          isolate: false,
           maxWorkers: 2,
           sequence: { groupOrder: 2 },
         },
@@ -42,10 +49,9 @@ export default defineConfig({
       {
         extends: true,
         test: {
-          name: 'contract',
-          include: ['test/contract/**/*.test.ts'],
-          isolate: false,
-          maxWorkers: 2,
+          name: 'timers',
+          include: withFakeTimers,
+          maxWorkers: waiting,
           sequence: { groupOrder: 3 },
         },
       },
@@ -55,8 +61,8 @@ export default defineConfig({
           name: 'fault',
           include: ['test/fault/**/*.test.ts'],
           isolate: false,
-          maxWorkers: 4,
-          sequence: { groupOrder: 4 },
+          maxWorkers: waiting,
+          sequence: { groupOrder: 3 },
         },
       },
       {
@@ -66,8 +72,8 @@ export default defineConfig({
           include: ['test/e2e/**/*.test.ts'],
           globalSetup: './test/support/build-program.ts',
           isolate: false,
-          maxWorkers: 5,
-          sequence: { groupOrder: 5 },
+          maxWorkers: waiting,
+          sequence: { groupOrder: 3 },
         },
       },
     ],

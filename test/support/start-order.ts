@@ -1,0 +1,58 @@
+// In which order test files start: as the parts follow each other, and in the last part the longest first, so that no core
+// idles at the end while one file still runs. The durations are those that vitest kept of an earlier run; the list below
+// stands in for them on a new machine.
+import { BaseSequencer, type TestSpecification } from 'vitest/node';
+
+/** Parts that run side by side. */
+const parts = ['timers', 'fault', 'e2e'];
+
+/** Files of ten seconds and more. Those that mostly wait and those that mostly compute take turns. */
+const longest = [
+  'secrets/vault-store',
+  'fault/upstream-time',
+  'fault/upstream-hang',
+  'fault/upstream-connections',
+  'fault/upstream-retry',
+  'fault/upstream-connection',
+  'e2e/browser-component',
+  'e2e/connections',
+  'e2e/lifecycle-under-load',
+  'e2e/unread-log',
+  'e2e/redis-link',
+  'e2e/authn-key-sets',
+  'e2e/demo-process',
+  'e2e/policy-files',
+  'e2e/secret-stores',
+  'e2e/authn-issuers',
+  'e2e/npm-package',
+  'e2e/browser-tokens',
+  'e2e/authn-settings',
+  'e2e/playground',
+  'e2e/demo-page',
+  'e2e/browser-mount',
+  'e2e/tracing',
+  'e2e/lifecycle',
+  'e2e/redis-topologies',
+  'e2e/secret-files',
+  'e2e/replicas',
+  'e2e/connection-resets',
+  'e2e/egress',
+];
+
+/** First those of the list, in its order. */
+function rank({ moduleId }: TestSpecification): number {
+  const at = longest.findIndex((name) => moduleId.endsWith(`/${name}.test.ts`));
+  return at === -1 ? longest.length : at;
+}
+
+export class StartOrder extends BaseSequencer {
+  override async sort(files: readonly TestSpecification[]): Promise<TestSpecification[]> {
+    const sorted = await super.sort([...files]);
+    return sorted.sort(
+      (a, b) =>
+        a.project.config.sequence.groupOrder - b.project.config.sequence.groupOrder ||
+        parts.indexOf(a.project.name) - parts.indexOf(b.project.name) ||
+        rank(a) - rank(b),
+    );
+  }
+}
