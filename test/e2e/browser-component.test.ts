@@ -113,7 +113,7 @@ describe.skipIf(!hasChromium)(`the vendor's component${chromiumReason}`, () => {
     await inComponent(`window.kept = element, root.querySelector('input').focus()`);
     await page.keyboard.type('Rock');
     await until(async () => (await text()).includes('1-1 of 1'));
-    await until(async () => (await events()).some((event) => event.includes('The view was kept.')), 45_000);
+    await page.locator('#events li', { hasText: 'The view was kept.' }).waitFor({ timeout: 45_000 });
     expect(await inComponent(`window.kept === element && root.querySelector('input').value`)).toBe('Rock');
     expect(asked('GET /api/v2/dashboard ')).toBe(1);
     await page.getByRole('button', { name: 'Ask again' }).click();
