@@ -1,6 +1,6 @@
-// A port for a server that must know it before it starts: the usual one, or, when somebody else has it, any other. From
-// 32768 on the system gives ports to every connection and to every server that asks for any. One below stays free until
-// the server takes it, and so does the one 10,000 above it, on which nodes of a Redis cluster talk to each other.
+// Finds a free port for a server that must know it before it starts: the usual one, or another one if it is in use. The
+// system assigns ports from 32768 on to connections and servers at any time, so the other port is below that, and so is
+// the one 10,000 above it, on which nodes of a Redis cluster talk to each other.
 import { randomInt } from 'node:crypto';
 import { createServer } from 'node:net';
 

@@ -1,7 +1,7 @@
 // Creates the ioredis client for an address, without offline queue and retries, and with time limits: with the
 // library's defaults, requests hang for seconds if Redis is down or frozen. The library is only loaded if Redis is
 // configured.
-import type { ClusterOptions, RedisOptions } from 'ioredis';
+import type { ClusterOptions, Redis as IoRedis, RedisOptions } from 'ioredis';
 import type { RedisAddress } from './redis-address.ts';
 
 export type RedisArgument = string | Buffer | number;
@@ -41,6 +41,16 @@ const reconnectPauseMs = (random: () => number) => (attempt: number) => {
 /** Explicit, because NODE_TLS_REJECT_UNAUTHORIZED would change the default. */
 const verifiedTls = { rejectUnauthorized: true };
 
+/**
+ * The library listens for the first error of a connection only. A server that sends bytes which are not TLS behind a
+ * certificate that is refused causes a second one, which nobody listens for: it would end the process.
+ */
+const surviveSecondError = (redis: IoRedis): IoRedis =>
+  redis.on('error', () => {
+    const stream: IoRedis['stream'] | undefined = redis.stream;
+    if (stream?.listenerCount('error') === 0) stream.on('error', () => undefined);
+  });
+
 async function connect(address: RedisAddress, random: () => number) {
   const { Redis, Cluster } = await import('ioredis');
   const pause = reconnectPauseMs(random);
@@ -59,20 +69,22 @@ async function connect(address: RedisAddress, random: () => number) {
   const alone = { ...common, enableOfflineQueue: false, retryStrategy: pause } satisfies RedisOptions;
   switch (address.kind) {
     case 'single':
-      return new Redis({ ...alone, ...address.node, db: address.db });
+      return surviveSecondError(new Redis({ ...alone, ...address.node, db: address.db }));
     case 'sentinel':
-      return new Redis({
-        ...alone,
-        sentinels: [...address.sentinels],
-        name: address.master,
-        db: address.db,
-        sentinelRetryStrategy: pause,
-        sentinelCommandTimeout: commandTimeoutMs,
-        failoverDetector: true,
-        ...(address.sentinelUsername !== undefined && { sentinelUsername: address.sentinelUsername }),
-        ...(address.sentinelPassword && { sentinelPassword: address.sentinelPassword.reveal() }),
-        ...(address.tls && { enableTLSForSentinelMode: true, sentinelTLS: verifiedTls }),
-      });
+      return surviveSecondError(
+        new Redis({
+          ...alone,
+          sentinels: [...address.sentinels],
+          name: address.master,
+          db: address.db,
+          sentinelRetryStrategy: pause,
+          sentinelCommandTimeout: commandTimeoutMs,
+          failoverDetector: true,
+          ...(address.sentinelUsername !== undefined && { sentinelUsername: address.sentinelUsername }),
+          ...(address.sentinelPassword && { sentinelPassword: address.sentinelPassword.reveal() }),
+          ...(address.tls && { enableTLSForSentinelMode: true, sentinelTLS: verifiedTls }),
+        }),
+      );
     case 'cluster':
       return new Cluster([...address.nodes], {
         redisOptions: common,
@@ -82,7 +94,7 @@ async function connect(address: RedisAddress, random: () => number) {
         retryDelayOnFailover: 0,
         retryDelayOnClusterDown: 0,
         maxRedirections: 3,
-      } satisfies ClusterOptions);
+      } satisfies ClusterOptions).on('+node', surviveSecondError);
   }
 }
 

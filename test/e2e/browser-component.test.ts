@@ -63,7 +63,6 @@ describe.skipIf(!hasChromium)(`the vendor's component${chromiumReason}`, () => {
       `root && [...root.children].filter(({ tagName }) => tagName !== 'STYLE').map(({ innerText }) => innerText).join(' ')`,
     )) ?? '';
   const companies = async (): Promise<readonly string[]> => [...new Set((await text()).match(/\b(acme|globex)\b/g))];
-  const events = (): Promise<readonly string[]> => page.locator('#events li').allInnerTexts();
   const choose = (user: string): Promise<void> => page.locator('#users label', { hasText: user }).click();
   const asked = (path: string): number => sent.filter((one) => one.startsWith(path)).length;
   const frames = (): Promise<number> => page.locator('#stage iframe').count();

@@ -1,7 +1,7 @@
-// TLS to Sentinel, with a Sentinel that has a certificate that nobody signed. The server behind it has no part in this:
-// its own refusal would hide that Sentinel was believed.
+// TLS to servers with a certificate that nobody signed. A server behind Sentinel has no part in the test of Sentinel: its own
+// refusal would hide that Sentinel was believed.
 import { once } from 'node:events';
-import type { AddressInfo } from 'node:net';
+import { connect, createServer as createTcpServer, type AddressInfo, type Server } from 'node:net';
 import { createServer } from 'node:tls';
 import { afterEach, expect, it, vi } from 'vitest';
 import { parseRedisUrl } from '../../../src/redis/redis-address.ts';
@@ -41,3 +41,35 @@ it.each([undefined, '0'])(
     }
   },
 );
+
+const listen = async (server: Server): Promise<number> => {
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  return (server.address() as AddressInfo).port;
+};
+
+it('a connection with two errors, the certificate and what the server sends behind it, ends nothing but itself', async () => {
+  const server = createServer(selfSigned).on('tlsClientError', () => undefined);
+  server.on('secureConnection', (socket) => socket.on('error', () => undefined));
+  const serverPort = await listen(server);
+  // A record that TLS does not know, in one piece with the server's part of the handshake.
+  const relay = createTcpServer((client) => {
+    const behind = connect(serverPort, '127.0.0.1');
+    for (const socket of [client, behind]) socket.on('error', () => undefined);
+    client.pipe(behind);
+    behind.once('data', (bytes) => client.write(Buffer.concat([bytes, Buffer.from('ff030300010000', 'hex')])));
+    client.on('close', () => behind.destroy());
+  });
+  const client = await openRedisClient(parseRedisUrl(`rediss://127.0.0.1:${await listen(relay)}`), () => 0.5);
+  const errors: unknown[] = [];
+  client.onError((error) => errors.push(error));
+  try {
+    // The second error of a connection comes before the next connection.
+    await vi.waitUntil(() => errors.length >= 2, 5_000);
+    expect(client.isReady()).toBe(false);
+  } finally {
+    client.close();
+    relay.close();
+    server.close();
+  }
+});
