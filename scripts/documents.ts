@@ -1,5 +1,5 @@
-// The documents that follow from tables of the code: the policy's JSON Schema, and the tables of request fields,
-// settings and metrics in docs/. `npm run schema` writes them; a test holds the files to them.
+// Generates documents from tables of the code: the policy's JSON Schema, and the tables of request fields, settings and
+// metrics in docs/. `npm run schema` writes them; a test checks that the files are up to date.
 import { readFileSync } from 'node:fs';
 import { settingTable, type Setting } from '../src/config/settings.ts';
 import { policySchema } from '../src/policy/document/policy-schema.ts';
@@ -43,7 +43,7 @@ function fieldTable(): string {
   return ['| field | value | what it does |', '|---|---|---|', ...rows, ''].join('\n');
 }
 
-/** Throws Error if the guide has lost the marks around the table. */
+/** Throws Error if the guide has no marks around the table. */
 function withFieldTable(guide: string): string {
   const [before, rest] = guide.split(begin);
   const after = rest?.split(end)[1];
@@ -61,7 +61,7 @@ function toTableRow({ name, default: fallback, fromFile, required, absent, descr
   return `| ${names} | ${value} | ${description} |`;
 }
 
-/** Throws Error if the page has lost the table. */
+/** Throws Error if the page has no such table. */
 function withSettings(page: string): string {
   const table = /(\n## All settings\n\n\| .*\n\| .*\n)(?:\|.*\n)*/;
   if (!table.test(page)) throw new Error('docs/settings.md has no table below "## All settings"');
@@ -83,13 +83,13 @@ function toSection({ name, kind, labels, help, absent, advice }: MetricRow): str
   );
 }
 
-/** The sections of the metrics are the end of the page. */
+/** The metrics are the last sections of the page. */
 function withMetrics(page: string): string {
   const rows: readonly MetricRow[] = Object.values(metricTable);
   return page.slice(0, page.indexOf('### ')) + rows.map(toSection).join('\n');
 }
 
-/** What the files should hold, given what they hold. */
+/** The expected content of the files, based on their current content. */
 export function documents(root: URL): readonly GeneratedDocument[] {
   const read = (file: string): string => readFileSync(new URL(file, root), 'utf8');
   return [

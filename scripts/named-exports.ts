@@ -1,5 +1,5 @@
-// An esbuild plugin for packages that the service loads later, by `await import('package')`. A CommonJS package in a chunk
-// of its own has only a default export; with this it has the names that Node.js gives it.
+// An esbuild plugin for packages that the service loads later, by `await import('package')`. A CommonJS package in a
+// separate chunk has only a default export; this plugin adds the named exports that Node.js would give it.
 import type { Plugin } from 'esbuild';
 import packageJson from '../package.json' with { type: 'json' };
 

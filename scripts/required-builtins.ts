@@ -1,5 +1,5 @@
-// An esbuild plugin that loads Node's own modules by `require`. An `import` reads every property of such a module, and so
-// loads what nobody asked for: node:http alone brings Node's WebSocket, and with it a second HTTP client.
+// An esbuild plugin that loads Node's own modules by `require`. An `import` reads every property of such a module,
+// which loads unused parts: node:http alone loads Node's WebSocket, and with it a second HTTP client.
 import type { Plugin } from 'esbuild';
 import { isBuiltin } from 'node:module';
 

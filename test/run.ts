@@ -1,5 +1,4 @@
-// npm test: static checks beside every vitest test. `npm test -- policy` runs the test files whose path contains "policy",
-// and nothing else. The last line is `N passed, N failed[, N skipped]`; with TEST_REQUIRE_ALL=1 a skipped test counts as failed.
+// npm test: static checks and all vitest tests. `npm test -- policy` runs only the test files whose path contains "policy". The last line is `N passed, N failed[, N skipped]`; with TEST_REQUIRE_ALL=1 a skipped test counts as failed.
 import { spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { setPriority, tmpdir } from 'node:os';
@@ -12,7 +11,7 @@ interface Counts {
   readonly skipped: readonly string[];
 }
 
-/** What the type check knows from its last run; it trusts that of a file only while the file is unchanged. */
+/** The type check's results of the last run, which it reuses for unchanged files. */
 const cache = 'node_modules/.cache/guest-token-proxy';
 const types = (project: string): readonly string[] => [
   ...['-p', project, '--noEmit', '--incremental'],
@@ -28,7 +27,7 @@ const checks: readonly (readonly [title: string, command: string, args: readonly
   ['lint', 'oxlint', []],
 ];
 
-/** Runs them one after the other, each with its output in one piece, at a priority that leaves the tests their time. */
+/** Runs them one after the other at low priority, and prints the output of each as a whole. */
 async function runChecks(): Promise<Counts> {
   let passed = 0;
   for (const [title, command, args] of checks) {

@@ -1,4 +1,4 @@
-// docs/architecture.md names files and functions that exist.
+// Checks that the files and functions in docs/architecture.md exist.
 import { existsSync, readdirSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { readDocument, tableRowsBelow } from './settings-documents.ts';

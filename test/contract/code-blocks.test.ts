@@ -1,6 +1,6 @@
-// Every code block of the documentation is tried: policies are checked, JSON and YAML parsed, programs compiled, settings
-// loaded, commands looked up with their options, HAProxy's and nginx's files given to HAProxy and nginx. A block that nothing
-// here can try has the marker `<!-- not run: why -->` on the line above.
+// Checks every code block of the documentation: loads policies and settings, parses JSON and YAML, compiles programs,
+// checks that commands and options exist, and runs HAProxy and nginx on their configurations. A block that cannot be
+// checked has the marker `<!-- not run: why -->` on the line above.
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -38,7 +38,7 @@ interface Block {
   readonly title: string;
   readonly language: string;
   readonly code: string;
-  /** Why it cannot be tried. */
+  /** Why it cannot be checked. */
   readonly marker: string | undefined;
 }
 
@@ -72,7 +72,7 @@ const policyProblems = (text: string, file: string): readonly string[] => {
 const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
-/** What a value from a YAML block is by its form: a policy, a list of issuers, or a text that holds one. */
+/** The kind of a value from a YAML block: a policy, a list of issuers, or a string with one. */
 function problemsOfValue(value: unknown, text: string, title: string): readonly string[] {
   if (typeof value === 'string') return /^dataApps:/m.test(value) ? policyProblems(value, title) : [];
   if (Array.isArray(value) && value.some((one) => isObject(one) && 'issuer' in one)) {
@@ -99,7 +99,7 @@ function yamlProblems({ code, title }: Block): readonly string[] {
   ]);
 }
 
-/** One JSON text, or one a line. */
+/** One JSON text, or one per line. */
 function jsonProblems({ code }: Block): readonly string[] {
   const texts = code.startsWith('{"') ? code.trim().split('\n') : [code];
   return texts.flatMap((text) => {
@@ -112,7 +112,7 @@ function jsonProblems({ code }: Block): readonly string[] {
   });
 }
 
-/** Syntax only; docs/frontend.md is type-checked by a test of its own. */
+/** Syntax only; frontend.test.ts checks the types of docs/frontend.md. */
 function scriptProblems({ language, code }: Block): readonly string[] {
   const scripts = ['html', 'vue', 'svelte'].includes(language)
     ? [...code.matchAll(/<script[^>]*>\n?(.*?)<\/script>/gs)].map(([, script = '']) => script)
@@ -123,7 +123,7 @@ function scriptProblems({ language, code }: Block): readonly string[] {
 
 const ours = /(?:guest-token-proxy|node (?:src\/main\.ts|\/app\/dist\/main\.js)) ([a-z][a-z-]*)([^|;&#\n]*)/g;
 
-/** A command of the program that does not exist, an option that it does not have, a script, a file that is not there. */
+/** An unknown command, option, script or file. */
 function commandProblems(code: string): readonly string[] {
   const text = code.replaceAll('\\\n', ' ');
   const options = [...text.matchAll(ours)].flatMap(([, name = '', words = '']) => {
@@ -140,13 +140,13 @@ function commandProblems(code: string): readonly string[] {
     .map((script) => `there is no script ${script}`);
   const files = [...text.matchAll(/(?<=[\s/:=]|^)(?:deploy|docs|src|demo|bench|scripts)\/[\w./-]+/gm)]
     .map(([file]) => file)
-    // What a command writes is not there yet, its folder is.
+    // A file that a command writes does not exist yet, but its folder does.
     .filter((file) => !existsSync(join(root, file)) && !existsSync(join(root, dirname(file))))
     .map((file) => `there is no ${file}`);
   return [...options, ...scripts, ...files];
 }
 
-/** Loads a block's settings together with what else a start needs. */
+/** Loads a block's settings, with the others that a start needs. */
 function settingProblems(code: string): readonly string[] {
   const settings = Object.fromEntries(
     [...code.matchAll(/^([A-Z][A-Z0-9_]*)=([^\s#]*)/gm)].map(([, name = '', value = '']) => [name, value]),
@@ -172,7 +172,7 @@ dataApps:
     return [];
   } catch (error) {
     if (!(error instanceof ConfigurationError)) throw error;
-    // What a store would give is not here.
+    // Secrets in stores are not available here.
     return error.problems.filter(({ location }) => !isGiven(`${location}_`)).map(toLine);
   }
 }

@@ -1,4 +1,4 @@
-// What the commands accept is what their --help says, and the README lists them all.
+// Checks that --help describes all options of the commands, and that the README lists all commands.
 import { readdirSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { readDocument, tableRowsBelow } from './settings-documents.ts';

@@ -1,4 +1,4 @@
-// Judges an answer that the running service gave by what openapi.yaml says of that request: status, headers, body.
+// Checks a response of the running service against openapi.yaml: status, headers and body.
 import { parse as parseYaml } from 'yaml';
 import { errorRow, errorTable, type ErrorCode } from '../../src/errors.ts';
 import type { DescribedResponse, Description } from './description.ts';
@@ -14,7 +14,7 @@ export interface Observed {
   readonly body: string;
 }
 
-/** What HTTP itself adds to a message; everything else has to be described. */
+/** Headers of HTTP itself; all others must be described. */
 const transportHeaders: ReadonlySet<string> = new Set([
   'connection',
   'content-length',
@@ -24,7 +24,7 @@ const transportHeaders: ReadonlySet<string> = new Set([
   'transfer-encoding',
 ]);
 
-/** The answers that the description allows for such a request, broken protocol aside. */
+/** The responses that the description allows for such a request, except for protocol errors. */
 export function describedResponses(description: Description, observed: Observed): readonly DescribedResponse[] {
   const path = observed.path.split(/[?#]/, 1)[0] ?? '';
   const here = description.operations.filter((one) => one.path === path && one.listeners.includes(observed.listener));
@@ -34,7 +34,7 @@ export function describedResponses(description: Description, observed: Observed)
   return [here.length > 0 ? description.otherMethod : description.unknownPath, ...limited];
 }
 
-/** One sentence for everything in the answer that the description does not say. */
+/** One sentence for each difference between the response and the description. */
 export function conformanceProblems(description: Description, observed: Observed): readonly string[] {
   const expected = describedResponses(description, observed);
   const problems = [expected, description.brokenProtocol].map((candidates) => {
@@ -78,7 +78,7 @@ function problemsOf(response: DescribedResponse, observed: Observed): readonly s
   return problems;
 }
 
-/** What the error table says beside the description: sentence, challenge, Retry-After, the request id in both places. */
+/** Checks against the error table: message, challenge, Retry-After, and the request id in both places. */
 function errorProblems(observed: Observed, body: unknown): readonly string[] {
   const { code, requestId, message } =
     (body as { error?: { code?: string; requestId?: string; message?: string } } | undefined)?.error ?? {};
@@ -87,7 +87,7 @@ function errorProblems(observed: Observed, body: unknown): readonly string[] {
   const challenge =
     row.challenge === undefined ? undefined : row.challenge === 'bare' ? 'Bearer' : `Bearer error="${row.challenge}"`;
   const problems: string[] = [];
-  // A fixed sentence cannot repeat input, a stack or a library's words. Only the policy may have written another one.
+  // A fixed message cannot repeat input, a stack or text of a library. Only a policy may have another message.
   if (message !== row.message && code !== 'ACCESS_DENIED')
     problems.push(`${label(observed)}: the message is not ${code}'s sentence`);
   if (observed.headers['www-authenticate'] !== challenge)
@@ -99,7 +99,7 @@ function errorProblems(observed: Observed, body: unknown): readonly string[] {
   return problems;
 }
 
-/** What a client of that media type sees. */
+/** The body as a client of that media type reads it. */
 function readBody(mediaType: string, text: string): unknown {
   if (mediaType === 'application/json') return parseJson(text);
   return mediaType === 'application/yaml' ? (parseYaml(text) as unknown) : text;

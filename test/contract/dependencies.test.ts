@@ -1,4 +1,5 @@
-// docs/dependencies.md holds every dependency with its exact version and a reason, and nothing that is gone. Version managers get the same Node.js.
+// Checks that docs/dependencies.md lists every dependency with its exact version and a reason, and no others, and that
+// version managers get the same Node.js.
 import { describe, expect, it } from 'vitest';
 import packageJson from '../../package.json' with { type: 'json' };
 import { readDocument, tableRowsBelow } from './settings-documents.ts';

@@ -1,4 +1,4 @@
-// Every way of installing the program installs the files that it reads beside itself.
+// Checks that every way of installing the program installs the files that it reads.
 import { describe, expect, it } from 'vitest';
 import packageJson from '../../package.json' with { type: 'json' };
 import { readDocument } from './settings-documents.ts';

@@ -1,4 +1,4 @@
-// openapi.yaml says of errors what src/errors.ts says: every code under its status, with its headers and its sentence.
+// Checks the errors in openapi.yaml against src/errors.ts: every code with its status, headers and message.
 import { describe, expect, it } from 'vitest';
 import packageJson from '../../package.json' with { type: 'json' };
 import { errorRow, errorTable, type ErrorCode } from '../../src/errors.ts';

@@ -1,4 +1,4 @@
-// openapi.yaml as data: its operations, the answers that each may give, and a judge of answers that were really given.
+// openapi.yaml as data: its operations, their possible responses, and a check of actual responses.
 import { readFileSync } from 'node:fs';
 import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js';
 import addFormats from 'ajv-formats';
@@ -21,7 +21,7 @@ export interface DescribedResponse {
     readonly mediaType: string;
     readonly accepts: (body: unknown) => boolean;
     readonly examples: readonly unknown[];
-    /** The error codes that it may carry; empty if it is not an error. */
+    /** The possible error codes; empty if it is not an error. */
     readonly codes: readonly string[];
   };
 }
@@ -39,11 +39,11 @@ export interface Description {
   readonly info: Json;
   readonly codes: readonly string[];
   readonly operations: readonly DescribedOperation[];
-  /** Answers to requests that no operation describes. */
+  /** Responses to requests that no operation describes. */
   readonly unknownPath: DescribedResponse;
   readonly otherMethod: DescribedResponse;
   readonly limitedAddress: DescribedResponse;
-  /** Answers to what cannot be read as a request. */
+  /** Responses to input that is not a request. */
   readonly brokenProtocol: readonly DescribedResponse[];
 }
 
@@ -62,7 +62,7 @@ export function readDescription(): Description {
   const document = asJson(parse(text, { uniqueKeys: true }), 'the document');
   const ajv = new Ajv2020({ strict: true, strictTypes: false, strictRequired: false, validateSchema: true });
   addFormats.default(ajv);
-  // The document as a whole stands where ajv expects a schema; only the schemas inside it are compiled.
+  // The whole document is registered as a schema; only the schemas inside it are compiled.
   ajv.addVocabulary(Object.keys(document));
   ajv.addSchema(document, 'openapi.yaml', false, false);
 
@@ -73,7 +73,7 @@ export function readDescription(): Description {
       .map((step) => step.replaceAll('~1', '/').replaceAll('~0', '~'))
       .reduce<unknown>((node, step) => (isJson(node) ? node[step] : undefined), document);
 
-  /** The pointer behind a chain of `$ref`s. */
+  /** The target of a chain of `$ref`s. */
   const resolve = (pointer: string): string => {
     const node = asJson(at(pointer), pointer);
     const target = node['$ref'];

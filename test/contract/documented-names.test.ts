@@ -1,4 +1,4 @@
-// What the pages name exists: settings, metrics, options of commands, and the issuers file that is shown loads.
+// Checks that the names in all pages exist: settings, metrics, options of commands; and that the issuers file loads.
 import { readdirSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { loadIssuersFile } from '../../src/authn/issuers-file.ts';

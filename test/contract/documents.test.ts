@@ -1,4 +1,4 @@
-// The documents that `npm run schema` writes say what the tables of the code say.
+// Checks that the documents that `npm run schema` writes are up to date.
 import { readFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
 import { documents } from '../../scripts/documents.ts';

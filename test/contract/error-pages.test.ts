@@ -1,4 +1,4 @@
-// Every error code has its page, and every reason of an audit line a cause and a fix on one of them.
+// Checks that every error code has a page, and every reason a cause and a fix on one of them.
 import { describe, expect, it } from 'vitest';
 import { readdirSync } from 'node:fs';
 import { errorCodes, errorRow } from '../../src/errors.ts';
@@ -35,7 +35,7 @@ describe('docs/errors', () => {
 
   it('has a cause and a fix for each reason', () => {
     const rows = errorCodes.flatMap((code) => [...page(code).matchAll(/^\| `(\w+)` \| (.+) \| (.+) \|$/gm)]);
-    // Beside the head of each table.
+    // Without the head of each table.
     const explained = new Set(rows.map(([, reason]) => reason).filter((name) => name !== 'reason'));
     const fix =
       'add a row with cause and fix to the page of its code in docs/errors, for each of src/refusal-reasons.ts';

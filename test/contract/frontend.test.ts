@@ -1,5 +1,5 @@
-// docs/frontend.md: every example is short, passes the type check with the helper's own types, and names what exists. What an
-// example expects of its app and its framework is declared below; React's types are the real ones.
+// docs/frontend.md: every example is short, passes the type check with the helper's types, and uses existing names. The
+// app and the frameworks of the examples are declared below; React's types are the real ones.
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -11,7 +11,7 @@ import { readDocument } from './settings-documents.ts';
 const page = readDocument('docs/frontend.md');
 const root = new URL('../../', import.meta.url).pathname;
 
-/** The part of other people's code that the examples use. */
+/** Declarations of code that the examples use. */
 const surroundings = `
 declare function getAccessToken(fresh: boolean): Promise<string>;
 declare const script: string;
@@ -44,18 +44,18 @@ const examples: readonly Example[] = page.split(/^## /m).flatMap((section) =>
   })),
 );
 
-/** The code of an example, out of the template around it. */
+/** The code of an example, without the template around it. */
 function scriptOf({ language, code }: Example): string {
   if (language === 'ts' || language === 'tsx') return code;
   return [...code.matchAll(/<script[^>]*>\n?(.*?)<\/script>/gs)].map(([, script = '']) => script).join('\n');
 }
 
-/** For each example what the compiler says of it; they are modules of one program. */
+/** The compiler's errors for each example; they are modules of one program. */
 function problemsOf(codes: readonly Example[], isTypeScript: boolean): readonly (readonly string[])[] {
   const names = codes.map(({ language }, index) => `example-${index}.${language === 'tsx' ? 'tsx' : 'ts'}`);
   const compilerOptions = {
     strict: true,
-    // In a page that is plain JavaScript nobody asserts that an element is there.
+    // Plain JavaScript in a page does not assert that an element exists.
     strictNullChecks: isTypeScript,
     noEmit: true,
     target: 'es2024',

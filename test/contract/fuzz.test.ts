@@ -1,5 +1,5 @@
-// Random requests against the running service: every answer is described, none is a 5xx, and whatever is minted is
-// exactly what the policy says for the verified claims.
+// Sends random requests to the running service: every response must be described, none may be a 5xx, and a minted token
+// must have exactly the policy's request for the verified claims.
 import fc from 'fast-check';
 import { connect } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -257,7 +257,7 @@ describe('any request', () => {
   }, 60_000);
 });
 
-/** What the service says before it closes, or within a moment of falling silent. */
+/** What the service sends before it closes the connection, or before a short silence. */
 function sendRaw(port: number, bytes: string): Promise<string> {
   return new Promise((resolve) => {
     const socket = connect(port, '127.0.0.1', () => socket.end(bytes));

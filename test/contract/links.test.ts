@@ -1,4 +1,4 @@
-// The documents' links lead somewhere: every relative link to a file that is there, every # to a heading of its page.
+// Checks the links of the documents: every relative link has a file, every # a heading of its page.
 import { existsSync, readdirSync } from 'node:fs';
 import { posix } from 'node:path';
 import { describe, expect, it } from 'vitest';
@@ -15,7 +15,7 @@ const withoutCode = (text: string): string => text.replace(/^(`{3,}).*?^\1/gms, 
 const targetsOf = (text: string): readonly string[] =>
   [...withoutCode(text).matchAll(/\]\(([^)\s]+)\)/g)].map((match) => match[1] ?? '');
 
-/** As GitHub makes anchors of headings. */
+/** The anchor of a heading, as GitHub creates it. */
 const anchorsOf = (text: string): readonly string[] =>
   [...text.replace(/^(`{3,}).*?^\1/gms, '').matchAll(/^#+ (.+)$/gm)].map((match) =>
     (match[1] ?? '')

@@ -1,4 +1,4 @@
-// The documents that name metrics, read back as data: the alert rules, the dashboard.
+// Parses the documents that use metrics: the alert rules and the dashboard.
 import { parse } from 'yaml';
 import { readDocument } from './settings-documents.ts';
 
@@ -48,7 +48,7 @@ export const panels = dashboard.panels.flatMap((panel) => panel.panels ?? [panel
 
 export interface Selector {
   readonly metric: string;
-  /** Label → the values it is compared with. */
+  /** Label → the values that it is compared with. */
   readonly labels: Readonly<Record<string, readonly string[]>>;
 }
 

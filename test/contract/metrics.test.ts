@@ -1,5 +1,5 @@
-// The table of metrics, what the service exposes, docs/metrics.md, the alert rules with their tests and runbooks, and the
-// dashboard say the same. promtool, from Debian's prometheus, runs the alerts' own tests.
+// Compares the table of metrics with the exposed metrics, docs/metrics.md, the alert rules with their tests and runbooks,
+// and the dashboard. promtool, from Debian's prometheus, runs the tests of the alerts.
 import { spawnSync } from 'node:child_process';
 import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
@@ -24,12 +24,12 @@ const rows: readonly MetricRow[] = Object.values(metricTable);
 const seriesOf = ({ name, kind }: MetricRow): readonly string[] =>
   kind === 'histogram' ? [`${name}_bucket`, `${name}_count`, `${name}_sum`] : [name];
 const rowOf = new Map(rows.flatMap((row) => seriesOf(row).map((series) => [series, row] as const)));
-/** Given by Prometheus to everything that it scrapes. */
+/** Labels that Prometheus adds to every sample. */
 const scrapeLabels = ['namespace', 'job', 'instance'];
 
 const promtool = spawnSync('promtool', ['--version']).status === 0;
 
-/** What a selector names that the table does not have. */
+/** Names in a selector that the table does not have. */
 function unknownIn({ metric, labels }: Selector, exposed: string): readonly string[] {
   if (!metric.startsWith('guest_token')) return exposed.includes(`# TYPE ${metric} `) ? [] : [metric];
   if (recordingRules.some(({ record }) => record === metric)) return [];

@@ -1,5 +1,5 @@
-// The recipes for ECS, Cloud Run, Azure Container Apps and Fly: they parse, set what the program knows and accepts, give it
-// more time to stop than it takes, hold no secret, and name the image by digest. No account is at hand to deploy them.
+// The recipes for ECS, Cloud Run, Azure Container Apps and Fly: they parse, their settings are valid, their
+// stop time is long enough, they have no secret, and the image has a digest. They are not deployed.
 import { spawnSync } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
@@ -89,7 +89,7 @@ describe.each(recipes)('the recipe for %s', (_name, recipe, canRead) => {
     const { env } = recipe();
     expect(unknownVariables(env)).toEqual([]);
     const isStored = Object.keys(env).some((name) => /_(AWS|GCP|AZURE)_SECRET$/.test(name));
-    // What a store or a platform's own secrets hold is put in its place.
+    // Replace references to secrets by values.
     const own = Object.fromEntries(Object.entries(env).filter(([name]) => !/_(AWS|GCP|AZURE)_SECRET$/.test(name)));
     const key = isStored || env['DATABRAIN_API_KEY_FILE'] === undefined ? { DATABRAIN_API_KEY: randomUUID() } : {};
     const { settings, policy } = loadConfiguration({ ...own, ...key }, (path) =>

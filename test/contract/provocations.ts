@@ -1,4 +1,4 @@
-// For every code of the error table a way to make the running service give it, and what else openapi.yaml promises.
+// Makes the running service send every code of the error table, and every other response that openapi.yaml describes.
 import { connect } from 'node:net';
 import { startSimulatedDatabrain, type SimulatedDatabrain } from '../../demo/databrain/start-simulated-databrain.ts';
 import { systemClock } from '../../src/clock.ts';
@@ -29,7 +29,7 @@ interface Scene {
   readonly databrain: SimulatedDatabrain;
 }
 
-/** Starts a service before a simulated Databrain, lets the play run, and takes both down. */
+/** Starts a service and a simulated Databrain, runs the function, and stops both. */
 async function withService<T>(
   settings: Readonly<Record<string, string>>,
   play: (scene: Scene) => Promise<T>,
@@ -45,7 +45,7 @@ async function withService<T>(
   }
 }
 
-/** The answer to an ordinary request when the upstream behaves as scripted. */
+/** The response to a normal request, with a scripted upstream. */
 async function withUpstream(script: Script, settings: Readonly<Record<string, string>> = {}): Promise<Observed> {
   const upstream = await startFaultyUpstream(script);
   const service = await startService({
@@ -60,11 +60,11 @@ async function withUpstream(script: Script, settings: Readonly<Record<string, st
   }
 }
 
-/** From a page that may call, so that the answer has every header that it can have. */
+/** From an allowed origin, so that the response has all possible headers. */
 const asked = (ask: Ask) => (): Promise<Observed> =>
   withService({}, ({ service }) => service.ask({ ...ask, headers: { origin: allowedOrigin, ...ask.headers } }));
 
-/** A request whose head is begun before the service stops, and ended when it takes no new work. */
+/** A request whose head begins before the service stops, and ends when it accepts no new requests. */
 async function askWhileStopping(): Promise<Observed> {
   const databrain = await startDatabrain();
   // Longer than the wait below, or the connection may be cut off first.
@@ -75,7 +75,7 @@ async function askWhileStopping(): Promise<Observed> {
   socket.write('POST /guest-token HTTP/1.1\r\nHost: proxy\r\n');
   await new Promise((resolve) => setTimeout(resolve, 100));
   const stopped = service.stop();
-  // Longer than requests are served that were on their way.
+  // Longer than late requests are served.
   await new Promise((resolve) => setTimeout(resolve, 2_000));
   const head = { ...bearer(), origin: allowedOrigin, 'content-length': '0' };
   socket.write(
@@ -92,7 +92,7 @@ async function askWhileStopping(): Promise<Observed> {
   return given;
 }
 
-/** Reads HTTP/1.1 answers of known length, one after the other, from text; each is taken as one to the request given. */
+/** Reads HTTP/1.1 answers of known length, one after the other, from text; each is a response to the given request. */
 export function parseAnswers(text: string, { method, path }: Pick<Observed, 'method' | 'path'>): readonly Observed[] {
   const end = text.indexOf('\r\n\r\n');
   if (end === -1) return [];
@@ -176,14 +176,14 @@ export const provocations = {
   UPSTREAM_TIMEOUT: () => withUpstream(() => undefined, { DATABRAIN_TIMEOUT_MS: '200', DATABRAIN_DEADLINE_MS: '300' }),
 } as const satisfies Readonly<Record<ErrorCode, () => Promise<Observed>>>;
 
-/** A well-formed token of a key that nobody has seen, because the issuer's keys could not be fetched. */
+/** A well-formed token with an unknown key, because the issuer's keys could not be fetched. */
 const publicKeyToken = (() => {
   const [, payload = ''] = accessToken().split('.');
   const header = Buffer.from(JSON.stringify({ alg: 'RS256', kid: 'k1', typ: 'JWT' })).toString('base64url');
   return `${header}.${payload}.${Buffer.alloc(256, 1).toString('base64url')}`;
 })();
 
-/** Everything else that is described: answers that are no errors, probes that fail, limits of every public path. */
+/** All other described responses: successes, failing probes, limits of every public path. */
 export async function observeTheRest(): Promise<readonly Observed[]> {
   const origin = { origin: allowedOrigin };
   const reads: readonly Ask[] = ['GET', 'HEAD'].flatMap((method) => [

@@ -1,4 +1,4 @@
-// What the README shows is tried: the two commands, the policies, the settings, the browser's code, the audit line.
+// Checks the README: the two commands, the policies, the settings, the browser's code, the audit line.
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -19,7 +19,7 @@ const readme = readDocument('README.md');
 const folder = mkdtempSync(join(tmpdir(), 'guest-token-readme-'));
 afterAll(() => rmSync(folder, { recursive: true }));
 
-/** The code block of that language which holds the text. */
+/** The code block of this language that contains the text. */
 function block(language: string, holding: string): string {
   const blocks = [...readme.matchAll(/^```(\w+)\n(.*?)^```/gms)].filter(([, name]) => name === language);
   const found = blocks.map(([, , code = '']) => code).filter((code) => code.includes(holding));

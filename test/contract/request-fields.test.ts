@@ -1,4 +1,4 @@
-// One row per field of the request: the simulated Databrain is held to the rows.
+// Checks that the simulated Databrain knows exactly the fields of the request.
 import { describe, expect, it } from 'vitest';
 import { readGuestTokenBody } from '../../demo/databrain/guest-token-body.ts';
 import { paramFields, permissionFields, topFields, type FieldKind } from '../../src/policy/upstream-request.ts';

@@ -1,4 +1,4 @@
-// The real service on real sockets for the contract tests: settings in, ports and a way to ask out.
+// Starts the real service on real sockets for the contract tests. Takes settings; returns ports and a function for requests.
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { tmpdir } from 'node:os';
@@ -36,7 +36,7 @@ dataApps:
         allowedEmbeds: [sales-overview]
 `;
 
-/** A token that the service accepts, unless the claims given say otherwise. */
+/** A token that the service accepts, unless `claims` change that. */
 export function accessToken(claims: Readonly<Record<string, unknown>> = {}): string {
   const now = Math.floor(Date.now() / 1000);
   const usual = { iss: issuer, aud: audience, sub: 'u1', org_id: 'acme', email_verified: true };
@@ -63,9 +63,9 @@ interface ServiceOptions {
   readonly databrainUrl: string;
   readonly settings?: Readonly<Record<string, string>>;
   readonly clock?: Clock;
-  /** Takes every line of the log. Default: nothing is logged. */
+  /** Called with every log line. Default: nothing is logged. */
   readonly log?: (line: string) => void;
-  /** Takes the text of the log in its place. */
+  /** Receives the text of the log instead. */
   readonly sink?: LogSink;
 }
 

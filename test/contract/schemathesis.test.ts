@@ -1,5 +1,5 @@
-// An independent judge of openapi.yaml: schemathesis (PyPI) makes requests out of the description, good and bad ones, and
-// holds every answer of the running service against it.
+// An independent check of openapi.yaml: schemathesis (PyPI) generates valid and invalid requests from the description, and
+// checks every response of the running service.
 import { spawn, spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -15,7 +15,7 @@ const isInstalled = spawnSync(program, ['--version']).status === 0;
 const reason = needs(isInstalled, program);
 const description = fileURLToPath(new URL('../../openapi.yaml', import.meta.url));
 
-/** It keeps a cache where it runs. */
+/** It writes a cache to its working directory. */
 const scratch = mkdtempSync(join(tmpdir(), 'schemathesis-'));
 afterAll(() => rmSync(scratch, { recursive: true, force: true }));
 
@@ -37,7 +37,7 @@ function judge(args: readonly string[]): Promise<{ readonly exitCode: number | n
 describe.skipIf(!isInstalled)(`schemathesis${reason}`, () => {
   it('finds nothing on the public listener that openapi.yaml does not describe', { timeout: 180_000 }, async () => {
     const databrain = await startDatabrain();
-    // No limit may answer in place of what is described.
+    // Rate limits must not hide other responses.
     const settings = { RATE_LIMIT_ADDRESS_MAX: '1000000', RATE_LIMIT_USER_MAX: '1000000' };
     const service = await startService({ databrainUrl: databrain.url, settings });
     const { exitCode, output } = await judge([

@@ -1,4 +1,4 @@
-// The running service and openapi.yaml hold each other: what is described can be provoked, what is provoked is described.
+// Compares the running service with openapi.yaml: every described response occurs, and every response is described.
 import { beforeAll, describe, expect, it } from 'vitest';
 import { errorRow, type ErrorCode } from '../../src/errors.ts';
 import { conformanceProblems, describedResponses, type Observed } from './conformance.ts';
@@ -65,7 +65,7 @@ describe('the public listener', () => {
   it('has exactly the routes that are described', async () => {
     const databrain = await startDatabrain();
     const service = await startService({ databrainUrl: databrain.url });
-    // A tree: a path that goes on from another one stands below it.
+    // A tree: a longer path is below its prefix.
     const above: string[] = [];
     const routes = service.routes.split('\n').flatMap((line) => {
       const [, indent = '', part = '', methods = ''] = /^(.*)[├└]── (\S+) \(([A-Z, ]+)\)/.exec(line) ?? [];

@@ -1,4 +1,4 @@
-// What .env.example says of the settings, read back as data.
+// Parses .env.example and tables of documents.
 import { readFileSync } from 'node:fs';
 
 const root = new URL('../../', import.meta.url);
@@ -8,7 +8,7 @@ export const readDocument = (path: string): string => readFileSync(new URL(path,
 export interface EnvExampleEntry {
   readonly name: string;
   readonly value: string;
-  /** The comment above, on one line; of the first name where several follow one comment. */
+  /** The comment above it, on one line; several names may share one comment. */
   readonly comment: string;
 }
 
@@ -29,7 +29,7 @@ export function parseEnvExample(text: string): readonly EnvExampleEntry[] {
   return entries;
 }
 
-/** The body rows of the first table below a heading, with the padding of cells taken out. */
+/** The body rows of the first table below a heading, without padding. */
 export function tableRowsBelow(text: string, heading: string): readonly string[] {
   const start = text.indexOf(`\n${heading}\n`);
   if (start === -1) throw new Error(`there is no heading "${heading}"`);

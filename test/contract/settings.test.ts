@@ -1,4 +1,4 @@
-// .env.example and docs/operating/settings.md say what src/config/settings.ts says: names, order, defaults, description.
+// Compares .env.example and docs/operating/settings.md with src/config/settings.ts: names, order, defaults, descriptions.
 import { describe, expect, it } from 'vitest';
 import { namedApiKey, settingTable, type Setting } from '../../src/config/settings.ts';
 import { secretStoreKinds, settingOf } from '../../src/secrets/secret-stores.ts';

@@ -1,4 +1,4 @@
-// Holds audit lines to docs/operating/audit-line.schema.json, which auditors and log stores read.
+// Checks audit lines against docs/operating/audit-line.schema.json, which auditors and log stores use.
 import { Ajv } from 'ajv';
 import { readFileSync } from 'node:fs';
 
@@ -15,6 +15,6 @@ export const auditLineSchema = JSON.parse(
 
 const isValid = new Ajv({ allErrors: true, allowUnionTypes: true }).compile(auditLineSchema);
 
-/** One sentence per way in which the line differs from the schema. */
+/** One sentence for each difference between the line and the schema. */
 export const auditLineProblems = (line: object): readonly string[] =>
   isValid(line) ? [] : (isValid.errors ?? []).map(({ instancePath, message }) => `${instancePath} ${message ?? ''}`);

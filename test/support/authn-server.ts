@@ -1,5 +1,5 @@
 // Authentication on a real socket without the rest of the service: credentials, authenticator and @fastify/jwt as the
-// service joins them. Answers the principal, or status and code; keeps the refusals as an audit would.
+// service joins them. Returns the principal, or status and code, and records the refusals.
 import Fastify from 'fastify';
 import { createAuthenticator, type Authenticator, type AuthenticatorOptions } from '../../src/authn/authenticator.ts';
 import type { Principal } from '../../src/authn/principal.ts';
@@ -24,11 +24,11 @@ export interface AuthnServer {
   readonly authenticator: Authenticator;
   /** As a client sends it: `Authorization: Bearer <token>`. */
   readonly send: (token: string) => Promise<{ status: number; body: unknown; headers: Headers }>;
-  /** Past the socket, for tokens that no header can carry. Gives the principal or the refusal. */
+  /** Without the socket, for tokens that are not valid in a header. Returns the principal or the refusal. */
   readonly authenticate: (token: string) => Promise<Principal | TokenRefusal>;
   readonly refusals: ServiceError[];
   readonly events: RecordedEvent[];
-  /** What went wrong that is no ServiceError: must stay empty. */
+  /** Errors that are not a ServiceError: must stay empty. */
   readonly bugs: unknown[];
   readonly close: () => Promise<void>;
 }

@@ -1,4 +1,4 @@
-// deploy/helm as Helm renders it, and the tools that judge it: helm (from its Go module) and kubernetes-validate (PyPI).
+// deploy/helm as Helm renders it, and the tools that check it: helm (from its Go module) and kubernetes-validate (PyPI).
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -8,7 +8,7 @@ import { needs } from './needs.ts';
 
 export const chartFolder = 'deploy/helm/guest-token-proxy';
 
-/** helm believes in an old Kubernetes unless it is told. */
+/** Without this, helm assumes an old version of Kubernetes. */
 const kubernetesVersion = '1.34.0';
 
 const missing = (
@@ -20,7 +20,7 @@ const missing = (
 
 /** For `describe.skipIf(!hasChartTools)`. */
 export const hasChartTools = missing.length === 0;
-/** Behind the title of a test that is skipped without them. */
+/** Appended to the title of a test that is skipped without them. */
 export const chartReason = needs(hasChartTools, ...missing.map(([program]) => program));
 
 export interface Resource {
@@ -66,7 +66,7 @@ export function render(valueFiles: readonly string[], ...args: readonly string[]
 export const resourcesIn = (text: string): readonly Resource[] =>
   parseAllDocuments(text).flatMap((document) => (document.contents === null ? [] : [document.toJS() as Resource]));
 
-/** Kubernetes' own schemas on every resource; its complaints, and the kinds that it does not know. */
+/** Validates every resource with Kubernetes' schemas. Returns errors, and unknown kinds. */
 export function validate(text: string): {
   readonly problems: readonly string[];
   readonly unknownKinds: readonly string[];

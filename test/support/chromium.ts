@@ -1,5 +1,5 @@
-// The browser for tests that need a real one: Chromium as the distribution packages it, without talking to its vendor.
-// Its headless shell is preferred: a page costs it a quarter of the CPU time that the whole browser takes.
+// The browser for tests that need a real one: the distribution's Chromium, without connections to its vendor. Prefers its
+// headless shell, which needs a quarter of the CPU time for a page.
 import { existsSync } from 'node:fs';
 import { chromium, type Browser } from 'playwright-core';
 import { needs } from './needs.ts';
@@ -9,7 +9,7 @@ const headless = ['/usr/bin/chromium-headless-shell', whole].find((path) => exis
 
 /** For `describe.skipIf(!hasChromium)`. */
 export const hasChromium = headless !== undefined;
-/** Behind the title of a test that is skipped without it. */
+/** Appended to the title of a test that is skipped without it. */
 export const chromiumReason = needs(hasChromium, 'chromium');
 
 /** The headless shell alone lacks the back/forward cache. */
@@ -26,9 +26,9 @@ const args = [
   '--disable-sync',
 ];
 
-/** A headless browser; close it. */
+/** A headless browser, which the caller must close. */
 export const launchChromium = (): Promise<Browser> => chromium.launch({ executablePath: headless ?? whole, args });
 
-/** The whole browser, with the back/forward cache of its users. */
+/** The complete browser, with its back/forward cache. */
 export const launchWholeChromium = (): Promise<Browser> =>
   chromium.launch({ executablePath: whole, args, ignoreDefaultArgs: ['--disable-back-forward-cache'] });

@@ -1,4 +1,4 @@
-// docker-compose.yml as Compose reads it, for tests of what it promises: YAML merge keys resolved, variables put in.
+// docker-compose.yml as Compose reads it: with resolved YAML merge keys and variables.
 import { readFileSync } from 'node:fs';
 import { parseEnv } from 'node:util';
 import { parse } from 'yaml';
@@ -57,7 +57,7 @@ export const readComposeFile = (variables: Variables = sampleVariables): Compose
     merge: true,
   }) as ComposeFile;
 
-/** The settings of the proxy's container: its env file, and over it its `environment`. */
+/** The settings of the proxy's container: its env file, overridden by its `environment`. */
 export const proxySettings = (variables: Variables = sampleVariables): Readonly<Record<string, string>> =>
   Object.fromEntries(
     Object.entries({ ...variables, ...readComposeFile(variables).services['proxy']?.environment }).filter(

@@ -6,7 +6,7 @@ export interface HashCount {
   /** Hashes begun since the last reset. */
   readonly count: () => number;
   readonly reset: () => void;
-  /** Gives the functions of node:crypto back. */
+  /** Restores the functions of node:crypto. */
   readonly stop: () => void;
 }
 

@@ -1,4 +1,4 @@
-// Writes how many tests passed, failed and skipped where test/run.ts reads it.
+// Writes the numbers of passed, failed and skipped tests for test/run.ts.
 import { writeFileSync } from 'node:fs';
 import type { Reporter, TestModule } from 'vitest/node';
 

@@ -1,4 +1,4 @@
-// The demo as a user starts it: `node demo/main.ts` as a process of its own, with ports of its own.
+// The demo as a separate process, with its own ports.
 import { spawn, type ChildProcess } from 'node:child_process';
 import { connect } from 'node:net';
 import { resolve as resolvePath } from 'node:path';
@@ -16,7 +16,7 @@ export interface DemoProcess {
   readonly ended: Promise<number | string>;
 }
 
-/** What Node.js has compiled for one demo serves the next: it halves the CPU time of a start from the sources. */
+/** Node's compile cache, which halves the CPU time of a start from the sources. */
 const compileCache = resolvePath('node_modules/.cache/guest-token-proxy/compiled');
 
 /**
@@ -79,7 +79,7 @@ export function startDemo(
   };
 }
 
-/** Whether nobody listens at the address, at the latest after `withinMs`. */
+/** Whether the address has no listener within `withinMs`. */
 export async function isClosed(url: string, withinMs: number): Promise<boolean> {
   const { hostname, port } = new URL(url);
   for (const deadline = Date.now() + withinMs; ; await delay(50)) {

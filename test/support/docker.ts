@@ -1,4 +1,4 @@
-// A Docker engine for the tests that need one: whether it is there, the image under test, containers that end with the test.
+// A Docker engine for tests: whether it is available, the image under test, and containers that end with the test.
 import { execFile, spawn, spawnSync } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';

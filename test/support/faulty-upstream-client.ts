@@ -1,4 +1,4 @@
-// The real upstream client, aimed at a faulty upstream with short times, and a record of everything it tells.
+// The real upstream client with a faulty upstream and short times, and a record of its events.
 import { systemClock } from '../../src/clock.ts';
 import { ServiceError } from '../../src/errors.ts';
 import type { CircuitState } from '../../src/databrain/circuit.ts';
@@ -20,7 +20,7 @@ export interface ClientRecord extends UpstreamClient {
   readonly attempts: readonly AttemptReport[];
   /** Names of the other events in the order they came, such as `retry overloaded` or `circuit open`. */
   readonly told: readonly string[];
-  /** The worst state of all API keys' circuits, as the last event said. */
+  /** The worst state of all API keys' circuits, from the last event. */
   readonly circuitState: () => CircuitState;
 }
 
@@ -77,7 +77,7 @@ export const neverOpens = {
   maxOpenMs: 1,
 } as const;
 
-/** Pairs of a faulty upstream and a client aimed at it; `close` ends those that are still open. */
+/** Pairs of a faulty upstream and its client; `close` ends those that are still open. */
 export function createPairs(defaults: ClientOptions = {}) {
   const open: { readonly upstream: FaultyUpstream; readonly client: ClientRecord }[] = [];
   return {
@@ -116,7 +116,7 @@ export type Settled =
   | { readonly minted: Minted; readonly ms: number }
   | { readonly error: ServiceError; readonly ms: number };
 
-/** Mints once and says what came of it and how long it took. Rethrows whatever is no ServiceError. */
+/** Mints once and returns the result and the time. Rethrows errors that are not a ServiceError. */
 export async function mintOnce(
   client: UpstreamClient,
   clientId = 'acme',
@@ -132,7 +132,7 @@ export async function mintOnce(
   }
 }
 
-/** The error's code and reason, or the token: short enough to compare. */
+/** The error's code and reason, or the token, for comparisons. */
 export const gist = (settled: Settled): string =>
   'minted' in settled ? settled.minted.token : `${settled.error.code} ${settled.error.reason}`;
 

@@ -1,14 +1,14 @@
-// An upstream on a real socket that misbehaves exactly as a test says, byte by byte. It reads requests itself, so that
-// nothing of node:http mends what the script breaks.
+// An upstream on a real socket that sends exactly the bytes of a test, also invalid ones. It parses requests itself, so
+// that node:http does not correct the script's errors.
 import { createServer, type Socket } from 'node:net';
 import { freePort } from '../../demo/free-port.ts';
 
 export interface SeenRequest {
-  /** Which connection it came on, from 0. */
+  /** The number of its connection, from 0. */
   readonly connection: number;
-  /** Which request on that connection it was, from 0. */
+  /** Its number on that connection, from 0. */
   readonly onConnection: number;
-  /** Which request it was altogether, from 0. */
+  /** Its number among all requests, from 0. */
   readonly index: number;
   readonly method: string;
   readonly path: string;
@@ -102,7 +102,7 @@ function readRequest(bytes: Buffer) {
   return { method, path, headers, length, body: bytes.subarray(end + 4, length).toString('utf8') };
 }
 
-/** A whole answer with a correct length, as bytes. */
+/** A complete response with a correct length, as bytes. */
 export function answer(
   status: number,
   body: string | Buffer = '',

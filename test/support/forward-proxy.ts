@@ -1,4 +1,4 @@
-// Two forward proxies: tinyproxy as Debian has it, and one that behaves as a test says. Both run on loopback.
+// Two forward proxies on loopback: Debian's tinyproxy, and a scripted one.
 import { spawn, spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type IncomingMessage } from 'node:http';
@@ -16,12 +16,12 @@ export const tinyproxyReason = needs(tinyproxyIsInstalled, 'tinyproxy');
 
 export interface Tinyproxy {
   readonly url: string;
-  /** Lines of its log that say what it was asked for. */
+  /** Lines of its log with the requested targets. */
   readonly requests: () => readonly string[];
   readonly stop: () => void;
 }
 
-/** @param user with its password, as it asks for with Basic authentication; nobody without */
+/** @param user user and password for Basic authentication; without it, none is required */
 export async function startTinyproxy(user?: { readonly name: string; readonly password: string }): Promise<Tinyproxy> {
   const folder = mkdtempSync(join(tmpdir(), 'tinyproxy-'));
   const port = await freePort();
@@ -57,7 +57,7 @@ export async function startTinyproxy(user?: { readonly name: string; readonly pa
   };
 }
 
-/** What the proxy does with a CONNECT; `tunnel` connects to the port asked for on this machine, whatever the host. */
+/** What the proxy does with a CONNECT; `tunnel` connects to the requested port on this machine, whatever the host. */
 export type ConnectBehaviour = 'tunnel' | 'hang' | 'reset' | 'garbage' | number;
 
 export interface ScriptedProxy {

@@ -1,7 +1,7 @@
 // The heap of a running process, by Node's inspector: start it with `--inspect=127.0.0.1:0`.
 import type { Program } from './program.ts';
 
-/** Collects garbage and gives the bytes of heap that are still in use. */
+/** Collects garbage and returns the bytes of heap in use. */
 export async function heapUsed({ output }: Program): Promise<number> {
   const url = /Debugger listening on (ws:\S+)/.exec(output())?.[1];
   if (url === undefined) throw new Error('the process was started without --inspect');
@@ -19,7 +19,7 @@ export async function heapUsed({ output }: Program): Promise<number> {
       );
       socket.send(JSON.stringify({ id: 1, method }));
     });
-  // What finalizers release goes with the second collection.
+  // The second collection frees what finalizers released.
   await call('HeapProfiler.collectGarbage');
   await call('HeapProfiler.collectGarbage');
   const { usedSize } = (await call('Runtime.getHeapUsage')) as { readonly usedSize: number };

@@ -1,5 +1,5 @@
-// The table of hostile tokens: each is what a good one would be but for one thing, so that no other guard can refuse
-// it first. Run by the tests of authn/ and, over HTTP, by those of the whole service.
+// The table of hostile tokens. Each differs from a valid token in one thing only, so that no other check refuses it first.
+// Used by the tests of authn/ and, over HTTP, by those of the whole service.
 import type { AuthnReason } from '../../src/refusal-reasons.ts';
 import { hostileAlgorithms } from './hostile-tokens/algorithms.ts';
 import { hostileClaims } from './hostile-tokens/claims.ts';
@@ -12,7 +12,7 @@ export interface HostileToken {
   readonly title: string;
   readonly token: string;
   readonly reason: AuthnReason;
-  /** INVALID_TOKEN unless told. */
+  /** Default: INVALID_TOKEN. */
   readonly code?: 'INVALID_TOKEN' | 'TOKEN_EXPIRED' | 'HEADERS_TOO_LARGE';
 }
 
@@ -37,7 +37,7 @@ export function overHttp(hostile: HostileToken): Required<HostileToken> | undefi
   return { ...hostile, code: token68.test(token) ? (hostile.code ?? 'INVALID_TOKEN') : 'INVALID_TOKEN', reason };
 }
 
-/** Tokens that must be accepted: a gate that refuses everything would pass the table above. */
+/** Tokens that must be accepted: a check that refuses every token would pass the table above. */
 export function goodTokens(issuers: TokenIssuers): readonly { readonly title: string; readonly token: string }[] {
   const { token, texts, signWith, headerText, payloadText, claims, keys, now } = issuers;
   return [

@@ -1,5 +1,5 @@
-// What issuing needs around it: verified callers, grants and a mint that says how often it was called. Principals and
-// grants are branded; here, as in the two files that make them, the brand is cast.
+// The environment of `issue` in tests: verified callers, grants, and a mint that counts its calls. Principals and grants
+// are branded; here, as in the two files that create them, the brand is a cast.
 import { randomUUID } from 'node:crypto';
 import type { Principal } from '../../src/authn/principal.ts';
 import type { Clock } from '../../src/clock.ts';
@@ -33,7 +33,7 @@ export interface ScriptedMint {
   /** Grants that were minted for, in order. */
   readonly grants: readonly Grant[];
   readonly priorities: readonly (MintPriority | undefined)[];
-  /** What the next mints do; the last one stays. */
+  /** What the next mints do; the last one is repeated. */
   readonly behave: (behaviour: (grant: Grant) => Promise<void>) => void;
 }
 
@@ -83,7 +83,7 @@ export interface RecordedIssue extends Issue {
   readonly renewals: readonly string[];
 }
 
-/** The real issue with reuse on, half of the life required, and a record of what it told. */
+/** The real `issue` with reuse on, half of the lifetime required, and a record of its events. */
 export function startIssue(
   options: Pick<IssueOptions, 'mint' | 'apiKeys' | 'clock'> & Partial<IssueOptions>,
 ): RecordedIssue {

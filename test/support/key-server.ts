@@ -1,4 +1,4 @@
-// An issuer's web server on a real socket whose answers a test sets: key set, metadata, or any kind of trouble.
+// An issuer's web server on a real socket with scripted answers: key set, metadata, or any kind of fault.
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
@@ -6,11 +6,11 @@ export type Answer = (request: IncomingMessage, response: ServerResponse) => voi
 
 export interface KeyServer {
   readonly url: string;
-  /** Paths asked for, in order. */
+  /** The requested paths, in order. */
   readonly requests: string[];
-  /** What a path answers from now on. */
+  /** Sets the answer of a path. */
   readonly on: (path: string, answer: Answer) => void;
-  /** Refuses connections from now on, and again listens on the same port. */
+  /** Refuses connections; and listens again on the same port. */
   readonly stop: () => Promise<void>;
   readonly restart: () => Promise<void>;
   readonly close: () => Promise<void>;
@@ -28,7 +28,7 @@ export const status =
     response.writeHead(code, headers).end(text);
   };
 
-/** Headers, then a byte now and then, for ever. */
+/** Sends headers, then single bytes from time to time, without end. */
 export const dripping: Answer = (_request, response) => {
   response.writeHead(200, { 'content-type': 'application/json' });
   const timer = setInterval(() => response.write(' '), 20);

@@ -1,4 +1,4 @@
-// Asks /livez again and again from a thread of its own, so that what the test's own thread does is not measured.
+// Requests /livez repeatedly from a separate thread, so that work of the test's thread is not measured.
 import { request } from 'node:http';
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
 
@@ -19,7 +19,7 @@ function ask(port: number): Promise<number> {
   });
 }
 
-/** Starts asking; `stop` waits for this many answers and gives the milliseconds that each took, shortest first. */
+/** Starts; `stop` waits for this many answers and returns their times in milliseconds, shortest first. */
 export function startProber(port: number): { readonly stop: (atLeast: number) => Promise<readonly number[]> } {
   const worker = new Worker(new URL(import.meta.url), { workerData: port });
   const failed = new Promise<never>((_resolve, reject) => worker.once('error', reject));

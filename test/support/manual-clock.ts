@@ -1,9 +1,9 @@
-// A clock that stands still until a test moves it. Wall time and monotonic time can part, as on a real machine.
+// A clock that a test moves. Wall time and monotonic time can differ, as on a real machine.
 import type { Clock } from '../../src/clock.ts';
 
 export interface ManualClock extends Clock {
   readonly advance: (ms: number) => void;
-  /** Sets the machine's clock forward or back; monotonic time does not notice. */
+  /** Sets the wall clock forward or back; monotonic time does not change. */
   readonly shiftWallTime: (ms: number) => void;
 }
 

@@ -1,4 +1,5 @@
-// What some tests need beyond Node.js. The title of a skipped test names it; npm test says once, at the end, where to get it.
+// Programs that some tests need beside Node.js. The title of a skipped test names them; npm test lists once, at the end, how
+// to install them.
 
 /** Name in the titles → where it comes from. */
 const sources = {
@@ -26,7 +27,7 @@ const sources = {
 
 export type Need = keyof typeof sources;
 
-/** Behind the title of a test that is skipped when `isMet` is false. */
+/** Appended to the title of a test that is skipped if `isMet` is false. */
 export const needs = (isMet: boolean, ...what: readonly Need[]): string =>
   isMet ? '' : ` (needs ${what.join(' and ')})`;
 

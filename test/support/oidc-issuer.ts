@@ -10,9 +10,9 @@ export interface OidcIssuer {
   readonly iss: string;
   /** `METHOD path` of every request. */
   readonly requests: string[];
-  /** An access token for `audience`, as the provider's token endpoint gives it. */
+  /** An access token for `audience` from the provider's token endpoint. */
   readonly accessToken: (audience?: string) => Promise<string>;
-  /** Publishes other keys: new ones first, followed by as many of the old ones as are kept. */
+  /** Publishes other keys: new ones first, then some of the old ones. */
   readonly rotate: (options: { keep: boolean }) => void;
   readonly stop: () => Promise<void>;
 }

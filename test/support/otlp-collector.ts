@@ -1,4 +1,4 @@
-// A collector that speaks OTLP over HTTP (opentelemetry-proto, JSON form): takes traces and keeps their spans.
+// A collector for OTLP over HTTP (opentelemetry-proto, JSON form) that keeps the spans.
 import { createServer, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { gunzipSync } from 'node:zlib';
@@ -89,7 +89,7 @@ export async function startOtlpCollector() {
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', () => resolve()));
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
-    /** In the order in which they came, which is that of their ends. */
+    /** In the order of their arrival, which is the order of their ends. */
     spans,
     requests,
     answer: (next: number | 'nothing'): void => void (status = next),

@@ -1,4 +1,4 @@
-// Where the program lies that e2e tests start: test/support/build-program.ts bundles it, once for all of them.
+// The path of the program that e2e tests start; test/support/build-program.ts bundles it once for all.
 import { inject } from 'vitest';
 
 declare module 'vitest' {
@@ -7,5 +7,5 @@ declare module 'vitest' {
   }
 }
 
-/** The bundled program, as it ships. */
+/** The bundled program, as it is shipped. */
 export const programPath = (): string => inject('programPath');

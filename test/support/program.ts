@@ -1,4 +1,4 @@
-// The built program as a child process on real sockets, as it ships: its settings in, its log lines and exit code out.
+// The built program as a child process on real sockets. Takes settings; returns log lines and the exit code.
 import { spawn, type ChildProcess } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
@@ -35,18 +35,18 @@ export interface Asked {
 export interface Program {
   readonly port: number;
   readonly adminPort: number;
-  /** A folder of the program's own, its working directory. */
+  /** The working directory of this program only. */
   readonly folder: string;
   readonly ask: (asked?: Asked) => Promise<Answer>;
-  /** All that was written so far, on both streams. */
+  /** The output so far, of both streams. */
   readonly output: () => string;
   readonly lines: () => readonly LogLine[];
   /** The lines with this message. */
   readonly logged: (message: LogMessage) => readonly LogLine[];
   readonly pid: number;
-  /** From now on nobody reads what the program writes to standard output; `true` reads again. */
+  /** `false`: stops reading standard output; `true` reads again. */
   readonly readOutput: (isRead: boolean) => void;
-  /** The reader of standard output goes away for good. */
+  /** Closes the reader of standard output. */
   readonly closeOutput: () => void;
   readonly signal: (name: NodeJS.Signals) => void;
   readonly exited: Promise<number | null>;
@@ -56,7 +56,7 @@ export interface Program {
   readonly kill: () => Promise<number | null>;
 }
 
-/** One request on a connection of its own. */
+/** One request on a separate connection. */
 export function ask(
   port: number,
   { method = 'POST', path = '/guest-token', headers = {}, body }: Asked = {},
@@ -83,10 +83,10 @@ export function ask(
   });
 }
 
-/** Where Node.js keeps what it compiled of a build for the next start of it: a sixth of the CPU time of a start. */
+/** Node's compile cache of a build, which saves a sixth of the CPU time of a start. */
 const compiledOf = (path: string): string => join(dirname(path), parse(path).name, 'compiled');
 
-/** A build of the program under a name of its own, so that runs side by side do not meet. */
+/** A build of the program under a unique name, so that parallel runs do not conflict. */
 export function createProgramBuild(): { readonly path: () => Promise<string>; readonly remove: () => void } {
   const outfile = `dist/test-${process.pid}-${Math.random().toString(36).slice(2)}.js`;
   let built: Promise<unknown> | undefined;
@@ -139,7 +139,7 @@ interface ProgramOptions {
   readonly node?: string;
 }
 
-/** Starts `serve` and waits until it listens. Throws with its output when it ends instead. */
+/** Starts `serve` and waits until it listens. Throws with its output if it exits. */
 export async function startProgram({
   path,
   env,

@@ -14,14 +14,14 @@ export const redisReason = needs(redisIsInstalled, 'redis-server');
 export interface RedisServer {
   readonly port: number;
   readonly url: string;
-  /** Ends it without farewell. */
+  /** Kills it. */
   readonly kill: () => Promise<void>;
   /** SIGSTOP: connections stay open and nothing is answered. */
   readonly freeze: () => void;
   readonly thaw: () => void;
   /** Starts it again on the same port, empty. */
   readonly restart: () => Promise<void>;
-  /** Runs one command on a connection of its own. */
+  /** Runs one command on a separate connection. */
   readonly ask: (command: string, ...args: string[]) => Promise<unknown>;
   /** Everything in it as text, binary values in Latin-1. */
   readonly dump: () => Promise<string>;
@@ -33,7 +33,7 @@ export async function startRedisServer(extra: readonly string[] = [], askedPort?
   const port = askedPort ?? (await freePort());
   let child: ChildProcess | undefined;
 
-  // Only TLS: the certificate is the test's own, so that it is its own authority.
+  // TLS only, with a self-signed certificate.
   const caFile = extra[extra.indexOf('--tls-ca-cert-file') + 1];
   const secured =
     extra.includes('--tls-ca-cert-file') && caFile !== undefined ? { tls: { ca: readFileSync(caFile) } } : {};

@@ -1,4 +1,4 @@
-// Runs a command of the program in this process, with everything of the process handed in and its output kept.
+// Runs a command of the program in this process, with a simulated process, and records its output.
 import type { Clock } from '../../src/clock.ts';
 import type { Command } from '../../src/commands/command.ts';
 
@@ -12,7 +12,7 @@ interface CommandSurroundings {
   readonly env?: Readonly<Record<string, string | undefined>>;
   readonly cwd?: string;
   readonly stdin?: string;
-  /** Wall time in milliseconds since the epoch; it stands still. */
+  /** Wall time in milliseconds since the epoch; constant. */
   readonly nowMs?: number;
 }
 

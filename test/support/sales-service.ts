@@ -14,7 +14,7 @@ export const startDatabrain = (
 ): Promise<SimulatedDatabrain> =>
   startSimulatedDatabrain({ apiKeys: { 'sales-dashboard': apiKey }, embeds: 'any', ...options });
 
-/** What the service cannot start without, apart from the policy. */
+/** The settings that every start needs, except the policy. */
 export const settingsFor = (databrain: SimulatedDatabrain): Readonly<Record<string, string>> => ({
   JWT_ISSUER: 'https://issuer.example',
   JWT_AUDIENCE: 'guest-token',

@@ -1,4 +1,4 @@
-// Two certificates for localhost that nobody signed, with their keys; all are public and for tests only. Good until 2126; made by
+// Two self-signed certificates for localhost, with their keys; public, for tests only. Valid until 2126; created with
 //   openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 36500 -subj /CN=localhost -addext 'subjectAltName=DNS:localhost,IP:127.0.0.1'
 
 export const selfSigned = {

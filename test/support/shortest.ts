@@ -1,7 +1,6 @@
-// How long something takes on a machine that is busy with other things: those only ever add time, so the shortest of
-// several tries comes closest to the truth.
+// Measures a time on a busy machine. Other work only adds time, so the shortest of several tries is the best estimate.
 
-/** Milliseconds of the quickest of five tries; stops early below `goodMs`. Each try measures for itself. */
+/** Milliseconds of the fastest of five tries; stops early below `goodMs`. Each try returns its own time. */
 export async function shortestMs(goodMs: number, attempt: () => Promise<number>): Promise<number> {
   let shortest = Infinity;
   for (let tries = 0; tries < 5 && shortest >= goodMs; tries += 1) shortest = Math.min(shortest, await attempt());

@@ -1,12 +1,12 @@
-// A client that speaks TCP, not HTTP: sends bytes and does with the connection what a browser never would.
+// A TCP client that sends any bytes, and uses the connection as no browser does.
 import { readdirSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 
 export interface Probe {
   readonly socket: Socket;
-  /** All that came back so far. */
+  /** All received bytes so far. */
   readonly received: () => string;
-  /** Resolves when the other side has closed its end or reset the connection; gives the milliseconds since the start. */
+  /** Resolves when the other side has closed or reset the connection, with the milliseconds since the start. */
   readonly ended: Promise<number>;
 }
 
@@ -31,5 +31,5 @@ export async function openProbe(port: number, bytes: string | Buffer = '', from 
   return { socket, received: () => text, ended };
 }
 
-/** How many files and sockets a process of this machine has open (Linux only). */
+/** The number of open files and sockets of a process (Linux only). */
 export const descriptorsOf = (pid: number): number => readdirSync(`/proc/${pid}/fd`).length;

@@ -1,4 +1,4 @@
-// Six issuers with keys of every kind, made anew for each run, as one issuers file; and the tokens they would issue.
+// Six issuers with keys of every kind, new in each run, as one issuers file; and their tokens.
 import { generateKeyPairSync, randomBytes, type KeyObject } from 'node:crypto';
 import { encode, encodeText, signSegments, signToken, type SigningKey } from './sign-token.ts';
 
@@ -99,13 +99,13 @@ ${indent(pemOf(ed.publicKey))}
     issuers,
     now,
     claims,
-    /** Well signed by the issuer's own key, with changed claims (undefined removes one) and header. */
+    /** Signed with the issuer's key, with changed claims (undefined removes one) and header. */
     token: (name: IssuerName, changes: Record<string, unknown> = {}, headerChanges: object = {}): string =>
       signToken(issuers[name].alg, issuers[name].key, claims(name, changes), { ...header(name), ...headerChanges }),
-    /** Well signed by the issuer's own key, whatever the two texts are. */
+    /** Signed with the issuer's key, whatever the two texts are. */
     texts: (name: IssuerName, headerText: string | Buffer, payloadText: string | Buffer): string =>
       signSegments(issuers[name].alg, issuers[name].key, encodeText(headerText), encodeText(payloadText)),
-    /** Well signed by the issuer's own key, whatever the two segments are. */
+    /** Signed with the issuer's key, whatever the two segments are. */
     segments: (name: IssuerName, headerSegment: string, payloadSegment: string): string =>
       signSegments(issuers[name].alg, issuers[name].key, headerSegment, payloadSegment),
     /** The issuer's claims under any algorithm and key. */

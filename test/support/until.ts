@@ -1,7 +1,7 @@
-// Waiting for what comes by itself, without guessing how long it takes.
+// Waits for a condition, without a fixed time.
 import { setTimeout as delay } from 'node:timers/promises';
 
-/** Asks again after 10 ms, and the longer it takes the more rarely, up to every 100 ms: asking a browser costs time. */
+/** Checks again after 10 ms, then less often, up to every 100 ms, because a check in a browser takes time. */
 export const until = async (condition: () => boolean | Promise<boolean>, withinMs = 10_000): Promise<void> => {
   const start = performance.now();
   while (!(await condition())) {

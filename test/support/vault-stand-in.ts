@@ -1,6 +1,6 @@
 // A server that speaks the part of Vault's documented HTTP API that the service uses, with its error forms: KV of both
-// versions, an engine with leases, tokens with a life and a longest life, AppRole, Kubernetes and JWT logins. For what a
-// real server cannot be made to do at a moment's notice, and where none is installed.
+// versions, an engine with leases, tokens with a lifetime and a maximum lifetime, AppRole, Kubernetes and JWT logins. For
+// situations that a real server cannot create quickly, and for machines without one.
 import { randomUUID } from 'node:crypto';
 import { createServer as createHttpServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { createServer as createHttpsServer } from 'node:https';
@@ -12,12 +12,12 @@ interface Pem {
 }
 
 interface TokenTerms {
-  /** Of a new or renewed token; 0: for ever. */
+  /** The lifetime of a new or renewed token; 0: forever. */
   readonly ttlSeconds: number;
-  /** Of the token's whole life, whatever is renewed; 0: none. */
+  /** The maximum lifetime of the token; 0: none. */
   readonly maxTtlSeconds?: number;
   readonly renewable?: boolean;
-  /** API paths (without `/v1/`) that it may read; a `*` at the end stands for all below. */
+  /** API paths (without `/v1/`) that it may read; a `*` at the end matches all below. */
   readonly mayRead: readonly string[];
 }
 
@@ -103,7 +103,7 @@ export async function startVaultStandIn({ tls, namespace }: { tls?: Pem; namespa
     accessor: randomUUID(),
     policies: ['default', 'guest-token-proxy'],
     lease_duration: Number.isFinite(token.expires) ? Math.round((token.expires - Date.now()) / 1000) : 0,
-    // As the real one: true as long as it is renewable at all, also where renewing adds nothing.
+    // Like the real one: true if it is renewable, even if a renewal adds no time.
     renewable: token.renewable ?? true,
     token_type: 'service',
   });
@@ -252,7 +252,7 @@ export async function startVaultStandIn({ tls, namespace }: { tls?: Pem; namespa
       [...tokens].filter(([, { expires }]) => expires > Date.now()).map(([name]) => name),
     enableLogin: (path: string, accepts: Record<string, string>, terms: TokenTerms): void =>
       void logins.set(path, { accepts, terms }),
-    /** Answers in the server's place where it returns true. */
+    /** Answers instead of the server if it returns true. */
     override: (next: Override | undefined): void => {
       override = next;
     },

@@ -1,4 +1,4 @@
-// The stage of the browser tests: a page with the helper on an origin of its own, and Chromium to open it.
+// The environment of the browser tests: a page with the helper on a separate origin, and Chromium.
 import { readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -13,13 +13,13 @@ export interface Opened {
   readonly page: Page;
   readonly context: BrowserContext;
   readonly server: TokenServer;
-  /** What a JavaScript expression gives in the page; promises are awaited. */
+  /** Evaluates a JavaScript expression in the page; promises are awaited. */
   readonly run: <T = unknown>(expression: string) => Promise<T>;
-  /** Text of what is mounted, element by element. */
+  /** The text of each mounted element. */
   readonly shown: () => Promise<readonly string[]>;
-  /** What subscribers and mounts were told. */
+  /** The events that subscribers and mounts got. */
   readonly told: () => Promise<readonly string[]>;
-  /** Moves the fake clock step by step; what is asked on the way is answered in the same step. */
+  /** Moves the fake clock in steps; requests are answered within their step. */
   readonly advance: (ms: number) => Promise<void>;
   readonly running: () => Promise<{ readonly timers: number; readonly listeners: number }>;
 }
@@ -49,7 +49,7 @@ const html = `<!doctype html><html lang="en"><meta charset="utf-8"><title>Lab</t
 /** Shorter than the helper waits for an answer. */
 const stepMs = 10_000;
 
-/** The stand-in as a script of its own, which lies about its address like the real one. */
+/** The simulated component as a script, which reports another address, like the real one. */
 const toComponent = (script: string): string =>
   `${script.slice(script.indexOf('class StandIn'))}
 document.head.insertAdjacentHTML('beforeend', StandIn.styles);
@@ -96,7 +96,7 @@ export async function startLab(launch: () => Promise<Browser> = launchChromium):
       const query = new URLSearchParams({ server: server.url, ...(component && { component }) });
       await page.goto(`${pageUrl}/?${query.toString()}`);
       await until(() => page.evaluate<boolean>('lab.isReady === true'));
-      // From now on time passes only when a test says so.
+      // From now on, time moves only when a test moves it.
       if (fakeTime !== undefined) await page.clock.pauseAt(fakeTime + 60_000);
       const run = <T>(expression: string): Promise<T> => page.evaluate<T>(expression);
       return {

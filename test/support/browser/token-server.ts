@@ -1,5 +1,5 @@
-// A proxy by script: answers POST /guest-token as a test says, with anything that can stand between a page and the
-// service, and remembers who asked. What is not scripted is a fresh token of the user whom the access token names.
+// A scripted proxy: answers POST /guest-token as a test says, also like a gateway between page and service, and records
+// the requests. Without a script it returns a new token for the user of the access token.
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
@@ -26,11 +26,11 @@ export interface TokenServer {
   readonly url: string;
   /** Calls of POST /guest-token, oldest first. */
   readonly asked: readonly AskedForToken[];
-  /** Tokens that the component's requests carried, oldest first. */
+  /** Tokens in the component's requests, oldest first. */
   readonly componentTokens: readonly string[];
   /** Answers of the next calls, in this order. */
   readonly script: (...answers: readonly ScriptedAnswer[]) => void;
-  /** Of tokens that are not scripted. */
+  /** The lifetime of tokens that are not scripted. */
   lifetimeSeconds: number;
   readonly close: () => Promise<void>;
 }

@@ -11,7 +11,7 @@ function withStrayBits(segment: string): string {
   return segment.slice(0, -1) + (alphabet[last + 1] ?? '');
 }
 
-/** A text whose encoding has unused bits. */
+/** A string whose encoding has unused bits. */
 const padded = (text: string, filler: string): string =>
   text.length % 3 === 0 ? text.replace('}', `${filler}}`) : text;
 
@@ -23,7 +23,7 @@ export function hostileEncodings(issuers: TokenIssuers): readonly HostileToken[]
   const payload = encodeText(padded(payloadText('hmac'), ' '));
 
   const malformed = (title: string, text: string): HostileToken => ({ title, token: text, reason: 'token_malformed' });
-  /** Well signed, so that only the form of the payload can be why it is refused. */
+  /** Correctly signed, so that only the form of the payload can be the reason for a refusal. */
   const body = (title: string, text: string | Buffer): HostileToken =>
     malformed(title, texts('hmac', headerText('hmac'), text));
   const changed = (from: string, to: string): string => payloadText('hmac').replace(from, to);
@@ -123,7 +123,7 @@ export function hostileEncodings(issuers: TokenIssuers): readonly HostileToken[]
     { title: '20 KiB of dots', token: '.'.repeat(20_480), code: 'HEADERS_TOO_LARGE', reason: 'token_too_large' },
   ];
 
-  /** A well-signed token of exactly this many bytes. */
+  /** A correctly signed token of exactly this many bytes. */
   function sized(bytes: number): string {
     for (let filler = bytes >> 1; filler < bytes; filler += 1) {
       const made = signSegments(

@@ -1,5 +1,5 @@
 // Hostile tokens, fifth group: the signature itself. The ideas are those of Project Wycheproof's vectors for JSON Web
-// Signatures and for ECDSA, RSA and EdDSA, written anew for keys made in each run.
+// Signatures and for ECDSA, RSA and EdDSA, rewritten for keys that are created in each run.
 import { constants, createHmac, sign } from 'node:crypto';
 import type { HostileToken } from '../hostile-tokens.ts';
 import { encode, signatureOf, signSegments } from '../sign-token.ts';
@@ -61,7 +61,7 @@ export function hostileSignatures(issuers: TokenIssuers): readonly HostileToken[
     ];
   });
 
-  /** One signature in 256 begins with a zero, which a number does not need. */
+  /** One signature in 256 begins with a zero byte, which could be left out. */
   const withoutLeadingZero = (name: 'rsa' | 'pss'): HostileToken => {
     for (let number = 0; ; number += 1) {
       const text = `${headerSegment(name)}.${payloadSegment(name, { number })}`;

@@ -1,4 +1,4 @@
-// The bundle says the same as the sources, though the build compiles the schemas and leaves parts of libraries out.
+// Checks that the bundle works like the sources, although the build compiles the schemas and omits parts of libraries.
 import { build, type BuildOptions } from 'esbuild';
 import { execFileSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
@@ -64,7 +64,7 @@ describe('the bundle', () => {
     });
     const outputOf = (source: string): string =>
       Object.keys(metafile.outputs).find((path) => metafile.outputs[path]?.entryPoint?.endsWith(source)) ?? source;
-    /** The packages in an output and in those that it imports at once. */
+    /** The packages in an output and in its static imports. */
     const packagesOf = (path: string, seen = new Set<string>()): readonly string[] => {
       const output = metafile.outputs[path];
       if (output === undefined || seen.has(path)) return [];

@@ -1,10 +1,10 @@
-// The import direction of the service: which part may use which other part, and of which it may know the types only.
+// The import direction of the service: which parts a part may import, and of which only types.
 import { importedPath, type SourceFile } from './source-file.ts';
 
 interface Rule {
-  /** Parts whose code may run here. */
+  /** Parts that may be imported. */
   readonly uses: readonly string[];
-  /** Parts of which only types may be named. */
+  /** Parts of which only types may be imported. */
   readonly knows: readonly string[];
 }
 
@@ -27,12 +27,12 @@ const ground = [
   'version',
   'watched-file',
 ];
-/** What several stages may stand on: the connection to Redis and the counting of requests. */
+/** Used by several stages: the connection to Redis and the counting of requests. */
 const shared = ['redis', 'limits'];
 const stages = ['authn', 'policy', 'databrain', 'guest-token'];
 const everyPart = [...ground, ...shared, ...stages, 'config', 'http', 'telemetry'];
 
-/** A part is a folder of src/ or a file directly in it. Whatever is not named here is not allowed. */
+/** A part is a folder of src/ or a file directly in it. Imports that are not listed are not allowed. */
 const directions: Readonly<Record<string, Rule>> = {
   clock: { uses: [], knows: [] },
   'did-you-mean': { uses: [], knows: [] },
@@ -49,7 +49,7 @@ const directions: Readonly<Record<string, Rule>> = {
   'trusted-url': { uses: [], knows: [] },
   'unusable-text': { uses: [], knows: [] },
   version: { uses: [], knows: [] },
-  /** Reads what lies beside the program, and nothing of it. */
+  /** Reads files beside the program, and imports nothing of it. */
   'shipped-files': { uses: [], knows: [] },
   'watched-file': { uses: ['file-reader', 'problem'], knows: [] },
   secrets: {
@@ -75,13 +75,13 @@ const directions: Readonly<Record<string, Rule>> = {
   databrain: { uses: ground, knows: ['policy'] },
   'guest-token': { uses: [...ground, 'redis'], knows: ['authn', 'policy', 'databrain'] },
   config: { uses: [...ground, 'authn', 'policy', 'redis'], knows: ['telemetry'] },
-  /** What changes under the running service. */
+  /** Changes while the service runs. */
   reload: { uses: [...ground, 'config', 'policy'], knows: ['authn', 'telemetry'] },
   telemetry: { uses: ground, knows: [...shared, ...stages] },
   http: { uses: [...ground, ...shared], knows: [...stages, 'config', 'playground', 'telemetry'] },
   app: { uses: [...everyPart, 'playground', 'reload'], knows: [] },
   commands: { uses: [...everyPart, 'app', 'reload', 'shipped-files'], knows: [] },
-  /** Runs in a browser: knows nothing of the service. */
+  /** Runs in a browser and imports nothing of the service. */
   browser: { uses: [], knows: [] },
   main: { uses: [...ground, 'commands', 'telemetry'], knows: [] },
 };
@@ -89,7 +89,7 @@ const directions: Readonly<Record<string, Rule>> = {
 /** `src/http/server.ts` → `http`, `src/app.ts` → `app`. */
 export const partOf = (path: string): string => (path.split('/')[1] ?? path).replace(/\.ts$/, '');
 
-/** One sentence per import that goes the wrong way. */
+/** One sentence per import in the wrong direction. */
 export function wrongWayImports(file: SourceFile): readonly string[] {
   const part = partOf(file.path);
   const rule = directions[part];
@@ -105,7 +105,7 @@ export function wrongWayImports(file: SourceFile): readonly string[] {
   });
 }
 
-/** The first circle of imports, as the paths along it, or undefined. With `isCode` of those that run code only. */
+/** The first circle of imports, as the paths along it, or undefined. With `isCode`, only of imports that run code. */
 export function importCircle(files: readonly SourceFile[], isCode = true): readonly string[] | undefined {
   const byPath = new Map(files.map((file) => [file.path, file]));
   const done = new Set<string>();

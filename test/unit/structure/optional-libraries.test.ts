@@ -1,5 +1,5 @@
-// Libraries that most deployments do not use are loaded only when they are: the source names them by `import()` or by
-// type, never by an import that runs at the start.
+// Libraries that most deployments do not need are loaded only if they are used: the source uses `import()` or their types,
+// never an import that runs at the start.
 import { describe, expect, it } from 'vitest';
 import packageJson from '../../../package.json' with { type: 'json' };
 import { readSources } from './source-file.ts';

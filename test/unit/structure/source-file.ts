@@ -1,4 +1,4 @@
-// Reads the project's own source as syntax: which files there are, what each imports, which names it uses freely.
+// Parses the project's source: its files, their imports, and the names that they use.
 import { readdirSync, readFileSync } from 'node:fs';
 import { posix } from 'node:path';
 import { parseSync, Visitor, type ESTree } from 'rolldown/utils';
@@ -42,7 +42,7 @@ export function parseSource(path: string, text: string): SourceFile {
   const casts: string[] = [];
   const memberNames = new Set<unknown>();
 
-  // A node is visited before those in it.
+  // A node is visited before its children.
   const name = ({ key, computed }: { readonly key: unknown; readonly computed: boolean }): void =>
     void (computed || memberNames.add(key));
   const cast = ({ typeAnnotation: type }: { readonly typeAnnotation: ESTree.TSType }): void => {

@@ -1,4 +1,4 @@
-// Holds the source to the architecture: direction of imports, one file that touches the process, shape of files.
+// Checks the source against the architecture: direction of imports, one file that uses the process, form of files.
 import { describe, expect, it } from 'vitest';
 import { importCircle, wrongWayImports } from './import-direction.ts';
 import { importedPath, parseSource, readSources } from './source-file.ts';
@@ -67,7 +67,7 @@ describe('the source', () => {
         .map(({ path }) => path);
     expect(importersOf((path) => path === unverified).filter((path) => !isTrial(path))).toEqual([]);
     const outside = importersOf(isTrial).filter((path) => !path.startsWith('src/commands/'));
-    // The page has the presets from there.
+    // The page imports the presets from there.
     expect(outside).toEqual([
       'src/config/load-configuration.ts',
       'src/playground/evaluator.ts',
