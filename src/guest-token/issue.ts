@@ -2,19 +2,17 @@
 // one mint, and tokens are renewed before they become unusable. While the upstream is down, slow or rate limited, users
 // with a token that still has some lifetime keep it, so that calls are left for users without one.
 import { LRUCache } from 'lru-cache';
-import type { Clock } from '../clock.ts';
 import type { Mint } from '../databrain/mint.ts';
 import { ServiceError } from '../errors.ts';
 import type { Grant } from '../policy/decision.ts';
-import type { ApiKeys } from '../secrets/api-keys.ts';
 import { createSingleFlight } from '../single-flight.ts';
 import { toGrantTag, toTokenSha256, type GuestToken, type IssueGuestToken } from './guest-token.ts';
 import {
   createMintAcrossReplicas,
   isOutage,
+  type MintAcrossReplicasOptions,
   type MintedOrFound,
   spareWaitMs,
-  type SharedTokens,
   type Wanted,
 } from './mint-across-replicas.ts';
 import { secondsToShow, usabilityOf, type ReusableToken } from './reusable-token.ts';
@@ -33,23 +31,14 @@ export interface IssueEvents {
   readonly onRenewal: (result: 'renewed' | 'failed') => void;
 }
 
-export interface IssueOptions {
-  readonly mint: Mint;
-  readonly apiKeys: ApiKeys;
+export interface IssueOptions extends Omit<MintAcrossReplicasOptions, 'minimumShare' | 'keep'> {
   /** The upstream's address, a part of the reuse key. */
   readonly baseUrl: string;
   /** `off`: every request mints its own token, even concurrent ones; only the call queue limits them. */
   readonly mode: 'user' | 'off';
   readonly minRemainingPercent: number;
-  /** Time limit for waiting for another replica and minting together, in milliseconds. */
-  readonly deadlineMs: number;
   readonly maxEntries: number;
-  readonly clock: Clock;
-  /** A number from 0 (inclusive) to 1 (exclusive). */
-  readonly random: () => number;
-  readonly pause: (ms: number) => Promise<void>;
   readonly events: IssueEvents;
-  readonly shared?: SharedTokens | undefined;
   /** Whether a call for this grant would be sent at once: no open circuit, no pause, no waiting call. */
   readonly upstreamHasRoom: (grant: Grant) => boolean;
 }

@@ -53,13 +53,14 @@ export interface MintedOrFound {
   readonly source: 'minted' | 'shared' | 'found' | 'spare';
 }
 
-interface MintAcrossReplicasOptions {
+export interface MintAcrossReplicasOptions {
   readonly mint: Mint;
   readonly apiKeys: ApiKeys;
   readonly minimumShare: number;
   /** Time limit for waiting for another replica and minting together, in milliseconds. */
   readonly deadlineMs: number;
   readonly clock: Clock;
+  /** A number from 0 (inclusive) to 1 (exclusive). */
   readonly random: () => number;
   readonly pause: (ms: number) => Promise<void>;
   readonly shared?: SharedTokens | undefined;
