@@ -1,4 +1,4 @@
-// Every algorithm by itself: accepted where it is configured, refused where only the others are.
+// Each algorithm: accepted if it is configured, refused if only others are.
 import { generateKeyPairSync } from 'node:crypto';
 import { afterAll, describe, expect, it } from 'vitest';
 import { algorithms, isHmac, type Algorithm } from '../../src/authn/keys/algorithms.ts';

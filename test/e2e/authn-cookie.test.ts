@@ -1,4 +1,4 @@
-// Cookie credentials on the built program: from which pages they count, as a browser sends them, by every way to tell.
+// Cookie credentials on the built program: from which pages they are accepted, with the headers that a browser sends.
 import { connect } from 'node:net';
 import { randomUUID } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';

@@ -1,4 +1,4 @@
-// One token, and every issuer, through the real checks outside the service.
+// Checks one token, and every issuer, with the real checks outside the service.
 import { generateKeyPairSync } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { examineIssuers, examineToken } from '../../src/authn/examine.ts';

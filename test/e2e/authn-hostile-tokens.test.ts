@@ -1,5 +1,5 @@
-// The whole table of hostile tokens against real verification, and the good tokens on a real socket. What the whole
-// service answers to the table is in refusals.test.ts.
+// The whole table of hostile tokens with real verification, and the valid tokens on a real socket. The responses of the
+// whole service to the table are in refusals.test.ts.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { issuersFrom, startAuthnServer, type AuthnServer } from '../support/authn-server.ts';
 import { goodTokens, hostileTokens, overHttp, type HostileToken } from '../support/hostile-tokens.ts';

@@ -1,5 +1,5 @@
-// Fetched key sets on real sockets: rotation, withdrawal, outage, and issuers that are slow, huge, redirecting, lying or
-// broken. Times are shortened; the clock can be put forward.
+// Fetched key sets on real sockets: rotation, withdrawal, outage, and issuers that are slow, send huge or wrong answers,
+// redirect or fail. Times are shorter than in production; tests can set the clock forward.
 import { generateKeyPairSync, type JsonWebKey } from 'node:crypto';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import type { KeySetTimings } from '../../src/authn/keys/key-set.ts';

@@ -1,4 +1,4 @@
-// Remembered tokens, changed keys, and what the verifier refuses by itself.
+// Remembered tokens, changed keys, and the verifier's own refusals.
 import { createHash, createSecretKey, generateKeyPairSync } from 'node:crypto';
 import { inspect } from 'node:util';
 import { afterEach, describe, expect, it } from 'vitest';

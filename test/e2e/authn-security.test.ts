@@ -1,5 +1,5 @@
-// SECURITY.md's requirements 1 to 13, on tokens and identity, each by its number. What the whole service adds
-// (nothing reaches the upstream, one audit line) is tested with the whole service.
+// SECURITY.md's requirements 1 to 13, on tokens and identity, each by its number. Tests of the whole service check that
+// nothing reaches the upstream, and the audit line.
 import { generateKeyPairSync } from 'node:crypto';
 import { createServer } from 'node:http';
 import { connect } from 'node:net';

@@ -1,5 +1,5 @@
-// The settings of authentication that fit real set-ups, on the built program: the user's claim, encoded secrets, a
-// gateway's header, keys over http, a missing audience of one issuer, and what the operator is told about refusals.
+// Further settings of authentication, on the built program: the user's claim, encoded secrets, a gateway's header, keys
+// over http, a missing audience of one issuer, and the log lines about refusals.
 import { generateKeyPairSync, randomBytes } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { startSimulatedDatabrain, type SimulatedDatabrain } from '../../demo/databrain/start-simulated-databrain.ts';

@@ -1,5 +1,4 @@
-// Keys fetched over TLS, on the built program: an issuer that proves itself is believed, any other one is not even
-// asked; and all of it through an egress proxy.
+// Keys fetched over TLS, on the built program: only from an issuer with a valid certificate; also through an egress proxy.
 import { generateKeyPairSync } from 'node:crypto';
 import { createServer, type Server } from 'node:https';
 import type { AddressInfo } from 'node:net';

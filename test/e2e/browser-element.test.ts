@@ -1,4 +1,4 @@
-// <guest-token-dashboard> in a real browser, with a stand-in for the vendor's component.
+// <guest-token-dashboard> in a real browser, with a simulated vendor component.
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { startLab, type Lab, type Opened } from '../support/browser/lab.ts';
 import { refusal } from '../support/browser/token-server.ts';

@@ -1,4 +1,4 @@
-// createGuestTokens in a real browser: what it asks, when, and what it leaves behind.
+// createGuestTokens in a real browser: its requests, their times, and that nothing remains running.
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { startLab, type Lab, type Opened } from '../support/browser/lab.ts';
 import { refusal, type ScriptedAnswer } from '../support/browser/token-server.ts';

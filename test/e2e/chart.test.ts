@@ -1,5 +1,5 @@
-// The Helm chart: its values are held to their schema, what it renders passes Kubernetes' schemas and promtool, and the
-// pods that it makes hold settings, policy and tests that the program accepts, as tight as the plain manifest.
+// The Helm chart: a schema checks its values, the rendered resources pass Kubernetes' schemas and promtool, the program
+// accepts the pods' settings, policy and tests, and the pods are restricted like those of the plain manifest.
 import { spawnSync } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';

@@ -1,4 +1,4 @@
-// The program as an operator runs it: real process, real files, real exit codes.
+// The commands with a real process, real files and real exit codes.
 import { spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { copyFileSync, mkdtempSync, readFileSync } from 'node:fs';

@@ -1,4 +1,4 @@
-// What one client can take of the listeners: connections, unanswered requests, answers that it does not read, time.
+// The limits of one client: connections, unanswered requests, unread responses, time.
 import { generateKeyPairSync } from 'node:crypto';
 import { createServer, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';

@@ -1,5 +1,5 @@
-// docker-compose.yml: what it promises, and that its services come up together in a real engine and show a signed-in
-// user the rows of their own tenant, in a real browser, over TLS.
+// docker-compose.yml: its content, and that its services start in a real engine and show a signed-in user the rows of
+// their own tenant, in a real browser, over TLS.
 import { spawnSync } from 'node:child_process';
 import { copyFileSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';

@@ -1,4 +1,5 @@
-// deploy/: the manifest, the unit and the policy are what the service accepts, and as tight as deployment.md says.
+// deploy/: the service accepts the settings and policies of manifest and unit, and they have the restrictions of
+// deployment.md.
 import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';

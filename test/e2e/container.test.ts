@@ -1,4 +1,4 @@
-// The image as an operator runs it: hardened, with secrets as files, on a real engine. What is in it, and what is not.
+// The image on a real engine, with all restrictions and secrets as files; and its content.
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -1,4 +1,4 @@
-// `npm run demo` as a process: what it prints works, and nothing outlives it.
+// `npm run demo` as a process: the printed command works, and no process remains after it.
 import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';

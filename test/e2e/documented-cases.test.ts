@@ -1,4 +1,4 @@
-// What docs/blocking-a-user.md and docs/migrating.md promise, done with the built program and the code of the pages.
+// The statements of docs/blocking-a-user.md and docs/migrating.md, with the built program and the code of the pages.
 import { readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { runInNewContext } from 'node:vm';

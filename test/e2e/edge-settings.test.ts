@@ -1,5 +1,5 @@
-// The edge under settings that real set-ups need: a path prefix, origins of apps and of tenants' subdomains, Host values
-// of the admin listener; and what an operator is told about a proxy or an origin that was forgotten.
+// HTTP with further settings: a path prefix, origins of apps and of tenants' subdomains, Host values of the admin
+// listener; and the log lines about a missing proxy or origin.
 import { connect } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { SimulatedDatabrain } from '../../demo/databrain/start-simulated-databrain.ts';

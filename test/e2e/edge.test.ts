@@ -1,4 +1,4 @@
-// The edge, byte by byte: what is no proper HTTP, what arrives too slowly, CORS, request ids, limits by address.
+// HTTP, byte by byte: invalid HTTP, slow requests, CORS, request ids, limits by address.
 import { connect } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { SimulatedDatabrain } from '../../demo/databrain/start-simulated-databrain.ts';

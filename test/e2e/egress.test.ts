@@ -1,4 +1,4 @@
-// The service behind a real forward proxy: Databrain over a tunnel and over plain http, and what the log says when the
+// The service behind a real forward proxy: Databrain over a tunnel and over plain http, and the log lines when the
 // proxy refuses.
 import { randomUUID } from 'node:crypto';
 import { createServer, type RequestListener } from 'node:http';

@@ -1,5 +1,5 @@
-// The audit log as evidence: the lines of the running program fit their published schema, and the queries of
-// docs/operating/evidence.md give what they say, on the program's own log.
+// The audit log as evidence: the lines of the running program match their published schema, and the queries of
+// docs/operating/evidence.md work on the program's log.
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';

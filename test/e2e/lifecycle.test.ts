@@ -1,5 +1,5 @@
-// Signals and changing files, on the built program: draining, finishing what runs, a second signal, SIGHUP, and
-// policies and keys that change under it.
+// Signals and changing files, on the built program: draining, finishing running requests, a second signal, SIGHUP, and
+// policies and keys that change.
 import { renameSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { connect } from 'node:net';

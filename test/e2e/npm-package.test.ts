@@ -1,5 +1,5 @@
-// The npm package as others get it: built to the same bytes anywhere, packed, installed into an empty folder without a
-// network, then run by every supported line of Node.js, bundled, and type-checked.
+// The npm package: a reproducible build, packed, installed into an empty folder without a network, then run with every
+// supported Node.js version, bundled, and type-checked.
 import { build } from 'esbuild';
 import { execFileSync, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';

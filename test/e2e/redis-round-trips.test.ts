@@ -1,4 +1,4 @@
-// What a request of a known user costs in ways to Redis: the built program behind a proxy that holds answers back.
+// The round trips to Redis of a known user's request, with the built program and a proxy that delays replies.
 import { createServer, connect, type AddressInfo, type Server, type Socket } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startSimulatedDatabrain, type SimulatedDatabrain } from '../../demo/databrain/start-simulated-databrain.ts';

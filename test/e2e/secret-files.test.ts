@@ -1,4 +1,4 @@
-// Secrets in files that change while the program runs: what must never become the other's value, and files that hang.
+// Secrets in files that change while the program runs: values that two secrets must not share, and files that hang.
 import { execFileSync } from 'node:child_process';
 import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';

@@ -1,5 +1,5 @@
-// The program with its secrets in Vault: it logs in, follows changes, goes on while Vault is away, and refuses to start
-// without a secret. Vault is a stand-in here that can be made to do everything; .ci/secret-stores tries real servers.
+// The program with its secrets in Vault: it logs in, uses changes, continues while Vault is unavailable, and refuses to
+// start without a secret. Vault is simulated here; .ci/secret-stores tests real servers.
 import { randomUUID } from 'node:crypto';
 import { cpSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';

@@ -1,5 +1,5 @@
-// The process that a misconfiguration ends: every problem at once, one line each, exit code 78, no secret printed. Each
-// problem by itself: test/unit/commands/serve.test.ts.
+// A process with a wrong configuration: every problem at once, one line each, exit code 78, no secret printed. Single
+// problems are in test/unit/commands/serve.test.ts.
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';

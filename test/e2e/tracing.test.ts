@@ -1,5 +1,4 @@
-// Traces of the running program, as a collector receives them: which spans there are, whose trace they belong to, what
-// they say, and that they say nothing else.
+// Traces of the running program, as a collector receives them: the spans, their traces, and their attributes.
 import { randomUUID } from 'node:crypto';
 import { createServer, type IncomingHttpHeaders } from 'node:http';
 import type { AddressInfo } from 'node:net';

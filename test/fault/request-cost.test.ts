@@ -1,6 +1,6 @@
-// What a request costs the whole service, in counts that a busy machine does not change: signatures checked, texts
-// parsed and written, hashes, promises, calls upstream, packets and writes of the log. Real sockets on both sides, in
-// one process.
+// The cost of a request in the whole service, in counts that do not depend on the load of the machine: signatures, parsed
+// and written JSON texts, hashes, promises, upstream calls, packets and log writes. Real sockets on both sides, in one
+// process.
 import { createHook } from 'node:async_hooks';
 import { generateKeyPairSync, Verify } from 'node:crypto';
 import { connect } from 'node:net';

@@ -1,5 +1,4 @@
-// What is read of an answer, that no answer ends the process, and that nothing of it
-// is passed on.
+// How a response is parsed, that no response ends the process, and that nothing of it is passed on.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { brotliCompressSync, gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';

@@ -1,5 +1,5 @@
-// Surplus answers never reach another user, and a connection that the upstream closed while
-// it was idle costs nobody an error.
+// Unexpected responses never reach another user, and a connection that the upstream closed while it was idle causes no
+// error for a user.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from 'vitest';
 import { answer, reset, uuidOf, type Script, type SeenRequest } from '../support/faulty-upstream.ts';

@@ -1,4 +1,4 @@
-// How many connections there are and when each is used again; what TLS and connecting are held to.
+// The number of connections, when each is used again, and the checks of TLS and connecting.
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createServer as createTlsServer } from 'node:tls';

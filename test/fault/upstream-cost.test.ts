@@ -1,4 +1,4 @@
-// What a new guest token costs besides the vendor's own work: counts, which a busy machine does not change.
+// The cost of a new guest token in this service, in counts that do not depend on the load of the machine.
 import { afterAll, afterEach, describe, expect, it, vi } from 'vitest';
 import { systemClock } from '../../src/clock.ts';
 import { countHashes } from '../support/count-hashes.ts';

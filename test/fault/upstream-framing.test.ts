@@ -1,5 +1,5 @@
-// Answers that are no proper HTTP, on the first answer of a connection: bytes of this very answer must not be taken for
-// an earlier one, so that DATABRAIN_MAX_RETRIES is never exceeded and the circuit sees the fault.
+// Invalid HTTP in the first response of a connection: its bytes must not be treated as an earlier response, so that
+// DATABRAIN_MAX_RETRIES is never exceeded and the circuit counts the fault.
 import type { Socket } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
 import { answer, reset, tokenAnswer, uuidOf, type Script } from '../support/faulty-upstream.ts';

@@ -1,4 +1,4 @@
-// Users whose calls hang do not block others; and the circuit, seen from the outside.
+// Calls that hang do not block other users; and the circuit, as callers see it.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from 'vitest';
 import { answer, errorAnswer, tokenAnswer, uuidOf } from '../support/faulty-upstream.ts';

@@ -1,4 +1,4 @@
-// A token that comes a second time is never handed to another user: a cache in front of the upstream, or an answer that
+// A repeated token is never returned to another user: a cache in front of the upstream, or an answer that
 // was sent twice.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from 'vitest';

@@ -1,4 +1,4 @@
-// Redirects, which answers are asked for again, and every kind of `Retry-After`.
+// Redirects, which calls are retried, and every kind of `Retry-After`.
 import { afterEach, describe, expect, it } from 'vitest';
 import {
   answer,

@@ -1,4 +1,4 @@
-// One deadline over connect, headers and body.
+// One deadline for connection, headers and body.
 import { afterEach, describe, expect, it } from 'vitest';
 import { answer, reset, tokenAnswer, uuidOf, type Script } from '../support/faulty-upstream.ts';
 import {

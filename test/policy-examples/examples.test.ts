@@ -1,4 +1,4 @@
-// Every example of docs/examples is run as an operator would run it: lint-clean, all tests pass, nothing unexercised.
+// Runs every example of docs/examples: no lint warnings, all tests pass, full coverage.
 import { readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';

@@ -1,5 +1,4 @@
-// docs/policy.md promises that its policies and its table of expressions are run. This runs them, and the policies of the
-// other pages for whoever writes one.
+// Runs the policies and the table of expressions of docs/policy.md, and the policies of other pages.
 import { readFileSync, readdirSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { explain } from '../../src/policy/trial/explain.ts';

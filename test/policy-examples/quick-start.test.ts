@@ -1,5 +1,5 @@
-// The quick start of every identity provider: its settings take the token that its policy tests describe, and the mistake
-// that everybody makes first is refused for the reason that the page names.
+// The quick start of every identity provider: its settings accept the token of its policy tests, and the most common
+// mistake is refused for the reason on the page.
 import { generateKeyPairSync } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';

@@ -1,5 +1,5 @@
-// The CEL specification's own cases: whatever our language takes gives what the specification says, except for the
-// deviations below. docs/cel-conformance.md is held to what is found here.
+// The CEL specification's cases: every supported expression has the result of the specification, except for the deviations
+// below. Also checks the figures in docs/cel-conformance.md.
 import { describe, expect, it } from 'vitest';
 import { readDocument } from '../contract/settings-documents.ts';
 import { agrees, conformanceCases } from './cel-conformance.ts';

@@ -1,4 +1,4 @@
-// The expression language against cel-go, whose answers are data here: what it gives we give, or we refuse.
+// Compares the expression language with cel-go, whose results are data here: the results are equal, or we refuse.
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';

@@ -1,4 +1,4 @@
-// What an expression gives, in a form that data files hold: a value with its type, or at which step it is refused.
+// The result of an expression in the form of the data files: a value with its type, or the step that refused it.
 import type { Claims } from '../../src/authn/principal.ts';
 import { Optional } from '../../src/policy/expression/cel-values.ts';
 import { compile } from '../../src/policy/expression/compile-expression.ts';

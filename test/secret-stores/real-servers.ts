@@ -1,5 +1,5 @@
-// Real servers that speak Vault's API, each in memory or in a folder of its own, on a port of this machine: Vault's own
-// core, and RustyVault, which was written independently. .ci/secret-stores builds both and says where they are.
+// Real servers that speak Vault's API, each in memory or in its own folder, on a local port: Vault's core, and
+// RustyVault, an independent implementation. .ci/secret-stores builds both and passes their paths.
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';

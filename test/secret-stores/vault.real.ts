@@ -1,4 +1,4 @@
-// The client for Vault against Vault itself: engines, logins, tokens at the end of their lives, sealing, certificates.
+// The client for Vault against Vault itself: engines, logins, tokens that expire, sealing, certificates.
 import { generateKeyPairSync } from 'node:crypto';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';

@@ -1,4 +1,4 @@
-// The tests against real stores of secrets, apart from the others because their servers take minutes to build. Run by
+// The tests with real secret stores, separate from the others because their servers take minutes to build. Run by
 // .ci/secret-stores.
 import { defineConfig } from 'vitest/config';
 

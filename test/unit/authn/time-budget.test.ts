@@ -1,4 +1,4 @@
-// Turns: as many in each round of the event loop as fit the budget, in order, none lost.
+// Work per iteration of the event loop: as much as fits the budget, in order, none lost.
 import { setImmediate } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { createTimeBudget } from '../../../src/authn/time-budget.ts';

@@ -1,4 +1,4 @@
-// explain --verify and check --live against a real issuer: what differs, both values, and what to do about it.
+// explain --verify and check --live against a real issuer: the difference, both values, and what to do.
 import { generateKeyPairSync } from 'node:crypto';
 import { mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';

@@ -1,4 +1,4 @@
-// JWT_*: what each setting does to the issuer that comes out.
+// JWT_*: the effect of each setting on the issuer.
 import { describe, expect, it } from 'vitest';
 import { readSettings } from '../../../src/config/read-settings.ts';
 

@@ -1,4 +1,4 @@
-// The mint under any sequence of answers, with the network and the clock in the test's hand.
+// The mint with any sequence of responses, with a simulated network and clock.
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { ServiceError } from '../../../src/errors.ts';

@@ -1,4 +1,4 @@
-// The first policy for a real data app, made from what Databrain's list of embeds says, however odd.
+// The first policy for a real data app, created from Databrain's list of embeds, also an unusual one.
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';

@@ -1,4 +1,4 @@
-// What `npm start`, `npm run demo` and `npm test` say where Node.js is too old to read a .ts file.
+// The message of `npm start`, `npm run demo` and `npm test` if Node.js is too old to run a .ts file.
 import { spawnSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';

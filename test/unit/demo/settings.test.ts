@@ -1,4 +1,4 @@
-// What the demo reads from .env and the environment, and what of it reaches the proxy.
+// The demo's settings from .env and the environment, and which of them the proxy gets.
 import { describe, expect, it } from 'vitest';
 import { readDemoSettings } from '../../../demo/settings.ts';
 

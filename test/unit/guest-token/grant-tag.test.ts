@@ -1,4 +1,4 @@
-// What a browser is told about the rights behind its token: whether they are the same as before, and nothing else.
+// The grant tag shows a browser only whether the rights of its token are the same as before.
 import { describe, expect, it } from 'vitest';
 import { toGrantTag } from '../../../src/guest-token/guest-token.ts';
 import { Secret } from '../../../src/secrets/secret.ts';

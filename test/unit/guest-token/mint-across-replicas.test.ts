@@ -1,4 +1,4 @@
-// How a token is got when the process has none: another replica's, or a new one. The store is in the test's hand.
+// How a process without a token gets one: from another replica, or a new one. The store is simulated.
 import { describe, expect, it } from 'vitest';
 import { ServiceError, type ErrorCode } from '../../../src/errors.ts';
 import {

@@ -1,4 +1,4 @@
-// What is stored in Redis and what of it is believed, with Redis and the time in the test's hand.
+// What is stored in Redis and which values are accepted, with a simulated Redis and clock.
 import { describe, expect, it } from 'vitest';
 import { sealToken, type StoredToken } from '../../../src/guest-token/encrypted-token.ts';
 import { createRedisTokens } from '../../../src/guest-token/redis-tokens.ts';

@@ -1,4 +1,4 @@
-// What a request costs whose principal and token are known: counts and bytes, which a busy machine does not change.
+// The cost of a request with a known principal and token, in counts and bytes that do not depend on the machine's load.
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { randomUUID } from 'node:crypto';

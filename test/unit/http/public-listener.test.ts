@@ -1,4 +1,4 @@
-// The steps of a request through the public listener, on real sockets in this process. test/e2e asks the program.
+// The steps of a request through the public listener, on real sockets in this process. test/e2e tests the program.
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { startSimulatedDatabrain, type SimulatedDatabrain } from '../../../demo/databrain/start-simulated-databrain.ts';
 import {

@@ -1,4 +1,4 @@
-// GET /guest-token.js: the file that ships is what src/browser/ builds to, small, and cached by its ETag.
+// GET /guest-token.js: the file is the build of src/browser/, small, and cached by its ETag.
 import Fastify from 'fastify';
 import { gzipSync } from 'node:zlib';
 import { afterAll, describe, expect, it } from 'vitest';

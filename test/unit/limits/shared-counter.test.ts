@@ -1,4 +1,4 @@
-// One limit over all replicas: what counts where, and what a Redis that stops or forgets cannot undo.
+// One limit for all replicas: what is counted where, also when Redis stops or loses its data.
 import { describe, expect, it } from 'vitest';
 import { createMemoryCounter, type Taken } from '../../../src/limits/memory-counter.ts';
 import { redisDown } from '../../../src/redis/redis-link.ts';

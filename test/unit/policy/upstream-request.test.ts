@@ -1,4 +1,4 @@
-// The last check before a body is sent: what a mistake of ours further up must not get past.
+// The last check before a body is sent, which must find a mistake in earlier steps.
 import { Ajv } from 'ajv';
 import { describe, expect, it } from 'vitest';
 import { upstreamBodySchema } from '../../../src/policy/upstream-request.ts';

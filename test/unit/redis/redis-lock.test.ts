@@ -1,4 +1,4 @@
-// How long a lock is renewed, with Redis and the time in the test's hand. What Redis itself does is shown with a real one.
+// How long a lock is renewed, with a simulated Redis and clock. Other tests use a real Redis.
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { RedisClient } from '../../../src/redis/redis-client.ts';
 import type { RedisLink } from '../../../src/redis/redis-link.ts';

@@ -1,4 +1,4 @@
-// The shadow policy is never used: whatever goes wrong with it, the request that it is compared for goes on.
+// The shadow policy is never used: its failures do not affect the request.
 import { Writable } from 'node:stream';
 import { pino } from 'pino';
 import { afterEach, describe, expect, it } from 'vitest';

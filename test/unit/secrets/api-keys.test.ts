@@ -1,4 +1,4 @@
-// A key that changes in its store or file while the service runs is looked at as closely as at the start.
+// A key that changes in its store or file while the service runs is checked as at the start.
 import { afterEach, describe, expect, it } from 'vitest';
 import { createApiKeys, type ApiKeys } from '../../../src/secrets/api-keys.ts';
 import type { SecretOutcome } from '../../../src/secrets/watched-secret.ts';

@@ -1,5 +1,5 @@
-// The cloud providers' stores by their own libraries, against stand-ins that answer as the documented APIs do. moto,
-// which knows more of AWS, is tried by .ci/secret-stores.
+// The cloud providers' stores with their own libraries, and simulated servers that answer as documented. .ci/secret-stores
+// tests AWS with moto, which implements more.
 import { generateKeyPairSync } from 'node:crypto';
 import { createServer as createHttpServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { createServer as createHttpsServer } from 'node:https';

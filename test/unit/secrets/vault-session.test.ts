@@ -1,4 +1,4 @@
-// When a Vault token is renewed, with Vault and the time in the test's hand.
+// When a Vault token is renewed, with a simulated Vault and clock.
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { Secret } from '../../../src/secrets/secret.ts';
 import { createVaultSession } from '../../../src/secrets/vault/vault-session.ts';

@@ -1,4 +1,4 @@
-// A sentence of the program stands in one line of the tests: in a table of test/support/sentences.
+// A sentence of the program is in one line of the tests only: in a table of test/support/sentences.
 import { globSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { nameSentence, sentences, tables } from '../../support/sentences/name-sentence.ts';

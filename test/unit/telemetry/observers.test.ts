@@ -1,4 +1,4 @@
-// Each event of the stages: which metric it moves and which line it writes.
+// Each event of the stages: its metric and its log line.
 import { beforeEach, describe, expect, it } from 'vitest';
 import { systemClock } from '../../../src/clock.ts';
 import { createLog } from '../../../src/telemetry/log.ts';

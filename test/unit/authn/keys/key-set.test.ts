@@ -1,4 +1,4 @@
-// The life of a key set in time that the test moves: what is scheduled when, and with which bounds.
+// The times of a key set, with a clock that the test moves: what is scheduled when, and the limits.
 import { generateKeyPairSync } from 'node:crypto';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { failedFetch, fixByFailure, type FailedFetch } from '../../../../src/authn/keys/key-set-failure.ts';

@@ -1,4 +1,4 @@
-// Static types: which fit a place, and under which a variable is known to later expressions.
+// Static types: which are accepted at a site, and the type of a variable for later expressions.
 import { describe, expect, it } from 'vitest';
 import { registrableType, typeFits, type ExpectedType } from '../../../../src/policy/compile/expression-site.ts';
 import { expressionIn } from '../../../../src/policy/document/field-schema.ts';

@@ -1,4 +1,4 @@
-// Each rule for a value by itself: what passes as it is, and what is refused as what.
+// Each rule for a value: which values pass unchanged, and which are refused with which problem.
 import { describe, expect, it } from 'vitest';
 import {
   checkLiteral,

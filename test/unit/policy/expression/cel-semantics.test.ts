@@ -1,4 +1,4 @@
-// The corners of the expression language, one by one: what they give, or how they fail.
+// Edge cases of the expression language: their results, or how they fail.
 import { describe, expect, it } from 'vitest';
 import { compile } from '../../../../src/policy/expression/compile-expression.ts';
 import { createEvaluation } from '../../../../src/policy/expression/evaluation.ts';

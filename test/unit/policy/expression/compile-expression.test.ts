@@ -1,4 +1,4 @@
-// The work of an evaluation is bounded. What expressions give is held to the reference by test/policy/cel-reference.test.ts.
+// The work of an evaluation is bounded. test/policy/cel-reference.test.ts compares results with the reference.
 import { describe, expect, it } from 'vitest';
 import { fuelPerDecision } from '../../../../src/policy/expression/evaluation.ts';
 import { celResult } from '../../../policy/cel-value.ts';

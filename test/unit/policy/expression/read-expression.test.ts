@@ -1,4 +1,4 @@
-// Reading an expression: what it names, and what is refused at load, with the fix.
+// Reading an expression: the names in it, and what is refused at load, with the fix.
 import { describe, expect, it } from 'vitest';
 import { createExpressionReader } from '../../../../src/policy/expression/read-expression.ts';
 import { LoadProblem } from '../../../../src/problem.ts';
