@@ -174,7 +174,7 @@ export function loadIssuersFile(text: string, file: string, options: IssuersFile
       problems.push({
         location: read.raw.location.key,
         problem: 'is the secret of an earlier entry too',
-        fix: 'Give each issuer its own secret: whoever can sign for one could sign for the other',
+        fix: 'Give each issuer its own secret: a signer for one could sign for the other',
       });
     } else {
       issuers.set(parsed.issuer.iss, parsed.issuer);

@@ -61,14 +61,14 @@ export const checkCommand: Command = {
   name: 'check',
   help: `Usage: guest-token-proxy check [--policy <file>] [--strict] [--live]
 
-Validates all settings, the policy files and POLICY_TEST_FILES, tries whether POLICY_ARCHIVE_DIR can be written, and
-prints every problem at once, one line each: location, problem, fix. Also prints lint warnings of the policy, and the
-source of each secret. Secrets in stores (X_VAULT and similar) are read, but never printed.
+Validates all settings, the policy files and POLICY_TEST_FILES, and checks that POLICY_ARCHIVE_DIR can be written. Prints
+every problem at once, one line each: location, problem, fix. Also prints lint warnings of the policy, and the source of
+each secret. Secrets in stores (X_VAULT and similar) are read, but never printed.
 
   --policy  the policy file (default: the setting POLICY_FILE)
   --strict  lint warnings fail the check
-  --live    also asks Databrain's embeds listing whether keys, data apps, embed ids and dashboard ids exist, and every
-            issuer for its metadata and keys; mints nothing
+  --live    also asks Databrain whether keys, data apps, embed ids and dashboard ids exist, and fetches every issuer's
+            metadata and keys; mints nothing
 
 Exit code 78 if the service would not start, 1 if --strict or --live finds something, or if a secret store is unavailable.
 `,

@@ -32,9 +32,9 @@ export const devTokenCommand: Command = {
   help: `Usage: guest-token-proxy dev-token --claims <file, JSON or -> [--expires-in <seconds>]
 
 Prints a JWT with the given claims, signed with the first key of JWT_SECRET (or JWT_SECRET_FILE).
-iss and aud come from JWT_ISSUER and JWT_AUDIENCE, iat and exp from the clock, unless the claims hold them.
+iss and aud come from JWT_ISSUER and JWT_AUDIENCE, iat and exp from the clock, unless the claims have them.
 
-  --claims      a JSON object, the name of a file that holds one, or - for standard input
+  --claims      a JSON object, the name of a file with one, or - for standard input
   --expires-in  lifetime in seconds, 1 to ${maxLifetimeSeconds} (default ${defaultLifetimeSeconds})
 `,
   run: async (context) => {

@@ -93,20 +93,20 @@ export const diffCommand: Command = {
   help: `Usage: guest-token-proxy diff --policy <old> --with <new> --claims <file, folder, JSON, preset or ->… [--data-app <name>]
                                 [--json | --markdown] [--fail-on wider | changed]
 
-Decides by both policies for every set of claims and shows each field of the body that differs, and whether the new
-policy grants more (wider), less (narrower) or something else (changed). Needs no keys or secrets. Mints nothing.
+Evaluates both policies for every set of claims. Shows each field of the body that differs, and whether the new policy
+grants more (wider), less (narrower) or something else (changed). Needs no keys or secrets. Mints nothing.
 
-  --policy    the policy as it is
-  --with      the policy as it would be
+  --policy    the old policy
+  --with      the new policy
   --claims    a JSON object or list of them, a file with one, a file of policy tests, a folder of both, or - for
               standard input; preset:<name> for the token shape of an identity provider, presets for all of them;
               may be given several times
   --data-app  only this data app (default: all, or the one that a policy test names)
   --json      for machines
   --markdown  a table for a pull request
-  --fail-on   wider: exit code 1 if anything is wider; changed: also if the direction of anything cannot be decided
+  --fail-on   wider: exit code 1 if anything is wider; changed: also if a direction cannot be determined
 
-Settings: TOKEN_MAX_LIFETIME_SECONDS. Exit code 0 otherwise, also when something differs; 78 if a file does not load.
+Settings: TOKEN_MAX_LIFETIME_SECONDS. Exit code 0 otherwise, also if something differs; 78 if a file does not load.
 `,
   run: async (context) => {
     const words = parseWords(diffCommand, context, {

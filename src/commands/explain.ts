@@ -113,15 +113,15 @@ export const explainCommand: Command = {
 Shows the exact body that would be sent to Databrain and, for every field, the expression, the claims it read and the
 value; or the rule that refuses, its position and the claim. Needs only the policy, no keys or secrets. Mints nothing.
 
-  --claims    a JSON object, the name of a file that holds one, or - for standard input
-  --token     the name of a file that holds a JWT, or - for standard input; without --verify it is NOT verified
-  --verify    first takes the token through the real checks, with all settings and the issuers' keys, and says what
+  --claims    a JSON object, the name of a file with one, or - for standard input
+  --token     the name of a file with a JWT, or - for standard input; without --verify it is NOT verified
+  --verify    first runs the service's checks of the token, with all settings and the issuers' keys, and shows what
               differs and what to do about it; exit code 1 if the token is refused
   --data-app  the data app that the browser would name (default: the policy's default)
   --policy    the policy file (default: the setting POLICY_FILE)
   --json      for machines
 
-Settings: POLICY_FILE, TOKEN_MAX_LIFETIME_SECONDS; with --verify those of serve. Exit code 0 for a permit and for a refusal: both are explained.
+Settings: POLICY_FILE, TOKEN_MAX_LIFETIME_SECONDS; with --verify those of serve. Exit code 0 for a permit and for a refusal.
 `,
   run: async (context) => {
     const words = parseWords(explainCommand, context, {

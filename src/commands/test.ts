@@ -107,11 +107,11 @@ export const testCommand: Command = {
   name: 'test',
   help: `Usage: guest-token-proxy test [files…] [--policy <file>] [--junit <file>] [--coverage-min <percent>]
 
-Runs policy tests: for given claims the whole body that would be sent, or the refusal, as the test expects it.
+Runs policy tests: compares the whole body that would be sent, or the refusal, with what each test expects.
 Prints differences with the expressions that caused them, and every rule and branch without coverage.
 Without files: every *${suffix} beside the policy file. Needs no keys or secrets. Mints nothing.
 
-  --policy        the policy file, whatever the test files name (default: the setting POLICY_FILE)
+  --policy        the policy file, instead of those that the test files name (default: the setting POLICY_FILE)
   --junit         writes the results as JUnit XML, for CI
   --coverage-min  fails if the coverage of a policy's rules and branches is lower, 0 to 100
 

@@ -55,7 +55,7 @@ export function readEgress(reader: SettingReader): EgressSettings {
   return { https: readProxy(reader, 'HTTPS_PROXY'), http: readProxy(reader, 'HTTP_PROXY'), noProxy };
 }
 
-/** The service verifies certificates anyway, but whoever set this variable expects otherwise. */
+/** The service verifies certificates anyway, but an operator who sets this variable expects otherwise. */
 export function refuseUncheckedTls(reader: SettingReader): void {
   const name = 'NODE_TLS_REJECT_UNAUTHORIZED';
   if ((reader.raw(name) ?? '1') === '1') return;

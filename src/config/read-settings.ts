@@ -149,7 +149,7 @@ function readRedis(reader: SettingReader): RedisAddress | undefined {
   }
 }
 
-/** The API key and the JWT secret must differ: whoever holds one must not hold the other. */
+/** The API key and the JWT secret must differ: a person who has one must not have the other. */
 const isSigningSecret = (value: Secret, issuers: readonly IssuerConfig[]): boolean =>
   issuers.some(({ keys }) => keys.kind === 'secret' && keys.configured.some((key) => isSecretOf(key, value)));
 

@@ -43,7 +43,7 @@ export interface Audit {
   readonly expectRecord: () => void;
   /** Resolves once the line is written. Throws AUDIT_UNAVAILABLE if that fails: then the token must not be sent. */
   readonly issued: (decision: IssuedDecision) => Promise<void>;
-  /** Resolves once the line is written. While nobody reads the log, the line may be dropped; it is counted. */
+  /** Resolves once the line is written. While the log is not read, the line may be dropped; it is counted. */
   readonly refused: (decision: RefusedDecision) => Promise<void>;
 }
 

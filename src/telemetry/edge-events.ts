@@ -6,7 +6,7 @@ import type { Metrics } from './metrics.ts';
 export interface EdgeEvents {
   /** A connection was closed because of a bound on connections. */
   readonly onConnectionClosed: (cause: 'total' | 'address' | 'pipelining' | 'unread' | 'offender') => void;
-  /** The listening socket reported an error, as the code says; it goes on listening. */
+  /** The listening socket reported an error with this code; it continues to listen. */
   readonly onServerError: (code: string) => void;
   /** A request came from a page whose origin is not in CORS_ORIGINS. */
   readonly onUnknownOrigin: (origin: string) => void;

@@ -38,7 +38,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{/* What no schema can say: which values need each other. */}}
 {{- define "proxy.validate" -}}
 {{- if not (or .Values.policy.inline .Values.policy.existingConfigMap) -}}
-{{- fail "policy.inline or policy.existingConfigMap is required: without a policy nobody gets a token" -}}
+{{- fail "policy.inline or policy.existingConfigMap is required: without a policy no token is issued" -}}
 {{- end -}}
 {{- if and .Values.policy.inline .Values.policy.existingConfigMap -}}
 {{- fail "policy.inline and policy.existingConfigMap exclude each other" -}}
