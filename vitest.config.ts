@@ -12,7 +12,7 @@ const withFakeTimers = globSync('test/unit/**/*.test.ts').filter((file) =>
 );
 
 /** Workers of the parts that mostly wait. */
-const waiting = 6;
+const waiting = 5;
 
 export default defineConfig({
   test: {
