@@ -2,6 +2,8 @@
 
 /** What the message contains. */
 export const logMessages = {
+  issued: 'guest token issued',
+  refused: 'guest token refused',
   listening: 'listening',
   stopping: 'stopping',
   stopped: 'stopped',

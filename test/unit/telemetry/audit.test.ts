@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { createAudit } from '../../../src/telemetry/audit.ts';
+import { logMessages } from '../../support/sentences/log-messages.ts';
 
 const time = '2026-11-26T18:00:00.000Z';
 const subject = { requestId: 'r-1', sub: 'u1', durationMs: 1.23456 };
@@ -24,7 +25,7 @@ describe('the audit log', () => {
     const { audit, calls } = start();
     await audit.issued(issued);
     const head = { level: 'info', time, event: 'guest_token.issued' };
-    expect(calls).toEqual([['record', { ...head, ...issued, durationMs: 1.235, message: 'guest token issued' }]]);
+    expect(calls).toEqual([['record', { ...head, ...issued, durationMs: 1.235, message: logMessages.issued }]]);
   });
 
   it('issues no token when its line is not written', async () => {
@@ -47,7 +48,7 @@ describe('the audit log', () => {
     const { audit, calls } = start();
     await audit.refused({ ...subject, code, reason: 'bug' });
     const head = { level, time, event: 'guest_token.refused' };
-    const line = { ...head, ...subject, durationMs: 1.235, code, reason: 'bug', message: 'guest token refused' };
+    const line = { ...head, ...subject, durationMs: 1.235, code, reason: 'bug', message: logMessages.refused };
     expect(calls).toEqual([['note', line]]);
   });
 });

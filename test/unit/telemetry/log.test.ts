@@ -3,6 +3,7 @@ import { systemClock } from '../../../src/clock.ts';
 import { ServiceError } from '../../../src/errors.ts';
 import { createAudit, type Audit } from '../../../src/telemetry/audit.ts';
 import { createLog, toLoggableError, type Log } from '../../../src/telemetry/log.ts';
+import { logMessages } from '../../support/sentences/log-messages.ts';
 
 interface Started {
   readonly log: Log;
@@ -162,7 +163,7 @@ describe('the audit', () => {
       const subject = { requestId: 'r', trace_id: name, iss: name, sub: name, dataApp: name, clientId: name };
       const grant = { requestSha256: 'a', tokenSha256: 'b', reused: false, expiresInSeconds: 60, durationMs: 1.5 };
       await audit.issued({ ...subject, ...grant });
-      logger.info({ event: 'guest_token.issued', ...subject, ...grant }, 'guest token issued');
+      logger.info({ event: 'guest_token.issued', ...subject, ...grant }, logMessages.issued);
       await audit.refused({
         requestId: name,
         sub: 17,
@@ -172,7 +173,7 @@ describe('the audit', () => {
         claim: name,
       });
       const refused = { requestId: name, sub: 17, code: 'INTERNAL_ERROR', reason: 'bug', claim: name, durationMs: 0 };
-      logger.error({ event: 'guest_token.refused', ...refused }, 'guest token refused');
+      logger.error({ event: 'guest_token.refused', ...refused }, logMessages.refused);
     }
     expect(await pinos.lines()).toHaveLength(names.length * 2);
     const withoutTimes = (written: string): string[] => written.replaceAll(/"time":"[^"]*"/g, '').split('\n');

@@ -37,6 +37,8 @@ const section = (lines: readonly string[], title: string): readonly string[] => 
   return lines.slice(from, to < 0 ? undefined : to);
 };
 
+const rulesTitle = 'Rules, in the order they were evaluated';
+
 describe('an explanation as text, to the character', () => {
   it('of a permit', () => {
     const { requestSha256 } = explain(policy, claims, 'sales', 0);
@@ -77,7 +79,7 @@ Where each field comes from
   params.appFilters[0].values.paid  true        literal
   expiryTime                        3600000     lifetime in milliseconds
 
-Rules, in the order they were evaluated
+${rulesTitle}
   validations[0].expression  true       claims.verified == true                                    p.yaml:8:21   verified = true
   variables.roles            ["admin"]  has(claims.realm_access) ? claims.realm_access.roles : []  p.yaml:3:10   realm_access = {"roles":["admin"]}, realm_access.roles = ["admin"]
   params.appFilters[0].when  true       "admin" in variables.roles                                 p.yaml:16:19  realm_access = {"roles":["admin"]}, realm_access.roles = ["admin"]`.split(
@@ -100,7 +102,7 @@ Refusal
   reads     verified = false
   message   Verify first.
 
-Rules, in the order they were evaluated
+${rulesTitle}
   validations[0].expression  false  claims.verified == true  p.yaml:8:21  verified = false`.split('\n'),
     );
   });
@@ -113,7 +115,7 @@ Rules, in the order they were evaluated
       '  location  p.yaml:16:19',
       '  reads     realm_access = {"roles":5}, realm_access.roles = 5',
     ]);
-    expect(section(textOf({ realm_access: { roles: 5 } }), 'Rules, in the order they were evaluated').at(-1)).toBe(
+    expect(section(textOf({ realm_access: { roles: 5 } }), rulesTitle).at(-1)).toBe(
       '  params.appFilters[0].when  failed  "admin" in variables.roles                                 p.yaml:16:19  realm_access = {"roles":5}, realm_access.roles = 5',
     );
     expect(section(textOf({ embed: 5 }), 'Refusal')).toContain('  claim     embed');
