@@ -3,8 +3,7 @@
 import type { ASTNode } from '@marcbachmann/cel-js';
 import { excerpt } from '../expression/cel-tree.ts';
 import { compile, type CompileContext } from '../expression/compile-expression.ts';
-import type { Evaluate } from '../expression/compile-logic.ts';
-import { isExpressionFailure, type Evaluation } from '../expression/evaluation.ts';
+import { isExpressionFailure, type Evaluation, type Evaluate } from '../expression/evaluation.ts';
 import type { Expression } from '../expression/read-expression.ts';
 import type { ExpressionSite, ExpressionSiteKind } from '../expression/trace.ts';
 

@@ -6,8 +6,13 @@ import type { ServiceError } from '../../errors.ts';
 import { denied } from '../decision.ts';
 import type { Path, YamlDocument } from '../../strict-yaml.ts';
 import { pathText, shown } from '../document/structure-problems.ts';
-import type { Evaluate } from '../expression/compile-logic.ts';
-import { isExpressionFailure, oncePerDecision, spend, type Evaluation } from '../expression/evaluation.ts';
+import {
+  isExpressionFailure,
+  oncePerDecision,
+  spend,
+  type Evaluation,
+  type Evaluate,
+} from '../expression/evaluation.ts';
 import { createExpressionReader } from '../expression/read-expression.ts';
 import type { ExpressionSite, ExpressionSiteKind } from '../expression/trace.ts';
 import type { Condition } from '../policy.ts';

@@ -3,8 +3,7 @@ import type { ServiceError } from '../../errors.ts';
 import type { ASTNode } from '@marcbachmann/cel-js';
 import { claimReadBy, excerpt } from './cel-tree.ts';
 import { flawOf, flaws, isMap, member, none, Optional, typeName } from './cel-values.ts';
-import type { Evaluate } from './compile-logic.ts';
-import { expressionFailure, type Evaluation } from './evaluation.ts';
+import { expressionFailure, type Evaluation, type Evaluate } from './evaluation.ts';
 
 const missing = (node: ASTNode): ServiceError => expressionFailure(`"${excerpt(node)}" is missing`, claimReadBy(node));
 

@@ -1,13 +1,13 @@
 // Compiles a checked expression to closures over the state of a decision, so that no tree is walked per request.
 // Follows CEL's evaluation rules and adds what the library's evaluator lacks: fuel, and a trace of ternaries.
 import type { ASTNode } from '@marcbachmann/cel-js';
-import { expressionFailure, type Evaluation } from './evaluation.ts';
+import { expressionFailure, type Evaluation, type Evaluate } from './evaluation.ts';
 import { celFunctions, optionalMethods } from './cel-functions.ts';
 import { binaryOperators, isBinaryOperation } from './cel-operators.ts';
 import { claimReadBy, macroCall, variableName, type MacroCall } from './cel-tree.ts';
 import { typeName } from './cel-values.ts';
 import { compileAccess, compileClaim, compileOptionalMethod, select } from './compile-access.ts';
-import { asBool, compileLogical, compileMacro, type Evaluate } from './compile-logic.ts';
+import { asBool, compileLogical, compileMacro } from './compile-logic.ts';
 
 interface BoundName {
   readonly name: string;

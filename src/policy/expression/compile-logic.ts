@@ -5,9 +5,7 @@ import type { ServiceError } from '../../errors.ts';
 import type { ASTNode } from '@marcbachmann/cel-js';
 import { claimReadBy, excerpt } from './cel-tree.ts';
 import { elementsOf, typeName } from './cel-values.ts';
-import { expressionFailure, isExpressionFailure, spend, type Evaluation } from './evaluation.ts';
-
-export type Evaluate = (evaluation: Evaluation) => unknown;
+import { expressionFailure, isExpressionFailure, spend, type Evaluation, type Evaluate } from './evaluation.ts';
 
 /** The fuel of a caught failure, which takes longer than a normal step. */
 const failureCost = 20;

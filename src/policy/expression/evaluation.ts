@@ -17,6 +17,9 @@ export interface Evaluation {
   readonly locals: unknown[];
 }
 
+/** A compiled expression, or a part of one. */
+export type Evaluate = (evaluation: Evaluation) => unknown;
+
 /**
  * The failure of an expression, to be thrown. `problem` names types and claims, never values; `claim` is the dotted path
  * of the responsible claim, if known.
@@ -46,8 +49,8 @@ export function spend(evaluation: Evaluation, units: number): void {
 
 /** A variable's value or failure, computed on first use. */
 export const oncePerDecision =
-  (index: number, evaluate: (evaluation: Evaluation) => unknown) =>
-  (evaluation: Evaluation): unknown => {
+  (index: number, evaluate: Evaluate): Evaluate =>
+  (evaluation) => {
     const known = evaluation.variables[index];
     if (isExpressionFailure(known)) throw known;
     if (known !== undefined) return known;

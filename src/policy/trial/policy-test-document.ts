@@ -36,7 +36,7 @@ export interface PolicyTestDocument {
 const maxKibibytes = 1024;
 
 /** Reads members of the file and collects problems with their positions. */
-function createReader(document: YamlDocument) {
+function createTestReader(document: YamlDocument) {
   const problems: Problem[] = [];
 
   const report = (path: Path, problem: string, fix: string): undefined => {
@@ -67,9 +67,9 @@ function createReader(document: YamlDocument) {
   return { problems, report, text, checkKeys, claims };
 }
 
-type Reader = ReturnType<typeof createReader>;
+type TestReader = ReturnType<typeof createTestReader>;
 
-function readDenial({ report, checkKeys, text }: Reader, value: unknown, path: Path): Expectation | undefined {
+function readDenial({ report, checkKeys, text }: TestReader, value: unknown, path: Path): Expectation | undefined {
   if (value === true) return { kind: 'denied', denial: {} };
   if (typeof value === 'string' && value !== '') return { kind: 'denied', denial: { reason: value } };
   if (!isJsonObject(value))
@@ -79,7 +79,7 @@ function readDenial({ report, checkKeys, text }: Reader, value: unknown, path: P
   return { kind: 'denied', denial: { reason, code, claim, message } };
 }
 
-function readExpectation(reader: Reader, test: JsonObject, testPath: Path): Expectation | undefined {
+function readExpectation(reader: TestReader, test: JsonObject, testPath: Path): Expectation | undefined {
   const { report, checkKeys, problems } = reader;
   const path = [...testPath, 'expect'];
   if (!Object.hasOwn(test, 'expect'))
@@ -103,7 +103,7 @@ function readExpectation(reader: Reader, test: JsonObject, testPath: Path): Expe
 }
 
 function readTest(
-  reader: Reader,
+  reader: TestReader,
   document: YamlDocument,
   path: Path,
   test: unknown,
@@ -133,7 +133,7 @@ function readTest(
  */
 export function loadPolicyTests({ text, file }: { readonly text: string; readonly file: string }): PolicyTestDocument {
   const document = parseStrictYaml({ text, file, maxKibibytes, lenient: true });
-  const reader = createReader(document);
+  const reader = createTestReader(document);
   const { report, problems } = reader;
 
   const root = document.value;
