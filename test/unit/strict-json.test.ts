@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { own, parseJsonObject } from '../../../src/strict-json.ts';
-import { sentenceOf } from '../../support/sentences/name-sentence.ts';
+import { deepFreeze, own, parseJsonObject } from '../../src/strict-json.ts';
+import { sentenceOf } from '../support/sentences/name-sentence.ts';
 
 const parse = (text: string): unknown => parseJsonObject(Buffer.from(text));
 
@@ -94,5 +94,17 @@ describe('strict JSON', () => {
     for (const text of ['secret-text', '{"secret-text":1,"secret-text":1}', '{"secret-text":"\\ud800"}']) {
       expect(() => parse(text)).not.toThrow(/secret-text/);
     }
+  });
+});
+
+describe('a frozen value', () => {
+  it('is frozen with everything in it, and is the same value', () => {
+    const value = { a: { b: [{ c: 1 }, null, 'x'] }, d: [] };
+    expect(deepFreeze(value)).toBe(value);
+    expect([value, value.a, value.a.b, value.a.b[0], value.d].every(Object.isFrozen)).toBe(true);
+  });
+
+  it.each(['text', 1, true, null, undefined])('may be %s', (value) => {
+    expect(deepFreeze(value)).toBe(value);
   });
 });
