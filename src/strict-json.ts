@@ -20,13 +20,14 @@ export const memberOf = (value: unknown, name: string): unknown => (isJsonObject
 
 /** Counts the members of the whole value. Throws SyntaxError for values that parsers read differently. */
 function countMembers(value: unknown): number {
-  if (typeof value === 'string' && !value.isWellFormed()) throw new SyntaxError('holds a lone surrogate');
-  if (typeof value === 'number' && !Number.isFinite(value)) throw new SyntaxError('holds a number that is too large');
+  if (typeof value === 'string' && !value.isWellFormed()) throw new SyntaxError('contains a lone surrogate');
+  if (typeof value === 'number' && !Number.isFinite(value))
+    throw new SyntaxError('contains a number that is too large');
   if (typeof value !== 'object' || value === null) return 0;
   if (Array.isArray(value)) return value.reduce<number>((sum, item) => sum + countMembers(item), 0);
   let members = 0;
   for (const [name, member] of Object.entries(value)) {
-    if (!name.isWellFormed()) throw new SyntaxError('holds a lone surrogate');
+    if (!name.isWellFormed()) throw new SyntaxError('contains a lone surrogate');
     members += 1 + countMembers(member);
   }
   return members;

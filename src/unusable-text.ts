@@ -60,6 +60,6 @@ export function textProblem(value: string, kind: TextKind): UnusableText | undef
     return { problem: 'begins or ends with white space', fix: 'Remove the white space' };
   }
   return isPlaceholder(value, parts, kind)
-    ? { problem: 'holds a placeholder from an example', fix: 'Replace it with the real value' }
+    ? { problem: 'contains a placeholder from an example', fix: 'Replace it with the real value' }
     : undefined;
 }

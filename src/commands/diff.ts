@@ -21,7 +21,7 @@ function samplesOfJson(text: string, name: string): readonly DiffSample[] {
   if (Array.isArray(value) && value.length > 0 && value.every(isJsonObject))
     return value.map((claims, i) => ({ name: `${name} #${i + 1}`, claims }));
   const fix = 'Write a JSON object with the claims, or a list of them';
-  throw new ConfigurationError([{ location: name, problem: 'holds no claims', fix }]);
+  throw new ConfigurationError([{ location: name, problem: 'contains no claims', fix }]);
 }
 
 function samplesOfFile(path: string, context: CommandContext): readonly DiffSample[] {

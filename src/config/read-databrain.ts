@@ -19,7 +19,7 @@ export function readDatabrainUrl(reader: SettingReader, insecureHttp: boolean): 
   if (!URL.canParse(text)) return fail('is not a URL', 'Write it as https://databrain.example.com');
   const url = new URL(text);
   if (url.username !== '' || url.password !== '')
-    return fail('holds credentials', 'Remove them; the API key is sent as Bearer');
+    return fail('contains credentials', 'Remove them; the API key is sent as Bearer');
   if (url.search !== '' || url.hash !== '')
     return fail('has a query or fragment', 'Keep scheme, host, port and path only');
   if (url.protocol !== 'https:' && url.protocol !== 'http:') return fail('is not https', 'Use https');

@@ -166,7 +166,7 @@ export function archiveProblem(error: unknown): Problem {
     location: 'POLICY_ARCHIVE_DIR',
     problem:
       code === 'EALTERED'
-        ? 'holds a different text under the name of this policy'
+        ? 'contains a different text under the name of this policy'
         : `names a folder that policies cannot be kept in (${code})`,
     fix: fixes.get(code) ?? 'Give the user of the service read and write permission',
   };

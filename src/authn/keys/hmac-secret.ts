@@ -105,6 +105,6 @@ export function loadHmacSecrets(
   if (text.length > maxTextLength) throw new LoadProblem(`is longer than ${maxTextLength} characters`);
   if (isKeyOfAPair(text)) throw new LoadProblem('is a key of a public-key pair, not a secret');
   const lines = new Set(text.split(/\r?\n/));
-  if (lines.size > maxCandidateKeys) throw new LoadProblem(`holds more than ${maxCandidateKeys} keys`);
+  if (lines.size > maxCandidateKeys) throw new LoadProblem(`contains more than ${maxCandidateKeys} keys`);
   return [...lines].map((line) => loadLine(line, wanted, encoding));
 }

@@ -46,7 +46,7 @@ export function loadJwkSet(document: JsonObject, wanted: readonly Algorithm[]): 
     const isKey = Object.hasOwn(document, 'kty');
     throw new LoadProblem(`is not a JWK set: it ${isKey ? 'is a single JWK, without a' : 'has no'} list of "keys"`);
   }
-  if (entries.length > maxKeysInSet) throw new LoadProblem(`holds more than ${maxKeysInSet} keys`);
+  if (entries.length > maxKeysInSet) throw new LoadProblem(`contains more than ${maxKeysInSet} keys`);
 
   const keys: VerificationKey[] = [];
   const leftOut: LeftOutKey[] = [];

@@ -14,16 +14,16 @@ const publicLabels: ReadonlySet<string> = new Set(['PUBLIC KEY', 'RSA PUBLIC KEY
 function loadPemBlocks(text: string, wanted: readonly Algorithm[]): readonly VerificationKey[] {
   const blocks = [...text.matchAll(pemBlock)];
   for (const [, label = ''] of blocks) {
-    if (label.includes('PRIVATE')) throw new LoadProblem('holds a private key; set the public key only');
+    if (label.includes('PRIVATE')) throw new LoadProblem('contains a private key; set the public key only');
     if (label.includes('CERTIFICATE')) {
-      throw new LoadProblem('holds a certificate; set its public key (openssl x509 -pubkey -noout)');
+      throw new LoadProblem('contains a certificate; set its public key (openssl x509 -pubkey -noout)');
     }
-    if (!publicLabels.has(label)) throw new LoadProblem('holds a PEM block that is not a public key');
+    if (!publicLabels.has(label)) throw new LoadProblem('contains a PEM block that is not a public key');
   }
   if (blocks.length === 0 || text.replace(pemBlock, '').trim() !== '') {
     throw new LoadProblem('must be PEM blocks without other text, or a JWK set');
   }
-  if (blocks.length > maxCandidateKeys) throw new LoadProblem(`holds more than ${maxCandidateKeys} keys`);
+  if (blocks.length > maxCandidateKeys) throw new LoadProblem(`contains more than ${maxCandidateKeys} keys`);
   return blocks.map(([block]) => loadPem(block, wanted));
 }
 
@@ -37,10 +37,10 @@ function loadDocument(text: string, wanted: readonly Algorithm[]): readonly Veri
   }
   const { keys, leftOut } = loadJwkSet(document, wanted);
   const bad = leftOut.find(({ isBad }) => isBad);
-  if (bad !== undefined) throw new LoadProblem(`holds a key that cannot be used: ${bad.which} ${bad.why}`);
+  if (bad !== undefined) throw new LoadProblem(`contains a key that cannot be used: ${bad.which} ${bad.why}`);
   if (keys.length > 0) return keys;
   const reasons = leftOut.map(({ which, why }) => `; ${which} ${why}`).join('');
-  throw new LoadProblem(`holds no key for any of the configured algorithms${reasons}`);
+  throw new LoadProblem(`contains no key for any of the configured algorithms${reasons}`);
 }
 
 /** Throws LoadProblem, with a message for the operator, if a key in the text is bad or none is usable. */

@@ -64,8 +64,8 @@ function lintDataApp(name: string, app: DataAppDocument, document: YamlDocument)
       if (entries.length > 0 && entries.every(({ when }) => when !== undefined))
         warn(
           inParams(list),
-          `every entry of ${list} has a when, and clientId is None: a user for whom none holds sees unfiltered data`,
-          'Add an entry without when, or a validation that one of them holds',
+          `every entry of ${list} has a when, and clientId is None: a user for whom none is true sees unfiltered data`,
+          'Add an entry without when, or a validation that one of them is true',
         );
     }
   return found;

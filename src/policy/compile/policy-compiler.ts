@@ -89,7 +89,7 @@ export function createPolicyCompiler(document: YamlDocument) {
         throw new LoadProblem(
           `the expression gives ${expression.type}, and ${pathText(path)} needs ${expected.join(' or ')}`,
           /^list<(?:int|double)>$/.test(expression.type)
-            ? 'Append .map(x, string(x)), because the list must hold strings'
+            ? 'Append .map(x, string(x)), because the list must contain strings'
             : `Write an expression that gives ${expected.join(' or ')}`,
         );
       const compiled = compileSite(

@@ -68,7 +68,7 @@ export const clientIdRule =
 export const nameRule: Rule<string> = (value, refuse, pay) => {
   const name = text(value, refuse, pay);
   if (name.length > maxFilterTextLength) return refuse('is longer than 256 characters');
-  if (controlCharacter.test(name)) return refuse('holds control characters');
+  if (controlCharacter.test(name)) return refuse('contains control characters');
   return name;
 };
 
@@ -84,8 +84,8 @@ export const filterTextRule =
       return form.matches(value, pay) ? value : refuse(`does not match filterValuePattern ${form.pattern}`);
     }
     if (value.length > maxFilterTextLength) return refuse('is longer than 256 characters');
-    if (controlCharacter.test(value)) return refuse('holds control characters');
-    if (couldEndSqlText(value)) return refuse('holds a quote, backslash, backtick, ";", "--" or "/*"');
+    if (controlCharacter.test(value)) return refuse('contains control characters');
+    if (couldEndSqlText(value)) return refuse('contains a quote, backslash, backtick, ";", "--" or "/*"');
     return visibleText.test(value) ? value : refuse('is blank');
   };
 
@@ -142,7 +142,7 @@ export const listRule =
     if (value.length === 0 && !allowEmpty) return refuse('is an empty list');
     if (value.length > maxListLength) return refuse('has more than 1000 elements');
     if (value.some((item) => typeof item === 'number' || typeof item === 'bigint'))
-      return refuse('holds numbers, but must hold strings: append .map(x, string(x))');
+      return refuse('contains numbers, but must contain strings: append .map(x, string(x))');
     return Object.freeze((value as readonly unknown[]).map((item) => element(item, refuse, pay)));
   };
 

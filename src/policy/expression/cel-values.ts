@@ -56,7 +56,7 @@ export function member(container: unknown, key: unknown): unknown {
 /** Bounds the recursion over data. */
 const maxDepth = 64;
 
-/** Why a value is unusable; completes the sentence "it holds …". */
+/** Why a value is unusable; completes the sentence "it contains …". */
 export type Flaw = keyof typeof flaws;
 
 export const flaws = {

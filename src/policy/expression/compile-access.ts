@@ -11,7 +11,7 @@ const missing = (node: ASTNode): ServiceError => expressionFailure(`"${excerpt(n
 function usable(value: unknown, node: ASTNode): unknown {
   const flaw = flawOf(value);
   if (flaw === undefined) return value;
-  throw expressionFailure(`"${excerpt(node)}" holds ${flaws[flaw]}`, claimReadBy(node));
+  throw expressionFailure(`"${excerpt(node)}" contains ${flaws[flaw]}`, claimReadBy(node));
 }
 
 /** `claims.name`, the most frequent access. */

@@ -118,7 +118,7 @@ function roleLogin(name: string, path: string, presents: Presents, { send }: Log
       if (answer.kind !== 'ok') return refusedLogin(name, path, answer);
       const token = tokenOf(answer.body);
       if (token !== undefined) return { kind: 'ok', token };
-      const problem = `could not be read: Vault's answer to the ${name} login holds no token`;
+      const problem = `could not be read: Vault's answer to the ${name} login contains no token`;
       return { kind: 'refused', problem, fix: 'Check VAULT_AUTH_PATH, and that the role asks for no second factor' };
     },
   };

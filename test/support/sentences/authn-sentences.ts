@@ -27,14 +27,14 @@ export const authnSentences = {
   keyNotForConfigured: '{} is a key for {}, but configured are {}',
 
   // What is wrong with a text of public keys.
-  privateKeyBlock: '{} holds a private key; set the public key only',
-  certificateBlock: '{} holds a certificate; set its public key (openssl x509 -pubkey -noout)',
-  otherBlock: '{} holds a PEM block that is not a public key',
+  privateKeyBlock: '{} contains a private key; set the public key only',
+  certificateBlock: '{} contains a certificate; set its public key (openssl x509 -pubkey -noout)',
+  otherBlock: '{} contains a PEM block that is not a public key',
   notKeyText: '{} must be PEM blocks without other text, or a JWK set',
-  tooManyKeys: '{} holds more than {} keys',
-  unusableKey: '{} holds a key that cannot be used: {}',
-  noKeyForAlgorithms: '{} holds no key for any of the configured algorithms',
-  noKeyBecause: '{} holds no key for any of the configured algorithms; {}',
+  tooManyKeys: '{} contains more than {} keys',
+  unusableKey: '{} contains a key that cannot be used: {}',
+  noKeyForAlgorithms: '{} contains no key for any of the configured algorithms',
+  noKeyBecause: '{} contains no key for any of the configured algorithms; {}',
   singleJwk: '{} is not a JWK set: it is a single JWK, without a list of "keys"',
   setWithoutKeys: '{} is not a JWK set: it has no list of "keys"',
 

@@ -45,7 +45,7 @@ export const policySentences = {
   notScalarOrList: '{} is neither a boolean, number, string nor list of strings',
   notTextOrList: '{} must be a string or a list of strings',
   emptyList: '{} is an empty list',
-  listOfNumbers: '{} holds numbers, but must hold strings: append .map(x, string(x))',
+  listOfNumbers: '{} contains numbers, but must contain strings: append .map(x, string(x))',
   listTooLong: '{} has more than 1000 elements',
   notList: '{} is not a list',
   notTrueOrFalse: '{} is not true or false',
@@ -95,7 +95,7 @@ export const policySentences = {
   conditionNotBool: 'the condition of {}() is a {}, not a bool',
   operatorOverflow: '"{}" leaves the range of 64-bit integers',
   intOverflow: 'int() leaves the range of 64-bit integers',
-  nestedTooDeep: '"{}" holds values that are nested more than 64 levels deep',
+  nestedTooDeep: '"{}" contains values that are nested more than 64 levels deep',
   indexOutOfRange: '{}() was given an index out of range',
   joinNeedsStrings: 'join() takes a list of strings only',
   optionalNeeded: '{}() needs an optional value such as claims.?email',
@@ -127,7 +127,7 @@ export const policySentences = {
     'a filter fed by a claim has isShowOnUrl not false: its value shows in the address and can be changed there',
   longLifetime: 'expiresIn is over 24 h, and a guest token cannot be revoked',
   everyFilterConditional:
-    'every entry of {} has a when, and clientId is None: a user for whom none holds sees unfiltered data',
+    'every entry of {} has a when, and clientId is None: a user for whom none is true sees unfiltered data',
   variableUnused: '{} is never used',
 
   // What is wrong with a file of policy tests.
