@@ -43,7 +43,8 @@ const verifiedTls = { rejectUnauthorized: true };
 
 /**
  * The library listens for the first error of a connection only. A server that sends bytes which are not TLS behind a
- * certificate that is refused causes a second one, which nobody listens for: it would end the process.
+ * certificate that is refused causes a second one, which nobody listens for: it would end the process. This does not
+ * reach the connections that the library opens itself: to Sentinels, and to learn the slots of a cluster.
  */
 const surviveSecondError = (redis: IoRedis): IoRedis =>
   redis.on('error', () => {

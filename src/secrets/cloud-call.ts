@@ -18,7 +18,7 @@ const labelOf = (error: unknown): string => {
 
 export type ErrorClass = 'missing' | 'forbidden' | 'invalid' | 'unavailable';
 
-/** @param sort classifies an error of the library; only `unavailable` is retried */
+/** @param classify classifies an error of the library; only `unavailable` is retried */
 export async function callCloud<T>(
   store: string,
   call: (signal: AbortSignal) => Promise<T>,
