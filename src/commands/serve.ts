@@ -1,6 +1,7 @@
 // serve: runs the service until it is asked to stop. All configuration problems are reported before any socket opens.
 import { buildApp, type App } from '../app.ts';
 import type { Configuration } from '../config/load-configuration.ts';
+import type { Settings } from '../config/read-settings.ts';
 import type { PlaygroundFiles } from '../http/playground.ts';
 import { ConfigurationError, toLine, systemErrorCode } from '../problem.ts';
 import { readBrowserHelper, readOpenApiDocument, readPlaygroundFiles } from '../shipped-files.ts';
@@ -28,15 +29,17 @@ async function logSink(context: CommandContext): Promise<LogSink> {
   };
 }
 
-async function listen(app: App, context: CommandContext): Promise<boolean> {
+async function listen(app: App, { listen: open, admin }: Settings, context: CommandContext): Promise<boolean> {
   try {
     await app.listen();
     return true;
   } catch (error) {
     const code = systemErrorCode(error);
+    const port = error instanceof Error && 'port' in error ? error.port : undefined;
+    const location = port === admin?.port && port !== open.port ? 'ADMIN_PORT' : 'PORT';
     const fix =
       code === 'EADDRINUSE' ? 'Choose a free port or stop what uses it' : 'Check HOST, PORT, ADMIN_HOST and ADMIN_PORT';
-    context.err(`${toLine({ location: 'PORT', problem: `cannot be listened on (${code})`, fix })}\n`);
+    context.err(`${toLine({ location, problem: `cannot be listened on (${code})`, fix })}\n`);
     await app.stop();
     return false;
   }
@@ -91,7 +94,7 @@ Signals: SIGTERM and SIGINT drain and exit 0, a second one exits at once; SIGHUP
       browserHelper: readBrowserHelper(context.programUrl),
       playgroundFiles,
     });
-    if (!(await listen(app, context))) return exitCode.configuration;
+    if (!(await listen(app, settings, context))) return exitCode.configuration;
 
     return context.untilStopped({
       stop: async ({ signal, error }) => {

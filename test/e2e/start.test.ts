@@ -72,18 +72,14 @@ describe('a start with', () => {
     expect(output).toMatch(/^TOKEN_REUZE: .*\bTOKEN_REUSE\b/m);
   });
 
-  it('a port that is taken says so', async () => {
+  it.each(['PORT', 'ADMIN_PORT'])('a taken %s is named', async (taken) => {
     const port = await freePort();
     const env = { ...good, SHUTDOWN_DRAIN_SECONDS: '0' };
     const first = await startProgram({ path, env: { ...env, PORT: String(port) }, files: { 'policy.yaml': policy } });
-    const { exitCode, output } = await runProgram(
-      path,
-      ['serve'],
-      { ...env, PORT: String(port), ADMIN_PORT: '0' },
-      folder,
-    );
+    const ports = { PORT: '0', ADMIN_PORT: '0', [taken]: String(port) };
+    const { exitCode, output } = await runProgram(path, ['serve'], { ...env, ...ports }, folder);
     expect(exitCode).toBe(78);
-    expect(output).toContain('EADDRINUSE');
+    expect(output).toMatch(new RegExp(`^${taken}: .*EADDRINUSE`, 'm'));
     expect(await first.stop()).toBe(0);
   });
 });
