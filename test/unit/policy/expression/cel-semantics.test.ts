@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { compile } from '../../../../src/policy/expression/compile-expression.ts';
 import { createEvaluation } from '../../../../src/policy/expression/evaluation.ts';
 import { createExpressionReader } from '../../../../src/policy/expression/read-expression.ts';
-import { nameFailure } from '../../../support/sentences/name-sentence.ts';
+import { nameExpressionFailure } from '../../../support/sentences/name-expression-failure.ts';
 
 const read = createExpressionReader(new Map());
 
@@ -138,79 +138,79 @@ describe('an expression gives', () => {
 
 describe('an expression fails, and says why without any value, for', () => {
   it.each([
-    ['claims.z.a', 'claimMissing(claims.z.a)'],
-    ['has(claims.t.k)', 'cannotLookInto(claims.t.k, string, string)'],
-    ['!has(claims.l.k)', 'cannotLookInto(claims.l.k, list, string)'],
-    ['claims.n.?k.orValue("x") == "x"', 'cannotLookInto(claims.n.?k, double, string)'],
-    ['claims.?t.?k.orValue("x") == "x"', 'cannotLookInto(claims.?t.?k, string, string)'],
-    ['claims.o[?0].orValue("x") == "x"', 'cannotLookInto(claims.o[?0], map, int)'],
-    ['claims.l[?claims.z].orValue("x") == "x"', 'cannotLookInto(claims.l[?claims.z], list, null)'],
-    ['claims.l[?claims.?t].orValue("x") == "x"', 'cannotLookInto(claims.l[?claims.?t], list, optional)'],
-    ['claims.o[?claims.?t].orValue("x") == "x"', 'cannotLookInto(claims.o[?claims.?t], map, optional)'],
+    ['claims.z.a', 'claimMissing(claims.z.a), claim z.a'],
+    ['has(claims.t.k)', 'cannotLookInto(claims.t.k, string, string), claim t.k'],
+    ['!has(claims.l.k)', 'cannotLookInto(claims.l.k, list, string), claim l.k'],
+    ['claims.n.?k.orValue("x") == "x"', 'cannotLookInto(claims.n.?k, double, string), claim n.k'],
+    ['claims.?t.?k.orValue("x") == "x"', 'cannotLookInto(claims.?t.?k, string, string), claim t.k'],
+    ['claims.o[?0].orValue("x") == "x"', 'cannotLookInto(claims.o[?0], map, int), claim o'],
+    ['claims.l[?claims.z].orValue("x") == "x"', 'cannotLookInto(claims.l[?claims.z], list, null), claim l'],
+    ['claims.l[?claims.?t].orValue("x") == "x"', 'cannotLookInto(claims.l[?claims.?t], list, optional), claim l'],
+    ['claims.o[?claims.?t].orValue("x") == "x"', 'cannotLookInto(claims.o[?claims.?t], map, optional), claim o'],
     ['!(claims.?t in claims.o)', 'optionalAsKey'],
     ['claims.o[dyn(claims.?t)] == "x"', 'optionalAsKey'],
     ['"a😀".substring(3)', 'indexOutOfRange(substring)'],
     ['dyn(claims.?t) != "blocked"', 'optionalCompared'],
     ['dyn(claims.?t) == dyn(claims.?t)', 'optionalCompared'],
     ['!("blocked" in dyn([claims.?t]))', 'optionalCompared'],
-    ['claims.t < claims.n', 'operatorTypes(<, string, double)'],
-    ['claims.t > claims.n', 'operatorTypes(>, string, double)'],
-    ['claims.t >= claims.n', 'operatorTypes(>=, string, double)'],
-    ['claims.t - claims.n', 'operatorTypes(-, string, double)'],
-    ['claims.t * claims.n', 'operatorTypes(*, string, double)'],
-    ['claims.t / claims.n', 'operatorTypes(/, string, double)'],
+    ['claims.t < claims.n', 'operatorTypes(<, string, double), claim t'],
+    ['claims.t > claims.n', 'operatorTypes(>, string, double), claim t'],
+    ['claims.t >= claims.n', 'operatorTypes(>=, string, double), claim t'],
+    ['claims.t - claims.n', 'operatorTypes(-, string, double), claim t'],
+    ['claims.t * claims.n', 'operatorTypes(*, string, double), claim t'],
+    ['claims.t / claims.n', 'operatorTypes(/, string, double), claim t'],
     ['1 / 0', 'divisionByZero(/)'],
-    ['claims.t <= claims.n', 'operatorTypes(<=, string, double)'],
-    ['claims.z < claims.b', 'operatorTypes(<, null, bool)'],
-    ['claims.l + claims.o', 'operatorTypes(+, list, map)'],
-    ['claims.n + 1', 'operatorTypes(+, double, int)'],
+    ['claims.t <= claims.n', 'operatorTypes(<=, string, double), claim t'],
+    ['claims.z < claims.b', 'operatorTypes(<, null, bool), claim z'],
+    ['claims.l + claims.o', 'operatorTypes(+, list, map), claim l'],
+    ['claims.n + 1', 'operatorTypes(+, double, int), claim n'],
     ['dyn(claims.?t) + "a"', 'operatorTypes(+, optional, string)'],
-    ['claims.half % claims.n', 'operatorTypes(%, double, double)'],
-    ['claims.t in claims.n', 'operatorTypes(in, string, double)'],
-    ['-claims.t', 'signType(string)'],
-    ['!claims.t', 'notBool(claims.t, string)'],
-    ['claims.t && true', 'notBool(claims.t, string)'],
-    ['true && claims.t', 'notBool(claims.t, string)'],
-    ['claims.q == 1 && claims.b', 'claimMissing(claims.q)'],
-    ['claims.deep == claims.deepToo', 'nestedTooDeep(claims.deep)'],
-    ['claims.t.substring(5)', 'indexOutOfRange(substring)'],
-    ['claims.t.substring(-1)', 'indexOutOfRange(substring)'],
-    ['claims.t.substring(3, 1)', 'indexOutOfRange(substring)'],
-    ['claims.t.substring(0, 9)', 'indexOutOfRange(substring)'],
-    ['claims.t.substring(claims.n)', 'functionTypes(substring, string, double)'],
-    ['claims.n.startsWith("a")', 'functionTypes(startsWith, double, string)'],
-    ['claims.t.contains(claims.l)', 'functionTypes(contains, string, list)'],
-    ['size(claims.n)', 'functionTypes(size, double)'],
-    ['claims.mixed.join("")', 'joinNeedsStrings'],
-    ['claims.t.join("")', 'functionTypes(join, string, string)'],
-    ['int(claims.t)', 'functionTypes(int, string)'],
+    ['claims.half % claims.n', 'operatorTypes(%, double, double), claim half'],
+    ['claims.t in claims.n', 'operatorTypes(in, string, double), claim t'],
+    ['-claims.t', 'signType(string), claim t'],
+    ['!claims.t', 'notBool(claims.t, string), claim t'],
+    ['claims.t && true', 'notBool(claims.t, string), claim t'],
+    ['true && claims.t', 'notBool(claims.t, string), claim t'],
+    ['claims.q == 1 && claims.b', 'claimMissing(claims.q), claim q'],
+    ['claims.deep == claims.deepToo', 'nestedTooDeep(claims.deep), claim deep'],
+    ['claims.t.substring(5)', 'indexOutOfRange(substring), claim t'],
+    ['claims.t.substring(-1)', 'indexOutOfRange(substring), claim t'],
+    ['claims.t.substring(3, 1)', 'indexOutOfRange(substring), claim t'],
+    ['claims.t.substring(0, 9)', 'indexOutOfRange(substring), claim t'],
+    ['claims.t.substring(claims.n)', 'functionTypes(substring, string, double), claim t'],
+    ['claims.n.startsWith("a")', 'functionTypes(startsWith, double, string), claim n'],
+    ['claims.t.contains(claims.l)', 'functionTypes(contains, string, list), claim t'],
+    ['size(claims.n)', 'functionTypes(size, double), claim n'],
+    ['claims.mixed.join("")', 'joinNeedsStrings, claim mixed'],
+    ['claims.t.join("")', 'functionTypes(join, string, string), claim t'],
+    ['int(claims.t)', 'functionTypes(int, string), claim t'],
     ['int("0x10")', 'functionTypes(int, string)'],
     ['int("9223372036854775808")', 'intOverflow'],
     ['int(0.0 / 0.0)', 'functionTypes(int, double)'],
     ['double("1x")', 'functionTypes(double, string)'],
-    ['int(claims.z)', 'functionTypes(int, null)'],
+    ['int(claims.z)', 'functionTypes(int, null), claim z'],
     ['double("Infinity")', 'functionTypes(double, string)'],
     ['double(" 1")', 'functionTypes(double, string)'],
-    ['double(claims.b)', 'functionTypes(double, bool)'],
+    ['double(claims.b)', 'functionTypes(double, bool), claim b'],
     ['bool("yes")', 'functionTypes(bool, string)'],
     ['bool("1")', 'functionTypes(bool, string)'],
-    ['string(claims.l)', 'functionTypes(string, list)'],
+    ['string(claims.l)', 'functionTypes(string, list), claim l'],
     ['1 % 0', 'divisionByZero(%)'],
     ['9223372036854775807 + 1', 'operatorOverflow(+)'],
-    ['claims.?q.value()', 'claimMissing(claims.?q)'],
-    ['claims.t.orValue("x")', 'optionalNeeded(orValue)'],
-    ['claims.t.hasValue()', 'optionalNeeded(hasValue)'],
+    ['claims.?q.value()', 'claimMissing(claims.?q), claim q'],
+    ['claims.t.orValue("x")', 'optionalNeeded(orValue), claim t'],
+    ['claims.t.hasValue()', 'optionalNeeded(hasValue), claim t'],
     ['claims.l.filter(x, claims.n)', 'conditionNotBool(filter, double)'],
     ['claims.l.exists(x, claims.n)', 'conditionNotBool(exists, double)'],
     ['claims.l.all(x, claims.n)', 'conditionNotBool(all, double)'],
     ['claims.mixed.all(x, x.startsWith("a"))', 'functionTypes(startsWith, double, string)'],
     ['claims.mixed.exists(x, x.startsWith("q"))', 'functionTypes(startsWith, double, string)'],
     ['claims.mixed.exists_one(x, x.startsWith("a"))', 'functionTypes(startsWith, double, string)'],
-    ['claims.t.exists(x, true)', 'collectionNeeded(exists, string)'],
-    ['{claims.n: 1}["a"]', 'mapKeyNotString'],
-    ['{"a": 1, claims.l[0]: 2}["a"]', 'mapKeyTwice'],
+    ['claims.t.exists(x, true)', 'collectionNeeded(exists, string), claim t'],
+    ['{claims.n: 1}["a"]', 'mapKeyNotString, claim n'],
+    ['{"a": 1, claims.l[0]: 2}["a"]', 'mapKeyTwice, claim l'],
   ])('%s', (text, problem) => {
-    expect(nameFailure(() => evaluate(text, claims))).toBe(problem);
+    expect(nameExpressionFailure(() => evaluate(text, claims))).toBe(problem);
   });
 
   const small = { text: 'x', list: ['a'] };
@@ -236,7 +236,7 @@ describe('an expression fails, and says why without any value, for', () => {
     'claims.list.join("-")',
   ])('too much work: %s', (text) => {
     expect(() => evaluate(text, small)).not.toThrow();
-    expect(nameFailure(() => evaluate(text, big))).toBe('outOfFuel');
+    expect(nameExpressionFailure(() => evaluate(text, big))).toBe('outOfFuel');
   });
 
   it.each([
@@ -245,14 +245,14 @@ describe('an expression fails, and says why without any value, for', () => {
     '[1, 2].exists(x, x == 1 && claims.text.contains(claims.text) || x == 2)',
     '[1, 2].all(x, x == 1 && claims.text.contains(claims.text) || x == 3)',
   ])('work that is done in vain, whatever the other side says: %s', (text) => {
-    expect(nameFailure(() => evaluate(text, big))).toBe('outOfFuel');
+    expect(nameExpressionFailure(() => evaluate(text, big))).toBe('outOfFuel');
   });
 
   it('many failures that are passed over, each of which is paid for', () => {
     const sixty = { list: new Array(60).fill('l') };
     const passedOver = 'claims.list.all(a, claims.list.all(b, claims.q == 1 || true))';
     expect(evaluate(passedOver, small)).toBe(true);
-    expect(nameFailure(() => evaluate(passedOver, sixty))).toBe('outOfFuel');
+    expect(nameExpressionFailure(() => evaluate(passedOver, sixty))).toBe('outOfFuel');
   });
 
   it('a macro whose first argument is not a name', () => {

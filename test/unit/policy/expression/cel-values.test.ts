@@ -11,7 +11,7 @@ import {
   typeName,
 } from '../../../../src/policy/expression/cel-values.ts';
 import { createEvaluation, expressionFailure } from '../../../../src/policy/expression/evaluation.ts';
-import { nameFailure } from '../../../support/sentences/name-sentence.ts';
+import { nameExpressionFailure } from '../../../support/sentences/name-expression-failure.ts';
 
 const same = (a: unknown, b: unknown): boolean => equal(createEvaluation({}, 0), a, b);
 
@@ -132,8 +132,8 @@ describe('comparing', () => {
     ],
     [{ k: none }, { k: 'b' }],
   ])('fails for optional values: %o and %o', (a, b) => {
-    expect(nameFailure(() => same(a, b))).toBe('optionalCompared');
-    expect(nameFailure(() => same(b, a))).toBe('optionalCompared');
+    expect(nameExpressionFailure(() => same(a, b))).toBe('optionalCompared');
+    expect(nameExpressionFailure(() => same(b, a))).toBe('optionalCompared');
   });
 
   it('fails for whole numbers that JSON may have changed, wherever they are inside', () => {
@@ -176,8 +176,8 @@ describe('a member', () => {
   });
 
   it.each([{}, new Map(), [], 'text', null])('of %o is not looked up by an optional value', (container) => {
-    expect(nameFailure(() => member(container, none))).toBe('optionalAsKey');
-    expect(nameFailure(() => member(container, new Optional(true, 'a')))).toBe('optionalAsKey');
+    expect(nameExpressionFailure(() => member(container, none))).toBe('optionalAsKey');
+    expect(nameExpressionFailure(() => member(container, new Optional(true, 'a')))).toBe('optionalAsKey');
   });
 
   it.each<readonly [unknown, unknown]>([
@@ -254,7 +254,9 @@ describe('the elements that a macro iterates over', () => {
   });
 
   it.each(['text', 1, 1n, true, null, none])('is not %s', (value) => {
-    expect(nameFailure(() => elementsOf(value, 'all', 'roles'))).toBe(`collectionNeeded(all, ${typeName(value)})`);
+    expect(nameExpressionFailure(() => elementsOf(value, 'all', 'roles'))).toBe(
+      `collectionNeeded(all, ${typeName(value)}), claim roles`,
+    );
   });
 });
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { createEvaluation, fuelPerDecision, spend } from '../../../../src/policy/expression/evaluation.ts';
 import { celFunctions } from '../../../../src/policy/expression/cel-functions.ts';
-import { nameFailure } from '../../../support/sentences/name-sentence.ts';
+import { nameExpressionFailure } from '../../../support/sentences/name-expression-failure.ts';
 
 describe('the fuel of a decision', () => {
   it('pays for exactly as much as there is', () => {
@@ -9,19 +9,19 @@ describe('the fuel of a decision', () => {
     spend(evaluation, fuelPerDecision - 1);
     spend(evaluation, 1);
     spend(evaluation, 0);
-    expect(nameFailure(() => spend(evaluation, 1))).toBe('outOfFuel');
+    expect(nameExpressionFailure(() => spend(evaluation, 1))).toBe('outOfFuel');
   });
 
   it.each([-1, Number.NaN, Number.NEGATIVE_INFINITY, Infinity])('is gone at the price of %s', (price) => {
     const evaluation = createEvaluation({}, 0);
-    expect(nameFailure(() => spend(evaluation, price))).toBe('outOfFuel');
-    expect(nameFailure(() => spend(evaluation, 0))).toBe('outOfFuel');
+    expect(nameExpressionFailure(() => spend(evaluation, price))).toBe('outOfFuel');
+    expect(nameExpressionFailure(() => spend(evaluation, 0))).toBe('outOfFuel');
   });
 
   it('is never more after a search, however long the texts', () => {
     const evaluation = createEvaluation({}, 0);
     const text = 'a'.repeat(50_000);
-    expect(nameFailure(() => celFunctions.get('contains')?.call(evaluation, [text, text], undefined))).toBe(
+    expect(nameExpressionFailure(() => celFunctions.get('contains')?.call(evaluation, [text, text], undefined))).toBe(
       'outOfFuel',
     );
     expect(evaluation.fuel).toBeLessThan(0);
