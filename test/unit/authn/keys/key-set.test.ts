@@ -186,6 +186,21 @@ describe('an unknown kid', () => {
     expect(await keySet.lookUp()).toBe(30);
     expect(fetches).toHaveLength(4);
   });
+
+  it('has an answer again from the first good fetch after failures, which alone is a recovery', async () => {
+    answer = good;
+    await started();
+    answer = fails;
+    expect(await keySet.lookUp()).toBe(1);
+    answer = good;
+    expect([await keySet.lookUp(), await keySet.lookUp()]).toEqual([undefined, undefined]);
+    expect(events.map(({ event, recovered }) => [event, recovered])).toEqual([
+      ['fetched', false],
+      ['failed', undefined],
+      ['fetched', true],
+      ['fetched', false],
+    ]);
+  });
 });
 
 describe('one timer', () => {
@@ -228,6 +243,7 @@ describe('old keys', () => {
     await vi.advanceTimersByTimeAsync(30_000);
     expect(keySet.ring()?.keys.length).toBe(2);
     expect(keySet.age().ageMs).toBeLessThanOrEqual(30_000);
+    expect(await keySet.lookUp()).toBeUndefined();
   });
 });
 
