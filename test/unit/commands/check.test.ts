@@ -168,6 +168,8 @@ const extra = `  open:
     request: { clientId: "\${claims.org}" }
 `;
 
+const atStart = (text: string): RegExp => new RegExp(`^${text.replace(/[\\^$.*+?()[\]{}|]/g, '\\$&')}`);
+
 describe('check --live', () => {
   let databrain: SimulatedDatabrain;
   let before = 0;
@@ -224,13 +226,13 @@ describe('check --live', () => {
       'a dashboard id among the embeds',
       { embeds: '[overview]' },
       {},
-      `policy.yaml:9:25: ${sentenceOf('dashboardForEmbed', 'overview')}. `,
+      atStart(`policy.yaml:9:25: ${sentenceOf('dashboardForEmbed', 'overview')}. `),
     ],
     [
       'an embed id as dashboard',
       { dashboard: 'sales-overview' },
       {},
-      `policy.yaml:11:26: ${sentenceOf('embedForDashboard', 'sales-overview')}. `,
+      atStart(`policy.yaml:11:26: ${sentenceOf('embedForDashboard', 'sales-overview')}. `),
     ],
     ['the embed of another data app', { embeds: '[finance-overview]' }, {}, /^policy\.yaml:9:25: .*"finance-overview"/],
   ])('tells %s, with exit code 1', async (_title, parts, env, line) => {
@@ -245,7 +247,7 @@ describe('check --live', () => {
     const { exitCode, err } = await live({}, { DATABRAIN_API_URL: `${databrain.url}/elsewhere` });
     expect(exitCode).toBe(1);
     expect(err.split('\n')).toEqual([
-      expect.stringContaining(`DATABRAIN_API_URL: ${sentenceOf('notDatabrain')}. `),
+      expect.stringMatching(atStart(`DATABRAIN_API_URL: ${sentenceOf('notDatabrain')}. `)),
       '',
     ]);
   });
