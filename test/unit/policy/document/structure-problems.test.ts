@@ -14,9 +14,12 @@ const inDataApp = (line: string, name = 'sales'): readonly string[] =>
 const inRequest = (members: string): readonly string[] =>
   inDataApp(`{ expiresIn: 1h, request: { clientId: a, ${members} } }`);
 
-/** Mostly the fix repeats what the value or key must be. */
-const isPlainFix = ({ problem, fix }: Problem): boolean =>
-  fix.startsWith('Write ') && (problem.includes(` must be ${fix.slice(6)}, not `) || problem.endsWith(fix.slice(6)));
+/** Mostly the fix repeats what the value or key must be. The value that is there is no fix. */
+function isPlainFix({ problem, fix }: Problem): boolean {
+  const description = /^Write (.+)$/s.exec(fix)?.[1];
+  if (description === undefined) return false;
+  return problem.includes(` must be ${description}, not `) || problem.endsWith(` is not ${description}`);
+}
 
 describe('what is wrong with the structure, where, and its fix', () => {
   it.each([
