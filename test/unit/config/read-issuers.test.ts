@@ -1,6 +1,7 @@
 // JWT_*: the effect of each setting on the issuer.
 import { describe, expect, it } from 'vitest';
 import { readSettings } from '../../../src/config/read-settings.ts';
+import { singleIssuerSettings } from '../../../src/config/settings.ts';
 
 const required = {
   JWT_ISSUER: 'https://issuer.example',
@@ -49,5 +50,20 @@ describe('the issuer', () => {
     };
     const { issuers } = readSettings(env, () => Buffer.from(text));
     expect(issuers).toMatchObject([{ maxLifetimeSeconds: 900, clockToleranceSeconds: 7 }]);
+  });
+});
+
+describe('the issuers file', () => {
+  it('takes the place of exactly these settings, which are refused beside it', () => {
+    expect(singleIssuerSettings.map(({ name }) => name)).toEqual([
+      'JWT_ISSUER',
+      'JWT_AUDIENCE',
+      'JWT_ALGORITHMS',
+      'JWT_SECRET',
+      'JWT_SECRET_ENCODING',
+      'JWT_PUBLIC_KEY',
+      'JWT_JWKS_URL',
+      'JWT_USER_CLAIM',
+    ]);
   });
 });
