@@ -1,7 +1,6 @@
 // Wires the whole service, top to bottom. Start reading here: every part that handles a request is created in this
 // file, or in http/public-listener.ts, and passed on as an argument. There is no global state.
 import type { FastifyInstance } from 'fastify';
-import type { AddressInfo } from 'node:net';
 import { createAuthenticator } from './authn/authenticator.ts';
 import { isSecretOf } from './authn/keys/verification-key.ts';
 import type { Clock } from './clock.ts';
@@ -18,6 +17,7 @@ import type { PlaygroundFiles } from './http/playground.ts';
 import { createReadiness } from './http/health.ts';
 import { prepareVerifiers } from './http/jwt.ts';
 import { createPublicListener, type Phase } from './http/public-listener.ts';
+import { openListener } from './http/server.ts';
 import { createPlaygroundEvaluator } from './playground/evaluator.ts';
 import { createDecide } from './policy/decide.ts';
 import { validateUpstreamBody } from './policy/upstream-request.ts';
@@ -71,7 +71,10 @@ export interface AppOptions {
 export interface App {
   /** The public listener's instance, for injection beside real sockets. */
   readonly server: FastifyInstance;
-  /** Opens the listeners and starts the background work. Returns the ports; `adminPort` only if it is open. */
+  /**
+   * Opens the listeners and starts the background work. Returns the ports; `adminPort` only if it is open. Throws
+   * ConfigurationError for a port that cannot be opened.
+   */
   readonly listen: () => Promise<{ readonly port: number; readonly adminPort?: number }>;
   /** Reports not ready, then accepts no connections, then finishes running requests, within the grace time. */
   readonly stop: () => Promise<void>;
@@ -252,15 +255,13 @@ export async function buildApp(options: AppOptions): Promise<App> {
     },
   });
 
-  const portOf = (listener: FastifyInstance): number => (listener.server.address() as AddressInfo).port;
-
   return {
     server,
     listen: async () => {
-      await server.listen({ host: settings.listen.host, port: settings.listen.port });
-      if (settings.admin !== undefined) await admin.listen(settings.admin);
+      const port = await openListener(server, settings.listen);
+      const adminPort = settings.admin && (await openListener(admin, settings.admin, 'ADMIN_'));
       authenticator.start();
-      const ports = { port: portOf(server), ...(settings.admin && { adminPort: portOf(admin) }) };
+      const ports = { port, ...(adminPort !== undefined && { adminPort }) };
       logger.info({ ...ports, policyRevision: policies.current().revision, version }, 'listening');
       return ports;
     },

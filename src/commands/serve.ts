@@ -1,14 +1,13 @@
 // serve: runs the service until it is asked to stop. All configuration problems are reported before any socket opens.
-import { buildApp, type App } from '../app.ts';
+import { buildApp } from '../app.ts';
 import type { Configuration } from '../config/load-configuration.ts';
-import type { Settings } from '../config/read-settings.ts';
 import type { PlaygroundFiles } from '../http/playground.ts';
-import { ConfigurationError, toLine, systemErrorCode } from '../problem.ts';
+import { ConfigurationError } from '../problem.ts';
 import { readBrowserHelper, readOpenApiDocument, readPlaygroundFiles } from '../shipped-files.ts';
 import { createLog } from '../telemetry/log.ts';
 import type { LogSink } from '../telemetry/log-writer.ts';
 import { escapeUnprintable } from '../printable.ts';
-import { type Command, type CommandContext, exitCode, parseWords } from './command.ts';
+import { type Command, type CommandContext, parseWords } from './command.ts';
 import { archiveFirstPolicy, exitCodeOf, loadConfigurationFor, storedSecretsFor } from './command-configuration.ts';
 
 /** Time limit for writing the last lines of the log. */
@@ -27,22 +26,6 @@ async function logSink(context: CommandContext): Promise<LogSink> {
       context.log(escapeUnprintable(texts.map((line) => toText(line)).join('')), done);
     },
   };
-}
-
-async function listen(app: App, { listen: open, admin }: Settings, context: CommandContext): Promise<boolean> {
-  try {
-    await app.listen();
-    return true;
-  } catch (error) {
-    const code = systemErrorCode(error);
-    const port = error instanceof Error && 'port' in error ? error.port : undefined;
-    const location = port === admin?.port && port !== open.port ? 'ADMIN_PORT' : 'PORT';
-    const fix =
-      code === 'EADDRINUSE' ? 'Choose a free port or stop what uses it' : 'Check HOST, PORT, ADMIN_HOST and ADMIN_PORT';
-    context.err(`${toLine({ location, problem: `cannot be listened on (${code})`, fix })}\n`);
-    await app.stop();
-    return false;
-  }
 }
 
 function builtPlayground(programUrl: string): PlaygroundFiles {
@@ -94,7 +77,12 @@ Signals: SIGTERM and SIGINT drain and exit 0, a second one exits at once; SIGHUP
       browserHelper: readBrowserHelper(context.programUrl),
       playgroundFiles,
     });
-    if (!(await listen(app, settings, context))) return exitCode.configuration;
+    try {
+      await app.listen();
+    } catch (error) {
+      await app.stop();
+      return exitCodeOf(error, context);
+    }
 
     return context.untilStopped({
       stop: async ({ signal, error }) => {

@@ -6,6 +6,7 @@ import type { FastifyRequest } from 'fastify';
 import { randomUUID } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
 import { ServiceError } from '../errors.ts';
+import { ConfigurationError, systemErrorCode } from '../problem.ts';
 import { refusePlainly, type RefuseRequest } from './error-reply.ts';
 import { createListener, maxHeaders, type ListenerOptions } from './listener.ts';
 import { schemaCompilers } from './json-body.ts';
@@ -102,4 +103,26 @@ export function createServer({
     }
   });
   return app;
+}
+
+/**
+ * Accepts connections. Returns the port, which differs from `address.port` if that is 0. Throws ConfigurationError, which
+ * names the setting, if the port cannot be opened.
+ * @param settings what the names of the two settings begin with
+ */
+export async function openListener(
+  app: FastifyInstance,
+  address: { readonly host: string; readonly port: number },
+  settings: '' | 'ADMIN_' = '',
+): Promise<number> {
+  try {
+    await app.listen({ host: address.host, port: address.port });
+  } catch (error) {
+    const code = systemErrorCode(error);
+    const isTaken = code === 'EADDRINUSE';
+    const fix = isTaken ? 'Choose a free port or stop what uses it' : `Check ${settings}HOST and ${settings}PORT`;
+    throw new ConfigurationError([{ location: `${settings}PORT`, problem: `cannot be listened on (${code})`, fix }]);
+  }
+  const bound = app.server.address();
+  return typeof bound === 'object' && bound !== null ? bound.port : address.port;
 }

@@ -82,6 +82,17 @@ describe('a start with', () => {
     expect(output).toMatch(new RegExp(`^${taken}: .*EADDRINUSE`, 'm'));
     expect(await first.stop()).toBe(0);
   });
+
+  it.each([
+    ['PORT', 'HOST'],
+    ['ADMIN_PORT', 'ADMIN_HOST'],
+  ])('%s is named when %s is not an address of this machine', async (port, host) => {
+    const ports = { PORT: '0', ADMIN_PORT: String(await freePort()) };
+    const settings = { ...good, ...ports, SHUTDOWN_DRAIN_SECONDS: '0', [host]: '192.0.2.1' };
+    const { exitCode, output } = await runProgram(path, ['serve'], settings, folder);
+    expect(exitCode).toBe(78);
+    expect(output).toMatch(new RegExp(`^${port}: .*EADDRNOTAVAIL.* ${host} and ${port}\\.$`, 'm'));
+  });
 });
 
 describe('a start on Node.js', () => {
