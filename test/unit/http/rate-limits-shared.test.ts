@@ -3,10 +3,10 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { systemClock } from '../../../src/clock.ts';
 import { ServiceError } from '../../../src/errors.ts';
 import { registerLimits } from '../../../src/http/rate-limits.ts';
-import type { RedisClient } from '../../../src/redis/redis-client.ts';
 import type { RedisLink } from '../../../src/redis/redis-link.ts';
 import { Secret } from '../../../src/secrets/secret.ts';
 import { principalOf } from '../../support/issuing.ts';
+import { createScriptedRedisLink } from '../../support/scripted-redis-link.ts';
 
 type Reply = readonly [allowed: 0 | 1, used: number, freesInMs: number];
 
@@ -23,24 +23,8 @@ const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve)
 /** A Redis that answers when the test says so. */
 function createHeldRedis(): HeldRedis {
   const held: ((reply: Reply) => void)[] = [];
-  const client: RedisClient = {
-    isReady: () => true,
-    call: () => Promise.reject(new Error('not scripted')),
-    run: () => new Promise((resolve) => held.push(resolve)),
-    onReady: () => undefined,
-    onError: () => undefined,
-    onClose: () => undefined,
-    reconnect: () => undefined,
-    close: () => undefined,
-  };
   return {
-    link: {
-      isUp: () => true,
-      whenKnown: async () => undefined,
-      run: (exchange) => exchange(client),
-      runAnyway: (exchange) => exchange(client),
-      close: () => undefined,
-    },
+    link: createScriptedRedisLink(() => new Promise((resolve) => held.push(resolve))),
     asked: () => held.length,
     answer: async (reply) => {
       held.shift()?.(reply);

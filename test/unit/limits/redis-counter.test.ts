@@ -1,27 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { createRedisCounter } from '../../../src/limits/redis-counter.ts';
-import type { RedisClient } from '../../../src/redis/redis-client.ts';
 import type { RedisLink } from '../../../src/redis/redis-link.ts';
+import { createScriptedRedisLink } from '../../support/scripted-redis-link.ts';
 
-const linkThatReplies = (reply: unknown): RedisLink => {
-  const client: RedisClient = {
-    isReady: () => true,
-    call: () => Promise.reject(new Error('not scripted')),
-    run: async () => reply,
-    onReady: () => undefined,
-    onError: () => undefined,
-    onClose: () => undefined,
-    reconnect: () => undefined,
-    close: () => undefined,
-  };
-  return {
-    isUp: () => true,
-    whenKnown: async () => undefined,
-    run: (exchange) => exchange(client),
-    runAnyway: (exchange) => exchange(client),
-    close: () => undefined,
-  };
-};
+const linkThatReplies = (reply: unknown): RedisLink => createScriptedRedisLink(async () => reply);
 
 describe('a count in Redis', () => {
   it('is what the script says', async () => {
