@@ -4,10 +4,10 @@ import { errors, type Dispatcher } from 'undici';
 import type { Clock } from '../clock.ts';
 import type { Route } from '../egress/egress.ts';
 import type { Secret } from '../secrets/secret.ts';
+import type { UpstreamAnswer } from './api-messages.ts';
 import { codeOf, isProtocolViolation } from './upstream-fault.ts';
 import { createConnections, type Connection, type ConnectionLimits } from './connections.ts';
 import { createDeadlines } from './deadlines.ts';
-import type { UpstreamAnswer } from './parse-response.ts';
 
 export type LostExchange =
   /** No response: the connection failed, or closed before the response began. */

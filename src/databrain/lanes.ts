@@ -6,8 +6,7 @@
 import type { Clock } from '../clock.ts';
 import { createCallQueue, type QueueLane } from './call-queue.ts';
 import { createCallRate, type CallRate, type CallRateLimits } from './call-rate.ts';
-import type { CircuitLimits, CircuitState } from './circuit.ts';
-import { createKeyCircuit, type KeyCircuit } from './key-circuit.ts';
+import { createKeyCircuit, type CircuitLimits, type CircuitState, type KeyCircuit } from './circuit.ts';
 import { createRetryBudget, type RetryBudget } from './retry.ts';
 
 export interface Lane {

@@ -3,29 +3,6 @@
 import type { Clock } from '../clock.ts';
 import { faultRow, type Failure } from './upstream-fault.ts';
 
-/** The maximum of `Retry-After`: longer values than the vendor's rate window are cut. */
-export const maxRetryAfterMs = 120_000;
-
-/** The three forms of RFC 9110 §5.6.7. Date.parse alone also accepts junk. */
-const httpDates = [
-  /^[A-Z][a-z]{2}, \d{2} [A-Z][a-z]{2} \d{4} \d{2}:\d{2}:\d{2} GMT$/,
-  /^[A-Z][a-z]{5,8}, \d{2}-[A-Z][a-z]{2}-\d{2} \d{2}:\d{2}:\d{2} GMT$/,
-  /^[A-Z][a-z]{2} [A-Z][a-z]{2} [ \d]\d \d{2}:\d{2}:\d{2} \d{4}$/,
-];
-
-/**
- * Parses `Retry-After` (RFC 9110 §10.2.3): whole seconds or an HTTP date. Returns the milliseconds to wait from now,
- * between 0 (a date in the past) and {@link maxRetryAfterMs}; undefined for anything else.
- * @param nowMs wall time in milliseconds since the epoch, for dates
- */
-export function parseRetryAfter(value: string | undefined, nowMs: number): number | undefined {
-  const text = value?.trim() ?? '';
-  if (/^\d+$/.test(text)) return Math.min(Number(text) * 1000, maxRetryAfterMs);
-  if (!httpDates.some((form) => form.test(text))) return undefined;
-  const at = Date.parse(text.endsWith('GMT') ? text : `${text} GMT`);
-  return Number.isNaN(at) ? undefined : Math.min(Math.max(0, at - nowMs), maxRetryAfterMs);
-}
-
 /**
  * Limits the retries of the whole service, so that they never make an outage worse: a fifth of the calls, plus a small
  * reserve after the start.

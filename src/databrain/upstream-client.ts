@@ -3,12 +3,11 @@ import type { Clock } from '../clock.ts';
 import type { Egress } from '../egress/egress.ts';
 import type { Grant } from '../policy/decision.ts';
 import { createRenewKey, type ApiKeys } from '../secrets/api-keys.ts';
+import { createToRequestBody } from './api-messages.ts';
 import type { ConnectionLimits } from './connections.ts';
 import { createExchanges } from './exchange.ts';
 import { createLanes, type LaneEvents, type LaneLimits } from './lanes.ts';
-import { createMint, type Mint, type MintEvents } from './mint.ts';
-import { createToRequestBody } from './request-body.ts';
-import { createTokenOwners } from './token-owners.ts';
+import { createMint, createTokenOwners, type Mint, type MintEvents } from './mint.ts';
 
 export interface UpstreamClientOptions {
   /** DATABRAIN_API_URL: https, or http if the settings allow it; may have a path prefix. */

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { parseResponse } from '../../../src/databrain/parse-response.ts';
+import { parseResponse } from '../../../src/databrain/api-messages.ts';
 
 const token = '3f2504e0-4f89-41d3-9a0c-0305e82c3301';
 

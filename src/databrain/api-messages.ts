@@ -1,6 +1,43 @@
-// Parses the upstream's response to a guest token or a fault. Pure. Only a token or a code of a known list is returned,
-// never other text of the upstream.
+// The messages of the one call to Databrain's API, POST /api/v2/guest-token/create: writes the body of a request, and
+// parses a response to a guest token or a fault. Pure. Only a token or a code of a known list is returned, never other
+// text of the upstream.
+import { ServiceError } from '../errors.ts';
+import type { Grant } from '../policy/decision.ts';
 import { codeFaults, type Fault, type UpstreamCode } from './upstream-fault.ts';
+
+export interface RequestBody {
+  /** JSON text in UTF-8. */
+  readonly bytes: Buffer;
+  /** The `expiryTime` in it, whole milliseconds. */
+  readonly lifetimeMs: number;
+}
+
+/** @param nowMs wall time in milliseconds since the epoch, just before the body is sent */
+export type ToRequestBody = (grant: Grant, nowMs: number) => RequestBody;
+
+/** The token's lifetime starts when the upstream reads the request: time reserved for sending it. */
+const travelMs = 1000;
+const minLifetimeMs = 1000;
+
+/**
+ * @param isValid whether a body with `expiryTime` is one of POST /api/v2/guest-token/create
+ *
+ * The returned function throws ServiceError: INTERNAL_ERROR for an invalid body (a bug: the
+ * decision should have refused it), TOKEN_EXPIRED if a token bound to the access token's `exp` would have no lifetime
+ * left.
+ */
+export function createToRequestBody(isValid: (body: unknown) => boolean): ToRequestBody {
+  return (grant, nowMs) => {
+    const untilNotAfter = grant.notAfterMs === undefined ? Infinity : grant.notAfterMs - nowMs - travelMs;
+    const lifetimeMs = Math.floor(Math.min(grant.lifetimeMs, untilNotAfter));
+    if (untilNotAfter < minLifetimeMs) throw new ServiceError('TOKEN_EXPIRED', 'access_token_ends_too_soon');
+    const body = { ...grant.request, expiryTime: lifetimeMs };
+    // Without expiryTime, or with null (JSON for NaN), the upstream's tokens never expire.
+    if (!Number.isSafeInteger(lifetimeMs) || lifetimeMs < 1) throw new ServiceError('INTERNAL_ERROR', 'bug');
+    if (!isValid(body)) throw new ServiceError('INTERNAL_ERROR', 'body_refused');
+    return { bytes: Buffer.from(JSON.stringify(body)), lifetimeMs };
+  };
+}
 
 /** For responses without a known code. Only the first few hundred characters are checked. */
 const messageFaults: readonly (readonly [RegExp, Fault])[] = [
@@ -95,4 +132,27 @@ function faultOfStatus(status: number): Fault {
   if (status >= 500) return 'failed';
   if (status >= 400) return 'request_refused';
   return 'unusable_answer';
+}
+
+/** The maximum of `Retry-After`: longer values than the vendor's rate window are cut. */
+export const maxRetryAfterMs = 120_000;
+
+/** The three forms of RFC 9110 §5.6.7. Date.parse alone also accepts junk. */
+const httpDates = [
+  /^[A-Z][a-z]{2}, \d{2} [A-Z][a-z]{2} \d{4} \d{2}:\d{2}:\d{2} GMT$/,
+  /^[A-Z][a-z]{5,8}, \d{2}-[A-Z][a-z]{2}-\d{2} \d{2}:\d{2}:\d{2} GMT$/,
+  /^[A-Z][a-z]{2} [A-Z][a-z]{2} [ \d]\d \d{2}:\d{2}:\d{2} \d{4}$/,
+];
+
+/**
+ * Parses `Retry-After` (RFC 9110 §10.2.3): whole seconds or an HTTP date. Returns the milliseconds to wait from now,
+ * between 0 (a date in the past) and {@link maxRetryAfterMs}; undefined for anything else.
+ * @param nowMs wall time in milliseconds since the epoch, for dates
+ */
+export function parseRetryAfter(value: string | undefined, nowMs: number): number | undefined {
+  const text = value?.trim() ?? '';
+  if (/^\d+$/.test(text)) return Math.min(Number(text) * 1000, maxRetryAfterMs);
+  if (!httpDates.some((form) => form.test(text))) return undefined;
+  const at = Date.parse(text.endsWith('GMT') ? text : `${text} GMT`);
+  return Number.isNaN(at) ? undefined : Math.min(Math.max(0, at - nowMs), maxRetryAfterMs);
 }

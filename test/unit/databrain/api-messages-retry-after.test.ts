@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { maxRetryAfterMs, parseRetryAfter } from '../../../src/databrain/retry.ts';
+import { maxRetryAfterMs, parseRetryAfter } from '../../../src/databrain/api-messages.ts';
 
 const now = Date.UTC(2026, 10, 20, 12, 0, 0);
 

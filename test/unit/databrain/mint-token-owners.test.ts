@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { createTokenOwners } from '../../../src/databrain/token-owners.ts';
+import { createTokenOwners } from '../../../src/databrain/mint.ts';
 
 const token = '3f2504e0-4f89-41d3-9a0c-0305e82c3301';
 

@@ -1,6 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import type { CallResult, CircuitState } from '../../../src/databrain/circuit.ts';
-import { createKeyCircuit, type KeyCircuit } from '../../../src/databrain/key-circuit.ts';
+import {
+  type CallResult,
+  type CircuitState,
+  createKeyCircuit,
+  type KeyCircuit,
+} from '../../../src/databrain/circuit.ts';
 import { createManualClock } from '../../support/manual-clock.ts';
 
 const limits = {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { ServiceError } from '../../../src/errors.ts';
-import { createToRequestBody } from '../../../src/databrain/request-body.ts';
+import { createToRequestBody } from '../../../src/databrain/api-messages.ts';
 import type { Grant } from '../../../src/policy/decision.ts';
 import { validateUpstreamBody } from '../../../src/policy/upstream-request.ts';
 import { grantFor } from '../../support/faulty-upstream-client.ts';
