@@ -1,6 +1,6 @@
 // The error codes of the HTTP interface with their fixed messages, and the one exception class that carries them.
 // Internal reasons are in refusal-reasons.ts; http/error-reply.ts writes the response.
-import type { Reason } from './refusal-reasons.ts';
+import type { CodeOf, Reason } from './refusal-reasons.ts';
 
 interface ErrorRow {
   readonly status: number;
@@ -189,16 +189,16 @@ interface ServiceErrorDetail {
 }
 
 /**
- * A refusal, thrown to the HTTP layer. Its `message` holds only code and reason, so logging it leaks nothing. Only an
+ * A refusal, thrown to the HTTP layer, with one of the codes of its reason. Its `message` holds only code and reason, so logging it leaks nothing. Only an
  * INTERNAL_ERROR has a stack: collecting one costs more than most requests.
  */
-export class ServiceError extends Error {
+export class ServiceError<R extends Reason = Reason> extends Error {
   override readonly name = 'ServiceError';
   readonly code: ErrorCode;
   readonly reason: Reason;
   readonly detail: ServiceErrorDetail;
 
-  constructor(code: ErrorCode, reason: Reason, detail: ServiceErrorDetail = {}) {
+  constructor(code: CodeOf<R>, reason: R, detail: ServiceErrorDetail = {}) {
     const { stackTraceLimit } = Error;
     if (code !== 'INTERNAL_ERROR') Error.stackTraceLimit = 0;
     super(`${code} (${reason})`);

@@ -1,11 +1,10 @@
 // The refusal of a token, as a value: an exception costs more than most checks, which matters in a flood of forged
 // tokens. http/authentication-step.ts turns it into a ServiceError.
-import type { ErrorCode } from '../errors.ts';
-import type { AuthnReason } from '../refusal-reasons.ts';
+import type { AuthnReason, CodeOf, ReasonOf } from '../refusal-reasons.ts';
 
 export interface TokenRefusal {
   readonly refused: true;
-  readonly code: ErrorCode;
+  readonly code: CodeOf<AuthnReason>;
   readonly reason: AuthnReason;
   /** Name of the claim; never its value. */
   readonly claim?: string;
@@ -27,7 +26,7 @@ export interface TokenRefusal {
 type Detail = Omit<TokenRefusal, 'refused' | 'code' | 'reason'>;
 
 /** 401: the token fails a check. */
-export const refuseToken = (reason: AuthnReason, detail: Detail = {}): TokenRefusal => ({
+export const refuseToken = (reason: ReasonOf<'INVALID_TOKEN'>, detail: Detail = {}): TokenRefusal => ({
   refused: true,
   code: 'INVALID_TOKEN',
   reason,

@@ -1,8 +1,8 @@
 // The table of upstream faults: for each the public code, whether it is retried, and whether it counts as an outage;
 // and the faults that undici's errors stand for.
 import { errors } from 'undici';
-import { ServiceError, type ErrorCode } from '../errors.ts';
-import type { UpstreamReason } from '../refusal-reasons.ts';
+import { ServiceError } from '../errors.ts';
+import type { CodeOf, UpstreamReason } from '../refusal-reasons.ts';
 
 export type Fault =
   | 'key_refused'
@@ -41,14 +41,17 @@ export const codeFaults = {
 
 export type UpstreamCode = keyof typeof codeFaults;
 
-interface FaultRow {
-  readonly code: Extract<ErrorCode, `UPSTREAM_${string}`>;
-  readonly reason: UpstreamReason;
+/** A reason with its code. */
+type UpstreamRefusal = {
+  [R in UpstreamReason]: { readonly code: Extract<CodeOf<R>, `UPSTREAM_${string}`>; readonly reason: R };
+}[UpstreamReason];
+
+type FaultRow = UpstreamRefusal & {
   /** Whether it is retried: 429, 502, 503, 504, connection errors and attempt time-outs. */
   readonly retryable: boolean;
   /** Whether it counts for the circuit. A refused request or an invalid response is not an outage. */
   readonly outage: boolean;
-}
+};
 
 const faultTable = {
   key_refused: { code: 'UPSTREAM_REJECTED', reason: 'upstream_key_refused', retryable: false, outage: false },

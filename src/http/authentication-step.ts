@@ -6,6 +6,7 @@ import type { Authenticator } from '../authn/authenticator.ts';
 import type { Principal } from '../authn/principal.ts';
 import type { TokenRefusal } from '../authn/token-refusal.ts';
 import { ServiceError } from '../errors.ts';
+import type { AuthnReason, CodeOf } from '../refusal-reasons.ts';
 
 export interface CredentialOptions {
   /** JWT_COOKIE_NAME; undefined: cookies are ignored. */
@@ -43,7 +44,7 @@ function cookieValues(lines: readonly string[], name: string): readonly string[]
     .map((pair) => pair.slice(name.length + 1));
 }
 
-const refuse = (code: TokenRefusal['code'], reason: TokenRefusal['reason']): TokenRefusal => ({
+const refuse = <R extends AuthnReason>(code: CodeOf<R>, reason: R): TokenRefusal => ({
   refused: true,
   code,
   reason,

@@ -8,13 +8,12 @@ import type { IssuerConfig } from '../authn/issuer.ts';
 import type { Algorithm } from '../authn/keys/algorithms.ts';
 import type { VerificationKey } from '../authn/keys/verification-key.ts';
 import type { PrepareVerifiers } from '../authn/keys/issuer-keys.ts';
-import type { VerifyToken } from '../authn/keys/key-ring.ts';
+import type { SignedTokenReason, VerifyToken } from '../authn/keys/key-ring.ts';
 import { ServiceError } from '../errors.ts';
-import type { AuthnReason } from '../refusal-reasons.ts';
 import { schemaCompilers } from './json-body.ts';
 
 /** The reason for each error code of the library. Its messages hold claims and are never used. */
-const reasons: ReadonlyMap<unknown, AuthnReason> = new Map([
+const reasons: ReadonlyMap<unknown, SignedTokenReason> = new Map([
   ['FAST_JWT_INVALID_TYPE', 'token_type_refused'],
   ['FAST_JWT_INVALID_ALGORITHM', 'algorithm_refused'],
   ['FAST_JWT_INVALID_CLAIM_TYPE', 'claim_invalid'],
@@ -32,7 +31,7 @@ const reasons: ReadonlyMap<unknown, AuthnReason> = new Map([
 ]);
 
 /** Throws ServiceError for an unknown error: a bug, not the caller's fault. */
-export function reasonOfLibraryError(error: unknown): AuthnReason {
+export function reasonOfLibraryError(error: unknown): SignedTokenReason {
   const code: unknown = typeof error === 'object' && error !== null && 'code' in error ? error.code : undefined;
   const reason = reasons.get(code);
   if (reason === undefined) throw new ServiceError('INTERNAL_ERROR', 'bug');
@@ -66,7 +65,7 @@ const verificationSecret = ({ material }: VerificationKey): { public: string | B
 });
 
 /** The library throws for every refusal. Collecting the stack would cost more than an HMAC. */
-function verifyWithoutStack(verify: (token: string) => unknown, token: string): AuthnReason | undefined {
+function verifyWithoutStack(verify: (token: string) => unknown, token: string): SignedTokenReason | undefined {
   const { stackTraceLimit } = Error;
   Error.stackTraceLimit = 0;
   try {

@@ -1,7 +1,7 @@
 // The result of a decision: a permit with the grant, or a denial with its reason.
 import type { Principal } from '../authn/principal.ts';
-import { ServiceError, type ErrorCode } from '../errors.ts';
-import { policyReasons, type PolicyReason } from '../refusal-reasons.ts';
+import { ServiceError } from '../errors.ts';
+import { policyReasons, type CodeOf, type PolicyReason } from '../refusal-reasons.ts';
 import type { UpstreamRequest } from './upstream-request.ts';
 
 declare const decided: unique symbol;
@@ -27,9 +27,9 @@ export interface Grant {
   readonly policyRevision: string;
 }
 
-export interface Denial {
-  readonly code: Extract<ErrorCode, 'ACCESS_DENIED' | 'DATA_APP_NOT_ALLOWED' | 'TOKEN_EXPIRED'>;
-  readonly reason: PolicyReason;
+export interface Denial<R extends PolicyReason = PolicyReason> {
+  readonly code: CodeOf<R>;
+  readonly reason: R;
   /** The rule that refused, as `file:line:column`. */
   readonly position?: string | undefined;
   /** Name of the missing or unusable claim, if known; never its value. */
@@ -52,11 +52,11 @@ export type Decision =
  * A denial to be thrown within a decision; decide.ts converts it to a value. `problem` says why, for the operator,
  * without any claim's value.
  */
-export const denied = ({ code, reason, ...detail }: Denial, problem: string): ServiceError =>
+export const denied = <R extends PolicyReason>({ code, reason, ...detail }: Denial<R>, problem: string): ServiceError =>
   new ServiceError(code, reason, { ...detail, problem });
 
 /** Whether the policy has refused. Every other error is a bug. */
 export const isDenied = (
   error: unknown,
 ): error is ServiceError & { readonly code: Denial['code']; readonly reason: PolicyReason } =>
-  error instanceof ServiceError && (policyReasons as readonly string[]).includes(error.reason);
+  error instanceof ServiceError && Object.hasOwn(policyReasons, error.reason);

@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { readdirSync } from 'node:fs';
 import { errorCodes, errorRow } from '../../src/errors.ts';
-import { reasons } from '../../src/refusal-reasons.ts';
+import { reasonsOf } from '../support/refusal-of-code.ts';
 import { readDocument, tableRowsBelow } from './settings-documents.ts';
 
 const page = (code: string): string => readDocument(`docs/errors/${code}.md`);
@@ -33,12 +33,16 @@ describe('docs/errors', () => {
     expect(rows.map(([, , , action]) => action)).not.toContain('');
   });
 
-  it('has a cause and a fix for each reason', () => {
-    const rows = errorCodes.flatMap((code) => [...page(code).matchAll(/^\| `(\w+)` \| (.+) \| (.+) \|$/gm)]);
-    // Without the head of each table.
-    const explained = new Set(rows.map(([, reason]) => reason).filter((name) => name !== 'reason'));
-    const fix =
-      'add a row with cause and fix to the page of its code in docs/errors, for each of src/refusal-reasons.ts';
-    expect([...explained].sort(), fix).toEqual([...reasons].sort());
-  });
+  it.each(errorCodes)(
+    'has a cause and a fix on the page of %s for each reason of this code, and for no other',
+    (code) => {
+      const rows = [...page(code).matchAll(/^\| `(\w+)` \| (.+) \| (.+) \|$/gm)].map(([, reason]) => reason);
+      // Without the head of the table.
+      const explained = rows.filter((name) => name !== 'reason');
+      const file = `docs/errors/${code}.md`;
+      const fix = `give ${file} one row, with cause and fix, for each reason that src/refusal-reasons.ts gives ${code}`;
+      expect(explained.toSorted(), fix).toEqual(reasonsOf(code).toSorted());
+      expect(explained, `src/refusal-reasons.ts needs a reason of ${code}`).not.toEqual([]);
+    },
+  );
 });

@@ -1,15 +1,18 @@
 // The active keys of one issuer, selected by `kid` and `alg` (RFC 7515 §4.1.4, RFC 7517 §4). A ring is immutable: a key
 // rotation creates a new one.
-import type { AuthnReason } from '../../refusal-reasons.ts';
+import type { ReasonOf } from '../../refusal-reasons.ts';
 import type { Algorithm } from './algorithms.ts';
 import type { VerificationKey } from './verification-key.ts';
+
+/** The reasons of a verifier. */
+export type SignedTokenReason = ReasonOf<'INVALID_TOKEN'> | 'token_expired';
 
 /**
  * Verifies the signature with one key, then the registered claims. Returns undefined if both are valid, otherwise the
  * reason. After `signature_invalid` another key may fit; `token_expired` and `token_not_yet_valid` mean that the
  * signature is valid. Throws only for bugs.
  */
-export type VerifyToken = (token: string) => AuthnReason | undefined;
+export type VerifyToken = (token: string) => SignedTokenReason | undefined;
 
 /** A key with its verifier. */
 export interface ActiveKey extends VerificationKey {

@@ -1,8 +1,8 @@
 // Compiles scalars of the file to fields. A literal is checked by its rule at load; an expression is compiled, and its
 // result is checked by the same rule for each decision. Collects problems and sites for load-policy.ts.
 import { LoadProblem, type Problem } from '../../problem.ts';
-import type { PolicyReason } from '../../refusal-reasons.ts';
 import type { ServiceError } from '../../errors.ts';
+import type { PolicyReason, ReasonOf } from '../../refusal-reasons.ts';
 import { denied } from '../decision.ts';
 import type { Path, YamlDocument } from '../../strict-yaml.ts';
 import { pathText, shown } from '../document/structure-problems.ts';
@@ -23,7 +23,8 @@ import { checkLiteral, type Refuse, type Rule } from './value-rules.ts';
 
 export interface ScalarOptions<T> {
   readonly kind: ExpressionSiteKind;
-  readonly reason: PolicyReason;
+  /** For a result that the rule refuses. */
+  readonly reason: ReasonOf<'ACCESS_DENIED'> & PolicyReason;
   readonly expected: readonly ExpectedType[];
   /** For results of expressions. */
   readonly rule: Rule<T>;
@@ -41,16 +42,15 @@ export type PolicyCompiler = ReturnType<typeof createPolicyCompiler>;
 const onlyClaimOf = (site: ExpressionSite): string | undefined =>
   site.claims.length === 1 && site.variables.length === 0 && site.claims[0] !== '*' ? site.claims[0] : undefined;
 
-/** A denial by a rule at a site. */
-const deniedAt = (
-  site: ExpressionSite,
-  reason: PolicyReason,
+/** The denial for an expression without a usable result. */
+const expressionDenied = (
+  { kind, position }: ExpressionSite,
   problem: string,
   claim: string | undefined,
-  message?: string,
+  message: string | undefined,
 ): ServiceError => {
-  const code = site.kind === 'availability' ? 'DATA_APP_NOT_ALLOWED' : 'ACCESS_DENIED';
-  return denied({ code, reason, position: site.position, claim, message }, problem);
+  const code = kind === 'availability' ? 'DATA_APP_NOT_ALLOWED' : 'ACCESS_DENIED';
+  return denied({ code, reason: 'expression_failed', position, claim, message }, problem);
 };
 
 /** Pattern steps per unit of fuel: at most about 0.3 µs. */
@@ -128,7 +128,7 @@ export function createPolicyCompiler(document: YamlDocument) {
     } catch (error) {
       if (!isExpressionFailure(error)) throw error;
       const { problem = '', claim = onlyClaimOf(site) } = error.detail;
-      throw deniedAt(site, 'expression_failed', problem, claim, message);
+      throw expressionDenied(site, problem, claim, message);
     }
   };
 
@@ -186,7 +186,7 @@ export function createPolicyCompiler(document: YamlDocument) {
           const result = evaluateSite(compiled, evaluation, (value) => value, message);
           if (typeof result === 'boolean') return result;
           const claim = onlyClaimOf(compiled.site);
-          throw deniedAt(compiled.site, 'expression_failed', 'the condition is not true or false', claim, message);
+          throw expressionDenied(compiled.site, 'the condition is not true or false', claim, message);
         },
       };
     },
@@ -213,7 +213,7 @@ export function createPolicyCompiler(document: YamlDocument) {
       const { rule, reason, bodyPath } = options;
       const claim = onlyClaimOf(site);
       const refuse: Refuse = (problem) => {
-        throw deniedAt(site, reason, `${sitePath} ${problem}`, claim);
+        throw denied({ code: 'ACCESS_DENIED', reason, position: site.position, claim }, `${sitePath} ${problem}`);
       };
       return {
         known: false,

@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { adviceByReason, adviceOn } from '../../../src/authn/refusal-advice.ts';
 import { refuseToken } from '../../../src/authn/token-refusal.ts';
-import { authnReasons } from '../../../src/refusal-reasons.ts';
+import { authnReasons, type AuthnReason } from '../../../src/refusal-reasons.ts';
 
 const keycloak = 'https://login.example/realms/acme';
 const cognito = 'https://cognito-idp.eu-central-1.amazonaws.com/eu-central-1_abc';
@@ -14,7 +14,7 @@ describe('advice on a refused token', () => {
       .map((name) => readFileSync(new URL(name, folder), 'utf8'))
       .join('\n');
     const rows = [...pages.matchAll(/^\| `(\w+)` \| (.*) \| (.*) \|$/gm)];
-    for (const reason of authnReasons) {
+    for (const reason of Object.keys(authnReasons) as AuthnReason[]) {
       const texts = rows.filter(([, name]) => name === reason).map(([, , cause, fix]) => ({ cause, fix }));
       const fix = `${reason}: src/authn/refusal-advice.ts and the page of its code in docs/errors need the same cause and fix`;
       expect(texts.length, fix).toBeGreaterThan(0);

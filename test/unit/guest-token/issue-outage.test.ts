@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { ServiceError } from '../../../src/errors.ts';
 import type { SharedToken, SharedTokens } from '../../../src/guest-token/mint-across-replicas.ts';
+import { refusalOf } from '../../support/refusal-of-code.ts';
 import { createApiKeys, createScriptedMint, grantOf, hour, principalOf, startIssue } from '../../support/issuing.ts';
 import { createManualClock } from '../../support/manual-clock.ts';
 
@@ -16,7 +16,7 @@ const start = (options: Partial<Parameters<typeof startIssue>[0]> = {}) => {
 
 const fails =
   (code: 'UPSTREAM_UNAVAILABLE' | 'UPSTREAM_TIMEOUT' | 'UPSTREAM_INVALID_RESPONSE' | 'UPSTREAM_REJECTED') => () =>
-    Promise.reject(new ServiceError(code, 'upstream_error'));
+    Promise.reject(refusalOf(code));
 
 const hangs = (): Promise<void> => new Promise(() => undefined);
 

@@ -11,6 +11,7 @@ import type { ReusableToken } from '../../../src/guest-token/reusable-token.ts';
 import type { ReuseKey } from '../../../src/guest-token/reuse-key.ts';
 import type { LockAnswer } from '../../../src/redis/redis-lock.ts';
 import { Secret } from '../../../src/secrets/secret.ts';
+import { refusalOf } from '../../support/refusal-of-code.ts';
 import { createApiKeys, grantOf, hour } from '../../support/issuing.ts';
 import { createManualClock } from '../../support/manual-clock.ts';
 
@@ -81,7 +82,7 @@ function start(store?: Store) {
   const get = (withKnown = false, grant = grantOf()): Promise<MintedOrFound> =>
     mintAcrossReplicas({ key, apiKey, grant }, withKnown ? known : undefined);
   const fail = (code: ErrorCode): void => {
-    state.mint = () => Promise.reject(new ServiceError(code, 'upstream_error'));
+    state.mint = () => Promise.reject(refusalOf(code));
   };
   return { clock, apiKeys, happened, kept, put, state, get, fail };
 }
@@ -196,7 +197,7 @@ describe('with a shared store', () => {
     const { get, state, kept } = start({});
     state.mint = () => {
       state.stored = stored;
-      return Promise.reject(new ServiceError(code, 'upstream_error'));
+      return Promise.reject(refusalOf(code));
     };
     const got = await get().catch((error: unknown) => error as ServiceError);
     expect('source' in got ? got.source : got.code).toBe(outcome);

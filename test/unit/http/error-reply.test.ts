@@ -2,6 +2,7 @@ import Fastify from 'fastify';
 import { describe, expect, it } from 'vitest';
 import { errorCodes, errorRow, ServiceError, type ErrorCode } from '../../../src/errors.ts';
 import { sendError, toServiceError } from '../../../src/http/error-reply.ts';
+import { refusalOf } from '../../support/refusal-of-code.ts';
 
 const secret = 'eyJhbGciOiJIUzI1NiJ9';
 
@@ -19,7 +20,7 @@ describe('a thrown value becomes', () => {
   });
 
   it('itself, when it is a refusal', () => {
-    const refusal = new ServiceError('ACCESS_DENIED', 'not_found');
+    const refusal = new ServiceError('ACCESS_DENIED', 'validation_refused');
     expect(toServiceError(refusal)).toBe(refusal);
   });
 
@@ -52,7 +53,7 @@ describe('an error response', () => {
   const waits = ['RATE_LIMITED', 'UPSTREAM_UNAVAILABLE', 'AUTHENTICATION_UNAVAILABLE', 'AUDIT_UNAVAILABLE'];
 
   it.each(errorCodes)('has the status, message and headers of its code: %s', async (code) => {
-    const { statusCode, headers, body } = await send(new ServiceError(code, 'not_found'));
+    const { statusCode, headers, body } = await send(refusalOf(code));
     const { status, message } = errorRow(code);
     expect(statusCode).toBe(status);
     expect(JSON.parse(body)).toEqual({ error: { code, message, requestId: 'request-1' } });

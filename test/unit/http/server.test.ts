@@ -31,7 +31,7 @@ const start = (options: Partial<ServerOptions>) => {
     ...options,
   });
   app.get('/', () => {
-    throw new ServiceError('ACCESS_DENIED', 'not_found');
+    throw new ServiceError('ACCESS_DENIED', 'validation_refused');
   });
   apps.push(app);
   return app;
@@ -107,6 +107,6 @@ describe('the log of a refusal', () => {
   });
 
   it('has no line for anything else: the audit log has it', async () => {
-    expect(await loggedFor(new ServiceError('ACCESS_DENIED', 'not_found'))).toBe('');
+    expect(await loggedFor(new ServiceError('ACCESS_DENIED', 'validation_refused'))).toBe('');
   });
 });

@@ -78,7 +78,7 @@ describe('the source', () => {
 
   it('has one class of errors for refusals, one for misconfiguration and one for load problems', () => {
     const classes = sources.flatMap(({ path, text }) =>
-      [...text.matchAll(/\bclass (\w+) extends \w*Error\b/g)].map(([, name]) => [name, path]),
+      [...text.matchAll(/\bclass (\w+)(?:<[^>]*>)? extends \w*Error\b/g)].map(([, name]) => [name, path]),
     );
     expect(Object.fromEntries(classes)).toEqual({
       ServiceError: 'src/errors.ts',

@@ -110,8 +110,8 @@ describe('a traced request', () => {
   });
 
   it.each([
-    [new ServiceError('ACCESS_DENIED', 'bug'), { 'guest_token.outcome': 'ACCESS_DENIED' }, 0],
-    [new ServiceError('UPSTREAM_TIMEOUT', 'bug'), { 'guest_token.outcome': 'UPSTREAM_TIMEOUT' }, 2],
+    [new ServiceError('ACCESS_DENIED', 'validation_refused'), { 'guest_token.outcome': 'ACCESS_DENIED' }, 0],
+    [new ServiceError('UPSTREAM_TIMEOUT', 'upstream_timeout'), { 'guest_token.outcome': 'UPSTREAM_TIMEOUT' }, 2],
     [new TypeError('a secret'), { 'error.type': 'TypeError' }, 2],
     ['a secret', { 'error.type': 'string' }, 2],
   ])('says of a step that throws its code or type only: %s', async (thrown, attributes, status) => {
