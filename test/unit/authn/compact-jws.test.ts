@@ -8,27 +8,30 @@ const reasonOf = (token: string): string => {
   return isRefusal(parsed) ? parsed.reason : 'accepted';
 };
 
-describe('the compact form', () => {
-  it('gives header, payload and the length of the signature, unverified', () => {
+describe('parseCompactJws', () => {
+  it('returns header, payload and the length of the signature, unverified', () => {
     const token = `${encode('{"alg":"x"}')}.${encode('{"sub":"u"}')}.${encode('four')}`;
     expect(parseCompactJws(token)).toEqual({ header: { alg: 'x' }, payload: { sub: 'u' }, signatureLength: 4 });
   });
 
-  it('is not taken for refused because of a member of that name', () => {
+  it('accepts a token whose header and payload have a member named refused', () => {
     const token = `${encode('{"refused":true}')}.${encode('{"refused":true,"reason":"x"}')}.AA`;
     expect(reasonOf(token)).toBe('accepted');
   });
 
   it.each(['', 'e30', 'e30.e30', 'e30.e30.', '.e30.AA', 'e30..AA', 'e30.e30.AA.', 'e30.e30.AA.AA'])(
-    'is not %j',
+    'refuses %j',
     (token) => {
       expect(reasonOf(token)).toBe('token_malformed');
     },
   );
 
-  it.each(['e3 0', 'e30=', 'e3+0', 'e3/0', 'e31', 'e3', 'é30', 'e30\n'])('has no segment %j, wherever', (segment) => {
-    expect(reasonOf(`${segment}.e30.AA`)).toBe('token_malformed');
-    expect(reasonOf(`e30.${segment}.AA`)).toBe('token_malformed');
-    if (segment !== 'e3') expect(reasonOf(`e30.e30.${segment}`)).toBe('token_malformed');
-  });
+  it.each(['e3 0', 'e30=', 'e3+0', 'e3/0', 'e31', 'e3', 'é30', 'e30\n'])(
+    'refuses the segment %j in every position',
+    (segment) => {
+      expect(reasonOf(`${segment}.e30.AA`)).toBe('token_malformed');
+      expect(reasonOf(`e30.${segment}.AA`)).toBe('token_malformed');
+      if (segment !== 'e3') expect(reasonOf(`e30.e30.${segment}`)).toBe('token_malformed');
+    },
+  );
 });

@@ -42,8 +42,8 @@ function issuerOf(changes: Partial<RawIssuer>): IssuerConfig {
   return parsed.issuer;
 }
 
-describe('an issuer', () => {
-  it('is what was configured, frozen, and prints no key', () => {
+describe("an issuer's settings", () => {
+  it('are kept as configured and frozen, and print no key', () => {
     const issuer = issuerOf({ maxLifetimeSeconds: 60, typ: 'at+jwt' });
     expect(issuer).toMatchObject({
       iss: 'https://issuer.example',
@@ -64,16 +64,16 @@ describe('an issuer', () => {
     ['an HMAC secret', {}, ['HS256']],
     ['a public key', { key: { kind: 'publicKey', text: pem } }, ['RS256', 'ES256', 'ES384', 'ES512', 'EdDSA']],
     [
-      'an address',
+      'a key set address',
       { key: { kind: 'jwksUrl', url: 'https://a.example/jwks' } },
       ['RS256', 'ES256', 'ES384', 'ES512', 'EdDSA'],
     ],
     ['discovery', { key: { kind: 'discovery' } }, ['RS256', 'ES256', 'ES384', 'ES512', 'EdDSA']],
-  ])('with %s has default algorithms of one kind', (_title, changes, algorithms) => {
+  ])('with %s get default algorithms of one kind', (_title, changes, algorithms) => {
     expect(issuerOf(changes).algorithms).toEqual(algorithms);
   });
 
-  it('takes Ed25519 for EdDSA, and a name twice for once', () => {
+  it('treat Ed25519 as EdDSA, and ignore a repeated algorithm', () => {
     const { algorithms } = issuerOf({
       key: { kind: 'discovery' },
       algorithms: ['Ed25519', 'EdDSA', 'PS512', 'PS512'],
@@ -84,7 +84,7 @@ describe('an issuer', () => {
   it.each<readonly [string, Partial<RawIssuer>, string]>([
     ['alg none', { algorithms: ['none'] }, 'JWT_ALGORITHMS algorithmUnsupported'],
     ['alg none beside others', { algorithms: ['HS256', 'none'] }, 'JWT_ALGORITHMS algorithmUnsupported'],
-    ['alg in small letters', { algorithms: ['hs256'] }, 'JWT_ALGORITHMS algorithmUnsupported'],
+    ['alg in lower case', { algorithms: ['hs256'] }, 'JWT_ALGORITHMS algorithmUnsupported'],
     ['alg ES256K', { algorithms: ['ES256K'] }, 'JWT_ALGORITHMS algorithmUnsupported'],
     ['alg __proto__', { algorithms: ['__proto__'] }, 'JWT_ALGORITHMS algorithmUnsupported'],
     ['no algorithm', { algorithms: [] }, 'JWT_ALGORITHMS settingEmpty'],
@@ -96,7 +96,7 @@ describe('an issuer', () => {
       'JWT_ALGORITHMS hmacForPublicKey',
     ],
     [
-      'HS256 with an address',
+      'HS256 with a key set address',
       { algorithms: ['HS256'], key: { kind: 'jwksUrl', url: 'https://a.example' } },
       'JWT_ALGORITHMS hmacForPublicKey',
     ],
@@ -106,12 +106,12 @@ describe('an issuer', () => {
       'JWT_SECRET secretTooShort(32, HS256)',
     ],
     ['a PEM as secret', { key: { kind: 'secret', text: new Secret(pem), encoding: 'text' } }, 'JWT_SECRET keyOfPair'],
-    ['no PEM', { key: { kind: 'publicKey', text: 'x' } }, 'JWT_SECRET notKeyText'],
+    ['text that is not PEM', { key: { kind: 'publicKey', text: 'x' } }, 'JWT_SECRET notKeyText'],
     ['an empty issuer', { issuer: ' ' }, 'JWT_ISSUER settingEmpty'],
     ['no audience', { audience: [] }, 'JWT_AUDIENCE settingEmpty'],
     ['an empty audience', { audience: ['me', ''] }, 'JWT_AUDIENCE settingEmpty'],
-    ['http elsewhere', { key: { kind: 'jwksUrl', url: 'http://keys.example/' } }, 'JWT_SECRET notHttps'],
-    ['no address', { key: { kind: 'jwksUrl', url: 'keys' } }, 'JWT_SECRET notHttps'],
+    ['http to another machine', { key: { kind: 'jwksUrl', url: 'http://keys.example/' } }, 'JWT_SECRET notHttps'],
+    ['a relative address', { key: { kind: 'jwksUrl', url: 'keys' } }, 'JWT_SECRET notHttps'],
     ['a password in the address', { key: { kind: 'jwksUrl', url: 'https://u:p@keys.example' } }, 'JWT_SECRET notHttps'],
     ['discovery from a name', { key: { kind: 'discovery' }, issuer: 'my-issuer' }, 'JWT_ISSUER noKeySource'],
     ['discovery over http', { key: { kind: 'discovery' }, issuer: 'http://issuer.example' }, 'JWT_ISSUER noKeySource'],
@@ -120,11 +120,11 @@ describe('an issuer', () => {
       { key: { kind: 'discovery' }, issuer: 'https://issuer.example/?a=b' },
       'JWT_ISSUER noKeySource',
     ],
-  ])('with %s is refused', (_title, changes, problem) => {
+  ])('with %s are refused', (_title, changes, problem) => {
     expect(problemsOf(changes)).toEqual([problem]);
   });
 
-  it('says the fix for each kind of key', () => {
+  it('name a fix for each kind of key', () => {
     const fixOf = (changes: Partial<RawIssuer>): string => {
       const parsed = parseIssuer(raw(changes));
       return 'problems' in parsed ? (parsed.problems[0]?.fix ?? '') : '';
@@ -133,7 +133,7 @@ describe('an issuer', () => {
     expect(fixOf({ key: { kind: 'publicKey', text: 'x' } })).toContain('PEM');
   });
 
-  it('may be asked for keys over http, if that is switched on', () => {
+  it('allow http for keys if the setting for it is true', () => {
     const jwks = { kind: 'jwksUrl', url: 'http://keys.internal/jwks' } as const;
     expect(issuerOf({ key: jwks, allowHttp: true }).keys).toEqual(jwks);
     const discovery = issuerOf({
@@ -149,12 +149,12 @@ describe('an issuer', () => {
     expect(problemsOf({ key: { kind: 'jwksUrl', url: 'http://u:p@keys.internal' }, allowHttp: true })).toHaveLength(1);
   });
 
-  it('needs a claim that names the user', () => {
+  it('need a claim that names the user', () => {
     expect(issuerOf({ userClaim: 'uid' }).userClaim).toBe('uid');
     expect(problemsOf({ userClaim: ' ' })).toEqual(['JWT_USER_CLAIM settingEmpty']);
   });
 
-  it('reports all its problems at once', () => {
+  it('report all problems at once', () => {
     expect(problemsOf({ issuer: '', audience: [], algorithms: ['none'] })).toHaveLength(3);
   });
 
@@ -166,7 +166,7 @@ describe('an issuer', () => {
     ['http://localhost:8080', 'http://localhost:8080/.well-known/openid-configuration'],
     ['http://127.0.0.1:1/x', 'http://127.0.0.1:1/x/.well-known/openid-configuration'],
     ['http://[::1]:1', 'http://[::1]:1/.well-known/openid-configuration'],
-  ])('named %s is asked for its keys at %s', (iss, url) => {
+  ])('give %s the metadata address %s', (iss, url) => {
     expect(issuerOf({ issuer: iss, key: { kind: 'discovery' } }).keys).toEqual({ kind: 'discovery', url });
   });
 
@@ -180,7 +180,7 @@ describe('an issuer', () => {
     'https://user@a.example/',
     'https://:password@a.example/',
     'javascript:1',
-  ])('takes no keys from %s', (url) => {
+  ])('refuse keys from %s', (url) => {
     expect(problemsOf({ key: { kind: 'jwksUrl', url } })).toEqual(['JWT_SECRET notHttps']);
   });
 });

@@ -81,7 +81,7 @@ describe('JWT_ISSUERS_FILE', () => {
     ]);
   });
 
-  it('takes inline secrets and keys, with the newline of a block cut', () => {
+  it('accepts inline secrets and keys, and ignores the newline at the end of a block', () => {
     const block = pem
       .trim()
       .split('\n')
@@ -93,13 +93,13 @@ describe('JWT_ISSUERS_FILE', () => {
   });
 
   const at = '/etc/proxy/issuers.yaml';
-  /** What reads any YAML, address or secret has its own tests. */
+  /** Only the position: other tests check the problems of YAML, addresses and secrets. */
   const startingWith = (position: string): string => expect.stringMatching(RegExp(`^${position}\\S`)) as string;
   it.each<readonly [string, string, readonly string[]]>([
-    ['nothing', '', [`${at} notIssuers`]],
+    ['an empty file', '', [`${at} notIssuers`]],
     ['an empty list', '[]', [`${at} notIssuers`]],
     ['a map', 'issuer: x', [`${at} notIssuers`]],
-    ['a list of texts', '- https://one.example', [`${at}:1:3 notIssuer`]],
+    ['a list of strings', '- https://one.example', [`${at}:1:3 notIssuer`]],
     ['an unknown key', `${one}  audiences: x\n`, [`${at}:3:3 notIssuerMember`]],
     ['no issuer', '- audience: me\n', [`${at}:1:3 issuerMemberMissing(issuer)`]],
     ['no audience', '- issuer: https://one.example\n', [`${at}:1:3 issuerMemberMissing(audience)`]],
@@ -124,7 +124,7 @@ describe('JWT_ISSUERS_FILE', () => {
       `${one}  secret: 12345678901234567890123456789012\n`,
       [`${at}:3:11 a number would be read as a different number`],
     ],
-    ['an issuer that cannot be asked for keys', '- issuer: urn:x\n  audience: me\n', [startingWith(`${at}:1:11 `)]],
+    ['an issuer without a usable metadata address', '- issuer: urn:x\n  audience: me\n', [startingWith(`${at}:1:11 `)]],
     ['an http address', `${one}  jwksUrl: http://a.example\n`, [startingWith(`${at}:3:12 `)]],
     ['a missing key file', `${one}  secretFile: nowhere\n`, [`${at}:3:15 fileUnreadable(secretFile, ENOENT)`]],
     [
@@ -141,9 +141,9 @@ describe('JWT_ISSUERS_FILE', () => {
     ],
     ['a tolerance as text', `${one}  clockToleranceSeconds: "5"\n`, [`${at}:3:26 outOfRange(clockToleranceSeconds)`]],
     ['a lifetime over a year', `${one}  maxLifetimeSeconds: 31536001\n`, [`${at}:3:23 outOfRange(maxLifetimeSeconds)`]],
-    ['no lifetime', `${one}  maxLifetimeSeconds: 0\n`, [`${at}:3:23 outOfRange(maxLifetimeSeconds)`]],
-    ['an issuer twice', `${one}${one}`, [`${at}:3:11 issuerRepeated(issuer)`]],
-    ['a key twice', `${one}  audience: you\n`, [startingWith(`${at}:3:3 `)]],
+    ['a lifetime of zero', `${one}  maxLifetimeSeconds: 0\n`, [`${at}:3:23 outOfRange(maxLifetimeSeconds)`]],
+    ['a repeated issuer', `${one}${one}`, [`${at}:3:11 issuerRepeated(issuer)`]],
+    ['a repeated key', `${one}  audience: you\n`, [startingWith(`${at}:3:3 `)]],
     [
       'an alias',
       `- issuer: &a https://one.example\n  audience: *a\n`,
@@ -151,17 +151,17 @@ describe('JWT_ISSUERS_FILE', () => {
     ],
     ['a tag', `- issuer: !!str https://one.example\n  audience: me\n`, [startingWith(`${at}:1:17 `)]],
     ['broken YAML', '- issuer: "x\n', [startingWith(`${at}:2:1 `)]],
-    ['too much', `#${'x'.repeat(262_144)}`, [startingWith(`${at} `)]],
-  ])('with %s is refused by file, line and column', (_title, text, problems) => {
+    ['more than 256 KiB', `#${'x'.repeat(262_144)}`, [startingWith(`${at} `)]],
+  ])('with %s is refused with file, line and column', (_title, text, problems) => {
     expect(problemsOf(text)).toEqual(problems);
   });
 
-  it.each([0, 120])('takes a tolerance of %i seconds', (seconds) => {
+  it.each([0, 120])('accepts a tolerance of %i seconds', (seconds) => {
     const { issuers } = loaded(`${one}  secret: ${secret}\n  clockToleranceSeconds: ${seconds}\n`);
     expect(issuers[0]?.clockToleranceSeconds).toBe(seconds);
   });
 
-  it('says what an unknown key may have meant', () => {
+  it('suggests a similar key for an unknown key', () => {
     const fixOf = (key: string): string => {
       const result = load(`${one}  ${key}: x\n`);
       return 'problems' in result ? (result.problems[0]?.fix ?? '') : '';
@@ -171,11 +171,11 @@ describe('JWT_ISSUERS_FILE', () => {
     expect(problemsOf(`${one}  1: x\n`)).toEqual([startingWith(`${at}:3:3 `)]);
   });
 
-  it('refuses a name of a key file that must be a string', () => {
+  it('refuses the name of a key file that is not a string', () => {
     expect(problemsOf(`${one}  secretFile: [a]\n`)).toEqual([`${at}:3:15 memberNotText(secretFile)`]);
   });
 
-  it('reports all problems of all issuers at once, and never a secret', () => {
+  it('reports all problems of all issuers at once, without secrets', () => {
     const problems = problemsOf(
       `- issuer: a\n  secret: hunter2\n- audience: b\n  secret: hunter2\n  sekret: hunter2\n`,
     );
@@ -184,7 +184,7 @@ describe('JWT_ISSUERS_FILE', () => {
     expect(JSON.stringify(load('- secret: "hunter2\n'))).not.toContain('hunter2');
   });
 
-  it('binds the claim of the user, the encoding of the secret and a missing audience to each issuer', () => {
+  it('binds the user claim, the encoding of the secret and a missing audience to each issuer', () => {
     const encoded = Buffer.from(secret).toString('base64');
     const { issuers } = loaded(`
 - { issuer: one, audience: me, secret: ${encoded}, secretEncoding: base64, userClaim: uid }
@@ -220,14 +220,14 @@ describe('JWT_ISSUERS_FILE', () => {
     ]);
   });
 
-  it('takes lifetimes from a second to a year', () => {
+  it('accepts lifetimes from one second to one year', () => {
     for (const seconds of [1, 31_536_000]) {
       const [issuer] = loaded(`${one}  secret: ${secret}\n  maxLifetimeSeconds: ${seconds}\n`).issuers;
       expect(issuer?.maxLifetimeSeconds).toBe(seconds);
     }
   });
 
-  it('refuses one HMAC secret for two issuers: a signer for one could sign for the other', () => {
+  it('refuses one HMAC secret for two issuers, because each could sign for the other', () => {
     const other = `- issuer: two\n  audience: me\n  secret: |\n    ${secret.toUpperCase()}\n    ${secret}\n`;
     expect(problemsOf(`${other}${one}  secret: ${secret}\n`)).toEqual([`${at}:8:11 secretRepeated`]);
     const problems = problemsOf(`${one}  secret: ${secret}\n${other}`);
@@ -235,7 +235,7 @@ describe('JWT_ISSUERS_FILE', () => {
     expect(problems.join()).not.toContain(secret);
   });
 
-  it('allows tokens without an issuer for a single issuer only', () => {
+  it('allows tokens without an issuer only if there is one issuer', () => {
     const key = `  secret: ${secret}\n`;
     expect(loaded(one + key, { allowMissingIssuer: true }).issuers[0]?.allowMissingIssuer).toBe(true);
     const two = `${one}${key}- issuer: two\n  audience: me\n  secret: ${secret.toUpperCase()}\n`;

@@ -8,7 +8,7 @@ const keycloak = 'https://login.example/realms/acme';
 const cognito = 'https://cognito-idp.eu-central-1.amazonaws.com/eu-central-1_abc';
 
 describe('advice on a refused token', () => {
-  it('is what the pages on error codes say, reason by reason', () => {
+  it('equals the documentation of error codes, for each reason', () => {
     const folder = new URL('../../../docs/errors/', import.meta.url);
     const pages = readdirSync(folder)
       .map((name) => readFileSync(new URL(name, folder), 'utf8'))
@@ -29,7 +29,7 @@ describe('advice on a refused token', () => {
     ['token_malformed', undefined, 'https://acme.eu.auth0.com/', /^Auth0: .*audience/],
     ['signature_invalid', undefined, 'https://login.microsoftonline.com/t/v2.0', /^Microsoft Entra: .*Graph/],
     ['claim_missing', 'aud', cognito, /^Amazon Cognito: .*client_id/],
-  ] as const)('knows what goes wrong first: %s %s at %s', (reason, claim, iss, hint) => {
+  ] as const)('names the most common cause: %s %s at %s', (reason, claim, iss, hint) => {
     const refusal = refuseToken(reason, claim === undefined ? {} : { claim });
     expect(adviceOn(refusal, ['https://other.example', iss])).toMatchObject({
       ...adviceByReason[reason],
@@ -37,12 +37,12 @@ describe('advice on a refused token', () => {
     });
   });
 
-  it('goes by the iss that was refused, too', () => {
+  it('also uses the iss that was refused', () => {
     const refusal = refuseToken('issuer_refused', { claim: 'iss', received: 'https://sts.windows.net/t/' });
     expect(adviceOn(refusal, ['https://other.example']).hint).toMatch(/^Microsoft Entra/);
   });
 
-  it('has no hint where nothing is known', () => {
+  it('has no hint for an unknown provider or another claim', () => {
     expect(adviceOn(refuseToken('signature_invalid'), [keycloak])).toEqual(adviceByReason.signature_invalid);
     expect(adviceOn(refuseToken('audience_refused', { claim: 'aud' }), ['https://x.example'])).not.toHaveProperty(
       'hint',

@@ -41,14 +41,14 @@ const times = (changes: Record<string, unknown>, at: number, config = issuer()) 
   worded(timeRefusal(accepted(readRegisteredClaims(claims(changes), config)), config, at * 1000));
 
 describe('times', () => {
-  it('exp has passed at exp itself, later by the tolerance', () => {
+  it('refuse a token at its exp plus the tolerance', () => {
     expect(times({ exp: now }, now + 29.999)).toBe('accepted');
     expect(times({ exp: now }, now + 30)).toBe('TOKEN_EXPIRED token_expired exp');
     expect(times({ exp: now }, now, issuer({ clockToleranceSeconds: 0 }))).toBe('TOKEN_EXPIRED token_expired exp');
     expect(times({ exp: now + 0.5 }, now + 0.4, issuer({ clockToleranceSeconds: 0 }))).toBe('accepted');
   });
 
-  it('nbf may be ahead by the tolerance', () => {
+  it('accept an nbf that is ahead by the tolerance', () => {
     expect(times({ nbf: now + 30 }, now)).toBe('accepted');
     expect(times({ nbf: now + 30.001 }, now)).toBe('INVALID_TOKEN token_not_yet_valid nbf');
     expect(times({ nbf: now + 1 }, now, issuer({ clockToleranceSeconds: 0 }))).toBe(
@@ -56,17 +56,17 @@ describe('times', () => {
     );
   });
 
-  it('iat may be ahead by the tolerance', () => {
+  it('accept an iat that is ahead by the tolerance', () => {
     expect(times({ iat: now + 30 }, now)).toBe('accepted');
     expect(times({ iat: now + 30.001 }, now)).toBe('INVALID_TOKEN token_issued_in_future iat');
   });
 
-  it('are TOKEN_EXPIRED only when nothing else is wrong', () => {
+  it('give TOKEN_EXPIRED only if there is no other problem', () => {
     expect(times({ exp: now - 99, nbf: now + 99 }, now)).toBe('INVALID_TOKEN token_not_yet_valid nbf');
     expect(times({ exp: now - 99, iat: now + 99 }, now)).toBe('INVALID_TOKEN token_issued_in_future iat');
   });
 
-  it('name the user of a refusal', () => {
+  it('refuse with the name of the user', () => {
     for (const changes of [{ exp: now - 99 }, { nbf: now + 99 }, { iat: now + 99 }]) {
       const registered = accepted(readRegisteredClaims(claims(changes), issuer()));
       expect(timeRefusal(registered, issuer(), now * 1000)).toMatchObject({
@@ -76,7 +76,7 @@ describe('times', () => {
     }
   });
 
-  it('are numbers from 0 to the end of the year 9999', () => {
+  it('must be numbers from 0 to the end of the year 9999', () => {
     expect(read({ exp: 253_402_300_799 })).toBe('accepted');
     expect(read({ exp: 253_402_300_799.5 })).toBe('INVALID_TOKEN claim_invalid exp');
     expect(read({ nbf: 0, iat: 0 })).toBe('accepted');
@@ -90,20 +90,20 @@ describe('times', () => {
 describe('the longest lifetime', () => {
   const short = issuer({ maxLifetimeSeconds: 600 });
 
-  it('counts from iat to exp', () => {
+  it('is measured from iat to exp', () => {
     expect(read({ iat: now, exp: now + 600 }, short)).toBe('accepted');
     expect(read({ iat: now, exp: now + 600.5 }, short)).toBe('INVALID_TOKEN token_lifetime_too_long exp');
     expect(read({ iat: now, exp: now + 9999 })).toBe('accepted');
   });
 
-  it('needs iat, which is optional otherwise', () => {
+  it('requires iat, which is optional otherwise', () => {
     expect(read({}, short)).toBe('INVALID_TOKEN claim_missing iat');
     expect(read({})).toBe('accepted');
   });
 });
 
 describe('INSECURE_JWT_ALLOW_MISSING_ISSUER and _AUDIENCE', () => {
-  it('allow a claim to be missing, not to be wrong', () => {
+  it('allow a missing claim, but not a wrong one', () => {
     const lax = issuer({ allowMissingIssuer: true, allowMissingAudience: true });
     expect(read({ iss: undefined, aud: undefined }, lax)).toBe('accepted');
     expect(read({ iss: null }, lax)).toBe('INVALID_TOKEN issuer_refused iss');
@@ -119,7 +119,7 @@ describe('INSECURE_JWT_ALLOW_MISSING_ISSUER and _AUDIENCE', () => {
 });
 
 describe('claims', () => {
-  it('on a prototype do not count', () => {
+  it('that are inherited from a prototype do not count', () => {
     for (const name of ['iss', 'aud', 'sub', 'exp']) {
       const all = claims();
       const inherited: Record<string, unknown> = Object.create({ [name]: all[name] }) as Record<string, unknown>;
@@ -139,17 +139,17 @@ describe('claims', () => {
     '\u17B4',
     '\u{E0100}',
     '\u00AD\u200B ',
-  ])('name no subject that nobody could see: %j', (sub) => {
+  ])('refuse a subject with only invisible characters: %j', (sub) => {
     expect(read({ sub })).toBe('INVALID_TOKEN subject_refused sub');
   });
 
-  it('name the subject exactly as it is', () => {
+  it('return the subject unchanged', () => {
     for (const sub of [' a ', 'A\u0301', 'a\tb', '\u200Ba', 'x'.repeat(5000), '0']) {
       expect(accepted(readRegisteredClaims(claims({ sub }), issuer())).sub).toBe(sub);
     }
   });
 
-  it('name one of our audiences among any number', () => {
+  it('accept one of our audiences in a list', () => {
     expect(read({ aud: ['x', 'us'] })).toBe('accepted');
     expect(read({ aud: ['x', 'y'] })).toBe('INVALID_TOKEN audience_refused aud');
   });
@@ -158,21 +158,21 @@ describe('claims', () => {
 describe('the claim that names the user', () => {
   const byUid = issuer({ userClaim: 'uid' });
 
-  it('is the one that is configured; sub then says nothing', () => {
+  it('is the configured claim; sub is then ignored', () => {
     expect(accepted(readRegisteredClaims(claims({ uid: 'u-1' }), byUid)).sub).toBe('u-1');
     expect(read({}, byUid)).toBe('INVALID_TOKEN claim_missing uid');
     expect(read({ sub: undefined, uid: 'u-1' }, byUid)).toBe('accepted');
     expect(read({ uid: '' }, byUid)).toBe('INVALID_TOKEN subject_refused uid');
   });
 
-  it('may have a name with any characters, and is a member of the claims themselves', () => {
+  it('may have any name, and must be an own member of the claims', () => {
     const config = issuer({ userClaim: 'https://example.com/user.id' });
     expect(accepted(readRegisteredClaims(claims({ 'https://example.com/user.id': 'x' }), config)).sub).toBe('x');
     expect(read({}, issuer({ userClaim: 'constructor' }))).toBe('INVALID_TOKEN claim_missing constructor');
     expect(read({ a: { b: 'x' } }, issuer({ userClaim: 'a.b' }))).toBe('INVALID_TOKEN claim_missing a.b');
   });
 
-  it('may be a whole number that no reader rounds, and stays a number', () => {
+  it('may be an integer in the safe range, and stays a number', () => {
     for (const sub of [17, 0, -1, Number.MAX_SAFE_INTEGER]) {
       expect(accepted(readRegisteredClaims(claims({ sub }), issuer())).sub).toBe(sub);
     }

@@ -36,7 +36,7 @@ const usualClaims = (user: number) => ({
 });
 
 describe('remembered tokens', () => {
-  it('are bounded in number: the least recently used leaves first', () => {
+  it('are limited in number: the least recently used token is removed first', () => {
     const tokens = createRememberedTokens(2, megabyte);
     for (const digest of ['a', 'b']) tokens.add(digest, remembered);
     tokens.get('a');
@@ -44,7 +44,7 @@ describe('remembered tokens', () => {
     expect(['a', 'b', 'c'].map((digest) => tokens.get(digest) !== undefined)).toEqual([true, false, true]);
   });
 
-  it('are bounded in bytes, each by what its claims may take in memory', () => {
+  it('are limited in bytes, by the memory that their claims may need', () => {
     const tokens = createRememberedTokens(1_000_000, megabyte);
     const held = (claims: Principal['claims'], count: number): number => {
       const digests = Array.from({ length: count }, () => randomUUID());
@@ -55,40 +55,40 @@ describe('remembered tokens', () => {
     expect(held({ text: 'a'.repeat(8_000) }, 100)).toBe(62);
   });
 
-  it('are 10,000 in 64 MiB, with the claims that identity providers send', () => {
+  it('fit 10,000 times into 64 MiB with the claims that identity providers send', () => {
     const tokens = createRememberedTokens(10_000, 64 * megabyte);
     const digests = Array.from({ length: 10_000 }, (_, index) => String(index));
     for (const digest of digests) tokens.add(digest, rememberedWith(usualClaims(0)));
     expect(digests.filter((digest) => tokens.get(digest) === undefined)).toEqual([]);
   });
 
-  it('leave when they are forgotten', () => {
+  it('are removed by forget', () => {
     const tokens = createRememberedTokens(2, megabyte);
     tokens.add('a', remembered);
     tokens.forget('a');
     expect(tokens.get('a')).toBeUndefined();
   });
 
-  it('are known by a hash of every byte of theirs', () => {
+  it('are identified by a hash of all their bytes', () => {
     expect(digestOf('a.b.c')).toMatch(/^[\w-]{43}$/);
     expect(digestOf('a.b.c')).not.toBe(digestOf('a.b.d'));
   });
 });
 
-describe('the estimate of what claims take in memory', () => {
+describe('the estimated memory of claims', () => {
   setFlagsFromString('--expose-gc');
   const collectGarbage = runInNewContext('gc') as () => void;
   const heapBytes = (): number => {
     collectGarbage();
     return process.memoryUsage().heapUsed;
   };
-  /** Distinct for each token, so that neither names nor shapes are shared. */
+  /** A different name in each token, so that tokens share neither names nor shapes. */
   const name = (token: number, index: number): string => `k${(token * 1_000 + index).toString(36)}`;
 
   it.each<[string, (token: number) => object]>([
-    ['usual', usualClaims],
-    ['a long text', (token) => ({ token, text: '\u4e00'.repeat(4_000) })],
-    ['short texts', (token) => ({ list: list(1_000, (index) => name(token, index)) })],
+    ['usual claims', usualClaims],
+    ['a long string', (token) => ({ token, text: '\u4e00'.repeat(4_000) })],
+    ['short strings', (token) => ({ list: list(1_000, (index) => name(token, index)) })],
     ['fractions', () => ({ list: list(2_000, () => 1.5) })],
     ['empty objects', () => ({ list: list(1_000, () => ({})) })],
     ['empty lists', () => ({ list: list(1_000, () => []) })],

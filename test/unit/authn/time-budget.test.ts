@@ -6,15 +6,15 @@ import { createTimeBudget } from '../../../src/authn/time-budget.ts';
 const allOf = (results: readonly (string | Promise<string>)[]): Promise<string[]> =>
   Promise.all(results.map(async (result) => result));
 
-/** Turns whose work takes the time that it says, by a clock that moves by nothing else. */
-function turnsOf(budgetMs: number) {
+/** Work with a given duration. Only this work moves the clock. */
+function createWork(budgetMs: number) {
   let now = 0;
   const done: string[] = [];
   const runWithinBudget = createTimeBudget(() => now, budgetMs);
   return {
     done,
     runWithinBudget,
-    take: (name: string, ms: number): string | Promise<string> =>
+    run: (name: string, ms: number): string | Promise<string> =>
       runWithinBudget(() => {
         now += ms;
         done.push(name);
@@ -24,18 +24,18 @@ function turnsOf(budgetMs: number) {
 }
 
 describe('the time budget', () => {
-  it('come at once, without a promise, while the round has time left', () => {
-    const { take, done } = turnsOf(1);
-    expect(take('a', 0.4)).toBe('a');
-    expect(take('b', 0.4)).toBe('b');
-    expect(take('c', 0.4)).toBe('c');
-    expect(take('d', 0.4)).toBeInstanceOf(Promise);
+  it('runs work at once, without a promise, while the iteration has time left', () => {
+    const { run, done } = createWork(1);
+    expect(run('a', 0.4)).toBe('a');
+    expect(run('b', 0.4)).toBe('b');
+    expect(run('c', 0.4)).toBe('c');
+    expect(run('d', 0.4)).toBeInstanceOf(Promise);
     expect(done).toEqual(['a', 'b', 'c']);
   });
 
-  it('come in the order of asking, as many in each round as fit the budget', async () => {
-    const { take, done } = turnsOf(1);
-    const results = Array.from({ length: 7 }, (_, index) => take(String(index), 0.5));
+  it('runs work in order, in each iteration as much as fits', async () => {
+    const { run, done } = createWork(1);
+    const results = Array.from({ length: 7 }, (_, index) => run(String(index), 0.5));
     const seen = [done.join('')];
     while (done.length < 7) {
       await setImmediate();
@@ -45,9 +45,9 @@ describe('the time budget', () => {
     expect(await allOf(results)).toEqual(['0', '1', '2', '3', '4', '5', '6']);
   });
 
-  it('take at least one in each round, however long it is', async () => {
-    const { take, done } = turnsOf(1);
-    for (const name of ['a', 'b', 'c']) void take(name, 50);
+  it('runs at least one piece of work in each iteration, however long it takes', async () => {
+    const { run, done } = createWork(1);
+    for (const name of ['a', 'b', 'c']) void run(name, 50);
     const seen = [done.length];
     for (let round = 0; done.length < 3; round += 1) {
       await setImmediate();
@@ -56,46 +56,46 @@ describe('the time budget', () => {
     for (const [index, count] of seen.entries()) expect(count - (seen[index - 1] ?? count)).toBeLessThanOrEqual(1);
   });
 
-  it('keep the order while others wait, even if the iteration has time left', async () => {
-    const { take, done } = turnsOf(1);
-    const waiting = [take('a', 5), take('b', 0.1)];
+  it('keeps the order while work waits, even if the iteration has time left', async () => {
+    const { run, done } = createWork(1);
+    const waiting = [run('a', 5), run('b', 0.1)];
     await setImmediate();
     await setImmediate();
-    waiting.push(take('c', 0.1));
+    waiting.push(run('c', 0.1));
     await allOf(waiting);
     expect(done).toEqual(['a', 'b', 'c']);
   });
 
-  it('come at once again after a rush is over', async () => {
-    const { take } = turnsOf(1);
-    await allOf(Array.from({ length: 5 }, (_, index) => take(String(index), 2)));
+  it('runs work at once again after the queue is empty', async () => {
+    const { run } = createWork(1);
+    await allOf(Array.from({ length: 5 }, (_, index) => run(String(index), 2)));
     await setImmediate();
-    expect(take('late', 0.1)).toBe('late');
+    expect(run('late', 0.1)).toBe('late');
   });
 
-  it('let a timer that is due come between', async () => {
+  it('lets a due timer run between pieces of work', async () => {
     const runWithinBudget = createTimeBudget(() => performance.now(), 1);
-    let had = 0;
+    let done = 0;
     for (let caller = 0; caller < 200; caller += 1) {
       void runWithinBudget(() => {
-        had += 1;
+        done += 1;
         const until = performance.now() + 1;
         while (performance.now() < until);
       });
     }
-    const hadWhenDue = await new Promise<number>((resolve) => setTimeout(() => resolve(had), 5));
-    expect(hadWhenDue).toBeLessThan(100);
+    const doneBeforeTimer = await new Promise<number>((resolve) => setTimeout(() => resolve(done), 5));
+    expect(doneBeforeTimer).toBeLessThan(100);
   });
 
-  it('whose work throws fail for their caller alone', async () => {
-    const { take, runWithinBudget, done } = turnsOf(1);
+  it('reports an error only to the caller whose work failed', async () => {
+    const { run, runWithinBudget, done } = createWork(1);
     const fails = () => {
       throw new Error('broken');
     };
     expect(() => runWithinBudget(fails)).toThrow('broken');
-    void take('long', 5);
+    void run('long', 5);
     const failing = runWithinBudget(fails);
-    const after = take('after', 0.1);
+    const after = run('after', 0.1);
     await expect(failing).rejects.toThrow('broken');
     expect(await after).toBe('after');
     expect(done).toEqual(['long', 'after']);

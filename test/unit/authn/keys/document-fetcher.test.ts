@@ -12,13 +12,13 @@ afterEach(async () => {
   for (const close of closing.splice(0)) await close();
 });
 
-/** What a fetch gives of an answer with these headers, and with which headers it asked. */
+/** Fetches from a server that answers with these headers; also returns the request headers. */
 async function fetchWith(
   headers: Record<string, string | string[]>,
-): Promise<FetchedDocument & { readonly asked: IncomingHttpHeaders }> {
-  let asked: IncomingHttpHeaders = {};
+): Promise<FetchedDocument & { readonly requestHeaders: IncomingHttpHeaders }> {
+  let requestHeaders: IncomingHttpHeaders = {};
   const server = createServer((request, response) => {
-    asked = request.headers;
+    requestHeaders = request.headers;
     response.writeHead(200, headers).end('{"keys":[]}');
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
@@ -34,7 +34,7 @@ async function fetchWith(
   const { port } = server.address() as AddressInfo;
   const fetched = await fetcher.fetch(`http://127.0.0.1:${port}/jwks`, AbortSignal.timeout(5_000));
   if (isFailedFetch(fetched)) throw new Error(`the document was not fetched (${fetched.failure})`);
-  return { ...fetched, asked };
+  return { ...fetched, requestHeaders };
 }
 
 describe('a document fetched from an issuer', () => {
@@ -47,25 +47,31 @@ describe('a document fetched from an issuer', () => {
     [{ 'cache-control': 'max-age=600', age: 'x' }, 600_000],
     [{ 'cache-control': ['public', 'max-age=60'] }, 60_000],
     [{ 'cache-control': 'no-store, max-age=600' }, 0],
-  ])('lives as long as its headers say: %j, %j ms', async (headers, maxAgeMs) => {
+  ])('may be cached as its headers say: %j, %j ms', async (headers, maxAgeMs) => {
     const fetched = await fetchWith(headers);
     expect(fetched.document).toEqual({ keys: [] });
     expect(fetched.maxAgeMs).toBe(maxAgeMs);
   });
 
   it('is requested as JSON, by host name, without credentials', async () => {
-    const { asked } = await fetchWith({});
-    expect(asked).toMatchObject({
+    const { requestHeaders } = await fetchWith({});
+    expect(requestHeaders).toMatchObject({
       accept: 'application/json, application/jwk-set+json',
       'accept-encoding': 'identity',
       'user-agent': 'guest-token-proxy',
     });
-    expect(Object.keys(asked).sort()).toEqual(['accept', 'accept-encoding', 'connection', 'host', 'user-agent']);
+    expect(Object.keys(requestHeaders).sort()).toEqual([
+      'accept',
+      'accept-encoding',
+      'connection',
+      'host',
+      'user-agent',
+    ]);
   });
 });
 
 describe('an issuer behind TLS', () => {
-  /** Speaks HTTP/2 and HTTP/1.1, and keeps what it was asked by. */
+  /** A server with HTTP/2 and HTTP/1.1 that records the version of each request. */
   async function startTls(): Promise<{ url: string; versions: string[] }> {
     const versions: string[] = [];
     const server = createSecureServer({ ...selfSigned, allowHTTP1: true }, (request, response) => {
@@ -103,7 +109,7 @@ describe('an issuer behind TLS', () => {
     expect(versions).toEqual([]);
   });
 
-  it('is asked by HTTP/1.1, also if it offers HTTP/2', async () => {
+  it('is called over HTTP/1.1, even if it offers HTTP/2', async () => {
     const { url, versions } = await startTls();
     const { setDefaultCACertificates, getCACertificates } = await import('node:tls');
     const before = getCACertificates('default');

@@ -9,7 +9,7 @@ import { nameFailure } from '../../../support/sentences/name-sentence.ts';
 const load = (text: string, wanted: readonly Algorithm[] = ['HS256'], encoding: SecretEncoding = 'text') =>
   loadHmacSecrets(text, wanted, encoding);
 const bytesOf = (...args: Parameters<typeof load>) => load(...args).map(({ material }) => material.export().toString());
-/** Nothing that anybody would publish, of any length. */
+/** Text of any length that is not a published example. */
 const filler = (bytes: number): string => 'q7-Zr_9x'.repeat(Math.ceil(bytes / 8)).slice(0, bytes);
 
 describe('HMAC secrets', () => {
@@ -17,32 +17,32 @@ describe('HMAC secrets', () => {
     ['HS256', 32],
     ['HS384', 48],
     ['HS512', 64],
-  ] as const)('for %s have %i bytes at least', (algorithm, bytes) => {
+  ] as const)('for %s have at least %i bytes', (algorithm, bytes) => {
     expect(load(filler(bytes), [algorithm])).toHaveLength(1);
     expect(nameFailure(() => load(filler(bytes - 1), [algorithm]))).toBe(`secretTooShort(${bytes}, ${algorithm})`);
   });
 
-  it('serve the longest of several algorithms', () => {
+  it('are long enough for every configured algorithm', () => {
     expect(nameFailure(() => load(filler(63), ['HS256', 'HS512']))).toBe('secretTooShort(64, HS256, HS512)');
   });
 
-  it('are counted in bytes of UTF-8, not in characters', () => {
+  it('are measured in bytes of UTF-8, not in characters', () => {
     expect(load(`ä${'ü'.repeat(15)}`)).toHaveLength(1);
     expect(() => load('ü'.repeat(15))).toThrow(LoadProblem);
   });
 
-  it('may be several, one a line, all valid, for rotation', () => {
+  it('may be several, one per line, for rotation', () => {
     const [old, fresh] = [randomBytes(32).toString('hex'), randomBytes(32).toString('hex')];
     for (const text of [`${old}\n${fresh}`, `${old}\r\n${fresh}`]) {
       expect(bytesOf(text)).toEqual([old, fresh]);
     }
   });
 
-  it('that are the same count once', () => {
+  it('that are equal count as one', () => {
     expect(load(`${filler(32)}\n${filler(32)}`)).toHaveLength(1);
   });
 
-  it('are eight at most, because a token may be tried against each', () => {
+  it('are at most eight, because a token may be checked with each', () => {
     const lines = Array.from({ length: 9 }, (_, index) => index + filler(40));
     expect(load(lines.slice(0, 8).join('\n'))).toHaveLength(8);
     expect(nameFailure(() => load(lines.join('\n')))).toBe('tooManyKeys(8)');
@@ -95,12 +95,12 @@ describe('HMAC secrets', () => {
     ['bare base64 of a private EC key', ec.privateKey.export({ type: 'sec1', format: 'der' }).toString('base64')],
     ['an SSH key', `ssh-rsa ${Buffer.concat([Buffer.from([0, 0, 0, 7]), der]).toString('base64')} me@host`],
     ['an SSH Ed25519 key', `ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI${'B'.repeat(43)}`],
-    ['beside such a key', `${filler(33)}\n${der.toString('base64')}`],
-  ])('that are %s are refused: everybody has them', (_title, text) => {
+    ['next to such a key', `${filler(33)}\n${der.toString('base64')}`],
+  ])('that are %s are refused, because public keys are not secret', (_title, text) => {
     expect(nameFailure(() => load(text))).toBe('keyOfPair');
   });
 
-  it('that decode to such a key are refused', () => {
+  it('that decode to a public or private key are refused', () => {
     expect(nameFailure(() => load(der.toString('hex'), ['HS256'], 'hex'))).toBe('keyOfPair');
     expect(nameFailure(() => load(Buffer.from(spki).toString('base64'), ['HS256'], 'base64'))).toBe('keyOfPair');
   });
@@ -109,11 +109,11 @@ describe('HMAC secrets', () => {
     'AyM1SysPpbyDfgZld3umj1qzKObwVMkoqQ-EstJQLr_T-1qS0gZH75aKtMN3Yj0iPS4hcgUuTwjAzZr1Z9CAow',
     'a-string-secret-at-least-256-bits-long',
     'super-secret-jwt-token-with-at-least-32-characters-long',
-  ])('that everybody has read somewhere are refused: %s', (text) => {
+  ])('that are published examples are refused: %s', (text) => {
     expect(nameFailure(() => load(text))).toBe('publishedSecret');
   });
 
-  it('that are one repeated character are refused', () => {
+  it('that repeat one character are refused', () => {
     for (const text of ['k'.repeat(32), 'ü'.repeat(40)]) {
       expect(nameFailure(() => load(text))).toBe('repeatedCharacter');
     }
@@ -121,7 +121,7 @@ describe('HMAC secrets', () => {
     expect(load(`${'k'.repeat(40)}l`)).toHaveLength(1);
   });
 
-  it('are 16,384 characters at most, which is looked through in no time', () => {
+  it('are at most 16,384 characters, which takes little time to check', () => {
     expect(load(filler(16_384))).toHaveLength(1);
     expect(nameFailure(() => load(filler(16_385)))).toBe('tooLong(16384)');
     const costly = ['MI', 'BEGIN ', 'ssh-', '"kty"   ', '"keys"\t\t', 'AAAA', '='].map((unit) =>
@@ -133,11 +133,11 @@ describe('HMAC secrets', () => {
     expect((user + system) / 1000).toBeLessThan(500);
   });
 
-  it('may hold brackets and quotes, if they are no JSON object or list', () => {
+  it('may contain brackets and quotes if they are not a JSON object or list', () => {
     for (const text of [`"${filler(32)}[`, `[${filler(32)}`, `${filler(32)}{}`]) expect(load(text)).toHaveLength(1);
   });
 
-  it('are decoded as the signer decodes them', () => {
+  it('are decoded in the same way as the signer decodes them', () => {
     const bytes = randomBytes(33);
     for (const encoding of ['base64', 'base64url', 'hex'] as const) {
       const [key] = load(bytes.toString(encoding), ['HS256'], encoding);
@@ -158,12 +158,12 @@ describe('HMAC secrets', () => {
     [`${'q7+Z'.repeat(12)}!`, 'base64', 'notEncoded(base64)'],
     [`${'q7+Z'.repeat(12)}q`, 'base64', 'notEncoded(base64)'],
     [randomBytes(31).toString('base64'), 'base64', 'secretTooShort(32, HS256)'],
-  ])('%s as %s are refused, without a word of them', (text, encoding, problem) => {
+  ])('%s as %s are refused with an error that does not repeat them', (text, encoding, problem) => {
     expect(nameFailure(() => load(text, ['HS256'], encoding))).toBe(problem);
     expect(() => load(text, ['HS256'], encoding)).not.toThrow(text);
   });
 
-  it('that are random text of any usual form are accepted', () => {
+  it('of random text in a usual form are accepted', () => {
     const text = fc.oneof(
       fc.uint8Array({ minLength: 32, maxLength: 64 }).map((bytes) => Buffer.from(bytes).toString('base64url')),
       fc.uint8Array({ minLength: 32, maxLength: 64 }).map((bytes) => Buffer.from(bytes).toString('base64')),
@@ -178,7 +178,7 @@ describe('HMAC secrets', () => {
     );
   });
 
-  it('appear in no message', () => {
+  it('appear in no error message', () => {
     for (const text of ['hunter2-hunter2', 'hunter2,hunter2 '.repeat(8), `hunter2${spki}`]) {
       expect(() => load(text)).not.toThrow(/hunter2/);
       expect(() => load(text)).toThrow(LoadProblem);

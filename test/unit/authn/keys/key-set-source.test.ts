@@ -19,7 +19,7 @@ const there = `${iss}/.well-known/openid-configuration`;
 const uriOf = (jwksUri: unknown, metadataUrl = there, issuer: unknown = iss): string | FailedFetch =>
   jwksUriOf({ issuer, jwks_uri: jwksUri }, config(), metadataUrl);
 
-describe('the address of keys in metadata', () => {
+describe('the key set address in metadata', () => {
   it('may be any https address', () => {
     expect(uriOf('https://keys.example/a?b=c')).toBe('https://keys.example/a?b=c');
     expect(uriOf('https://keys.example/', here)).toBe('https://keys.example/');
@@ -65,7 +65,7 @@ describe('the address of keys in metadata', () => {
     }
   });
 
-  it('counts only if the metadata is about this issuer, as its own member', () => {
+  it('is used only if the metadata names this issuer in a member of its own', () => {
     expect(uriOf('https://keys.example/', there, `${iss}/`)).toMatchObject({
       failure: 'issuer_mismatch',
     });
@@ -86,7 +86,7 @@ describe('the address of keys in metadata', () => {
 describe('metadata that cannot be used', () => {
   const detailOf = (found: string | FailedFetch): unknown => (typeof found === 'string' ? found : found.detail);
 
-  it('is explained with both issuers, and with the address that was refused', () => {
+  it('is reported with both issuers, or with the refused address', () => {
     expect(detailOf(uriOf('https://keys.example/', `${there}?a=b`, `${iss}/`))).toMatchObject({
       url: there,
       received: `${iss}/`,
@@ -106,7 +106,7 @@ describe('metadata that cannot be used', () => {
     });
   });
 
-  it('may name keys over http where that is switched on', () => {
+  it('may name http addresses if the setting for it is true', () => {
     const document = { issuer: iss, jwks_uri: 'http://keys.internal/k' };
     expect(jwksUriOf(document, config(true), there)).toBe('http://keys.internal/k');
     const here = { issuer: iss, jwks_uri: 'http://127.0.0.1/k' };
@@ -129,9 +129,9 @@ describe('discovery', () => {
     throw new Error('is not called');
   };
 
-  /** An issuer that answers as it is set to, and what was asked of it. */
+  /** An issuer whose answers the test sets, with a record of its requests. */
   function discovering() {
-    const asked: string[] = [];
+    const requests: string[] = [];
     const clock = { now: 0 };
     const answers: { metadata: () => object; keySet: () => object } = {
       metadata: () => metadata,
@@ -142,7 +142,7 @@ describe('discovery', () => {
       there,
       {
         fetch: async (url, signal) => {
-          asked.push(url === there ? 'metadata' : url);
+          requests.push(url === there ? 'metadata' : url);
           if (url === there && answers.metadata === hangs) {
             await new Promise((resolve) => signal.addEventListener('abort', resolve));
             return failedFetch('timeout');
@@ -160,57 +160,57 @@ describe('discovery', () => {
       },
     );
     return {
-      asked,
+      requests,
       clock,
       answers,
       fetch: () => fetch(AbortSignal.timeout(1_000)),
     };
   }
 
-  it('is asked again when its answer is as old as it may be, not before', async () => {
-    const { asked, clock, fetch } = discovering();
+  it('fetches the metadata again as soon as it expires, and not before', async () => {
+    const { requests, clock, fetch } = discovering();
     for (clock.now of [0, 5_999, 6_000, 11_999]) await fetch();
-    expect(asked).toEqual(['metadata', keys, keys, 'metadata', keys, keys]);
+    expect(requests).toEqual(['metadata', keys, keys, 'metadata', keys, keys]);
   });
 
   it.each([
-    ['not a set', { keys: 'x' }, 'set_refused'],
-    ['of no use', { keys: [] }, 'no_usable_key'],
-  ] as const)('is asked again when the keys from there are %s', async (_title, bad, failure) => {
-    const { asked, answers, fetch } = discovering();
+    ['not a key set', { keys: 'x' }, 'set_refused'],
+    ['all unusable', { keys: [] }, 'no_usable_key'],
+  ] as const)('fetches the metadata again when the keys at its address are %s', async (_title, bad, failure) => {
+    const { requests, answers, fetch } = discovering();
     answers.keySet = () => bad;
     expect(await fetch()).toMatchObject({ failure });
     answers.keySet = () => ({ keys: [jwk] });
     expect(await fetch()).toMatchObject({ keys: [{ kid: 'a' }] });
-    expect(asked).toEqual(['metadata', keys, 'metadata', keys]);
+    expect(requests).toEqual(['metadata', keys, 'metadata', keys]);
   });
 
   it.each(['timeout', 'unreachable', 'status', 'redirect', 'too_large', 'encoded', 'not_json'] as const)(
-    'does without its metadata for a while when that cannot be fetched: %s',
+    'uses the old metadata for a while when it cannot fetch new metadata: %s',
     async (failure) => {
-      const { asked, clock, answers, fetch } = discovering();
+      const { requests, clock, answers, fetch } = discovering();
       await fetch();
       answers.metadata = failing(failure);
-      asked.length = 0;
+      requests.length = 0;
       for (clock.now of [6_000, 6_999, 7_000]) await fetch();
-      expect(asked).toEqual(['metadata', keys, keys, 'metadata', keys]);
+      expect(requests).toEqual(['metadata', keys, keys, 'metadata', keys]);
       answers.metadata = () => metadata;
-      asked.length = 0;
+      requests.length = 0;
       for (clock.now of [8_000, 13_999]) await fetch();
-      expect(asked).toEqual(['metadata', keys, keys]);
+      expect(requests).toEqual(['metadata', keys, keys]);
     },
   );
 
-  it('leaves time for the keys when the metadata does not come', async () => {
-    const { asked, clock, answers, fetch } = discovering();
+  it('still fetches the keys in time when the metadata request hangs', async () => {
+    const { requests, clock, answers, fetch } = discovering();
     await fetch();
     answers.metadata = hangs;
-    asked.length = 0;
+    requests.length = 0;
     for (clock.now of [6_000, 6_999, 7_000]) await fetch();
-    expect(asked).toEqual(['metadata', keys, keys, 'metadata', keys]);
+    expect(requests).toEqual(['metadata', keys, keys, 'metadata', keys]);
   });
 
-  it('waits for its first answer as long as a fetch may take', async () => {
+  it('waits for the first metadata as long as a fetch may take', async () => {
     const { answers, fetch } = discovering();
     answers.metadata = hangs;
     const start = performance.now();
@@ -218,37 +218,37 @@ describe('discovery', () => {
     expect(performance.now() - start).toBeGreaterThan(900);
   });
 
-  it('keeps the address when neither metadata nor keys can be fetched for a while', async () => {
-    const { asked, clock, answers, fetch } = discovering();
+  it('keeps the address while it can fetch neither metadata nor keys', async () => {
+    const { requests, clock, answers, fetch } = discovering();
     await fetch();
     answers.metadata = answers.keySet = failing('unreachable');
     clock.now = 6_000;
     expect(await fetch()).toMatchObject({ failure: 'unreachable' });
     answers.keySet = () => ({ keys: [jwk] });
-    asked.length = 0;
+    requests.length = 0;
     await fetch();
-    expect(asked).toEqual(['metadata', keys]);
+    expect(requests).toEqual(['metadata', keys]);
   });
 
   it.each([
     ['issuer_mismatch', { issuer: 'https://other.example', jwks_uri: keys }],
     ['address_refused', { issuer: iss, jwks_uri: 'http://keys.example/' }],
-  ] as const)('forgets the address when the metadata says something else: %s', async (failure, lie) => {
-    const { asked, clock, answers, fetch } = discovering();
+  ] as const)('discards the address when new metadata is refused: %s', async (failure, changed) => {
+    const { requests, clock, answers, fetch } = discovering();
     await fetch();
-    answers.metadata = () => lie;
+    answers.metadata = () => changed;
     clock.now = 6_000;
     expect(await fetch()).toMatchObject({ failure });
     answers.metadata = failing('unreachable');
-    asked.length = 0;
+    requests.length = 0;
     expect(await fetch()).toMatchObject({ failure: 'unreachable' });
-    expect(asked).toEqual(['metadata']);
+    expect(requests).toEqual(['metadata']);
   });
 
-  it('has nothing to go by before its first answer', async () => {
-    const { asked, answers, fetch } = discovering();
+  it('reports a failure when the first metadata cannot be fetched', async () => {
+    const { requests, answers, fetch } = discovering();
     answers.metadata = failing('status');
     expect(await fetch()).toMatchObject({ failure: 'status' });
-    expect(asked).toEqual(['metadata']);
+    expect(requests).toEqual(['metadata']);
   });
 });

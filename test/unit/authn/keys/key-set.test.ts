@@ -59,11 +59,11 @@ const started = async (): Promise<void> => {
 
 describe('the background refresh', () => {
   it.each([
-    ['ten minutes when nothing is said', undefined, 10 * minute],
-    ['what Cache-Control says', 25 * minute, 25 * minute],
-    ['a minute at least', 0, minute],
-    ['an hour at most', 24 * hour, hour],
-  ])('comes after %s', async (_title, lifetime, expected) => {
+    ['ten minutes without Cache-Control', undefined, 10 * minute],
+    ['the time in Cache-Control', 25 * minute, 25 * minute],
+    ['one minute or more', 0, minute],
+    ['one hour or less', 24 * hour, hour],
+  ])('runs after %s', async (_title, lifetime, expected) => {
     answer = () => ({
       keys: [keyNamed('a')],
       leftOut: [],
@@ -76,7 +76,7 @@ describe('the background refresh', () => {
     expect(fetches).toEqual([0, expected]);
   });
 
-  it('is a change only if keys or what is left out of them changed, in whatever order the issuer gives them', async () => {
+  it('counts as a change only if keys or skipped keys differ, whatever their order', async () => {
     const leftOut = [
       { which: 'key 3 (kid x)', why: 'is weak', isBad: true },
       { which: 'key 4 (kid y)', why: 'is private', isBad: true },
@@ -98,7 +98,7 @@ describe('the background refresh', () => {
     expect(prepared).toBe(2);
   });
 
-  it('keeps the verifiers of the keys that stay, and makes some for those that come', async () => {
+  it('keeps the verifiers of unchanged keys, and creates verifiers for new keys only', async () => {
     const [a, b, c] = [keyNamed('a'), keyNamed('b'), keyNamed('c')];
     answer = () => ({ keys: [a, b], leftOut: [] });
     await started();
@@ -111,7 +111,7 @@ describe('the background refresh', () => {
     expect(prepared).toBe(3);
   });
 
-  it('is repeated every 30 seconds while it fails and old keys serve', async () => {
+  it('is repeated every 30 seconds while it fails and old keys are used', async () => {
     answer = () => ({ keys: [keyNamed('a')], leftOut: [] });
     await started();
     answer = fails;
@@ -121,7 +121,7 @@ describe('the background refresh', () => {
     expect(keySet.age()).toEqual({ iss: 'https://issuer.example', ageMs: 11 * minute });
   });
 
-  it('is repeated after 1, 2, 4 … 30 seconds while no keys were ever had', async () => {
+  it('is repeated after 1, 2, 4 … 30 seconds until the first keys are fetched', async () => {
     answer = fails;
     await started();
     await vi.advanceTimersByTimeAsync(2 * minute);
@@ -144,7 +144,7 @@ describe('the background refresh', () => {
 describe('an unknown kid', () => {
   const good = () => ({ keys: [keyNamed('a')], leftOut: [] });
 
-  it('is looked up at once after a scheduled fetch, three times in a row, then once per 30 seconds', async () => {
+  it('is looked up immediately after a scheduled fetch, three times in a row, then once in 30 seconds', async () => {
     answer = good;
     await started();
     const results: unknown[] = [];
@@ -167,7 +167,7 @@ describe('an unknown kid', () => {
     expect(fetches).toHaveLength(4);
   });
 
-  it('shares the running fetch, whatever started it', async () => {
+  it('uses the fetch that is already running, whatever started it', async () => {
     let finish: (keys: FetchedKeySet) => void = () => undefined;
     answer = () => new Promise((resolve) => (finish = resolve));
     keySet.start();
@@ -178,7 +178,7 @@ describe('an unknown kid', () => {
     expect(fetches).toEqual([0]);
   });
 
-  it('has no answer from a fetch that failed, which counts like a good one', async () => {
+  it('returns a waiting time after a failed fetch, which counts towards the limit', async () => {
     answer = good;
     await started();
     answer = fails;
@@ -187,7 +187,7 @@ describe('an unknown kid', () => {
     expect(fetches).toHaveLength(4);
   });
 
-  it('has an answer again from the first good fetch after failures, which alone is a recovery', async () => {
+  it('is looked up again after a failure, and the first success is reported as the recovery', async () => {
     answer = good;
     await started();
     answer = fails;
@@ -204,7 +204,7 @@ describe('an unknown kid', () => {
 });
 
 describe('one timer', () => {
-  it('is all there is: a fetch for an unknown kid puts the background refresh off', async () => {
+  it('serves both: a fetch for an unknown kid postpones the background refresh', async () => {
     answer = () => ({ keys: [keyNamed('a')], leftOut: [] });
     await started();
     await vi.advanceTimersByTimeAsync(9 * minute);
@@ -231,7 +231,7 @@ describe('one timer', () => {
 });
 
 describe('old keys', () => {
-  it('serve for six hours after the last good fetch, not longer', async () => {
+  it('are used for six hours after the last successful fetch, and no longer', async () => {
     answer = () => ({ keys: [keyNamed('a')], leftOut: [] });
     await started();
     answer = fails;
@@ -247,8 +247,8 @@ describe('old keys', () => {
   });
 });
 
-describe('the times of the service', () => {
-  it('are those of the documentation', () => {
+describe('the default timings', () => {
+  it('equal the documentation', () => {
     expect(defaultTimings).toEqual({
       timeoutMs: 5_000,
       cooldownMs: 30_000,
@@ -297,7 +297,7 @@ describe('events', () => {
     ]);
   });
 
-  it('report the same failure again when the old keys are no longer used', async () => {
+  it('report the same failure again when the old keys expire', async () => {
     answer = () => ({ keys: [keyNamed('a')], leftOut: [] });
     await started();
     answer = fails;
@@ -308,7 +308,7 @@ describe('events', () => {
     ]);
   });
 
-  it('call an exception a bug of ours, and go on', async () => {
+  it('report an exception as a bug, and fetching continues', async () => {
     answer = () => Promise.reject(new TypeError('fetch failed'));
     await started();
     expect(events).toMatchObject([{ event: 'failed', failure: 'bug', keysInUse: false }]);

@@ -33,7 +33,7 @@ describe('a public key in PEM', () => {
     ['P-384', p384.publicKey, 'ES384'],
     ['P-521', p521.publicKey, 'ES512'],
     ['Ed25519', ed25519.publicKey, 'EdDSA'],
-  ] as const)('of %s serves %3$s alone unless told', (_title, key, algorithm) => {
+  ] as const)('of %s verifies %3$s only, by default', (_title, key, algorithm) => {
     const ring = load(pem(key));
     expect(defaultPublicKeyAlgorithms.filter((name) => ring.candidates(undefined, name).length > 0)).toEqual([
       algorithm,
@@ -41,14 +41,14 @@ describe('a public key in PEM', () => {
     expect(ring.candidates('any-kid', algorithm)).toHaveLength(1);
   });
 
-  it('may be one of eight blocks, not of nine: a token may be tried against each', () => {
+  it('may be one of at most eight blocks, because a token may be checked with each', () => {
     const block = (): string => pem(generateKeyPairSync('ed25519').publicKey);
     const nine = Array.from({ length: 9 }, block);
     expect(load(nine.slice(1).join('')).keys).toHaveLength(8);
     expect(nameFailure(() => load(nine.join('')))).toBe('tooManyKeys(8)');
   });
 
-  it('of RSA serves the RSA algorithms that are configured and no others', () => {
+  it('of RSA verifies the configured RSA algorithms only', () => {
     const ring = load(pem(rsa.publicKey), ['PS256', 'RS512', 'ES256']);
     expect(ring.candidates(undefined, 'PS256')).toHaveLength(1);
     expect(ring.candidates(undefined, 'RS512')).toHaveLength(1);
@@ -56,14 +56,14 @@ describe('a public key in PEM', () => {
     expect(ring.candidates(undefined, 'ES256')).toHaveLength(0);
   });
 
-  it('is the same key whatever its form', () => {
+  it('is the same key in PKCS#1 form, with CRLF, or with blank lines', () => {
     const pkcs1 = rsa.publicKey.export({ type: 'pkcs1', format: 'pem' }).toString();
     for (const text of [pkcs1, pem(rsa.publicKey).replaceAll('\n', '\r\n'), `\n\n${pem(rsa.publicKey)}  `]) {
       expect(load(text).candidates(undefined, 'RS256')[0]?.material.equals(rsa.publicKey)).toBe(true);
     }
   });
 
-  it('may stand beside others', () => {
+  it('may be followed by other keys', () => {
     expect(load(pem(rsa.publicKey) + pem(p256.publicKey)).keys).toHaveLength(2);
     expect(nameFailure(() => load(pem(p256.publicKey).repeat(9)))).toBe('tooManyKeys(8)');
   });
@@ -109,21 +109,21 @@ describe('a public key in PEM', () => {
     ['a broken body', pem(p256.publicKey).replace('MFkw', 'AAAA'), 'keyUnreadable'],
     ['text before it', `key:\n${pem(p256.publicKey)}`, 'notKeyText'],
     ['text after it', `${pem(p256.publicKey)}x`, 'notKeyText'],
-    ['an odd-case header', pem(p256.publicKey).replaceAll('PUBLIC KEY', 'Public Key'), 'notKeyText'],
+    ['a header in mixed case', pem(p256.publicKey).replaceAll('PUBLIC KEY', 'Public Key'), 'notKeyText'],
     ['a header of another kind at its end', pem(p256.publicKey).replace('END PUBLIC', 'END RSA PUBLIC'), 'notKeyText'],
     ['written-out line breaks', pem(p256.publicKey).replaceAll('\n', '\\n'), 'notKeyText'],
     ['bare base64', p256.publicKey.export({ type: 'spki', format: 'der' }).toString('base64'), 'notKeyText'],
-    ['nothing', ' ', 'notKeyText'],
+    ['an empty text', ' ', 'notKeyText'],
     ['a word', 'secret', 'notKeyText'],
   ])('refuses %s', (_title, text, problem) => {
     expect(nameFailure(() => load(text))).toBe(problem);
   });
 
-  it('must be able to serve what is configured', () => {
+  it('must fit one of the configured algorithms', () => {
     expect(nameFailure(() => load(pem(p256.publicKey), ['RS256']))).toBe('cannotVerify');
   });
 
-  it('on no point of its curve is refused', () => {
+  it('that is not a point on its curve is refused', () => {
     const key = p256.publicKey.export({ type: 'spki', format: 'der' });
     key.writeUInt8(key.readUInt8(key.length - 1) ^ 1, key.length - 1);
     const text = `-----BEGIN PUBLIC KEY-----\n${key.toString('base64')}\n-----END PUBLIC KEY-----\n`;
@@ -137,7 +137,7 @@ describe('a JWK set document', () => {
     expect(load(set(jwk(p256.publicKey, { kid }))).candidates(kid, 'ES256')).toHaveLength(1);
   });
 
-  it('gives keys by kid, each for its own algorithm', () => {
+  it('returns keys by kid, each with its own algorithm', () => {
     const ring = load(
       set(jwk(rsa.publicKey, { kid: 'r' }), jwk(p256.publicKey, { kid: 'e', use: 'sig', alg: 'ES256' })),
     );
@@ -149,14 +149,14 @@ describe('a JWK set document', () => {
     expect(ring.candidates(undefined, 'RS256')).toHaveLength(1);
   });
 
-  it('with an alg narrows a key to it', () => {
+  it('restricts a key to its alg', () => {
     const ring = load(set(jwk(rsa.publicKey, { kid: 'r', alg: 'PS256' })), ['RS256', 'PS256']);
     expect(ring.candidates('r', 'PS256')).toHaveLength(1);
     expect(ring.candidates('r', 'RS256')).toHaveLength(0);
     expect(load(set(jwk(ed25519.publicKey, { kid: 'd', alg: 'Ed25519' }))).candidates('d', 'EdDSA')).toHaveLength(1);
   });
 
-  it('skips keys that are for something else', () => {
+  it('skips keys with another use, operation or algorithm', () => {
     const rest = [
       jwk(p256.publicKey, { kid: '1', use: 'enc' }),
       jwk(p256.publicKey, { kid: '2', key_ops: ['deriveKey'] }),
@@ -224,7 +224,7 @@ describe('a JWK set document', () => {
     expect(nameFailure(() => load(text))).toBe(problem);
   });
 
-  it('may name a kid twice: equal keys are joined, and what is for others is left out first', () => {
+  it('may repeat a kid: equal keys are joined after keys for other uses are skipped', () => {
     const both = load(
       set(
         jwk(rsa.publicKey, { kid: 'a', alg: 'RS256' }),
@@ -241,7 +241,7 @@ describe('a JWK set document', () => {
     ]);
   });
 
-  it('may hold two different keys of one kid and algorithm, and one key under two kids', () => {
+  it('may have two different keys with one kid and algorithm, and one key with two kids', () => {
     const other = generateKeyPairSync('ec', { namedCurve: 'P-256' }).publicKey;
     const ring = load(set(jwk(p256.publicKey, { kid: 'a' }), jwk(other, { kid: 'a' }), jwk(other, { kid: 'b' })));
     expect(ring.candidates('a', 'ES256')).toHaveLength(2);
@@ -253,7 +253,7 @@ describe('a JWK set document', () => {
     expect(load(`\uFEFF${pem(p256.publicKey)}`).keys).toHaveLength(1);
   });
 
-  it('says why it holds nothing for what is configured', () => {
+  it('reports why no key fits the configured algorithms', () => {
     const otherAlgorithm = set(jwk(rsa.publicKey, { kid: 'a', alg: 'RS384' }));
     expect(nameFailure(() => load(otherAlgorithm))).toBe(
       `noKeyBecause(keyForOtherAlgorithm(key 1 (kid a), RS384, ${defaultPublicKeyAlgorithms.join(', ')}))`,
@@ -263,11 +263,11 @@ describe('a JWK set document', () => {
     );
   });
 
-  it('may hold several keys without kid', () => {
+  it('may have several keys without a kid', () => {
     expect(load(set(jwk(p256.publicKey), jwk(p384.publicKey))).keys).toHaveLength(2);
   });
 
-  it('names a bad key by position and by its kid, made printable', () => {
+  it('names an unusable key by its position and printable kid', () => {
     expect(nameFailure(() => load(set({ kty: 'oct', kid: 'a-kid' })))).toBe(
       'unusableKey(symmetricKey(key 1 (kid a-kid)))',
     );
@@ -278,7 +278,7 @@ describe('a JWK set document', () => {
 });
 
 describe('a JWK', () => {
-  /** Any odd number of that many bits will do: nobody factors it here. */
+  /** An odd number of that many bits; the test needs no real key. */
   const rsaOf = (bits: number, e = 'AQAB'): Record<string, unknown> => {
     const n = randomBytes(Math.ceil(bits / 8));
     n.writeUInt8(2 ** ((bits - 1) % 8), 0);
@@ -286,7 +286,7 @@ describe('a JWK', () => {
     return { kty: 'RSA', n: n.toString('base64url'), e };
   };
 
-  it('of RSA has from 2048 to 8192 bits, and an odd exponent from 3 to 2^32', () => {
+  it('of RSA needs 2048 to 8192 bits, and an odd exponent from 3 to 2^32', () => {
     for (const good of [rsaOf(2048), rsaOf(8192), rsaOf(2048, 'Aw'), rsaOf(2048, '_____w')]) {
       expect(loadJwk(good, ['RS256'])).toMatchObject({ algorithms: ['RS256'] });
     }
@@ -297,7 +297,7 @@ describe('a JWK', () => {
     }
   });
 
-  it('has numbers in base64url, without anything before or after it', () => {
+  it('must have numbers in base64url, with no other characters', () => {
     const { n } = rsaOf(2048);
     for (const odd of [`${String(n)}=`, `${String(n)}!`, ` ${String(n)}`, `${String(n)}\n`, '', 1]) {
       expect(nameFailure(() => loadJwk({ kty: 'RSA', n: odd, e: 'AQAB' }, ['RS256']))).toMatch(/^jwkMember\w+\(n\)$/);
@@ -305,13 +305,13 @@ describe('a JWK', () => {
   });
 
   it.each(['d', 'p', 'q', 'dp', 'dq', 'qi', 'oth', 'k'])(
-    'with the member %s is refused: it is no public key',
+    'with the member %s is refused, because it is not a public key',
     (member) => {
       expect(nameFailure(() => loadJwk(jwk(p256.publicKey, { [member]: 'AA' }), ['ES256']))).toBe('privateMembers');
     },
   );
 
-  it('is for something else when its operations leave out verifying', () => {
+  it('is skipped when key_ops does not include verify', () => {
     expect(loadJwk(jwk(p256.publicKey, { key_ops: [] }), ['ES256'])).toSatisfy(
       (left) => nameSentence(left as string) === 'keyWithoutVerify',
     );
@@ -320,7 +320,7 @@ describe('a JWK', () => {
     });
   });
 
-  it('without a kid has none', () => {
+  it('without a kid has the kid undefined', () => {
     expect(loadJwk(jwk(p256.publicKey), ['ES256'])).toHaveProperty('kid', undefined);
     expect(loadJwk(jwk(p256.publicKey, { kid: '' }), ['ES256'])).toHaveProperty('kid', '');
   });
