@@ -53,7 +53,7 @@ dataApps:
     request: { clientId: "\${claims.org}", params: { allowedEmbeds: ${financeEmbeds} } }
 `;
 
-/** Runs check on a policy; no secret may ever be in what it prints. */
+/** Runs check on a policy, and asserts that its output contains no secret. */
 async function check(
   policy: string,
   args: readonly string[] = [],
@@ -68,14 +68,14 @@ async function check(
 }
 
 describe('check', () => {
-  it('takes the policy from --policy too, which counts more than the setting', async () => {
+  it('prefers the policy of --policy to the setting', async () => {
     const files = { 'other.yaml': policyText({ expiresIn: '2h' }) };
     const { exitCode, out } = await check('broken', ['--policy', 'other.yaml'], {}, files);
     expect(out).toMatch(/^ok: other\.yaml, revision /);
     expect(exitCode).toBe(0);
   });
 
-  it('says that all is well, and where each secret comes from', async () => {
+  it('reports success, and where each secret comes from', async () => {
     const { exitCode, out, err } = await check(policyText());
     expect(err).toBe('');
     const [first, ...others] = out.trimEnd().split('\n');
@@ -110,7 +110,7 @@ describe('check', () => {
     expect(err).toContain('DATABRAIN_API_KEY_FINANCE');
   });
 
-  it('warns, and fails for a warning with --strict only', async () => {
+  it('prints warnings, and fails because of a warning only with --strict', async () => {
     const policy = policyText().replace('            isShowOnUrl: false\n', '');
     const relaxed = await check(policy);
     expect(relaxed.exitCode).toBe(0);
@@ -136,7 +136,7 @@ describe('check', () => {
     expect(loose.err).toMatch(/^next\.yaml:/);
   });
 
-  it('runs the tests that a policy must pass to be taken into use', async () => {
+  it('runs the tests that a policy must pass before it is used', async () => {
     const tests = (expected: string) => ({
       'it.policy-test.yaml': `[{ name: a stranger, claims: {}, expect: { denied: ${expected} } }]`,
     });
@@ -150,7 +150,7 @@ describe('check', () => {
     expect((await check(policyText(), [], { POLICY_TEST_FILES: 'gone.yaml' })).exitCode).toBe(78);
   });
 
-  it('names an insecure setting', async () => {
+  it('warns about an insecure setting', async () => {
     const { exitCode, err } = await check(policyText(), [], { INSECURE_JWT_ALLOW_MISSING_AUDIENCE: 'true' });
     expect(exitCode).toBe(0);
     expect(err).toContain('warning: INSECURE_JWT_ALLOW_MISSING_AUDIENCE: ');
@@ -203,13 +203,13 @@ describe('check --live', () => {
     ]);
   });
 
-  it('asks nothing without --live', async () => {
+  it('sends no request without --live', async () => {
     await check(policyText(), [], { DATABRAIN_API_URL: databrain.url });
     expect(databrain.requests).toHaveLength(before);
   });
 
   it.each([
-    ['a key that is refused', {}, { DATABRAIN_API_KEY: randomUUID() }, /^DATABRAIN_API_KEY: is refused by Databrain/],
+    ['a refused key', {}, { DATABRAIN_API_KEY: randomUUID() }, /^DATABRAIN_API_KEY: is refused by Databrain/],
     [
       'the key of another data app',
       { financeEmbeds: '[sales-overview]' },
@@ -217,7 +217,7 @@ describe('check --live', () => {
       /^policy\.yaml:14:3: .*DATABRAIN_API_KEY_FINANCE.*"[^"]+".*"finance"/,
     ],
     [
-      'an embed that is not there',
+      'an unknown embed',
       { embeds: '[sales-overviw]' },
       {},
       /^policy\.yaml:9:25: .*"sales-overviw".* sales-overview\.$/m,
@@ -235,7 +235,7 @@ describe('check --live', () => {
       atStart(`policy.yaml:11:26: ${sentenceOf('embedForDashboard', 'sales-overview')}. `),
     ],
     ['the embed of another data app', { embeds: '[finance-overview]' }, {}, /^policy\.yaml:9:25: .*"finance-overview"/],
-  ])('tells %s, with exit code 1', async (_title, parts, env, line) => {
+  ])('reports %s, with exit code 1', async (_title, parts, env, line) => {
     const { exitCode, out, err } = await live(parts, env);
     expect(err).toMatch(line);
     expect(err.trimEnd().split('\n')).toHaveLength(1);
@@ -243,7 +243,7 @@ describe('check --live', () => {
     expect(exitCode).toBe(1);
   });
 
-  it('names the address once when nothing answers as Databrain does', async () => {
+  it('reports the address once if the server there is not Databrain', async () => {
     const { exitCode, err } = await live({}, { DATABRAIN_API_URL: `${databrain.url}/elsewhere` });
     expect(exitCode).toBe(1);
     expect(err.split('\n')).toEqual([
@@ -252,7 +252,7 @@ describe('check --live', () => {
     ]);
   });
 
-  it('checks the rest of a policy whose ids depend on claims', async () => {
+  it('checks the other parts of a policy whose ids depend on claims', async () => {
     const { exitCode, out } = await live({ embeds: '"${claims.embeds}"' });
     expect(exitCode).toBe(0);
     expect(out).toContain('live: sales: the key in DATABRAIN_API_KEY works, 1 id found\n');

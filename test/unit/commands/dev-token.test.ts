@@ -18,12 +18,12 @@ describe('dev-token', () => {
     expect(payload).toEqual({ sub: 'ada', iss: 'https://issuer.example', aud: 'reports', iat, exp: iat + 3_600 });
   });
 
-  it('leaves what the claims hold', async () => {
+  it('keeps iss, aud, iat and exp if the claims contain them', async () => {
     const { out } = await run('{"sub":"ada","iat":7,"exp":8,"iss":"i","aud":"a"}');
     expect(decodeJwt(out.trim())).toEqual({ sub: 'ada', iat: 7, exp: 8, iss: 'i', aud: 'a' });
   });
 
-  it('signs with the bytes that the service decodes the secret to', async () => {
+  it('signs with the decoded bytes of the secret, as the service does', async () => {
     const bytes = Buffer.from(secret);
     const { out } = await run('{"sub":"ada"}', {
       JWT_SECRET: bytes.toString('base64'),
@@ -33,10 +33,10 @@ describe('dev-token', () => {
   });
 
   it.each([
-    ['a secret that the service would not take', { JWT_SECRET: 'short' }, 'JWT_SECRET: '],
-    ['an algorithm that no secret signs', { JWT_ALGORITHMS: 'RS256' }, 'JWT_ALGORITHMS: '],
+    ['a secret that the service would refuse', { JWT_SECRET: 'short' }, 'JWT_SECRET: '],
+    ['an algorithm for public keys', { JWT_ALGORITHMS: 'RS256' }, 'JWT_ALGORITHMS: '],
     ['no secret', { JWT_SECRET: '' }, 'JWT_SECRET: '],
-  ])('says what is wrong with %s', async (_title, more, line) => {
+  ])('reports %s', async (_title, more, line) => {
     const { exitCode, out, err } = await run('{"sub":"ada"}', more);
     expect({ exitCode, out }).toEqual({ exitCode: 78, out: '' });
     expect(err).toContain(line);

@@ -21,7 +21,7 @@ const run = (args: readonly string[], stdin = '') => runCommand(diffCommand, arg
 const both = ['--policy', 'old.yaml', '--with', 'new.yaml'];
 
 describe('diff', () => {
-  it('shows each field that differs, for each set of claims', async () => {
+  it('prints each field that differs, for each set of claims', async () => {
     const { exitCode, out, err } = await run([...both, '--claims', 'claims.json']);
     expect([exitCode, err]).toEqual([0, '']);
     expect(out).toContain('claims.json #2 (s)\n  wider     params.allowedEmbeds: ["a"] → ["a","b"]\n');
@@ -32,18 +32,18 @@ describe('diff', () => {
     ['a folder', ['--claims', '.'], 3],
     ['JSON', ['--claims', '{"org":"acme"}'], 1],
     ['standard input', ['--claims', '-'], 1],
-    ['several', ['--claims', 'claims.json', '--claims', '{"org":"x"}'], 3],
-  ])('takes claims from %s', async (_title, args, sets) => {
+    ['several sources', ['--claims', 'claims.json', '--claims', '{"org":"x"}'], 3],
+  ])('reads claims from %s', async (_title, args, sets) => {
     const { out } = await run([...both, ...args, '--json'], '{"org":"acme"}');
     expect(JSON.parse(out)).toHaveLength(sets);
   });
 
-  it('writes a table for a pull request', async () => {
+  it('writes a Markdown table for a pull request', async () => {
     const { out } = await run([...both, '--claims', '{"org":"acme"}', '--markdown']);
     expect(out).toContain('| the claims | s | `params.allowedEmbeds` | `["a"]` | `["a","b"]` | **wider** |');
   });
 
-  it('fails on wider when asked to', async () => {
+  it('fails on wider access with --fail-on wider', async () => {
     const wider = [...both, '--claims', 'claims.json', '--fail-on', 'wider'];
     expect((await run(wider)).exitCode).toBe(1);
     const narrower = ['--policy', 'new.yaml', '--with', 'old.yaml', '--claims', 'claims.json', '--fail-on', 'wider'];
@@ -52,7 +52,7 @@ describe('diff', () => {
     expect(same.out).toBe('No difference for 2 sets of claims.\n');
   });
 
-  it('fails on what cannot be decided when asked to', async () => {
+  it('fails on undecided claims with --fail-on undecided', async () => {
     writeFileSync(join(cwd, 'other.yaml'), policy('[c]'));
     const args = ['--policy', 'old.yaml', '--with', 'other.yaml', '--claims', '{"org":"acme"}', '--fail-on'];
     expect((await run([...args, 'wider'])).exitCode).toBe(0);
@@ -60,7 +60,7 @@ describe('diff', () => {
     expect((await run([...both, '--claims', '{"org":"acme"}', '--fail-on', 'changed'])).exitCode).toBe(1);
   });
 
-  it('takes the token shapes of providers', async () => {
+  it('accepts the token presets of identity providers', async () => {
     writeFileSync(join(cwd, 'by-org.yaml'), policy('[a]').replace('claims.org', 'claims.org_id'));
     writeFileSync(join(cwd, 'by-org-new.yaml'), policy('[a, b]').replace('claims.org', 'claims.org_id'));
     const args = ['--policy', 'by-org.yaml', '--with', 'by-org-new.yaml', '--json', '--claims'];
@@ -74,10 +74,10 @@ describe('diff', () => {
     ['no policies', ['--claims', '{}'], 64],
     ['no claims', both, 64],
     ['two forms', [...both, '--claims', '{}', '--json', '--markdown'], 64],
-    ['another condition', [...both, '--claims', '{}', '--fail-on', 'narrower'], 64],
-    ['a preset that is none', [...both, '--claims', 'preset:nobody'], 78],
-    ['claims that are none', [...both, '--claims', '-'], 78],
-    ['a policy that is not there', ['--policy', 'old.yaml', '--with', 'gone.yaml', '--claims', '{}'], 78],
+    ['an unknown condition', [...both, '--claims', '{}', '--fail-on', 'narrower'], 64],
+    ['an unknown preset', [...both, '--claims', 'preset:nobody'], 78],
+    ['claims that are not an object', [...both, '--claims', '-'], 78],
+    ['a missing policy file', ['--policy', 'old.yaml', '--with', 'gone.yaml', '--claims', '{}'], 78],
   ])('refuses %s', async (_title, args, code) => {
     const { exitCode, out, err } = await run(args, 'oops-secret');
     expect([exitCode, out]).toEqual([code, '']);

@@ -36,8 +36,8 @@ const failureAt = async (url: string, timeoutMs = 2_000) => {
   return 'failure' in result ? withNamedProblem(result.failure) : undefined;
 };
 
-describe('asking for the embeds of a key', () => {
-  it('sends the key to the listing below the configured path, once, and mints nothing', async () => {
+describe('the request for the embeds of a key', () => {
+  it('sends the key to the embeds path below the configured path, once, and mints nothing', async () => {
     const seen: string[] = [];
     const url = await serve((request, response) => {
       seen.push(`${request.method} ${request.url} ${request.headers.authorization}`);
@@ -61,12 +61,12 @@ describe('asking for the embeds of a key', () => {
     expect(seen).toEqual([`GET /databrain/api/v2/data-app/embeds Bearer ${key}`]);
   });
 
-  it.each([400, 401, 403])('blames the key for %i', async (status) => {
+  it.each([400, 401, 403])('reports a problem of the key for %i', async (status) => {
     const url = await answer(status, JSON.stringify({ error: { message: `bad key ${key}` } }));
     expect(await failureAt(url)).toMatchObject({ at: 'key', problem: `keyRefused(${status})` });
   });
 
-  it('does not follow a redirect, which would carry the key elsewhere', async () => {
+  it('does not follow a redirect, because that would send the key elsewhere', async () => {
     let followed = false;
     const other = await serve((_request, response) => {
       followed = true;
@@ -81,8 +81,8 @@ describe('asking for the embeds of a key', () => {
     ['a web page', '<!doctype html><title>Hello</title>'],
     ['a list', '[]'],
     ['an error', '{"data":[],"error":{"message":"no"}}'],
-    ['data of another form', '{"data":{}}'],
-  ])('blames the address for %s with status 200', async (_title, body) => {
+    ['data in another form', '{"data":{}}'],
+  ])('reports a problem of the address for %s with status 200', async (_title, body) => {
     expect(await failureAt(await answer(200, body))).toMatchObject({
       at: 'url',
       problem: 'notDatabrain',
@@ -93,7 +93,7 @@ describe('asking for the embeds of a key', () => {
     [404, 'notDatabrain'],
     [429, 'requestsLimited(429)'],
     [503, 'failing(503)'],
-  ])('tells %i', async (status, problem) => {
+  ])('reports %i', async (status, problem) => {
     expect(await failureAt(await answer(status, 'x'))).toMatchObject({ at: 'url', problem });
   });
 
@@ -110,7 +110,7 @@ describe('asking for the embeds of a key', () => {
     expect(await failureAt(url, 10_000)).toMatchObject({ at: 'url', problem: 'answerTooLarge' });
   });
 
-  it('stops waiting for a silent server and for a dripping one', async () => {
+  it('stops waiting for a silent server and for a slow one', async () => {
     const silent = await serve(() => undefined);
     expect(await failureAt(silent, 200)).toMatchObject({ at: 'url', problem: 'noAnswer' });
     const dripping = await serve((_request, response) => {
@@ -120,13 +120,13 @@ describe('asking for the embeds of a key', () => {
     expect(await failureAt(dripping, 300)).toMatchObject({ at: 'url', problem: 'noAnswer' });
   });
 
-  it('reports that nothing listens', async () => {
+  it('reports that the connection is refused', async () => {
     const url = await answer(200, '');
     for (const server of servers.splice(0)) await new Promise((resolve) => server.close(resolve));
     expect(await failureAt(url)).toMatchObject({ at: 'url', problem: 'unreachable(ECONNREFUSED)' });
   });
 
-  it('ignores members that are not text or not own', () => {
+  it('ignores members that are not strings or not own members', () => {
     expect(parseListing('{"data":[{"embedId":7},{"embedId":""},null,{"embedMetadata":[]}]}')).toEqual({
       embedIds: new Set(),
       dashboardIds: new Set(),

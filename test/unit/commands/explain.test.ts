@@ -37,14 +37,14 @@ describe('explain', () => {
     ['standard input', ['--claims', '-'], { stdin: '{"org":"acme"}' }],
     ['a JWT', ['--token', jwt({ org: 'acme' })], {}],
     ['a JWT with its scheme', ['--token', `Bearer ${jwt({ org: 'acme' })}\n`], {}],
-  ])('takes the claims from %s', async (_title, args, more) => {
+  ])('reads the claims from %s', async (_title, args, more) => {
     const { exitCode, out, err } = await run([...args, '--json'], more);
     expect(err).toBe('');
     expect(exitCode).toBe(0);
     expect(JSON.parse(out)).toMatchObject({ decision: 'permit', body: { clientId: 'acme', expiryTime: 7_200_000 } });
   });
 
-  it('needs no other setting than the policy file', async () => {
+  it('needs only the policy file, and no other setting', async () => {
     const { exitCode, out } = await run(['--claims', 'claims.json'], {
       env: { POLICY_FILE: join(cwd, 'policy.yaml') },
     });
@@ -53,7 +53,7 @@ describe('explain', () => {
     expect(out).toContain('${claims.org}');
   });
 
-  it('takes the policy from --policy too, which counts more than the setting', async () => {
+  it('prefers the policy of --policy to the setting', async () => {
     const { exitCode, out } = await run(['--claims', 'claims.json', '--policy', 'policy.yaml'], {
       env: { POLICY_FILE: 'nowhere.yaml' },
     });
@@ -64,12 +64,12 @@ describe('explain', () => {
     expect(other.err).toMatch(/^nowhere\.yaml: .*\(ENOENT\)/);
   });
 
-  it('shows the claims that the rule of a refusal read', async () => {
+  it('prints the claims that the refusing rule read', async () => {
     const { out } = await run(['--claims', '{"org":"a b"}']);
     expect(out).toMatch(/reads +org = "a b"/);
   });
 
-  it('explains a refusal, which is an answer and no failure', async () => {
+  it('explains a refusal with exit code 0', async () => {
     const { exitCode, out } = await run(['--claims', '{}']);
     expect(exitCode).toBe(0);
     expect(out).toMatch(/refused +ACCESS_DENIED \(expression_failed\)/);
@@ -77,18 +77,18 @@ describe('explain', () => {
     expect(out).toMatch(/claim +org/);
   });
 
-  it('asks for the data app that is named', async () => {
+  it('explains the named data app', async () => {
     const { out } = await run(['--claims', '{"org":"acme"}', '--data-app', 'hr', '--json']);
     expect(JSON.parse(out)).toMatchObject({ decision: 'deny', denial: { reason: 'data_app_unknown' } });
   });
 
-  it('obeys TOKEN_MAX_LIFETIME_SECONDS', async () => {
+  it('applies TOKEN_MAX_LIFETIME_SECONDS', async () => {
     const { exitCode, err } = await run(['--claims', '{}'], { env: { TOKEN_MAX_LIFETIME_SECONDS: '3600' } });
     expect(exitCode).toBe(78);
     expect(err).toMatch(/^policy\.yaml:5:16: expiresIn is 2h/);
   });
 
-  it('notes that the access token has expired', async () => {
+  it('notes an expired access token', async () => {
     const { exitCode, err } = await run(['--token', jwt({ org: 'acme', exp: 1_767_225_599 })]);
     expect(exitCode).toBe(0);
     expect(err).toContain('exp has passed');
@@ -102,11 +102,11 @@ describe('explain', () => {
     ['a stray word', ['claims.json']],
     ['claims that are not JSON', ['--claims', '{oops-secret']],
     ['claims that are a list', ['--claims', '-']],
-    ['a file that is not there', ['--claims', 'nowhere.json']],
-    ['a token that is none', ['--token', 'oops-secret']],
-    ['a token whose payload is no object', ['--token', `a.${encode([1])}.b`]],
+    ['a missing file', ['--claims', 'nowhere.json']],
+    ['a token that is not a JWT', ['--token', 'oops-secret']],
+    ['a token whose payload is not an object', ['--token', `a.${encode([1])}.b`]],
     ['a token whose payload is not JSON', ['--token', 'a.b29wcy1zZWNyZXQ.b']],
-  ])('refuses %s with one line, exit code 64, and repeats nothing', async (_title, args) => {
+  ])('refuses %s with one line and exit code 64, without repeating the input', async (_title, args) => {
     const { exitCode, out, err } = await run(args, { stdin: '[]' });
     expect(exitCode).toBe(64);
     expect(out).toBe('');
@@ -114,20 +114,20 @@ describe('explain', () => {
     expect(err).not.toContain('oops-secret');
   });
 
-  it('reports every problem of a policy that does not load, exit code 78', async () => {
+  it('reports every problem of an invalid policy, with exit code 78', async () => {
     const { exitCode, out, err } = await run(['--claims', '{}'], { env: { POLICY_FILE: 'broken.yaml' } });
     expect(exitCode).toBe(78);
     expect(out).toBe('');
     expect(err).toMatch(/broken\.yaml:2:\d+: .*clientID.*[Dd]id you mean clientId/);
   });
 
-  it('names the setting when there is no policy', async () => {
+  it('names the setting when no policy is set', async () => {
     const { exitCode, err } = await run(['--claims', '{}'], { env: { POLICY_FILE: 'nowhere.yaml' } });
     expect(exitCode).toBe(78);
     expect(err).toMatch(/^POLICY_FILE: .*\(ENOENT\).*\n$/);
   });
 
-  it('has help', async () => {
+  it('prints help', async () => {
     const { exitCode, out } = await run(['--help']);
     expect(exitCode).toBe(0);
     expect(out).toContain('NOT verified');
@@ -135,7 +135,7 @@ describe('explain', () => {
 });
 
 describe('the claims of an unverified token', () => {
-  it('are read strictly', () => {
+  it('are parsed strictly', () => {
     expect(claimsOfToken(jwt({ sub: 'ü' }))).toEqual({ sub: 'ü' });
     const payload = encode({ sub: 'a' });
     const notUtf8 = Buffer.from([0x7b, 0x22, 0x61, 0x22, 0x3a, 0x22, 0xff, 0x22, 0x7d]).toString('base64url');

@@ -41,7 +41,7 @@ const run = (files: Readonly<Record<string, string>>, args: readonly string[] = 
   runCommand(testCommand, args, { cwd: folder(files), env });
 
 describe('test', () => {
-  it('runs every test file beside the policy', async () => {
+  it('runs every test file next to the policy', async () => {
     const { exitCode, out, err } = await run({
       'policy.yaml': policy,
       'a.policy-test.yaml': `tests:\n${permit}`,
@@ -56,7 +56,7 @@ describe('test', () => {
     expect(out).not.toContain('a wrong hope');
   });
 
-  it('tries the policy that --policy names, whatever the test files name', async () => {
+  it('tests the policy of --policy instead of the policies that the test files name', async () => {
     const files = {
       'policy.yaml': 'not a policy',
       'new.yaml': policy,
@@ -69,14 +69,14 @@ describe('test', () => {
     expect((await run(files)).exitCode).toBe(78);
   });
 
-  it('looks beside the policy that POLICY_FILE names', async () => {
+  it('searches next to the policy of POLICY_FILE', async () => {
     const files = { 'sub/policy.yaml': policy, 'sub/a.policy-test.yaml': `tests:\n${permit}${refusal}` };
     const { exitCode, out } = await run(files, [], { POLICY_FILE: 'sub/policy.yaml' });
     expect(exitCode).toBe(0);
     expect(out).toMatch(/^sub\/a\.policy-test\.yaml/);
   });
 
-  it('takes the policy that a test file names, from where the file is', async () => {
+  it('uses the policy that a test file names, relative to that file', async () => {
     const files = {
       'policy.yaml': 'broken: true',
       'mine.yaml': policy,
@@ -87,7 +87,7 @@ describe('test', () => {
     expect(out).toContain('(mine.yaml, revision');
   });
 
-  it('counts the coverage of one policy over all its files', async () => {
+  it('adds up the coverage of one policy over all its test files', async () => {
     const files = {
       'policy.yaml': policy,
       'a.policy-test.yaml': `tests:\n${permit}`,
@@ -98,7 +98,7 @@ describe('test', () => {
     expect(out).toContain('Coverage 100 %');
   });
 
-  it('fails with exit code 1, shows what differs and where', async () => {
+  it('exits with code 1 after a failed test, and prints what differs and where', async () => {
     const { exitCode, out } = await run({ 'policy.yaml': policy, 'a.policy-test.yaml': `tests:\n${permit}${wrong}` });
     expect(exitCode).toBe(1);
     expect(out).toContain('✗ a wrong hope  a.policy-test.yaml:6:5');
@@ -130,13 +130,13 @@ describe('test', () => {
     expect(xml).toContain('<testcase name="a wrong hope"');
   });
 
-  it('does not call nothing a success', async () => {
+  it('fails without any test', async () => {
     const { exitCode, err } = await run({ 'policy.yaml': policy });
     expect(exitCode).toBe(1);
     expect(err).toBe('test: there is no *.policy-test.yaml beside policy.yaml. Nothing was tested.\n');
   });
 
-  it('reports the problems of all files at once, exit code 78, and runs none', async () => {
+  it('reports the problems of all files at once with exit code 78, and runs no test', async () => {
     const { exitCode, out, err } = await run({
       'policy.yaml': 'version: 2\ndataApps: {}\n',
       'a.policy-test.yaml': `tests:\n${permit}`,
@@ -148,7 +148,7 @@ describe('test', () => {
     expect(err).toContain(`b.policy-test.yaml:2:7: ${sentenceOf('unknownTestKey', 'nam')}. `);
   });
 
-  it('reports a problem of a policy once, however many files use it', async () => {
+  it('reports a problem of a policy once, even if several files use it', async () => {
     const { err } = await run({
       'policy.yaml': 'version: 2\ndataApps: { a: { expiresIn: 1h, request: { clientId: a } } }\n',
       'a.policy-test.yaml': `tests:\n${permit}`,
@@ -160,7 +160,7 @@ describe('test', () => {
   it.each([
     ['a test file', ['nowhere.policy-test.yaml'], 'nowhere.policy-test.yaml: cannot be read (ENOENT).'],
     ['a policy', ['a.policy-test.yaml'], 'gone.yaml: cannot be read (ENOENT).'],
-  ])('tells that %s is not there', async (_title, args, line) => {
+  ])('reports that %s does not exist', async (_title, args, line) => {
     const files = { 'policy.yaml': policy, 'a.policy-test.yaml': `policy: gone.yaml\ntests:\n${permit}` };
     const { exitCode, err } = await run(files, args);
     expect(exitCode).toBe(78);

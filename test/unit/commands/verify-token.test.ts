@@ -67,7 +67,7 @@ const verify = (token: string, args: readonly string[] = []) =>
   runCommand(explainCommand, ['--token', '-', '--verify', ...args], { cwd, env, stdin: token, nowMs: Date.now() });
 
 describe('explain --verify', () => {
-  it('says that a good token passes every check, then explains', async () => {
+  it('reports each check of a valid token, then explains the policy', async () => {
     const { exitCode, out, err } = await verify(tokenOf());
     expect(err).toBe('');
     expect(out).toMatch(/^Verified: the token of ada from /);
@@ -76,7 +76,7 @@ describe('explain --verify', () => {
     expect(databrain.requests.filter(({ method }) => method === 'POST')).toEqual([]);
   });
 
-  it('says what differs, both values, and what is known of the provider', async () => {
+  it('prints what differs, both values, and a hint for the provider', async () => {
     const { exitCode, out } = await verify(tokenOf({ aud: 'account' }));
     expect(exitCode).toBe(1);
     expect(out).toContain('Refused: INVALID_TOKEN (audience_refused)');
@@ -99,14 +99,14 @@ describe('explain --verify', () => {
     expect(out).toMatch(/^Fix: .+$/m);
   });
 
-  it('shows the times of a token beside the clock that refused it', async () => {
+  it('prints the times of a refused token and the clock', async () => {
     const { out } = await verify(tokenOf({ iat: now - 7200, exp: now - 3600 }));
     const iso = (seconds: number): string => new Date(seconds * 1000).toISOString();
     expect(out).toContain(`The token has: iat ${iso(now - 7200)}, exp ${iso(now - 3600)}\n`);
     expect(out).toMatch(/^The clock here says: \d{4}-\d\d-\d\dT/m);
   });
 
-  it('names the keys that there are when a token names another', async () => {
+  it('lists the available keys when the token names another one', async () => {
     const { out } = await verify(
       signToken(
         'ES256',
@@ -118,7 +118,7 @@ describe('explain --verify', () => {
     expect(out).toContain('The token has: b\nAccepted: a\n');
   });
 
-  it('gives the same to machines', async () => {
+  it('prints the same facts as JSON', async () => {
     const refused = await verify(tokenOf({ aud: 'account' }), ['--json']);
     expect(JSON.parse(refused.out)).toMatchObject({ verified: false, refusal: { reason: 'audience_refused' } });
     expect(JSON.parse((await verify(tokenOf(), ['--json'])).out)).toMatchObject({ verified: true, decision: 'permit' });
@@ -134,14 +134,14 @@ describe('explain --verify', () => {
 });
 
 describe('explain --token', () => {
-  it('says in its first line that nothing was verified', async () => {
+  it('states in its first line that nothing was verified', async () => {
     writeFileSync(join(cwd, 'token'), `${tokenOf({}, other.privateKey)}\n`);
     const { exitCode, out } = await runCommand(explainCommand, ['--token', 'token'], { cwd });
     expect(exitCode).toBe(0);
     expect(out.split('\n')[0]).toMatch(/^NOT VERIFIED: /);
   });
 
-  it('takes the policy that --policy names', async () => {
+  it('uses the policy of --policy', async () => {
     const { out } = await runCommand(
       explainCommand,
       ['--claims', '{"tenant":"globex"}', '--policy', 'other.yaml', '--json'],
@@ -155,14 +155,14 @@ describe('check --live', () => {
   const check = (more: Record<string, string> = {}) =>
     runCommand(checkCommand, ['--live'], { cwd, env: { ...env, ...more } });
 
-  it('asks the issuer for its metadata and keys', async () => {
+  it('fetches the metadata and keys of the issuer', async () => {
     const { exitCode, out, err } = await check();
     expect(err).toBe('');
     expect(out).toContain(`live: ${env['JWT_ISSUER'] ?? ''}: 1 key fetched`);
     expect(exitCode).toBe(0);
   });
 
-  it('shows both issuers where they differ by a slash', async () => {
+  it('prints both issuers if they differ by a slash', async () => {
     const realm = env['JWT_ISSUER'] ?? '';
     const { exitCode, err } = await check({ JWT_ISSUER: `${realm}/` });
     expect(exitCode).toBe(1);
@@ -172,9 +172,9 @@ describe('check --live', () => {
 
   it.each([
     ['a misspelt realm', () => ({ JWT_ISSUER: `${issuer.url}/realms/mian` }), 'HTTP status 404'],
-    ['nobody there', () => ({ JWT_ISSUER: 'http://127.0.0.1:1' }), 'ECONNREFUSED'],
-    ['an address of keys that is none', () => ({ JWT_JWKS_URL: `${issuer.url}/gone` }), 'HTTP status 410'],
-  ])('says what came from %s', async (_title, more, text) => {
+    ['an address where no server listens', () => ({ JWT_ISSUER: 'http://127.0.0.1:1' }), 'ECONNREFUSED'],
+    ['a wrong key set address', () => ({ JWT_JWKS_URL: `${issuer.url}/gone` }), 'HTTP status 410'],
+  ])('prints the result for %s', async (_title, more, text) => {
     issuer.on('/gone', status(410));
     const { exitCode, err } = await check(more());
     expect(exitCode).toBe(1);
@@ -182,7 +182,7 @@ describe('check --live', () => {
     expect(err).toContain(text);
   });
 
-  it('takes the policy that --policy names', async () => {
+  it('uses the policy of --policy', async () => {
     const { exitCode, err } = await runCommand(checkCommand, ['--policy', 'nowhere.yaml'], { cwd, env });
     expect(exitCode).toBe(78);
     expect(err).toMatch(/^nowhere\.yaml: .*\(ENOENT\).*\n$/);

@@ -10,7 +10,7 @@ function read(value: string): { readonly origins: readonly string[]; readonly pr
 }
 
 describe('CORS_ORIGINS', () => {
-  it('takes exact origins once each', () => {
+  it('accepts exact origins, and removes duplicates', () => {
     const { origins, problems } = read('https://a.example, http://localhost:5173,https://a.example');
     expect(origins).toEqual(['https://a.example', 'http://localhost:5173']);
     expect(problems).toEqual([]);
@@ -24,7 +24,7 @@ describe('CORS_ORIGINS', () => {
     'app://local:8080',
     'https://*.app.example.com',
     'https://*.app.example.com:8443',
-  ])('takes %s', (value) => expect(read(value)).toEqual({ origins: [value], problems: [] }));
+  ])('accepts %s', (value) => expect(read(value)).toEqual({ origins: [value], problems: [] }));
 
   it.each([
     '*',
@@ -58,7 +58,7 @@ describe('CORS_ORIGINS', () => {
     expect(problems.every(({ location }) => location === 'CORS_ORIGINS')).toBe(true);
   });
 
-  it('knows which entries stand for subdomains', () => {
+  it('separates wildcard entries from exact origins', () => {
     expect(isWildcardOrigin('https://*.app.example.com')).toBe(true);
     expect(isWildcardOrigin('https://app.example.com')).toBe(false);
   });

@@ -15,7 +15,7 @@ describe('DATABRAIN_API_URL', () => {
     ['http://127.0.0.1:3000', 'http://127.0.0.1:3000'],
     ['http://localhost:3000/', 'http://localhost:3000'],
     ['http://[::1]:3000', 'http://[::1]:3000'],
-  ])('takes %s', (value, expected) => {
+  ])('accepts %s', (value, expected) => {
     const { problems, reader } = readerOf({ DATABRAIN_API_URL: value });
     expect(readDatabrainUrl(reader, false)).toBe(expected);
     expect(problems).toEqual([]);

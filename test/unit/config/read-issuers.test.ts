@@ -15,7 +15,7 @@ const noFile = (): never => {
 const issuerWith = (env: Record<string, string>) => readSettings({ ...required, ...env }, noFile).issuers[0];
 
 describe('the issuer', () => {
-  it('has the documented limits by default', () => {
+  it('has the documented default limits', () => {
     expect(issuerWith({})).toMatchObject({
       iss: 'https://issuer.example',
       audience: ['me'],
@@ -35,11 +35,11 @@ describe('the issuer', () => {
     ['JWT_MAX_LIFETIME_SECONDS', '900', { maxLifetimeSeconds: 900 }],
     ['INSECURE_JWT_ALLOW_MISSING_ISSUER', 'true', { allowMissingIssuer: true }],
     ['INSECURE_JWT_ALLOW_MISSING_AUDIENCE', 'true', { allowMissingAudience: true }],
-  ])('takes %s=%s', (name, value, expected) => {
+  ])('accepts %s=%s', (name, value, expected) => {
     expect(issuerWith({ [name]: value })).toMatchObject(expected);
   });
 
-  it('passes the shared settings on to the issuers of a file', () => {
+  it('inherits the shared settings in an issuers file', () => {
     const { JWT_ISSUER, JWT_AUDIENCE, JWT_SECRET, ...rest } = required;
     const text = `- { issuer: '${JWT_ISSUER}', audience: ${JWT_AUDIENCE}, secret: ${JWT_SECRET.replaceAll(' ', '-')} }`;
     const env = {
@@ -54,7 +54,7 @@ describe('the issuer', () => {
 });
 
 describe('the issuers file', () => {
-  it('takes the place of exactly these settings, which are refused beside it', () => {
+  it('replaces exactly these settings; setting one of them as well is refused', () => {
     expect(singleIssuerSettings.map(({ name }) => name)).toEqual([
       'JWT_ISSUER',
       'JWT_AUDIENCE',

@@ -24,13 +24,13 @@ describe('the settings of the listeners', () => {
     });
   });
 
-  it('switch the admin listener off by port 0, also beside a public port 0', () => {
+  it('disable the admin listener for port 0, even if the public port is 0 too', () => {
     expect(read({ ADMIN_PORT: '0', PORT: '0' }).listeners.admin).toBeUndefined();
     expect(read({ ADMIN_PORT: '0', PORT: '0' }).problems).toEqual([]);
     expect(read({ ADMIN_PORT: '8080' }).problems).toEqual(['ADMIN_PORT']);
   });
 
-  it.each(['/bi', '/a/b-c/d_e.f~1'])('take the path prefix %s', (path) => {
+  it.each(['/bi', '/a/b-c/d_e.f~1'])('accept the path prefix %s', (path) => {
     expect(read({ BASE_PATH: path })).toMatchObject({ listeners: { basePath: path }, problems: [] });
   });
 
@@ -55,7 +55,7 @@ describe('the settings of the listeners', () => {
     'https://a.example/bi',
   ])('refuse the path prefix %s', (path) => expect(read({ BASE_PATH: path }).problems).toEqual(['BASE_PATH']));
 
-  it('list further Host values of the admin listener beside ADMIN_HOST', () => {
+  it('accept more Host values for the admin listener in addition to ADMIN_HOST', () => {
     expect(
       read({ ADMIN_HOST: '10.0.0.1', ADMIN_HOSTS: 'metrics.internal, [2001:db8::1]:9090' }).listeners.adminHosts,
     ).toEqual(['10.0.0.1', 'metrics.internal', '[2001:db8::1]:9090']);

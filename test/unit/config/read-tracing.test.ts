@@ -31,7 +31,7 @@ describe('tracing', () => {
     expect(wrong).toEqual([]);
   });
 
-  it('sends to the path of the specification below the endpoint, and to the traces’ own endpoint as it is', () => {
+  it('appends the standard path to the general endpoint, and uses the traces endpoint unchanged', () => {
     expect(read({ OTEL_TRACES_EXPORTER: 'otlp' }).config?.url).toBe('http://localhost:4318/v1/traces');
     expect(read({ OTEL_EXPORTER_OTLP_ENDPOINT: 'https://c.example/otlp/' }).config?.url).toBe(
       'https://c.example/otlp/v1/traces',
@@ -40,7 +40,7 @@ describe('tracing', () => {
     expect(read(own).config?.url).toBe('https://c.example/traces');
   });
 
-  it('takes headers and attributes percent-decoded, those for traces first, and keeps headers secret', () => {
+  it('decodes headers and attributes, prefers those for traces, and keeps headers secret', () => {
     const { config } = read({
       ...endpoint,
       OTEL_EXPORTER_OTLP_HEADERS: 'authorization=Bearer%20first, X-Team=a%3Db',
@@ -57,7 +57,7 @@ describe('tracing', () => {
     expect(config?.resourceAttributes).toMatchObject({ 'deployment.environment.name': 'prod' });
   });
 
-  it('follows the parent’s decision and traces all others, unless the sampler says otherwise', () => {
+  it('follows the decision of the parent and traces everything else, by default', () => {
     expect(read(endpoint).config?.sampler).toEqual({ kind: 'always_on', ratio: 1, parentBased: true });
     const env = { ...endpoint, OTEL_TRACES_SAMPLER: 'parentbased_traceidratio', OTEL_TRACES_SAMPLER_ARG: '0.25' };
     expect(read(env).config?.sampler).toEqual({ kind: 'traceidratio', ratio: 0.25, parentBased: true });
@@ -83,7 +83,7 @@ describe('tracing', () => {
     expect(read({ ...endpoint, [name]: value }).wrong).toEqual([name]);
   });
 
-  it('ignores all of that while it is off', () => {
+  it('ignores all tracing variables while it is disabled', () => {
     expect(read({ OTEL_TRACES_EXPORTER: 'none', OTEL_TRACES_SAMPLER: 'sometimes' }).wrong).toEqual([]);
   });
 });

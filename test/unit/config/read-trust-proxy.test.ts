@@ -23,7 +23,7 @@ describe('TRUST_PROXY', () => {
     '2a06:98c0::/29',
     '64:ff9b::10.0.0.0/104',
     '2002:a00::/24',
-  ])('trusts the named proxies %s', (value) => expect(problemsOf(value)).toEqual([]));
+  ])('accepts the proxies %s', (value) => expect(problemsOf(value)).toEqual([]));
 
   it.each([
     'true',

@@ -39,9 +39,9 @@ describe('a variable that is similar to a setting', () => {
     'TZ',
     'DATABRAIN_API_KEY_SALES',
     'DATABRAIN_API_KEY_SALES_FILE',
-  ])('is not %s, which other programs use', (name) => expect(refused(name)).toEqual([]));
+  ])('may be %s, because other programs use it', (name) => expect(refused(name)).toEqual([]));
 
-  it('names the setting that was meant', () => {
+  it('is reported with the name of the similar setting', () => {
     expect(unknownVariables({ REDIS_URI: 'redis://:hunter2@x' })).toEqual([
       expect.objectContaining({ problem: expect.stringContaining('REDIS_URL') as unknown }),
     ]);

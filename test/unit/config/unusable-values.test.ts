@@ -7,7 +7,7 @@ import { ConfigurationError, type Problem } from '../../../src/problem.ts';
 import { Secret } from '../../../src/secrets/secret.ts';
 
 describe('the checked variables', () => {
-  it('are the settings, further API keys and the names of files, and their values are never repeated', () => {
+  it('are the settings, the API keys and the names of secret files, and no problem repeats a value', () => {
     const quoted = '"0f0e7d2b-9c3a"';
     const problems = unusableValues({
       JWT_ISSUER: quoted,
@@ -34,7 +34,7 @@ const good = {
 };
 const { publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
 
-/** What is wrong with settings, of which some are in files or in a store. */
+/** The problems of settings, some of which are in files or in a store. */
 function problemsOf(
   env: Record<string, string>,
   { files = {}, stored = {} }: { files?: Record<string, string>; stored?: Record<string, string> } = {},
@@ -53,12 +53,12 @@ function problemsOf(
   }
 }
 
-describe('values that are not in variables', () => {
+describe('values from files and stores', () => {
   const { DATABRAIN_API_KEY: apiKey, ...others } = good;
 
   it.each([
     ['quotes', `"${apiKey}"`],
-    ['a blank at the end', `${apiKey} `],
+    ['a space at the end', `${apiKey} `],
     ['a placeholder', 'your-databrain-api-key'],
     ['one character', 'x'],
   ])('are refused with %s, in a file and in a store', (_title, text) => {
@@ -74,7 +74,7 @@ describe('values that are not in variables', () => {
     }
   });
 
-  it('are refused in each line of a secret, and in addresses of Redis', () => {
+  it('are refused in each line of a secret and in Redis URLs', () => {
     const files = {
       '/secret': `kJ8s0dGwq3h1pXvC4nT7yL9mB2eR5aQ1\n"pXvC4nT7yL9mB2eR5aQ1kJ8s0dGwq3h1"\n`,
       '/redis': "'redis://a'",
@@ -84,7 +84,7 @@ describe('values that are not in variables', () => {
     expect(JSON.stringify(problems)).not.toContain('pXvC4nT7');
   });
 
-  it('are keys in PEM, which may end in empty lines', () => {
+  it('may be PEM keys that end in empty lines', () => {
     const pem = `${publicKey.export({ format: 'pem', type: 'spki' }).toString()}\n\n`;
     expect(problemsOf({ ...good, JWT_PUBLIC_KEY_FILE: '/pem' }, { files: { '/pem': pem } })).toEqual([]);
   });

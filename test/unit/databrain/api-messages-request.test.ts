@@ -19,11 +19,11 @@ const refusalOf = (extra: Partial<Grant>): string => {
   }
   return 'accepted';
 };
-/** A request as only a bug could have made it. */
+/** A request that only a bug can make. */
 const request = (value: unknown): Partial<Grant> => ({ request: value as Grant['request'] });
 
-describe('The body that goes upstream', () => {
-  it('is the grant’s request and a lifetime in milliseconds, and nothing else', () => {
+describe('The request body', () => {
+  it('contains the request of the grant, a lifetime in milliseconds, and nothing else', () => {
     const full: Grant['request'] = {
       clientId: 'acme',
       dataAppName: 'Customer Portal Analytics',
@@ -44,36 +44,36 @@ describe('The body that goes upstream', () => {
     expect(bodyOf({ request: full, lifetimeMs: 3_600_000 })).toEqual({ ...full, expiryTime: 3_600_000 });
   });
 
-  it('keeps characters of every script as they are', () => {
+  it('keeps characters of every script unchanged', () => {
     const { bytes } = toRequestBody(grantFor('acme', request({ clientId: 'acme', dataAppName: 'Grüße 世界 😀' })), now);
     expect(bytes.toString('utf8')).toContain('"dataAppName":"Grüße 世界 😀"');
   });
 
-  it('carries whole milliseconds, rounded down', () => {
+  it('contains whole milliseconds, rounded down', () => {
     expect(bodyOf({ lifetimeMs: 59_999.9 })).toMatchObject({ expiryTime: 59_999 });
     expect(toRequestBody(grantFor('acme', { lifetimeMs: 59_999.9 }), now).lifetimeMs).toBe(59_999);
   });
 
-  it('never outlives the access token if the policy requires it, including the time for sending', () => {
+  it('ends before the access token if the policy requires it, including the time for sending', () => {
     expect(bodyOf({ lifetimeMs: 3_600_000, notAfterMs: now + 600_000 })).toMatchObject({ expiryTime: 599_000 });
     expect(bodyOf({ lifetimeMs: 3_600_000, notAfterMs: now + 600_000.7 })).toMatchObject({ expiryTime: 599_000 });
     expect(bodyOf({ lifetimeMs: 60_000, notAfterMs: now + 600_000 })).toMatchObject({ expiryTime: 60_000 });
   });
 
-  it('is not made for an access token that ends before the guest token arrives', () => {
+  it('is not created for an access token that ends before the guest token arrives', () => {
     expect(refusalOf({ notAfterMs: now + 1999 })).toBe('TOKEN_EXPIRED (access_token_ends_too_soon)');
     expect(refusalOf({ notAfterMs: now - 1 })).toBe('TOKEN_EXPIRED (access_token_ends_too_soon)');
     expect(bodyOf({ notAfterMs: now + 2000 })).toMatchObject({ expiryTime: 1000 });
   });
 
   it.each([NaN, Infinity, -Infinity, 0, 0.5, -1, Number.MAX_VALUE])(
-    'is not made with a life of %d: the vendor would give a token that never expires',
+    'is not created with a lifetime of %d, because the vendor would mint a token that never expires',
     (lifetimeMs) => {
       expect(refusalOf({ lifetimeMs })).toBe('INTERNAL_ERROR (bug)');
     },
   );
 
-  it('is not made for an access token without a usable end', () => {
+  it('is not created for an access token without a usable end', () => {
     expect(refusalOf({ notAfterMs: NaN })).toBe('INTERNAL_ERROR (bug)');
   });
 
@@ -84,17 +84,17 @@ describe('The body that goes upstream', () => {
     ['a number for clientId', { clientId: 7, dataAppName: 'b' }],
     ['an empty clientId', { clientId: '', dataAppName: 'b' }],
     ['no clientId', { dataAppName: 'b' }],
-    ['a permission that is text', { clientId: 'a', dataAppName: 'b', permissions: { isShowSideBar: 'false' } }],
-    ['no embed at all in allowedEmbeds', { clientId: 'a', dataAppName: 'b', params: { allowedEmbeds: [] } }],
+    ['a permission that is a string', { clientId: 'a', dataAppName: 'b', permissions: { isShowSideBar: 'false' } }],
+    ['an empty allowedEmbeds', { clientId: 'a', dataAppName: 'b', params: { allowedEmbeds: [] } }],
     [
       'an unknown object as a filter value',
       { clientId: 'a', dataAppName: 'b', params: { appFilters: [{ metricId: 'm', values: { x: { $ne: 1 } } }] } },
     ],
-  ])('is refused as our own fault with %s, and says nothing of it', (_what, value) => {
+  ])('is refused as an internal error with %s, and the error does not repeat it', (_what, value) => {
     expect(refusalOf(request(value))).toBe('INTERNAL_ERROR (body_refused)');
   });
 
-  it('leaves the grant as it was', () => {
+  it('does not change the grant', () => {
     const grant = Object.freeze(grantFor('acme', { lifetimeMs: 1000.5 }));
     const before = JSON.stringify(grant);
     toRequestBody(grant, now);

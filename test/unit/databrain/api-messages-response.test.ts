@@ -15,12 +15,12 @@ const faultOf = (status: number, body: unknown): string => {
   return parsed.kind === 'fault' ? parsed.fault : 'token';
 };
 
-describe('An answer of the upstream', () => {
-  it('returns the token unchanged', () => {
+describe('A response of the upstream', () => {
+  it('returns its token unchanged', () => {
     expect(parse(200, { token, error: null })).toEqual({ kind: 'token', token });
   });
 
-  it('gives no token from the prototype', () => {
+  it('returns no token that is inherited from a prototype', () => {
     expect(parse(200, `{"__proto__": {"token": "${token}"}}`)).toEqual({ kind: 'fault', fault: 'unusable_answer' });
     expect(parse(200, `{"token": "${token}", "__proto__": {"error": "x"}}`)).toEqual({ kind: 'token', token });
   });
@@ -28,13 +28,13 @@ describe('An answer of the upstream', () => {
   it.each([
     ['an object', { error: { code: 'CLIENT_ID_ERROR', message: 'x' } }],
     ['an object with a status', { error: { code: 'CLIENT_ID_ERROR', status: 200 } }],
-    ['a text', { error: 'CLIENT_ID_ERROR' }],
+    ['a string', { error: 'CLIENT_ID_ERROR' }],
     ['members of the document', { code: 'CLIENT_ID_ERROR', message: 'x' }],
-  ])('is understood when its error comes as %s', (_form, body) => {
+  ])('is understood when its error is %s', (_form, body) => {
     expect(parse(400, body)).toEqual({ kind: 'fault', fault: 'request_refused', upstreamCode: 'CLIENT_ID_ERROR' });
   });
 
-  it('is classified by its code before its message and its status', () => {
+  it('is classified by its code first, then by its message, then by its status', () => {
     expect(faultOf(400, { error: { code: 'AUTHENTICATION_ERROR', message: 'Too many requests' } })).toBe('key_refused');
     expect(faultOf(401, { error: { code: 'CLIENT_ID_ERROR' } })).toBe('request_refused');
     expect(faultOf(200, { error: { code: 'RATE_LIMIT_EXCEEDED' } })).toBe('rate_limited');
@@ -55,7 +55,7 @@ describe('An answer of the upstream', () => {
     ['"params.x" is not allowed', 'request_refused'],
     ['"params.apiKey" is not allowed', 'request_refused'],
     ['something else entirely', 'request_refused'],
-  ])('without a known code is classified by what it says: %s', (message, fault) => {
+  ])('without a known code is classified by its message: %s', (message, fault) => {
     expect(faultOf(400, { error: { code: 'SOMETHING_NEW', message } })).toBe(fault);
     expect(faultOf(400, { error: message })).toBe(fault);
     expect(faultOf(400, { message })).toBe(fault);
@@ -74,21 +74,21 @@ describe('An answer of the upstream', () => {
     [504, 'overloaded'],
     [200, 'unusable_answer'],
     [299, 'unusable_answer'],
-  ])('with nothing but its status %i is %s', (status, fault) => {
+  ])('with only the status %i is %s', (status, fault) => {
     expect(faultOf(status, 'plain text')).toBe(fault);
     expect(faultOf(status, '')).toBe(fault);
   });
 
-  it('with 429 is a rate limit whatever its text says', () => {
+  it('with 429 is a rate limit, whatever its message', () => {
     expect(faultOf(429, { error: 'Unauthorized' })).toBe('rate_limited');
   });
 
-  it('with a redirect is a redirect whatever it carries', () => {
+  it('with a redirect is a redirect, whatever its body', () => {
     expect(faultOf(302, { token })).toBe('redirected');
     expect(faultOf(307, { error: { code: 'AUTHENTICATION_ERROR' } })).toBe('redirected');
   });
 
-  it('passes on documented codes only', () => {
+  it('returns documented codes only', () => {
     for (const code of [
       'SOMETHING_NEW',
       'constructor',
@@ -104,13 +104,13 @@ describe('An answer of the upstream', () => {
     }
   });
 
-  it('that is compressed is not read', () => {
+  it('that is compressed is refused', () => {
     expect(parse(200, { token }, 'gzip')).toEqual({ kind: 'fault', fault: 'unusable_answer' });
     expect(parse(200, { token }, 'gzip, identity')).toEqual({ kind: 'fault', fault: 'unusable_answer' });
     expect(parse(200, { token }, ' Identity ')).toEqual({ kind: 'token', token });
   });
 
-  it('of any status and any JSON gives a fault or a token, never an exception and never its own text', () => {
+  it('of any status and JSON returns a fault or a token, without an exception and without its own text', () => {
     fc.assert(
       fc.property(fc.integer({ min: 100, max: 999 }), fc.json(), (status, body) => {
         const parsed = parse(status, body);
@@ -119,7 +119,7 @@ describe('An answer of the upstream', () => {
     );
   });
 
-  it('of any bytes gives a fault', () => {
+  it('of any bytes returns a fault', () => {
     fc.assert(
       fc.property(fc.integer({ min: 200, max: 599 }), fc.uint8Array({ maxLength: 300 }), (status, body) => {
         expect(parseResponse({ status, contentEncoding: undefined, body }).kind).toBe('fault');

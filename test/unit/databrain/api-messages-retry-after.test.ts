@@ -21,7 +21,7 @@ describe('Retry-After', () => {
     ['Fri Nov  6 12:00:30 2026', 0],
     ['Sun, 06 Nov 1994 08:49:37 GMT', 0],
     ['Mon, 20 Nov 2036 12:00:00 GMT', maxRetryAfterMs],
-  ])('of "%s" is read', (value, expected) => {
+  ])('is read from "%s"', (value, expected) => {
     expect(parseRetryAfter(value, now)).toBe(expected);
   });
 
@@ -43,15 +43,15 @@ describe('Retry-After', () => {
     'Fri, 99 Nov 2026 12:00:30 GMT',
     'Fri, 20 Foo 2026 12:00:30 GMT',
     'in 5 minutes',
-  ])('of "%s" counts as absent', (value) => {
+  ])('counts as absent for "%s"', (value) => {
     expect(parseRetryAfter(value, now)).toBeUndefined();
   });
 
-  it('is absent when it is absent', () => {
+  it('is absent without the header', () => {
     expect(parseRetryAfter(undefined, now)).toBeUndefined();
   });
 
-  it('of any text is absent or a bounded time', () => {
+  it('is absent or a limited time, whatever its text', () => {
     fc.assert(
       fc.property(fc.string(), (text) => {
         const ms = parseRetryAfter(text, now) ?? 0;

@@ -21,7 +21,7 @@ function start(maxConcurrent = 2, maxWaiting = 3, maxConcurrentPerKey = maxConcu
   return { shared, queue, rate, lane: queue.createLane(rate) };
 }
 
-/** What became of one who asked to enter, as far as it is decided. */
+/** The state of a call: waiting, admitted or refused. */
 function ask(lane: QueueLane, remainingMs = 10_000) {
   const asked: { state: string; leave: () => void; error?: unknown } = { state: 'waiting', leave: () => undefined };
   Promise.resolve(lane.enter(remainingMs)).then(
@@ -32,7 +32,7 @@ function ask(lane: QueueLane, remainingMs = 10_000) {
 }
 const states = (asked: readonly { readonly state: string }[]): readonly string[] => asked.map(({ state }) => state);
 const settle = (ms = 0): Promise<unknown> => vi.advanceTimersByTimeAsync(ms);
-/** Rounds of as many calls as may run at a time, each of them taking so long. */
+/** Runs full rounds of concurrent calls with the given duration. */
 async function learn(lane: QueueLane, atATime: number, tookMs: number, rounds: number): Promise<void> {
   for (let round = 0; round < rounds; round += 1) {
     const calls = times(atATime, () => ask(lane));
@@ -47,7 +47,7 @@ describe('The queue of calls', () => {
   beforeEach(() => void vi.useFakeTimers());
   afterEach(() => void vi.useRealTimers());
 
-  it('allows a limited number of calls at a time, and the next one in order when one ends', async () => {
+  it('allows a limited number of concurrent calls, and starts the next one in order when one ends', async () => {
     const { lane } = start();
     const asked = times(4, () => ask(lane));
     await settle();
@@ -57,7 +57,7 @@ describe('The queue of calls', () => {
     expect(states(asked)).toEqual(['in', 'in', 'in', 'waiting']);
   });
 
-  it('counts a call that ends twice once', async () => {
+  it('counts the end of a call once, even if it is reported twice', async () => {
     const { lane } = start(1);
     const asked = times(3, () => ask(lane));
     await settle();
@@ -75,7 +75,7 @@ describe('The queue of calls', () => {
     expect(asked[5]?.error).toMatchObject({ code: 'UPSTREAM_UNAVAILABLE', detail: { retryAfterSeconds: 1 } });
   });
 
-  it('refuses a call that has waited too long, and gives its place to the next', async () => {
+  it('refuses a call that has waited too long, and gives its place to the next one', async () => {
     const { lane } = start(1, 3);
     const asked = [ask(lane), ask(lane, 500), ask(lane, 10_000)];
     await settle(502);
@@ -101,7 +101,7 @@ describe('The queue of calls', () => {
     expect(inside()).toBe(4);
   });
 
-  it('refuses at once a call that could not be sent in time at that rate', async () => {
+  it('refuses at once a call that cannot be sent in time at that rate', async () => {
     const { lane, rate } = start(100, 100);
     rate.limited(clock.monotonic(), undefined);
     const asked = times(6, () => ask(lane, 1100));
@@ -139,10 +139,10 @@ describe('The queue of calls', () => {
     expect(asked.state).toBe('queue_full');
   });
 
-  it('refuses at once a call that cannot be served in time, once it knows how long calls take', async () => {
+  it('refuses at once a call that cannot end in time, after it has measured how long calls take', async () => {
     const { lane } = start(1, 1000);
     await learn(lane, 1, 200, 100);
-    // 200 ms a call: four more can begin within 900 ms and still be answered within 1,100 ms.
+    // A call takes 200 ms: four more can start within 900 ms and still end within 1,100 ms.
     const asked = times(8, () => ask(lane, 1100));
     await settle();
     expect(states(asked).filter((state) => state === 'queue_full').length).toBeGreaterThanOrEqual(3);
@@ -162,7 +162,7 @@ describe('The queue of calls', () => {
     expect(states(asked).at(-1)).toBe('queue_full');
   });
 
-  it('refuses no call because of one slow call', async () => {
+  it('refuses no call after a single slow call', async () => {
     const { lane } = start(2, 1000);
     await learn(lane, 2, 10, 10);
     const slow = ask(lane);
@@ -173,7 +173,7 @@ describe('The queue of calls', () => {
     expect(states(asked)).not.toContain('queue_full');
   });
 
-  it('does not refuse other calls because a few calls hang', async () => {
+  it('does not refuse other calls when a few calls hang', async () => {
     const { lane } = start(4, 1000);
     times(2, () => ask(lane));
     for (let round = 0; round < 20; round += 1) {
@@ -182,7 +182,7 @@ describe('The queue of calls', () => {
       for (const one of two) one.leave();
       await settle();
     }
-    // Two places are left for calls of 100 ms: 20 of them a second.
+    // Two places are left for calls of 100 ms, so 20 calls per second.
     const asked = times(16, () => ask(lane, 1200));
     await settle();
     expect(states(asked)).not.toContain('queue_full');
@@ -201,7 +201,7 @@ describe('The queues of several API keys', () => {
   beforeEach(() => void vi.useFakeTimers());
   afterEach(() => void vi.useRealTimers());
 
-  it('are served in turn, however many wait in one of them', async () => {
+  it('are served in turn, whatever their lengths', async () => {
     const { lane, queue } = start(1, 1000);
     const other = queue.createLane(newRate());
     const order: string[] = [];
@@ -217,7 +217,7 @@ describe('The queues of several API keys', () => {
     expect(order.slice(0, 8).filter((name) => name === 'other')).toHaveLength(3);
   });
 
-  it('slow only themselves down when their key is limited', async () => {
+  it('slow down alone when their key is limited', async () => {
     const { lane, rate, queue } = start(10, 100);
     const other = queue.createLane(newRate());
     rate.limited(clock.monotonic(), 5000);
@@ -242,17 +242,17 @@ describe('The queues of several API keys', () => {
     expect(states(asked)).toEqual(['in', 'in']);
   });
 
-  it('refuse at once a call that could not be sent in time at the rate of the address', async () => {
+  it('refuse at once a call that cannot be sent in time at the rate of the address', async () => {
     const { lane, shared, queue } = start(10, 100);
     const other = queue.createLane(newRate());
     shared.limited(clock.monotonic(), undefined);
-    // Half a second apart, in turn: of the second lane the second one would begin after a second and a half.
+    // Calls start half a second apart, in turn: the second call of the second lane would start after 1.5 seconds.
     const asked = [ask(lane, 1100), ask(lane, 1100), ask(other, 1100), ask(other, 1100)];
     await settle();
     expect(states(asked)).toEqual(['in', 'waiting', 'waiting', 'queue_full']);
   });
 
-  it('get no additional places when a call of one ends twice', async () => {
+  it('get no extra places when the end of a call is reported twice', async () => {
     const { lane, queue } = start(4, 100, 2);
     queue.createLane(newRate());
     const asked = times(2, () => ask(lane));
@@ -264,7 +264,7 @@ describe('The queues of several API keys', () => {
     expect(states(next)).toEqual(['in', 'waiting', 'waiting']);
   });
 
-  it('leave places for the others when the calls of one hang', async () => {
+  it('keep places for each other when the calls of one hang', async () => {
     const { lane, queue } = start(4, 100, 3);
     const other = queue.createLane(newRate());
     const hanging = times(10, () => ask(lane));

@@ -18,7 +18,7 @@ function start(overrides: Partial<typeof settings> = {}) {
 }
 
 describe('The call rate', () => {
-  it('does not slow down any call before the upstream limits', () => {
+  it('does not delay calls before the upstream limits them', () => {
     const { rate, callFor } = start();
     callFor(1000, 1);
     expect(rate.waitMs()).toBe(0);
@@ -26,14 +26,14 @@ describe('The call rate', () => {
     expect(rate.callsPerSecond()).toBe(Infinity);
   });
 
-  it('halves the rate that was made', () => {
+  it('halves the measured rate', () => {
     const { rate, clock, callFor } = start();
     callFor(10_000, 50);
     rate.limited(clock.monotonic(), undefined);
     expect(rate.callsPerSecond()).toBeCloseTo(10, 0);
   });
 
-  it('assumes the vendor’s documented limit when fewer calls than that were made', () => {
+  it('uses the documented limit of the vendor when fewer calls than that were made', () => {
     const { rate, clock } = start();
     rate.sent();
     rate.limited(clock.monotonic(), undefined);
@@ -71,7 +71,7 @@ describe('The call rate', () => {
     expect(rates.at(-1)).toBe(settings.minPerSecond);
   });
 
-  it('recovers gradually and is free again in the end', () => {
+  it('recovers gradually, and ends in no limit', () => {
     const { rate, clock } = start();
     rate.limited(clock.monotonic(), undefined);
     const after = (ms: number): number => {
@@ -95,7 +95,7 @@ describe('The call rate', () => {
     expect(rate.waitMs()).toBe(5000);
   });
 
-  it('in any history no call waits longer than the maximum or the slowest rate, and a 429 never raises the rate', () => {
+  it('limits each wait, and never raises the rate after a 429, whatever the history', () => {
     const step = fc.record({
       wait: fc.integer({ min: 0, max: 5000 }),
       event: fc.constantFrom('sent', 'sent', 'sent', 'limited', 'stale'),

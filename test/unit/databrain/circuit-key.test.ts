@@ -23,7 +23,7 @@ function start() {
   return { clock, circuit, changes };
 }
 
-/** Makes one call with the given end; says whether it was let through. */
+/** Makes one call with the given result, and returns whether it was admitted. */
 function call(circuit: KeyCircuit, clientId: string, result: CallResult): boolean {
   const admission = circuit.admit(clientId);
   if (admission.kind === 'refused') return false;
@@ -33,7 +33,7 @@ function call(circuit: KeyCircuit, clientId: string, result: CallResult): boolea
 const repeat = (n: number, action: (i: number) => void): void => Array.from({ length: n }, (_, i) => i).forEach(action);
 
 describe('The circuit of an API key', () => {
-  it('stays closed for all others, however often one clientId fails', () => {
+  it('stays closed for other clients, however often one clientId fails', () => {
     const { circuit } = start();
     repeat(100, () => call(circuit, 'broken', 'failure'));
     expect(circuit.refusedForMs('broken')).toBeGreaterThan(0);
@@ -41,13 +41,13 @@ describe('The circuit of an API key', () => {
     expect(call(circuit, 'fine', 'success')).toBe(true);
   });
 
-  it('stays closed for all others when one clientId fails every other time', () => {
+  it('stays closed for other clients when every second call of one clientId fails', () => {
     const { circuit } = start();
     repeat(100, (i) => call(circuit, 'broken', i % 2 === 0 ? 'failure' : 'success'));
     expect(circuit.refusedForMs('fine')).toBe(0);
   });
 
-  it('refuses the clientId that fails, after as many failures as the API key would', () => {
+  it('refuses the clientId that fails, after the same number of failures', () => {
     const { circuit } = start();
     repeat(4, () => call(circuit, 'broken', 'failure'));
     expect(circuit.refusedForMs('broken')).toBe(0);
@@ -56,7 +56,7 @@ describe('The circuit of an API key', () => {
     expect(call(circuit, 'broken', 'success')).toBe(false);
   });
 
-  it('allows the failed clientId again with one probe', () => {
+  it('admits one probe of the clientId that failed', () => {
     const { circuit, clock } = start();
     repeat(5, () => call(circuit, 'broken', 'failure'));
     clock.advance(1000);
@@ -68,7 +68,7 @@ describe('The circuit of an API key', () => {
     expect(circuit.refusedForMs('broken')).toBe(0);
   });
 
-  it('opens for all when several clientIds fail, each of them counted once', () => {
+  it('opens for all clients when several clientIds fail, each counted once', () => {
     const { circuit } = start();
     repeat(4, (i) => call(circuit, `client-${i}`, 'failure'));
     repeat(4, (i) => call(circuit, `client-${i}`, 'failure'));
@@ -77,7 +77,7 @@ describe('The circuit of an API key', () => {
     expect(circuit.refusedForMs('fine')).toBe(1000);
   });
 
-  it('counts calls of one clientId that were under way at the same time once', () => {
+  it('counts concurrent calls of one clientId once', () => {
     const { circuit } = start();
     const admissions = Array.from({ length: 60 }, () => circuit.admit('slow'));
     for (const admission of admissions) if (admission.kind === 'admitted') admission.done('failure');
@@ -106,7 +106,7 @@ describe('The circuit of an API key', () => {
     expect(circuit.state()).toBe('closed');
   });
 
-  it('remembers a bounded number of clientIds', () => {
+  it('remembers a limited number of clientIds', () => {
     const { circuit } = start();
     repeat(5, () => call(circuit, 'broken', 'failure'));
     repeat(1000, (i) => {
@@ -116,7 +116,7 @@ describe('The circuit of an API key', () => {
     expect(circuit.refusedForMs('broken')).toBe(0);
   });
 
-  it('shows the circuit of a clientId while no call succeeds, and reports each change once', () => {
+  it('reports the circuit of a clientId while no call succeeds, and each change once', () => {
     const { circuit, clock, changes } = start();
     repeat(5, () => call(circuit, 'only', 'failure'));
     expect(circuit.state()).toBe('open');

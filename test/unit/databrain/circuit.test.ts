@@ -17,7 +17,7 @@ function start(overrides: Partial<typeof settings> = {}) {
   return { clock, circuit: createCircuit({ ...settings, ...overrides, clock }) };
 }
 
-/** Makes one call with the given end; says whether it was let through. */
+/** Makes one call with the given result, and returns whether it was admitted. */
 function call(circuit: Circuit, result: CallResult): boolean {
   const admission = circuit.admit();
   if (admission.kind === 'refused') return false;
@@ -27,7 +27,7 @@ function call(circuit: Circuit, result: CallResult): boolean {
 const repeat = (n: number, action: () => void): void => Array.from({ length: n }).forEach(action);
 
 describe('The circuit to the upstream', () => {
-  it('opens after the given number of failures in a row, not one earlier', () => {
+  it('opens after the given number of failures in a row, and not before', () => {
     const { circuit } = start();
     repeat(4, () => call(circuit, 'failure'));
     expect(circuit.state()).toBe('closed');
@@ -44,7 +44,7 @@ describe('The circuit to the upstream', () => {
     expect(circuit.state()).toBe('closed');
   });
 
-  it('opens on the share of failures once enough calls were made', () => {
+  it('opens at the given share of failures after enough calls', () => {
     const { circuit } = start({ consecutiveFailures: 1000 });
     repeat(9, () => {
       call(circuit, 'success');
@@ -64,7 +64,7 @@ describe('The circuit to the upstream', () => {
     expect(circuit.state()).toBe('closed');
   });
 
-  it('does not count 4xx responses, whatever their number', () => {
+  it('does not count 4xx responses, however many there are', () => {
     const { circuit } = start();
     repeat(4, () => call(circuit, 'failure'));
     repeat(100, () => call(circuit, 'answered'));
@@ -74,7 +74,7 @@ describe('The circuit to the upstream', () => {
     expect(circuit.state()).toBe('open');
   });
 
-  it('reports how long it refuses', () => {
+  it('reports how long it stays open', () => {
     const { circuit, clock } = start();
     repeat(5, () => call(circuit, 'failure'));
     expect(circuit.refusedForMs()).toBe(1000);
@@ -83,7 +83,7 @@ describe('The circuit to the upstream', () => {
     expect(circuit.admit()).toEqual({ kind: 'refused', retryAfterMs: 600 });
   });
 
-  it('is half open as soon as it would allow a probe, so that the next call is the probe', () => {
+  it('is half open as soon as it would admit a probe, so that the next call is the probe', () => {
     const { circuit, clock } = start();
     repeat(5, () => call(circuit, 'failure'));
     clock.advance(999);
@@ -92,7 +92,7 @@ describe('The circuit to the upstream', () => {
     expect(circuit.state()).toBe('half_open');
   });
 
-  it('allows exactly one probe, and closes when it is answered', () => {
+  it('admits exactly one probe, and closes after its answer', () => {
     const { circuit, clock } = start();
     repeat(5, () => call(circuit, 'failure'));
     clock.advance(1000);
@@ -113,7 +113,7 @@ describe('The circuit to the upstream', () => {
     expect(circuit.state()).toBe('closed');
   });
 
-  it('stays open for twice as long after each failed probe, up to the bound', () => {
+  it('stays open for twice as long after each failed probe, up to a maximum', () => {
     const { circuit, clock } = start();
     repeat(5, () => call(circuit, 'failure'));
     const openFor: number[] = [];
@@ -129,7 +129,7 @@ describe('The circuit to the upstream', () => {
     expect(circuit.refusedForMs()).toBe(1000);
   });
 
-  it('stays open for the first interval after a probe of a clientId whose failure was counted already', () => {
+  it('stays open for the first interval after a failed probe of a clientId that was counted already', () => {
     const { circuit, clock } = start();
     repeat(5, () => call(circuit, 'failure'));
     clock.advance(1000);
@@ -146,7 +146,7 @@ describe('The circuit to the upstream', () => {
     expect(circuit.state()).toBe('closed');
   });
 
-  it('gives the probe to the next call when it was never sent', () => {
+  it('makes the next call the probe if the probe was not sent', () => {
     const { circuit, clock } = start();
     repeat(5, () => call(circuit, 'failure'));
     clock.advance(1000);
@@ -156,7 +156,7 @@ describe('The circuit to the upstream', () => {
     expect(circuit.state()).toBe('closed');
   });
 
-  it('does not let the late end of a call from before it opened decide the probe', () => {
+  it('ignores the end of an earlier call while a probe runs', () => {
     const { circuit, clock } = start();
     const early = circuit.admit();
     repeat(5, () => call(circuit, 'failure'));
@@ -175,7 +175,7 @@ describe('The circuit to the upstream', () => {
     expect(circuit.state()).toBe('closed');
   });
 
-  it('in any history has one probe at most, refuses only for a bounded time, and always recovers', () => {
+  it('has at most one probe, refuses for a limited time and always recovers, whatever the history', () => {
     const step = fc.record({
       wait: fc.integer({ min: 0, max: 3000 }),
       end: fc.constantFrom<CallResult | 'pending'>(

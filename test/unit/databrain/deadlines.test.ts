@@ -8,7 +8,7 @@ describe('Deadlines on one timer', () => {
   beforeEach(() => void vi.useFakeTimers());
   afterEach(() => void vi.useRealTimers());
 
-  it('come due in their order, whatever the order in which they were set', async () => {
+  it('fire in order of time, whatever the order in which they were set', async () => {
     const deadlines = createDeadlines(clock);
     const due: string[] = [];
     deadlines.set(300, () => due.push('c'));
@@ -20,13 +20,13 @@ describe('Deadlines on one timer', () => {
     expect(due).toEqual(['a', 'b', 'c']);
   });
 
-  it('need one timer, however many they are', () => {
+  it('use one timer, however many there are', () => {
     const deadlines = createDeadlines(clock);
     for (let i = 0; i < 1000; i += 1) deadlines.set(3000, () => undefined);
     expect(vi.getTimerCount()).toBe(1);
   });
 
-  it('do not come due once they are removed, also by another one that comes due at the same time', async () => {
+  it('do not fire after they are removed, even by another deadline at the same time', async () => {
     const deadlines = createDeadlines(clock);
     const due: string[] = [];
     const removed = deadlines.set(100, () => due.push('removed'));
@@ -38,7 +38,7 @@ describe('Deadlines on one timer', () => {
     expect(due).toEqual([]);
   });
 
-  it('may be set by one that comes due', async () => {
+  it('may be set while another one fires', async () => {
     const deadlines = createDeadlines(clock);
     const due: number[] = [];
     const again = (): void => {
@@ -50,7 +50,7 @@ describe('Deadlines on one timer', () => {
     expect(due).toHaveLength(3);
   });
 
-  it('never come due after they are closed', async () => {
+  it('do not fire after they are closed', async () => {
     const deadlines = createDeadlines(clock);
     const due: number[] = [];
     deadlines.set(100, () => due.push(1));
@@ -59,7 +59,7 @@ describe('Deadlines on one timer', () => {
     expect(due).toEqual([]);
   });
 
-  it('in any history come due exactly once and on time, unless they are removed', async () => {
+  it('fire exactly once and on time unless they are removed, whatever the history', async () => {
     const step = fc.record({
       afterMs: fc.integer({ min: 0, max: 500 }),
       waitMs: fc.integer({ min: 0, max: 100 }),

@@ -4,7 +4,7 @@ import { createTokenOwners } from '../../../src/databrain/mint.ts';
 const token = '3f2504e0-4f89-41d3-9a0c-0305e82c3301';
 
 describe('The owner of a token', () => {
-  it('is the first user, and no other', () => {
+  it('is only its first user', () => {
     const owners = createTokenOwners(10);
     expect(owners.claim(token, 'ada')).toBe(true);
     expect(owners.claim(token, 'ada')).toBe(true);
@@ -12,13 +12,13 @@ describe('The owner of a token', () => {
     expect(owners.claim(token, 'ada')).toBe(true);
   });
 
-  it('does not depend on how the UUID is written', () => {
+  it('does not depend on the spelling of the UUID', () => {
     const owners = createTokenOwners(10);
     owners.claim(token, 'ada');
     expect(owners.claim(token.toUpperCase(), 'bob')).toBe(false);
   });
 
-  it('is remembered for a bounded number of tokens, the newest ones', () => {
+  it('is remembered for a limited number of tokens, the newest ones', () => {
     const owners = createTokenOwners(2);
     owners.claim('a', 'ada');
     owners.claim('b', 'ada');

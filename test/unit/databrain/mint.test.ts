@@ -16,7 +16,7 @@ const deadlineMs = 8000;
 const token = '3f2504e0-4f89-41d3-9a0c-0305e82c3301';
 
 interface Step {
-  /** What the upstream does with one call. */
+  /** How the upstream responds to one call. */
   readonly exchange: Exchange;
   readonly tookMs: number;
 }
@@ -96,7 +96,7 @@ function start(steps: readonly Step[], maxRetries = 2, consecutiveFailures = 10)
   return { mint, sent, told, circuitState: () => lanes.of('DATABRAIN_API_KEY').circuit.state() };
 }
 
-/** Mints while the clock runs as fast as it can; the outcome and the virtual time it took. */
+/** Mints on a fast virtual clock; returns the outcome and the virtual duration. */
 async function finish(mint: ReturnType<typeof start>['mint'], user = 'acme', priority?: MintPriority) {
   const begin = performance.now();
   const outcome: Promise<{ gist: string; detail?: ServiceError['detail']; sentAt?: number }> = mint(
@@ -133,7 +133,7 @@ describe('Minting under one deadline', () => {
     expect(told).toEqual(['rate_limited', 'slowed down', 'retry', 'token']);
   });
 
-  it('replaces a connection that was closed while idle once, and without a retry to spare no second one', async () => {
+  it('replaces one connection that was closed while idle, and a second one only as a retry', async () => {
     const stale = { exchange: lost('connection_stale'), tookMs: 1 };
     const { mint, sent, told } = start(Array<Step>(5).fill(stale), 0);
     expect((await finish(mint)).gist).toBe('UPSTREAM_UNAVAILABLE (upstream_unreachable)');
@@ -141,7 +141,7 @@ describe('Minting under one deadline', () => {
     expect(told).toEqual(['connection_stale', 'connection_stale']);
   });
 
-  it('answers 504 when the time ended while waiting, 503 when it ended after refusals', async () => {
+  it('answers 504 when the time ends during a wait, and 503 when it ends after refusals', async () => {
     const hanging = start(Array(5).fill({ exchange: lost('timed_out'), tookMs: 10_000 }));
     const late = await finish(hanging.mint);
     expect(late.gist).toBe('UPSTREAM_TIMEOUT (upstream_timeout)');
@@ -173,7 +173,7 @@ describe('Minting under one deadline', () => {
     expect(patient.circuitState()).toBe('open');
   });
 
-  it('counts a probe that was not sent as none: the next call is the probe', async () => {
+  it('does not count a probe that was not sent: the next call is the probe', async () => {
     const { mint, told, circuitState } = start(
       [
         { exchange: lost('unreachable'), tookMs: 1 },
@@ -192,7 +192,7 @@ describe('Minting under one deadline', () => {
     expect(told).toEqual(['unreachable', 'token']);
   });
 
-  it('uses a new connection after a failed one, and a kept one after a response', async () => {
+  it('uses a new connection after a failed call, and a kept one after a response', async () => {
     const { mint, sent } = start(
       [
         { exchange: lost('unreachable'), tookMs: 1 },
@@ -204,7 +204,7 @@ describe('Minting under one deadline', () => {
     expect(sent.map(({ request }) => request.freshConnection)).toEqual([false, true, false]);
   });
 
-  it('never gives a user another user’s token, and rests connections for longer', async () => {
+  it('never returns a token of another user, and rests connections longer after one', async () => {
     const { mint, sent, told } = start([]);
     expect((await finish(mint, 'ada')).gist).toBe(token);
     const refused = await finish(mint, 'bob');
@@ -214,7 +214,7 @@ describe('Minting under one deadline', () => {
     expect((await finish(mint, 'ada')).gist).toBe(token);
   });
 
-  it('asks again over a new connection when another user’s token came over a used one', async () => {
+  it('calls again over a new connection when a used connection returned a token of another user', async () => {
     const own = '3f2504e0-4f89-41d3-9a0c-0305e82c3302';
     const used = { ...answered(200, { token }), overUsedConnection: true };
     const { mint, sent, told } = start([
@@ -241,14 +241,14 @@ describe('Minting under one deadline', () => {
     expect(busy.sent).toHaveLength(1);
   });
 
-  it('uses the new key at once when the old one was refused', async () => {
+  it('uses the new key at once when the old one is refused', async () => {
     const { mint, sent, told } = start([{ exchange: answered(401, { error: 'Unauthorized' }), tookMs: 1 }], 0);
     expect((await finish(mint)).gist).toBe(token);
     expect(sent.map(({ request }) => request.apiKey.reveal())).toEqual(['key-0', 'key-1']);
     expect(told).toEqual(['key_refused', 'token']);
   });
 
-  it('ends in time, with few calls, in a token or an upstream error, whatever the upstream does', async () => {
+  it('ends in time, with few calls, with a token or an upstream error, whatever the upstream does', async () => {
     const step: fc.Arbitrary<Step> = fc.record({
       tookMs: fc.integer({ min: 0, max: 4000 }),
       exchange: fc.oneof(
@@ -277,7 +277,7 @@ describe('Minting under one deadline', () => {
         const { gist, ms } = await finish(mint);
         expect(gist === token || /^UPSTREAM_/.test(gist)).toBe(true);
         expect(ms).toBeLessThanOrEqual(deadlineMs + 100);
-        // One more for a stale connection and one more for a changed key, and no more.
+        // One more call for a stale connection, and one more for a changed key.
         expect(sent.length).toBeLessThanOrEqual(1 + maxRetries + 2);
         expect(told.filter((line) => line === 'retry').length).toBeLessThanOrEqual(maxRetries);
         expect(told.filter((line) => line === 'key_refused').length).toBeLessThanOrEqual(2);

@@ -28,7 +28,7 @@ describe('The retry budget', () => {
     expect([budget.withdraw(), budget.withdraw(), budget.withdraw()]).toEqual([true, true, false]);
   });
 
-  it('allows one retry after a quiet time, so that a service with few users can retry', () => {
+  it('allows one retry after a quiet period, so that a service with few users can retry', () => {
     const clock = createManualClock();
     const budget = createRetryBudget({ ...settings, reserve: 0, clock });
     expect(budget.withdraw()).toBe(false);
@@ -36,7 +36,7 @@ describe('The retry budget', () => {
     expect([budget.withdraw(), budget.withdraw()]).toEqual([true, false]);
   });
 
-  it('in any history grants at most a fifth of the calls beside its reserve and the quiet ones', () => {
+  it('allows retries for at most a fifth of the calls, plus the reserve and those after quiet periods', () => {
     const step = fc.record({ wait: fc.integer({ min: 0, max: 400 }), retries: fc.integer({ min: 0, max: 3 }) });
     fc.assert(
       fc.property(fc.array(step, { maxLength: 500 }), (steps) => {

@@ -31,36 +31,36 @@ const final: readonly Fault[] = [
   'failed',
 ];
 
-describe('Whether another attempt is made', () => {
+describe('A retry', () => {
   it.each(retryable)('may be made after %s', (fault) => {
     expect(retryDelay(options, unlimited, { fault }, 0, 8000)).toBe(100);
   });
 
-  it.each(final)('is never made after %s, and costs no budget', (fault) => {
+  it.each(final)('is never made after %s, and then uses no budget', (fault) => {
     let withdrawn = 0;
     const budget = { deposit: () => undefined, withdraw: () => (withdrawn += 1) > 0 };
     expect(retryDelay(options, budget, { fault }, 0, 8000)).toBeUndefined();
     expect(withdrawn).toBe(0);
   });
 
-  it('is not made once the settings’ number is reached', () => {
+  it('is not made after the configured number of attempts', () => {
     expect(retryDelay(options, unlimited, { fault: 'overloaded' }, 1, 8000)).toBe(200);
     expect(retryDelay(options, unlimited, { fault: 'overloaded' }, 2, 8000)).toBeUndefined();
   });
 
-  it('is not made when the budget has nothing left', () => {
+  it('is not made when the budget is empty', () => {
     const budget = { deposit: () => undefined, withdraw: () => false };
     expect(retryDelay(options, budget, { fault: 'overloaded' }, 0, 8000)).toBeUndefined();
   });
 
-  it('costs no budget when there is no time for it anyway', () => {
+  it('uses no budget if there is no time for it', () => {
     let withdrawn = 0;
     const budget = { deposit: () => undefined, withdraw: () => (withdrawn += 1) > 0 };
     expect(retryDelay(options, budget, { fault: 'overloaded', retryAfterMs: 8000 }, 0, 8000)).toBeUndefined();
     expect(withdrawn).toBe(0);
   });
 
-  it('comes never before Retry-After, never beyond the deadline, and within the jitter otherwise', () => {
+  it('is never sent before Retry-After or after the deadline, and otherwise within the jitter', () => {
     fc.assert(
       fc.property(
         fc.record({
