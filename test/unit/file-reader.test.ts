@@ -26,7 +26,7 @@ const codeOf = async (read: () => Promise<Buffer> | Buffer): Promise<unknown> =>
   }
 };
 
-/** A read that ends when the test says so. */
+/** A read that ends when the test calls a function. */
 function heldReads() {
   const begun: string[] = [];
   const ends = new Map<string, () => void>();
@@ -40,7 +40,7 @@ function heldReads() {
   };
 }
 
-/** What stands for the error code of a file that does not answer. */
+/** The error code of a file that does not answer. */
 const givenUp = 'no answer within 0.02 s';
 
 describe('reading a file', () => {
@@ -51,13 +51,13 @@ describe('reading a file', () => {
     ['fifo', 'not a regular file'],
     ['huge', 'EFBIG'],
     ['missing', 'ENOENT'],
-  ])('of kind %s gives %s, at the start as while running', async (name, expected) => {
+  ])('of kind %s returns %s, at the start and later', async (name, expected) => {
     const path = join(folder, name);
     expect(await codeOf(() => readRegularFileSync(path))).toBe(expected);
     expect(await codeOf(() => createFileReader()(path))).toBe(expected);
   });
 
-  it('continues with two at a time, in the order of the calls', async () => {
+  it('runs at most two reads at a time, in the order of the calls', async () => {
     const { begun, end, read } = heldReads();
     const reader = createFileReader({ read });
     const results = ['a', 'b', 'c', 'd'].map((path) => reader(path));
@@ -72,7 +72,7 @@ describe('reading a file', () => {
     expect((await Promise.all(results)).map(String)).toEqual(['a', 'b', 'c', 'd']);
   });
 
-  it('gives a hanging file up in time and does not read it again while it hangs; others are read', async () => {
+  it('stops waiting for a file that hangs and does not read it again meanwhile; others are read', async () => {
     const { begun, end, read } = heldReads();
     const reader = createFileReader({ read, timeLimitMs: 20 });
     expect(await codeOf(() => reader('hanging'))).toBe(givenUp);
@@ -88,7 +88,7 @@ describe('reading a file', () => {
     expect(String(await again)).toBe('hanging');
   });
 
-  it('leaves two threads for others when every file hangs', async () => {
+  it('leaves two threads free when every file hangs', async () => {
     const { begun, read } = heldReads();
     const reader = createFileReader({ read, timeLimitMs: 20 });
     const codes = await Promise.all(['a', 'b', 'c', 'd'].map((path) => codeOf(() => reader(path))));

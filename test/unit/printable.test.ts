@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { visibleText } from '../../src/printable.ts';
 
 describe('visible text', () => {
-  it.each(['a', ' a ', '.', '0', 'é', '東', '😀', '\u200ba', '̈'])('is %j', (text) => {
+  it.each(['a', ' a ', '.', '0', 'é', '東', '😀', '\u200ba', '̈'])('includes %j', (text) => {
     expect(visibleText.test(text)).toBe(true);
   });
 
@@ -20,7 +20,7 @@ describe('visible text', () => {
     '\u0000',
     '\ud800',
     '\u{e0061}',
-  ])('is not %j', (text) => {
+  ])('does not include %j', (text) => {
     expect(visibleText.test(text)).toBe(false);
   });
 });

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { createSingleFlight } from '../../src/single-flight.ts';
 
 describe('single flight', () => {
-  it('does the work of one key once for all callers during the work, and again for later ones', async () => {
+  it('does the work of one key once for all callers that wait, and again for later ones', async () => {
     const flights = createSingleFlight<number>();
     let calls = 0;
     const work = async () => (calls += 1);
@@ -13,14 +13,14 @@ describe('single flight', () => {
     expect(flights.size()).toBe(0);
   });
 
-  it('separates keys', async () => {
+  it('keeps keys separate', async () => {
     const flights = createSingleFlight<string>();
     const results = ['a', 'b'].map((key) => flights.join(key, async () => key).result);
     expect(flights.size()).toBe(2);
     expect(await Promise.all(results)).toEqual(['a', 'b']);
   });
 
-  it('rejects all waiting callers and remembers no failure', async () => {
+  it('rejects all waiting callers and does not store a failure', async () => {
     const flights = createSingleFlight<string>();
     const failure = new Error('down');
     const waiting = [1, 2].map(() => flights.join('key', () => Promise.reject(failure)).result);
@@ -28,7 +28,7 @@ describe('single flight', () => {
     expect(await flights.join('key', async () => 'up').result).toBe('up');
   });
 
-  it('resolves when all flights have ended, failed ones too', async () => {
+  it('resolves when all running calls have ended, including failed ones', async () => {
     const flights = createSingleFlight<string>();
     let landed = false;
     const { result } = flights.join('key', async () => {

@@ -6,7 +6,7 @@ import { sentenceOf } from '../support/sentences/name-sentence.ts';
 const parse = (text: string): unknown => parseJsonObject(Buffer.from(text));
 
 describe('strict JSON', () => {
-  it('reads every JSON object as JSON.parse does', () => {
+  it('parses every JSON object like JSON.parse', () => {
     const value = fc.dictionary(fc.string({ unit: 'grapheme' }), fc.jsonValue({ maxDepth: 4, noUnicodeString: false }));
     fc.assert(
       fc.property(value, fc.nat(3), (object, indent) => {
@@ -17,12 +17,12 @@ describe('strict JSON', () => {
     );
   });
 
-  it('takes colons, quotes and backslashes in strings for what they are', () => {
+  it('accepts colons, quotes and backslashes in strings', () => {
     const object = { 'a:"b': ':\\":', c: ['\\', { 'd\\': '"x":1,"x":2' }] };
     expect(parse(JSON.stringify(object))).toEqual(object);
   });
 
-  it('refuses a member twice wherever it is', () => {
+  it('refuses a repeated member at any depth', () => {
     for (const text of [
       '{"a":1,"a":1}',
       '{"a":{"b":1,"b":2}}',
@@ -33,11 +33,11 @@ describe('strict JSON', () => {
     }
   });
 
-  it('allows the same member in different objects', () => {
+  it('allows the same name in different objects', () => {
     expect(parse('{"a":{"x":1},"b":{"x":1},"x":[{"x":1},{"x":1}]}')).toHaveProperty('x');
   });
 
-  it('keeps __proto__ as a member of the object itself', () => {
+  it('keeps __proto__ as an own member', () => {
     const object = parseJsonObject(Buffer.from('{"__proto__":{"admin":true}}'));
     expect(Object.keys(object)).toEqual(['__proto__']);
     expect(own(object, 'admin')).toBeUndefined();
@@ -56,7 +56,7 @@ describe('strict JSON', () => {
   it.each([
     ['a string', '{"a":"\\ud800"}'],
     ['a string in a list', '{"a":["\\udfff"]}'],
-    ['a name', '{"\\udbff":1}'],
+    ['a member name', '{"\\udbff":1}'],
   ])('refuses a lone surrogate in %s', (_title, text) => {
     expect(() => parse(text)).toThrow(new SyntaxError('contains a lone surrogate'));
   });
@@ -65,12 +65,12 @@ describe('strict JSON', () => {
     expect(parse('{"\\ud83d\\ude00":"\\ud83d\\ude00"}')).toEqual({ '😀': '😀' });
   });
 
-  it('refuses numbers that no double holds', () => {
+  it('refuses numbers that are too large for a double', () => {
     expect(() => parse('{"a":[1e999]}')).toThrow(new SyntaxError('contains a number that is too large'));
     expect(parse('{"a":1e308}')).toEqual({ a: 1e308 });
   });
 
-  it('refuses nesting beyond 32 levels and accepts 32', () => {
+  it('refuses more than 32 levels of nesting', () => {
     const nested = (levels: number): string => `{"a":${'['.repeat(levels - 1)}${']'.repeat(levels - 1)}}`;
     expect(parse(nested(32))).toHaveProperty('a');
     expect(() => parse(nested(33))).toThrow(new SyntaxError('is nested too deeply'));
@@ -79,7 +79,7 @@ describe('strict JSON', () => {
     );
   });
 
-  it('refuses bytes that are not UTF-8, a byte order mark, and what is not JSON', () => {
+  it('refuses invalid UTF-8, a byte order mark, and text that is not JSON', () => {
     for (const bytes of [
       Buffer.from([0x7b, 0xff, 0x7d]),
       Buffer.from('\uFEFF{}'),
@@ -90,7 +90,7 @@ describe('strict JSON', () => {
     }
   });
 
-  it('quotes no input in its errors', () => {
+  it('does not repeat the input in its errors', () => {
     for (const text of ['secret-text', '{"secret-text":1,"secret-text":1}', '{"secret-text":"\\ud800"}']) {
       expect(() => parse(text)).not.toThrow(/secret-text/);
     }
@@ -98,7 +98,7 @@ describe('strict JSON', () => {
 });
 
 describe('a frozen value', () => {
-  it('is frozen with everything in it, and is the same value', () => {
+  it('is the same value, frozen at every depth', () => {
     const value = { a: { b: [{ c: 1 }, null, 'x'] }, d: [] };
     expect(deepFreeze(value)).toBe(value);
     expect([value, value.a, value.a.b, value.a.b[0], value.d].every(Object.isFrozen)).toBe(true);

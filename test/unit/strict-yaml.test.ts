@@ -15,7 +15,7 @@ const problemsOf = (text: string): readonly Problem[] => {
 const whatIsWrong = (text: string): readonly string[] => problemsOf(text).map((problem) => nameProblem(problem));
 
 describe('the YAML of a policy', () => {
-  it('is refused when it is larger than 512 KiB, before it is parsed', () => {
+  it('is refused before it is parsed if it is larger than 512 KiB', () => {
     expect(whatIsWrong(`#${'x'.repeat(512 * 1024 - 1)}`)).toEqual([]);
     expect(whatIsWrong(`#${'x'.repeat(512 * 1024)}`)).toEqual(['p.yaml fileTooLarge(512)']);
   });
@@ -26,17 +26,17 @@ describe('the YAML of a policy', () => {
     ['lists in lines', `${'- '.repeat(10_000)}x`],
     ['maps in lines', Array.from({ length: 700 }, (_, i) => `${' '.repeat(i)}a:`).join('\n')],
     ['keys of keys', `${'? '.repeat(10_000)}x`],
-  ])('is refused when %s are nested deeply, without exhausting the stack', (_kind, text) => {
+  ])('is refused if %s are nested deeply, and the stack is not exhausted', (_kind, text) => {
     const [problem, ...others] = whatIsWrong(text);
     expect(others).toEqual([]);
     expect(problem).toMatch(/^p\.yaml:\d+:\d+ yamlTooDeep\(24\)$/);
   });
 
-  it('may be nested as deeply as a policy is', () => {
+  it('may be nested as deeply as a policy needs', () => {
     expect(whatIsWrong(`${'['.repeat(20)}${']'.repeat(20)}`)).toEqual([]);
   });
 
-  it('may have 24 levels, not 25, and the position of the 25th is reported', () => {
+  it('may have 24 levels of nesting, and the position of the 25th level is reported', () => {
     const nested = (levels: number): string => `a: 1\nb:\n  ${'['.repeat(levels)}x${']'.repeat(levels)}\n`;
     expect(whatIsWrong(nested(23))).toEqual([]);
     expect(whatIsWrong(nested(24))).toEqual(['p.yaml:3:27 yamlTooDeep(24)']);
@@ -59,7 +59,7 @@ describe('the YAML of a policy', () => {
     ['\ufeff%YAML 1.1\n---\na: yes\n', / yamlDirective/],
     ['%OTHER\n---\na: 1\n', / yamlDirective/],
     ['a: 1\na: 2\n', /^p\.yaml:2:1 notYaml\(/],
-  ])('is refused when it is %j', (text, problem) => {
+  ])('is refused if it is %j', (text, problem) => {
     expect(whatIsWrong(text).join('\n')).toMatch(problem);
   });
 
@@ -69,7 +69,7 @@ describe('the YAML of a policy', () => {
     expect(whatIsWrong('# 100 % of it\na: 5%\nb: "%"\nc: |\n  %d\n')).toEqual([]);
   });
 
-  it('reports one syntax problem, because later ones are guesses, and every duplicate key', () => {
+  it('is refused with every duplicate key, but with one syntax problem, because later ones are guesses', () => {
     expect(whatIsWrong('a: [1,\n2]\n')).toEqual([
       'p.yaml:2:1 notYaml(Flow sequence in block collection must be sufficiently indented and end with a ])',
     ]);
@@ -83,7 +83,7 @@ describe('the YAML of a policy', () => {
   });
 
   it.each(['a: "\\q-secret"\n', 'a: !secret 1\n', 'a: [secret, b\n} secret\n', 'a: "x" secret\n', '- a\nsecret: 1\n'])(
-    'is told without the text around, which may be a secret: %j',
+    'is refused without the text around the problem, which may be a secret: %j',
     (text) => {
       const problems = whatIsWrong(text);
       expect(problems.length).toBeGreaterThan(0);
@@ -92,19 +92,19 @@ describe('the YAML of a policy', () => {
   );
 
   it.each(['clientId: {{claims.org_id}}\n', 'clientId: {{ claims.org_id }}\n'])(
-    'is told what to write instead of the braces of other tools: %j',
+    'is refused with the correct form of the braces of other tools: %j',
     (text) => {
       expect(problemsOf(text)).toMatchObject([{ location: 'p.yaml:1:11', fix: 'Write ${claims.org_id}' }]);
     },
   );
 
-  it('may not contain lone surrogates', () => {
+  it('must not contain lone surrogates', () => {
     expect(whatIsWrong('a: "\\ud83d"\n')).toEqual(['p.yaml:1:4 yamlLoneSurrogate']);
     expect(whatIsWrong('"\\ud83d": 1\n')).toEqual(['p.yaml:1:1 yamlKeyLoneSurrogate']);
     expect(whatIsWrong('a: "\\U0001f600"\n')).toEqual([]);
   });
 
-  it('does not expand aliases, however many', () => {
+  it('is parsed without expanding aliases, however many there are', () => {
     const laughs = Array.from({ length: 9 }, (_, i) => `a${i + 1}: [${Array(9).fill(`*a${i}`).join(', ')}]`);
     const problems = whatIsWrong(
       `a0: &a0 x\n${laughs.map((line, i) => line.replace(':', `: &a${i + 1}`)).join('\n')}\n`,
@@ -113,7 +113,7 @@ describe('the YAML of a policy', () => {
     expect(problems.length).toBeGreaterThan(0);
   });
 
-  it('gives the position of values, keys and offsets inside strings', () => {
+  it('has positions for values, keys and offsets inside strings', () => {
     const document = parseStrictYaml({
       text: 'a:\n  b: [x, "some text"]\n  c: |\n    folded\n',
       file: 'p.yaml',

@@ -3,14 +3,14 @@ import { describe, expect, it } from 'vitest';
 import { isLoopback, trustedUrl } from '../../src/trusted-url.ts';
 import { discoveryUrl } from '../../src/authn/issuer.ts';
 
-describe('a trusted address', () => {
+describe('a trusted URL', () => {
   it.each([
     'https://keys.example/jwks?a=b',
     'http://localhost:8080/jwks',
     'http://127.0.0.1/jwks',
     'http://127.255.0.9/jwks',
     'http://[::1]:9/jwks',
-  ])('is %s', (address) => {
+  ])('may be %s', (address) => {
     expect(trustedUrl(address, false)?.href).toBe(address);
   });
 
@@ -27,18 +27,18 @@ describe('a trusted address', () => {
     'file:///etc/passwd',
     'keys.example',
     '',
-  ])('is not %s', (address) => {
+  ])('must not be %s', (address) => {
     expect(trustedUrl(address, false)).toBeUndefined();
   });
 
-  it('may be any http address if that is switched on, and nothing else', () => {
+  it('may be any http URL if the setting allows it, and no other scheme', () => {
     expect(trustedUrl('http://keycloak:8080/jwks', true)?.href).toBe('http://keycloak:8080/jwks');
     for (const address of ['http://user@keys.example/', 'http://keys.example/#a', 'ftp://keys.example/', 'keys']) {
       expect(trustedUrl(address, true)).toBeUndefined();
     }
   });
 
-  it('is on this machine only by exactly these names', () => {
+  it('is local only for exactly these names', () => {
     const local = ['http://localhost/', 'https://127.0.0.1/', 'https://[::1]/'];
     const others = ['https://xlocalhost/', 'https://localhostx/', 'https://a.127.0.0.1.example/'];
     expect(local.map((address) => isLoopback(new URL(address)))).toEqual([true, true, true]);
@@ -46,12 +46,12 @@ describe('a trusted address', () => {
   });
 });
 
-describe('the address of metadata', () => {
+describe('the URL of metadata', () => {
   it.each([
     ['https://issuer.example', 'https://issuer.example/.well-known/openid-configuration'],
     ['https://issuer.example/', 'https://issuer.example/.well-known/openid-configuration'],
     ['https://issuer.example/realms/a', 'https://issuer.example/realms/a/.well-known/openid-configuration'],
-  ])('of %s', (iss, url) => expect(discoveryUrl(iss, false)?.href).toBe(url));
+  ])('is derived from %s', (iss, url) => expect(discoveryUrl(iss, false)?.href).toBe(url));
 
   it.each([
     'https://issuer.example/?',
@@ -59,5 +59,5 @@ describe('the address of metadata', () => {
     'https://issuer.example/#a',
     'urn:issuer',
     'http://issuer.example',
-  ])('is not made of %s', (iss) => expect(discoveryUrl(iss, false)).toBeUndefined());
+  ])('is not derived from %s', (iss) => expect(discoveryUrl(iss, false)).toBeUndefined());
 });

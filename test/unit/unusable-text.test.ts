@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { textProblem } from '../../src/unusable-text.ts';
 
-describe('a text that can never be valid', () => {
+describe('text that can never be valid', () => {
   it.each([
     ['double quotes', '"https://issuer.example"', 'text'],
     ['single quotes', "'guest-token'", 'text'],
@@ -28,7 +28,7 @@ describe('a text that can never be valid', () => {
     ['null beside a good audience', 'reports,null', 'list'],
     ['an object that was printed', '[object Object]', 'text'],
     ['the template of an issuer', 'https://login.microsoftonline.com/{tenantid}/v2.0', 'text'],
-  ] as const)('is one with %s', (_title, value, kind) => expect(textProblem(value, kind)).toBeDefined());
+  ] as const)('includes %s', (_title, value, kind) => expect(textProblem(value, kind)).toBeDefined());
 
   it.each([
     ['an issuer', 'https://login.example.com/realms/main/', 'text'],
@@ -43,5 +43,5 @@ describe('a text that can never be valid', () => {
     ['the field of a secret in a store', 'secret/guest-token-proxy#api-key', 'text'],
     ['PEM that ends in a newline', '-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n', 'keys'],
     ['an expression about a secret', 'my secret is longer than this', 'secret'],
-  ] as const)('is not %s', (_title, value, kind) => expect(textProblem(value, kind)).toBeUndefined());
+  ] as const)('does not include %s', (_title, value, kind) => expect(textProblem(value, kind)).toBeUndefined());
 });

@@ -40,7 +40,7 @@ function watch(
 }
 
 describe('a watched file', () => {
-  it('passes on changed content once, and ignores unchanged content', async () => {
+  it('passes changed content on once, and ignores unchanged content', async () => {
     const path = join(folder, 'f');
     writeFileSync(path, 'one');
     const { accepted, reload } = watch(path, 'one');
@@ -51,7 +51,7 @@ describe('a watched file', () => {
     expect(accepted).toEqual(['two']);
   });
 
-  it('reports bad content once, keeps the old, and recovers', async () => {
+  it('reports bad content once, keeps the old content, and recovers', async () => {
     const path = join(folder, 'f');
     writeFileSync(path, 'bad');
     const { accepted, outcomes, reload } = watch(path, 'one');
@@ -65,7 +65,7 @@ describe('a watched file', () => {
     expect(accepted).toEqual(['three']);
   });
 
-  it('checks refused content again only when its dependencies have changed', async () => {
+  it('checks refused content again only if its dependencies have changed', async () => {
     const path = join(folder, 'f');
     writeFileSync(path, 'two');
     let taken = 'two';
@@ -96,7 +96,7 @@ describe('a watched file', () => {
     expect(accepted).toEqual(['two']);
   });
 
-  it('remembers refused content while the file cannot be read in between', async () => {
+  it('remembers refused content while the file cannot be read', async () => {
     const path = join(folder, 'f');
     let examined = 0;
     const { reload, outcomes } = watch(path, 'one', 3_600_000, (text) => {
@@ -132,7 +132,7 @@ describe('a watched file', () => {
     expect(outcomes.map(({ kind }) => kind)).toEqual(['failed', 'changed']);
   });
 
-  it('reports other bad content again, also when its problem has the same words', async () => {
+  it('reports other bad content again, even if its problem has the same text', async () => {
     const path = join(folder, 'f');
     writeFileSync(path, 'bad');
     const { outcomes, reload } = watch(path, 'one', 3_600_000, (content) => content.startsWith('bad'));
@@ -150,7 +150,7 @@ describe('a watched file', () => {
     expect(outcomes).toEqual([{ kind: 'failed', problem: 'cannot be read (ENOENT)' }]);
   });
 
-  it('sees every one of several Kubernetes symlink swaps by polling', async () => {
+  it('detects each of several Kubernetes symlink swaps by polling', async () => {
     const swap = (name: string, content: string): void => {
       mkdirSync(join(folder, name));
       writeFileSync(join(folder, name, 'f'), content);

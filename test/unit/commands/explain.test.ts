@@ -104,7 +104,7 @@ describe('explain', () => {
     ['claims that are a list', ['--claims', '-']],
     ['a missing file', ['--claims', 'nowhere.json']],
     ['a token that is not a JWT', ['--token', 'oops-secret']],
-    ['a token whose payload is not an object', ['--token', `a.${encode([1])}.b`]],
+    ['a token with a list as payload', ['--token', `a.${encode([1])}.b`]],
     ['a token whose payload is not JSON', ['--token', 'a.b29wcy1zZWNyZXQ.b']],
   ])('refuses %s with one line and exit code 64, without repeating the input', async (_title, args) => {
     const { exitCode, out, err } = await run(args, { stdin: '[]' });

@@ -48,7 +48,7 @@ const rows = (databrain: SimulatedDatabrain, id: string, clientId: unknown): Pro
   ask(databrain, '/metric/query', { method: 'POST', body: JSON.stringify({ id, clientId }) });
 
 describe('the API of the component', () => {
-  it('gives every client its own rows behind a handle that is not the client', async () => {
+  it('returns each client only its own rows, for a handle that is not the client id', async () => {
     const databrain = await start();
     for (const client of ['acme', 'globex']) {
       const { data } = await open(databrain, await tokenOf(databrain, client));
@@ -69,14 +69,14 @@ describe('the API of the component', () => {
   it.each([
     ['a client instead of a handle', 'orders', 'acme'],
     ['no handle', 'orders', undefined],
-    ['a handle that is no text', 'orders', { length: 36 }],
-  ])('gives no rows for %s', async (_title, metric, clientId) => {
+    ['an object as handle', 'orders', { length: 36 }],
+  ])('returns no rows for %s', async (_title, metric, clientId) => {
     const databrain = await start();
     await open(databrain, await tokenOf(databrain, 'acme'));
     expect(await rows(databrain, metric, clientId)).toMatchObject({ status: 401, error: {} });
   });
 
-  it('gives no rows of a metric of another embed, and opens no other embed', async () => {
+  it('returns no rows of a metric of another embed, and opens no other embed', async () => {
     const databrain = await start();
     const token = await tokenOf(databrain, 'acme');
     const { data } = await open(databrain, token);
@@ -89,7 +89,7 @@ describe('the API of the component', () => {
     expect((await metric('margin')).status).toBe(403);
   });
 
-  it('keeps a handle as long as a token with the same rights is alive', async () => {
+  it('keeps a handle while a token with the same rights is valid', async () => {
     const databrain = await start();
     const { data } = await open(databrain, await tokenOf(databrain, 'acme', 60_000));
     time += 50_000;
@@ -102,7 +102,7 @@ describe('the API of the component', () => {
     expect((await ask(databrain, `/metric/layout?id=sales-overview&clientId=${data?.clientId}`)).status).toBe(401);
   });
 
-  it('lets a browser ask from any page', async () => {
+  it('accepts browser requests from any page', async () => {
     const { url } = await start();
     const preflight = await fetch(`${url}/api/v2/dashboard`, { method: 'OPTIONS' });
     expect(preflight.status).toBe(204);
@@ -110,10 +110,10 @@ describe('the API of the component', () => {
   });
 });
 
-describe('the component as the demo serves it', () => {
-  it('names no other host than the simulated Databrain', () => {
+describe('the component that the demo serves', () => {
+  it('contains no other host than the simulated Databrain', () => {
     const served = readVendorComponent('http://127.0.0.1:8090') ?? '';
-    // Not by the matchers, which would print six megabytes.
+    // Without a matcher, because a failed one would print six megabytes.
     expect(served.split('http://127.0.0.1:8090')).toHaveLength(3);
     expect(/lambda-url|jsonplaceholder|fonts\.googleapis/.test(served)).toBe(false);
   });

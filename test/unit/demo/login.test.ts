@@ -24,17 +24,17 @@ it('signs in a user for eight hours with the claims of that user', async () => {
   });
 });
 
-it('makes a token that expired an hour ago and is otherwise right', async () => {
+it('creates a token that expired an hour ago and is valid otherwise', async () => {
   await expect(verify(login.signIn(ada, 'expired'))).rejects.toThrow('"exp" claim timestamp check failed');
 });
 
-it('makes a token that names another tenant under the signature of the first', async () => {
+it('creates a token with another tenant and the signature of the first token', async () => {
   const token = login.signIn(ada, 'tampered');
   const claims = JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString()) as Record<string, unknown>;
   expect(claims).toMatchObject({ org_id: 'globex', role: 'admin' });
   await expect(verify(token)).rejects.toThrow('signature verification failed');
 });
 
-it('uses another key at every start', () => {
+it('uses a new key at every start', () => {
   expect(createDemoLogin().secret).not.toBe(createDemoLogin().secret);
 });

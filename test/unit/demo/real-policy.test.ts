@@ -19,7 +19,7 @@ async function answering(status: number, body: string): Promise<string> {
 }
 
 describe('the list of embeds', () => {
-  it('names the data app of the key and its embeds, at an address with a path too', async () => {
+  it('returns the data app of the key and its embeds, even if the address has a path', async () => {
     const databrain = await startSimulatedDatabrain({
       apiKeys: { 'Customer Portal': 'key' },
       pathPrefix: '/databrain',
@@ -38,16 +38,16 @@ describe('the list of embeds', () => {
     [200, '{"data":[null,{"embedId":1,"embedMetadata":{"dataAppName":"x"}},{"embedId":"e"}]}'],
     [200, 'null'],
     [500, '{"error":{"code":"INTERNAL_SERVER_ERROR"}}'],
-  ])('says nothing when the answer is %i %s', async (status, body) => {
+  ])('is undefined for an answer with %i %s', async (status, body) => {
     expect(await listEmbeds(await answering(status, body), 'key')).toBeUndefined();
   });
 
-  it('reports nothing without an answer', async () => {
+  it('is undefined without an answer', async () => {
     expect(await listEmbeds('http://127.0.0.1:9', 'key')).toBeUndefined();
   });
 });
 
-it('becomes a policy that loads without a warning, whatever the data app is called', () => {
+it('is turned into a policy that loads without a warning, whatever the name of the data app', () => {
   const text = toPolicy({ dataAppName: 'Ünïcode: "quoted" #1', embedIds: ['a'] });
   const policy = loadPolicy({ text, file: 'made.yaml', maxLifetimeSeconds: 86_400 });
   expect([...policy.dataApps.keys()]).toEqual(['Ünïcode: "quoted" #1']);

@@ -22,7 +22,7 @@ describe('the check of the Node.js version', () => {
     expect(asVersion(version)).toMatchObject({ status: 0, stdout: '', stderr: '' });
   });
 
-  it.each(['18.20.0', '20.20.2', '22.18.9'])('says what is wrong with %s and what to do', (version) => {
+  it.each(['18.20.0', '20.20.2', '22.18.9'])('reports the problem with %s and its fix', (version) => {
     const { status, stderr } = asVersion(version);
     expect(status).toBe(1);
     expect(stderr).toContain(`this is Node.js ${version}`);
@@ -30,11 +30,11 @@ describe('the check of the Node.js version', () => {
   });
 
   const runsTypeScript = Object.entries(packageJson.scripts).filter(([, script]) => /\bnode \S+\.ts\b/.test(script));
-  it.each(runsTypeScript)('comes before npm run %s', (_name, script) => {
+  it.each(runsTypeScript)('runs before npm run %s', (_name, script) => {
     expect(script).toMatch(/^node demo\/require-node\.js && /);
   });
 
-  it.each(['README.md', 'CONTRIBUTING.md', ...pages])('is not left out by a command in %s', (page) => {
+  it.each(['README.md', 'CONTRIBUTING.md', ...pages])('is part of every command in %s', (page) => {
     const text = readFileSync(new URL(page, root), 'utf8');
     const commands = [...text.matchAll(/(npm exec -- )?\bnode [\w./-]+\.ts\b/g)];
     const bare = commands.filter(([, throughNpm]) => throughNpm === undefined).map(([command]) => command);
@@ -44,7 +44,7 @@ describe('the check of the Node.js version', () => {
     ).toEqual([]);
   });
 
-  it('is not needed where npm runs the install scripts that package.json allows', () => {
+  it('is not needed for the install scripts that package.json allows', () => {
     expect(packageJson.allowScripts).toMatchObject({ node: true, esbuild: true });
   });
 });

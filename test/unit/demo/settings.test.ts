@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { readDemoSettings } from '../../../demo/settings.ts';
 
 describe('the demo without an API key', () => {
-  it('simulates Databrain, on the usual ports', () => {
+  it('simulates Databrain on the usual ports', () => {
     expect(readDemoSettings({}, undefined)).toEqual({
       realApiUrl: undefined,
       policyFile: undefined,
@@ -13,7 +13,7 @@ describe('the demo without an API key', () => {
     });
   });
 
-  it('passes no setting of a deployment to the proxy, only the rest of the environment', () => {
+  it('passes no settings of a deployment to the proxy, but the rest of the environment', () => {
     const environment = {
       PATH: '/bin',
       JWT_SECRET: 'x',
@@ -29,7 +29,7 @@ describe('the demo without an API key', () => {
 });
 
 describe('the demo with an API key', () => {
-  it('uses the real API, its keys and the policy from .env, and no other setting', () => {
+  it('uses the real API, its keys and the policy from .env, and no other settings', () => {
     const file = [
       'DATABRAIN_API_KEY=key-1',
       'DATABRAIN_API_KEY_SALES="key-2"',
@@ -54,12 +54,12 @@ describe('the demo with an API key', () => {
     expect(realApiUrl).toBe('https://api.example.com');
   });
 
-  it('lets the environment win over the file', () => {
+  it('prefers the environment to the file', () => {
     const { upstream } = readDemoSettings({ DATABRAIN_API_KEY: 'ours' }, 'DATABRAIN_API_KEY=theirs');
     expect(upstream).toEqual({ DATABRAIN_API_KEY: 'ours' });
   });
 });
 
-it.each(['-1', '65536', '80.5', 'http'])('refuses %s as a port and names the variable', (port) => {
+it.each(['-1', '65536', '80.5', 'http'])('refuses %s as a port, and names the variable', (port) => {
   expect(() => readDemoSettings({ DEMO_PROXY_PORT: port }, undefined)).toThrow('DEMO_PROXY_PORT is not a port');
 });

@@ -84,8 +84,8 @@ describe('a guest-token request', () => {
   it.each([
     ['with the two required fields', plain],
     ['with every documented field', full],
-    ['for no tenancy', { ...plain, clientId: 'None' }],
-  ])('%s gets a UUID', async (_title, body) => {
+    ['without a tenant', { ...plain, clientId: 'None' }],
+  ])('%s returns a UUID', async (_title, body) => {
     const databrain = await start();
     const answer = await create(databrain, body);
     expect(answer.status).toBe(200);
@@ -124,7 +124,7 @@ describe('a guest-token request', () => {
       'fieldNotAllowed(permissions.isRoot)',
     ],
     [
-      'with a permission that is no boolean',
+      'with a permission that is not a boolean',
       { ...plain, permissions: { isShowSideBar: 'yes' } },
       403,
       'INVALID_PERMISSIONS',
@@ -152,7 +152,7 @@ describe('a guest-token request', () => {
       'fieldWrongType(params.dashboardAppFilters[0].values.date)',
     ],
     [
-      'with isShowOnUrl as text',
+      'with isShowOnUrl as a string',
       dashboardFilter({ dashboardId: 'overview', values: {}, isShowOnUrl: 'no' }),
       400,
       'DASHBOARD_PARAM_ERROR',
@@ -215,7 +215,7 @@ describe('a guest-token request', () => {
       'idUnknown(params.rlsSettings[0].metricId)',
     ],
     [
-      'with appFilters that are no list',
+      'with appFilters that are not a list',
       params({ appFilters: {} }),
       400,
       'APP_FILTER_PARAM_ERROR',
@@ -229,7 +229,7 @@ describe('a guest-token request', () => {
       'fieldNotTimeZone(params.timezone)',
     ],
     [
-      'with text in hideDashboardFilters',
+      'with a string in hideDashboardFilters',
       params({ hideDashboardFilters: 'cost' }),
       400,
       'INVALID_REQUEST_BODY',
@@ -243,7 +243,7 @@ describe('a guest-token request', () => {
       'fieldNotString(params.userIdentifier)',
     ],
     [
-      'with expiryTime as text',
+      'with expiryTime as a string',
       { ...plain, expiryTime: '1h' },
       400,
       'INVALID_REQUEST_BODY',
@@ -259,7 +259,7 @@ describe('a guest-token request', () => {
     expect(databrain.requests[0]).not.toHaveProperty('token');
   });
 
-  it('may name any id when ids are not known', async () => {
+  it('may contain any id if ids are not known', async () => {
     const databrain = await start({ embeds: 'any' });
     const answer = await create(databrain, {
       ...plain,
@@ -268,13 +268,13 @@ describe('a guest-token request', () => {
     expect(answer.status).toBe(200);
   });
 
-  it('with a parameter newer than this version is refused', async () => {
+  it('with a parameter that is newer than this version is refused', async () => {
     const databrain = await start({ unknownParams: ['allowedEmbeds'] });
     const { status, body } = await create(databrain, full);
     expect([status, nameSentence(body.error?.message ?? '')]).toEqual([400, 'fieldNotAllowed(params.allowedEmbeds)']);
   });
 
-  it('must name a data source that exists when the data app has several', async () => {
+  it('must name an existing data source if the data app has several', async () => {
     const databrain = await start({ datasources: { sales: ['warehouse', 'lake'] } });
     expect(nameSentence((await create(databrain, plain)).body.error?.message ?? '')).toBe(
       'fieldRequired(datasourceName)',
@@ -286,7 +286,7 @@ describe('a guest-token request', () => {
 
   it.each<[title: string, headers: Record<string, string>, status: number]>([
     ['without an API key', {}, 400],
-    ['with a key that is no UUID', { authorization: 'Bearer dbn_live_x' }, 400],
+    ['with a key that is not a UUID', { authorization: 'Bearer dbn_live_x' }, 400],
     ['with an unknown key', { authorization: `Bearer ${unknownKey}` }, 401],
   ])('%s is refused', async (_title, headers, status) => {
     const databrain = await start();
@@ -295,14 +295,14 @@ describe('a guest-token request', () => {
     expect(databrain.requests[0]).not.toHaveProperty('dataAppOfKey');
   });
 
-  it('can be refused by script, and only as often as asked', async () => {
+  it('is refused by the script of the test, exactly as often as requested', async () => {
     const databrain = await start();
     databrain.refuseNext('INTERNAL_SERVER_ERROR', 2);
     const statuses = [await create(databrain, plain), await create(databrain, plain), await create(databrain, plain)];
     expect(statuses.map(({ status }) => status)).toEqual([500, 500, 200]);
   });
 
-  it('is recorded without the value of any credential', async () => {
+  it('is recorded without the values of credentials', async () => {
     const databrain = await start();
     await create(databrain, plain);
     expect(databrain.requests[0]?.headerNames).toContain('authorization');
@@ -311,7 +311,7 @@ describe('a guest-token request', () => {
 });
 
 describe('the rate limit', () => {
-  it('is 500 per address and window unless configured', async () => {
+  it('is 500 per address and window by default', async () => {
     const databrain = await start();
     databrain.refuseNext('CLIENT_ID_ERROR', 500);
     for (let sent = 0; sent < 500; sent += 50)
@@ -321,7 +321,7 @@ describe('the rate limit', () => {
     expect(databrain.requests.filter(({ status }) => status === 429)).toHaveLength(1);
   });
 
-  it('counts by X-Client-IP, then X-Forwarded-For, then the peer, and starts again after its window', async () => {
+  it('uses X-Client-IP, then X-Forwarded-For, then the peer, and starts again after its window', async () => {
     let now = 1_000_000;
     const databrain = await start({ rateLimit: { max: 1, windowMs: 1000 }, now: () => now });
     const status = async (headers: Record<string, string>): Promise<number> =>
@@ -336,7 +336,7 @@ describe('the rate limit', () => {
     expect(await status({})).toBe(200);
   });
 
-  it('can be switched off', async () => {
+  it('can be disabled', async () => {
     const databrain = await start({ rateLimit: 'off' });
     const statuses = await Promise.all(
       Array.from({ length: 501 }, async () => (await create(databrain, plain)).status),
@@ -346,7 +346,7 @@ describe('the rate limit', () => {
 });
 
 describe('rotating an API key', () => {
-  it('gives a new key while the old one works until its grace period ends', async () => {
+  it('returns a new key, and the old one works until the end of its grace period', async () => {
     let now = 1_000_000;
     const databrain = await start({ now: () => now });
     const { body } = await rotate(databrain, { expireAt: 60 });
@@ -368,7 +368,7 @@ describe('rotating an API key', () => {
 });
 
 describe('the embeds listing', () => {
-  it('names both ids of each embed and mints nothing', async () => {
+  it('contains both ids of each embed, and mints nothing', async () => {
     const databrain = await start({
       embeds: { sales: [{ embedId: 'e1', dashboardId: 'd1', metricIds: [] }] },
       pathPrefix: '/databrain',
@@ -392,7 +392,7 @@ describe('the embeds listing', () => {
 });
 
 describe('opening a dashboard', () => {
-  it('shows the rows of the client, narrowed by the filters of the token', async () => {
+  it('returns the rows of the client, narrowed by the filters of the token', async () => {
     const databrain = await start();
     const shown = async (body: object): Promise<unknown> => {
       const { body: answer } = await create(databrain, body);
@@ -449,7 +449,7 @@ describe('opening a dashboard', () => {
   it.each([
     ['a column that does not exist', { x: 'y' }],
     ['SQL, which the simulation does not run', { country: { sql: 'select 1', columnName: 'country' } }],
-  ])('shows no rows when a filter asks for %s', async (_title, values) => {
+  ])('returns no rows if a filter contains %s', async (_title, values) => {
     const databrain = await start();
     const { body } = await create(databrain, { ...plain, params: { appFilters: [{ metricId: 'revenue', values }] } });
     const view = (await (await open(databrain, body.token)).json()) as {
@@ -458,7 +458,7 @@ describe('opening a dashboard', () => {
     expect(view.metrics[0]).toMatchObject({ total: 0, rows: [] });
   });
 
-  it('is refused to an unknown token, an expired one, and one made for other embeds', async () => {
+  it('is refused for an unknown token, an expired one, and one for other embeds', async () => {
     let now = 1_000_000;
     const databrain = await start({ now: () => now });
     const { body } = await create(databrain, full);
@@ -470,7 +470,7 @@ describe('opening a dashboard', () => {
     expect([expired.status, await expired.json()]).toEqual([401, { reason: 'This guest token has expired.' }]);
   });
 
-  it('works forever with a token that was created without an expiry', async () => {
+  it('always works with a token that was created without an expiry', async () => {
     let now = 1_000_000;
     const databrain = await start({ now: () => now });
     const { body } = await create(databrain, plain);
@@ -478,20 +478,20 @@ describe('opening a dashboard', () => {
     expect((await open(databrain, body.token)).status).toBe(200);
   });
 
-  it('answers 404 for an embed that is not there', async () => {
+  it('answers 404 for an unknown embed', async () => {
     const databrain = await start();
     const { body } = await create(databrain, plain);
     expect((await open(databrain, body.token, 'nowhere')).status).toBe(404);
   });
 });
 
-it('answers 200 with HTML at any other address, as the vendor does at a wrong base URL', async () => {
+it('answers 200 with HTML at any other address, like Databrain at a wrong base URL', async () => {
   const { url } = await start({ pathPrefix: '/databrain' });
   const response = await fetch(new URL('/api/v2/guest-token/create', url), { method: 'POST', body: '{}' });
   expect([response.status, response.headers.get('content-type')]).toEqual([200, 'text/html; charset=utf-8']);
 });
 
-it('forgets the oldest requests and tokens beyond what it is asked to keep', async () => {
+it('removes the oldest requests and tokens above the configured numbers', async () => {
   const databrain = await start({ keep: 2 });
   const first = await create(databrain, plain);
   await create(databrain, plain);

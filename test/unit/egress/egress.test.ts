@@ -57,7 +57,7 @@ async function get(dispatcher: Dispatcher, url: string): Promise<{ status: numbe
 const codeOf = (error: unknown): unknown => (error as { code?: unknown }).code;
 
 describe('The way to an https address', () => {
-  it('goes through a tunnel to its name and port, and the proxy sees nothing else', async () => {
+  it('goes through a tunnel to its host and port, and the proxy sees nothing else', async () => {
     const port = await startHttps();
     const agent = agentOf(through(proxy.url));
     const { body } = await get(agent, `https://localhost:${port}/a?b=c`);
@@ -65,14 +65,14 @@ describe('The way to an https address', () => {
     expect(proxy.requests).toEqual([`CONNECT localhost:${port}`]);
   });
 
-  it('shows user and password to the proxy, and not to the target', async () => {
+  it('sends user and password to the proxy, and not to the target', async () => {
     const port = await startHttps();
     const { body } = await get(agentOf(through(proxy.url, {}, 'Basic dTpw')), `https://localhost:${port}/`);
     expect(proxy.requests).toEqual([`CONNECT localhost:${port} Basic dTpw`]);
     expect(JSON.stringify(body)).not.toContain('proxy');
   });
 
-  it('needs no look-up of the name here', async () => {
+  it('needs no DNS look-up in this process', async () => {
     const port = await startHttps();
     await expect(get(agentOf(through(proxy.url)), `https://databrain.invalid:${port}/`)).rejects.toMatchObject({
       code: 'ERR_TLS_CERT_ALTNAME_INVALID',
@@ -80,7 +80,7 @@ describe('The way to an https address', () => {
     expect(proxy.requests).toEqual([`CONNECT databrain.invalid:${port}`]);
   });
 
-  it('checks the certificate of the target', async () => {
+  it("includes a check of the target's certificate", async () => {
     const port = await startHttps();
     const agent = through(proxy.url).createAgent({ connectTimeoutMs: 2000 });
     closing.push(() => agent.destroy());
@@ -95,7 +95,7 @@ describe('The way to an https address', () => {
     ['cannot reach the target', 502, 'EGRESS_PROXY_502'],
     ['resets', 'reset', 'EGRESS_PROXY_ECONNRESET'],
     ['is no HTTP proxy', 'garbage', 'EGRESS_PROXY_FAILED'],
-  ] as const)('fails once and with a code of its own when the proxy %s', async (_what, behaviour, code) => {
+  ] as const)('fails once and with its own error code when the proxy %s', async (_what, behaviour, code) => {
     proxy.behave(behaviour);
     const error: unknown = await get(agentOf(through(proxy.url)), 'https://localhost:1/').catch((e: unknown) => e);
     expect(codeOf(error)).toBe(code);
@@ -104,7 +104,7 @@ describe('The way to an https address', () => {
     await expect.poll(() => proxy.openSockets()).toBe(0);
   });
 
-  it('fails with a separate code when there is no proxy', async () => {
+  it('fails with a separate code when the proxy is unreachable', async () => {
     const { url } = proxy;
     await proxy.close();
     const error: unknown = await get(agentOf(through(url)), 'https://localhost:1/').catch((e: unknown) => e);
@@ -114,7 +114,7 @@ describe('The way to an https address', () => {
   it.each([
     ['the proxy says nothing', 'hang'],
     ['the target behind it says nothing', 'tunnel'],
-  ] as const)('ends in time, and leaves no connection behind, when %s', async (_what, behaviour) => {
+  ] as const)('ends in time and leaves no open connection when %s', async (_what, behaviour) => {
     proxy.behave(behaviour);
     const silent = createTcpServer((socket) => void socket.on('error', () => undefined).resume());
     const port = await listen(silent);
@@ -127,14 +127,14 @@ describe('The way to an https address', () => {
     await expect.poll(() => proxy.openSockets()).toBe(0);
   });
 
-  it('is direct for what NO_PROXY names', async () => {
+  it('is direct for hosts in NO_PROXY', async () => {
     const port = await startHttps();
     const { status } = await get(agentOf(through(proxy.url, { noProxy: 'localhost' })), `https://localhost:${port}/`);
     expect(status).toBe(200);
     expect(proxy.requests).toEqual([]);
   });
 
-  it('is direct where there is a proxy for http only', async () => {
+  it('is direct if there is a proxy for http only', async () => {
     const port = await startHttps();
     await get(agentOf(through(proxy.url, { https: undefined })), `https://localhost:${port}/`);
     expect(proxy.requests).toEqual([]);
@@ -142,14 +142,14 @@ describe('The way to an https address', () => {
 });
 
 describe('The way to an http address', () => {
-  it('sends the whole address to the proxy', async () => {
+  it('sends the complete URL to the proxy', async () => {
     proxy.behave(418);
     const { status } = await get(agentOf(through(proxy.url, {}, 'Basic dTpw')), 'http://databrain.invalid:8080/a?b=c');
     expect(status).toBe(418);
     expect(proxy.requests).toEqual(['GET http://databrain.invalid:8080/a?b=c Basic dTpw']);
   });
 
-  it('is direct for what NO_PROXY names', async () => {
+  it('is direct for hosts in NO_PROXY', async () => {
     const port = await listen(createServer(listener));
     const { body } = await get(agentOf(through(proxy.url, { noProxy: '127.0.0.0/8' })), `http://127.0.0.1:${port}/x`);
     expect(body).toMatchObject({ url: '/x', host: `127.0.0.1:${port}` });
@@ -158,7 +158,7 @@ describe('The way to an http address', () => {
 });
 
 describe('A route', () => {
-  it('holds what a Client needs', async () => {
+  it('has the options that a Client needs', async () => {
     proxy.behave(404);
     const route = through(proxy.url, {}, 'Basic dTpw').routeTo(new URL('http://databrain.invalid/prefix'), {
       connectTimeoutMs: 1000,
@@ -179,7 +179,7 @@ describe('A route', () => {
     expect(statusCode).toBe(404);
   });
 
-  it('leads to the target itself without a proxy', () => {
+  it('leads directly to the target without a proxy', () => {
     const egress = createEgress({ https: undefined, http: undefined, noProxy: '' });
     expect(egress.routeTo(new URL('https://databrain.invalid:8443/prefix'), { connectTimeoutMs: 1000 })).toMatchObject({
       origin: 'https://databrain.invalid:8443',

@@ -45,7 +45,7 @@ describe('NO_PROXY', () => {
     ['10.0.0.0/33, 10.0.0/8, fd00::/129', ['10.0.0.0/33', '10.0.0/8', 'fd00::/129']],
     ['exa mple!', ['mple!']],
     ['*example.com', ['*example.com']],
-  ])('finds what is no entry in %j', (noProxy, expected) => {
+  ])('finds the invalid entries in %j', (noProxy, expected) => {
     expect(unusableEntries(noProxy)).toEqual(expected);
   });
 });

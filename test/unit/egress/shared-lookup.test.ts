@@ -8,7 +8,7 @@ const addresses: LookupAddress[] = [
   { address: '2001:db8::1', family: 6 },
 ];
 
-/** A look-up that answers when the test says so. */
+/** A look-up that answers when the test calls a function. */
 function start() {
   const asked: {
     readonly hostname: string;
@@ -35,7 +35,7 @@ const find = (shared: LookupFunction, options: Parameters<LookupFunction>[1] = {
   });
 
 describe('The look-up that connections share', () => {
-  it('is shared by simultaneous connections, and by those shortly after', async () => {
+  it('is used by simultaneous connections, and by those shortly after', async () => {
     const { asked, shared, advance } = start();
     const all = Array.from({ length: 128 }, () => find(shared));
     expect(asked).toHaveLength(1);
@@ -46,7 +46,7 @@ describe('The look-up that connections share', () => {
     expect(asked).toHaveLength(1);
   });
 
-  it('is made again when the answer is a second old', async () => {
+  it('is repeated when the answer is one second old', async () => {
     const { asked, shared, advance } = start();
     const first = find(shared);
     asked[0]?.answer(null, addresses);
@@ -58,7 +58,7 @@ describe('The look-up that connections share', () => {
     expect(await second).toEqual([{ address: '192.0.2.2', family: 4 }]);
   });
 
-  it('fails for all waiting connections, and is repeated by the next', async () => {
+  it('fails for all waiting connections, and is repeated by the next one', async () => {
     const { asked, shared } = start();
     const all = [find(shared), find(shared)];
     asked[0]?.answer(Object.assign(new Error('no such host'), { code: 'ENOTFOUND' }));
@@ -69,7 +69,7 @@ describe('The look-up that connections share', () => {
     expect(await next).toEqual(addresses);
   });
 
-  it('returns one address if one is requested, and does not mix up hosts and families', async () => {
+  it('returns one address if one is requested, and keeps hosts and families separate', async () => {
     const { asked, shared } = start();
     const one = find(shared, {});
     const other = find(shared, {}, 'b.test');

@@ -6,19 +6,19 @@ const key = randomBytes(32);
 const stored = { token: '0d6c2f0e-2d7c-4c8f-9a51-7b0f6f3f1a2b', lifetimeMs: 3_600_000, endsAtMs: 1_790_000_000_000 };
 
 describe('a token encrypted at rest', () => {
-  it('opens with the key and the name it was sealed with', () => {
+  it('can be decrypted with the same key and name', () => {
     expect(openToken(sealToken(stored, key, 'name'), key, 'name')).toEqual(stored);
     const bound = { ...stored, notAfterMs: 1_790_000_000_000 };
     expect(openToken(sealToken(bound, key, 'name'), key, 'name')).toEqual(bound);
   });
 
-  it('does not show the token, nor that two values hold the same one', () => {
+  it('shows neither the token nor that two values contain the same token', () => {
     const [first, second] = [sealToken(stored, key, 'name'), sealToken(stored, key, 'name')];
     expect(first.includes('0d6c2f0e')).toBe(false);
     expect(first.equals(second)).toBe(false);
   });
 
-  it('is ignored with another key, under another name, with any byte changed, or cut', () => {
+  it('is ignored with another key, another name, a changed byte, or truncated', () => {
     const sealed = sealToken(stored, key, 'name');
     expect(openToken(sealed, randomBytes(32), 'name')).toBeUndefined();
     expect(openToken(sealed, key, 'other name')).toBeUndefined();
@@ -32,11 +32,11 @@ describe('a token encrypted at rest', () => {
   });
 
   it.each([
-    ['no UUID', { ...stored, token: 'token' }],
-    ['an endless life', { ...stored, lifetimeMs: null }],
+    ['a token that is not a UUID', { ...stored, token: 'token' }],
+    ['an unlimited lifetime', { ...stored, lifetimeMs: null }],
     ['no end', { token: stored.token, lifetimeMs: 1 }],
-    ['a strange bound', { ...stored, notAfterMs: 'never' }],
-  ])('is ignored when it holds %s', (_, content) => {
+    ['an invalid limit', { ...stored, notAfterMs: 'never' }],
+  ])('is ignored with %s', (_, content) => {
     const sealed = sealToken(content as unknown as typeof stored, key, 'name');
     expect(openToken(sealed, key, 'name')).toBeUndefined();
   });

@@ -18,8 +18,8 @@ describe('the tag of a grant', () => {
   it.each([
     ['another user', tagOf('bob')],
     ['another issuer', toGrantTag(principalOf('alice', 'https://other.example.com'), grantOf(), apiKey)],
-    ['other rights', tagOf('alice', grantOf({ request: { ...request, clientId: 'globex' } }))],
-    ['another API key, so that guesses cannot be confirmed', tagOf('alice', grantOf(), new Secret('k2'))],
+    ['other permissions', tagOf('alice', grantOf({ request: { ...request, clientId: 'globex' } }))],
+    ['another API key, so that nobody can confirm a guess', tagOf('alice', grantOf(), new Secret('k2'))],
   ])('differs for %s', (_title, other) => {
     expect(other).not.toBe(tagOf('alice'));
   });

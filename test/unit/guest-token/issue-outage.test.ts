@@ -22,7 +22,7 @@ const hangs = (): Promise<void> => new Promise(() => undefined);
 
 const settled = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
-/** A store of other replicas that holds one token. */
+/** A shared store with one token of another replica. */
 const storeOf = (stored: SharedToken | undefined, part: Partial<SharedTokens> = {}): SharedTokens => ({
   isUp: async () => true,
   get: async () => stored,
@@ -33,12 +33,12 @@ const storeOf = (stored: SharedToken | undefined, part: Partial<SharedTokens> = 
 });
 
 const theirs = '0d6c2f0e-2d7c-4c8f-9a51-7b0f6f3f1a2b';
-/** Twenty of sixty minutes left: less than the half that is asked for. */
+/** 20 of 60 minutes are left: less than the required half. */
 const spareOfOthers: SharedToken = { token: theirs, lifetimeMs: hour, remainingMs: 20 * minute };
 
 describe('while the upstream is down', () => {
   it.each(['UPSTREAM_UNAVAILABLE', 'UPSTREAM_TIMEOUT', 'UPSTREAM_INVALID_RESPONSE'] as const)(
-    'a token with a minute of life left is handed out instead of %s',
+    'a token with one minute left is returned instead of %s',
     async (code) => {
       const { issue, clock, behave, results } = start();
       const { token } = await issue(grantOf(), alice);
@@ -51,7 +51,7 @@ describe('while the upstream is down', () => {
     },
   );
 
-  it('a token is not returned when the upstream refuses the request', async () => {
+  it('a spare token is not returned when the upstream refuses the request', async () => {
     const { issue, clock, behave } = start();
     await issue(grantOf(), alice);
     behave(fails('UPSTREAM_REJECTED'));
@@ -59,7 +59,7 @@ describe('while the upstream is down', () => {
     await expect(issue(grantOf(), alice)).rejects.toMatchObject({ code: 'UPSTREAM_REJECTED' });
   });
 
-  it('no user gets the token of another user or of a former policy', async () => {
+  it('no user gets a token of another user or of an earlier policy', async () => {
     const { issue, behave } = start();
     await issue(grantOf(), alice);
     behave(fails('UPSTREAM_UNAVAILABLE'));
@@ -77,7 +77,7 @@ describe('while the upstream is down', () => {
 });
 
 describe('a user with a spare token', () => {
-  it('gets it at once when a call would not be sent now, and leaves calls for users without one', async () => {
+  it('gets it at once if a call cannot be sent now, and leaves calls for users without one', async () => {
     let hasRoom = true;
     const { issue, clock, grants, close } = start({ upstreamHasRoom: () => hasRoom });
     const { token } = await issue(grantOf(), alice);
@@ -88,7 +88,7 @@ describe('a user with a spare token', () => {
     expect(grants).toHaveLength(1);
   });
 
-  it('calls the upstream with the priority of a renewal; a user without one has the priority of a user', async () => {
+  it('calls the upstream with renewal priority, while a user without a spare token has user priority', async () => {
     const { issue, clock, priorities } = start();
     await issue(grantOf(), alice);
     clock.advance(40 * minute);
@@ -105,14 +105,14 @@ describe('a user with a spare token', () => {
     for (const sub of ['alice', 'bob']) await issue(grantOf(), principalOf(sub));
     clock.advance(40 * minute);
     expect((await issue(grantOf(), alice)).reused).toBe(false);
-    // The patience of the answered call is over, which concerns nobody any more.
+    // The time limit of the answered call ends, which no longer matters.
     for (const over of pauses) over();
     await settled();
     expect((await issue(grantOf(), principalOf('bob'))).reused).toBe(false);
     expect(grants).toHaveLength(4);
   });
 
-  it('waits for a moment when the upstream is slow, and keeps the fresh token that comes late', async () => {
+  it('waits for a moment when the upstream is slow, and the fresh token that arrives later is kept', async () => {
     const pauses: number[] = [];
     const { issue, clock, behave, grants } = start({ pause: async (ms) => void pauses.push(ms) });
     const { token } = await issue(grantOf(), alice);
@@ -129,7 +129,7 @@ describe('a user with a spare token', () => {
     expect(grants).toHaveLength(2);
   });
 
-  it('does not wait after another user waited without success, until a token was minted again', async () => {
+  it('does not wait after another user waited without success, until a token is minted again', async () => {
     const pauses: number[] = [];
     const { issue, clock, behave } = start({ pause: async (ms) => void pauses.push(ms) });
     const users = ['alice', 'bob', 'carol'].map((sub) => principalOf(sub));
@@ -146,7 +146,7 @@ describe('a user with a spare token', () => {
     expect(pauses, 'the wait is worth it again').toEqual([1_500, 1_500]);
   });
 
-  it('waits no longer than the first one', async () => {
+  it('waits no longer than the first user', async () => {
     const ends: (() => void)[] = [];
     const { issue, clock, behave } = start({ pause: () => new Promise((resolve) => ends.push(resolve)) });
     const users = ['alice', 'bob', 'carol'].map((sub) => principalOf(sub));
@@ -161,7 +161,7 @@ describe('a user with a spare token', () => {
     expect((await Promise.all(waiting)).map(({ token }) => token)).toEqual(tokens);
   });
 
-  it('does not wait for the data app of another API key to answer', async () => {
+  it('does not wait for the data app of another API key', async () => {
     const { issue, clock, behave, apiKeys } = start({ pause: async () => undefined });
     apiKeys.set('DATABRAIN_API_KEY_OTHER', 'c1946ac9-2ee6-4ab1-9d5a-6f0a3f1c2d3e');
     const other = grantOf({ apiKeyName: 'DATABRAIN_API_KEY_OTHER' });
@@ -177,14 +177,14 @@ describe('a user with a spare token', () => {
 });
 
 describe('a spare token of another replica', () => {
-  it('is returned at once when a call would not be sent now', async () => {
+  it('is returned at once if a call cannot be sent now', async () => {
     const { issue, grants, results } = start({ shared: storeOf(spareOfOthers), upstreamHasRoom: () => false });
     expect(await issue(grantOf(), alice)).toMatchObject({ token: theirs, reused: true, expiresInSeconds: 1200 });
     expect(grants).toEqual([]);
     expect(results).toEqual(['spare']);
   });
 
-  it('is returned after a short wait when the upstream hangs, then at once', async () => {
+  it('is returned after a short wait when the upstream hangs, and at once from then on', async () => {
     const pauses: number[] = [];
     const { issue, behave } = start({ shared: storeOf(spareOfOthers), pause: async (ms) => void pauses.push(ms) });
     behave(hangs);
@@ -193,7 +193,7 @@ describe('a spare token of another replica', () => {
     expect(pauses).toEqual([1_500]);
   });
 
-  it('is read during the mint when the store is marked as down', async () => {
+  it('is read during the mint if the store is marked as down', async () => {
     const pauses: number[] = [];
     const shared = storeOf(spareOfOthers, { isUp: async () => false });
     const { issue, behave } = start({ shared, pause: async (ms) => void pauses.push(ms) });
@@ -202,14 +202,14 @@ describe('a spare token of another replica', () => {
     expect(pauses).toEqual([1_500]);
   });
 
-  it('is read during the mint when the store stops answering', async () => {
+  it('is read during the mint if the store stops responding', async () => {
     const shared = storeOf(spareOfOthers, { get: async () => undefined, lock: async () => 'unavailable' });
     const { issue, behave } = start({ shared, pause: async () => undefined });
     behave(hangs);
     expect(await issue(grantOf(), alice)).toMatchObject({ token: theirs });
   });
 
-  it('is returned when minting fails while the store is marked as down', async () => {
+  it('is returned if minting fails while the store is marked as down', async () => {
     const { issue, behave } = start({ shared: storeOf(spareOfOthers, { isUp: async () => false }), pause: hangs });
     behave(fails('UPSTREAM_UNAVAILABLE'));
     expect(await issue(grantOf(), alice)).toMatchObject({ token: theirs });
@@ -217,7 +217,7 @@ describe('a spare token of another replica', () => {
     await expect(issue(grantOf(), principalOf('bob'))).rejects.toMatchObject({ code: 'UPSTREAM_REJECTED' });
   });
 
-  it('is not returned when it has less than a minute left, or would outlive the grant', async () => {
+  it('is not returned with less than a minute left, or if it ends after the grant', async () => {
     for (const [stored, grant] of [
       [{ ...spareOfOthers, remainingMs: minute - 1 }, grantOf()],
       [spareOfOthers, grantOf({ lifetimeMs: 19 * minute })],
@@ -231,7 +231,7 @@ describe('a spare token of another replica', () => {
     }
   });
 
-  it('is replaced when the upstream answers, and a fresh one of another replica is used without a mint', async () => {
+  it('is replaced when the upstream responds, and a fresh token of another replica is used without minting', async () => {
     const first = start({ shared: storeOf(spareOfOthers) });
     expect((await first.issue(grantOf(), alice)).token).not.toBe(theirs);
     const second = start({ shared: storeOf({ ...spareOfOthers, remainingMs: 40 * minute }) });

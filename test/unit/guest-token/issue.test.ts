@@ -19,7 +19,7 @@ const fails =
     Promise.reject(refusalOf(code));
 
 describe('issuing a guest token', () => {
-  it('gives the same user the same token for the same request, with the life that is left', async () => {
+  it('returns the same token to the same user for the same request, with the remaining lifetime', async () => {
     const { issue, grants, clock, results } = start();
     const first = await issue(grantOf(), alice);
     clock.advance(10 * minute);
@@ -35,11 +35,11 @@ describe('issuing a guest token', () => {
   it.each([
     ['another user', () => issueArguments({}, 'bob')],
     [
-      'a role that changed the request',
+      'a role that changes the request',
       () => issueArguments({ request: { clientId: 'acme', dataAppName: 'sales-dashboard' } }),
     ],
-    ['a policy that changed the lifetime', () => issueArguments({ lifetimeMs: 2 * hour })],
-  ])('mints another one for %s', async (_, other) => {
+    ['a policy that changes the lifetime', () => issueArguments({ lifetimeMs: 2 * hour })],
+  ])('mints another token for %s', async (_, other) => {
     const { issue, grants } = start();
     const first = await issue(grantOf(), alice);
     const second = await issue(...other());
@@ -47,7 +47,7 @@ describe('issuing a guest token', () => {
     expect(grants).toHaveLength(2);
   });
 
-  it('mints another one after the API key changed, and again the former one after it changed back', async () => {
+  it('mints another token after the API key changed, and reuses the earlier token after it changed back', async () => {
     const { issue, apiKeys } = start();
     const before = apiKeys.get('DATABRAIN_API_KEY')?.reveal();
     const first = await issue(grantOf(), alice);
@@ -58,7 +58,7 @@ describe('issuing a guest token', () => {
     expect((await issue(grantOf(), alice)).token).toBe(first.token);
   });
 
-  it('does not keep a token under a key that was swapped while it was minted', async () => {
+  it('does not keep a token under an API key that changed during the mint', async () => {
     const { issue, apiKeys, behave, grants } = start();
     const before = apiKeys.get('DATABRAIN_API_KEY')?.reveal();
     behave(async () => apiKeys.set('DATABRAIN_API_KEY', 'swapped'));
@@ -69,7 +69,7 @@ describe('issuing a guest token', () => {
     expect(grants).toHaveLength(2);
   });
 
-  it('mints a new token when less than the configured share of its lifetime is left', async () => {
+  it('mints a new token if less than the configured share of its lifetime is left', async () => {
     const { issue, clock, grants } = start({ minRemainingPercent: 90 });
     await issue(grantOf(), alice);
     clock.advance(6 * minute + 1);
@@ -77,20 +77,20 @@ describe('issuing a guest token', () => {
     expect(grants).toHaveLength(2);
   });
 
-  it('keeps to the configured number of tokens, least recently used leaving first', async () => {
+  it('keeps the configured number of tokens, and removes the least recently used ones', async () => {
     const { issue, grants } = start({ maxEntries: 2 });
     for (const sub of ['alice', 'bob', 'alice', 'carol', 'alice', 'bob']) await issue(grantOf(), principalOf(sub));
     expect(grants).toHaveLength(4);
   });
 
-  it('never reports an expiry after that of the access token', async () => {
+  it('never reports an expiry after the end of the access token', async () => {
     const { issue, clock } = start();
     const notAfterMs = clock.now() + 10 * minute;
     const { expiresInSeconds } = await issue(grantOf({ notAfterMs, lifetimeMs: 10 * minute + 900 }), alice);
     expect(expiresInSeconds).toBe(600);
   });
 
-  it('refuses when the access token ended while the upstream was slow', async () => {
+  it('refuses if the access token ends while the upstream is slow', async () => {
     const { issue, clock, behave } = start();
     behave(async () => clock.advance(5_000));
     const grant = grantOf({ notAfterMs: clock.now() + 5_000, lifetimeMs: 5_000 });
@@ -100,21 +100,21 @@ describe('issuing a guest token', () => {
     });
   });
 
-  it('refuses with INTERNAL_ERROR without an API key', async () => {
+  it('refuses with INTERNAL_ERROR if there is no API key', async () => {
     const { issue, apiKeys, grants } = start();
     apiKeys.set('DATABRAIN_API_KEY', undefined);
     await expect(issue(grantOf(), alice)).rejects.toMatchObject({ code: 'INTERNAL_ERROR', reason: 'api_key_missing' });
     expect(grants).toEqual([]);
   });
 
-  it('does not blame the access token when the guest token ended first', async () => {
+  it('does not refuse because of the access token if the guest token ended first', async () => {
     const { issue, clock, behave } = start();
     behave(async () => clock.advance(5_000));
     const grant = grantOf({ notAfterMs: clock.now() + hour, lifetimeMs: 5_000 });
     await expect(issue(grant, alice)).rejects.toMatchObject({ code: 'UPSTREAM_TIMEOUT' });
   });
 
-  it('refuses a token that expired while the upstream was slow', async () => {
+  it('refuses a token that expires while the upstream is slow', async () => {
     const { issue, clock, behave } = start();
     behave(async () => clock.advance(5_000));
     await expect(issue(grantOf({ lifetimeMs: 5_000 }), alice)).rejects.toMatchObject({ code: 'UPSTREAM_TIMEOUT' });
@@ -126,7 +126,7 @@ function issueArguments(part: Parameters<typeof grantOf>[0], sub = 'alice') {
 }
 
 describe('identical requests at the same moment', () => {
-  it('cost one mint, whatever their number', async () => {
+  it('cause one mint, however many there are', async () => {
     const { issue, grants, behave, results } = start();
     behave(() => new Promise((resolve) => setTimeout(resolve, 20)));
     const tokens = await Promise.all(Array.from({ length: 500 }, () => issue(grantOf(), alice)));
@@ -136,7 +136,7 @@ describe('identical requests at the same moment', () => {
     expect(results.filter((result) => result === 'joined')).toHaveLength(499);
   });
 
-  it('fail together, and the next one tries again', async () => {
+  it('fail together, and the next request tries again', async () => {
     const { issue, grants, behave } = start();
     behave(fails('UPSTREAM_UNAVAILABLE'));
     const outcomes = await Promise.allSettled([issue(grantOf(), alice), issue(grantOf(), alice)]);
@@ -146,13 +146,13 @@ describe('identical requests at the same moment', () => {
     expect(await issue(grantOf(), alice)).toMatchObject({ reused: false });
   });
 
-  it('of different users never share', async () => {
+  it('of different users cause separate mints', async () => {
     const { issue } = start();
     const tokens = await Promise.all(['alice', 'bob'].map((sub) => issue(grantOf(), principalOf(sub))));
     expect(tokens[0]?.token).not.toBe(tokens[1]?.token);
   });
 
-  it('within access tokens of different expiry never share: no user gets a token that outlives the access token', async () => {
+  it('with access tokens of different expiry cause separate mints, because no token may outlive its access token', async () => {
     const { issue, grants, behave, clock } = start();
     const long = grantOf({ notAfterMs: clock.now() + 2 * hour });
     const short = grantOf({ notAfterMs: clock.now() + hour + 2_000 });
@@ -164,7 +164,7 @@ describe('identical requests at the same moment', () => {
     expect(second.token).not.toBe(first.token);
   });
 
-  it('are refused early when too many different ones wait', async () => {
+  it('are refused early if too many different ones wait', async () => {
     const { issue, behave } = start();
     let letGo: () => void = () => undefined;
     const gate = new Promise<void>((resolve) => (letGo = resolve));
@@ -176,8 +176,8 @@ describe('identical requests at the same moment', () => {
   });
 });
 
-describe('with reuse switched off', () => {
-  it('every request mints its own token, also at the same moment', async () => {
+describe('without reuse', () => {
+  it('every request mints its own token, even at the same moment', async () => {
     const { issue, grants } = start({ mode: 'off' });
     const tokens = await Promise.all([issue(grantOf(), alice), issue(grantOf(), alice)]);
     expect(tokens[0]?.token).not.toBe(tokens[1]?.token);
@@ -187,7 +187,7 @@ describe('with reuse switched off', () => {
 });
 
 describe('renewal ahead of time', () => {
-  it('mints in the background of a request that still gets the old token, once, before that becomes unusable', async () => {
+  it('starts once, in the background of a request that still gets the old token', async () => {
     const { issue, clock, grants, close, renewals } = start();
     const { token } = await issue(grantOf(), alice);
     clock.advance(20 * minute);
@@ -204,7 +204,7 @@ describe('renewal ahead of time', () => {
     expect(renewed.expiresInSeconds).toBe(3600);
   });
 
-  it('does not happen without a request', async () => {
+  it('does not start without a request', async () => {
     const { issue, clock, grants } = start();
     await issue(grantOf(), alice);
     for (let count = 0; count < 60; count += 1) clock.advance(minute);
@@ -212,7 +212,7 @@ describe('renewal ahead of time', () => {
     expect(grants).toHaveLength(1);
   });
 
-  it('happens at a different time for every token', async () => {
+  it('starts at a different time for each token', async () => {
     const momentsOf = async (random: () => number): Promise<number> => {
       const { issue, clock, grants } = start({ random });
       await issue(grantOf(), alice);
@@ -230,7 +230,7 @@ describe('renewal ahead of time', () => {
     expect(latest).toBeLessThan(29);
   });
 
-  it('that fails has no effect on users and is tried again only after a pause', async () => {
+  it('that fails does not affect users, and is repeated only after a pause', async () => {
     const { issue, clock, behave, grants, renewals } = start();
     const { token } = await issue(grantOf(), alice);
     behave(fails('UPSTREAM_UNAVAILABLE'));
@@ -246,7 +246,7 @@ describe('renewal ahead of time', () => {
     expect(grants).toHaveLength(3);
   });
 
-  it('runs for eight tokens at a time', async () => {
+  it('runs for at most eight tokens at a time', async () => {
     const { issue, clock, behave, grants, priorities, close } = start();
     const users = Array.from({ length: 12 }, (_, user) => principalOf(`user ${user}`));
     for (const user of users) await issue(grantOf(), user);
@@ -264,7 +264,7 @@ describe('renewal ahead of time', () => {
     await close();
   });
 
-  it('is not started while a call would not be sent at once, and not put off by that', async () => {
+  it('does not start while a call would have to wait, and starts once calls can be sent', async () => {
     let hasRoom = false;
     const { issue, clock, grants } = start({ upstreamHasRoom: () => hasRoom });
     await issue(grantOf(), alice);
@@ -276,7 +276,7 @@ describe('renewal ahead of time', () => {
     expect(grants).toHaveLength(2);
   });
 
-  it('is not started any more once closed', async () => {
+  it('does not start after closing', async () => {
     const { issue, clock, grants, close } = start();
     await issue(grantOf(), alice);
     await close();

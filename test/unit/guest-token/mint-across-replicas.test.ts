@@ -25,7 +25,7 @@ const useless: SharedToken = { ...other, remainingMs: 59_000 };
 interface Store {
   readonly stored?: SharedToken | undefined;
   readonly isUp?: boolean;
-  /** What each attempt to take the lock gives; the last one stays. */
+  /** The result of each attempt to take the lock; the last result repeats. */
   readonly locks?: readonly ('free' | 'held' | 'unavailable')[];
 }
 
@@ -88,7 +88,7 @@ function start(store?: Store) {
 }
 
 describe('without a shared store', () => {
-  it('a token is minted and kept, to be renewed after 70 to 95 % of the time in which it is fresh', async () => {
+  it('a token is minted and kept, with a renewal after 70 to 95 % of the time in which it is fresh', async () => {
     const { clock, kept, get, happened } = start();
     const { token: minted, source } = await get(false, grantOf({ notAfterMs: 7 }));
     expect([minted.token, source, kept]).toEqual([token, 'minted', [minted]]);
@@ -98,20 +98,23 @@ describe('without a shared store', () => {
     expect(happened).toEqual(['mint user 0']);
   });
 
-  it('a renewal is minted after the waiting users', async () => {
+  it('a renewal is minted with lower priority than waiting users', async () => {
     const { get, happened } = start();
     await get(true);
     expect(happened).toEqual(['mint renewal 0']);
   });
 
-  it.each(['UPSTREAM_UNAVAILABLE', 'UPSTREAM_REJECTED'] as const)('a failure is that of the mint: %s', async (code) => {
-    const { get, fail, kept } = start();
-    fail(code);
-    await expect(get()).rejects.toMatchObject({ code });
-    expect(kept).toEqual([]);
-  });
+  it.each(['UPSTREAM_UNAVAILABLE', 'UPSTREAM_REJECTED'] as const)(
+    'a failure of the mint is returned: %s',
+    async (code) => {
+      const { get, fail, kept } = start();
+      fail(code);
+      await expect(get()).rejects.toMatchObject({ code });
+      expect(kept).toEqual([]);
+    },
+  );
 
-  it('a token is not kept when its API key was replaced meanwhile', async () => {
+  it('a token is not kept if its API key was replaced during the mint', async () => {
     const { get, apiKeys, state, kept, put } = start({});
     state.mint = async () => apiKeys.set('DATABRAIN_API_KEY', 'another');
     expect((await get()).source).toBe('minted');
@@ -120,14 +123,14 @@ describe('without a shared store', () => {
 });
 
 describe('with a shared store', () => {
-  it('a token is minted under the lock, stored for others, and the lock released', async () => {
+  it('a token is minted under the lock and stored for others, and the lock is released', async () => {
     const { get, happened, put } = start({});
     expect((await get(false, grantOf({ notAfterMs: 7 }))).source).toBe('minted');
     expect(happened).toEqual(['lock free', 'mint user 0', 'release']);
     expect(put).toEqual([{ token, lifetimeMs: hour, remainingMs: hour, notAfterMs: 7 }]);
   });
 
-  it('a fresh token of another replica is taken, with the life that it has left', async () => {
+  it('a fresh token of another replica is used, with its remaining lifetime', async () => {
     const { clock, get, happened, kept } = start({ stored: other });
     const { token: taken, source } = await get();
     expect([taken.token, source, kept]).toEqual(['other', 'shared', [taken]]);
@@ -135,7 +138,7 @@ describe('with a shared store', () => {
     expect(happened).toEqual(['lock free', 'release']);
   });
 
-  it('a spare token of another replica is found by a user, and renewed by a renewal', async () => {
+  it('a user gets a spare token of another replica, and a renewal replaces it', async () => {
     const first = start({ stored: spare });
     expect((await first.get()).source).toBe('found');
     expect(first.kept).toHaveLength(1);
@@ -150,26 +153,26 @@ describe('with a shared store', () => {
     expect(kept.map((one) => one.token)).toEqual([token]);
   });
 
-  it('a renewal does not take the token that it is to replace', async () => {
+  it('a renewal does not use the token that it replaces', async () => {
     const { get } = start({ stored: { ...other, token: 'known' } });
     expect((await get(true)).source).toBe('minted');
   });
 
-  it('the lock is released when the mint fails', async () => {
+  it('the lock is released if the mint fails', async () => {
     const { get, fail, happened } = start({});
     fail('UPSTREAM_REJECTED');
     await expect(get()).rejects.toMatchObject({ code: 'UPSTREAM_REJECTED' });
     expect(happened).toEqual(['lock free', 'mint user 0', 'release']);
   });
 
-  it('a caller that finds the lock held waits, and mints when its holder has died, within the same deadline', async () => {
+  it('a caller waits for a held lock, and mints within the same deadline if the holder stops', async () => {
     const { get, happened } = start({ locks: ['held', 'held', 'free'] });
     expect((await get()).source).toBe('minted');
     const waiting = ['lock held', 'pause 60'];
     expect(happened).toEqual([...waiting, ...waiting, 'lock free', 'mint user 120', 'release']);
   });
 
-  it('a caller that finds the lock held uses the token of its holder', async () => {
+  it('a caller that waits for the lock uses the token of the holder', async () => {
     const { get, happened, state } = start({ locks: ['held'] });
     const got = get();
     state.stored = other;
@@ -193,7 +196,7 @@ describe('with a shared store', () => {
     ['UPSTREAM_UNAVAILABLE', undefined, 'UPSTREAM_UNAVAILABLE'],
     ['UPSTREAM_UNAVAILABLE', useless, 'UPSTREAM_UNAVAILABLE'],
     ['UPSTREAM_REJECTED', spare, 'UPSTREAM_REJECTED'],
-  ])('a user whose mint fails with %s has what the store has by then', async (code, stored, outcome) => {
+  ])('if a mint fails with %s, the user gets a token that the store has by then', async (code, stored, outcome) => {
     const { get, state, kept } = start({});
     state.mint = () => {
       state.stored = stored;
@@ -204,7 +207,7 @@ describe('with a shared store', () => {
     expect(kept).toHaveLength(outcome === 'spare' ? 1 : 0);
   });
 
-  it('a renewal that fails does not ask the store again', async () => {
+  it('a renewal that fails does not read the store again', async () => {
     const { get, fail, happened } = start({});
     fail('UPSTREAM_UNAVAILABLE');
     await expect(get(true)).rejects.toMatchObject({ code: 'UPSTREAM_UNAVAILABLE' });
@@ -212,23 +215,23 @@ describe('with a shared store', () => {
   });
 });
 
-describe('with a store that does not answer', () => {
+describe('with a store that does not respond', () => {
   const slow = () => new Promise<void>(() => undefined);
 
-  it.each<Store>([{ isUp: false }, { locks: ['unavailable'] }])('a user has a new token: %j', async (store) => {
+  it.each<Store>([{ isUp: false }, { locks: ['unavailable'] }])('a user gets a new token: %j', async (store) => {
     const { get, happened } = start(store);
     expect((await get()).source).toBe('minted');
     expect(happened).not.toContain('release');
   });
 
-  it('a user whose token is stored gets it before a slow mint ends', async () => {
+  it('a user gets the stored token if it arrives before the end of a slow mint', async () => {
     const { get, state, happened } = start({ isUp: false, stored: other });
     state.mint = slow;
     expect((await get()).source).toBe('shared');
     expect(happened).toEqual(['mint user 0', 'ask anyway']);
   });
 
-  it('a user with a spare token there waits a moment for a new one', async () => {
+  it('a user with a spare token in the store waits for a moment for a new one', async () => {
     const { get, state, happened } = start({ isUp: false, stored: spare });
     state.mint = slow;
     expect((await get()).source).toBe('spare');
@@ -241,7 +244,7 @@ describe('with a store that does not answer', () => {
     ['UPSTREAM_UNAVAILABLE', useless, 'UPSTREAM_UNAVAILABLE'],
     ['UPSTREAM_REJECTED', spare, 'UPSTREAM_REJECTED'],
   ])(
-    'a user whose mint fails with %s has what is there, unless the request was refused',
+    'if a mint fails with %s, the user gets a stored token, unless the upstream refused the request',
     async (code, stored, outcome) => {
       const { get, fail } = start({ isUp: false, stored });
       fail(code);
@@ -250,7 +253,7 @@ describe('with a store that does not answer', () => {
     },
   );
 
-  it('a renewal is only minted', async () => {
+  it('a renewal mints without reading the store', async () => {
     const { get, happened } = start({ isUp: false, stored: other });
     expect((await get(true)).source).toBe('minted');
     expect(happened).toEqual(['mint renewal 0']);

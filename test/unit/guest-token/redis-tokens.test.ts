@@ -51,7 +51,7 @@ function start() {
     close: () => undefined,
   };
   const tokens = createRedisTokens({ link, deriveKey, clock });
-  /** Has Redis give this value to the next reader. */
+  /** Makes Redis return this value to the next reader. */
   const reply = async (stored: Partial<StoredToken>, countdownMs: unknown = hour): Promise<void> => {
     await tokens.get(key, apiKey);
     const name = String(calls.at(-1)?.[1]);
@@ -62,7 +62,7 @@ function start() {
 }
 
 describe('a token of another replica', () => {
-  it('is found with its remaining lifetime, minus a second for the network', async () => {
+  it('is returned with its remaining lifetime, minus one second for the network', async () => {
     const { tokens, reply, limits } = start();
     await reply({ notAfterMs: 7 });
     expect(await tokens.get(key, apiKey)).toEqual({
@@ -77,15 +77,15 @@ describe('a token of another replica', () => {
 
   it.each<readonly [string, Partial<StoredToken>, number]>([
     ['by the countdown of Redis', {}, 10_000],
-    ['by the clock of its writer', { endsAtMs: createManualClock().now() + 10_000 }, hour],
+    ['by the clock of the replica that wrote it', { endsAtMs: createManualClock().now() + 10_000 }, hour],
     ['by its lifetime', { lifetimeMs: 10_000 }, hour],
-  ])('has the least that is left %s', async (_title, stored, countdownMs) => {
+  ])('has the shortest remaining time, here %s', async (_title, stored, countdownMs) => {
     const { tokens, reply } = start();
     await reply(stored, countdownMs);
     expect(await tokens.get(key, apiKey)).toMatchObject({ remainingMs: 9_000 });
   });
 
-  it('is none with a second left or less', async () => {
+  it('is ignored with a second or less left', async () => {
     const { tokens, reply } = start();
     await reply({}, 1_001);
     expect(await tokens.get(key, apiKey)).toMatchObject({ remainingMs: 1 });
@@ -94,7 +94,7 @@ describe('a token of another replica', () => {
   });
 
   it.each([[[]], [null], ['text'], [['text', 5]], [[Buffer.from('foreign'), 5]], [redisDown], [42]])(
-    'is none when Redis answers something else: %s',
+    'is ignored when Redis replies %s',
     async (reply) => {
       const { tokens, redis } = start();
       redis.reply = reply;
@@ -102,19 +102,19 @@ describe('a token of another replica', () => {
     },
   );
 
-  it('is none when Redis names no end', async () => {
+  it('is ignored without an expiry in Redis', async () => {
     const { tokens, reply } = start();
     await reply({}, '5000');
     expect(await tokens.get(key, apiKey)).toBeUndefined();
   });
 
-  it('is none under another API key', async () => {
+  it('is ignored under another API key', async () => {
     const { tokens, reply } = start();
     await reply({});
     expect(await tokens.get(key, new Secret('another'))).toBeUndefined();
   });
 
-  it('is read up to 1,024 bytes only, under a name that shows neither user nor key', async () => {
+  it('is read only up to 1,024 bytes, under a name that contains neither user nor key', async () => {
     const { tokens, calls } = start();
     await tokens.get(key, apiKey);
     await tokens.get('other' as ReuseKey, apiKey);
@@ -129,7 +129,7 @@ describe('a token of another replica', () => {
 describe('a token for other replicas', () => {
   const stored = { token, lifetimeMs: hour, remainingMs: 5_000.9 };
 
-  it('is stored encrypted, for as long as it lasts, and read again', async () => {
+  it('is stored encrypted for its remaining lifetime, and can be read again', async () => {
     const { tokens, calls, limits, redis } = start();
     await tokens.put(key, apiKey, stored);
     const [command, name, value, option, keepMs] = calls[0] ?? [];
@@ -158,7 +158,7 @@ describe('the store', () => {
     expect(await tokens.isUp()).toBe(false);
   });
 
-  it('separates locks from tokens', async () => {
+  it('keeps locks separate from tokens', async () => {
     const { tokens, calls } = start();
     const lock = await tokens.lock(key, apiKey);
     expect(calls[0]?.slice(0, 2)).toEqual(['SET', expect.stringMatching(/^guest-token:1:lock:[\w-]{43}$/)]);

@@ -49,7 +49,7 @@ const start = (maxEntries: number) => {
 };
 
 describe('a repeated request', () => {
-  it('costs no hash, no new decision and no new grant', async () => {
+  it('computes no hash, and creates no new decision or grant', async () => {
     const { ask, grantOf } = start(10);
     const user = userOf(1);
     const first = await ask(user);
@@ -60,7 +60,7 @@ describe('a repeated request', () => {
     expect(grantOf(user)).toBe(grant);
   });
 
-  it('costs four hashes the first time: request, reuse key, tag, token', async () => {
+  it('computes four hashes the first time: request, reuse key, tag, token', async () => {
     const { ask } = start(10);
     await ask(userOf(1));
     hashes.reset();
@@ -69,7 +69,7 @@ describe('a repeated request', () => {
   });
 });
 
-describe('the memory of 100,000 users', () => {
+describe('the memory for 100,000 users', () => {
   setFlagsFromString('--expose-gc');
   const collectGarbage = runInNewContext('gc') as () => void;
   const heapMegabytes = (): number => {

@@ -14,7 +14,7 @@ const mintedNow = (lifetimeMs: number, bound: { notAfterMs?: number } = {}) => {
 };
 
 describe('a token that was minted earlier', () => {
-  it('is fresh while it has the configured share of its life, spare down to a minute, then unusable', () => {
+  it('is fresh, then spare with less than the configured share of its lifetime, then unusable with less than a minute', () => {
     const { clock, token } = mintedNow(hour);
     const state = () => usabilityOf(token, grantOf(), 0.5, clock);
     expect(state()).toBe('fresh');
@@ -28,7 +28,7 @@ describe('a token that was minted earlier', () => {
     expect(state()).toBe('unusable');
   });
 
-  it('counts its life on the monotonic clock', () => {
+  it('measures its lifetime with the monotonic clock', () => {
     const { clock, token } = mintedNow(hour);
     clock.shiftWallTime(10 * hour);
     expect(usabilityOf(token, grantOf(), 0.5, clock)).toBe('fresh');
@@ -37,19 +37,19 @@ describe('a token that was minted earlier', () => {
     expect(usabilityOf(token, grantOf(), 0.5, clock)).toBe('unusable');
   });
 
-  it('is unusable when the grant allows less life now than it has left', () => {
+  it('is unusable if the grant now allows a shorter lifetime than it has left', () => {
     const { clock, token } = mintedNow(24 * hour);
     expect(usabilityOf(token, grantOf({ lifetimeMs: hour }), 0.01, clock)).toBe('unusable');
     clock.advance(23 * hour);
     expect(usabilityOf(token, grantOf({ lifetimeMs: hour }), 0.01, clock)).toBe('fresh');
   });
 
-  it('is not fresh when the grant would give much more life now', () => {
+  it('is not fresh if the grant now allows a much longer lifetime', () => {
     const { clock, token } = mintedNow(hour);
     expect(usabilityOf(token, grantOf({ lifetimeMs: 24 * hour }), 0.5, clock)).toBe('spare');
   });
 
-  it('is unusable when it would outlive the access token', () => {
+  it('is unusable if it ends after the access token', () => {
     const { clock, token } = mintedNow(hour);
     const grant = grantOf({ notAfterMs: clock.now() + 50 * minute, lifetimeMs: 50 * minute });
     expect(usabilityOf(token, grant, 0.5, clock)).toBe('unusable');
@@ -58,12 +58,12 @@ describe('a token that was minted earlier', () => {
   it.each([
     [50 * minute, 'fresh'],
     [50 * minute - 1, 'unusable'],
-  ])('that has 50 minutes left is, within an access token with %i ms left, %s', (left, state) => {
+  ])('with 50 minutes left and an access token with %i ms left is %s', (left, state) => {
     const { clock, token } = mintedNow(50 * minute);
     expect(usabilityOf(token, grantOf({ notAfterMs: clock.now() + left, lifetimeMs: hour }), 0.5, clock)).toBe(state);
   });
 
-  it('may be returned while it has a second left', () => {
+  it('may be returned with one second left', () => {
     const { clock, token } = mintedNow(hour);
     clock.advance(hour - 1_000);
     expect(secondsToShow(token, grantOf(), clock)).toBe(1);
@@ -71,14 +71,14 @@ describe('a token that was minted earlier', () => {
     expect(secondsToShow(token, grantOf(), clock)).toBeUndefined();
   });
 
-  it('is unusable when it was minted within a later end than the access token of now', () => {
+  it('is unusable if it was minted for an access token that ends later than the present one', () => {
     const { clock, token } = mintedNow(hour);
     const later = { ...token, notAfterMs: clock.now() + hour };
     const grant = grantOf({ notAfterMs: clock.now() + hour - minute, lifetimeMs: hour - minute });
     expect(usabilityOf(later, grant, 0.5, clock)).toBe('unusable');
   });
 
-  it('stays fresh within one access token although mint and grant are a moment apart', () => {
+  it('stays fresh for one access token even if mint and grant are a moment apart', () => {
     const clock = createManualClock();
     const notAfterMs = clock.now() + hour;
     clock.advance(800);
@@ -95,14 +95,14 @@ describe('a token that was minted earlier', () => {
     expect(usabilityOf(token, grant, 0.5, clock)).toBe('fresh');
   });
 
-  it('does not escape a shorter lifetime of the policy through an access token that ends later', () => {
+  it('keeps to a shorter lifetime of the policy, even if the access token ends later', () => {
     const { clock, token } = mintedNow(4 * hour);
     const bound = { ...token, notAfterMs: clock.now() + 4 * hour };
     const grant = grantOf({ notAfterMs: clock.now() + 8 * hour, lifetimeMs: hour });
     expect(usabilityOf(bound, grant, 0.01, clock)).toBe('unusable');
   });
 
-  it('shows whole seconds, never beyond the access token', () => {
+  it('reports whole seconds, and never an end after the access token', () => {
     const { clock, token } = mintedNow(hour);
     clock.advance(1_500);
     expect(secondsToShow(token, grantOf(), clock)).toBe(3598);

@@ -14,7 +14,7 @@ describe('the reuse key', () => {
   const request = base.grant.request;
   const withRequest = (part: object): { grant: Grant } => ({ grant: grantOf({ request: { ...request, ...part } }) });
 
-  it('is the same for the same request of the same user, however its members are ordered', () => {
+  it('is the same for the same request of the same user, whatever the order of members', () => {
     const { clientId, dataAppName, params } = request;
     const reordered = grantOf({ request: { ...(params === undefined ? {} : { params }), dataAppName, clientId } });
     expect(toReuseKey({ ...base, grant: reordered })).toBe(toReuseKey(base));
@@ -45,7 +45,7 @@ describe('the reuse key', () => {
     expect(toReuseKey({ ...base, ...change })).not.toBe(toReuseKey(base));
   });
 
-  it('stays the same while the life left of one access token shrinks', () => {
+  it('stays the same while the remaining lifetime of one access token shrinks', () => {
     const notAfterMs = clock.now() + 600_000;
     const early = toReuseKey({ ...base, grant: grantOf({ notAfterMs, lifetimeMs: 600_000 }) });
     clock.advance(1_234);
@@ -55,7 +55,7 @@ describe('the reuse key', () => {
     );
   });
 
-  it('is remembered beside the request, and computed again when another input changes', () => {
+  it('is remembered with the request, and computed again if another input changes', () => {
     const namesOf = createGrantNames('https://a.example', clock);
     const keyOf = (parts: Parts): string => namesOf(parts).key;
     const others = [
@@ -66,7 +66,7 @@ describe('the reuse key', () => {
       { ...base, grant: { ...base.grant, notAfterMs: clock.now() + 601_000 } },
     ];
     const first = keyOf(base);
-    // Each right after what it differs from in one thing.
+    // Each call differs from the one before in one input.
     for (const parts of others) {
       expect(keyOf(base)).toBe(first);
       expect(keyOf(parts)).toBe(toReuseKey(parts));

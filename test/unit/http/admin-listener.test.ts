@@ -66,13 +66,13 @@ describe('the admin listener', () => {
     }
   });
 
-  it('says ready with 200', async () => {
+  it('answers 200 when it is ready', async () => {
     const { ask } = start({ readiness: () => ({ isReady: true, checks: { policy: 'ok' } }) });
     const answer = await ask('GET', '/readyz');
     expect([answer.statusCode, answer.json()]).toEqual([200, { status: 'ok', checks: { policy: 'ok' } }]);
   });
 
-  it('refuses an unknown Host, for every path, and reports it', async () => {
+  it('refuses and reports an unknown Host on every path', async () => {
     const { seen, ask } = start();
     for (const path of ['/metrics', '/playground/', '/nowhere']) {
       const answer = await ask('GET', path, { host: 'evil.example' });
@@ -90,12 +90,12 @@ describe('the admin listener', () => {
     ['/playground/page.js', 'GET, HEAD'],
     ['/playground/start', 'GET, HEAD'],
     ['/playground/evaluate', 'POST'],
-  ])('names the methods of %s to others', async (path, allow) => {
+  ])('answers 405 with the methods of %s', async (path, allow) => {
     const answer = await start().ask('PUT', path);
     expect([answer.statusCode, answer.headers['allow']]).toEqual([405, allow]);
   });
 
-  it('has no playground unless it is switched on', async () => {
+  it('has no playground by default', async () => {
     const { ask } = start({ playground: undefined });
     expect((await ask('GET', '/playground/')).statusCode).toBe(404);
     expect((await ask('POST', '/playground/evaluate', {}, { policy: '', claims: {} })).statusCode).toBe(404);
@@ -129,7 +129,7 @@ describe('the playground', () => {
     ['/playground/page.js', 'text/javascript; charset=utf-8', 'void 0'],
     ['/playground/policy.schema.json', 'application/json; charset=utf-8', '{}'],
     ['/playground/start', 'application/json; charset=utf-8', '{"policy":"version: 1","tests":"[]"}'],
-  ])('serves %s under its security policy', async (path, type, body) => {
+  ])('serves %s with its content security policy', async (path, type, body) => {
     const answer = await start().ask('GET', path);
     expect(answer.headers).toMatchObject({ ...security, 'content-type': type });
     expect(answer.body).toBe(body);
@@ -142,7 +142,7 @@ describe('the playground', () => {
 
   const input = { policy: 'version: 1', claims: { sub: 'u1' } };
 
-  it('evaluates at the present time', async () => {
+  it('evaluates with the present time', async () => {
     const answer = await start().ask('POST', '/playground/evaluate', {}, input);
     expect(answer.json()).toEqual({ input, now: 42 });
     expect(answer.headers).toMatchObject(security);
@@ -164,7 +164,7 @@ describe('the playground', () => {
     expect((await start().ask('POST', '/playground/evaluate', {}, body)).statusCode).toBe(400);
   });
 
-  it('accepts the longest texts', async () => {
+  it('accepts texts of the maximum length', async () => {
     const long = 'x'.repeat(262_144);
     const body = { ...input, policy: long, otherPolicy: long, tests: long, otherClaims: {}, dataApp: 'x'.repeat(256) };
     expect((await start().ask('POST', '/playground/evaluate', {}, body)).statusCode).toBe(200);
@@ -179,7 +179,7 @@ describe('the playground', () => {
     { 'sec-fetch-site': 'cross-site' },
     { 'sec-fetch-site': 'same-site' },
     { origin: 'http://localhost', 'sec-fetch-site': 'cross-site' },
-  ])('serves nothing to pages of other origins: %j', async (headers) => {
+  ])('serves nothing to a page of another origin: %j', async (headers) => {
     const { ask } = start();
     for (const answer of [
       await ask('GET', '/playground/start', headers),
@@ -195,7 +195,7 @@ describe('the playground', () => {
     { 'sec-fetch-site': 'same-origin' },
     { 'sec-fetch-site': 'none' },
     {},
-  ])('serves its own page: %j', async (headers) => {
+  ])('serves requests of its own page: %j', async (headers) => {
     expect((await start().ask('GET', '/playground/start', headers)).statusCode).toBe(200);
   });
 });

@@ -20,7 +20,7 @@ describe('the Authorization header', () => {
     ['BEARER a.b.c', 'a.b.c'],
     ['Bearer   a.b.c', 'a.b.c'],
     ['Bearer a-b_c~d+e/f==', 'a-b_c~d+e/f=='],
-  ])('as %j carries the token', (value, token) => {
+  ])('%j contains the token', (value, token) => {
     expect(read([['Authorization', value]])).toBe(token);
     expect(
       read([
@@ -40,7 +40,7 @@ describe('the Authorization header', () => {
     'Bearer\ta.b.c',
     ' Bearer a.b.c',
     'DPoP a.b.c',
-  ])('as %j is no bearer token: AUTHENTICATION_REQUIRED', (value) => {
+  ])('%j is not a bearer token: AUTHENTICATION_REQUIRED', (value) => {
     expect(refused([['Authorization', value]])).toBe('AUTHENTICATION_REQUIRED credentials_malformed');
   });
 
@@ -57,11 +57,11 @@ describe('the Authorization header', () => {
     'Bearer =',
     'Bearer token="a.b.c"',
     'Bearer é',
-  ])('as %j holds a broken one: INVALID_TOKEN', (value) => {
+  ])('%j contains an invalid token: INVALID_TOKEN', (value) => {
     expect(refused([['Authorization', value]])).toBe('INVALID_TOKEN credentials_malformed');
   });
 
-  it('twice is refused, even with the same token', () => {
+  it('that is repeated is refused, even with the same token', () => {
     for (const name of ['authorization', 'Authorization', 'AUTHORIZATION']) {
       const lines: Lines = [
         ['Authorization', 'Bearer a.b.c'],
@@ -77,7 +77,7 @@ describe('the Authorization header', () => {
     ).toBe('INVALID_REQUEST credentials_ambiguous');
   });
 
-  it('missing is AUTHENTICATION_REQUIRED, whatever else is there', () => {
+  it('that is missing gives AUTHENTICATION_REQUIRED, whatever the other headers', () => {
     const lines: Lines = [
       ['cookie', 'session=a.b.c'],
       ['proxy-authorization', 'Bearer a.b.c'],
@@ -91,7 +91,7 @@ describe('the Authorization header', () => {
 describe('the cookie', () => {
   const origin = ['origin', 'https://app.example'] as const;
 
-  it('counts only when it is switched on', () => {
+  it('is accepted only if it is configured', () => {
     expect(read([['cookie', 'session=a.b.c'], origin], cookies)).toBe('a.b.c');
     expect(refused([['cookie', 'session=a.b.c'], origin])).toBe('AUTHENTICATION_REQUIRED credentials_missing');
   });
@@ -110,14 +110,14 @@ describe('the cookie', () => {
     expect(refused([['Cookie', value], origin], cookies)).toBe('AUTHENTICATION_REQUIRED credentials_missing');
   });
 
-  it('twice is refused, in one line or in two', () => {
+  it('is refused if it is repeated, in one header or in two', () => {
     const twice = 'INVALID_REQUEST credentials_ambiguous';
     expect(refused([['cookie', 'session=a; session=a'], origin], cookies)).toBe(twice);
     expect(refused([['cookie', 'session=a'], ['Cookie', 'session=b'], origin], cookies)).toBe(twice);
     expect(refused([['cookie', 'session=; session=b'], origin], cookies)).toBe(twice);
   });
 
-  it('beside an Authorization header is refused', () => {
+  it('is refused together with an Authorization header', () => {
     for (const value of ['Bearer a.b.c', 'Basic dTpw', '']) {
       expect(refused([['authorization', value], ['cookie', 'session=a.b.c'], origin], cookies)).toBe(
         'INVALID_REQUEST credentials_ambiguous',
@@ -125,7 +125,7 @@ describe('the cookie', () => {
     }
   });
 
-  it('that was emptied counts as none beside an Authorization header', () => {
+  it('with an empty value is ignored if there is an Authorization header', () => {
     const lines: Lines = [
       ['authorization', 'Bearer a.b.c'],
       ['cookie', 'session='],
@@ -133,7 +133,7 @@ describe('the cookie', () => {
     expect(read(lines, cookies)).toBe('a.b.c');
   });
 
-  it.each(['"a.b.c"', 'a b', 'a,b', 'a%2Eb', 'é'])('with the value %j is INVALID_TOKEN', (value) => {
+  it.each(['"a.b.c"', 'a b', 'a,b', 'a%2Eb', 'é'])('with the value %j gives INVALID_TOKEN', (value) => {
     expect(refused([['cookie', `session=${value}`], origin], cookies)).toBe('INVALID_TOKEN credentials_malformed');
   });
 
@@ -150,12 +150,12 @@ describe('the cookie', () => {
         ['origin', 'null'],
       ],
     ],
-  ])('counts from %s', (_title, lines) => {
+  ])('is accepted from %s', (_title, lines) => {
     expect(from(...lines)).toBe('accepted a.b.c');
   });
 
   it.each<readonly [string, Lines]>([
-    ['nowhere', []],
+    ['no origin', []],
     ['the origin null', [['origin', 'null']]],
     ['an empty origin', [['origin', '']]],
     ['another origin', [['origin', 'https://evil.example']]],
@@ -163,8 +163,8 @@ describe('the cookie', () => {
     ['a longer name', [['origin', 'https://app.example.evil.example']]],
     ['another scheme', [['origin', 'http://app.example']]],
     ['another port', [['origin', 'https://app.example:8443']]],
-    ['capitals', [['origin', 'HTTPS://APP.EXAMPLE']]],
-    ['a slash too many', [['origin', 'https://app.example/']]],
+    ['upper case', [['origin', 'HTTPS://APP.EXAMPLE']]],
+    ['an origin with a slash', [['origin', 'https://app.example/']]],
     ['two origins in one line', [['origin', 'https://app.example https://evil.example']]],
     [
       'two origins',
@@ -184,7 +184,7 @@ describe('the cookie', () => {
       ],
     ],
     ['a Referer only', [['referer', 'https://app.example/']]],
-  ])('does not count from %s: ORIGIN_NOT_ALLOWED', (_title, lines) => {
+  ])('is refused from %s with ORIGIN_NOT_ALLOWED', (_title, lines) => {
     expect(from(...lines)).toBe('ORIGIN_NOT_ALLOWED origin_refused');
   });
 
@@ -193,7 +193,7 @@ describe('the cookie', () => {
     expect(readCredential(source, cookies)).toMatchObject({ code: 'ORIGIN_NOT_ALLOWED', reason: 'origin_refused' });
   });
 
-  it('needs no allowed origin for the Authorization header', () => {
+  it('is not needed for the Authorization header', () => {
     expect(
       read(
         [
@@ -211,13 +211,13 @@ describe("a gateway's header", () => {
   const origin = ['origin', 'https://app.example'] as const;
   const header = ['Cf-Access-Jwt-Assertion', 'a.b.c'] as const;
 
-  it('carries the token as it is, from an allowed page', () => {
+  it('with a token as its value is accepted from an allowed page', () => {
     expect(read([header, origin], gateway)).toBe('a.b.c');
     expect(read([header, ['sec-fetch-site', 'same-origin']], gateway)).toBe('a.b.c');
     expect(read([header, ['origin', ownOrigin]], gateway)).toBe('a.b.c');
   });
 
-  it('does not count from any other page, because a gateway makes it of a cookie', () => {
+  it('is refused from any other page, because a gateway creates it from a cookie', () => {
     for (const lines of [
       [header],
       [header, ['origin', 'https://evil.example']],
@@ -227,13 +227,13 @@ describe("a gateway's header", () => {
     }
   });
 
-  it('stands in the place of Authorization, which is not read', () => {
+  it('replaces Authorization, which is then ignored', () => {
     expect(refused([['authorization', 'Bearer a.b.c'], origin], gateway)).toBe(
       'AUTHENTICATION_REQUIRED credentials_missing',
     );
   });
 
-  it('beside another credential, or twice, is refused', () => {
+  it('is refused if it is repeated or sent with another credential', () => {
     const both = { ...gateway, cookieName: 'session' };
     const ambiguous = 'INVALID_REQUEST credentials_ambiguous';
     expect(refused([header, ['authorization', 'Bearer a.b.c'], origin], gateway)).toBe(ambiguous);
@@ -242,7 +242,7 @@ describe("a gateway's header", () => {
     expect(refused([header, ['CF-ACCESS-JWT-ASSERTION', 'a.b.c'], origin], gateway)).toBe(ambiguous);
   });
 
-  it('that is empty counts as none, and with anything but a token is INVALID_TOKEN', () => {
+  it('counts as missing if it is empty, and gives INVALID_TOKEN for anything but a token', () => {
     expect(refused([['cf-access-jwt-assertion', ''], origin], gateway)).toBe(
       'AUTHENTICATION_REQUIRED credentials_missing',
     );
@@ -253,7 +253,7 @@ describe("a gateway's header", () => {
     }
   });
 
-  it('is not looked at unless it is configured', () => {
+  it('is ignored unless it is configured', () => {
     expect(refused([header, origin])).toBe('AUTHENTICATION_REQUIRED credentials_missing');
   });
 });

@@ -26,19 +26,19 @@ function start(result: typeof alice | TokenRefusal) {
 const withToken = { authorization: 'Bearer a.b.c' };
 
 describe('authentication', () => {
-  it('gives the principal of a verified token', async () => {
+  it('returns the principal of a verified token', async () => {
     const { authenticate, refused } = start(alice);
     expect(await authenticate(withToken)).toBe(alice);
     expect(refused).toEqual([]);
   });
 
-  it('refuses a request without a credential, which is not a refused token', async () => {
+  it('refuses a request without a credential, and does not report a refused token', async () => {
     const { authenticate, refused } = start(alice);
     await expect(authenticate()).rejects.toMatchObject({ code: 'AUTHENTICATION_REQUIRED', detail: {} });
     expect(refused).toEqual([]);
   });
 
-  it('refuses with the known details of the token, and reports it with the request id', async () => {
+  it('refuses with the known details of the token, and reports them with the request id', async () => {
     const refusal = {
       refused: true,
       code: 'AUTHENTICATION_UNAVAILABLE',
@@ -58,14 +58,14 @@ describe('authentication', () => {
     expect(refused).toEqual([[refusal, 'r-1']]);
   });
 
-  it('refuses without unknown details', async () => {
+  it('omits details that are unknown', async () => {
     const { authenticate } = start({ refused: true, code: 'INVALID_TOKEN', reason: 'token_malformed' });
     const error = await authenticate(withToken).catch((thrown: unknown) => thrown);
     expect((error as { detail: object }).detail).toEqual({});
   });
 });
 
-it('a principal is recalled by its token, and by nothing else', () => {
+it('a principal is remembered by its token only', () => {
   const recall = createRecall({
     authenticator: { recall: (token: string) => (token === 'a.b.c' ? alice : undefined) } as never,
     credentials,

@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { createClientConnections, type ConnectionBounds } from '../../../src/http/client-connections.ts';
 import { createManualClock } from '../../support/manual-clock.ts';
 
-/** Every connection comes from `address` until it is changed; undefined: from a trusted proxy. */
+/** Every connection comes from `address`, which the test may change; undefined: from a trusted proxy. */
 function start(bounds: Partial<ConnectionBounds> = {}) {
   const clock = createManualClock();
   const closed: string[] = [];
@@ -25,7 +25,7 @@ function start(bounds: Partial<ConnectionBounds> = {}) {
     if (connection === undefined) throw new Error('the connection was refused');
     return connection;
   };
-  /** With a response that is written but not read. */
+  /** A connection whose response is written but not read. */
   const unread = (address?: string) => {
     const connection = admitted(address);
     connections.markBusy(connection);
@@ -41,7 +41,7 @@ function start(bounds: Partial<ConnectionBounds> = {}) {
 }
 
 describe('the number of connections', () => {
-  it('of one address is bounded: the longest idle one makes room', () => {
+  it('from one address is limited: the longest idle one is closed for a new one', () => {
     const { closed, connections, admitted } = start({ perAddress: 2 });
     const other = admitted('b');
     const first = admitted();
@@ -53,7 +53,7 @@ describe('the number of connections', () => {
     expect(connections.of(third.socket)).toBe(third);
   });
 
-  it('of one address is bounded: without an idle one the new one is closed', () => {
+  it('from one address is limited: without an idle one, the new one is closed', () => {
     const { closed, connections, admit, admitted } = start({ perAddress: 1 });
     connections.markBusy(admitted());
     const { socket, connection } = admit();
@@ -61,7 +61,7 @@ describe('the number of connections', () => {
     expect(admit('b').connection).toBeDefined();
   });
 
-  it('in total is bounded: the longest idle one of any address makes room', () => {
+  it('in total is limited: the longest idle one of any address is closed for a new one', () => {
     const { closed, admitted } = start({ total: 2 });
     const first = admitted('a');
     const second = admitted('b');
@@ -69,13 +69,13 @@ describe('the number of connections', () => {
     expect([closed, first.socket.destroyed, second.socket.destroyed]).toEqual([['total'], true, false]);
   });
 
-  it('in total is bounded: without an idle one the new one is closed', () => {
+  it('in total is limited: without an idle one, the new one is closed', () => {
     const { closed, connections, admit, admitted } = start({ total: 1 });
     connections.markBusy(admitted());
     expect([admit('b').connection, closed]).toEqual([undefined, ['total']]);
   });
 
-  it('of a trusted proxy is bounded in total only', () => {
+  it('from a trusted proxy is limited only in total', () => {
     const { closed, proxied } = start({ perAddress: 1, total: 3 });
     for (let count = 0; count < 3; count += 1) expect(proxied()).toBeDefined();
     expect(closed).toEqual([]);
@@ -83,7 +83,7 @@ describe('the number of connections', () => {
     expect(closed).toEqual(['total']);
   });
 
-  it('decreases once with every connection that ends', () => {
+  it('decreases by one when a connection ends', () => {
     const { closed, connections, admitted } = start({ perAddress: 2 });
     const first = admitted();
     admitted();
@@ -95,7 +95,7 @@ describe('the number of connections', () => {
     expect(closed).toEqual(['address']);
   });
 
-  it('never closes a busy connection to make room; after its response a connection is idle', () => {
+  it('is never reduced by closing a busy connection, which is idle after its response', () => {
     const { connections, admitted } = start({ perAddress: 2 });
     const first = admitted();
     const second = admitted();
@@ -107,7 +107,7 @@ describe('the number of connections', () => {
     expect([first.socket.destroyed, second.socket.destroyed]).toEqual([false, true]);
   });
 
-  it('does not count a connection that has already ended', () => {
+  it('does not include a connection that has already ended', () => {
     const { closed, connections, admitted } = start({ perAddress: 1 });
     const gone = admitted();
     connections.forget(gone);
@@ -132,7 +132,7 @@ describe('an address that floods', () => {
     expect(admit().connection).toBeDefined();
   });
 
-  it('is counted again when the ten seconds since the first are over', () => {
+  it('is counted anew ten seconds after the first closed connection', () => {
     const { clock, connections, admit, admitted } = start();
     for (let count = 0; count < 15; count += 1) connections.close(admitted(), 'pipelining');
     clock.advance(10_000);
@@ -140,7 +140,7 @@ describe('an address that floods', () => {
     expect(admit().connection).toBeDefined();
   });
 
-  it('is refused again when it floods again', () => {
+  it('is refused again if it floods again', () => {
     const { clock, connections, admit, admitted } = start();
     for (let round = 0; round < 2; round += 1) {
       for (let count = 0; count < 16; count += 1) connections.close(admitted(), 'pipelining');
@@ -150,15 +150,18 @@ describe('an address that floods', () => {
     expect(admit().connection).toBeDefined();
   });
 
-  it.each(['total', 'address'] as const)('is none when its connections make room: %s', (cause) => {
-    const { connections, admit, admitted } = start();
-    for (let count = 0; count < 16; count += 1) connections.close(admitted(), cause);
-    expect(admit().connection).toBeDefined();
-  });
+  it.each(['total', 'address'] as const)(
+    'is not one whose idle connections are closed to accept new ones: %s',
+    (cause) => {
+      const { connections, admit, admitted } = start();
+      for (let count = 0; count < 16; count += 1) connections.close(admitted(), cause);
+      expect(admit().connection).toBeDefined();
+    },
+  );
 });
 
-describe('an answer that is not read', () => {
-  it('closes its connection after the time, from when it was written', () => {
+describe('an unread response', () => {
+  it('closes its connection after the time limit, measured from the write', () => {
     const { clock, closed, connections, unread } = start();
     const connection = unread();
     connections.closeUnread();
@@ -170,7 +173,7 @@ describe('an answer that is not read', () => {
     expect([closed, connection.socket.destroyed]).toEqual([['unread'], true]);
   });
 
-  it('does not exist before it is written, or without a request', () => {
+  it('does not exist before the write, or without a request', () => {
     const { clock, closed, connections, admitted } = start();
     const busy = admitted();
     busy.current = new ServerResponse(new IncomingMessage(busy.socket));

@@ -7,7 +7,7 @@ const exposed =
   'Guest-Token-Expires-In, Guest-Token-Grant, X-Request-Id, Retry-After, RateLimit, RateLimit-Policy, WWW-Authenticate';
 
 describe('CORS headers', () => {
-  it('name an allowed origin, and say that answers differ by origin', () => {
+  it('contain an allowed origin, and Vary: Origin', () => {
     const { headersFor } = createCors({ origins: [app], credentials: false });
     expect(headersFor(app)).toEqual({
       vary: 'Origin',
@@ -17,7 +17,7 @@ describe('CORS headers', () => {
   });
 
   it.each(['https://evil.example', 'https://app.example.com.evil.example', 'null', '', undefined])(
-    'name no other origin: %j',
+    'contain no other origin: %j',
     (origin) => {
       const { headersFor, headersForUnread } = createCors({ origins: [app, 'https://two.example'], credentials: true });
       expect(headersFor(origin)).toEqual({ vary: 'Origin' });
@@ -25,18 +25,18 @@ describe('CORS headers', () => {
     },
   );
 
-  it('are absent without a list', () => {
+  it('are absent without allowed origins', () => {
     const { headersFor, headersForUnread, isAllowed } = createCors({ origins: [], credentials: true });
     expect([headersFor(app), headersFor(undefined), headersForUnread(undefined)]).toEqual([{}, {}, {}]);
     expect([isAllowed(app), isAllowed('')]).toEqual([false, false]);
   });
 
-  it('allow cookies only if the credential is a cookie', () => {
+  it('allow credentials only if the credential is a cookie', () => {
     const { headersFor } = createCors({ origins: [app], credentials: true });
     expect(headersFor(app)).toMatchObject({ 'access-control-allow-credentials': 'true' });
   });
 
-  it('name the only allowed origin in the response to input that could not be parsed', () => {
+  it('contain the only allowed origin in the response to input that could not be parsed', () => {
     const { headersForUnread } = createCors({ origins: [app], credentials: false });
     expect(headersForUnread(undefined)).toMatchObject({ 'access-control-allow-origin': app });
     expect(headersForUnread('https://evil.example')).toEqual({ vary: 'Origin' });
@@ -47,7 +47,7 @@ describe('a wildcard in an allowed origin', () => {
   const isAllowed = (origin: string): boolean =>
     createCors({ origins: ['https://*.app.example.com', 'https://a.b'], credentials: false }).isAllowed(origin);
 
-  it.each(['a', 'tenant-1', 'xn--bcher-kva', '9', 'a'.repeat(63)])('stands for one label: %s', (label) => {
+  it.each(['a', 'tenant-1', 'xn--bcher-kva', '9', 'a'.repeat(63)])('matches one label: %s', (label) => {
     expect(isAllowed(`https://${label}.app.example.com`)).toBe(true);
   });
 
@@ -68,12 +68,12 @@ describe('a wildcard in an allowed origin', () => {
     'https://*.app.example.com',
     'httpsX//a.app.example.com',
     'https://localhost',
-  ])('stands for nothing else: %s', (origin) => {
+  ])('matches nothing else: %s', (origin) => {
     expect(isAllowed(origin)).toBe(false);
   });
 });
 
-describe('the answer to a preflight', () => {
+describe('the response to a preflight', () => {
   const preflightHeaders = (request: IncomingHttpHeaders) =>
     createCors({ origins: [app], credentials: false }).preflightHeaders(request);
   const allowedHeaders = (wanted?: string): unknown =>
@@ -88,24 +88,24 @@ describe('the answer to a preflight', () => {
     });
   });
 
-  it.each([undefined, 'https://evil.example'])('allows nothing to a page of %s', (origin) => {
+  it.each([undefined, 'https://evil.example'])('allows nothing for the origin %s', (origin) => {
     expect(preflightHeaders({ origin })).toEqual({});
   });
 
-  it('allows each wanted header once, as it is written there', () => {
+  it('allows each requested header once, in the same spelling', () => {
     expect(allowedHeaders('traceparent,\t X-B3-TraceId ,traceparent, authorization')).toBe(
       `${usual}, traceparent, X-B3-TraceId`,
     );
   });
 
   it.each(['a b', 'a,,b', ',a', 'a,', 'a: b', 'a\r\nSet-Cookie', ''])(
-    'repeats nothing that is no list: %j',
+    'omits a header list with invalid syntax: %j',
     (wanted) => {
       expect(allowedHeaders(wanted)).toBe(usual);
     },
   );
 
-  it('repeats a list of 2,048 characters at most', () => {
+  it('repeats a header list of up to 2,048 characters', () => {
     expect(allowedHeaders('x'.repeat(2_048))).toBe(`${usual}, ${'x'.repeat(2_048)}`);
     expect(allowedHeaders('x'.repeat(2_049))).toBe(usual);
   });

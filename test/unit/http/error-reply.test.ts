@@ -15,11 +15,11 @@ describe('a thrown value becomes', () => {
     ['FST_ERR_BAD_URL', 'INVALID_REQUEST', 'path_malformed'],
     ['ECONNRESET', 'INVALID_REQUEST', 'body_malformed'],
     ['ERR_STREAM_PREMATURE_CLOSE', 'INVALID_REQUEST', 'body_malformed'],
-  ])('the refusal that is meant: %s', (code, publicCode, reason) => {
+  ])('the corresponding refusal: %s', (code, publicCode, reason) => {
     expect(toServiceError(Object.assign(new Error(secret), { code }))).toMatchObject({ code: publicCode, reason });
   });
 
-  it('itself, when it is a refusal', () => {
+  it('itself, if it is a refusal', () => {
     const refusal = new ServiceError('ACCESS_DENIED', 'validation_refused');
     expect(toServiceError(refusal)).toBe(refusal);
   });
@@ -32,7 +32,7 @@ describe('a thrown value becomes', () => {
     secret,
     undefined,
     null,
-  ])('an internal error, when it is unknown: %j', (thrown) => {
+  ])('an internal error, if it is unknown: %j', (thrown) => {
     expect(toServiceError(thrown)).toMatchObject({ code: 'INTERNAL_ERROR', reason: 'bug' });
   });
 });
@@ -70,7 +70,7 @@ describe('an error response', () => {
     [0.2, '1'],
     [1.2, '2'],
     [30, '30'],
-  ])('with %d seconds to wait says %s', async (retryAfterSeconds, header) => {
+  ])('with %d seconds to wait has Retry-After %s', async (retryAfterSeconds, header) => {
     const { headers } = await send(new ServiceError('RATE_LIMITED', 'user_limit', { retryAfterSeconds }));
     expect(headers['retry-after']).toBe(header);
   });

@@ -22,7 +22,7 @@ const readiness = (options: Partial<Options> = {}) =>
 
 const allOk = { policy: 'ok', apiKeys: 'ok', issuerKeys: 'ok', audit: 'ok', accepting: 'ok' };
 
-it('the service is ready when nothing is missing', () => {
+it('the service is ready if every check passes', () => {
   expect(readiness()).toEqual({ isReady: true, checks: allOk });
 });
 
@@ -32,11 +32,11 @@ it.each<readonly [string, Partial<Options>]>([
   ['issuerKeys', { authenticator: { ready: () => false } }],
   ['audit', { canRecord: () => false }],
   ['accepting', { isServing: () => false }],
-])('the service is not ready when this one fails: %s', (check, options) => {
+])('the service is not ready if the check %s fails', (check, options) => {
   expect(readiness(options)).toEqual({ isReady: false, checks: { ...allOk, [check]: 'failing' } });
 });
 
-it('a secret store that cannot be read is shown, and takes no replica out of service', () => {
+it('an unavailable secret store is reported, and the replica stays ready', () => {
   expect(readiness({ secretsAreCurrent: () => false })).toEqual({
     isReady: true,
     checks: { ...allOk, secretStores: 'failing' },

@@ -13,7 +13,7 @@ const refused = { code: 'INVALID_REQUEST', reason: 'host_refused' };
 
 describe('the Host of a request', () => {
   it.each(['proxy.example', 'proxy.example:8080', 'proxy.example:', '127.0.0.1:1', '[::1]', '[::1]:65535', 'a_b~c'])(
-    'is read: %s',
+    'is accepted: %s',
     (value) => expect(host([value])).toBe(value),
   );
 
@@ -32,22 +32,22 @@ describe('the Host of a request', () => {
     expect(readHost({ rawHeaders: ['From', 'a', 'hosts', 'a', 'HOST', 'b'], httpVersion: '1.1' })).toBe('b');
   });
 
-  it.each(['1.2', '2.0', '0.9'])('is not looked at in HTTP/%s, which is not spoken', (version) => {
+  it.each(['1.2', '2.0', '0.9'])('is not checked for HTTP/%s, which is not supported', (version) => {
     expect(host(['a'], version)).toEqual({ code: 'INVALID_REQUEST', reason: 'version_refused', status: 505 });
   });
 });
 
-describe('the hosts of the admin listener', () => {
+describe('the hosts that the admin listener accepts', () => {
   const isListed = (host: string | undefined, localAddress: string | undefined): boolean =>
     createHostList(['Admin.Example', '10.0.0.7', 'fd00::7'])(host, localAddress);
 
   it.each(['localhost', 'LOCALHOST:9090', '127.0.0.1', '127.255.0.9:1', '[::1]', '[::1]:9090'])(
-    'are loopback names: %s',
+    'include loopback names: %s',
     (name) => expect(isListed(name, '192.0.2.1')).toBe(true),
   );
 
   it.each(['admin.example', 'ADMIN.example:9090', '10.0.0.7', '[fd00::7]:9090', 'admin.example:'])(
-    'are those that are listed: %s',
+    'include the configured names: %s',
     (name) => expect(isListed(name, undefined)).toBe(true),
   );
 
@@ -56,7 +56,7 @@ describe('the hosts of the admin listener', () => {
     ['192.0.2.1:9090', '::ffff:192.0.2.1'],
     ['192.0.2.1', '::FFFF:192.0.2.1'],
     ['[2001:db8::1]', '2001:db8::1'],
-  ])("are the listener's own address: %s on %s", (name, local) => expect(isListed(name, local)).toBe(true));
+  ])('include the address of the listener: %s on %s', (name, local) => expect(isListed(name, local)).toBe(true));
 
   it.each([
     'evil.example',
@@ -65,9 +65,9 @@ describe('the hosts of the admin listener', () => {
     '127.0.0.1.evil.example',
     '1127.0.0.1',
     '[::2]',
-  ])('are no others: %s', (name) => expect(isListed(name, '192.0.2.1')).toBe(false));
+  ])('include no others: %s', (name) => expect(isListed(name, '192.0.2.1')).toBe(false));
 
-  it('may be left out, as HTTP/1.0 does', () => {
+  it('may be missing, as HTTP/1.0 allows', () => {
     expect(isListed(undefined, '192.0.2.1')).toBe(true);
   });
 });

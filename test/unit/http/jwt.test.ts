@@ -1,5 +1,5 @@
 // Every error code in fast-jwt's own list: a new one in a new version fails here and does not cause a 500. And the options
-// of the verifier: a missing option would mean "do not check".
+// of the verifier: a missing option would disable a check.
 import { createSecretKey } from 'node:crypto';
 import { TokenError } from 'fast-jwt';
 import { describe, expect, it } from 'vitest';
@@ -9,15 +9,15 @@ import { reasonOfLibraryError, verifierOptions } from '../../../src/http/jwt.ts'
 
 const codes: readonly string[] = Object.values(TokenError.codes);
 
-/** Mistakes of ours (options, keys, signing), which no token can cause. */
+/** Programming errors (options, keys, signing), which no token can cause. */
 const ours = ['FAST_JWT_INVALID_OPTION', 'FAST_JWT_MISSING_KEY', 'FAST_JWT_KEY_FETCHING_ERROR', 'FAST_JWT_SIGN_ERROR'];
 
 const withCode = (code: string): unknown => Object.assign(new Error('sub is user-1'), { code });
 
 describe('an error of the JWT library', () => {
-  it('is looked up by a list that is not empty', () => expect(codes.length).toBeGreaterThanOrEqual(18));
+  it('has a code in the list of the library', () => expect(codes.length).toBeGreaterThanOrEqual(18));
 
-  it.each(codes.filter((code) => !ours.includes(code)))('%s is a refusal of the token', (code) => {
+  it.each(codes.filter((code) => !ours.includes(code)))('%s refuses the token', (code) => {
     const reason = reasonOfLibraryError(withCode(code));
     expect(reason === 'token_expired').toBe(/EXPIRED/.test(code));
   });
@@ -33,13 +33,16 @@ describe('an error of the JWT library', () => {
     ['FAST_JWT_MISSING_REQUIRED_CLAIM', 'claim_missing'],
   ])('%s has the reason %s', (code, reason) => expect(reasonOfLibraryError(withCode(code))).toBe(reason));
 
-  it.each([...ours, 'FST_JWT_BAD_REQUEST', 'ERR_ASSERTION', 'constructor'])('%s is a bug, never a refusal', (code) => {
-    expect(() => reasonOfLibraryError(withCode(code))).toThrow(ServiceError);
-    expect(() => reasonOfLibraryError(withCode(code))).toThrow('INTERNAL_ERROR (bug)');
-  });
+  it.each([...ours, 'FST_JWT_BAD_REQUEST', 'ERR_ASSERTION', 'constructor'])(
+    '%s is an internal error, and not a refusal',
+    (code) => {
+      expect(() => reasonOfLibraryError(withCode(code))).toThrow(ServiceError);
+      expect(() => reasonOfLibraryError(withCode(code))).toThrow('INTERNAL_ERROR (bug)');
+    },
+  );
 
   it.each([[new RangeError('sub is user-1')], ['text'], [null], [undefined], [{}]])(
-    '%s is a bug, of which nothing is passed on',
+    '%s is an internal error, and its details are not passed on',
     (error) => {
       expect(() => reasonOfLibraryError(error)).toThrow(
         expect.objectContaining({ code: 'INTERNAL_ERROR', message: 'INTERNAL_ERROR (bug)' }) as Error,
@@ -59,7 +62,7 @@ describe("the verifier's options", () => {
   } as unknown as IssuerConfig;
   const key = { algorithms: ['HS256'], material: createSecretKey(Buffer.alloc(32, 1)) } as const;
 
-  it('bind algorithm, issuer and audience, require their claims, and switch its own memory off', () => {
+  it('include algorithm, issuer and audience as required, and disable the cache of the library', () => {
     expect(verifierOptions(issuer, key)).toEqual({
       algorithms: ['HS256'],
       allowedIss: 'https://issuer.example',
@@ -71,12 +74,12 @@ describe("the verifier's options", () => {
     });
   });
 
-  it('do not require what may be missing', () => {
+  it('do not require optional claims', () => {
     const lax = { ...issuer, allowMissingIssuer: true, allowMissingAudience: true };
     expect(verifierOptions(lax, key)).toMatchObject({ requiredClaims: ['exp', 'uid'], allowedAud: ['me'] });
   });
 
-  it('name EdDSA by both of its names', () => {
+  it('include both names of EdDSA', () => {
     expect(verifierOptions(issuer, { ...key, algorithms: ['EdDSA'] }).algorithms).toEqual(['EdDSA', 'Ed25519']);
   });
 });

@@ -50,7 +50,7 @@ async function start(
 const get = 'GET / HTTP/1.1\r\nHost: a\r\n\r\n';
 
 describe('a listener', () => {
-  it('closes a connection whose answer is not read in time, and no other', async () => {
+  it('closes a connection whose response is not read in time, and no other connection', async () => {
     const { port, closed } = await start(
       (request, response) => void response.end(request.url === '/large' ? Buffer.alloc(64 * 1024 * 1024) : 'small'),
       { unreadMs: 1_500 },
@@ -68,7 +68,7 @@ describe('a listener', () => {
     for (const { socket } of [unread, reader, idle]) socket.destroy();
   }, 60_000);
 
-  it('stops reading a connection that has sent too much at once, and handles none of it', async () => {
+  it('stops reading a connection that has sent too many requests at once, and handles none of them', async () => {
     let begun = 0;
     const { port, closed } = await start(() => void (begun += 1));
     const probe = await openProbe(port, get.repeat(2_000));
@@ -112,10 +112,10 @@ describe('a listener', () => {
     expect(closed).toEqual(Array(17).fill('pipelining'));
   });
 
-  it('limits unanswered requests also on a runtime whose parser cannot be stopped', async () => {
+  it('limits unanswered requests even on a runtime whose parser cannot be stopped', async () => {
     let begun = 0;
     const { server, port, closed } = await start(() => void (begun += 1));
-    // node:http's own listener comes first, then the one under test; it is not shown the parser.
+    // The listener of node:http runs first, then the one under test; this hides the parser from it.
     const [nodes, ours] = server.listeners('connection');
     server.removeAllListeners('connection');
     server.on('connection', (socket: { parser?: unknown }) => {
@@ -134,7 +134,7 @@ describe('a listener', () => {
     expect(begun).toBe(0);
   });
 
-  it('ignores errors of the sockets, of clients that reset in the middle of an answer', async () => {
+  it('ignores socket errors of clients that reset a connection during a response', async () => {
     const { port } = await start((_request, response) => {
       response.write('a');
       setTimeout(() => response.end(Buffer.alloc(1024 * 1024)), 20);
@@ -165,7 +165,7 @@ describe('a listener', () => {
     probe.socket.destroy();
   });
 
-  it('refuses a connection while all others are busy, and accepts one again when one is free', async () => {
+  it('refuses a connection while all others are busy, and accepts one again when one is idle', async () => {
     const { port, closed } = await start(() => undefined, { total: 2 });
     const busy = [await openProbe(port, get), await openProbe(port, get)];
     await new Promise((resolve) => setTimeout(resolve, 50));

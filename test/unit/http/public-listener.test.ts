@@ -47,7 +47,7 @@ const json = { 'content-type': 'application/json' };
 const codeOf = (body: string): unknown => (JSON.parse(body) as { error: { code: string } }).error.code;
 
 describe('a request for a guest token', () => {
-  it('gets one, with its lifetime, its grant and one audit line', async () => {
+  it('returns a token, its lifetime and its grant, and writes one audit line', async () => {
     const { ask, audit, metric } = await start();
     const mintedBefore = databrain.requests.length;
     const { status, headers, body } = await ask({ headers: { ...bearer(), 'x-request-id': 'r-1' } });
@@ -99,7 +99,7 @@ describe('a request for a guest token', () => {
       { sub: 'u1', iss: 'https://login.example.com/', dataApp: 'sales-dashboard' },
     ],
     [
-      'for a data app that there is not',
+      'for an unknown data app',
       { headers: { ...bearer(), ...json }, body: '{"dataApp":"finance"}' },
       403,
       'DATA_APP_NOT_ALLOWED',
@@ -107,7 +107,7 @@ describe('a request for a guest token', () => {
       { sub: 'u1' },
     ],
     [
-      'with a body that is no JSON',
+      'with a body that is not JSON',
       { headers: { ...bearer(), ...json }, body: '{' },
       400,
       'INVALID_REQUEST',
@@ -115,7 +115,7 @@ describe('a request for a guest token', () => {
       { sub: 'u1' },
     ],
     [
-      'with a name twice in its body',
+      'with a repeated name in its body',
       { headers: { ...bearer(), ...json }, body: '{"dataApp":"a","dataApp":"a"}' },
       400,
       'INVALID_REQUEST',
@@ -123,7 +123,7 @@ describe('a request for a guest token', () => {
       {},
     ],
     [
-      'with another member',
+      'with an unknown member',
       { headers: { ...bearer(), ...json }, body: '{"clientId":"x"}' },
       400,
       'INVALID_REQUEST',
@@ -131,7 +131,7 @@ describe('a request for a guest token', () => {
       {},
     ],
     [
-      'with another type',
+      'with a list as body',
       { headers: { ...bearer(), ...json }, body: '[]' },
       400,
       'INVALID_REQUEST',
@@ -171,7 +171,7 @@ describe('a request for a guest token', () => {
       {},
     ],
     [
-      'with a cookie from any page',
+      'with a cookie from an unknown page',
       { headers: { cookie: `${cookieName}=${accessToken()}` } },
       403,
       'ORIGIN_NOT_ALLOWED',
@@ -212,12 +212,12 @@ describe('a request for a guest token', () => {
     },
   );
 
-  it.each(['', '{}', '{"dataApp":"sales-dashboard"}'])('may have this body: %j', async (body) => {
+  it.each(['', '{}', '{"dataApp":"sales-dashboard"}'])('may have the body %j', async (body) => {
     const { ask } = await start();
     expect((await ask({ headers: { ...bearer(), ...json }, body })).status).toBe(200);
   });
 
-  it('names the claim and the position, but not the value', async () => {
+  it('is refused with the claim and the position, but without the value', async () => {
     const { ask, audit, lines } = await start();
     await ask({ headers: bearer({ org_id: 'quote"quote' }) });
     expect(audit()).toMatchObject([
@@ -226,7 +226,7 @@ describe('a request for a guest token', () => {
     expect(JSON.stringify(lines)).not.toContain('quote');
   });
 
-  it('gets the message that the operator wrote', async () => {
+  it('is refused with the message that the policy contains', async () => {
     const { ask } = await start();
     expect((await ask({ headers: bearer({ email_verified: false }) })).body).toContain('Verify your e-mail address');
   });
@@ -256,7 +256,7 @@ describe('a request for a guest token', () => {
 });
 
 describe('the other paths', () => {
-  it('of no route are refused without an audit line', async () => {
+  it('are refused without an audit line if they are unknown', async () => {
     const { ask, audit } = await start();
     const answer = await ask({ method: 'GET', path: '/nowhere' });
     expect([answer.status, codeOf(answer.body), answer.headers['allow']]).toEqual([404, 'NOT_FOUND', undefined]);
@@ -269,13 +269,13 @@ describe('the other paths', () => {
     ['/livez', 'GET, HEAD'],
     ['/openapi.yaml', 'GET, HEAD'],
     ['/guest-token.js', 'GET, HEAD'],
-  ])('name their methods to others: %s', async (path, allow) => {
+  ])('answer 405 with their methods: %s', async (path, allow) => {
     const { ask } = await start();
     const { status, headers } = await ask({ method: 'PUT', path });
     expect([status, headers['allow']]).toEqual([405, allow]);
   });
 
-  it('serve the description and the helper', async () => {
+  it('serve the API description and the browser helper', async () => {
     const { ask } = await start();
     const description = await ask({ method: 'GET', path: '/openapi.yaml' });
     expect(description.headers['content-type']).toBe('application/yaml; charset=utf-8');
@@ -284,7 +284,7 @@ describe('the other paths', () => {
     expect(helper.headers['content-type']).toBe('text/javascript; charset=utf-8');
   });
 
-  it('all stand below BASE_PATH', async () => {
+  it('are all below BASE_PATH', async () => {
     const { ask } = await start({ BASE_PATH: '/bi' });
     expect((await ask({ path: '/bi/guest-token', headers: bearer() })).status).toBe(200);
     for (const path of ['/bi/livez', '/bi/readyz', '/bi/healthz', '/bi/openapi.yaml', '/bi/guest-token.js']) {
@@ -296,7 +296,7 @@ describe('the other paths', () => {
     expect((await ask({ method: 'PUT', path: '/bi/guest-token' })).headers['allow']).toBe('POST, OPTIONS');
   });
 
-  it('with broken escapes are refused', async () => {
+  it('with invalid escapes are refused', async () => {
     const { ask } = await start();
     const { status, headers, body } = await ask({ path: '/%zz', headers: { origin: allowedOrigin } });
     expect([status, codeOf(body)]).toEqual([400, 'INVALID_REQUEST']);
@@ -308,7 +308,7 @@ describe('the other paths', () => {
 });
 
 describe('pages', () => {
-  it('of an allowed origin can read every answer', async () => {
+  it('of an allowed origin can read every response', async () => {
     const { ask } = await start();
     const headers = { origin: allowedOrigin };
     for (const asked of [{ headers: { ...headers, ...bearer() } }, { headers }, { path: '/nowhere', headers }]) {
@@ -319,7 +319,7 @@ describe('pages', () => {
     }
   });
 
-  it('may send a preflight', async () => {
+  it('may send a preflight request', async () => {
     const { ask, audit } = await start();
     const headers = { origin: allowedOrigin, 'access-control-request-headers': 'x-app' };
     const answer = await ask({ method: 'OPTIONS', headers });
@@ -344,7 +344,7 @@ describe('pages', () => {
     expect(await metric('guest_token_unknown_origins_total')).toBe(2);
   });
 
-  it("of the service's own origin are not unknown", async () => {
+  it("of the service's own origin are not counted as unknown", async () => {
     const { ask, port, metric } = await start();
     const origin = `http://127.0.0.1:${port}`;
     expect((await ask({ headers: { origin, cookie: `${cookieName}=${accessToken()}` } })).status).toBe(200);
@@ -354,7 +354,7 @@ describe('pages', () => {
   });
 });
 
-describe('a proxy in front', () => {
+describe('a reverse proxy', () => {
   it.each(['x-forwarded-for', 'forwarded', 'x-real-ip'])(
     'that is not in TRUST_PROXY is not trusted: %s',
     async (header) => {
@@ -379,7 +379,7 @@ describe('a proxy in front', () => {
 });
 
 describe('input that is not a request', () => {
-  it('is counted, answered with CORS headers, and not at all once the address limit is reached', async () => {
+  it('is counted and answered with CORS headers, until the address limit is reached', async () => {
     const { port, metric, lines } = await start({ RATE_LIMIT_ADDRESS_MAX: '2' });
     const answers: string[] = [];
     for (let count = 0; count < 3; count += 1) {
@@ -394,7 +394,7 @@ describe('input that is not a request', () => {
     expect(lines.filter(({ protocol }) => protocol !== undefined)).toEqual([]);
   });
 
-  it('is named in the log when it is another protocol, once', async () => {
+  it('is logged once with the name of the protocol, if it is another one', async () => {
     const { port, lines } = await start();
     for (let count = 0; count < 2; count += 1) {
       const probe = await openProbe(port, Buffer.from([0x16, 0x03, 0x01, 0x02, 0x00]));
@@ -404,7 +404,7 @@ describe('input that is not a request', () => {
     expect(lines.filter(({ protocol }) => protocol !== undefined)).toMatchObject([{ port: 'PORT', protocol: 'TLS' }]);
   });
 
-  it('closes its connection when too many requests come at once, which is counted', async () => {
+  it('is counted, and its connection is closed, if too many requests arrive at once', async () => {
     const { port, metric } = await start();
     const probe = await openProbe(port, 'GET /livez HTTP/1.1\r\nHost: a\r\n\r\n'.repeat(20));
     await probe.ended;
@@ -416,7 +416,7 @@ describe('input that is not a request', () => {
     ['GET /livez HTTP/1.1\r\nHost: a\r\nHost: a\r\n\r\n', 400],
     ['GET /livez HTTP/1.0\r\n\r\n', 200],
     ['GET /livez HTTP/1.1\r\nHost: a/b\r\n\r\n', 400],
-  ])('is refused by its Host: %j', async (bytes, status) => {
+  ])('is answered according to its Host: %j', async (bytes, status) => {
     const { port } = await start();
     const probe = await openProbe(port, bytes);
     await until(() => probe.received().includes('\r\n\r\n'));
@@ -425,8 +425,8 @@ describe('input that is not a request', () => {
   });
 });
 
-describe('a service that drains', () => {
-  it('serves, says that it is not ready, and closes every connection that it answers', async () => {
+describe('a draining service', () => {
+  it('serves requests, reports that it is not ready, and closes each connection after its response', async () => {
     const { port, ask, stop } = await start({ SHUTDOWN_DRAIN_SECONDS: '1' });
     const request = `POST /guest-token HTTP/1.1\r\nHost: a\r\nAuthorization: ${bearer().authorization}\r\nContent-Length: 0\r\n\r\n`;
     const before = await openProbe(port, request);
@@ -455,20 +455,20 @@ describe('the number of headers', () => {
     return probe.received().slice(0, 12);
   };
 
-  it('may be 128, of which none is overlooked', async () => {
+  it('may be 128, all of which are read', async () => {
     expect(await withHeaders(128, `Authorization: ${bearer().authorization}`)).toBe('HTTP/1.1 200');
   });
 
   it.each([129, 130, 200, 400])(
-    'may not be %i, as headers that the parser drops might be what refuses',
+    'must not be %i, because the parser might drop the header that would cause a refusal',
     async (count) => {
       expect(await withHeaders(count, `Authorization: ${bearer().authorization}`)).toBe('HTTP/1.1 431');
     },
   );
 });
 
-describe('a caller who hangs up', () => {
-  it('while the body is awaited is in the audit log, with the user', async () => {
+describe('a caller who disconnects', () => {
+  it('during the body is written to the audit log, with the user', async () => {
     const { port, audit } = await start();
     const head = `POST /guest-token HTTP/1.1\r\nHost: a\r\nAuthorization: ${bearer().authorization}\r\n`;
     const probe = await openProbe(port, `${head}Content-Type: application/json\r\nContent-Length: 20\r\n\r\n{`);

@@ -12,15 +12,15 @@ type Reply = readonly [allowed: 0 | 1, used: number, freesInMs: number];
 
 interface HeldRedis {
   readonly link: RedisLink;
-  /** Counts that were asked for and are not answered yet. */
+  /** Pending requests to Redis. */
   readonly asked: () => number;
-  /** Answers the oldest of them. */
+  /** Answers the oldest one. */
   readonly answer: (reply: Reply) => Promise<void>;
 }
 
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
-/** A Redis that answers when the test says so. */
+/** A Redis that answers when the test calls a function. */
 function createHeldRedis(): HeldRedis {
   const held: ((reply: Reply) => void)[] = [];
   return {
@@ -105,7 +105,7 @@ describe('the counts of a request in Redis', () => {
     expect((await result()).body).toBe('ok');
   });
 
-  it('refuse for the address first, and send neither while the refusal is remembered', async () => {
+  it('refuse for the address first, and send nothing while that refusal is remembered', async () => {
     const { ask, asked, answer } = await start(alice);
     const result = await ask();
     await answer(refused);

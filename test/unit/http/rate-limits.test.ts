@@ -16,11 +16,11 @@ interface StartOptions {
   readonly address?: number;
   readonly user?: number;
   readonly trustProxy?: string[];
-  /** Stands still unless the test moves it. */
+  /** Moves only when the test moves it. */
   readonly clock?: Clock;
 }
 
-/** A listener wired as the service is: address first, then a credential check that knows no bearer but `user …`. */
+/** A listener with the hooks of the service: the address limit, then a check that accepts only the bearer token `user …`. */
 async function start({ address = 1000, user = 1000, trustProxy, clock = createManualClock() }: StartOptions) {
   const app = Fastify({ routerOptions: { caseSensitive: true }, ...(trustProxy === undefined ? {} : { trustProxy }) });
   apps.push(app);
@@ -65,7 +65,7 @@ async function start({ address = 1000, user = 1000, trustProxy, clock = createMa
 const alice = { authorization: 'user issuer alice' };
 
 describe('the limit of a client address', () => {
-  it('counts bad credentials and unknown paths, exactly, also when they come at once', async () => {
+  it('counts bad credentials and unknown paths exactly, even if they arrive at once', async () => {
     const { post, times, limited } = await start({ address: 60 });
     const answers = await times(70, () => post({ authorization: 'nonsense' }));
     expect(answers.filter((status) => status === 401)).toHaveLength(60);
@@ -75,7 +75,7 @@ describe('the limit of a client address', () => {
     expect(limited).toHaveLength(11);
   });
 
-  it('reports how long to wait and what is left', async () => {
+  it('reports the waiting time and the remaining requests', async () => {
     const { post } = await start({ address: 2, clock: createManualClock() });
     expect((await post(alice)).headers).toMatchObject({
       'ratelimit-policy': '"address";q=2;w=60, "user";q=1000;w=60',
@@ -87,14 +87,14 @@ describe('the limit of a client address', () => {
     expect(refused.headers['retry-after']).toBe('60');
   });
 
-  it('counts an IPv6 customer once, whatever address of the /64 is used', async () => {
+  it('counts all addresses of an IPv6 /64 network together', async () => {
     const { post } = await start({ address: 1 });
     expect((await post(alice, '2001:db8:1:2::1')).statusCode).toBe(200);
     expect((await post(alice, '2001:DB8:1:2:ffff::9')).statusCode).toBe(429);
     expect((await post(alice, '2001:db8:1:3::1')).statusCode).toBe(200);
   });
 
-  it('lets the networks of one IPv6 site together send as much as sixteen addresses', async () => {
+  it('allows the networks of one IPv6 site together as many requests as sixteen addresses', async () => {
     const { post, limited } = await start({ address: 2 });
     const statuses: number[] = [];
     for (let network = 0; network < 20; network += 1) {
@@ -110,14 +110,14 @@ describe('the limit of a client address', () => {
     expect(limited).toHaveLength(9);
   });
 
-  it('ignores forwarded headers of peers that are not trusted proxies', async () => {
+  it('ignores forwarded headers from clients that are not trusted proxies', async () => {
     const { post, times } = await start({ address: 1 });
     let count = 0;
     const answers = await times(3, () => post({ ...alice, 'x-forwarded-for': `203.0.113.${(count += 1)}` }));
     expect(answers).toEqual([200, 429, 429]);
   });
 
-  it('uses the address that a trusted proxy added, not what the client sent', async () => {
+  it('uses the address that a trusted proxy added, not the one that the client sent', async () => {
     const { post } = await start({ address: 1, trustProxy: ['198.51.100.1'] });
     expect((await post({ ...alice, 'x-forwarded-for': '1.1.1.1, 203.0.113.5' })).statusCode).toBe(200);
     expect((await post({ ...alice, 'x-forwarded-for': '2.2.2.2, 203.0.113.5' })).statusCode).toBe(429);
@@ -125,7 +125,7 @@ describe('the limit of a client address', () => {
     expect((await post({ ...alice, 'x-forwarded-for': '203.0.113.6' })).statusCode).toBe(200);
   });
 
-  it('does not count health probes, but counts requests that only look like one', async () => {
+  it('does not count health probes, but counts similar requests', async () => {
     const { app, post } = await start({ address: 1 });
     for (const url of ['/livez', '/readyz', '/healthz']) {
       expect((await app.inject({ url, remoteAddress: '198.51.100.1' })).statusCode).toBe(200);
@@ -139,7 +139,7 @@ describe('the limit of a client address', () => {
 });
 
 describe('the limit of a user', () => {
-  it('counts per issuer and subject over all addresses, exactly, also at once', async () => {
+  it('counts by issuer and subject over all addresses exactly, even if requests arrive at once', async () => {
     const { post, times, limited } = await start({ user: 5 });
     let count = 0;
     const answers = await times(8, () => post(alice, `198.51.100.${(count += 1)}`));
@@ -151,7 +151,7 @@ describe('the limit of a user', () => {
   it.each([
     ['another subject', 'user issuer Alice'],
     ['another issuer', 'user Issuer alice'],
-  ])('does not count %s for the same user', async (_, authorization) => {
+  ])('counts %s separately', async (_, authorization) => {
     const { post } = await start({ user: 1 });
     expect((await post(alice)).statusCode).toBe(200);
     expect((await post({ authorization })).statusCode).toBe(200);

@@ -11,9 +11,9 @@ describe('the refusal of input that is not a request', () => {
     ['HPE_INVALID_VERSION', { status: 505, code: 'INVALID_REQUEST' }],
     ['HPE_PAUSED_H2_UPGRADE', { status: 505, code: 'INVALID_REQUEST' }],
     ['HPE_INVALID_METHOD', { status: 400, code: 'INVALID_REQUEST' }],
-  ])('follows the error: %s', (code, refusal) => expect(toRawRefusal(code)).toEqual(refusal));
+  ])('depends on the error: %s', (code, refusal) => expect(toRawRefusal(code)).toEqual(refusal));
 
-  it.each(['ECONNRESET', 'EPIPE', 'X_HPE_', undefined])('is none for a broken connection: %s', (code) =>
+  it.each(['ECONNRESET', 'EPIPE', 'X_HPE_', undefined])('is absent for a broken connection: %s', (code) =>
     expect(toRawRefusal(code)).toBeUndefined(),
   );
 
@@ -22,7 +22,7 @@ describe('the refusal of input that is not a request', () => {
     [413, 'Content Too Large'],
     [431, 'Request Header Fields Too Large'],
     [505, 'HTTP Version Not Supported'],
-  ])('is a whole response with status %i, and ends the connection', async (status, phrase) => {
+  ])('is a complete response with status %i, and ends the connection', async (status, phrase) => {
     const server = createServer((socket) => refuseRaw(socket, { status, code: 'INVALID_REQUEST' }, { Vary: 'Origin' }));
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     const probe = await openProbe((server.address() as AddressInfo).port, 'x');
@@ -44,7 +44,7 @@ describe('the refusal of input that is not a request', () => {
     server.close();
   });
 
-  it('closes the connection within a second when the client does not', async () => {
+  it('closes the connection within one second if the client does not', async () => {
     let isClosed = false;
     const server = createServer({ allowHalfOpen: true }, (socket) => {
       socket.on('close', () => (isClosed = true));
@@ -57,7 +57,7 @@ describe('the refusal of input that is not a request', () => {
     server.close();
   });
 
-  it('is not written to a connection that cannot be written to', async () => {
+  it('closes a connection that is no longer writable', async () => {
     let isDestroyed = false;
     const server = createServer({ allowHalfOpen: true }, (socket) => {
       socket.end();
@@ -84,7 +84,7 @@ describe('the origin in input that is not a request', () => {
     'GET / HTTP/9\r\nX-Origin: https://a.example\r\n',
     'GET / HTTP/9\r\nOrigin: a b\r\n',
     'GET / HTTP/9\r\nOrigin: https://a.example',
-  ])('is unknown when there is none, or several: %j', (text) =>
+  ])('is unknown if it is missing or repeated: %j', (text) =>
     expect(originHeaderOf(Buffer.from(text))).toBeUndefined(),
   );
 
@@ -99,7 +99,7 @@ describe('another protocol', () => {
     [Buffer.from('PROXY UNKNOWN\r\n'), 'PROXY protocol'],
     [Buffer.from('\r\n\r\n\0\r\nQUIT\n\x21'), 'PROXY protocol'],
     [Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'), 'HTTP/2'],
-  ])('is known by its first bytes: %j', (received, protocol) => expect(otherProtocolOf(received)).toBe(protocol));
+  ])('is recognised by its first bytes: %j', (received, protocol) => expect(otherProtocolOf(received)).toBe(protocol));
 
   it.each([
     Buffer.from([0x16, 0x02]),
@@ -111,5 +111,5 @@ describe('another protocol', () => {
     Buffer.from('PRI * HTTP/2.1'),
     Buffer.from('GET / HTTP/1.1\r\n\r\n\0\r\nQUIT\n'),
     undefined,
-  ])('is not seen in anything else: %j', (received) => expect(otherProtocolOf(received)).toBeUndefined());
+  ])('is not recognised in other input: %j', (received) => expect(otherProtocolOf(received)).toBeUndefined());
 });

@@ -12,11 +12,11 @@ afterAll(() => app.close());
 const get = (headers: Record<string, string> = {}) => app.inject({ url: '/guest-token.js', headers });
 
 describe('guest-token.js', () => {
-  it('is what `npm run build` makes of src/browser/', async () => {
+  it('equals the output of `npm run build` from src/browser/', async () => {
     expect(readBrowserHelper()).toBe(await buildBrowserHelper());
   });
 
-  it('is smaller than 4 kB when it is compressed', () => {
+  it('is smaller than 4 kB after compression', () => {
     expect(gzipSync(readBrowserHelper(), { level: 9 }).length).toBeLessThan(4_000);
   });
 
@@ -43,15 +43,15 @@ describe('guest-token.js', () => {
   it.each([
     ['its tag', (etag: string) => etag],
     ['its tag, weak', (etag: string) => `W/${etag}`],
-    ['a list that holds its tag', (etag: string) => `"other", ${etag}`],
-    ['any', () => '*'],
-  ])('is not sent again to whoever names %s', async (_title, toHeader) => {
+    ['a list with its tag', (etag: string) => `"other", ${etag}`],
+    ['an asterisk', () => '*'],
+  ])('is not sent again for If-None-Match with %s', async (_title, toHeader) => {
     const { headers } = await get();
     const again = await get({ 'if-none-match': toHeader(String(headers.etag)) });
     expect([again.statusCode, again.body, again.headers.etag]).toEqual([304, '', headers.etag]);
   });
 
-  it('is sent again to a caller with another version', async () => {
+  it('is sent again for another tag', async () => {
     expect((await get({ 'if-none-match': '"other"' })).statusCode).toBe(200);
   });
 });

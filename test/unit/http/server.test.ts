@@ -37,11 +37,11 @@ const start = (options: Partial<ServerOptions>) => {
   return app;
 };
 
-describe('a failure while a request is refused', () => {
+describe('an exception during a refusal', () => {
   it.each<readonly [string, Partial<ServerOptions>]>([
     ['after its route', {}],
     ['before its route', { admit: () => Promise.reject(new ServiceError('RATE_LIMITED', 'address_limit')) }],
-  ])('%s is an internal error that says nothing of it', async (_when, options) => {
+  ])('%s is an internal error that reveals no details', async (_when, options) => {
     const { statusCode, body, headers } = await start(options).inject('/');
     expect([statusCode, JSON.parse(body)]).toMatchObject([500, { error: { code: 'INTERNAL_ERROR' } }]);
     expect(body).not.toContain('library');
@@ -58,19 +58,19 @@ describe('every request', () => {
   ])('may have 32,768 bytes of header lines: %i', async (bytes, status) => {
     const app = start(served);
     app.get('/size', () => 'fine');
-    // Every line counts with its colon, space and end: here Host, User-Agent and x.
+    // Every line counts with its colon, space and line end: here Host, User-Agent and x.
     const others = 'host: localhost:80\r\nuser-agent: lightMyRequest\r\nx: \r\n'.length;
     const { statusCode } = await app.inject({ url: '/size', headers: { x: 'x'.repeat(bytes - others) } });
     expect(statusCode).toBe(status);
   });
 
-  it.each(['/size/', '/Size', '//size'])('names its path exactly: %s', async (url) => {
+  it.each(['/size/', '/Size', '//size'])('must match its path exactly: %s', async (url) => {
     const app = start(served);
     app.get('/size', () => 'fine');
     expect((await app.inject(url)).statusCode).toBe(404);
   });
 
-  it('ends when its caller is gone', () => {
+  it('ends when the caller disconnects', () => {
     expect(() => refuseIfGone({ raw: { destroyed: true } } as FastifyRequest)).toThrow(
       expect.objectContaining({ code: 'INVALID_REQUEST', reason: 'caller_gone' }),
     );
@@ -100,13 +100,13 @@ describe('the log of a refusal', () => {
     return written;
   };
 
-  it('has a line for a bug, with the request id and without the message', async () => {
+  it('has a line for an internal error, with the request id and without the message', async () => {
     const written = await loggedFor(new TypeError('the message of a library'));
     expect(JSON.parse(written)).toMatchObject({ level: 'error', requestId: 'r-1', err: { type: 'TypeError' } });
     expect(written).not.toContain('library');
   });
 
-  it('has no line for anything else: the audit log has it', async () => {
+  it('has no other lines, because the audit log has them', async () => {
     expect(await loggedFor(new ServiceError('ACCESS_DENIED', 'validation_refused'))).toBe('');
   });
 });

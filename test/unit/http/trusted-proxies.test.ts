@@ -14,7 +14,7 @@ describe('trusted proxies', () => {
     ['::ffff:10.0.0.1/128', '10.0.0.1'],
     ['fd00::/8', 'fd12::1'],
     ['2001:db8::1', '2001:db8::1'],
-  ])('named as %s include %s', (entry, address) => expect(isTrusted(entry, address)).toBe(true));
+  ])('configured as %s include %s', (entry, address) => expect(isTrusted(entry, address)).toBe(true));
 
   it.each([
     ['10.0.0.1', '10.0.0.2'],
@@ -30,7 +30,7 @@ describe('trusted proxies', () => {
     ['10.0.0.0/8', 'unknown'],
     ['10.0.0.0/8', ''],
     ['10.0.0.0/8', undefined],
-  ])('named as %s do not include %s', (entry, address) => expect(isTrusted(entry, address)).toBe(false));
+  ])('configured as %s do not include %s', (entry, address) => expect(isTrusted(entry, address)).toBe(false));
 
-  it('do not exist without entries', () => expect(createTrustedProxies([])).toBeUndefined());
+  it('are none without entries', () => expect(createTrustedProxies([])).toBeUndefined());
 });

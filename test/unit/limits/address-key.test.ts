@@ -21,7 +21,7 @@ describe('the key of a client address', () => {
     ['::1', '0:0:0:0::/64'],
     ['2001:db8::', '2001:db8:0:0::/64'],
     ['1:2:3:4:5:6:192.0.2.7', '1:2:3:4::/64'],
-    // One group away from an address that carries IPv4: whoever owns it must not count as somebody else.
+    // These differ in one group from an address that contains IPv4, and must not count as that IPv4 address.
     ['1::ffff:c000:207', '1:0:0:0::/64'],
     ['0:1::ffff:c000:207', '0:1:0:0::/64'],
     ['0:0:1:0:0:ffff:c000:207', '0:0:1:0::/64'],
@@ -31,7 +31,7 @@ describe('the key of a client address', () => {
     ['64:1::c000:207', '64:1:0:0::/64'],
     ['64:ff9b::1:c000:207', '64:ff9b:0:0::/64'],
     ['2001:1:4136:e378:8000:63bf:3fff:fdf8', '2001:1:4136:e378::/64'],
-  ])('%s counts as %s', (address, key) => {
+  ])('of %s is %s', (address, key) => {
     expect(toAddressKey(address)).toBe(key);
   });
 
@@ -41,13 +41,13 @@ describe('the key of a client address', () => {
   });
 
   it.each([undefined, '', 'unknown', '_hidden', '999.1.1.1', '1.2.3.4:99999999', 'a:b', '::1::2', '%eth0'])(
-    'gives everything that is no address one shared key (%s)',
+    'is one shared key for everything that is not an address (%s)',
     (text) => {
       expect(toAddressKey(text)).toBe('unreadable');
     },
   );
 
-  it('names the /48 around an IPv6 address, and nothing around an IPv4 address however it is carried', () => {
+  it('has a /48 network around an IPv6 address, and none around an IPv4 address in any form', () => {
     expect(toAddressKeys('2001:db8:1:2::3').site).toBe('2001:db8:1::/48');
     expect(toAddressKeys('[2001:db8:1:ffff::3]:443').site).toBe('2001:db8:1::/48');
     for (const address of ['192.0.2.7', '::ffff:192.0.2.7', '2002:c000:207::1', '64:ff9b::c000:207', 'nonsense']) {
@@ -60,7 +60,7 @@ describe('the key of a client address', () => {
     ['192.0.2.177', '192.0.2.0/24'],
     ['2001:db8:1:2::3', '2001:db8:1::/48'],
     ['nonsense', 'unreadable'],
-  ])('is shortened for the log: %s', (address, short) => {
+  ])('is shortened in the log: %s', (address, short) => {
     expect(toShortAddress(toAddressKeys(address))).toBe(short);
   });
 });

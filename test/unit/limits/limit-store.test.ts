@@ -18,7 +18,7 @@ const createTake = (): TakeLimit =>
   createMemoryCounter({ clock: systemClock, maxKeys: 100, sharedCounters: 4, maxFurtherSteps: 100 }).take;
 
 describe('the store of @fastify/rate-limit', () => {
-  it('gives every request of one tick its own count', async () => {
+  it('returns a separate count for each request of one tick', async () => {
     const store = new LimitStore({}).child({ take: createTake() });
     const replies = await Promise.all(Array.from({ length: 70 }, () => count(store, 'key', 60)));
     expect(replies.map(({ current }) => current)).toEqual([
@@ -27,7 +27,7 @@ describe('the store of @fastify/rate-limit', () => {
     ]);
   });
 
-  it('keeps the counts of two limiters apart', async () => {
+  it('keeps the counts of two limiters separate', async () => {
     const parent = new LimitStore({});
     const [first, second] = [parent.child({ take: createTake() }), parent.child({ take: createTake() })];
     await count(first, 'key', 1);
@@ -35,11 +35,11 @@ describe('the store of @fastify/rate-limit', () => {
     expect(await count(first, 'key', 1)).toMatchObject({ current: 2 });
   });
 
-  it('fails instead of allowing all requests when a limiter has no counter', async () => {
+  it('fails if a limiter has no counter, and does not allow all requests', async () => {
     await expect(count(new LimitStore({}).child({}), 'key', 1)).rejects.toThrow();
   });
 
-  it('passes on that counting failed', async () => {
+  it('passes on a failure of the counter', async () => {
     const store = new LimitStore({ take: () => Promise.reject(new Error('broken')) });
     await expect(count(store, 'key', 1)).rejects.toThrow('broken');
   });

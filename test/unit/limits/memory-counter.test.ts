@@ -16,7 +16,7 @@ const startCounter = (bounds: Partial<Omit<Parameters<typeof createMemoryCounter
 };
 
 describe('a limit counted in the process', () => {
-  it('allows exactly max requests of a burst and says when the next one fits', () => {
+  it('allows exactly max requests of a burst, and reports when the next one fits', () => {
     const { clock, counter } = startCounter();
     const limit = { max: 60, windowMs: minute };
     const burst = Array.from({ length: 70 }, () => counter.take('user', limit));
@@ -29,7 +29,7 @@ describe('a limit counted in the process', () => {
     expect(counter.take('user', limit)).toEqual({ allowed: true, used: 1, freesInMs: minute });
   });
 
-  it('says when so many requests have left that one fits, as they leave step by step', () => {
+  it('reports when enough earlier requests have left the window for the next one', () => {
     const { clock, counter } = startCounter();
     const limit = { max: 4, windowMs: 1600 };
     for (const pause of [0, 0, 300, 300]) {
@@ -43,7 +43,7 @@ describe('a limit counted in the process', () => {
     expect(counter.peek('user', { ...limit, max: 1 }), 'all four have to leave').toMatchObject({ freesInMs: 1600 });
   });
 
-  it('allows no double burst at the boundary of two windows', () => {
+  it('does not allow a double burst at the boundary of two windows', () => {
     const { clock, counter } = startCounter();
     const limit = { max: 10, windowMs: minute };
     clock.advance(minute - 100);
@@ -52,7 +52,7 @@ describe('a limit counted in the process', () => {
     expect(counter.take('user', limit).allowed).toBe(false);
   });
 
-  it('never allows more than max in any interval of the window’s length, and allows a caller who waited as reported', () => {
+  it('never allows more than max in any interval of the window, and allows a caller who waited as reported', () => {
     const steps = fc.array(fc.nat({ max: 400 }), { minLength: 1, maxLength: 120 });
     fc.assert(
       fc.property(steps, fc.integer({ min: 1, max: 7 }), (pauses, max) => {
@@ -78,7 +78,7 @@ describe('a limit counted in the process', () => {
     );
   });
 
-  it('does not count refused requests, so that hammering does not prolong the wait', () => {
+  it('does not count refused requests, so that repeated attempts do not prolong the wait', () => {
     const { clock, counter } = startCounter();
     const limit = { max: 1, windowMs: 1000 };
     counter.take('user', limit);
@@ -98,7 +98,7 @@ describe('a limit counted in the process', () => {
     expect(counter.peek('user', limit)).toMatchObject({ allowed: false, used: 1 });
   });
 
-  it('keeps a limited key limited under a flood of other keys', () => {
+  it('keeps a limited key limited during a flood of other keys', () => {
     const { counter } = startCounter({ maxKeys: 100 });
     const limit = { max: 3, windowMs: minute };
     for (let count = 0; count < 3; count += 1) counter.take('attacker', limit);
@@ -106,7 +106,7 @@ describe('a limit counted in the process', () => {
     expect(counter.take('attacker', limit).allowed).toBe(false);
   });
 
-  it('counts new keys together while the table is full, never too little, also when there is room again', () => {
+  it('counts new keys together while the table is full, never too low, even when there is room again', () => {
     const { clock, counter } = startCounter({ maxKeys: 2, sharedCounters: 1 });
     const limit = { max: 3, windowMs: minute };
     counter.take('first', limit);
@@ -120,7 +120,7 @@ describe('a limit counted in the process', () => {
     expect(counter.take('newcomer', limit)).toMatchObject({ allowed: true, used: 1 });
   });
 
-  it('forgets keys whose requests have all left the window', () => {
+  it('removes keys whose requests have all left the window', () => {
     const { clock, counter } = startCounter({ maxKeys: 10, sharedCounters: 1 });
     const limit = { max: 1, windowMs: 1000 };
     for (let round = 0; round < 5; round += 1) {
@@ -129,7 +129,7 @@ describe('a limit counted in the process', () => {
     }
   });
 
-  it('joins the latest step instead of using more memory, so that it counts longer', () => {
+  it('merges requests into the latest step to save memory, so that they count longer', () => {
     const { clock, counter } = startCounter({ maxFurtherSteps: 1 });
     const limit = { max: 3, windowMs: 1600 };
     for (let count = 0; count < 3; count += 1) {
@@ -147,7 +147,7 @@ describe('a limit counted in the process', () => {
     expect(counter.take('user', limit)).toMatchObject({ allowed: true, used: 2 });
   });
 
-  it.each(['the same key', 'another key'])('has room for steps again once others have left, for %s', (later) => {
+  it.each(['the same key', 'another key'])('adds steps again after earlier ones have left, for %s', (later) => {
     const { clock, counter } = startCounter({ maxFurtherSteps: 2 });
     const limit = { max: 3, windowMs: 1600 };
     for (const key of ['the same key', later]) {
@@ -162,7 +162,7 @@ describe('a limit counted in the process', () => {
     expect(counter.peek(later, limit)).toMatchObject({ used: 2 });
   });
 
-  it('takes at most 500 bytes for a key, with the longest names and as many steps as there may be', () => {
+  it('uses at most 500 bytes for a key, with the longest names and all possible steps', () => {
     setFlagsFromString('--expose-gc');
     const collect = runInNewContext('gc') as () => void;
     const used = (): number => {
@@ -182,7 +182,7 @@ describe('a limit counted in the process', () => {
     expect(counter.peek('x'.repeat(128), limit).used).toBeGreaterThanOrEqual(0);
   });
 
-  it('does not get slower with the number of keys', () => {
+  it('does not become slower with the number of keys', () => {
     const fastest = (keys: number): number => {
       const { counter } = startCounter({ maxKeys: 100_000 });
       const limit = { max: 1_000_000, windowMs: minute };

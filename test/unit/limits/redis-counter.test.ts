@@ -6,13 +6,13 @@ import { createScriptedRedisLink } from '../../support/scripted-redis-link.ts';
 const linkThatReplies = (reply: unknown): RedisLink => createScriptedRedisLink(async () => reply);
 
 describe('a count in Redis', () => {
-  it('is what the script says', async () => {
+  it('is the reply of the script', async () => {
     const take = createRedisCounter(linkThatReplies([1, 3, 1200]), 'test:');
     expect(await take('key', { max: 5, windowMs: 1000 })).toEqual({ allowed: true, used: 3, freesInMs: 1200 });
   });
 
   it.each([[null], ['OK'], [7], [[]], [[1, 3]], [['1', 3, 5]], [[1, Buffer.from('3'), 5]]])(
-    'is none when Redis replies with %j',
+    'fails when Redis replies %j',
     async (reply) => {
       const take = createRedisCounter(linkThatReplies(reply), 'test:');
       await expect(take('key', { max: 5, windowMs: 1000 })).rejects.toThrow('BADREPLY');

@@ -9,7 +9,7 @@ const limit = { max: 2, windowMs: 60_000 };
 const allowed: Taken = { allowed: true, used: 1, freesInMs: 60_000 };
 const refused: Taken = { allowed: false, used: 2, freesInMs: 5_000 };
 
-/** `answer`: what Redis says; it fails where that is undefined. */
+/** `answer`: the reply of Redis, or undefined for a failure. */
 function start() {
   const clock = createManualClock();
   const local = createMemoryCounter({ clock, maxKeys: 100, sharedCounters: 4, maxFurtherSteps: 100 });
@@ -50,7 +50,7 @@ describe('a limit that replicas share', () => {
     expect(redis.asked).toHaveLength(2);
   });
 
-  it('is not reset by data loss of Redis: the counts of this replica still refuse', async () => {
+  it('is not reset by data loss in Redis, because this replica also counts', async () => {
     const { counter, redis } = start();
     await counter.take('ada', limit);
     await counter.take('ada', limit);
@@ -58,7 +58,7 @@ describe('a limit that replicas share', () => {
     expect(redis.asked).toHaveLength(2);
   });
 
-  it('is counted here while Redis fails', async () => {
+  it('is counted in this process while Redis fails', async () => {
     const { counter, redis } = start();
     redis.answer = undefined;
     expect(await counter.take('ada', limit)).toMatchObject({ allowed: true, used: 1 });
@@ -66,7 +66,7 @@ describe('a limit that replicas share', () => {
     expect(await counter.take('ada', limit)).toMatchObject({ allowed: false });
   });
 
-  it('remembers a refusal by Redis while it is valid, without asking again', async () => {
+  it('remembers a refusal by Redis while it is valid, and does not call Redis again', async () => {
     const { counter, redis, clock } = start();
     redis.answer = refused;
     expect(await counter.take('ada', limit)).toEqual(refused);
@@ -79,7 +79,7 @@ describe('a limit that replicas share', () => {
     expect(await counter.take('ada', limit)).toEqual(allowed);
   });
 
-  it('does not count here what Redis refused', async () => {
+  it('does not count locally what Redis refused', async () => {
     const { counter, redis, local } = start();
     redis.answer = refused;
     await counter.take('ada', limit);

@@ -4,7 +4,7 @@ import { inspect } from 'node:util';
 import { parseRedisUrl, type RedisAddress } from '../../../src/redis/redis-address.ts';
 import { Secret } from '../../../src/secrets/secret.ts';
 
-/** With its secrets as text. */
+/** The address with its secrets as text. */
 const revealed = (address: RedisAddress): Record<string, unknown> =>
   Object.fromEntries(
     Object.entries(address).map(([name, value]) => [
@@ -66,7 +66,7 @@ describe('REDIS_URL', () => {
         ],
       },
     ],
-  ])('%s is understood', (text, address) => {
+  ])('%s is accepted', (text, address) => {
     expect(revealed(parseRedisUrl(text))).toEqual(address);
   });
 
@@ -105,7 +105,7 @@ describe('REDIS_URL', () => {
     expect(String(refusal)).not.toContain('hunter2secret');
   });
 
-  it('shows no password when it is printed or serialised', () => {
+  it('is printed and serialised without its password', () => {
     const address = parseRedisUrl('redis+sentinel://svc:hunter2secret@s1/master?sentinelPassword=hunter3secret');
     const identity = (text: string): string => new Secret(text).identity();
     for (const text of [inspect(address, { depth: Infinity, showHidden: true }), JSON.stringify(address)]) {

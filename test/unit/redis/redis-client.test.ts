@@ -11,7 +11,7 @@ import { selfSigned } from '../../support/self-signed.ts';
 afterEach(() => void vi.unstubAllEnvs());
 
 it.each([undefined, '0'])(
-  'a Sentinel with an unsigned certificate is sent nothing, with NODE_TLS_REJECT_UNAUTHORIZED=%s',
+  'a Sentinel with a self-signed certificate receives nothing, with NODE_TLS_REJECT_UNAUTHORIZED=%s',
   async (setting) => {
     vi.stubEnv('NODE_TLS_REJECT_UNAUTHORIZED', setting);
     const received: Buffer[] = [];
@@ -48,11 +48,11 @@ const listen = async (server: Server): Promise<number> => {
   return (server.address() as AddressInfo).port;
 };
 
-it('a connection with two errors, the certificate and what the server sends behind it, ends nothing but itself', async () => {
+it('a connection with two errors, its certificate and an invalid record, does not end the process', async () => {
   const server = createServer(selfSigned).on('tlsClientError', () => undefined);
   server.on('secureConnection', (socket) => socket.on('error', () => undefined));
   const serverPort = await listen(server);
-  // A record that TLS does not know, in one piece with the server's part of the handshake.
+  // A record of an unknown type, in one piece with the handshake of the server.
   const relay = createTcpServer((client) => {
     const behind = connect(serverPort, '127.0.0.1');
     for (const socket of [client, behind]) socket.on('error', () => undefined);

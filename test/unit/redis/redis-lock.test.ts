@@ -4,7 +4,7 @@ import type { RedisClient } from '../../../src/redis/redis-client.ts';
 import type { RedisLink } from '../../../src/redis/redis-link.ts';
 import { createRedisLocks } from '../../../src/redis/redis-lock.ts';
 
-/** A link to a Redis that gives the lock to everybody, and the names of the scripts that it was sent. */
+/** A link to a Redis that grants every lock, and a record of the scripts that it received. */
 function startLink() {
   const scripts: string[] = [];
   const client: RedisClient = {

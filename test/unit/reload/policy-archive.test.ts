@@ -32,14 +32,14 @@ describe('the archive of policies', () => {
     expect(statSync(join(folder, nameOf(text))).mode & 0o777).toBe(0o640 & ~umask);
   });
 
-  it('keeps a policy once, also when it is used again and by several processes at the same time', async () => {
+  it('stores a policy once, even if it is used again or several processes store it at the same time', async () => {
     const [one, other] = [createPolicyArchive({ folder, now }), createPolicyArchive({ folder, now })];
     await Promise.all([one.keep('a'), other.keep('a')]);
     await one.keep('a');
     expect(names()).toEqual([nameOf('a')]);
   });
 
-  it('removes those that were applied longest ago, never the newest', async () => {
+  it('removes the policies that were used longest ago, never the newest', async () => {
     const archive = createPolicyArchive({ folder, now, maxPolicies: 2 });
     expect(await archive.keep('a')).toBe(0);
     expect(await archive.keep('b')).toBe(0);
@@ -56,7 +56,7 @@ describe('the archive of policies', () => {
     expect(names()).toEqual([nameOf('d'.repeat(40))]);
   });
 
-  it('does not change other files, except incomplete files of a killed process after an hour', async () => {
+  it('does not change other files, except incomplete files of a stopped process after an hour', async () => {
     const left = '.3f6b7f3e-54a5-4b0c-8a07-2b1c6a5f0e11.tmp';
     const fresh = '.3f6b7f3e-54a5-4b0c-8a07-2b1c6a5f0e12.tmp';
     for (const name of [left, fresh, 'notes.txt', 'policy.yaml']) writeFileSync(join(folder, name), 'x');
@@ -67,7 +67,7 @@ describe('the archive of policies', () => {
     expect(names()).toEqual([fresh, nameOf('a'), 'notes.txt', 'policy.yaml'].sort());
   });
 
-  it('refuses a policy if its file has a different text, and does not change the file', async () => {
+  it('refuses a policy if its file has different contents, and does not change the file', async () => {
     const archive = createPolicyArchive({ folder, now });
     writeFileSync(join(folder, nameOf('a')), 'altered');
     await expect(archive.keep('a')).rejects.toMatchObject({ code: 'EALTERED' });
@@ -75,8 +75,8 @@ describe('the archive of policies', () => {
   });
 
   it.each([
-    ['a folder that is not there', 'missing', 'ENOENT'],
-    ['a file in its place', 'file', 'ENOTDIR'],
+    ['a missing folder', 'missing', 'ENOENT'],
+    ['a file instead of the folder', 'file', 'ENOTDIR'],
   ])('refuses %s', async (_title, name, code) => {
     writeFileSync(join(folder, 'file'), '');
     const archive = createPolicyArchive({ folder: join(folder, name), now });
@@ -86,12 +86,12 @@ describe('the archive of policies', () => {
     expect(problem).toMatchObject({ location: 'POLICY_ARCHIVE_DIR', problem: expect.stringContaining(code) as string });
   });
 
-  it('leaves no file after a check', async () => {
+  it('leaves no file behind after a check', async () => {
     await createPolicyArchive({ folder, now }).probe();
     expect(names()).toEqual([]);
   });
 
-  it('gives up on a file system that does not answer, and starts no other operation until then', async () => {
+  it('stops waiting for a file system that does not answer, and starts no other operation until it does', async () => {
     // Reading a FIFO waits for a writer, as a network mount waits for its server.
     const path = join(folder, nameOf('a'));
     expect(spawnSync('mkfifo', [path]).status).toBe(0);

@@ -23,13 +23,13 @@ function keys(readMs: number) {
 }
 
 describe('Renewing a refused key', () => {
-  it('reads the source of that setting only', async () => {
+  it('reads only the source of that setting', async () => {
     const source = keys(1);
     expect(await createRenewKey(source)('A', new Secret('a-1'), 1000)).toBe(true);
     expect(source.read).toEqual(['A']);
   });
 
-  it('reads it once for all callers during the read, and again for later ones', async () => {
+  it('reads it once for all callers that wait, and again for later ones', async () => {
     const source = keys(20);
     const renew = createRenewKey(source);
     const refused = new Secret('a-1');
@@ -47,14 +47,14 @@ describe('Renewing a refused key', () => {
     expect(source.read).toEqual([]);
   });
 
-  it('gives up when its time is over', async () => {
+  it('stops at its deadline', async () => {
     const source = keys(300);
     const begin = performance.now();
     expect(await createRenewKey(source)('A', new Secret('a-1'), 30)).toBe(false);
     expect(performance.now() - begin).toBeLessThan(250);
   });
 
-  it('returns false when the setting no longer has a key', async () => {
+  it('returns false if the setting no longer has a key', async () => {
     const renew = createRenewKey({ get: () => undefined, reload: () => Promise.resolve(false) });
     expect(await renew('A', new Secret('a-1'), 100)).toBe(false);
   });

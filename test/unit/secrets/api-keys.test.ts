@@ -39,11 +39,11 @@ describe('a key that changed in its store', () => {
 
   it.each([
     ['in quotes', `"${first}"`],
-    ['with a blank at its end', `${first} `],
+    ['with a space at its end', `${first} `],
     ['too short to be a key', 'abc'],
     ['a placeholder', 'your-databrain-api-key'],
-    ['of two lines', `${first}\n${first}`],
-  ])('is refused %s, and the old one stays', async (_title, next) => {
+    ['with two lines', `${first}\n${first}`],
+  ])('is refused %s, and the old one is kept', async (_title, next) => {
     expect(await storeWith(next).reload('DATABRAIN_API_KEY')).toBe(false);
     expect(keys.get('DATABRAIN_API_KEY')?.reveal()).toBe(first);
     expect(outcomes.map(({ kind }) => kind)).toEqual(['failed']);

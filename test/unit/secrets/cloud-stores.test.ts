@@ -26,7 +26,7 @@ type Answer = (
 
 const apiKey = '0f0e7d2b-9c3a-4c6f-8a8a-3f5a9d1b7c21';
 const document = JSON.stringify({ 'api-key': apiKey, count: 5 });
-/** Repeated by the libraries' messages, and by nothing of ours. */
+/** The libraries repeat it in their messages; our messages must not contain it. */
 const upstreamText = 'a sentence of the provider that repeats what it was asked';
 
 let answer: Answer;
@@ -107,7 +107,7 @@ describe('AWS Secrets Manager', () => {
     answer = () => ({ status, body: { __type: type, Message: upstreamText } });
   };
 
-  it('gives a whole secret, and a field of one', async () => {
+  it('returns a whole secret, and a field of one', async () => {
     answer = (_request, body) => ({ status: 200, body: { SecretString: body.includes('plain') ? apiKey : document } });
     expect(revealed(await ask('prod/plain'))).toBe(apiKey);
     expect(revealed(await ask('prod/app#api-key'))).toBe(apiKey);
@@ -116,7 +116,7 @@ describe('AWS Secrets Manager', () => {
     expect(await ask('prod/plain#api-key')).toMatchObject({ kind: 'refused', problem: sentenceOf('secretNotJson') });
   });
 
-  it('is asked in the region of an ARN', async () => {
+  it('is called in the region of an ARN', async () => {
     let authorization = '';
     answer = (request) => {
       authorization = request.headers.authorization ?? '';
@@ -135,14 +135,14 @@ describe('AWS Secrets Manager', () => {
     [400, 'ThrottlingException', 'unavailable'],
     [500, 'InternalServiceError', 'unavailable'],
     [503, 'ServiceUnavailable', 'unavailable'],
-  ])('answers %i %s, and the read is %s', async (status, type, kind) => {
+  ])('with the answer %i %s causes the problem %s', async (status, type, kind) => {
     refusal(status, type);
     const result = await ask('prod/app');
     expect(result.kind).toBe(kind);
     expect(result.kind === 'read' ? '' : result.problem).toContain(`(${type})`);
   });
 
-  it('is reached through the egress proxy, except for hosts in NO_PROXY', async () => {
+  it('is called through the egress proxy, except for hosts in NO_PROXY', async () => {
     const proxy = await startScriptedProxy();
     answer = () => ({ status: 200, body: { SecretString: apiKey } });
     expect((await ask('prod/app', { HTTP_PROXY: proxy.url })).kind).toBe('unavailable');
@@ -177,7 +177,7 @@ describe('Google Secret Manager', () => {
       reference,
     );
 
-  it('gives the latest version, a named one, and a field of one', async () => {
+  it('returns the latest version, a named version, and a field of one', async () => {
     answer = (request) => {
       const data = Buffer.from(request.url?.includes('/versions/7') === true ? apiKey : document).toString('base64');
       return { status: 200, body: { name: 'projects/p/secrets/app/versions/7', payload: { data } } };
@@ -197,7 +197,7 @@ describe('Google Secret Manager', () => {
     [401, 'UNAUTHENTICATED', 'unavailable'],
     [429, 'RESOURCE_EXHAUSTED', 'unavailable'],
     [503, 'UNAVAILABLE', 'unavailable'],
-  ])('answers %i %s, and the read is %s', async (status, name, kind) => {
+  ])('with the answer %i %s causes the problem %s', async (status, name, kind) => {
     answer = () => ({ status, body: { error: { code: status, message: upstreamText, status: name } } });
     expect((await ask('projects/p/secrets/app')).kind).toBe(kind);
   });
@@ -208,7 +208,7 @@ describe('Azure Key Vault', () => {
     'Bearer authorization="https://login.microsoftonline.com/72f988bf-86f1-41af-91ab-2d7cd011db47", resource="https://vault.azure.net"';
   const ask = (path: string): Promise<SecretRead> => {
     setEnvironment({ IDENTITY_ENDPOINT: `http://127.0.0.1:${portOf(plain)}/identity`, IDENTITY_HEADER: 'example' });
-    // Azure's own vaults are checked to be that, by their name.
+    // The library checks the names of Azure's own vaults.
     const options = { disableChallengeResourceVerification: true, tlsOptions: { ca: selfSigned.cert } };
     return read(createAzureStoreKind(options), `https://localhost:${portOf(secure)}/secrets/${path}`);
   };
@@ -224,7 +224,7 @@ describe('Azure Key Vault', () => {
     };
   };
 
-  it('gives the latest version, a named one, and a field of one', async () => {
+  it('returns the latest version, a named version, and a field of one', async () => {
     const id = 'https://localhost/secrets/app/0123456789abcdef0123456789abcdef';
     vault((request) => ({
       status: 200,
@@ -240,7 +240,7 @@ describe('Azure Key Vault', () => {
     [400, 'BadParameter', 'refused'],
     [429, 'Throttled', 'unavailable'],
     [503, 'ServiceUnavailable', 'unavailable'],
-  ])('answers %i %s, and the read is %s', async (status, code, kind) => {
+  ])('with the answer %i %s causes the problem %s', async (status, code, kind) => {
     vault(() => ({ status, body: { error: { code, message: upstreamText } } }));
     const result = await ask('app');
     expect(result.kind).toBe(kind);
@@ -291,7 +291,7 @@ describe('a library of a provider', () => {
     ]);
   });
 
-  it('is not used if the environment disables the check of certificates', async () => {
+  it('is not used if the environment disables the verification of certificates', async () => {
     const problems = await load(Promise.resolve({}), { NODE_TLS_REJECT_UNAUTHORIZED: '0' });
     expect(problems.map(({ location }) => location)).toEqual(['NODE_TLS_REJECT_UNAUTHORIZED']);
   });

@@ -48,7 +48,7 @@ it('a token is renewed after two thirds of its lifetime, every time', async () =
   expect(logins()).toBe(1);
 });
 
-it('a read in the last moments of a token waits for the running renewal', async () => {
+it('a read shortly before the end of a token waits for the running renewal', async () => {
   const answers: ((answer: VaultAnswer) => void)[] = [];
   const { session, logins } = start(() => new Promise((resolve) => answers.push(resolve)));
   const first = await session.token();
@@ -64,7 +64,7 @@ it('a read in the last moments of a token waits for the running renewal', async 
   expect(logins()).toBe(1);
 });
 
-it('a read in the last moments of a token logs in when the renewal fails', async () => {
+it('a read shortly before the end of a token logs in if the renewal fails', async () => {
   const answers: ((answer: VaultAnswer) => void)[] = [];
   const { session, logins } = start(() => new Promise((resolve) => answers.push(resolve)));
   await session.token();

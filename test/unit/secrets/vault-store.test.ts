@@ -93,7 +93,7 @@ describe('a secret in Vault', () => {
   it.each([
     ['version 2 of KV', 'secret/app#key'],
     ['version 1 of KV', 'old/app#key'],
-  ])('is read from %s where the mounts may not be asked', async (_what, reference) => {
+  ])('is read from %s if the mounts must not be listed', async (_what, reference) => {
     vault.state.mountsMayBeAsked = false;
     const { store } = await open(tokenEnv());
     expect(revealed(await store.read(reference))).toBe(apiKey);
@@ -102,7 +102,7 @@ describe('a secret in Vault', () => {
     expect(vault.requests.length - asked).toBe(1);
   });
 
-  it('is found again when its mount becomes one of version 2', async () => {
+  it('is found again after its mount is upgraded to version 2', async () => {
     const { store } = await open(tokenEnv());
     vault.mount('secret', 'kv1');
     vault.write('secret', 'app', { key: 'first-value' });
@@ -116,11 +116,11 @@ describe('a secret in Vault', () => {
     ['there is no such field', 'secret/app#other', 'secretNoField'],
     ['the field is a number', 'secret/app#count', 'secretNotString'],
     ['the field is empty', 'secret/app#empty', 'settingEmpty'],
-    ['the field is named as a member of every object', 'secret/app#toString', 'secretNoField'],
+    ['the name of the field is a member of every object', 'secret/app#toString', 'secretNoField'],
     ['there is no such secret', 'secret/app2#key', 'secretForbidden(403)'],
     ['there is no such mount', 'nowhere/app#key', 'secretForbidden(403)'],
     ['the reference names no field', 'secret/app', 'referenceNamesNoField'],
-    ['the reference climbs', 'secret/../sys/x#key', 'notVaultPath'],
+    ['the reference contains ..', 'secret/../sys/x#key', 'notVaultPath'],
   ])('is refused when %s', async (_what, reference, problem) => {
     const { store } = await open(tokenEnv());
     expect(withNamedProblem(await store.read(reference))).toMatchObject({ kind: 'refused', problem });
@@ -135,13 +135,13 @@ describe('a secret in Vault', () => {
     });
   });
 
-  it('named by its API path is refused with the right name', async () => {
+  it('with an API path in its reference is refused with the correct reference', async () => {
     const { store } = await open({ VAULT_TOKEN: vault.issue({ ttlSeconds: 0, mayRead: ['secret/*'] }) });
     const read = await store.read('secret/data/app#key');
     expect(read).toMatchObject({ kind: 'refused', fix: expect.stringContaining('Write secret/app') as string });
   });
 
-  it('is read in the namespace of the settings', async () => {
+  it('is read in the configured namespace', async () => {
     await vault.close();
     await prepare({ namespace: 'team/project' });
     const { store } = await open({ ...tokenEnv(), VAULT_NAMESPACE: '/team/project/' });
@@ -152,7 +152,7 @@ describe('a secret in Vault', () => {
 describe('a login', () => {
   const terms = { ttlSeconds: 60, mayRead };
 
-  it('by AppRole reads its secret id every time', async () => {
+  it('by AppRole reads its secret id each time', async () => {
     const secretId = file('secret-id', 'first-id\n');
     vault.enableLogin('approle', { role_id: 'the-role', secret_id: 'first-id' }, terms);
     const { store } = await open({ VAULT_ROLE_ID: 'the-role', VAULT_SECRET_ID_FILE: secretId });
@@ -164,7 +164,7 @@ describe('a login', () => {
     expect(events.map(({ kind }) => kind)).toEqual(['login', 'login']);
   });
 
-  it('by Kubernetes presents the token of the service account', async () => {
+  it('by Kubernetes sends the token of the service account', async () => {
     vault.enableLogin('k8s-prod', { role: 'proxy', jwt: 'a.service.account' }, terms);
     const { store } = await open({
       VAULT_K8S_ROLE: 'proxy',
@@ -174,13 +174,13 @@ describe('a login', () => {
     expect(revealed(await store.read('secret/app#key'))).toBe(apiKey);
   });
 
-  it('by JWT presents the JWT of its file', async () => {
+  it('by JWT sends the JWT in its file', async () => {
     vault.enableLogin('jwt', { role: 'proxy', jwt: 'a.work.load' }, terms);
     const { store } = await open({ VAULT_JWT_ROLE: 'proxy', VAULT_JWT_FILE: file('jwt', 'a.work.load\n') });
     expect(revealed(await store.read('secret/app#key'))).toBe(apiKey);
   });
 
-  it('that is refused is named, without its credentials and without the response', async () => {
+  it('that is refused is reported without its credentials and without the response', async () => {
     vault.enableLogin('approle', { role_id: 'the-role', secret_id: 'right' }, terms);
     const { store } = await open({ VAULT_ROLE_ID: 'the-role', VAULT_SECRET_ID: 'wrong-secret-id' });
     const read = await store.read('secret/app#key');
@@ -198,7 +198,7 @@ describe('a login', () => {
     expect(vault.asked('auth/approle/login')).toBe(1);
   });
 
-  it('revokes its token at the end', async () => {
+  it('revokes its token when the service stops', async () => {
     vault.enableLogin('approle', { role_id: 'the-role' }, terms);
     const { store } = await open({ VAULT_ROLE_ID: 'the-role' });
     await store.read('secret/app#key');
@@ -207,7 +207,7 @@ describe('a login', () => {
     expect(vault.living()).toEqual([]);
   });
 
-  it('with an operator’s token does not revoke it', async () => {
+  it('with a token of an operator does not revoke it', async () => {
     const { store } = await open(tokenEnv());
     await store.read('secret/app#key');
     await store.close();
@@ -219,11 +219,11 @@ describe('a login', () => {
     ['two', { VAULT_TOKEN: 'x', VAULT_K8S_ROLE: 'x' }, 'VAULT_K8S_ROLE'],
     ['a secret id without a role', { VAULT_TOKEN: 'x', VAULT_SECRET_ID: 'y' }, 'VAULT_SECRET_ID'],
     ['a JWT role without its file', { VAULT_JWT_ROLE: 'x' }, 'VAULT_JWT_FILE'],
-    ['an odd path of the login', { VAULT_K8S_ROLE: 'x', VAULT_AUTH_PATH: 'a/../b' }, 'VAULT_AUTH_PATH'],
+    ['an invalid path of the login', { VAULT_K8S_ROLE: 'x', VAULT_AUTH_PATH: 'a/../b' }, 'VAULT_AUTH_PATH'],
     ['http to another machine', { VAULT_TOKEN: 'x', VAULT_ADDR: 'http://vault.internal:8200' }, 'VAULT_ADDR'],
     ['an address that ends in /v1', { VAULT_TOKEN: 'x', VAULT_ADDR: 'https://vault.internal/v1' }, 'VAULT_ADDR'],
-    ['no check of certificates', { VAULT_TOKEN: 'x', VAULT_SKIP_VERIFY: 'true' }, 'VAULT_SKIP_VERIFY'],
-  ])('is a misconfiguration with %s', async (_what, env, location) => {
+    ['disabled verification of certificates', { VAULT_TOKEN: 'x', VAULT_SKIP_VERIFY: 'true' }, 'VAULT_SKIP_VERIFY'],
+  ])('is a configuration problem with %s', async (_what, env, location) => {
     const { problems } = await open(env);
     expect(problems.map((problem) => problem.location)).toEqual([location]);
   });
@@ -231,7 +231,7 @@ describe('a login', () => {
 
 describe('a token', () => {
   it('is renewed without another login', async () => {
-    // Time stands still for Vault and for the token, so that no delay of this process lets it expire.
+    // The clocks of Vault and of the token stand still, so that a slow process does not let the token expire.
     vi.useFakeTimers({ toFake: ['Date'] });
     try {
       vault.enableLogin('approle', { role_id: 'r' }, { ttlSeconds: 2, mayRead });
@@ -245,7 +245,7 @@ describe('a token', () => {
     }
   });
 
-  it('is replaced by a new login before it expires when renewing no longer prolongs it', async () => {
+  it('is replaced by a new login before it expires if a renewal no longer extends it', async () => {
     vault.enableLogin('approle', { role_id: 'r' }, { ttlSeconds: 3, maxTtlSeconds: 3, mayRead });
     const { store } = await open({ VAULT_ROLE_ID: 'r' });
     await store.read('secret/app#key');
@@ -272,7 +272,7 @@ describe('a token', () => {
     expect(vault.asked('auth/approle/login')).toBe(2);
   });
 
-  it('is replaced once, also for a reader that notices the revocation after another has logged in', async () => {
+  it('is replaced once, even if a reader notices the revocation after another reader has logged in', async () => {
     vault.enableLogin('approle', { role_id: 'r' }, { ttlSeconds: 600, mayRead });
     const { store } = await open({ VAULT_ROLE_ID: 'r' });
     await store.read('secret/app#key');
@@ -294,14 +294,14 @@ describe('a token', () => {
     expect(vault.asked('auth/approle/login')).toBe(2);
   });
 
-  it('that lacks a permission causes no further logins', async () => {
+  it('without a permission causes no further logins', async () => {
     vault.enableLogin('approle', { role_id: 'r' }, { ttlSeconds: 600, mayRead });
     const { store } = await open({ VAULT_ROLE_ID: 'r' });
     for (let read = 0; read < 3; read += 1) expect((await store.read('secret/other#key')).kind).toBe('refused');
     expect(vault.asked('auth/approle/login')).toBe(1);
   });
 
-  it('is read from its file again when it is refused', async () => {
+  it('is read from its file again if it is refused', async () => {
     const path = file('token', vault.issue({ ttlSeconds: 0, mayRead }));
     const { store } = await open({ VAULT_TOKEN_FILE: path });
     await store.read('secret/app#key');
@@ -310,7 +310,7 @@ describe('a token', () => {
     expect(revealed(await store.read('secret/app#key'))).toBe(apiKey);
   });
 
-  it('of an operator that cannot be prolonged causes one warning before it expires', async () => {
+  it('of an operator that cannot be extended causes one warning before it expires', async () => {
     const token = vault.issue({ ttlSeconds: 4, maxTtlSeconds: 4, mayRead });
     const { store } = await open({ VAULT_TOKEN: token });
     await store.read('secret/app#key');
@@ -323,7 +323,7 @@ describe('a token', () => {
 describe('a secret with a lease', () => {
   beforeEach(() => vault.mountLeased('mint', { seconds: 60, maxSeconds: 90 }));
 
-  it('is prolonged when it is read again, and replaced when a new value is requested', async () => {
+  it('is extended when it is read again, and replaced when a new value is requested', async () => {
     const { store } = await open(tokenEnv());
     const first = await store.read('mint/key#key');
     expect(first).toMatchObject({ kind: 'read', freshForMs: 60_000 });
@@ -332,7 +332,7 @@ describe('a secret with a lease', () => {
     expect(revealed(await store.read('mint/key#key', { forceNew: true }))).not.toBe(revealed(first));
   });
 
-  it('is replaced when its lease can no longer be prolonged', async () => {
+  it('is replaced if its lease can no longer be extended', async () => {
     vault.mountLeased('mint', { seconds: 60, maxSeconds: 20 });
     const { store } = await open(tokenEnv());
     const first = await store.read('mint/key#key');
@@ -340,7 +340,7 @@ describe('a secret with a lease', () => {
   });
 });
 
-describe('a Vault that returns no secret', () => {
+describe('a Vault server that returns no secret', () => {
   const cases: readonly (readonly [
     problem: string,
     status: number,
@@ -368,7 +368,7 @@ describe('a Vault that returns no secret', () => {
     ['is behind a load balancer without it', 502, {}, '<html>', '502'],
   ];
 
-  it.each(cases)('because it %s is asked again later', async (_what, status, headers, body, problem) => {
+  it.each(cases)('because it %s is called again later', async (_what, status, headers, body, problem) => {
     const { store } = await open(tokenEnv());
     await store.read('secret/app#key');
     vault.override((_request, response) => {
@@ -382,7 +382,7 @@ describe('a Vault that returns no secret', () => {
     expect(revealed(await store.read('secret/app#key'))).toBe(apiKey);
   });
 
-  it('because it is down is asked again later', async () => {
+  it('because it is down is called again later', async () => {
     const { store } = await open(tokenEnv());
     await store.read('secret/app#key');
     await vault.stop();
@@ -394,7 +394,7 @@ describe('a Vault that returns no secret', () => {
     expect(revealed(await store.read('secret/app#key'))).toBe(apiKey);
   });
 
-  it('is not Vault: it returns a page', async () => {
+  it('is reported as another server if it returns a web page', async () => {
     const { store } = await open(tokenEnv());
     vault.override((_request, response) => {
       response.writeHead(200, { 'content-type': 'text/html' }).end('<html>a portal</html>');
@@ -403,7 +403,7 @@ describe('a Vault that returns no secret', () => {
     expect(await store.read('secret/app#key')).toMatchObject({ kind: 'refused', fix: 'Check VAULT_ADDR' });
   });
 
-  it('sends an endless response, which is not read beyond a limit', async () => {
+  it('sends an endless response, which is read only up to a limit', async () => {
     const { store } = await open(tokenEnv());
     await store.read('secret/app#key');
     let sent = 0;
@@ -427,7 +427,7 @@ describe('TLS to Vault', () => {
     await prepare({ tls: selfSigned });
   });
 
-  it('trusts the CAs of VAULT_CACERT, which is read for every request', async () => {
+  it('trusts the CAs in VAULT_CACERT, which is read for each request', async () => {
     const ca = file('ca.pem', '');
     const { store } = await open({ ...tokenEnv(), VAULT_CACERT: ca });
     expect(withNamedProblem(await store.read('secret/app#key'))).toMatchObject({
@@ -435,11 +435,11 @@ describe('TLS to Vault', () => {
       problem: 'secretUnread(caWithoutCertificates(VAULT_CACERT))',
     });
     writeFileSync(ca, selfSigned.cert);
-    // A failed login answers for a second.
+    // The result of a failed login is reused for one second.
     await expect.poll(async () => revealed(await store.read('secret/app#key')), { timeout: 5_000 }).toBe(apiKey);
   });
 
-  it('goes through the egress proxy in a tunnel; http to this machine never does', async () => {
+  it('uses a tunnel through the egress proxy, except for http to this machine', async () => {
     const proxy = await startScriptedProxy();
     egressProxy = { origin: proxy.url, authorization: undefined };
     try {
@@ -461,7 +461,7 @@ describe('TLS to Vault', () => {
     }
   });
 
-  it('is refused without them, whatever the environment sets for certificates', async () => {
+  it('is refused for another CA, whatever certificate settings the environment has', async () => {
     const before = process.env['NODE_TLS_REJECT_UNAUTHORIZED'];
     process.env['NODE_TLS_REJECT_UNAUTHORIZED'] = '0';
     try {

@@ -36,13 +36,13 @@ function documentOf(text: string): YamlDocument | undefined {
 }
 
 describe('the bundle', () => {
-  it('compiles no schema at the start: of ajv it has what compiled validators call', async () => {
+  it('compiles no schema at the start, and contains only the parts of ajv that compiled validators call', async () => {
     const { metafile } = await bundle("export * from '../../../src/json-schema.ts';");
     const ofAjv = Object.keys(metafile.inputs).filter((path) => path.includes('node_modules/'));
     expect(ofAjv.filter((path) => !path.includes('/ajv/dist/runtime/'))).toEqual([]);
   });
 
-  it('finds the same structural problems of a policy as the sources', async () => {
+  it('finds the same structural problems in a policy as the source code', async () => {
     const { outputFiles } = await bundle("export * from '../../../src/policy/document/structure-problems.ts';");
     const code = Buffer.from(outputFiles[0]?.contents ?? []).toString('base64');
     const built = (await import(`data:text/javascript;base64,${code}`)) as {
@@ -54,7 +54,7 @@ describe('the bundle', () => {
     expect(documents.map((document) => built.structureProblems(document))).toEqual(found);
   });
 
-  it('loads for a command only what it needs, and for the service only what is configured', async () => {
+  it('loads only what a command needs, and for the service only what is configured', async () => {
     const { metafile } = await build({
       ...options,
       entryPoints: [fileURLToPath(new URL('../../../src/main.ts', import.meta.url))],
@@ -86,7 +86,7 @@ describe('the bundle', () => {
     expect(ofService.filter((name) => /^ioredis$|^pino-pretty$|^@opentelemetry\/(?!api$)/.test(name))).toEqual([]);
   });
 
-  it('does not load the HTTP client inside Node with node:http', async () => {
+  it('does not load the HTTP client inside Node.js together with node:http', async () => {
     const { outputFiles } = await bundle(`import http, { createServer } from 'node:http';
       const loaded = process.moduleLoadList.filter((name) => name.includes('deps/undici'));
       console.log(http.createServer === createServer, loaded.length);`);
@@ -95,7 +95,7 @@ describe('the bundle', () => {
     expect(execFileSync(process.execPath, args, { encoding: 'utf8' })).toBe('true 0\n');
   });
 
-  it('cannot be built with a part of undici that was left out', async () => {
+  it('cannot be built if it uses a part of undici that is left out', async () => {
     await expect(bundle("import { fetch } from 'undici'; console.log(fetch);")).rejects.toThrow('"fetch"');
   });
 });

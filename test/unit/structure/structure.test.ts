@@ -14,22 +14,22 @@ const isFastify = (specifier: string): boolean => specifier === 'fastify' || spe
 const mayImportFastify = (path: string): boolean => path === 'src/app.ts' || path.startsWith('src/http/');
 
 describe('the source', () => {
-  it('is there', () => expect(sources.map(({ path }) => path)).toContain('src/errors.ts'));
+  it('is found', () => expect(sources.map(({ path }) => path)).toContain('src/errors.ts'));
 
-  it('imports in one direction, and only types from the stages before', () => {
+  it('imports in one direction, and only types from earlier stages', () => {
     expect(sources.flatMap(wrongWayImports)).toEqual([]);
   });
 
-  it('has no circle of imports', () => expect(importCircle(sources)).toBeUndefined());
+  it('has no circular imports', () => expect(importCircle(sources)).toBeUndefined());
 
-  it('has no circle of types between its files', () => expect(importCircle(sources, false)).toBeUndefined());
+  it('has no circular type imports between files', () => expect(importCircle(sources, false)).toBeUndefined());
 
-  it('knows fastify in http/ and app.ts only', () => {
+  it('uses fastify only in http/ and app.ts', () => {
     const importers = sources.filter(({ imports }) => imports.some(({ specifier }) => isFastify(specifier)));
     expect(importers.map(({ path }) => path).filter((path) => !mayImportFastify(path))).toEqual([]);
   });
 
-  it('touches the process in main.ts only', () => {
+  it('uses process only in main.ts', () => {
     const touching = sources.filter(
       ({ freeNames, imports }) =>
         freeNames.has('process') || imports.some(({ specifier }) => /^(node:)?process$/.test(specifier)),
@@ -37,12 +37,12 @@ describe('the source', () => {
     expect(touching.map(({ path }) => path).filter((path) => path !== 'src/main.ts')).toEqual([]);
   });
 
-  it('imports only what it names in plain text', () => {
+  it('imports only modules that are named by a plain string', () => {
     const computed = sources.filter(({ imports }) => imports.some(({ specifier }) => specifier === '(computed)'));
     expect(computed.map(({ path }) => path)).toEqual([]);
   });
 
-  it('makes each proof (principal, grant, guest token, key of a reusable token) in one file', () => {
+  it('creates each proof (principal, grant, guest token, key of a reusable token) in one file', () => {
     const brands = sources.flatMap((source) => source.brands);
     const makers = brands.map((brand) => [
       brand,
@@ -56,7 +56,7 @@ describe('the source', () => {
     });
   });
 
-  it('lets only trials make an unverified principal, and only commands, the playground and the tests of a policy make trials', () => {
+  it('creates unverified principals only in trials, which only commands, the playground and policy tests use', () => {
     const importersOf = (wanted: (path: string) => boolean): readonly string[] =>
       sources
         .filter(({ path, imports }) =>
@@ -76,7 +76,7 @@ describe('the source', () => {
     ]);
   });
 
-  it('has one class of errors for refusals, one for misconfiguration and one for load problems', () => {
+  it('has one error class for refusals, one for misconfiguration and one for load problems', () => {
     const classes = sources.flatMap(({ path, text }) =>
       [...text.matchAll(/\bclass (\w+)(?:<[^>]*>)? extends \w*Error\b/g)].map(([, name]) => [name, path]),
     );
@@ -93,18 +93,21 @@ describe('the source', () => {
 });
 
 describe('every source file', () => {
-  it.each(sources.map(({ path, text }) => [path, text]))('%s opens with what it answers for', (_path, text) => {
-    const lines = text.split('\n').filter((line, index) => !(index === 0 && line.startsWith('#!')));
-    const header = lines.slice(
-      0,
-      lines.findIndex((line) => !line.startsWith('//')),
-    );
-    expect(header.length).toBeGreaterThanOrEqual(1);
-    expect(header.length).toBeLessThanOrEqual(6);
-  });
+  it.each(sources.map(({ path, text }) => [path, text]))(
+    '%s starts with a comment about its responsibility',
+    (_path, text) => {
+      const lines = text.split('\n').filter((line, index) => !(index === 0 && line.startsWith('#!')));
+      const header = lines.slice(
+        0,
+        lines.findIndex((line) => !line.startsWith('//')),
+      );
+      expect(header.length).toBeGreaterThanOrEqual(1);
+      expect(header.length).toBeLessThanOrEqual(6);
+    },
+  );
 
   it.each(sources.map(({ path, text }) => [path, text.split('\n').length - 1] as const))(
-    '%s has one idea, not %i lines of them',
+    '%s has at most 300 lines, not %i',
     (_path, lines) => {
       expect(lines).toBeLessThanOrEqual(maxLines);
     },
@@ -117,41 +120,41 @@ describe('every source file', () => {
   });
 });
 
-describe('the reading of imports', () => {
+describe('the check of imports', () => {
   const wrongWay = (path: string, text: string) => wrongWayImports(parseSource(path, text));
 
-  it('lets a stage name the types of the stage before it', () => {
+  it('allows a stage to use types of the stage before it', () => {
     expect(wrongWay('src/policy/a.ts', "import type { Principal } from '../authn/principal.ts';")).toEqual([]);
     expect(wrongWay('src/policy/a.ts', "import { type Principal } from '../authn/principal.ts';")).toEqual([]);
     expect(wrongWay('src/policy/a.ts', "type P = import('../authn/principal.ts').Principal;")).toEqual([]);
   });
 
   it.each([
-    ['code of the stage before', 'src/policy/a.ts', "import { type A, b } from '../authn/b.ts';"],
-    ['code of the stage before, for its effects', 'src/policy/a.ts', "import '../authn/b.ts';"],
-    ['code of the stage before, later', 'src/policy/a.ts', "const b = await import('../authn/b.ts');"],
-    ['code of the stage before, passed on', 'src/policy/a.ts', "export { b } from '../authn/b.ts';"],
-    ['types of the stage after', 'src/authn/a.ts', "import type { B } from '../policy/b.ts';"],
-    ['a stage from the ground', 'src/errors.ts', "import type { B } from './authn/b.ts';"],
-    ['the app from the edge', 'src/http/a.ts', "import { buildApp } from '../app.ts';"],
-    ['tests from the source', 'src/http/a.ts', "import { b } from '../../test/b.ts';"],
-    ['anything from a part that is not in the table', 'src/other/a.ts', 'export const a = 1;'],
+    ['code of an earlier stage', 'src/policy/a.ts', "import { type A, b } from '../authn/b.ts';"],
+    ['code of an earlier stage, for its effects', 'src/policy/a.ts', "import '../authn/b.ts';"],
+    ['code of an earlier stage, at run time', 'src/policy/a.ts', "const b = await import('../authn/b.ts');"],
+    ['code of an earlier stage, re-exported', 'src/policy/a.ts', "export { b } from '../authn/b.ts';"],
+    ['types of a later stage', 'src/authn/a.ts', "import type { B } from '../policy/b.ts';"],
+    ['a stage in a basic file', 'src/errors.ts', "import type { B } from './authn/b.ts';"],
+    ['the app in http/', 'src/http/a.ts', "import { buildApp } from '../app.ts';"],
+    ['tests in the source', 'src/http/a.ts', "import { b } from '../../test/b.ts';"],
+    ['anything in a folder that is not in the table', 'src/other/a.ts', 'export const a = 1;'],
   ])('refuses %s', (_title, path, text) => expect(wrongWay(path, text)).toHaveLength(1));
 
-  it('sees a circle of two files', () => {
+  it('finds a circle of two files', () => {
     const a = parseSource('src/http/a.ts', "import { b } from './b.ts';");
     const b = parseSource('src/http/b.ts', "import { a } from './a.ts';");
     expect(importCircle([a, b])).toEqual(['src/http/a.ts', 'src/http/b.ts', 'src/http/a.ts']);
     expect(importCircle([a, parseSource('src/http/b.ts', "import type { a } from './a.ts';")])).toBeUndefined();
   });
 
-  it('distinguishes the process from a member with this name', () => {
+  it('distinguishes process from a member with this name', () => {
     expect(parseSource('src/a.ts', 'const x = process.env;').freeNames.has('process')).toBe(true);
     expect(parseSource('src/a.ts', 'const { env } = process;').freeNames.has('process')).toBe(true);
     expect(parseSource('src/a.ts', 'const x = job.process;').freeNames.has('process')).toBe(false);
   });
 
-  it('sees what is cast to what, and which types can only be cast to', () => {
+  it('finds casts, and types whose values can only be created by a cast', () => {
     const file = parseSource(
       'src/a.ts',
       `declare const proof: unique symbol;
@@ -164,7 +167,7 @@ const a = {} as unknown as Proven; const b = [1] as const; const c = { k: '' as 
     expect(file.casts).toEqual(['Proven', 'Key']);
   });
 
-  it('sees a variable of a module that can change', () => {
+  it('finds module variables that can change', () => {
     expect(
       parseSource('src/a.ts', 'let n = 0; const m = 1; const f = () => { let k = 0; return k; };').mutableState,
     ).toEqual(['n']);

@@ -21,14 +21,14 @@ function start({ canRecord = true, isWritten = true } = {}) {
 }
 
 describe('the audit log', () => {
-  it('requires the line of an issued token', async () => {
+  it('requires a written line for each issued token', async () => {
     const { audit, calls } = start();
     await audit.issued(issued);
     const head = { level: 'info', time, event: 'guest_token.issued' };
     expect(calls).toEqual([['record', { ...head, ...issued, durationMs: 1.235, message: logMessages.issued }]]);
   });
 
-  it('issues no token when its line is not written', async () => {
+  it('issues no token if its line is not written', async () => {
     const { audit } = start({ isWritten: false });
     await expect(audit.issued(issued)).rejects.toMatchObject({ code: 'AUDIT_UNAVAILABLE' });
   });
@@ -44,7 +44,7 @@ describe('the audit log', () => {
     ['ACCESS_DENIED', 'info'],
     ['UPSTREAM_TIMEOUT', 'warn'],
     ['INTERNAL_ERROR', 'error'],
-  ] as const)('notes a refusal at the level of its code: %s', async (code, level) => {
+  ] as const)('logs a refusal at the level of its code: %s', async (code, level) => {
     const { audit, calls } = start();
     await audit.refused({ ...subject, code, reason: 'bug' });
     const head = { level, time, event: 'guest_token.refused' };

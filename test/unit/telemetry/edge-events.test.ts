@@ -40,7 +40,7 @@ function start() {
 }
 
 describe('events that callers can cause', () => {
-  it('are logged once for each value, and again after more than an hour', async () => {
+  it('are logged once for each value, and again after one hour', async () => {
     const { clock, events, lines, metric } = start();
     const evil = 'https://evil.example';
     for (const origin of [evil, evil, 'https://two.example', evil]) events.onUnknownOrigin(origin);
@@ -61,7 +61,7 @@ describe('events that callers can cause', () => {
     expect(await metric('guest_token_unknown_origins_total')).toBe(8);
   });
 
-  it('are logged for a hundred values an hour, and with 256 characters, at most', async () => {
+  it('are logged for at most a hundred values an hour, with at most 256 characters each', async () => {
     const { clock, events, lines, metric } = start();
     for (let index = 0; index < 150; index += 1) events.onUnknownOrigin(`https://${index}.example`);
     expect(await lines()).toHaveLength(100);
@@ -72,7 +72,7 @@ describe('events that callers can cause', () => {
     expect(await metric('guest_token_unknown_origins_total')).toBe(152);
   });
 
-  it('of the admin listener and of other protocols are bounded apart from each other', async () => {
+  it('of the admin listener and of other protocols have separate limits', async () => {
     const { events, lines } = start();
     events.onUnknownAdminHost('evil.example');
     events.onUnknownAdminHost('evil.example');
@@ -86,7 +86,7 @@ describe('events that callers can cause', () => {
     ]);
   });
 
-  it('by an unknown proxy are logged once', async () => {
+  it('of an unknown proxy are logged once', async () => {
     const { events, lines } = start();
     events.onUntrustedForwarding('x-forwarded-for', '192.0.2.0/24');
     events.onUntrustedForwarding('forwarded', '198.51.100.0/24');

@@ -5,7 +5,7 @@ import { until } from '../../support/until.ts';
 
 type Done = (error?: Error | null) => void;
 
-/** A sink whose writes end when the test says so; at once, if it says nothing. */
+/** A sink whose writes end when the test calls a function, or at once by default. */
 function start(bounds: Parameters<typeof createLogWriter>[0]['bounds'] = {}, isSlow = false) {
   const writes: string[] = [];
   const pending: Done[] = [];
@@ -60,7 +60,7 @@ describe('the log writer', () => {
     expect(isWritten).toBe(true);
   });
 
-  it('reports a line as not written when the write fails, and tries again with the next one', async () => {
+  it('reports a line as not written if the write fails, and tries again with the next line', async () => {
     const { writer, pending, state } = start({}, true);
     const refused = writer.record('a\n');
     await round();
@@ -74,7 +74,7 @@ describe('the log writer', () => {
     expect(await writer.record('c\n')).toBe(true);
   });
 
-  it('counts ordinary lines of a failed write as dropped, and logs their number when a write succeeds', async () => {
+  it('counts ordinary lines of a failed write as dropped, and logs their number after the next successful write', async () => {
     const { writer, writes, pending, state, told } = start({}, true);
     writer.write('a\n');
     writer.write('b\n');
@@ -87,7 +87,7 @@ describe('the log writer', () => {
     expect(told).toEqual([2]);
   });
 
-  it('counts no required line as dropped: its caller knows', async () => {
+  it('does not count required lines as dropped, because their callers are informed', async () => {
     const { writer, pending } = start({}, true);
     const refused = writer.record('a\n');
     writer.write('b\n');
@@ -96,7 +96,7 @@ describe('the log writer', () => {
     expect([await refused, writer.dropped()]).toEqual([false, 1]);
   });
 
-  it('logs after five seconds what a failed write dropped, even without another line', async () => {
+  it('logs the lines that a failed write dropped after five seconds, even without another line', async () => {
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
     try {
       const { writer, pending, told } = start({}, true);
@@ -114,7 +114,7 @@ describe('the log writer', () => {
     }
   });
 
-  it('gives up on a reader that has stopped, removes waiting lines, and continues when it reads again', async () => {
+  it('stops waiting for a reader that has stopped, removes waiting lines, and continues when it reads again', async () => {
     const { writer, writes, pending, clock, state } = start({ stalledAfterMs: 1000 }, true);
     const inFlight = writer.record('a\n');
     await round();
@@ -131,7 +131,7 @@ describe('the log writer', () => {
     expect(writes).toEqual(['a\n', 'd\n']);
   });
 
-  it('buffers a limited number of characters while the reader has stopped, and logs once how many lines were dropped', async () => {
+  it('buffers a limited number of characters while the reader has stopped, and logs the number of dropped lines once', async () => {
     const { writer, writes, pending, state, told } = start({ ordinary: 1000, write: 300 }, true);
     writer.write('first\n');
     await round();
@@ -148,7 +148,7 @@ describe('the log writer', () => {
     expect(told).toEqual([4900]);
   });
 
-  it('a flood of ordinary lines does not displace a required line', async () => {
+  it('keeps required lines during a flood of ordinary lines', async () => {
     const { writer, writes, pending } = start({ ordinary: 100 }, true);
     writer.write('first\n');
     await round();
@@ -175,7 +175,7 @@ describe('the log writer', () => {
     expect(writer.isFlowing()).toBe(true);
   });
 
-  it('does not let refusals wait for a slow reader', async () => {
+  it('does not delay refusals because of a slow reader', async () => {
     const { writer, pending } = start({}, true);
     let isSettled = false;
     writer.write('a\n');
@@ -189,7 +189,7 @@ describe('the log writer', () => {
     expect(isSettled).toBe(true);
   });
 
-  it('flushes the remaining lines, within the time limit', async () => {
+  it('flushes the remaining lines within the time limit', async () => {
     const { writer, writes, pending, state } = start({}, true);
     await writer.flush(1);
     writer.write('a\n');

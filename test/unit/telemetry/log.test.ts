@@ -9,7 +9,7 @@ interface Started {
   readonly log: Log;
   readonly audit: Audit;
   readonly text: () => string;
-  /** Everything written so far, as JSON. */
+  /** All lines so far, parsed as JSON. */
   readonly lines: () => Promise<readonly Record<string, unknown>[]>;
 }
 
@@ -43,7 +43,7 @@ const subject = { requestId: 'r', sub: 'u1', durationMs: 12.345678 };
 const issued = { ...subject, requestSha256: 'a', tokenSha256: 'b', reused: false, expiresInSeconds: 60 };
 
 describe('an error in the log', () => {
-  it('has its type, its code and where it was thrown, but not its message', async () => {
+  it('has its type, its code and its stack, but not its message', async () => {
     const { log, lines, text } = start();
     const error = Object.assign(new TypeError('claim sub is "alice", token eyJhbGciOi'), {
       code: 'ERR_INVALID_ARG',
@@ -70,11 +70,11 @@ describe('an error in the log', () => {
     'ERR\nLINE',
     42,
     { toString: () => 'ERR' },
-  ])('does not take %j for a code', (code) => {
+  ])('ignores the code %j', (code) => {
     expect(toLoggableError(Object.assign(new Error('m'), { code }))).not.toHaveProperty('code');
   });
 
-  it('is a code and a reason if it is a refusal, and a type if it is not an error', () => {
+  it('is a code and a reason for a refusal, and a type for a value that is not an error', () => {
     const detail = { message: 'the secret sentence', sub: 'alice' };
     expect(toLoggableError(new ServiceError('ACCESS_DENIED', 'validation_refused', detail))).toEqual({
       type: 'ServiceError',
@@ -85,7 +85,7 @@ describe('an error in the log', () => {
     expect(toLoggableError(undefined)).toEqual({ type: 'undefined' });
   });
 
-  it('has twelve frames at most, and no line of the message that looks like one', () => {
+  it('has at most twelve stack frames, and no line of a message that looks like one', () => {
     const recurse = (depth: number): Error =>
       depth === 0 ? new Error('x\n    at secret (evil.js:1:1)') : recurse(depth - 1);
     const { stack } = toLoggableError(recurse(30)) as { stack: string[] };
@@ -94,8 +94,8 @@ describe('an error in the log', () => {
   });
 });
 
-describe('every log line', () => {
-  it('leaves out requests and replies', async () => {
+describe('each log line', () => {
+  it('omits requests and replies', async () => {
     const { log, lines } = start();
     log.logger.info({ req: { headers: { authorization: 'Bearer x' } }, res: {}, a: 1 }, 'm');
     expect((await lines())[0]).toMatchObject({ a: 1, message: 'm' });
@@ -115,7 +115,7 @@ describe('every log line', () => {
     ['a line break', 'a\nb', 'a\\nb'],
     ['an escape', '\u001b[31m', '\\u001b[31m'],
     ['a lone surrogate', 'a\ud800', 'a\\ud800'],
-  ])('escapes %s, and reads back as the same text', async (_title, sub, written) => {
+  ])('escapes %s, and parses to the same text', async (_title, sub, written) => {
     const { log, audit, lines, text } = start();
     await audit.issued({ ...issued, sub });
     log.logger.warn({ sub }, 'm');
@@ -123,7 +123,7 @@ describe('every log line', () => {
     expect(text().split(`"sub":"${written}"`)).toHaveLength(3);
   });
 
-  it('leaves other letters as they are', async () => {
+  it('keeps other letters unchanged', async () => {
     const { log, lines, text } = start();
     log.logger.info({ sub: 'Ünï пользователь 用户 👩‍💻' }, 'm');
     await lines();
@@ -132,7 +132,7 @@ describe('every log line', () => {
 });
 
 describe('the audit', () => {
-  it('is written at every level but silent', async () => {
+  it('is written at every level except silent', async () => {
     for (const level of ['fatal', 'error', 'info', 'trace']) {
       const { log, audit, lines } = start(level);
       log.logger.debug('chatter');
@@ -150,7 +150,7 @@ describe('the audit', () => {
     expect(text()).toBe('');
   });
 
-  it('is written in pino’s format, whatever a name contains', async () => {
+  it('is written in the format of pino, whatever a name contains', async () => {
     const { audit, text } = start();
     const pinos = start();
     const { logger } = pinos.log;
@@ -180,7 +180,7 @@ describe('the audit', () => {
     expect(withoutTimes(text())).toEqual(withoutTimes(pinos.text()));
   });
 
-  it('has the time in which it was written, and only members that have a value', async () => {
+  it('has the present time, and only members with a value', async () => {
     const { audit, text } = start();
     await audit.issued({ ...issued, iss: undefined });
     const [, time] =
@@ -189,14 +189,14 @@ describe('the audit', () => {
     expect(time).toMatch(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/);
   });
 
-  it('gives a duration three decimals', async () => {
+  it('has durations with three decimals', async () => {
     const { audit, lines } = start();
     await audit.issued(issued);
     await audit.refused({ ...subject, code: 'INVALID_TOKEN', reason: 'signature_invalid' });
     expect((await lines()).map(({ durationMs }) => durationMs)).toEqual([12.346, 12.346]);
   });
 
-  it('does not issue a token whose line cannot be written, but refusals are sent', async () => {
+  it('issues no token if its line cannot be written, while refusals are still sent', async () => {
     const log = createLog({
       level: 'info',
       clock: systemClock,

@@ -37,7 +37,7 @@ beforeEach(() => {
   log = createLogger();
 });
 
-/** The lines since the last call, without time and message. */
+/** The log lines since the last call of this function, without time and message. */
 async function lines(): Promise<readonly Line[]> {
   await log.flush(1_000);
   const all = written.split('\n').filter((line) => line !== '');
@@ -55,7 +55,7 @@ async function metric(name: string): Promise<number | undefined> {
 }
 
 describe('calls to Databrain', () => {
-  it('are counted and timed; only those that fail are logged', async () => {
+  it('are counted and timed, and only failures are logged', async () => {
     const { attempt } = observeUpstream(metrics, log.logger);
     attempt({ result: 'token', durationMs: 500 });
     expect(await lines()).toEqual([]);
@@ -84,14 +84,14 @@ describe('calls to Databrain', () => {
     ['closed', 0],
     ['half_open', 0.5],
     ['open', 1],
-  ] as const)('whose circuit is %s at worst show it', async (worst, value) => {
+  ] as const)('set the gauge of the circuit to the worst state: %s', async (worst, value) => {
     const { circuit } = observeUpstream(metrics, log.logger);
     circuit('closed', 'DATABRAIN_API_KEY', worst);
     expect(await metric('guest_token_circuit_open')).toBe(value);
     expect(await lines()).toEqual([{ level: 'warn', state: 'closed', setting: 'DATABRAIN_API_KEY' }]);
   });
 
-  it('with a key that Databrain refuses are an error, counted by setting', async () => {
+  it('with a key that Databrain refuses are logged as an error and counted by setting', async () => {
     countFromZero(metrics, { apiKeys: ['DATABRAIN_API_KEY'], secrets: [], storedSecrets: [] });
     expect(await metric('guest_token_upstream_key_refused_total{setting="DATABRAIN_API_KEY"}')).toBe(0);
     observeUpstream(metrics, log.logger).keyRefused('DATABRAIN_API_KEY');
@@ -100,7 +100,7 @@ describe('calls to Databrain', () => {
   });
 });
 
-it('reuse is counted, and a renewal that failed is logged', async () => {
+it('reuse is counted, and a failed renewal is logged', async () => {
   const { onReuse, onRenewal } = observeIssue(metrics, log.logger);
   onReuse('hit');
   onRenewal('renewed');
@@ -113,7 +113,7 @@ it('reuse is counted, and a renewal that failed is logged', async () => {
 });
 
 describe('exported traces', () => {
-  it('are counted, and logged when they fail and when they work again', async () => {
+  it('are counted, and logged when they fail and when they succeed again', async () => {
     const onExport = observeExport(metrics, log.logger);
     onExport(3);
     expect(await lines()).toEqual([]);
@@ -134,7 +134,7 @@ describe('key sets', () => {
   const left = (count: number, isBad: boolean) =>
     Array.from({ length: count }, (_, index) => ({ which: `key ${index + 1}`, why: 'is for encryption', isBad }));
 
-  it('that changed or are available again are logged, others only counted', async () => {
+  it('that changed or are available again are logged; others are only counted', async () => {
     const { fetched: onFetched } = observeKeySets(metrics, log.logger);
     onFetched(fetched);
     expect(await lines()).toEqual([]);
@@ -145,7 +145,7 @@ describe('key sets', () => {
     expect(await metric(`guest_token_key_set_fetches_total{issuer="${iss}",result="fetched"}`)).toBe(3);
   });
 
-  it('report ignored keys, as a warning if one is dangerous', async () => {
+  it('log ignored keys, as a warning if one is dangerous', async () => {
     const { fetched: onFetched } = observeKeySets(metrics, log.logger);
     onFetched({ ...fetched, changed: true, leftOut: left(1, false) });
     onFetched({ ...fetched, changed: true, leftOut: [...left(1, false), ...left(1, true)] });
@@ -158,7 +158,7 @@ describe('key sets', () => {
     [20, 20, 'key 20 is for encryption'],
     [21, 21, 'and 1 more'],
     [100, 21, 'and 80 more'],
-  ])('of which %i are left out show %i entries', async (count, shown, last) => {
+  ])('with %i ignored keys log %i entries', async (count, shown, last) => {
     observeKeySets(metrics, log.logger).fetched({ ...fetched, changed: true, leftOut: left(count, false) });
     const leftOut = (await lines())[0]?.['leftOut'] as readonly string[];
     expect([leftOut.length, leftOut.at(-1)]).toEqual([shown, last]);
@@ -193,7 +193,7 @@ describe('a refused access token', () => {
     return lines();
   };
 
-  it('is explained at level debug only', async () => {
+  it('is explained at the level debug only', async () => {
     expect(await refuse({}, 'info')).toEqual([]);
     expect(await refuse({})).toEqual([{ level: 'debug', requestId: 'request-1', reason: 'claim_invalid' }]);
   });
@@ -205,13 +205,13 @@ describe('a refused access token', () => {
     [{ claim: 'aud', received: 'x', isSigned: false }, undefined],
     [{ claim: 'aud', received: 'x' }, undefined],
     [{ claim: 'iss' }, undefined],
-  ])('shows a claim only of a valid signature, and the issuer: %j', async (part, shown) => {
+  ])('shows the issuer, and a claim only after a valid signature: %j', async (part, shown) => {
     expect((await refuse({ ...part, expected: 'y' }))[0]).toMatchObject({ expected: 'y' });
     expect((await refuse(part))[0]?.['received']).toBe(shown);
   });
 });
 
-it('Redis is shown as in use or not, and each change and new cause is logged', async () => {
+it('the gauge of Redis has its state, and each change and new cause is logged', async () => {
   const { onRedisState, onRedisCause } = observeRedis(metrics, log.logger);
   expect(await metric('guest_token_redis_up')).toBe(0);
   onRedisState('up', 'connected');
@@ -234,14 +234,14 @@ describe('secrets', () => {
     metric(`guest_token_secret_reloads_total{setting="${setting}",result="${result}"}`);
   const readable = () => metric(`guest_token_secret_readable{setting="${setting}"}`);
 
-  it('start their counters at 0, and those of stores as readable', async () => {
+  it('start with counters at 0 and stores as readable', async () => {
     countFromZero(metrics, { apiKeys: [], secrets: [setting], storedSecrets: [] });
     expect([await reloads('changed'), await reloads('failed'), await readable()]).toEqual([0, 0, undefined]);
     countFromZero(metrics, { apiKeys: [], secrets: [setting], storedSecrets: [setting] });
     expect(await readable()).toBe(1);
   });
 
-  it('in a file that change or are refused are counted and logged', async () => {
+  it('in a file are logged and counted when they change or are refused', async () => {
     const onReload = observeSecretReload(metrics, log.logger);
     onReload(setting, { kind: 'changed' });
     onReload(setting, { kind: 'failed', problem: 'is empty' });
@@ -252,7 +252,7 @@ describe('secrets', () => {
     expect([await reloads('changed'), await reloads('failed'), await readable()]).toEqual([1, 1, undefined]);
   });
 
-  it('in a store show whether they can be read', async () => {
+  it('in a store set a gauge for whether they can be read', async () => {
     const onReload = observeSecretReload(metrics, log.logger);
     onReload(setting, { kind: 'unreadable', problem: 'permission denied' }, 'Vault');
     expect(await readable()).toBe(0);
@@ -269,7 +269,7 @@ describe('secrets', () => {
     expect([await reloads('changed'), await reloads('failed'), await readable()]).toEqual([1, 1, 1]);
   });
 
-  it('need a login to their store, which is counted and logged', async () => {
+  it('count the logins to their store', async () => {
     const onEvent = observeSecretStores(metrics, log.logger);
     onEvent({ kind: 'login', store: 'Vault', result: 'ok' });
     onEvent({ kind: 'login', store: 'Vault', result: 'failed', problem: 'permission denied' });

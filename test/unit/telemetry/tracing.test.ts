@@ -47,14 +47,14 @@ const start = (settings: Partial<TracingSettings> = {}): Promise<Tracing> =>
     onExport: (spans, errorCode) => exported.push([spans, errorCode]),
   });
 
-/** What the collector has after the end, by name. */
+/** The spans that the collector received, by name. */
 async function spansAfter(tracing: Tracing): Promise<Readonly<Record<string, CollectedSpan>>> {
   await tracing.close();
   return Object.fromEntries(collector.spans.map((span) => [span.name, span]));
 }
 
 describe('a traced request', () => {
-  it('is a server span, with a child for each step, and no others', async () => {
+  it('is a server span with one child for each step, and no other spans', async () => {
     const tracing = await start();
     const trace = tracing.begin(request);
     expect(trace.step('verify', () => 7)).toBe(7);
@@ -114,7 +114,7 @@ describe('a traced request', () => {
     [new ServiceError('UPSTREAM_TIMEOUT', 'upstream_timeout'), { 'guest_token.outcome': 'UPSTREAM_TIMEOUT' }, 2],
     [new TypeError('a secret'), { 'error.type': 'TypeError' }, 2],
     ['a secret', { 'error.type': 'string' }, 2],
-  ])('says of a step that throws its code or type only: %s', async (thrown, attributes, status) => {
+  ])('records only the code or type of an exception in a step: %s', async (thrown, attributes, status) => {
     const tracing = await start();
     const trace = tracing.begin(request);
     expect(() =>
@@ -152,7 +152,7 @@ describe('the trace of a caller', () => {
   });
 
   it.each(['', 'nonsense', `00-${'0'.repeat(32)}-00f067aa0ba902b7-01`, [sampled, sampled]])(
-    'is ignored when it is none: %j',
+    'is ignored if it is invalid: %j',
     async (traceparent) => {
       const tracing = await start();
       tracing.begin({ ...request, traceparent, isTrusted: true }).end('ISSUED', 200);
@@ -166,7 +166,7 @@ describe('the trace of a caller', () => {
     [true, unsampled, 0],
     [true, sampled, 1],
     [false, unsampled, 1],
-  ])('decides on sampling only by the setting: parent based %s with %s', async (parentBased, traceparent, count) => {
+  ])('is sampled by the setting: parent based %s with %s', async (parentBased, traceparent, count) => {
     const tracing = await start({ sampler: { kind: 'always_on', ratio: 1, parentBased } });
     tracing.begin({ ...request, traceparent, isTrusted: true }).end('ISSUED', 200);
     await tracing.close();
@@ -174,11 +174,11 @@ describe('the trace of a caller', () => {
   });
 });
 
-describe('what is not sampled', () => {
+describe('a request that is not sampled', () => {
   it.each([
     ['always_off', 1],
     ['traceidratio', 0],
-  ] as const)('is run and passed on, and not sent: %s', async (kind, ratio) => {
+  ] as const)('runs normally, passes its context on and is not exported: %s', async (kind, ratio) => {
     const tracing = await start({ sampler: { kind, ratio, parentBased: false } });
     const trace = tracing.begin(request);
     const header = trace.step('mint', () => tracing.traceparent());
@@ -213,7 +213,7 @@ describe('a collector that fails', () => {
   });
 });
 
-it('the steps of issuing keep their arguments and results', async () => {
+it('the traced steps of issuing keep their arguments and results', async () => {
   const names: string[] = [];
   const step = <T>(name: string, run: () => T): T => {
     names.push(name);
