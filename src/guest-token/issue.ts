@@ -2,11 +2,11 @@
 // one mint, and tokens are renewed before they become unusable. While the upstream is down, slow or rate limited, users
 // with a token that still has some lifetime keep it, so that calls are left for users without one.
 import { LRUCache } from 'lru-cache';
+import type { Principal } from '../authn/principal.ts';
 import type { Mint } from '../databrain/mint.ts';
 import { ServiceError } from '../errors.ts';
 import type { Grant } from '../policy/decision.ts';
 import { createSingleFlight } from '../single-flight.ts';
-import { toGrantTag, toTokenSha256, type GuestToken, type IssueGuestToken } from './guest-token.ts';
 import {
   createMintAcrossReplicas,
   isOutage,
@@ -15,8 +15,37 @@ import {
   spareWaitMs,
   type Wanted,
 } from './mint-across-replicas.ts';
-import { secondsToShow, usabilityOf, type ReusableToken } from './reusable-token.ts';
-import { createGrantNames, type ReuseKey } from './reuse-key.ts';
+import {
+  createGrantNames,
+  secondsToShow,
+  toGrantTag,
+  toTokenSha256,
+  usabilityOf,
+  type ReusableToken,
+  type ReuseKey,
+} from './reusable-token.ts';
+
+declare const minted: unique symbol;
+
+export interface GuestToken {
+  readonly [minted]: true;
+  /** The UUID. Sent to the caller, never logged. */
+  readonly token: string;
+  /** Its identifier in the audit log. */
+  readonly tokenSha256: string;
+  /** Changes if the user or the rights change; see `toGrantTag`. */
+  readonly grantTag: string;
+  /** Remaining lifetime in whole seconds; at least 1. */
+  readonly expiresInSeconds: number;
+  /** Whether it was minted for an earlier request. */
+  readonly reused: boolean;
+}
+
+/**
+ * Returns the guest token for a grant: a reusable one if there is one, otherwise a new one. Throws ServiceError: an
+ * UPSTREAM_* code, SHUTTING_DOWN, or TOKEN_EXPIRED if the access token has expired meanwhile.
+ */
+export type IssueGuestToken = (grant: Grant, principal: Principal) => Promise<GuestToken>;
 
 /**
  * `hit`: reused. `shared`: from another replica. `joined`: waited for a concurrent mint. `spare`: an older token,

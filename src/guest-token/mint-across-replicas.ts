@@ -7,9 +7,14 @@ import type { Grant } from '../policy/decision.ts';
 import type { LockAnswer } from '../redis/redis-lock.ts';
 import type { ApiKeys } from '../secrets/api-keys.ts';
 import type { Secret } from '../secrets/secret.ts';
-import { toTokenSha256 } from './guest-token.ts';
-import { remainingMs, usabilityOf, type ReusableToken, type Usability } from './reusable-token.ts';
-import type { ReuseKey } from './reuse-key.ts';
+import {
+  toTokenSha256,
+  remainingMs,
+  usabilityOf,
+  type ReusableToken,
+  type Usability,
+  type ReuseKey,
+} from './reusable-token.ts';
 
 /** A token stored by another replica, with its remaining lifetime. */
 export interface SharedToken {

@@ -9,7 +9,7 @@ import type { RedisLink } from '../redis/redis-link.ts';
 import { createRedisLocks } from '../redis/redis-lock.ts';
 import type { Secret } from '../secrets/secret.ts';
 import { openToken, sealToken } from './encrypted-token.ts';
-import type { ReuseKey } from './reuse-key.ts';
+import type { ReuseKey } from './reusable-token.ts';
 import type { SharedToken, SharedTokens } from './mint-across-replicas.ts';
 
 interface RedisTokensOptions {

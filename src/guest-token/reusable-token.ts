@@ -1,7 +1,11 @@
-// The rules for reusing a token: the required share of its lifetime, the lifetime that the grant permits now, the end
-// of the access token, and the minimum while the upstream is down.
+// Tokens that are used again. Which requests share one: the reuse key, a hash of everything that decides the upstream's
+// response. For how long: the required share of its lifetime, the lifetime that the grant permits now, the end of the
+// access token, and the minimum while the upstream is down.
+import { hash } from 'node:crypto';
+import type { Principal } from '../authn/principal.ts';
 import type { Clock } from '../clock.ts';
 import type { Grant } from '../policy/decision.ts';
+import type { Secret } from '../secrets/secret.ts';
 
 /** A token that was issued before. Its times are of the monotonic clock of this process. */
 export interface ReusableToken {
@@ -61,4 +65,82 @@ export function usabilityOf(token: ReusableToken, grant: Grant, minimumShare: nu
   const left = remainingMs(token, clock);
   if (left >= minimumShare * Math.max(token.lifetimeMs, grant.lifetimeMs)) return 'fresh';
   return left >= spareMinimumMs ? 'spare' : 'unusable';
+}
+
+/** First 16 hex digits of the SHA-256: enough to trace a leaked token to its audit line. */
+export const toTokenSha256 = (token: string): string =>
+  // Encode a part only: a slice of the whole string would keep that in memory.
+  hash('sha256', token, 'buffer').toString('hex', 0, 8);
+
+/**
+ * The tag of a grant lets a browser detect that its next token has different rights, without showing them: the vendor's
+ * component keeps what it has shown, so it must not get a token of another user or with other rights.
+ *
+ * 22 characters of base64url: equal for equal requests of the same user, whatever their lifetime, on every replica. It
+ * is keyed with the API key, so that nobody can test guesses about hidden filters.
+ *
+ * The key has a fixed length and half of the hash is shown, so nobody can extend a tag either; an HMAC would take four
+ * times as long for every new token.
+ */
+export function toGrantTag({ iss, sub }: Principal, { requestSha256 }: Grant, apiKey: Secret): string {
+  const parts = JSON.stringify([iss, sub, requestSha256]);
+  // Encode the first half only: a slice of the whole string would keep that in memory.
+  return hash('sha256', apiKey.identity() + parts, 'buffer').toString('base64url', 0, 16);
+}
+
+declare const hashed: unique symbol;
+
+/** SHA-256 in base64url. */
+export type ReuseKey = string & { readonly [hashed]: true };
+
+export interface GrantNames {
+  readonly key: ReuseKey;
+  readonly grantTag: string;
+}
+
+interface GrantParts {
+  readonly principal: Principal;
+  readonly grant: Grant;
+  /** The API key that mints. */
+  readonly apiKey: Secret;
+}
+
+/** The inputs of the remembered names besides the grant's request. */
+interface Remembered extends GrantNames {
+  readonly principal: Principal;
+  readonly apiKey: Secret;
+  readonly lifetimeMs: number | undefined;
+  readonly notAfterMs: number | undefined;
+}
+
+/**
+ * Returns the reuse key of identity, upstream, API key, kind of lifetime and the body without `expiryTime`, and the
+ * tag. Both are remembered by the grant's request, so that a remembered decision costs no hash. Every other input is
+ * compared before a remembered key is used.
+ *
+ * The lifetime is included in a form that is stable between requests: the policy's duration or, if the access token
+ * ends earlier, that end. Grants with different lifetimes never share a token.
+ */
+export function createGrantNames(baseUrl: string, clock: Clock): (parts: GrantParts) => GrantNames {
+  const remembered = new WeakMap<Grant['request'], Remembered>();
+
+  return ({ principal, grant, apiKey }) => {
+    const isCut = isCutByAccessToken(grant, clock);
+    const lifetimeMs = isCut ? undefined : grant.lifetimeMs;
+    const notAfterMs = isCut ? grant.notAfterMs : undefined;
+    const known = remembered.get(grant.request);
+    const isSame =
+      known?.principal === principal &&
+      known.apiKey === apiKey &&
+      known.lifetimeMs === lifetimeMs &&
+      known.notAfterMs === notAfterMs;
+    if (isSame) return known;
+
+    const lifetime = isCut ? `until ${notAfterMs}` : `for ${lifetimeMs}`;
+    const parts = [principal.iss, principal.sub, apiKey.identity(), baseUrl, lifetime, grant.requestSha256];
+    const key = hash('sha256', JSON.stringify(parts), 'base64url') as ReuseKey;
+    const names = { principal, apiKey, lifetimeMs, notAfterMs, key, grantTag: toGrantTag(principal, grant, apiKey) };
+    remembered.set(grant.request, names);
+    return names;
+  };
 }

@@ -3,7 +3,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Principal } from '../authn/principal.ts';
 import { ServiceError } from '../errors.ts';
-import type { IssueGuestToken } from '../guest-token/guest-token.ts';
+import type { IssueGuestToken } from '../guest-token/issue.ts';
 import { compileSchema } from '../json-schema.ts';
 import type { Decision } from '../policy/decision.ts';
 import type { Audit } from '../telemetry/audit.ts';

@@ -5,7 +5,7 @@ import type { Principal } from '../authn/principal.ts';
 import type { Clock } from '../clock.ts';
 import type { Settings } from '../config/read-settings.ts';
 import type { ErrorCode } from '../errors.ts';
-import type { IssueGuestToken } from '../guest-token/guest-token.ts';
+import type { IssueGuestToken } from '../guest-token/issue.ts';
 import { toAddressKeys, toShortAddress } from '../limits/address-key.ts';
 import type { Decision } from '../policy/decision.ts';
 import type { RedisLink } from '../redis/redis-link.ts';

@@ -7,8 +7,7 @@ import {
   type SharedToken,
   type SharedTokens,
 } from '../../../src/guest-token/mint-across-replicas.ts';
-import type { ReusableToken } from '../../../src/guest-token/reusable-token.ts';
-import type { ReuseKey } from '../../../src/guest-token/reuse-key.ts';
+import type { ReusableToken, ReuseKey } from '../../../src/guest-token/reusable-token.ts';
 import type { LockAnswer } from '../../../src/redis/redis-lock.ts';
 import { Secret } from '../../../src/secrets/secret.ts';
 import { refusalOf } from '../../support/refusal-of-code.ts';

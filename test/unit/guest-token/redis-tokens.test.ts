@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { sealToken, type StoredToken } from '../../../src/guest-token/encrypted-token.ts';
 import { createRedisTokens } from '../../../src/guest-token/redis-tokens.ts';
-import type { ReuseKey } from '../../../src/guest-token/reuse-key.ts';
+import type { ReuseKey } from '../../../src/guest-token/reusable-token.ts';
 import { createKeyDerivation } from '../../../src/redis/key-derivation.ts';
 import type { RedisArgument, RedisClient } from '../../../src/redis/redis-client.ts';
 import { redisDown, type RedisLink } from '../../../src/redis/redis-link.ts';

@@ -52,7 +52,7 @@ describe('the source', () => {
       Principal: ['src/authn/authenticator.ts', unverified],
       Grant: ['src/policy/decide.ts'],
       GuestToken: ['src/guest-token/issue.ts'],
-      ReuseKey: ['src/guest-token/reuse-key.ts'],
+      ReuseKey: ['src/guest-token/reusable-token.ts'],
     });
   });
 

@@ -1,6 +1,6 @@
 // The grant tag shows a browser only whether the rights of its token are the same as before.
 import { describe, expect, it } from 'vitest';
-import { toGrantTag } from '../../../src/guest-token/guest-token.ts';
+import { toGrantTag } from '../../../src/guest-token/reusable-token.ts';
 import { Secret } from '../../../src/secrets/secret.ts';
 import { createApiKeys, createScriptedMint, grantOf, hour, principalOf, startIssue } from '../../support/issuing.ts';
 import { createManualClock } from '../../support/manual-clock.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { createGrantNames } from '../../../src/guest-token/reuse-key.ts';
+import { createGrantNames } from '../../../src/guest-token/reusable-token.ts';
 import type { Grant } from '../../../src/policy/decision.ts';
 import { Secret } from '../../../src/secrets/secret.ts';
 import { grantOf, hour, principalOf } from '../../support/issuing.ts';
