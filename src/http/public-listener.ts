@@ -6,7 +6,7 @@ import type { Clock } from '../clock.ts';
 import type { Settings } from '../config/read-settings.ts';
 import type { ErrorCode } from '../errors.ts';
 import type { IssueGuestToken } from '../guest-token/issue.ts';
-import { toAddressKeys, toShortAddress } from '../limits/address-key.ts';
+import { toAddressKeys, toShortAddress, createTrustedProxies } from './client-address.ts';
 import type { Decision } from '../policy/decision.ts';
 import type { RedisLink } from '../redis/redis-link.ts';
 import type { Secret } from '../secrets/secret.ts';
@@ -28,7 +28,6 @@ import { registerJsonBody } from './json-body.ts';
 import { registerLimits } from './rate-limits.ts';
 import { originHeaderOf, otherProtocolOf } from './raw-refusal.ts';
 import { createServer } from './server.ts';
-import { createTrustedProxies } from './trusted-proxies.ts';
 
 /** Headers in which proxies send the client's address. Only the first is read, and only from proxies in TRUST_PROXY. */
 const forwardingHeaders = ['x-forwarded-for', 'forwarded', 'x-real-ip'] as const;

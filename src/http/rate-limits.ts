@@ -8,14 +8,13 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Principal } from '../authn/principal.ts';
 import type { Clock } from '../clock.ts';
 import { ServiceError } from '../errors.ts';
-import { toAddressKeys, toShortAddress, type AddressKeys } from '../limits/address-key.ts';
-import { LimitStore, type LimiterOptions } from '../limits/limit-store.ts';
-import { createMemoryCounter, type Limit } from '../limits/memory-counter.ts';
+import { createMemoryCounter, type Limit, type Taken } from '../limits/memory-counter.ts';
 import { createRedisCounter } from '../limits/redis-counter.ts';
-import { createSharedCounter } from '../limits/shared-counter.ts';
+import { createSharedCounter, type TakeLimit } from '../limits/shared-counter.ts';
 import { createKeyDerivation } from '../redis/key-derivation.ts';
 import type { RedisLink } from '../redis/redis-link.ts';
 import type { Secret } from '../secrets/secret.ts';
+import { toAddressKeys, toShortAddress, type AddressKeys } from './client-address.ts';
 
 /** The same for every request. `name` of the policy: `address` or `user`. */
 interface LimitPolicy {
@@ -96,6 +95,56 @@ type CountRequest = ReturnType<FastifyInstance['createRateLimit']>;
 declare module 'fastify' {
   interface FastifyRequest {
     counted: Counted | undefined;
+  }
+}
+
+/** The result for the plugin: more than `max` means refused; `ttl` is in milliseconds. */
+export interface CountReply {
+  readonly current: number;
+  readonly ttl: number;
+}
+
+type Reply = (error: Error | null, counted?: CountReply) => void;
+
+/** Our own option of a limiter: the counter. The plugin passes it on. */
+interface LimiterOptions {
+  readonly take?: TakeLimit;
+}
+
+const toReply = ({ allowed, used, freesInMs }: Taken, max: number): CountReply => ({
+  current: allowed ? used : max + 1,
+  ttl: freesInMs,
+});
+
+/**
+ * The store for @fastify/rate-limit. Its own in-memory store returns the live counter, so that concurrent requests all
+ * see the last count, and drops keys in a flood of others. This one does neither.
+ *
+ * A class, because the plugin instantiates the root store. `child` creates a store with the counter of each limiter.
+ */
+export class LimitStore {
+  readonly #take: TakeLimit | undefined;
+
+  constructor({ take }: LimiterOptions) {
+    this.#take = take;
+  }
+
+  incr(key: string, reply: Reply, windowMs: number, max: number): void {
+    const taken = this.#take?.(key, { max, windowMs });
+    if (taken === undefined) {
+      reply(new Error('this limiter has no counter'));
+    } else if (taken instanceof Promise) {
+      taken.then(
+        (counted) => reply(null, toReply(counted, max)),
+        (error: unknown) => reply(error instanceof Error ? error : new Error('counting failed')),
+      );
+    } else {
+      reply(null, toReply(taken, max));
+    }
+  }
+
+  child(options: object): LimitStore {
+    return new LimitStore(options);
   }
 }
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { createTrustedProxies } from '../../../src/http/trusted-proxies.ts';
+import { createTrustedProxies } from '../../../src/http/client-address.ts';
 
 const isTrusted = (entry: string, address: string | undefined): boolean | undefined =>
   createTrustedProxies(['203.0.113.254', entry])?.(address);

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { systemClock } from '../../../src/clock.ts';
-import { LimitStore, type CountReply } from '../../../src/limits/limit-store.ts';
+import { LimitStore, type CountReply } from '../../../src/http/rate-limits.ts';
 import { createMemoryCounter } from '../../../src/limits/memory-counter.ts';
 import type { TakeLimit } from '../../../src/limits/shared-counter.ts';
 

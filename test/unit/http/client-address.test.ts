@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { toAddressKeys, toShortAddress } from '../../../src/limits/address-key.ts';
+import { toAddressKeys, toShortAddress } from '../../../src/http/client-address.ts';
 
 const toAddressKey = (address: string | undefined): string => toAddressKeys(address).key;
 

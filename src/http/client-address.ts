@@ -1,8 +1,33 @@
-// The keys of the address limit: the IPv4 address, or the /64 of an IPv6 customer (RFC 6177, RFC 7934) and the /48, the
-// largest network of one site. All spellings of an address have the same key, so that letter case, zeros, ports and
-// zones do not help an attacker.
+// The addresses of clients: which peers are proxies that are trusted to report them (TRUST_PROXY, checked by config/), and
+// the keys that they are counted under: the IPv4 address, or the /64 of an IPv6 customer (RFC 6177, RFC 7934) and the
+// /48, the largest network of one site. All spellings of an address have the same key, so that letter case, zeros, ports
+// and zones do not help an attacker.
 import ipaddr from 'ipaddr.js';
 import { isIP } from 'node:net';
+
+type Range = readonly [network: ipaddr.IPv4 | ipaddr.IPv6, length: number];
+
+/** Converts an IPv4-mapped IPv6 range (`::ffff:10.0.0.0/104`) to its IPv4 range. */
+function toRange(entry: string): Range {
+  const [network, length] = entry.includes('/')
+    ? ipaddr.parseCIDR(entry)
+    : [ipaddr.parse(entry), isIP(entry) === 4 ? 32 : 128];
+  const isMapped = network instanceof ipaddr.IPv6 && network.isIPv4MappedAddress() && length >= 96;
+  return isMapped ? [network.toIPv4Address(), length - 96] : [network, length];
+}
+
+/** Whether an address is a trusted proxy's; false for anything else. Undefined without entries. */
+export function createTrustedProxies(
+  entries: readonly string[],
+): ((address: string | undefined) => boolean) | undefined {
+  if (entries.length === 0) return undefined;
+  const ranges = entries.map(toRange);
+  return (address) => {
+    if (address === undefined || isIP(address) === 0) return false;
+    const parsed = ipaddr.process(address);
+    return ranges.some(([network, length]) => parsed.kind() === network.kind() && parsed.match(network, length));
+  };
+}
 
 export interface AddressKeys {
   readonly key: string;
