@@ -4,7 +4,7 @@ import type { Clock } from '../clock.ts';
 import { ServiceError } from '../errors.ts';
 import type { EdgeEvents } from '../telemetry/edge-events.ts';
 import { adminConnectionBounds } from './client-connections.ts';
-import { createRouteCheck, refusePlainly } from './error-reply.ts';
+import { refusePlainly } from './error-reply.ts';
 import { probePaths, registerHealth, type Readiness } from './health.ts';
 import { createHostList, readHost } from './host.ts';
 import { playgroundPaths, registerPlayground, type PlaygroundOptions } from './playground.ts';
@@ -55,7 +55,7 @@ export function createAdminListener(options: AdminOptions): FastifyInstance {
         throw new ServiceError('INVALID_REQUEST', 'host_refused');
       }
     },
-    checkRoute: createRouteCheck(new Map([...paths, ...(options.playground === undefined ? [] : playgroundPaths)])),
+    methods: new Map([...paths, ...(options.playground === undefined ? [] : playgroundPaths)]),
     refuse: refusePlainly,
   });
   registerHealth(app, readiness);

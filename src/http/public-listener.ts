@@ -19,9 +19,13 @@ import type { TokenRefusal } from '../authn/token-refusal.ts';
 import { createAuthenticationStep, createRecall, ownOrigin } from './authentication-step.ts';
 import { publicConnectionBounds } from './client-connections.ts';
 import { createCors } from './cors.ts';
-import { createDecisionRecords } from './decision-record.ts';
-import { createAuditedRefuse, createRouteCheck, pathOf } from './error-reply.ts';
-import { guestTokenPath, registerGuestTokenRoute } from './guest-token-route.ts';
+import { pathOf } from './error-reply.ts';
+import {
+  createAuditedRefuse,
+  createDecisionRecords,
+  guestTokenPath,
+  registerGuestTokenRoute,
+} from './guest-token-route.ts';
 import { createProbeCheck, probePaths, registerHealth, type Readiness } from './health.ts';
 import { readHost } from './host.ts';
 import { registerJsonBody } from './json-body.ts';
@@ -132,12 +136,10 @@ export async function createPublicListener(options: PublicListenerOptions): Prom
       }
       readHost(request.raw);
     },
-    checkRoute: createRouteCheck(
-      new Map([
-        [decisionPath, 'POST, OPTIONS'],
-        ...[openApiPath, browserHelperPath, ...probePaths].map((path) => [basePath + path, 'GET, HEAD'] as const),
-      ]),
-    ),
+    methods: new Map([
+      [decisionPath, 'POST, OPTIONS'],
+      ...[openApiPath, browserHelperPath, ...probePaths].map((path) => [basePath + path, 'GET, HEAD'] as const),
+    ]),
     refuse: createAuditedRefuse({
       decisionPath,
       records,

@@ -7,7 +7,7 @@ import { randomUUID } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
 import { ServiceError } from '../errors.ts';
 import { ConfigurationError, systemErrorCode } from '../problem.ts';
-import { refusePlainly, type RefuseRequest } from './error-reply.ts';
+import { pathOf, refusePlainly, type RefuseRequest } from './error-reply.ts';
 import { createListener, maxHeaders, type ListenerOptions } from './listener.ts';
 import { schemaCompilers } from './json-body.ts';
 
@@ -17,8 +17,8 @@ export interface ServerOptions extends ListenerOptions {
   readonly isTrustedProxy: ((address: string | undefined) => boolean) | undefined;
   /** The first step of every request. It refuses by throwing. */
   readonly admit: (request: FastifyRequest, reply: FastifyReply) => Promise<void>;
-  /** Refuses requests without a route, before the body is read. */
-  readonly checkRoute: (request: FastifyRequest, reply: FastifyReply) => void;
+  /** The value of `Allow` for each path that exists. */
+  readonly methods: ReadonlyMap<string, string>;
   /** Sends every error response. */
   readonly refuse: RefuseRequest;
 }
@@ -55,7 +55,7 @@ export function createServer({
   logger,
   isTrustedProxy,
   admit,
-  checkRoute,
+  methods,
   refuse,
   ...listener
 }: ServerOptions): FastifyInstance {
@@ -64,6 +64,14 @@ export function createServer({
     await admit(request, reply);
     refuseIfGone(request);
     refuseLargeHeaders(request.raw.rawHeaders);
+  }
+
+  /** Before the body is read, so that the response cannot depend on it. */
+  function refuseWithoutRoute(request: FastifyRequest, reply: FastifyReply): never {
+    const allow = methods.get(pathOf(request.url));
+    if (allow === undefined) throw new ServiceError('NOT_FOUND', 'not_found');
+    reply.header('allow', allow);
+    throw new ServiceError('METHOD_NOT_ALLOWED', 'method');
   }
 
   const app = Fastify({
@@ -92,7 +100,7 @@ export function createServer({
 
   app.addHook('onRequest', async (request, reply) => {
     await begin(request, reply);
-    checkRoute(request, reply);
+    if (request.is404) refuseWithoutRoute(request, reply);
   });
   app.setErrorHandler(async (error, request, reply) => {
     try {
@@ -108,20 +116,24 @@ export function createServer({
 /**
  * Accepts connections. Returns the port, which differs from `address.port` if that is 0. Throws ConfigurationError, which
  * names the setting, if the port cannot be opened.
- * @param settings what the names of the two settings begin with
+ * @param settingPrefix how the names of its two settings begin
  */
 export async function openListener(
   app: FastifyInstance,
   address: { readonly host: string; readonly port: number },
-  settings: '' | 'ADMIN_' = '',
+  settingPrefix: '' | 'ADMIN_' = '',
 ): Promise<number> {
   try {
     await app.listen({ host: address.host, port: address.port });
   } catch (error) {
     const code = systemErrorCode(error);
     const isTaken = code === 'EADDRINUSE';
-    const fix = isTaken ? 'Choose a free port or stop what uses it' : `Check ${settings}HOST and ${settings}PORT`;
-    throw new ConfigurationError([{ location: `${settings}PORT`, problem: `cannot be listened on (${code})`, fix }]);
+    const fix = isTaken
+      ? 'Choose a free port or stop what uses it'
+      : `Check ${settingPrefix}HOST and ${settingPrefix}PORT`;
+    throw new ConfigurationError([
+      { location: `${settingPrefix}PORT`, problem: `cannot be listened on (${code})`, fix },
+    ]);
   }
   const bound = app.server.address();
   return typeof bound === 'object' && bound !== null ? bound.port : address.port;

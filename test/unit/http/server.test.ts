@@ -24,7 +24,7 @@ const start = (options: Partial<ServerOptions>) => {
     onProtocolError: () => true,
     refusalHeaders: () => ({}),
     admit: async () => undefined,
-    checkRoute: () => undefined,
+    methods: new Map(),
     refuse: async () => {
       throw new TypeError('the message of a library');
     },
