@@ -1,7 +1,7 @@
 // Creates the ioredis client for an address, without offline queue and retries, and with time limits: with the
 // library's defaults, requests hang for seconds if Redis is down or frozen. The library is only loaded if Redis is
 // configured.
-import type { ClusterOptions, Redis as IoRedis, RedisOptions } from 'ioredis';
+import type { ClusterOptions, RedisOptions } from 'ioredis';
 import type { RedisAddress } from './redis-address.ts';
 
 export type RedisArgument = string | Buffer | number;
@@ -38,19 +38,22 @@ const reconnectPauseMs = (random: () => number) => (attempt: number) => {
   return Math.round(pause / 2 + (random() * pause) / 2);
 };
 
-/** Explicit, because NODE_TLS_REJECT_UNAUTHORIZED would change the default. */
-const verifiedTls = { rejectUnauthorized: true };
-
 /**
- * The library listens for the first error of a connection only. A server that sends bytes which are not TLS behind a
- * certificate that is refused causes a second one, which nobody listens for: it would end the process. This does not
- * reach the connections that the library opens itself: to Sentinels, and to learn the slots of a cluster.
+ * The TLS options of every connection, also of those that the library opens itself: to Sentinels, and to learn the slots
+ * of a cluster. The library listens for the first error of a connection only. A server that sends bytes which are not TLS
+ * after its certificate was refused causes a second one, which would end the process if nobody listened for it.
  */
-const surviveSecondError = (redis: IoRedis): IoRedis =>
-  redis.on('error', () => {
-    const stream: IoRedis['stream'] | undefined = redis.stream;
-    if (stream?.listenerCount('error') === 0) stream.on('error', () => undefined);
-  });
+const verifiedTls = {
+  // Explicit, because NODE_TLS_REJECT_UNAUTHORIZED would change the default.
+  rejectUnauthorized: true,
+  /**
+   * Node.js listens for all errors of a socket that has a signal, also after the first (`stream.finished`). Nothing
+   * aborts it. The library reads this once per connection: a shared signal would keep every closed socket in memory.
+   */
+  get signal(): AbortSignal {
+    return new AbortController().signal;
+  },
+};
 
 async function connect(address: RedisAddress, random: () => number) {
   const { Redis, Cluster } = await import('ioredis');
@@ -70,22 +73,20 @@ async function connect(address: RedisAddress, random: () => number) {
   const alone = { ...common, enableOfflineQueue: false, retryStrategy: pause } satisfies RedisOptions;
   switch (address.kind) {
     case 'single':
-      return surviveSecondError(new Redis({ ...alone, ...address.node, db: address.db }));
+      return new Redis({ ...alone, ...address.node, db: address.db });
     case 'sentinel':
-      return surviveSecondError(
-        new Redis({
-          ...alone,
-          sentinels: [...address.sentinels],
-          name: address.master,
-          db: address.db,
-          sentinelRetryStrategy: pause,
-          sentinelCommandTimeout: commandTimeoutMs,
-          failoverDetector: true,
-          ...(address.sentinelUsername !== undefined && { sentinelUsername: address.sentinelUsername }),
-          ...(address.sentinelPassword && { sentinelPassword: address.sentinelPassword.reveal() }),
-          ...(address.tls && { enableTLSForSentinelMode: true, sentinelTLS: verifiedTls }),
-        }),
-      );
+      return new Redis({
+        ...alone,
+        sentinels: [...address.sentinels],
+        name: address.master,
+        db: address.db,
+        sentinelRetryStrategy: pause,
+        sentinelCommandTimeout: commandTimeoutMs,
+        failoverDetector: true,
+        ...(address.sentinelUsername !== undefined && { sentinelUsername: address.sentinelUsername }),
+        ...(address.sentinelPassword && { sentinelPassword: address.sentinelPassword.reveal() }),
+        ...(address.tls && { enableTLSForSentinelMode: true, sentinelTLS: verifiedTls }),
+      });
     case 'cluster':
       return new Cluster([...address.nodes], {
         redisOptions: common,
@@ -95,7 +96,7 @@ async function connect(address: RedisAddress, random: () => number) {
         retryDelayOnFailover: 0,
         retryDelayOnClusterDown: 0,
         maxRedirections: 3,
-      } satisfies ClusterOptions).on('+node', surviveSecondError);
+      } satisfies ClusterOptions);
   }
 }
 
