@@ -64,7 +64,7 @@ const cases: readonly (readonly [title: string, env: Record<string, string>, loc
     { ...without('DATABRAIN_API_KEY'), DATABRAIN_API_KEY_FILE: 'nowhere' },
     'DATABRAIN_API_KEY_FILE',
   ],
-  ['a secret given twice', { ...good, JWT_SECRET_FILE: 'two-lines' }, 'JWT_SECRET'],
+  ['a secret in two settings', { ...good, JWT_SECRET_FILE: 'two-lines' }, 'JWT_SECRET'],
   ['a short HMAC secret', { ...good, JWT_SECRET: 'short' }, 'JWT_SECRET'],
   [
     'an HMAC secret too short for HS512',
@@ -95,13 +95,17 @@ const cases: readonly (readonly [title: string, env: Record<string, string>, loc
     'JWT_ISSUER',
   ],
   ['TRUST_PROXY=true', { ...good, TRUST_PROXY: 'true' }, 'TRUST_PROXY'],
-  ['TRUST_PROXY of everybody', { ...good, TRUST_PROXY: '0.0.0.0/0' }, 'TRUST_PROXY'],
-  ['TRUST_PROXY of everybody, mapped', { ...good, TRUST_PROXY: '::ffff:0:0/96' }, 'TRUST_PROXY'],
+  ['TRUST_PROXY with every address', { ...good, TRUST_PROXY: '0.0.0.0/0' }, 'TRUST_PROXY'],
+  ['TRUST_PROXY with every mapped IPv4 address', { ...good, TRUST_PROXY: '::ffff:0:0/96' }, 'TRUST_PROXY'],
   ['CORS_ORIGINS=*', { ...good, CORS_ORIGINS: '*' }, 'CORS_ORIGINS'],
   ['a negative number', { ...good, DATABRAIN_TIMEOUT_MS: '-1' }, 'DATABRAIN_TIMEOUT_MS'],
   ['a number that is not finite', { ...good, RATE_LIMIT_USER_MAX: 'Infinity' }, 'RATE_LIMIT_USER_MAX'],
   ['a limit of zero', { ...good, RATE_LIMIT_ADDRESS_MAX: '0' }, 'RATE_LIMIT_ADDRESS_MAX'],
-  ['no check of certificates', { ...good, NODE_TLS_REJECT_UNAUTHORIZED: '0' }, 'NODE_TLS_REJECT_UNAUTHORIZED'],
+  [
+    'disabled verification of certificates',
+    { ...good, NODE_TLS_REJECT_UNAUTHORIZED: '0' },
+    'NODE_TLS_REJECT_UNAUTHORIZED',
+  ],
   [
     'a published example as HMAC secret',
     { ...good, JWT_SECRET: 'a-string-secret-at-least-256-bits-long' },
@@ -115,10 +119,10 @@ const cases: readonly (readonly [title: string, env: Record<string, string>, loc
     { ...without('JWT_SECRET'), JWT_SECRET_ENCODING: 'base64', JWT_PUBLIC_KEY: publicKey },
     'JWT_SECRET_ENCODING',
   ],
-  ['the Authorization header under its name', { ...good, JWT_HEADER_NAME: 'Authorization' }, 'JWT_HEADER_NAME'],
-  ['a header that is no header', { ...good, JWT_HEADER_NAME: 'x y' }, 'JWT_HEADER_NAME'],
+  ['Authorization as the name of the token header', { ...good, JWT_HEADER_NAME: 'Authorization' }, 'JWT_HEADER_NAME'],
+  ['an invalid header name', { ...good, JWT_HEADER_NAME: 'x y' }, 'JWT_HEADER_NAME'],
   [
-    'a claim for the user beside an issuers file',
+    'a user claim together with an issuers file',
     { ...good, JWT_ISSUERS_FILE: 'empty', JWT_USER_CLAIM: 'uid' },
     'JWT_USER_CLAIM',
   ],
@@ -130,10 +134,10 @@ const cases: readonly (readonly [title: string, env: Record<string, string>, loc
   ['an audience in quotes', { ...good, JWT_AUDIENCE: "'guest-token'" }, 'JWT_AUDIENCE'],
   ['an API key in quotes', { ...good, DATABRAIN_API_KEY: `"${apiKey}"` }, 'DATABRAIN_API_KEY'],
   ['a secret in quotes', { ...good, JWT_SECRET: `"${secret}"` }, 'JWT_SECRET'],
-  ['an issuer with a blank at its end', { ...good, JWT_ISSUER: 'https://issuer.example ' }, 'JWT_ISSUER'],
+  ['an issuer with a space at its end', { ...good, JWT_ISSUER: 'https://issuer.example ' }, 'JWT_ISSUER'],
   ['an API key from an example', { ...good, DATABRAIN_API_KEY: 'dbn_live_abc123...' }, 'DATABRAIN_API_KEY'],
-  ['an API key that says what it is', { ...good, DATABRAIN_API_KEY: 'your-api-key' }, 'DATABRAIN_API_KEY'],
-  ['an API key to be changed', { ...good, DATABRAIN_API_KEY: 'changeme' }, 'DATABRAIN_API_KEY'],
+  ['an API key with a descriptive text', { ...good, DATABRAIN_API_KEY: 'your-api-key' }, 'DATABRAIN_API_KEY'],
+  ['the API key changeme', { ...good, DATABRAIN_API_KEY: 'changeme' }, 'DATABRAIN_API_KEY'],
   ['an API key of one character', { ...good, DATABRAIN_API_KEY: 'x' }, 'DATABRAIN_API_KEY'],
   [
     'a placeholder as a further API key',
@@ -142,12 +146,12 @@ const cases: readonly (readonly [title: string, env: Record<string, string>, loc
   ],
   ['an issuer with a template', { ...good, JWT_ISSUER: 'https://login.example/<tenant-id>/v2.0' }, 'JWT_ISSUER'],
   [
-    'the address of the endpoint instead of the API',
+    'the URL of the endpoint instead of the API',
     { ...good, DATABRAIN_API_URL: 'https://api.usedatabrain.com/api/v2/guest-token/create' },
     'DATABRAIN_API_URL',
   ],
-  ['a near miss of a setting without prefix', { ...good, TRUST_PROXIES: '10.0.0.1' }, 'TRUST_PROXIES'],
-  ['another word for the Redis address', { ...good, REDIS_URI: 'redis://127.0.0.1' }, 'REDIS_URI'],
+  ['a misspelt setting without a prefix', { ...good, TRUST_PROXIES: '10.0.0.1' }, 'TRUST_PROXIES'],
+  ['another name for the Redis URL', { ...good, REDIS_URI: 'redis://127.0.0.1' }, 'REDIS_URI'],
   ['a setting without its underscore', { ...good, LOGLEVEL: 'debug' }, 'LOGLEVEL'],
   ['an API key in two places', { ...good, DATABRAIN_API_KEY_VAULT: 'kv/x#y' }, 'DATABRAIN_API_KEY'],
   [
@@ -158,7 +162,7 @@ const cases: readonly (readonly [title: string, env: Record<string, string>, loc
   ['a missing policy', { ...good, POLICY_FILE: 'nowhere.yaml' }, 'POLICY_FILE'],
   ['a broken policy', { ...good, POLICY_FILE: 'broken.yaml' }, 'broken.yaml:5:5'],
   ['one port for both listeners', { ...good, PORT: '9091', ADMIN_PORT: '9091' }, 'ADMIN_PORT'],
-  ['a Redis address that is none', { ...good, REDIS_URL: 'redis://:hunter2secret@' }, 'REDIS_URL'],
+  ['an invalid Redis URL', { ...good, REDIS_URL: 'redis://:hunter2secret@' }, 'REDIS_URL'],
 ];
 
 describe('a start with', () => {

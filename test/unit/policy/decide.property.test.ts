@@ -145,7 +145,7 @@ const whenOf = (entry: Readonly<Record<string, Json>>): string => {
   return typeof condition === 'string' ? condition : '';
 };
 
-/** The body by substitution alone, with none of the rules; undefined where an expression has no value. */
+/** The body by substitution only, without any rule; undefined if an expression has no value. */
 function substitute(node: Json, claims: ClaimSet, key = ''): Json | undefined {
   if (typeof node === 'string') {
     const name = /^\$\{claims\.(\w)\}$/.exec(node)?.[1];
@@ -171,7 +171,7 @@ function holds(condition: string, claims: ClaimSet): boolean {
   return claims['a'] === 'good';
 }
 
-/** Every text and number that came from a claim, wherever it lies. */
+/** Every string and number that comes from a claim, at any depth. */
 const leaves = (value: unknown): unknown[] =>
   typeof value === 'object' && value !== null ? Object.values(value).flatMap(leaves) : [value];
 
@@ -188,8 +188,8 @@ const isFrozen = (value: unknown): boolean =>
 const verdict = (decision: Decision): unknown =>
   decision.kind === 'permit' ? decision.grant.request : [decision.denial.code, decision.denial.reason];
 
-describe('deciding, for generated policies and hostile claims', () => {
-  it('gives exactly the body that the policy says, frozen all the way down, or nothing', () => {
+describe('decisions on generated policies and hostile claims', () => {
+  it('give exactly the body of the policy, frozen at every depth, or a denial', () => {
     let [permitted, denied] = [0, 0];
     const check = (body: Json, policy: Policy, claims: ClaimSet): void => {
       const decision = decide(policy, principalOf(claims), undefined, caseTime);
@@ -229,7 +229,7 @@ describe('deciding, for generated policies and hostile claims', () => {
     expect(denied).toBeGreaterThan(100);
   });
 
-  it('is not changed by claims that the policy does not name, whatever they are called', () => {
+  it('do not depend on claims that the policy does not name, whatever their names', () => {
     const hostile = fc.constantFrom(
       '{"__proto__":{"a":"good","c":true}}',
       '{"constructor":{"prototype":{"a":"good"}}}',

@@ -21,20 +21,20 @@ const reasonFor = (policy: Policy, claims: Readonly<Record<string, unknown>>): s
 
 const filter = '{ clientId: a, params: { appFilters: [{ metricId: m, values: { v: "${claims.v}" } }] } }';
 
-describe('the bounds of what a claim may be', () => {
-  it('takes lists of 1000 elements and refuses longer ones', () => {
+describe('the limits of claim values', () => {
+  it('allow lists of 1000 elements and refuse longer ones', () => {
     const policy = load(filter);
     expect(reasonFor(policy, { v: Array(1000).fill('x') })).toBe('permit');
     expect(reasonFor(policy, { v: Array(1001).fill('x') })).toBe('filter_value_refused');
   });
 
-  it('takes names of 256 characters and refuses longer ones', () => {
+  it('allow identifiers of 256 characters and refuse longer ones', () => {
     const policy = load('{ clientId: a, params: { userIdentifier: "${claims.v}" } }');
     expect(reasonFor(policy, { v: 'x'.repeat(256) })).toBe('permit');
     expect(reasonFor(policy, { v: 'x'.repeat(257) })).toBe('value_refused');
   });
 
-  it('looks at no more than 4096 characters, whatever the patterns allow', () => {
+  it('allow strings of 4096 characters, whatever the patterns allow', () => {
     const wide = load(filter, 'filterValuePattern: "^.*$",');
     expect(reasonFor(wide, { v: 'x'.repeat(4096) })).toBe('permit');
     expect(reasonFor(wide, { v: 'x'.repeat(4097) })).toBe('filter_value_refused');
@@ -46,7 +46,7 @@ describe('the bounds of what a claim may be', () => {
 
 describe('a decision', () => {
   it.each([new TypeError('a bug'), new ServiceError('INTERNAL_ERROR', 'bug'), new LoadProblem('is not loaded')])(
-    'is no denial when something else fails: %s',
+    'is an exception, and not a denial, after the failure %s',
     (failure) => {
       const policy = load('{ clientId: a }');
       const fails = (): never => {
@@ -57,7 +57,7 @@ describe('a decision', () => {
     },
   );
 
-  it('gives a token within the access token if that has two seconds left', () => {
+  it('permits a guest token within the access token if that has two seconds left', () => {
     const policy = load('{ clientId: a }', 'withinAccessToken: true,');
     const until = (ms: number): string => {
       const decision = decide(policy, principalOf({}, (caseTime + ms) / 1000), undefined, caseTime);
@@ -66,7 +66,7 @@ describe('a decision', () => {
     expect([2000, 1999].map(until)).toEqual(['2000', 'access_token_ends_too_soon']);
   });
 
-  it('carries the bound of the access token only if asked to', () => {
+  it('includes the end of the access token only if the policy requires it', () => {
     const bound = decide(
       load('{ clientId: a }', 'withinAccessToken: true,'),
       principalOf({}, 1_800_000_100.5),
@@ -85,7 +85,7 @@ describe('a decision', () => {
     ]);
   });
 
-  it('is made by the policy whose revision it carries', () => {
+  it('is made by the policy whose revision it contains', () => {
     const policy = load('{ clientId: a }');
     expect(policy.revision).toMatch(/^[0-9a-f]{12}$/);
     expect(load('{ clientId: b }').revision).not.toBe(policy.revision);
@@ -112,7 +112,7 @@ describe('a decision', () => {
     expect(evaluated.filter((path) => path === 'variables.v')).toHaveLength(1);
   });
 
-  it('does not convert a bug to a denial', () => {
+  it('is not a denial after a programming error', () => {
     const policy = load('{ clientId: a }');
     const app = policy.dataApps.get('s');
     if (app === undefined) expect.unreachable();
@@ -140,7 +140,7 @@ describe('the hash of a request', () => {
     expect(hashOf(policy, { sub: 'ü € 😀' })).toBe(createHash('sha256').update(canonical).digest('hex'));
   });
 
-  it('is the same for names that JavaScript orders itself', () => {
+  it('does not depend on the order that JavaScript gives to numeric names', () => {
     const policy = load(
       '{ clientId: a, params: { appFilters: [{ metricId: m, values: { "9": x, "10": "${claims.y}" } }] } }',
     );
@@ -149,7 +149,7 @@ describe('the hash of a request', () => {
     expect(hashOf(policy, { y: 'null' })).toBe(createHash('sha256').update(canonical).digest('hex'));
   });
 
-  it('does not depend on the order of members in the file or in claims, but on every value', () => {
+  it('depends on every value, but not on the order of members in the file or in the claims', () => {
     const one = load('{ clientId: a, datasourceName: d }');
     const other = load('{ datasourceName: d, clientId: a }');
     expect(hashOf(one)).toBe(hashOf(other));
@@ -157,7 +157,7 @@ describe('the hash of a request', () => {
   });
 });
 
-it('a value that JSON cannot represent is refused, not hashed', () => {
+it('a value that JSON cannot represent is refused, and not hashed', () => {
   const policy = load('{ clientId: a }');
   const app = policy.dataApps.get('s') ?? expect.unreachable();
   for (const datasourceName of ['\ud800', Number.NaN as unknown as string]) {
@@ -174,10 +174,10 @@ it('a value that JSON cannot represent is refused, not hashed', () => {
   }
 });
 
-describe('decisions that are remembered', () => {
+describe('remembered decisions', () => {
   const nobody = principalOf({});
 
-  /** The policy, and how often its default data app was evaluated. */
+  /** A policy, and a count of the evaluations of its default data app. */
   const counted = (policy: Policy) => {
     const app = policy.dataApps.get('s') ?? expect.unreachable();
     let evaluated = 0;
@@ -206,7 +206,7 @@ describe('decisions that are remembered', () => {
     expect(evaluated()).toBe(4 + 6);
   });
 
-  it('are computed again after a reload, with the new policy, also when the old one comes back', () => {
+  it('are computed again after a reload with the new policy, and after a return to the old one', () => {
     const [first, second] = [counted(load('{ clientId: a }')), counted(load('{ clientId: b }'))];
     const remember = createDecide();
     const clientIds = [first, second, second, first].map(({ policy }) => {
@@ -221,7 +221,7 @@ describe('decisions that are remembered', () => {
     expect([first.evaluated(), second.evaluated()]).toEqual([2, 1]);
   });
 
-  it('for one data app of a former policy are forgotten with those for another', () => {
+  it('of an earlier policy are removed for all data apps', () => {
     const [first, second] = [counted(load('{ clientId: a }')), counted(load('{ clientId: b }'))];
     const remember = createDecide();
     const clientIdOf = (policy: Policy, name?: string): unknown => {
@@ -232,7 +232,7 @@ describe('decisions that are remembered', () => {
     expect([clientIdOf(second.policy), clientIdOf(second.policy, 's')]).toEqual(['b', 'b']);
   });
 
-  it('check the expiry of the access token every time', () => {
+  it('check the expiry of the access token each time', () => {
     const { policy, evaluated } = counted(load('{ clientId: a }', 'withinAccessToken: true,'));
     const remember = createDecide();
     const principal = principalOf({}, (caseTime + 10_000) / 1000);
@@ -244,7 +244,7 @@ describe('decisions that are remembered', () => {
     expect(evaluated()).toBe(1);
   });
 
-  it('keep no denial, whatever data app the caller names', () => {
+  it('include no denials, whatever data app the caller names', () => {
     const { policy } = counted(load('{ clientId: "${claims.v}" }'));
     const remember = createDecide();
     const once = remember(policy, nobody, undefined, caseTime);

@@ -22,14 +22,14 @@ const decisionOf = (request: string, more = '', expiresIn = '1h'): Decision =>
 const request =
   '{ clientId: "${claims.org}", params: { appFilters: [{ metricId: m, values: { r: "${claims.region}" } }] } }';
 
-describe('the shadow of a decision', () => {
-  it('is the same when only the order of keys and the revision differ', () => {
+describe('the comparison with the shadow policy', () => {
+  it('finds no difference if only the order of keys and the revision differ', () => {
     const turned =
       '{ params: { appFilters: [{ values: { r: "${claims.region}" }, metricId: m }] }, clientId: "${claims.org}" }';
     expect(compareShadow(decisionOf(request), decisionOf(turned))).toEqual([]);
   });
 
-  it('reports fields that are added, removed and changed by path, without any value', () => {
+  it('reports added, removed and changed fields by path, without values', () => {
     const other =
       '{ clientId: "${claims.org}", permissions: { isShowSideBar: true }, params: { timezone: UTC, appFilters: [{ metricId: m, values: { r: "${claims.extra}", q: 1 } }] } }';
     const differences = compareShadow(decisionOf(request), decisionOf(other));
@@ -47,7 +47,7 @@ describe('the shadow of a decision', () => {
     expect(reversed).toContain('removed permissions');
   });
 
-  it('reports another lifetime and another key', () => {
+  it('reports another lifetime and another API key', () => {
     const shadow = decisionOf(request, 'apiKey: OTHER,');
     expect(compareShadow(decisionOf(request), shadow)).toEqual([{ path: 'apiKeyName', change: 'changed' }]);
     expect(compareShadow(decisionOf(request), decisionOf(request, '', '2h'))).toEqual([
@@ -57,7 +57,7 @@ describe('the shadow of a decision', () => {
     expect(compareShadow(decisionOf(request), withinAccessToken)).toEqual([]);
   });
 
-  it('reports that one permits and the other denies', () => {
+  it('reports that one policy permits and the other denies', () => {
     const denies = decisionOf('{ clientId: "${claims.missing}" }');
     expect(compareShadow(decisionOf(request), denies)).toEqual([{ path: 'decision', change: 'changed' }]);
   });
@@ -73,7 +73,7 @@ describe('the shadow of a decision', () => {
     ]);
   });
 
-  it('stops at fifty differences', () => {
+  it('stops after fifty differences', () => {
     const many = (value: number): string =>
       `{ clientId: a, params: { appFilters: [{ metricId: m, values: { ${Array.from({ length: 90 }, (_, i) => `f${i}: ${value}`).join(', ')} } }] } }`;
     expect(compareShadow(decisionOf(many(1)), decisionOf(many(2)))).toHaveLength(50);

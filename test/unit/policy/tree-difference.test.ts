@@ -4,14 +4,14 @@ import { treeDifferences } from '../../../src/policy/tree-difference.ts';
 
 const differences = (left: unknown, right: unknown) => [...treeDifferences(left, right)];
 
-describe('two trees', () => {
-  it('names the member that differs', () => {
+describe('treeDifferences', () => {
+  it('returns the path of the member that differs', () => {
     expect(differences({ params: { allowedEmbeds: ['a', 'b'] } }, { params: { allowedEmbeds: ['a', 'c'] } })).toEqual([
       { path: 'params.allowedEmbeds[1]', left: { value: 'b' }, right: { value: 'c' } },
     ]);
   });
 
-  it('reports what is missing and what is not expected', () => {
+  it('returns missing and additional members', () => {
     expect(differences({ a: 1, list: [1, 2] }, { b: 2, list: [1] })).toEqual([
       { path: 'a', left: { value: 1 } },
       { path: 'list[1]', left: { value: 2 } },
@@ -27,19 +27,19 @@ describe('two trees', () => {
     [[], {}],
     [{}, null],
     [0, false],
-  ])('does not take %j for %j', (expected, actual) => {
+  ])('distinguishes %j from %j', (expected, actual) => {
     expect(differences({ value: expected }, { value: actual })).toHaveLength(1);
   });
 
-  it('does not forgive another order in a list', () => {
+  it('respects the order of a list', () => {
     expect(differences(['a', 'b'], ['b', 'a'])).toHaveLength(2);
   });
 
-  it('does not see members that are inherited', () => {
+  it('ignores inherited members', () => {
     expect(differences({ toString: 'x' }, {})).toEqual([{ path: 'toString', left: { value: 'x' } }]);
   });
 
-  it('finds no difference exactly when two bodies are the same JSON', () => {
+  it('returns nothing exactly if both trees are the same JSON', () => {
     fc.assert(
       fc.property(fc.jsonValue(), fc.jsonValue(), (a, b) => {
         expect(differences(a, structuredClone(a))).toEqual([]);

@@ -12,7 +12,7 @@ const rls = (value: unknown): object => params({ rlsSettings: [{ metricId: 'm', 
 const dashboard = (value: unknown): object =>
   params({ dashboardAppFilters: [{ dashboardId: 'd', values: { c: value } }] });
 
-describe('a body may be sent', () => {
+describe('a body is valid', () => {
   it.each([
     body(),
     body({ permissions: {}, datasourceName: 'db' }),
@@ -37,7 +37,7 @@ describe('a body may be sent', () => {
   });
 });
 
-describe('a body is not sent', () => {
+describe('a body is invalid', () => {
   it.each([
     null,
     [],

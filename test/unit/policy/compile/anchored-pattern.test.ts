@@ -4,7 +4,7 @@ import { compileAnchoredPattern } from '../../../../src/policy/compile/anchored-
 import { LoadProblem } from '../../../../src/problem.ts';
 import { nameFailure } from '../../../support/sentences/name-sentence.ts';
 
-/** The test of a pattern, for free. */
+/** Compiles a pattern without counting steps. */
 const compileForFree = (source: string): ((text: string) => boolean) => {
   const matches = compileAnchoredPattern(source);
   return (text) => matches(text, () => undefined);
@@ -35,10 +35,10 @@ const text = fc.string({
 const countsIn = (pattern: string): number => (pattern.match(/[*+}]|(?<!\()\?/g) ?? []).length;
 
 describe('an anchored pattern', () => {
-  it('matches what JavaScript matches with every alternative between the anchors', () => {
+  it('matches like JavaScript, with every alternative between the anchors', () => {
     fc.assert(
       fc.property(body, fc.array(text, { minLength: 1, maxLength: 10 }), (pattern, texts) => {
-        // JavaScript tries alternatives one after the other: with more counts in each other it takes minutes.
+        // JavaScript backtracks: with more nested counts it would take minutes.
         fc.pre(pattern.length < 60 && countsIn(pattern) <= 5);
         const matches = compileForFree(`^${pattern}$`);
         const expected = new RegExp(`^(?:${pattern})$`, 'u');
@@ -50,14 +50,14 @@ describe('an anchored pattern', () => {
   });
 
   it.each(['^(a+)+$', '^(a|a)*$', '^(a|aa)+$', '^a*a*a*a*a*a*b$', '^(.*)*x$', '^([a-z]+)*[0-9]$'])(
-    'takes linear time where backtracking would not end: %s',
+    'takes linear time where backtracking would take very long: %s',
     (pattern) => {
       const matches = compileForFree(pattern);
       expect(matches(`${'a'.repeat(4095)}!`)).toBe(false);
     },
   );
 
-  it('is refused, or means what JavaScript means, for every pattern of up to three characters', () => {
+  it('is refused or matches like JavaScript, for every pattern of up to three characters', () => {
     const alphabet = [...'ab1,-^$.|()[]{}*+?\\/:'];
     let bodies = [''];
     let accepted = 0;
@@ -91,12 +91,12 @@ describe('an anchored pattern', () => {
     expect(accepted).toBeGreaterThan(1500);
   });
 
-  it('does not let an alternative escape the anchors', () => {
+  it('applies its anchors to every alternative', () => {
     const matches = compileForFree('^acme|globex$');
     expect(['acme', 'globex', 'acme-x', 'x-globex'].map((text) => matches(text))).toEqual([true, true, false, false]);
   });
 
-  it('gives the same result after more texts than it remembers', () => {
+  it('gives the same result after more texts than its cache holds', () => {
     const pattern = 'x|(?:[a-c]{1,20}-)*[0-9]{1,3}';
     const matches = compileForFree(`^${pattern}$`);
     const expected = new RegExp(`^(?:${pattern})$`, 'u');
@@ -108,7 +108,7 @@ describe('an anchored pattern', () => {
       expect([text, matches(text)]).toEqual([text, expected.test(text)]);
   });
 
-  it('costs fuel by the length of the text and the size of the pattern, before it is tried', () => {
+  it('uses fuel for the text length and the pattern size, before it runs', () => {
     const workFor = (pattern: string, text: string): number => {
       let work = 0;
       compileAnchoredPattern(pattern)(text, (steps) => (work += steps));
@@ -123,7 +123,7 @@ describe('an anchored pattern', () => {
     expect(() => compileAnchoredPattern('^[a-z]+$')('abc', refuse)).toThrow('no more');
   });
 
-  it('ends in little CPU time, whatever the pattern and the text, for the steps that a decision can pay', () => {
+  it('takes little CPU time for the steps that a decision can pay, whatever the pattern and the text', () => {
     // 50,000 units of fuel pay for 1,600,000 steps.
     const text = 'ab'.repeat(2_048);
     const matches = compileForFree('^(?:[ab])*a[ab]{380}$');
@@ -133,7 +133,7 @@ describe('an anchored pattern', () => {
     expect(user + system).toBeLessThan(400_000);
   });
 
-  it('does not match before a line feed at the end', () => {
+  it('does not ignore a line feed at the end of the text', () => {
     expect(compileForFree('^a$')('a\n')).toBe(false);
   });
 
@@ -142,11 +142,11 @@ describe('an anchored pattern', () => {
     ['^a$x', 'patternNotAnchored'],
     ['^a\\$', 'patternEndEscaped'],
     ['^a\\\\\\$', 'patternEndEscaped'],
-  ])('says what is wrong with the anchors of %s', (pattern, problem) => {
+  ])('is refused for the anchors of %s', (pattern, problem) => {
     expect(nameFailure(() => compileForFree(pattern))).toBe(problem);
   });
 
-  it('takes an escaped dollar before the end, and an escaped backslash before the last dollar', () => {
+  it('may have an escaped dollar before the end, and an escaped backslash before the last dollar', () => {
     expect(compileForFree('^a\\$b$')('a$b')).toBe(true);
     expect(compileForFree('^a\\\\$')('a\\')).toBe(true);
   });
@@ -180,7 +180,7 @@ describe('an anchored pattern', () => {
     'a{2}',
     'a{2,3}',
     'a{2,}',
-  ])('takes of all short texts those that JavaScript takes: %s', (pattern) => {
+  ])('matches the same short texts as JavaScript: %s', (pattern) => {
     const matches = compileForFree(`^${pattern}$`);
     const expected = new RegExp(`^(?:${pattern})$`, 'u');
     const characters = Array.from({ length: 0x180 }, (_, code) => String.fromCodePoint(code));
@@ -203,7 +203,7 @@ describe('an anchored pattern', () => {
     }
   });
 
-  it('has at most 1000 instructions', () => {
+  it('may have at most 1000 instructions', () => {
     expect(compileForFree(`^${'a'.repeat(496)}$`)('a'.repeat(496))).toBe(true);
     expect(compileForFree('^(?:ab){400}$')('ab'.repeat(400))).toBe(true);
     expect(nameFailure(() => compileForFree('^(?:ab){500}c$'))).toBe('patternTooLarge');
@@ -238,8 +238,8 @@ describe('an anchored pattern', () => {
     ['^\\Qa$', 'patternEscape(\\Q)'],
     ['^[[]$', 'patternClassBracket'],
     ['^[[:alpha:]]$', 'patternClassBracket'],
-  ])('says what is wrong with %s', (pattern, problem) => {
-    // The engine's own refusals are known by their beginning.
+  ])('is refused if it is %s', (pattern, problem) => {
+    // Only the beginning of the engine's own problems is fixed.
     expect(nameFailure(() => compileForFree(pattern)).slice(0, problem.length)).toBe(problem);
   });
 
@@ -248,21 +248,21 @@ describe('an anchored pattern', () => {
     ['is not anchored at the end', '^a'],
     ['ends with an escaped dollar', '^a\\$'],
     ['has an anchor inside', '^a$|^b$'],
-    ['looks ahead', '^(?=a)a$'],
-    ['looks behind', '^(?<!a)b$'],
-    ['refers back', '^(a)\\1$'],
-    ['names a group', '^(?<n>a)$'],
+    ['has a lookahead', '^(?=a)a$'],
+    ['has a lookbehind', '^(?<!a)b$'],
+    ['has a backreference', '^(a)\\1$'],
+    ['has a named group', '^(?<n>a)$'],
     ['uses a property', '^\\p{L}$'],
-    ['uses a word boundary', '^\\bx$'],
+    ['has a word boundary', '^\\bx$'],
     ['repeats nothing', '^*a$'],
     ['repeats a repetition', '^a**$'],
     ['leaves a group open', '^(a$'],
-    ['closes a group too many', '^a)$'],
+    ['closes a group that is not open', '^a)$'],
     ['leaves a class open', '^[a$'],
     ['has a range out of order', '^[z-a]$'],
     ['has a count out of order', '^a{3,1}$'],
     ['has counts that multiply', '^((a{99}){99}){99}$'],
-  ])('is refused when it %s', (_why, pattern) => {
+  ])('is refused if it %s', (_why, pattern) => {
     expect(() => compileForFree(pattern)).toThrow(LoadProblem);
   });
 });

@@ -22,7 +22,7 @@ describe('a static type', () => {
     ['map<list<string>', []],
     ['null', []],
     ['xdyn', []],
-  ])('%s fits %j', (type, places) => {
+  ])('%s accepts values like %j', (type, places) => {
     expect(all.filter((place) => typeFits(type, [place]))).toEqual(places);
   });
 
@@ -41,11 +41,11 @@ describe('a static type', () => {
     ['null', 'dyn'],
     ['xbool', 'dyn'],
     ['boolx', 'dyn'],
-  ])('%s is registered as %s', (type, registered) => expect(registrableType(type)).toBe(registered));
+  ])('%s is declared as %s', (type, registered) => expect(registrableType(type)).toBe(registered));
 });
 
 describe('an expression in a scalar', () => {
-  it('is all of it, or none', () => {
+  it('is the whole scalar, or there is none', () => {
     expect(expressionIn('${claims.a}')).toEqual({
       text: 'claims.a',
       offset: 2,

@@ -37,11 +37,11 @@ const load = (apiKeyNames?: readonly string[]) =>
   });
 
 describe('a loaded policy', () => {
-  it('carries the first 12 digits of the SHA-256 of its file', () => {
+  it('has a revision: the first 12 digits of the SHA-256 of its file', () => {
     expect(load().revision).toBe(createHash('sha256').update(text).digest('hex').slice(0, 12));
   });
 
-  it('lists its data apps as the file says', () => {
+  it('lists its data apps in the order of the file', () => {
     const policy = load();
     expect([...policy.dataApps.keys()]).toEqual(['sales', 'finance']);
     expect(policy.defaultDataApp).toBe(policy.dataApps.get('sales'));
@@ -53,7 +53,7 @@ describe('a loaded policy', () => {
     });
   });
 
-  it('lists the literal ids that only the upstream can confirm', () => {
+  it('lists the literal ids that only the upstream can check', () => {
     expect(load().dataApps.get('sales')?.references).toEqual([
       { kind: 'embed', id: 'embed-1', position: 'p.yaml:11:25' },
       { kind: 'metric', id: 'metric-1', position: 'p.yaml:13:25' },
@@ -61,7 +61,7 @@ describe('a loaded policy', () => {
     ]);
   });
 
-  it('does not ask for keys when it is only tried out', () => {
+  it('needs no API keys in trials', () => {
     expect(() => load()).not.toThrow();
     expect(() => load(['DATABRAIN_API_KEY', 'DATABRAIN_API_KEY_SALES'])).not.toThrow();
     expect(() => load([])).toThrow(ConfigurationError);
@@ -95,7 +95,7 @@ describe('an expression of a policy', () => {
     }
   };
 
-  it('gives the positions of its ternaries in the text', () => {
+  it('reports the positions of its ternaries in the text', () => {
     const { sites } = loadLines(...withClientId('"${claims.a + (claims.b ? claims.c : claims.d)}"'));
     expect(sites[0]).toMatchObject({
       position: 'p.yaml:5:26',
@@ -123,7 +123,7 @@ describe('an expression of a policy', () => {
     ]);
   });
 
-  it('is shown up to 100 characters', () => {
+  it('is printed up to 100 characters', () => {
     const wrong = (length: number): string => `size("${'x'.repeat(length - 8)}")`;
     expect(problemsOf(...withClientId(`'\${${wrong(100)}}'`)).join()).toContain(`in "${wrong(100)}"`);
     expect(problemsOf(...withClientId(`'\${${wrong(101)}}'`)).join()).toContain(`in "${wrong(101).slice(0, 97)}…"`);

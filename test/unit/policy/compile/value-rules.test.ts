@@ -81,8 +81,8 @@ describe('a time zone', () => {
     1,
     null,
     ['UTC'],
-  ])('%j is none', (zone) => expect(outcome(rule, zone)).toBe(refused));
-  it('that the runtime lists is not asked for', () => {
+  ])('%j is invalid', (zone) => expect(outcome(rule, zone)).toBe(refused));
+  it('in the list of the runtime needs no further check', () => {
     const asked = Intl.DateTimeFormat;
     try {
       Object.assign(Intl, { DateTimeFormat: undefined });
@@ -103,7 +103,7 @@ describe('a filter value', () => {
     ['DE', 'DE'],
     [[], 'emptyList'],
     [[1], 'listOfNumbers'],
-  ])('of a metric: %s', (value, expected) => {
+  ])('for a metric: %s', (value, expected) => {
     expect(outcome(metricFilterRule(element), value)).toEqual(expected);
   });
 
@@ -114,7 +114,7 @@ describe('a filter value', () => {
     [1, 'notTextOrList'],
     ['DE', 'DE'],
     [['DE'], ['DE']],
-  ])('of a dashboard: %s', (value, expected) => {
+  ])('for a dashboard: %s', (value, expected) => {
     expect(outcome(dashboardFilterRule(element), value)).toEqual(expected);
   });
 });
@@ -145,18 +145,18 @@ function refusalOf(literal: unknown): readonly string[] {
 
 describe('a literal', () => {
   it.each(['acme', 'claims', 'all claims. Open ones', 'claims-overview', 'variables', 'myclaims.x', 5, true, null])(
-    'is taken as its rule takes it: %s',
+    'is accepted if its rule accepts it: %s',
     (value) => {
       expect(checkLiteral(value, anything)).toBe(value);
     },
   );
 
-  it('is refused with the message of its rule', () => {
+  it('is refused with the problem of its rule', () => {
     const refuse: Rule<unknown> = (_value, refuse) => refuse('is too short');
     expect(() => checkLiteral('a', refuse)).toThrow(new LoadProblem('is too short', ''));
   });
 
-  it('does not hide a bug in a rule', () => {
+  it('passes on a programming error in a rule', () => {
     expect(() =>
       checkLiteral('a', () => {
         throw new TypeError('bug');
@@ -172,7 +172,7 @@ describe('a literal', () => {
     'variables.tenant',
     '"x" + claims.org',
     'size(claims.l)',
-  ])('is not taken when it reads like an expression: %s', (value) => {
+  ])('is refused if it looks like an expression: %s', (value) => {
     expect(refusalOf(value)).toEqual([
       'looksLikeExpression',
       `writeExpressionOrText(${value}, ${JSON.stringify(value)})`,
@@ -180,14 +180,14 @@ describe('a literal', () => {
   });
 
   it.each(['{{claims.sub}}', '{{ claims.sub }}', '$claims.sub', '${claims.sub', '{claims.sub}'])(
-    'is not taken with the marks of other languages, and the fix is without them: %s',
+    'is refused in the syntax of other languages, with a fix in our syntax: %s',
     (value) => {
       const fix = `writeExpressionOrText(claims.sub, ${JSON.stringify(value)})`;
       expect(refusalOf(value)).toEqual(['looksLikeExpression', fix]);
     },
   );
 
-  it('needs no fuel', () => {
+  it('uses no fuel', () => {
     expect(checkLiteral('a', (_value, _refuse, pay) => pay(1_000_000))).toBeUndefined();
   });
 });
@@ -200,7 +200,7 @@ describe('a string that could end a string in SQL', () => {
     ...['\u2216', '\uff02', '\uff07', '\uff1b', '\uff3c', '\uff40', '\ufe68', '\u037e', '\u1fef', '\u1ffd'],
     ...['--', '-\u2010', '\u2212\u2212', '\u2013\u2014', '\uff0d\uff0d', '\ufe63-'],
     ...['/*', '\u2215*', '/\u2217', '\uff0f\uff0a', '\u2044\uff0a'],
-  ])('is %j', (text) => {
+  ])('may be %j', (text) => {
     expect(couldEndSqlText(text)).toBe(true);
     expect(couldEndSqlText(`a ${text}b`)).toBe(true);
   });
@@ -227,7 +227,7 @@ describe('a string that could end a string in SQL', () => {
     expect(couldEndSqlText(text)).toBe(false);
   });
 
-  it('holds every character that a normal form makes one of the dangerous ones', () => {
+  it('may be any character that Unicode normalisation turns into a dangerous one', () => {
     const dangerous = /["'`\\;]/;
     for (let code = 0x80; code <= 0x10ffff; code += 1) {
       if (code >= 0xd800 && code <= 0xdfff) continue;

@@ -13,7 +13,7 @@ const published = JSON.parse(
   readFileSync(new URL('../../../../policy.schema.json', import.meta.url), 'utf8'),
 ) as object;
 
-/** As an editor validates: plain YAML, the published file, no code of ours. */
+/** Validates like an editor: with plain YAML and the published schema, without our code. */
 const editorAccepts = new Ajv({ strict: true, allowUnionTypes: true }).compile(published);
 
 const asEditorReads = (text: string): unknown => {
@@ -29,13 +29,13 @@ const cases = readCases().flatMap(([file, list]) =>
 );
 
 describe('policy.schema.json', () => {
-  it.each(cases)('gives editors the result of the loader: %s, %s', (_file, _name, policyCase) => {
+  it.each(cases)('agrees with the loader: %s, %s', (_file, _name, policyCase) => {
     const text = policyText(policyCase);
     let structural: boolean;
     try {
       structural = structureProblems(parseStrictYaml({ text: text, file: 'p.yaml', maxKibibytes: 512 })).length > 0;
     } catch (error) {
-      // What YAML itself or our limits on it refuse is not the schema's to say.
+      // The schema does not cover problems of YAML itself and of our limits on it.
       expect(error).toBeInstanceOf(ConfigurationError);
       return;
     }
@@ -43,17 +43,17 @@ describe('policy.schema.json', () => {
     if (structural) expect(() => loadCase(policyCase)).toThrow(ConfigurationError);
   });
 
-  it('has cases on both sides', () => {
+  it('has valid and invalid cases', () => {
     const verdicts = cases.map(([, , policyCase]) => editorAccepts(asEditorReads(policyText(policyCase))));
     expect(verdicts.filter((accepted) => accepted).length).toBeGreaterThan(100);
     expect(verdicts.filter((accepted) => !accepted).length).toBeGreaterThan(40);
   });
 });
 
-// The service compiles both without this check, which would cost every start more than the compiling.
+// The service compiles both without this check, because it would take longer than the compilation.
 it.each([
   ['the policy file', policySchema],
-  ['the body that goes upstream', upstreamBodySchema],
+  ['the request body', upstreamBodySchema],
 ])('the schema of %s is a valid JSON Schema', (_what, schema) => {
   const ajv = new Ajv({ strict: true, allowUnionTypes: true });
   expect(ajv.validateSchema(schema), ajv.errorsText()).toBe(true);

@@ -14,21 +14,21 @@ const inDataApp = (line: string, name = 'sales'): readonly string[] =>
 const inRequest = (members: string): readonly string[] =>
   inDataApp(`{ expiresIn: 1h, request: { clientId: a, ${members} } }`);
 
-/** Mostly the fix repeats what the value or key must be. The value that is there is no fix. */
+/** Usually the fix names the required value or key. It never repeats the present value. */
 function isPlainFix({ problem, fix }: Problem): boolean {
   const description = /^Write (.+)$/s.exec(fix)?.[1];
   if (description === undefined) return false;
   return problem.includes(` must be ${description}, not `) || problem.endsWith(` is not ${description}`);
 }
 
-describe('what is wrong with the structure, where, and its fix', () => {
+describe('a problem of the structure', () => {
   it.each([
     ['', 'nothing'],
     ['[]', 'an empty list'],
     ['[1]', 'a list'],
     ['policy', '"policy"'],
     ['true', 'true'],
-  ])('of the whole: %s', (text, shown) => {
+  ])('is reported for the whole file: %s', (text, shown) => {
     const [first, ...others] = problemsOf(text);
     expect(others).toEqual([]);
     expect(first).toBe(`p.yaml:1:1 notPolicy(${shown})`);
@@ -41,12 +41,12 @@ describe('what is wrong with the structure, where, and its fix', () => {
     ["''", '""'],
     [`"${'y'.repeat(60)}"`, `"${'y'.repeat(60)}"`],
     [`"${'y'.repeat(61)}"`, `"${'y'.repeat(57)}…"`],
-  ])('shows what is there, cut to a line: %s', (value, shown) => {
+  ])('shows the present value, shortened to one line: %s', (value, shown) => {
     const [first] = inDataApp(`{ expiresIn: ${value}, request: { clientId: a } }`);
     expect(first).toBe(`p.yaml:4:18 notDuration(dataApps.sales.expiresIn, ${shown})`);
   });
 
-  it('reports that there is no entry', () => {
+  it('is a missing entry', () => {
     expect(problemsOf('version: 1\ndataApps: {}\n')).toEqual(['p.yaml:2:11 notDataApps(dataApps, an empty map)']);
   });
 
@@ -55,19 +55,19 @@ describe('what is wrong with the structure, where, and its fix', () => {
     ['"0"', 'dataApps.0'],
     ['a/b~c~1~0d', 'dataApps.a/b~c~1~0d'],
     ['../..', 'dataApps.../..'],
-  ])('finds the place below a data app named %s', (name, path) => {
+  ])('has the right position below a data app named %s', (name, path) => {
     expect(inDataApp('{ expiresIn: x, request: { clientId: a } }', name)).toEqual([
       `p.yaml:4:18 notDuration(${path}.expiresIn, "x")`,
     ]);
   });
 
-  it('finds the position in a list', () => {
+  it('has the right position in a list', () => {
     expect(inRequest('params: { hideDashboardFilters: [a, {}] }')).toEqual([
       'p.yaml:4:82 mustBeText(dataApps.sales.request.params.hideDashboardFilters[1], an empty map)',
     ]);
   });
 
-  it('suggests quotes around a number or boolean where a string would be valid', () => {
+  it('suggests quotes around a number or boolean if a string would be valid', () => {
     const path = 'dataApps.sales.request.datasourceName';
     expect(inRequest('datasourceName: 5')).toEqual([`p.yaml:4:62 mustBeText(${path}, 5) → quoteText(5)`]);
     expect(inRequest('datasourceName: false')).toEqual([`p.yaml:4:62 mustBeText(${path}, false) → quoteText(false)`]);
@@ -77,7 +77,7 @@ describe('what is wrong with the structure, where, and its fix', () => {
     expect(inRequest('datasourceName: [5]')).toEqual([`p.yaml:4:62 mustBeText(${path}, a list)`]);
   });
 
-  it('does not suggest quotes where a string is invalid too, or where a number is valid', () => {
+  it('suggests no quotes if a string is invalid too, or if a number is valid', () => {
     expect(inRequest('permissions: { isShowSideBar: 5 }')).toEqual([
       'p.yaml:4:76 notFlag(dataApps.sales.request.permissions.isShowSideBar, 5)',
     ]);
@@ -90,7 +90,7 @@ describe('what is wrong with the structure, where, and its fix', () => {
   });
 
   it.each(['a ${claims.b}', '${a}${b}', '${a} ', ' ${a}', '${a', '${a}\n'])(
-    'says that there is no string interpolation: %j',
+    'explains that there is no string interpolation: %j',
     (text) => {
       const [first, ...others] = inRequest(`datasourceName: ${JSON.stringify(text)}`);
       expect(others).toEqual([]);
@@ -98,7 +98,7 @@ describe('what is wrong with the structure, where, and its fix', () => {
     },
   );
 
-  it('does not speak of interpolation where an expression as such is not allowed', () => {
+  it('does not mention interpolation where no expression is allowed', () => {
     expect(inDataApp('{ expiresIn: "${claims.life}", request: { clientId: a } }')).toEqual([
       'p.yaml:4:18 notDuration(dataApps.sales.expiresIn, "${claims.life}")',
     ]);
@@ -107,7 +107,7 @@ describe('what is wrong with the structure, where, and its fix', () => {
     ]);
   });
 
-  it('names the nearest key, or those that are known', () => {
+  it('suggests the most similar key, or lists the known keys', () => {
     expect(inRequest('parms: 1')).toEqual([
       'p.yaml:4:46 unknownKey(parms, dataApps.sales.request) → didYouMean(params)',
     ]);
@@ -116,7 +116,7 @@ describe('what is wrong with the structure, where, and its fix', () => {
     ]);
   });
 
-  it('says what is missing, and what to add', () => {
+  it('names what is missing and what to add', () => {
     expect(problemsOf('dataApps: { a: { expiresIn: 1h, request: { clientId: a } } }')).toEqual([
       'p.yaml:1:1 missingKey(version, the policy) → addKey(version, 1)',
     ]);
@@ -130,19 +130,19 @@ describe('what is wrong with the structure, where, and its fix', () => {
     );
   });
 
-  it('describes a valid name for an invalid one', () => {
+  it('describes a valid name', () => {
     expect(
       problemsOf('version: 1\nvariables: { 1a: b }\ndataApps: { "${a}": { expiresIn: 1h, request: { clientId: a } } }'),
     ).toEqual(['p.yaml:2:14 invalidVariableName("1a", variables)', 'p.yaml:3:13 invalidDataAppName("${a}", dataApps)']);
   });
 
-  it('refuses what may be meant as SQL built from an expression', () => {
+  it('includes text that may be meant as SQL with an expression', () => {
     expect(inRequest('params: { appFilters: [{ metricId: m, values: { sql: "${claims.x}" } }] }')).toEqual([
       'p.yaml:4:99 sqlNameNotConstant(dataApps.sales.request.params.appFilters[0].values.sql) → writeConstant',
     ]);
   });
 
-  it('reports everything at once, and nothing twice', () => {
+  it('is reported once, together with all others', () => {
     const found = problemsOf('version: 2\nmore: 1\ndataApps: { a: { expiresIn: 5, request: { clientId: 5 } } }');
     expect(found).toHaveLength(4);
     expect(new Set(found).size).toBe(4);

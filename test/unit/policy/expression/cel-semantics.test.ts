@@ -33,7 +33,7 @@ const claims = {
   deepToo: nested(80),
 };
 
-describe('an expression gives', () => {
+describe('an expression returns the right value', () => {
   it.each([
     ['dyn(1) == dyn(1.0)', true],
     ['dyn(1.0) == dyn(1)', true],
@@ -136,7 +136,7 @@ describe('an expression gives', () => {
   });
 });
 
-describe('an expression fails, and says why without any value, for', () => {
+describe('an expression fails without repeating a value:', () => {
   it.each([
     ['claims.z.a', 'claimMissing(claims.z.a), claim z.a'],
     ['has(claims.t.k)', 'cannotLookInto(claims.t.k, string, string), claim t.k'],
@@ -234,7 +234,7 @@ describe('an expression fails, and says why without any value, for', () => {
     'claims.list.map(x, claims.list == ["q"] + claims.list)',
     'claims.list.map(x, claims.list == claims.list.map(y, y))',
     'claims.list.join("-")',
-  ])('too much work: %s', (text) => {
+  ])('it runs out of fuel: %s', (text) => {
     expect(() => evaluate(text, small)).not.toThrow();
     expect(nameExpressionFailure(() => evaluate(text, big))).toBe('outOfFuel');
   });
@@ -244,18 +244,18 @@ describe('an expression fails, and says why without any value, for', () => {
     'true && claims.text.contains(claims.text) && false',
     '[1, 2].exists(x, x == 1 && claims.text.contains(claims.text) || x == 2)',
     '[1, 2].all(x, x == 1 && claims.text.contains(claims.text) || x == 3)',
-  ])('work that is done in vain, whatever the other side says: %s', (text) => {
+  ])('it runs out of fuel in a part whose result is not needed: %s', (text) => {
     expect(nameExpressionFailure(() => evaluate(text, big))).toBe('outOfFuel');
   });
 
-  it('many failures that are passed over, each of which is paid for', () => {
+  it('it runs out of fuel after many ignored failures', () => {
     const sixty = { list: new Array(60).fill('l') };
     const passedOver = 'claims.list.all(a, claims.list.all(b, claims.q == 1 || true))';
     expect(evaluate(passedOver, small)).toBe(true);
     expect(nameExpressionFailure(() => evaluate(passedOver, sixty))).toBe('outOfFuel');
   });
 
-  it('a macro whose first argument is not a name', () => {
+  it('the first argument of a macro is not a name', () => {
     expect(() => read('claims.l.exists("x", true)')).toThrow(/invalid predicate iteration variable|takes a name/);
   });
 });

@@ -58,7 +58,7 @@ describe('the claim that an expression names', () => {
     expect(isClaims(tree(text))).toBe(literal);
   });
 
-  it('is the first one that is known', () => {
+  it('is the first one that is found', () => {
     expect(claimReadBy(tree('"x"'), tree('claims.a'), tree('claims.b'))).toBe('a');
     expect(claimReadBy(tree('"x"'))).toBeUndefined();
     expect(claimReadBy()).toBeUndefined();
@@ -66,7 +66,7 @@ describe('the claim that an expression names', () => {
 });
 
 describe('the macro that an expression calls', () => {
-  it('is reported with its receiver, its name and its bodies', () => {
+  it('is returned with its receiver, name and bodies', () => {
     const call = macroCall(tree('claims.l.map(e, e > 1, e + 1)'));
     expect(call).toMatchObject({ name: 'map', bound: 'e' });
     expect(call?.receiver.op).toBe('.');
@@ -75,7 +75,7 @@ describe('the macro that an expression calls', () => {
   });
 
   it.each(['claims.t.startsWith("a")', 'claims.t.contains(e)', 'claims.t.exists()', 'size(claims.l)', 'claims.t'])(
-    'is none in %s',
+    'is undefined in %s',
     (text) => {
       expect(macroCall(tree(text))).toBeUndefined();
     },

@@ -15,7 +15,7 @@ import { nameExpressionFailure } from '../../../support/sentences/name-expressio
 
 const same = (a: unknown, b: unknown): boolean => equal(createEvaluation({}, 0), a, b);
 
-/** What comparing costs. */
+/** The fuel that a comparison uses. */
 function fuelFor(a: unknown, b: unknown): number {
   const evaluation = createEvaluation({}, 0);
   const full = evaluation.fuel;
@@ -34,7 +34,7 @@ const nestedInMaps = (depth: number, leaf: unknown = 'x'): unknown => {
   return value;
 };
 
-describe('two values are equal', () => {
+describe('equal values', () => {
   it.each([
     [1n, 1n],
     [1n, 1],
@@ -60,7 +60,7 @@ describe('two values are equal', () => {
   });
 });
 
-describe('two values are different', () => {
+describe('different values', () => {
   it.each([
     [1n, 2],
     [1n, 1.5],
@@ -119,7 +119,7 @@ describe('two values are different', () => {
   });
 });
 
-describe('comparing', () => {
+describe('a comparison', () => {
   it.each([
     [new Optional(true, 'a'), new Optional(true, 'a')],
     [new Optional(true, 'a'), 'a'],
@@ -136,7 +136,7 @@ describe('comparing', () => {
     expect(nameExpressionFailure(() => same(b, a))).toBe('optionalCompared');
   });
 
-  it('fails for whole numbers that JSON may have changed, wherever they are inside', () => {
+  it('fails for integers that JSON may have changed, at any depth', () => {
     const failure = expressionFailure(`"==" compares ${flaws.number}`);
     expect(() => same({ n: 2 ** 53 }, { n: 2 ** 53 })).toThrow(failure);
     expect(() => same([[2 ** 53]], [[1]])).toThrow(failure);
@@ -144,7 +144,7 @@ describe('comparing', () => {
     expect(same({ n: 2 ** 53 - 1 }, { n: 2 ** 53 - 1 })).toBe(true);
   });
 
-  it('pays for every element of a list and every key of a map', () => {
+  it('uses fuel for each element of a list and each key of a map', () => {
     expect(fuelFor('a', 'a')).toBe(0);
     expect(fuelFor(['a', 'b', 'c'], ['a', 'b', 'c'])).toBe(3);
     expect(fuelFor({ a: 1, b: [1, 2] }, { a: 1, b: [1, 2] })).toBe(4);
@@ -154,7 +154,7 @@ describe('comparing', () => {
   it.each([
     ['lists', nested],
     ['maps', nestedInMaps],
-  ])('goes 64 %s deep and no deeper', (_title, build) => {
+  ])('goes 64 %s deep, and no deeper', (_title, build) => {
     expect(same(build(64), build(64))).toBe(true);
     expect(same(build(64), build(64, 'y'))).toBe(false);
     const failure = expressionFailure(`"==" compares ${flaws.depth}`);
@@ -175,7 +175,7 @@ describe('a member', () => {
     expect(member(['x', 'y'], 0)).toBe('x');
   });
 
-  it.each([{}, new Map(), [], 'text', null])('of %o is not looked up by an optional value', (container) => {
+  it.each([{}, new Map(), [], 'text', null])('of %o cannot be found by an optional value', (container) => {
     expect(nameExpressionFailure(() => member(container, none))).toBe('optionalAsKey');
     expect(nameExpressionFailure(() => member(container, new Optional(true, 'a')))).toBe('optionalAsKey');
   });
@@ -199,12 +199,12 @@ describe('a member', () => {
     [null, 'a'],
     [null, 0],
     [new Optional(true, 'x'), 'value'],
-  ])('of %o by %o is not there', (container, key) => {
+  ])('of %o by %o does not exist', (container, key) => {
     expect(member(container, key)).toBeUndefined();
   });
 });
 
-describe('a value is refused because of its content', () => {
+describe('the flaw of a value', () => {
   it.each<readonly [unknown, Flaw | undefined]>([
     [2 ** 53 - 1, undefined],
     [-(2 ** 53 - 1), undefined],
@@ -231,7 +231,7 @@ describe('a value is refused because of its content', () => {
     expect(flawOf(value)).toBe(flaw);
   });
 
-  it('is looked up once per value, so that values that share parts cost no more than these', () => {
+  it('is cached for each value, so that shared parts cost nothing more', () => {
     let shared: unknown = [1];
     for (let i = 0; i < 60; i += 1) shared = [shared, shared];
     expect(flawOf(shared)).toBeUndefined();
@@ -241,19 +241,19 @@ describe('a value is refused because of its content', () => {
   });
 });
 
-describe('the elements that a macro iterates over', () => {
+describe('the elements of a macro', () => {
   it('are the elements of a list and the keys of a map', () => {
     expect(elementsOf(['a', 1], 'all', undefined)).toEqual(['a', 1]);
     expect(elementsOf({ k: 1 }, 'all', undefined)).toEqual(['k']);
     expect(elementsOf(new Map([['k', 1]]), 'all', undefined)).toEqual(['k']);
   });
 
-  it('that are not strings are refused', () => {
+  it('must be valid strings', () => {
     const failure = expressionFailure(`all() goes over ${flaws.text}`, 'roles');
     expect(() => elementsOf({ a: 1, '\ud83d': 1 }, 'all', 'roles')).toThrow(failure);
   });
 
-  it.each(['text', 1, 1n, true, null, none])('is not %s', (value) => {
+  it.each(['text', 1, 1n, true, null, none])('cannot come from %s', (value) => {
     expect(nameExpressionFailure(() => elementsOf(value, 'all', 'roles'))).toBe(
       `collectionNeeded(all, ${typeName(value)}), claim roles`,
     );
@@ -271,7 +271,7 @@ describe('the name of a type', () => {
     [{}, 'map'],
     [new Map(), 'map'],
     [none, 'optional'],
-  ])('of %o is %s', (value, name) => {
+  ])('%o has the type %s', (value, name) => {
     expect(typeName(value)).toBe(name);
   });
 });

@@ -4,7 +4,7 @@ import { fuelPerDecision } from '../../../../src/policy/expression/evaluation.ts
 import { celResult } from '../../../policy/cel-value.ts';
 
 describe('an expression', () => {
-  it('ends within its fuel, whatever the claims, in little CPU time', () => {
+  it('ends within its fuel and in little CPU time, whatever the claims', () => {
     const long = Array.from({ length: 3000 }, (_, i) => `e${i}`);
     const claims = {
       l: long,

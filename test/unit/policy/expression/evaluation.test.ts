@@ -4,7 +4,7 @@ import { celFunctions } from '../../../../src/policy/expression/cel-functions.ts
 import { nameExpressionFailure } from '../../../support/sentences/name-expression-failure.ts';
 
 describe('the fuel of a decision', () => {
-  it('pays for exactly as much as there is', () => {
+  it('can be spent completely, and no further', () => {
     const evaluation = createEvaluation({}, 0);
     spend(evaluation, fuelPerDecision - 1);
     spend(evaluation, 1);
@@ -12,13 +12,13 @@ describe('the fuel of a decision', () => {
     expect(nameExpressionFailure(() => spend(evaluation, 1))).toBe('outOfFuel');
   });
 
-  it.each([-1, Number.NaN, Number.NEGATIVE_INFINITY, Infinity])('is gone at the price of %s', (price) => {
+  it.each([-1, Number.NaN, Number.NEGATIVE_INFINITY, Infinity])('is used up by the price %s', (price) => {
     const evaluation = createEvaluation({}, 0);
     expect(nameExpressionFailure(() => spend(evaluation, price))).toBe('outOfFuel');
     expect(nameExpressionFailure(() => spend(evaluation, 0))).toBe('outOfFuel');
   });
 
-  it('is never more after a search, however long the texts', () => {
+  it('does not increase after a search, however long the strings', () => {
     const evaluation = createEvaluation({}, 0);
     const text = 'a'.repeat(50_000);
     expect(nameExpressionFailure(() => celFunctions.get('contains')?.call(evaluation, [text, text], undefined))).toBe(

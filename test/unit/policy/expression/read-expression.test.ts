@@ -11,7 +11,7 @@ const read = createExpressionReader(
   ]),
 );
 
-describe('an expression that is read names', () => {
+describe('the names of an expression', () => {
   it.each([
     ['claims.a.b == claims.c[0]', ['a.b', 'c'], []],
     ['claims[claims.k] == 1', ['*', 'k'], []],
@@ -28,7 +28,7 @@ describe('an expression that is read names', () => {
   });
 });
 
-describe('an expression is refused, with the fix,', () => {
+describe('an expression is refused with a fix', () => {
   it.each<readonly [string, string, string, number]>([
     ['hash(claims.a)', 'unknownFunction(hash)', 'didYouMean(has)', 0],
     ['variable.isAdmin', 'unknownName(variable)', 'didYouMean(variables)', 0],
@@ -87,11 +87,11 @@ describe('an expression is refused, with the fix,', () => {
     'claims.l.all(x, claims.t.matches("x"))',
     'claims.l.map(x, true, claims.t.matches("x"))',
     'claims.t.matches("x").all(x, true)',
-  ])('also inside what is looked into: %s', (text) => {
+  ])('if a part contains matches(): %s', (text) => {
     expect(nameFailure(() => read(text))).toBe('matchesNotAvailable');
   });
 
-  it('with all functions when none is near', () => {
+  it('and the fix lists all functions if none is similar', () => {
     expect(() => read('zzzzzzzz(1)')).toThrow(
       expect.objectContaining({
         fix: expect.stringMatching(/\bhas, size, startsWith, .*, value$/) as string,

@@ -49,7 +49,7 @@ function observe(claims: Readonly<Record<string, unknown>>) {
 }
 
 describe('the trace of a decision', () => {
-  it('knows every expression of the file before any decision', () => {
+  it('contains every expression of the file before any decision', () => {
     expect(policy.sites.map(({ id, kind, path, claims, variables }) => [id, kind, path, claims, variables])).toEqual([
       [0, 'variable', 'variables.isAdmin', ['role'], []],
       [1, 'availability', 'when', ['role'], []],
@@ -65,7 +65,7 @@ describe('the trace of a decision', () => {
     expect(policy.sites[4]?.position).toBe('p.yaml:15:40');
   });
 
-  it('reports every value, branch and path in the order of the decision', () => {
+  it('has each value, branch and path in the order of the decision', () => {
     const { events, decision } = observe({
       role: 'user',
       ok: true,
@@ -95,7 +95,7 @@ describe('the trace of a decision', () => {
     ]);
   });
 
-  it('reports what failed and why, without a claim’s value', () => {
+  it('has the failure and its reason, without a claim value', () => {
     const { events } = observe({ role: 'user', ok: true, realm: 'very-secret' });
     expect(events.slice(-2)).toEqual([
       'clientId failed: "claims.realm.org" is missing (realm.org)',
@@ -104,12 +104,12 @@ describe('the trace of a decision', () => {
     expect(events.join()).not.toContain('very-secret');
   });
 
-  it('reports which rule refused a value, without the value', () => {
+  it('has the rule that refused a value, without the value', () => {
     const { events } = observe({ role: 'user', ok: true, realm: { org: 'no good' } });
     expect(events.at(-1)).toBe('refused clientId: clientId does not match ^[A-Za-z0-9][A-Za-z0-9_.:@|+-]{0,127}$');
   });
 
-  it('reports that the data app is not for the user', () => {
+  it('records that the data app is not available to the user', () => {
     expect(observe({}).events).toEqual(['when = false', 'refused when: the data app "sales" is not for this user']);
   });
 

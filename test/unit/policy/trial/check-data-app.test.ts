@@ -29,23 +29,23 @@ const lines = (app: DataAppPolicy, of = listing): readonly string[] =>
 const reference = (kind: Reference['kind'], id: string): Reference => ({ kind, id, position: 'policy.yaml:9:25' });
 
 describe('the live check', () => {
-  it('accepts ids that exist', () => {
+  it('accepts existing ids', () => {
     expect(lines(dataApp(reference('embed', 'sales-overview'), reference('dashboard', 'overview')))).toEqual([]);
   });
 
-  it('names a dashboard id where an embed id belongs', () => {
+  it('reports a dashboard id in place of an embed id', () => {
     expect(lines(dataApp(reference('embed', 'overview')))).toEqual([
       'policy.yaml:9:25 dashboardForEmbed(overview) → useEmbedId',
     ]);
   });
 
-  it('names an embed id where a dashboard id belongs', () => {
+  it('reports an embed id in place of a dashboard id', () => {
     expect(lines(dataApp(reference('dashboard', 'sales-overview')))).toEqual([
       'policy.yaml:9:25 embedForDashboard(sales-overview) → useDashboardId',
     ]);
   });
 
-  it('accepts an id that is both', () => {
+  it('accepts an id of both kinds', () => {
     const both: EmbedsListing = { ...listing, embedIds: new Set(['overview']), dashboardIds: new Set(['overview']) };
     expect(lines(dataApp(reference('embed', 'overview'), reference('dashboard', 'overview')), both)).toEqual([]);
   });
@@ -59,17 +59,17 @@ describe('the live check', () => {
     ]);
   });
 
-  it('does not check metric ids, which are not listed', () => {
+  it('does not check metric ids, because Databrain does not list them', () => {
     expect(lines(dataApp(reference('metric', 'revenue')))).toEqual([]);
   });
 
-  it('reports that a key belongs to another data app, and nothing about its ids', () => {
+  it('reports that a key belongs to another data app, without checking its ids', () => {
     expect(lines(dataApp(reference('embed', 'gone')), { ...listing, dataAppNames: new Set(['finance']) })).toEqual([
       'policy.yaml:4:3 keyOfOtherDataApp(DATABRAIN_API_KEY_SALES, "finance", sales) → correctKey(DATABRAIN_API_KEY_SALES)',
     ]);
   });
 
-  it('checks ids of a data app whose embeds name no data app', () => {
+  it('checks the ids of a data app whose embeds have no data app name', () => {
     expect(lines(dataApp(reference('embed', 'gone')), { ...listing, dataAppNames: new Set() })).toEqual([
       'policy.yaml:9:25 idNotInDataApp(embed, gone) → createOrCorrect',
     ]);

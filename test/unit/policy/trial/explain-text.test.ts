@@ -39,8 +39,8 @@ const section = (lines: readonly string[], title: string): readonly string[] => 
 
 const rulesTitle = 'Rules, in the order they were evaluated';
 
-describe('an explanation as text, to the character', () => {
-  it('of a permit', () => {
+describe('an explanation as text', () => {
+  it('of a permit has this layout', () => {
     const { requestSha256 } = explain(policy, claims, 'sales', 0);
     expect(textOf()).toEqual(
       `policy    p.yaml (revision ${policy.revision})
@@ -88,7 +88,7 @@ ${rulesTitle}
     );
   });
 
-  it('of a refusal by a rule', () => {
+  it('of a refusal by a rule has this layout', () => {
     expect(textOf({ verified: false })).toEqual(
       `policy    p.yaml (revision ${policy.revision})
 data app  sales
@@ -107,7 +107,7 @@ ${rulesTitle}
     );
   });
 
-  it('of a refusal that names a claim, with a rule that failed', () => {
+  it('of a refusal because of a claim, with a rule that failed, has this layout', () => {
     expect(section(textOf({ realm_access: { roles: 5 } }), 'Refusal')).toEqual([
       '  refused   ACCESS_DENIED (expression_failed)',
       `  problem   ${sentenceOf('operatorTypes', 'in', 'string', 'double')}`,
@@ -121,7 +121,7 @@ ${rulesTitle}
     expect(section(textOf({ embed: 5 }), 'Refusal')).toContain('  claim     embed');
   });
 
-  it('of a rule that looks at the claims set as a whole', () => {
+  it('of a rule that reads all claims has this layout', () => {
     const text =
       'version: 1\ndataApps: { s: { when: claims.size() == 1, expiresIn: 1h, request: { clientId: acme } } }\n';
     const whole = loadPolicy({ text, file: 'p.yaml', maxLifetimeSeconds: 86_400 });
@@ -130,7 +130,7 @@ ${rulesTitle}
     );
   });
 
-  it('of a refusal before any rule', () => {
+  it('of a refusal before any rule has this layout', () => {
     expect(explanationLines(explain(policy, claims, undefined, 0))).toEqual([
       `policy    p.yaml (revision ${policy.revision})`,
       'data app  none named, and the policy has no default',
@@ -146,7 +146,7 @@ ${rulesTitle}
 describe('a value in a table', () => {
   const cellOf = (embed: string): string | undefined => textOf({ embed }).find((line) => line.includes('claims.embed'));
 
-  it('is whole up to 48 characters, and cut to that above', () => {
+  it('is complete up to 48 characters, and shortened above', () => {
     const longest = 'x'.repeat(46);
     expect(cellOf(longest)).toContain(`embed = "${longest}"`);
     expect(cellOf(`${longest}x`)).toMatch(/ "x{46}… /);
@@ -159,14 +159,14 @@ describe('a value in a table', () => {
     ['\u202e', '\\u202e'],
     ['\u2066', '\\u2066'],
     ['\u061c', '\\u061c'],
-  ])('shows %j as an escape', (character, escape) => {
+  ])('has %j as an escape', (character, escape) => {
     const lines = textOf({ verified: `a${character}b` });
     expect(lines.at(-1)).toBe(
       `  validations[0].expression  false  claims.verified == true  p.yaml:8:21  verified = "a${escape}b"`,
     );
   });
 
-  it.each(['\u00a0', 'ä', '\u200d', '\u2027', '\u202f', '\u206a', '~'])('shows %j as it is', (character) => {
+  it.each(['\u00a0', 'ä', '\u200d', '\u2027', '\u202f', '\u206a', '~'])('has %j unchanged', (character) => {
     expect(textOf({ verified: character }).at(-1)).toContain(`verified = "${character}"`);
   });
 });

@@ -48,7 +48,7 @@ const explained = (changes: Record<string, unknown> = {}, dataApp?: string) =>
 describe('the explanation of a permit', () => {
   const { body, fields, rules, ...rest } = explained();
 
-  it('shows the exact body that would be sent', () => {
+  it('contains the exact request body', () => {
     expect(body).toEqual({
       clientId: 'acme',
       dataAppName: 'sales',
@@ -62,7 +62,7 @@ describe('the explanation of a permit', () => {
     });
   });
 
-  it('names policy, data app and the setting of the key', () => {
+  it('names the policy, the data app and the setting of the key', () => {
     expect(rest).toEqual({
       policy: { file: 'policy.yaml', revision: policy.revision },
       decision: 'permit',
@@ -72,7 +72,7 @@ describe('the explanation of a permit', () => {
     });
   });
 
-  it('shows for every field the expression, its position, the claims that it read and the value', () => {
+  it('contains the expression, its position, the claims and the value of each field', () => {
     expect(fields).toContainEqual({
       path: 'clientId',
       value: 'acme',
@@ -94,20 +94,20 @@ describe('the explanation of a permit', () => {
     );
   });
 
-  it('follows variables to the claims that they read', () => {
+  it('includes the claims that a variable reads', () => {
     expect(fields?.find(({ path }) => path === 'permissions.isEnableDownloadMetrics')?.claims).toEqual([
       { name: 'realm_access', value: { roles: ['viewer'] } },
       { name: 'realm_access.roles', value: ['viewer'] },
     ]);
   });
 
-  it('covers every leaf of the body exactly once', () => {
+  it('includes each leaf of the body exactly once', () => {
     const paths = fields?.map(({ path }) => path) ?? [];
     expect(new Set(paths).size).toBe(paths.length);
     expect(paths).toHaveLength(10);
   });
 
-  it('shows the result of every evaluated rule', () => {
+  it('contains the result of every evaluated rule', () => {
     expect(rules.map(({ path, value }) => [path, value])).toEqual([
       ['validations[0].expression', true],
       ['variables.roles', ['viewer']],
@@ -116,7 +116,7 @@ describe('the explanation of a permit', () => {
     ]);
   });
 
-  it('does not show entries whose when is false', () => {
+  it('omits entries whose when is false', () => {
     const paths = explained({ realm_access: { roles: ['admin'] } }).fields?.map(({ path }) => path);
     expect(paths).not.toContain('params.appFilters[0].metricId');
     expect(paths).toContain('params.appFilters');
@@ -124,7 +124,7 @@ describe('the explanation of a permit', () => {
 });
 
 describe('the explanation of a refusal', () => {
-  it('shows the validation, its position and its message', () => {
+  it('contains the validation, its position and its message', () => {
     const { decision, denial, body } = explained({ verified: 'yes' });
     expect(decision).toBe('deny');
     expect(body).toBeUndefined();
@@ -137,7 +137,7 @@ describe('the explanation of a refusal', () => {
     });
   });
 
-  it('shows the missing claim', () => {
+  it('contains the missing claim', () => {
     const { denial, rules } = explain(policy, { verified: true }, undefined, 0);
     expect(denial).toMatchObject({
       reason: 'expression_failed',
@@ -147,7 +147,7 @@ describe('the explanation of a refusal', () => {
     expect(rules.some(({ path }) => path === 'validations[0].expression')).toBe(true);
   });
 
-  it('shows the claim whose value is refused', () => {
+  it('contains the claim whose value is refused', () => {
     expect(explained({ regions: [] }).denial).toMatchObject({
       reason: 'filter_value_refused',
       claim: 'regions',
@@ -155,14 +155,14 @@ describe('the explanation of a refusal', () => {
     });
   });
 
-  it('shows a rule that failed', () => {
+  it('contains a rule that failed', () => {
     const { rules } = explained({ realm_access: { roles: 'admin' } });
     expect(rules.find(({ path }) => path === 'variables.isAdmin')).toMatchObject({
       failed: expect.any(String) as string,
     });
   });
 
-  it('does not treat inherited members of objects as claims', () => {
+  it('does not treat inherited members as claims', () => {
     const text = `{ version: 1, dataApps: { any: { default: true, expiresIn: 1h, validations: [
       { expression: has(claims.constructor), message: No. }], request: { clientId: acme } } } }`;
     const { rules } = explain(loadPolicy({ text, file: 'p.yaml', maxLifetimeSeconds: 86_400 }), {}, undefined, 0);
@@ -170,7 +170,7 @@ describe('the explanation of a refusal', () => {
     expect(rules[0]?.claims[0]).not.toHaveProperty('value');
   });
 
-  it('shows an unknown data app', () => {
+  it('contains an unknown data app', () => {
     expect(explained({}, 'hr')).toMatchObject({
       decision: 'deny',
       dataApp: 'hr',
@@ -189,20 +189,20 @@ describe('an explanation as text', () => {
     expect(lines.join('\n')).toContain('https://example.com/org.id = "acme"');
   });
 
-  it('names a missing claim', () => {
+  it('contains a missing claim', () => {
     const without = { ...claims, realm_access: undefined };
     Reflect.deleteProperty(without, 'realm_access');
     expect(explanationLines(explain(policy, without, undefined, 0)).join('\n')).toContain('realm_access = absent');
   });
 
-  it('cuts long values in tables, never in the body', () => {
+  it('shortens long values in tables, but not in the body', () => {
     const long = 'x'.repeat(200);
     const lines = explanationLines(explained({ regions: [long] }));
     expect(lines.some((line) => line.includes(long) && !line.includes('claims.regions'))).toBe(true);
     expect(lines.filter((line) => line.includes('claims.regions')).every((line) => line.includes('…'))).toBe(true);
   });
 
-  it('has no terminal control characters, whatever the claims contain', () => {
+  it('contains no terminal control characters, whatever the claims', () => {
     const hostile = fc.constantFrom('\u001b[2J', '\u009b31m', '\u202e', '\u2066', '\u2028', '\r', 'a\nb', '\u0007');
     fc.assert(
       fc.property(hostile, fc.string(), (text, more) => {
@@ -214,8 +214,8 @@ describe('an explanation as text', () => {
   });
 });
 
-describe('an explanation for machines', () => {
-  it('is JSON for any claims', () => {
+describe('an explanation as JSON', () => {
+  it('is valid for any claims', () => {
     fc.assert(
       fc.property(fc.dictionary(fc.string(), fc.jsonValue()), (random) => {
         const explanation = explained(random);
@@ -266,7 +266,7 @@ describe('an explanation', () => {
   const explainedOf = (text: string, values: Record<string, unknown> = {}) =>
     explain(loadPolicy({ text, file: 'p.yaml', maxLifetimeSeconds: 86_400 }), values, undefined, 0);
 
-  it('shows values of every type as JSON', () => {
+  it('contains values of every type', () => {
     const { rules } = explainedOf(
       `
 version: 1
@@ -289,7 +289,7 @@ dataApps:
     ]);
   });
 
-  it('shows a list of strings as one field, and empty values too', () => {
+  it('contains a list of strings as one field, and empty values', () => {
     const { fields } = explainedOf(`
 version: 1
 dataApps:
@@ -310,7 +310,7 @@ dataApps:
     ]);
   });
 
-  it('follows a variable once, however often it is used', () => {
+  it('includes a variable once, however often it is used', () => {
     const names = Array.from({ length: 40 }, (_, i) => i);
     const { rules } = explainedOf(
       `

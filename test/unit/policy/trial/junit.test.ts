@@ -10,7 +10,7 @@ const result = (name: string, passed: boolean): PolicyTestResult => ({
 });
 
 describe('JUnit XML', () => {
-  it('has every test, its position and what failed', () => {
+  it('contains every test, its position and its failures', () => {
     const xml = toJUnit([
       { name: 'a.policy-test.yaml', results: [result('one', true), result('two', false)], durationMs: 12 },
       { name: 'b.policy-test.yaml', results: [result('three', true)], durationMs: 3 },
@@ -29,7 +29,7 @@ describe('JUnit XML', () => {
     expect(xml.match(/<failure /g)).toHaveLength(1);
   });
 
-  it('is laid out line by line', () => {
+  it('has a fixed layout', () => {
     const failed = { ...result('two', false), differences: [{ path: '', right: { value: 1 } }] };
     const xml = toJUnit([
       { name: 'a', results: [result('one', true), failed], durationMs: 12_000 },
@@ -50,7 +50,7 @@ describe('JUnit XML', () => {
 `);
   });
 
-  it('stays well-formed whatever a name contains', () => {
+  it('is well-formed, whatever a name contains', () => {
     const xml = toJUnit([
       { name: 'f', results: [result('a "b" <c> & \u0000\u001B[31m \uD800 \n ]]>', true)], durationMs: 0 },
     ]);

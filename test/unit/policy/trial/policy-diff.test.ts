@@ -52,16 +52,16 @@ describe('a change of policy', () => {
   const filter = (list: string, values: string, more = ''): string =>
     `${list}: [{ ${list === 'dashboardAppFilters' ? 'dashboardId' : 'metricId'}: m, ${more} values: ${values} }]`;
 
-  // Each is a way in which a wider policy might pass as something else, or the other way round.
+  // In each case a wrong comparison could report a wider policy as something else, or the opposite.
   it.each<readonly [string, string, string, readonly string[]]>([
     [
-      'a value that becomes a list of it',
+      'a list in place of its only value',
       'appFilters: [{ metricId: m, values: { r: x } }]',
       'appFilters: [{ metricId: m, values: { r: [x] } }]',
       ['changed params.appFilters[m].values.r'],
     ],
     ['the order of values', filter('appFilters', '{ r: [x, y] }'), filter('appFilters', '{ r: [y, x] }'), []],
-    ['a value that is said twice', filter('appFilters', '{ r: [x, y] }'), filter('appFilters', '{ r: [x, y, x] }'), []],
+    ['a repeated value', filter('appFilters', '{ r: [x, y] }'), filter('appFilters', '{ r: [x, y, x] }'), []],
     [
       'another value',
       filter('appFilters', '{ r: x }'),
@@ -69,55 +69,55 @@ describe('a change of policy', () => {
       ['changed params.appFilters[m].values.r'],
     ],
     [
-      'a flag that turns',
+      'a flag with the opposite value',
       filter('appFilters', '{ r: true }'),
       filter('appFilters', '{ r: false }'),
       ['changed params.appFilters[m].values.r'],
     ],
     [
-      'a number that becomes a text',
+      'a string in place of a number',
       filter('appFilters', '{ r: 1 }'),
       filter('appFilters', '{ r: "1" }'),
       ['changed params.appFilters[m].values.r'],
     ],
     [
-      'values that become SQL',
+      'SQL in place of values',
       filter('appFilters', '{ r: [x] }'),
       filter('appFilters', '{ r: { sql: "1=1", columnName: r } }'),
       ['changed params.appFilters[m].values.r'],
     ],
     [
-      'other SQL',
+      'changed SQL',
       filter('appFilters', '{ r: { sql: "a", columnName: r } }'),
       filter('appFilters', '{ r: { sql: "1=1", columnName: r } }'),
       ['changed params.appFilters[m].values.r'],
     ],
     [
-      'a column named like a flag that is gone',
+      'the removal of a column that is named like a flag',
       filter('appFilters', '{ isShowOnUrl: x, r: y }'),
       filter('appFilters', '{ r: y }'),
       ['wider params.appFilters[m].values.isShowOnUrl'],
     ],
     [
-      'a filter that moves to another list',
+      'a filter in another list',
       filter('appFilters', '{ r: x }'),
       filter('rlsSettings', '{ r: x }'),
       ['wider params.appFilters[m].values.r', 'narrower params.rlsSettings[m].values.r'],
     ],
     [
-      'a second entry of the same id',
+      'a second entry with the same id',
       filter('appFilters', '{ r: x }'),
       'appFilters: [{ metricId: m, values: { r: x } }, { metricId: m, values: { r: [x, y] } }]',
       ['changed params.appFilters[m].values.r'],
     ],
     [
-      'a range that moves',
+      'a moved range',
       filter('dashboardAppFilters', '{ n: { min: 1, max: 5 } }'),
       filter('dashboardAppFilters', '{ n: { min: 3, max: 9 } }'),
       ['changed params.dashboardAppFilters[m].values.n'],
     ],
     [
-      'a range of numbers, not of texts',
+      'a range of numbers, which are not compared as strings',
       filter('dashboardAppFilters', '{ n: { min: 9, max: 80 } }'),
       filter('dashboardAppFilters', '{ n: { min: 10, max: 70 } }'),
       ['narrower params.dashboardAppFilters[m].values.n'],
@@ -129,46 +129,46 @@ describe('a change of policy', () => {
       ['wider params.dashboardAppFilters[m].values.n'],
     ],
     [
-      'dates that become numbers',
+      'numbers in place of dates',
       filter('dashboardAppFilters', '{ n: { startDate: "2026-02-01", endDate: "2026-02-28" } }'),
       filter('dashboardAppFilters', '{ n: { min: 1, max: 5 } }'),
       ['changed params.dashboardAppFilters[m].values.n'],
     ],
     [
-      'a range that becomes a text',
+      'a string in place of a range',
       filter('dashboardAppFilters', '{ n: { min: 1, max: 5 } }'),
       filter('dashboardAppFilters', '{ n: x }'),
       ['changed params.dashboardAppFilters[m].values.n'],
     ],
     [
-      'an entry that comes, and may be seen',
+      'a new entry that is visible',
       '',
       filter('dashboardAppFilters', '{ n: x }'),
       ['narrower params.dashboardAppFilters[m].values.n'],
     ],
     [
-      'an entry that goes, and was hidden',
+      'the removal of a hidden entry',
       filter('dashboardAppFilters', '{ n: x }', 'isShowOnUrl: false,'),
       '',
       ['wider params.dashboardAppFilters[m].values.n'],
     ],
-    ['embeds that are named at last', '', 'allowedEmbeds: [a]', ['narrower params.allowedEmbeds']],
+    ['a first list of embeds', '', 'allowedEmbeds: [a]', ['narrower params.allowedEmbeds']],
     [
       'a control that the user gets',
       'hideDashboardFilters: [a, b]',
       'hideDashboardFilters: [b]',
       ['wider params.hideDashboardFilters'],
     ],
-    ['controls that are hidden', '', 'hideDashboardFilters: [a]', ['narrower params.hideDashboardFilters']],
-    ['the order of what is hidden', 'hideDashboardFilters: [a, b]', 'hideDashboardFilters: [b, a]', []],
+    ['hidden controls', '', 'hideDashboardFilters: [a]', ['narrower params.hideDashboardFilters']],
+    ['the order of hidden controls', 'hideDashboardFilters: [a, b]', 'hideDashboardFilters: [b, a]', []],
     ['the private metrics of a user', '', 'userIdentifier: u1', ['wider params.userIdentifier']],
-    ['no private metrics any more', 'userIdentifier: u1', '', ['narrower params.userIdentifier']],
+    ['the removal of private metrics', 'userIdentifier: u1', '', ['narrower params.userIdentifier']],
     ['another user', 'userIdentifier: u1', 'userIdentifier: u2', ['changed params.userIdentifier']],
-  ])('by %s', (_title, before, after, changes) => {
+  ])('by %s is reported', (_title, before, after, changes) => {
     expect(changesOf(withParams(before), withParams(after))).toEqual(changes);
   });
 
-  it('of the data source, or of a permission that only one policy sets, has no direction', () => {
+  it('of the data source, or of a permission in only one policy, has no direction', () => {
     const [old, now] = ['a', 'b'].map((name) => load(`{ clientId: x, datasourceName: ${name} }`));
     expect(old && now && changesOf(old, now)).toEqual(['changed datasourceName']);
     for (const given of [true, false]) {
@@ -178,13 +178,13 @@ describe('a change of policy', () => {
     }
   });
 
-  it('is wider without withinAccessToken, also where the sample has a long access token', () => {
+  it('is wider without withinAccessToken, even if the sample has a long access token', () => {
     const [bound, free] = ['withinAccessToken: true,', ''].map((more) => load('{ clientId: x }', more));
     expect(free && bound && changesOf(bound, free)).toEqual(['wider withinAccessToken']);
     expect(free && bound && changesOf(free, bound)).toEqual(['narrower withinAccessToken']);
   });
 
-  it('is found for data apps that only one of the policies has, and for requests that name none', () => {
+  it('is found for data apps in only one policy, and for requests without a data app', () => {
     const apps = (text: string): Policy =>
       loadPolicy({ text: `{ version: 1, dataApps: { ${text} } }`, file: 'p.yaml', maxLifetimeSeconds: 86_400 });
     const app = (name: string, isDefault = false): string =>
@@ -197,7 +197,7 @@ describe('a change of policy', () => {
     ]);
   });
 
-  it('reports the direction for permissions, lifetime, tenant and decision', () => {
+  it('has a direction for permissions, lifetime, tenant and decision', () => {
     const permissions = (text: string): Policy => load(`{ clientId: a, permissions: { ${text} } }`);
     const old = permissions('isShowSideBar: false, isDisableMetricCreation: false');
     const now = permissions('isShowSideBar: true, isDisableMetricCreation: true');
@@ -218,7 +218,7 @@ describe('a change of policy', () => {
     expect(changesOf(load('{ clientId: a }'), longer)).toEqual(['wider expiryTime']);
   });
 
-  it('is empty if both give the same', () => {
+  it('is empty if both policies give the same request', () => {
     expect(
       diffPolicies(withParams('allowedEmbeds: [a, b]'), withParams('allowedEmbeds: [b, a]'), [{ name: 'x', claims }]),
     ).toEqual([]);

@@ -17,7 +17,7 @@ function problems(text: string): readonly string[] {
 }
 
 describe('a file of policy tests', () => {
-  it('is one test', () => {
+  it('may be one test', () => {
     const { tests } = load('name: it\nclaims: { sub: a }\nexpect: { denied: client_id_refused }\n');
     expect(tests).toEqual([
       {
@@ -29,7 +29,7 @@ describe('a file of policy tests', () => {
     ]);
   });
 
-  it('is a list of tests', () => {
+  it('may be a list of tests', () => {
     const { tests } = load('- { name: one, expect: denied }\n- { name: two, expect: { denied: true } }\n');
     expect(tests.map(({ name, position }) => [name, position])).toEqual([
       ['one', 'a.policy-test.yaml:1:3'],
@@ -41,7 +41,7 @@ describe('a file of policy tests', () => {
     ]);
   });
 
-  it('names its policy and the claims that its tests share', () => {
+  it('may name its policy and the claims that its tests share', () => {
     const { policy, tests } = load(`
 policy: ../policy.yaml
 claims: { sub: a, org: acme, roles: [x] }
@@ -61,7 +61,7 @@ tests:
     expect(tests[0]?.claims).not.toHaveProperty('roles');
   });
 
-  it('may repeat a body by an alias', () => {
+  it('may repeat a body with an alias', () => {
     const { tests } = load(`
 - { name: one, expect: { request: &body { clientId: a } } }
 - { name: two, expect: { request: *body } }
@@ -99,12 +99,12 @@ describe('a file of policy tests is refused', () => {
       [':2:21 unknownTestKey(raeson) → didYouMean(reason)'],
     ],
     [
-      'another key beside request',
+      'another key next to request',
       'name: a\nexpect: { request: {}, body: {} }',
       [':2:24 unknownTestKey(body) → useKeys(request, denied)'],
     ],
     ['a test without a name', 'tests:\n  - expect: denied', [':2:5 testWithoutName → addName']],
-    ['a name that is not text', 'name: 7\nexpect: denied', [':1:7 memberNotText(name) → writeText']],
+    ['a number as name', 'name: 7\nexpect: denied', [':1:7 memberNotText(name) → writeText']],
     ['a test that expects nothing', 'name: a', [':1:1 testExpectsNothing → addExpect']],
     ['a test that expects both', 'name: a\nexpect: { request: {}, denied: true }', [':2:9 expectNeedsOne → keepOne']],
     ['an empty expectation', 'name: a\nexpect: {}', [':2:9 expectNeedsOne → keepOne']],
@@ -114,28 +114,20 @@ describe('a file of policy tests is refused', () => {
       [':2:9 memberNotMap(expect) → writeExpectation'],
     ],
     ['a body that is not a mapping', 'name: a\nexpect: { request: [1] }', [':2:20 memberNotMap(request) → writeBody']],
-    ['a denial that says no', 'name: a\nexpect: { denied: false }', [':2:19 deniedEmpty → writeDenial']],
-    [
-      'a reason that is not text',
-      'name: a\nexpect: { denied: { reason: 4 } }',
-      [':2:29 memberNotText(reason) → writeText'],
-    ],
+    ['a denial with the value false', 'name: a\nexpect: { denied: false }', [':2:19 deniedEmpty → writeDenial']],
+    ['a number as reason', 'name: a\nexpect: { denied: { reason: 4 } }', [':2:29 memberNotText(reason) → writeText']],
     ['claims that are a list', 'name: a\nclaims: [sub]\nexpect: denied', [':2:9 memberNotMap(claims) → writeClaims']],
     [
-      'a claim to leave out that is not there',
+      'an unknown claim in without',
       'name: a\nwithout: [org]\nexpect: denied',
       [':2:10 withoutUnknownClaim → removeOrCorrect'],
     ],
     [
-      'a claim to leave out as text',
+      'a string as without',
       'name: a\nclaims: { a: 1 }\nwithout: a\nexpect: denied',
       [':3:10 withoutNotList → writeNames'],
     ],
-    [
-      'a data app that is not text',
-      'name: a\ndataApp: [x]\nexpect: denied',
-      [':2:10 memberNotText(dataApp) → writeText'],
-    ],
+    ['a list as data app', 'name: a\ndataApp: [x]\nexpect: denied', [':2:10 memberNotText(dataApp) → writeText']],
     ['a test that is not a mapping', 'tests: [x]', [':1:9 memberNotMap(a test) → writeTest']],
     ['a file without tests', 'policy: policy.yaml', [':1:1 noListOfTests → addTests']],
     ['an empty list of tests', 'tests: []', [':1:1 noTests → writeOneTest']],
@@ -145,22 +137,22 @@ describe('a file of policy tests is refused', () => {
       [':2:11 unknownTestKey(requset) → didYouMean(request)'],
     ],
     [
-      'a test beside a list of tests',
+      'a test next to a list of tests',
       'name: a\ntests: [{ name: b, expect: denied }]',
       [':1:1 unknownTestKey(name) → useKeys(policy, claims, tests)'],
     ],
     [
-      'a policy that is not text',
+      'a number as policy',
       'policy: 7\ntests: [{ name: b, expect: denied }]',
       [':1:9 memberNotText(policy) → writeText'],
     ],
     [
-      'claims to leave out of which one is not text',
+      'a number in without, after a string',
       'name: a\nclaims: { a: 1 }\nwithout: [a, 1]\nexpect: denied',
       [':3:10 withoutNotList → writeNames'],
     ],
     [
-      'a claim to leave out that is not text',
+      'a number in without',
       'name: a\nclaims: { a: 1 }\nwithout: [1]\nexpect: denied',
       [':3:10 withoutNotList → writeNames'],
     ],
@@ -179,28 +171,28 @@ describe('a file of policy tests is refused', () => {
     ['a request without a value', 'name: a\nexpect: { request: }', [':2:20 memberNotMap(request) → writeBody']],
     ['a number for a file', '7', [':1:1 noTests → writeTests']],
     ['an empty file', '', [':1:1 noTests → writeTests']],
-    ['an alias to nothing', 'name: a\nclaims: *gone\nexpect: denied', [':2:9 aliasWithoutAnchor → writeOut']],
+    ['an unknown alias', 'name: a\nclaims: *gone\nexpect: denied', [':2:9 aliasWithoutAnchor → writeOut']],
     [
-      'an alias to what holds it',
+      'an alias inside its own anchor',
       'name: a\nexpect: denied\nclaims: { a: &a [*a] }',
       [':3:18 aliasesTooLarge → writeOut'],
     ],
-    ['an alias that multiplies', bomb(), [':5:22 aliasesTooLarge → writeOut']],
+    ['aliases that multiply', bomb(), [':5:22 aliasesTooLarge → writeOut']],
   ])('for %s', (_title, text, lines) => {
     expect(problems(text)).toEqual(lines.map((line) => `a.policy-test.yaml${line}`));
   });
 
   it.each([
-    ['a key that is not text', 'name: a\n[b]: c\nexpect: denied', ':2:1 yamlKeyNotString'],
+    ['a list as key', 'name: a\n[b]: c\nexpect: denied', ':2:1 yamlKeyNotString'],
     ['a key that is a number', 'name: a\n7: c\nexpect: denied', ':2:1 yamlKeyNotString'],
     ['two members of the same name', 'name: a\nname: b\nexpect: denied', ':2:1 notYaml('],
     ['broken YAML', 'tests: [', ':1:9 notYaml('],
-    ['a file beyond all measure', `# ${'x'.repeat(1_048_576)}`, ' fileTooLarge(1024)'],
+    ['a file that is too large', `# ${'x'.repeat(1_048_576)}`, ' fileTooLarge(1024)'],
   ])('at the position of %s', (_title, text, problem) => {
     expect(problems(text)).toEqual([expect.stringContaining(`a.policy-test.yaml${problem}`)]);
   });
 
-  it('only if it is larger than 1 MiB', () => {
+  it('if it is larger than 1 MiB', () => {
     const text = 'name: a\nexpect: denied\n#';
     expect(problems(text.padEnd(1_048_576, 'x'))).toEqual([]);
     expect(problems(text.padEnd(1_048_577, 'x'))).toHaveLength(1);

@@ -57,7 +57,7 @@ function run(...tests: readonly Record<string, unknown>[]): PolicyTestRun {
 const lines = (test: Record<string, unknown>): readonly string[] => run(test).results.flatMap(resultLines);
 
 describe('a policy test passes', () => {
-  it('when the whole body is as expected', () => {
+  it('if the whole body is as expected', () => {
     const { results, failed } = run({ expect: { request: body() } });
     expect(failed).toBe(0);
     expect(results[0]).toMatchObject({ passed: true, differences: [], outcome: { kind: 'request', body: body() } });
@@ -69,13 +69,13 @@ describe('a policy test passes', () => {
     [{ denied: true }],
     [{ denied: 'validation_refused' }],
     [{ denied: { code: 'ACCESS_DENIED', reason: 'validation_refused', message: 'Verify first.' } }],
-  ])('when the refusal is as expected: %j', (expect_) => {
+  ])('if the refusal is as expected: %j', (expect_) => {
     const test = { claims: { verified: false }, expect: expect_ };
     expect(run(test).failed).toBe(0);
     expect(lines(test)).toEqual(['✓ it']);
   });
 
-  it('on every day: its time is iat', () => {
+  it('on every day, because its time is iat', () => {
     const iat = 1_000_000_000;
     const { results } = run({ claims: { iat, exp: iat + 90 }, expect: { request: body({ expiryTime: 90_000 }) } });
     expect(results[0]?.passed).toBe(true);
@@ -85,7 +85,7 @@ describe('a policy test passes', () => {
 });
 
 describe('a policy test fails', () => {
-  it('when a value differs, and names the expression that gave it', () => {
+  it('if a value differs, with the expression of that value', () => {
     const params = { ...body().params, hideDashboardFilters: [] };
     expect(lines({ expect: { request: body({ params }) } })).toEqual([
       expect.stringMatching(/^✗ it {2}a\.policy-test\.yaml:1:\d+$/),
@@ -96,7 +96,7 @@ describe('a policy test fails', () => {
     ]);
   });
 
-  it('when an element of a literal list or a filter differs, and names its source', () => {
+  it('if an element of a literal list or a filter differs, with its source', () => {
     const changed = {
       allowedEmbeds: ['other'],
       appFilters: [{ metricId: 'revenue', values: { region: 'south', q: 1 } }],
@@ -116,17 +116,17 @@ describe('a policy test fails', () => {
   });
 
   it.each([
-    ['a member more', { datasourceName: 'x' }],
-    ['a member less', { expiryTime: undefined }],
-    ['a number as text', { expiryTime: '3600000' }],
+    ['an additional member', { datasourceName: 'x' }],
+    ['a missing member', { expiryTime: undefined }],
+    ['a string in place of a number', { expiryTime: '3600000' }],
     ['another data app', { dataAppName: 'Sales' }],
-  ])('when the body has %s', (_title, changes) => {
+  ])('if the body has %s', (_title, changes) => {
     const { failed, results } = run({ expect: { request: body(changes) } });
     expect(failed).toBe(1);
     expect(results[0]?.differences).toHaveLength(1);
   });
 
-  it('when something is sent that should be refused, and shows it', () => {
+  it('if a request is permitted instead of refused, with its body', () => {
     const { params, ...others } = body();
     const sent = { dataAppName: others.dataAppName, clientId: others.clientId, params, expiryTime: others.expiryTime };
     const shown = lines({ expect: 'denied' });
@@ -135,7 +135,7 @@ describe('a policy test fails', () => {
     expect(shown.slice(2, 5)).toEqual(['    {', '      "clientId": "acme",', '      "dataAppName": "sales",']);
   });
 
-  it('when something is refused that should be sent, and says why', () => {
+  it('if a request is refused instead of permitted, with the reason', () => {
     expect(lines({ claims: { verified: false }, expect: { request: body() } }).slice(1)).toEqual([
       '    expected a request, but it was',
       '    refused: validation_refused (the validation is not true: Verify first.)',
@@ -148,7 +148,7 @@ describe('a policy test fails', () => {
     ['reason', 'client_id_refused', 'validation_refused'],
     ['code', 'DATA_APP_NOT_ALLOWED', 'ACCESS_DENIED'],
     ['message', 'Go away.', 'Verify first.'],
-  ])('when the refusal has another %s', (key, expected, actual) => {
+  ])('if the refusal has another %s', (key, expected, actual) => {
     expect(lines({ claims: { verified: false }, expect: { denied: { [key]: expected } } }).slice(1, 4)).toEqual([
       `    ${key}`,
       `      - "${expected}"`,
@@ -156,7 +156,7 @@ describe('a policy test fails', () => {
     ]);
   });
 
-  it('when the refusal names no claim but one was expected', () => {
+  it('if the refusal names no claim but the test expects one', () => {
     const [, , , actual] = lines({ claims: { verified: false }, expect: { denied: { claim: 'verified' } } });
     expect(actual).toBe('      + absent');
   });
@@ -169,7 +169,7 @@ describe('coverage', () => {
   const finance = { dataApp: 'finance', expect: 'denied' };
   const otherFinance = { ...finance, claims: { org: 'globex' } };
 
-  it('is complete when every rule had both results and every data app was permitted', () => {
+  it('is complete if every rule had both results and every data app was permitted', () => {
     const { coverage } = run(admin, member, refused, finance, otherFinance);
     expect(coverage).toEqual({ total: 10, covered: 10, gaps: [] });
     expect(coveredPercent(coverage)).toBe(100);
@@ -199,29 +199,29 @@ describe('coverage', () => {
       ['policy.yaml:9:21 validationNeverRefused(claims.verified == true)'],
     ],
     [
-      'a data app that nobody was denied',
+      'a data app that was never denied',
       [admin, member, refused, finance],
       ['policy.yaml:23:11 dataAppAlwaysAvailable(claims.org == "acme")'],
     ],
     [
-      'a data app that nobody got',
+      'a data app that was never permitted',
       [admin, member, refused, otherFinance],
       ['policy.yaml:23:11 dataAppNeverAvailable(claims.org == "acme")', 'policy.yaml:22:3 dataAppNeverOpened(finance)'],
     ],
-  ])('tells %s, with its position', (_title, tests, gaps) => {
+  ])('reports %s, with its position', (_title, tests, gaps) => {
     const { coverage } = run(...tests);
     expect(coverage.gaps.map(({ position, problem }) => `${position} ${nameSentence(problem)}`)).toEqual(gaps);
     expect(coverage).toMatchObject({ total: 10, covered: 10 - gaps.length });
   });
 
-  it('does not count a rule whose expression failed', () => {
+  it('does not include a rule whose expression failed', () => {
     const { coverage } = run(admin, member, { without: ['verified'], expect: 'denied' }, finance, otherFinance);
     expect(coverage.gaps.map(({ problem }) => nameSentence(problem))).toEqual([
       'validationNeverRefused(claims.verified == true)',
     ]);
   });
 
-  it('is never rounded up to complete', () => {
+  it('is never rounded up to 100 %', () => {
     expect(coveredPercent({ total: 1000, covered: 999, gaps: [] })).toBe(99);
     expect(coveredPercent({ total: 0, covered: 0, gaps: [] })).toBe(100);
   });

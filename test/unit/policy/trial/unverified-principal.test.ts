@@ -11,22 +11,22 @@ describe('the time of a trial', () => {
     [{ exp: Number.POSITIVE_INFINITY }, Date.UTC(2026, 0, 1)],
     [{ exp: null }, Date.UTC(2026, 0, 1)],
     [{}, Date.UTC(2026, 0, 1)],
-  ])('with %j is %i ms', (claims, timeMs) => {
+  ])('for %j is %i ms', (claims, timeMs) => {
     expect(trialTimeMs(claims)).toBe(timeMs);
   });
 });
 
 describe('an unverified principal', () => {
-  it('has the subject, issuer and expiry of its claims', () => {
+  it('has the subject, issuer and expiry in its claims', () => {
     expect(unverifiedPrincipal({ iss: 'i', sub: 's', exp: 7 }, 1_000)).toMatchObject({ iss: 'i', sub: 's', exp: 7 });
   });
 
-  it('has no subject and issuer without these claims, and expires an hour after the trial', () => {
+  it('has no subject and issuer without these claims, and expires one hour after the trial', () => {
     expect(unverifiedPrincipal({ iss: 1, sub: null, exp: '7' }, 1_000)).toMatchObject({ iss: '', sub: '', exp: 3_601 });
     expect(unverifiedPrincipal({ exp: Number.NaN }, 0).exp).toBe(3_600);
   });
 
-  it('cannot be changed at any depth', () => {
+  it('is frozen at every depth', () => {
     const { claims } = unverifiedPrincipal({ a: { b: [{ c: 1 }, null, 'x'] } }, 0);
     const { b } = claims['a'] as { b: object[] };
     expect([claims, claims['a'], b, b[0]].every(Object.isFrozen)).toBe(true);
