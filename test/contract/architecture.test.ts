@@ -16,13 +16,13 @@ describe('docs/architecture.md', () => {
     expect(readDocument(`src/${linked}`)).toMatch(new RegExp(`\\b${name}\\b`));
   });
 
-  it('names only files of src that exist', () => {
+  it('names only existing files of src', () => {
     const paths = [...page.matchAll(/\]\(\.\.\/([^)#]+)/g)].map(([, path = '']) => path);
     expect(paths.length).toBeGreaterThan(steps.length);
     expect(paths.filter((path) => !existsSync(new URL(`../../${path}`, import.meta.url)))).toEqual([]);
   });
 
-  it('maps every folder of src', () => {
+  it('lists every folder of src', () => {
     const mapped = tableRowsBelow(page, '## The map of folders').join('\n');
     const folders = readdirSync(new URL('../../src/', import.meta.url), { withFileTypes: true })
       .filter((entry) => entry.isDirectory())

@@ -38,7 +38,7 @@ interface Block {
   readonly title: string;
   readonly language: string;
   readonly code: string;
-  /** Why it cannot be checked. */
+  /** The reason why it cannot be checked. */
   readonly marker: string | undefined;
 }
 
@@ -128,7 +128,7 @@ function commandProblems(code: string): readonly string[] {
   const text = code.replaceAll('\\\n', ' ');
   const options = [...text.matchAll(ours)].flatMap(([, name = '', words = '']) => {
     const command = commands.find((one) => one.name === name);
-    // Words such as `--network guest-token-proxy` are another program's.
+    // `--network guest-token-proxy` is an option of another program.
     if (command === undefined) return [];
     const used = words.match(/(?<= )--[a-z-]+/g) ?? [];
     const has = (option: string): boolean => new RegExp(`${option}(?![a-z-])`).test(command.help);
@@ -172,7 +172,7 @@ dataApps:
     return [];
   } catch (error) {
     if (!(error instanceof ConfigurationError)) throw error;
-    // Secrets in stores are not available here.
+    // This test has no secret stores.
     return error.problems.filter(({ location }) => !isGiven(`${location}_`)).map(toLine);
   }
 }
@@ -208,7 +208,7 @@ function serverProblems({ language, code }: Block): readonly string[] {
 
 const tried: Readonly<Record<string, (block: Block) => readonly string[]>> = {
   'yaml policy': ({ code, title }) => policyProblems(code, title),
-  // Run with the policy above them, by test/policy-examples/guide.test.ts.
+  // test/policy-examples/guide.test.ts runs them with the policy above them.
   'yaml policy-test': yamlProblems,
   yaml: yamlProblems,
   json: jsonProblems,
@@ -224,9 +224,9 @@ const tried: Readonly<Record<string, (block: Block) => readonly string[]>> = {
 };
 
 describe('the code blocks', () => {
-  it('are there', () => expect(blocks.length).toBeGreaterThan(100));
+  it('exist', () => expect(blocks.length).toBeGreaterThan(100));
 
-  it('that no test runs say why, and only they', () => {
+  it('without a test, and only those, have a reason', () => {
     const unsaid = blocks.filter(({ language, marker }) => (marker === undefined) !== Object.hasOwn(tried, language));
     expect(unsaid.map(({ title, language }) => `${title}: ${language}`)).toEqual([]);
   });
@@ -234,7 +234,7 @@ describe('the code blocks', () => {
   describe.each(Object.keys(tried))('in %s', (language) => {
     const chosen = blocks.filter((block) => block.language === language && block.marker === undefined);
     const isAway = (language === 'haproxy' || language === 'nginx') && !isInstalled(language);
-    it.skipIf(isAway)(`are right${needs(!isAway, language === 'nginx' ? 'nginx' : 'haproxy')}`, () => {
+    it.skipIf(isAway)(`are valid${needs(!isAway, language === 'nginx' ? 'nginx' : 'haproxy')}`, () => {
       const problems = chosen.flatMap((block) =>
         (tried[language]?.(block) ?? []).map((one) => `${block.title}: ${one}`),
       );
@@ -244,7 +244,7 @@ describe('the code blocks', () => {
   });
 });
 
-describe('a code block that is wrong', () => {
+describe('an invalid code block', () => {
   it.each([
     ['yaml policy', 'version: 1\ndataApps: {}\n'],
     ['yaml', 'a: [1\n'],
@@ -260,7 +260,7 @@ describe('a code block that is wrong', () => {
     ['sh', 'cp docs/no-such-folder/policy.yaml .\n'],
     ['sh', 'JWT_AUDIENC=reports\n'],
     ['sh', 'PORT=eighty\n'],
-  ])('in %s is seen: %j', (language, code) => {
+  ])('in %s is found: %j', (language, code) => {
     expect(tried[language]?.({ title: 'wrong', language, code, marker: undefined })).not.toEqual([]);
   });
 });

@@ -12,7 +12,7 @@ const commands = readdirSync(folder).flatMap((file) => {
 });
 
 describe('the commands', () => {
-  it('are the rows of the table in README.md', () => {
+  it('equal the rows of the table in README.md', () => {
     const rows = tableRowsBelow(readDocument('README.md'), '## Commands').map(
       (row) => /^\| `([a-z-]+)` \|/.exec(row)?.[1],
     );
@@ -20,7 +20,7 @@ describe('the commands', () => {
   });
 
   it.each(commands)(
-    '$name explains in --help exactly the options that src/commands/$file accepts',
+    '$name describes in --help exactly the options that src/commands/$file accepts',
     ({ file, text, help }) => {
       const accepted = [...text.matchAll(/(?:^ {6}|[{,] )'?([a-z-]+)'?: \{ type: '/gm)].map(
         ([, option]) => `--${option}`,

@@ -14,7 +14,7 @@ export interface Observed {
   readonly body: string;
 }
 
-/** Headers of HTTP itself; all others must be described. */
+/** Headers of HTTP itself. All other headers must be described. */
 const transportHeaders: ReadonlySet<string> = new Set([
   'connection',
   'content-length',

@@ -18,7 +18,7 @@ const namesIn = (cell = ''): readonly string[] => [...cell.matchAll(/`([^`]+)`/g
 describe(`the fields in ${file}`, () => {
   const rows = cellsBelow('## The call that creates a guest token');
 
-  it('are the fields of the request, and dataAppName and expiryTime, which a policy does not name', () => {
+  it('are the fields of the request, plus dataAppName and expiryTime, which a policy does not contain', () => {
     const known = [
       'dataAppName',
       'expiryTime',
@@ -30,7 +30,7 @@ describe(`the fields in ${file}`, () => {
     expect(rows.flatMap(([name]) => namesIn(name)).toSorted(), fix).toEqual(known.toSorted());
   });
 
-  it('have a type and a meaning each', () => {
+  it('all have a type and a meaning', () => {
     const fix = `complete the row of the field in ${file}`;
     expect(
       rows.filter((cells) => cells.length !== 3 || cells.includes('')),

@@ -10,7 +10,7 @@ const rowsBelow = (heading: string) =>
   tableRowsBelow(document, heading).map((row) => row.split('|').map((cell) => cell.trim().replaceAll('`', '')));
 
 describe('## Only where they are used', () => {
-  it('lists exactly the optional peers that package.json names', () => {
+  it('lists exactly the optional peer dependencies in package.json', () => {
     const listed = rowsBelow('## Only where they are used').map(([, name, version]) => [name, version]);
     expect(listed).toEqual(Object.entries(packageJson.peerDependencies));
     expect(Object.keys(packageJson.peerDependenciesMeta)).toEqual(Object.keys(packageJson.peerDependencies));
@@ -21,22 +21,22 @@ describe.each([
   ['## At run time', packageJson.dependencies],
   ['## While building and testing', packageJson.devDependencies],
 ])('%s', (heading, dependencies) => {
-  it('lists exactly what package.json asks for', () => {
+  it('lists exactly the packages in package.json', () => {
     const listed = rowsBelow(heading).map(([, name, version]) => [name, version]);
     expect(listed).toEqual(Object.entries(dependencies).sort(([a], [b]) => (a < b ? -1 : 1)));
   });
 
-  it('gives a reason for each', () => {
+  it('has a reason for each package', () => {
     expect(rowsBelow(heading).filter(([, , , reason]) => (reason ?? '').length < 20)).toEqual([]);
   });
 
-  it('is pinned to exact versions', () => {
+  it('has only exact versions', () => {
     expect(Object.values(dependencies).filter((version) => !/^\d+\.\d+\.\d+$/.test(version))).toEqual([]);
   });
 });
 
 describe.each(['.nvmrc', '.node-version'])('%s', (file) => {
-  it('names the Node.js that npm ci installs', () => {
+  it('has the Node.js version that npm ci installs', () => {
     expect(readDocument(file)).toBe(`${packageJson.devDependencies.node}\n`);
   });
 });

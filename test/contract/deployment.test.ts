@@ -11,8 +11,8 @@ const shipped = [
   ),
 ];
 
-describe('the files that the program reads beside itself', () => {
-  it('are known', () => {
+describe('the files that the program reads at run time', () => {
+  it('are listed completely', () => {
     expect(shipped).toContain('openapi.yaml');
     expect(shipped).toContain('guest-token.js');
   });

@@ -25,7 +25,7 @@ describe('openapi.yaml', () => {
     expect(description.info['version']).toBe(packageJson.version);
   });
 
-  it('closes the list of codes with those of the error table', () => {
+  it('lists exactly the codes of the error table', () => {
     const fix = 'correct the list of codes in openapi.yaml by src/errors.ts';
     expect([...description.codes].sort(), fix).toEqual([...codes].sort());
   });
@@ -45,7 +45,7 @@ describe('openapi.yaml', () => {
     }
   });
 
-  it.each(codes)('shows %s by an example with its own sentence', (code) => {
+  it.each(codes)('has an example of %s with its own message', (code) => {
     const examples = responsesFor(code)
       .flatMap(({ content }) => (content?.examples ?? []) as ErrorExample[])
       .filter(({ error }) => error.code === code);
@@ -53,21 +53,21 @@ describe('openapi.yaml', () => {
     expect(new Set(examples.map(({ error }) => error.message))).toEqual(new Set([errorRow(code).message]));
   });
 
-  it('puts no code under a status that is not its own', () => {
+  it('has no code under a wrong status', () => {
     const wrong = [...description.operations.flatMap(({ responses }) => responses), ...elsewhere].flatMap(
       ({ status, content }) => (content?.codes ?? []).filter((code) => errorRow(code as ErrorCode).status !== status),
     );
     expect(wrong).toEqual([]);
   });
 
-  it('has only examples that its own schemas accept', () => {
+  it('has only examples that match its own schemas', () => {
     const described = [...description.operations.flatMap(({ responses }) => responses), ...elsewhere];
     const contents = described.flatMap(({ content }) => (content === undefined ? [] : [content]));
     expect(contents.flatMap(({ accepts, examples }) => examples.filter((example) => !accepts(example)))).toEqual([]);
   });
 });
 
-describe('the check of answers', () => {
+describe('the check of responses', () => {
   const token = '2e7c0a52-53a5-4d7b-9f0f-5b8a7d1a3c61';
   const good: Observed = {
     method: 'POST',
@@ -97,7 +97,7 @@ describe('the check of answers', () => {
     body: JSON.stringify({ error: { code, message: errorRow(code).message, requestId: 'a' } }),
   });
 
-  it('accepts what is described', () => {
+  it('accepts a described response', () => {
     expect(conformanceProblems(description, good)).toEqual([]);
     expect(
       conformanceProblems(
@@ -108,7 +108,7 @@ describe('the check of answers', () => {
   });
 
   it.each([
-    ['a status that is not described', { ...good, status: 418 }],
+    ['an undescribed status', { ...good, status: 418 }],
     [
       'a missing header',
       {
@@ -121,11 +121,11 @@ describe('the check of answers', () => {
         },
       },
     ],
-    ['a header that is not described', { ...good, headers: { ...good.headers, 'x-powered-by': 'x' } }],
+    ['an undescribed header', { ...good, headers: { ...good.headers, 'x-powered-by': 'x' } }],
     ['a header with another value', { ...good, headers: { ...good.headers, 'cache-control': 'public' } }],
     ['a different media type', { ...good, headers: { ...good.headers, 'content-type': 'text/html' } }],
-    ['a token that is no UUID', { ...good, body: '{"token":"x"}' }],
-    ['a member beside the token', { ...good, body: JSON.stringify({ token, user: 'u' }) }],
+    ['a token that is not a UUID', { ...good, body: '{"token":"x"}' }],
+    ['an additional member', { ...good, body: JSON.stringify({ token, user: 'u' }) }],
     ['a body that is not JSON', { ...good, body: 'x' }],
     ['a public path on the admin listener', { ...good, listener: 'admin' as const }],
     ['an admin path on the public listener', { ...good, path: '/metrics', method: 'GET' }],
@@ -142,7 +142,7 @@ describe('the check of answers', () => {
       },
     ],
     ['a 401 without a challenge', refusal('INVALID_TOKEN', 401, {})],
-    ["another code's challenge", refusal('INVALID_TOKEN', 401, { 'www-authenticate': 'Bearer' })],
+    ['the challenge of another code', refusal('INVALID_TOKEN', 401, { 'www-authenticate': 'Bearer' })],
     ['a 429 without Retry-After', refusal('RATE_LIMITED', 429, {})],
     ['Retry-After where a retry is in vain', refusal('ACCESS_DENIED', 403, { 'retry-after': '1' })],
     [
@@ -152,7 +152,7 @@ describe('the check of answers', () => {
         body: '{"error":{"code":"ACCESS_DENIED","message":"x","requestId":"b"}}',
       },
     ],
-  ])('sees %s', (_title, observed) => {
+  ])('rejects %s', (_title, observed) => {
     expect(conformanceProblems(description, observed)).not.toEqual([]);
   });
 });

@@ -17,7 +17,7 @@ const pages = [
 ].map((path) => [path, readDocument(path)] as const);
 
 const settingNames = new Set<string>(settingTable.map(({ name }) => name));
-/** Named like settings: our error codes, one of Databrain's, a variable of docker-compose.yml. */
+/** Names in the form of a setting: our error codes, one of Databrain's, a variable of docker-compose.yml. */
 const others = new Set<string>([...errorCodes, 'RATE_LIMIT_EXCEEDED', 'REDIS_IMAGE']);
 const isSetting = (name: string): boolean =>
   [name, settingOf(name), name.replace(/_FILE$/, '')].some((one) => settingNames.has(one) || namedApiKey.test(one));
@@ -25,22 +25,22 @@ const prefixes = [...ownPrefixes, 'REDIS_', 'TRUST_', 'KEEP_ALIVE_', 'BASE_', 'L
 const metricNames = new Set<string>(Object.values(metricTable).map(({ name }) => name));
 
 describe.each(pages)('%s', (_path, text) => {
-  it('names settings that exist', () => {
+  it('names only existing settings', () => {
     const named = [...text.matchAll(/(?<![\w$.{/-])[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+(?![\w*-])/g)].map(([name]) => name);
     const ours = named.filter((name) => prefixes.some((prefix) => name.startsWith(prefix)));
     expect(ours.filter((name) => !isSetting(name) && !others.has(name))).toEqual([]);
   });
 
-  it('shows no setting with a comment behind its value, which an env file would keep', () => {
+  it('has no setting with a comment after its value, because an env file would keep the comment', () => {
     expect(text.match(/^[A-Z][A-Z0-9_]*=\S*[ \t]+#.*$/gm) ?? []).toEqual([]);
   });
 
-  it('names metrics that exist', () => {
+  it('names only existing metrics', () => {
     const named = [...text.matchAll(/\bguest_token_\w+/g)].map(([name]) => name.replace(/_(?:bucket|sum|count)$/, ''));
     expect(named.filter((name) => !metricNames.has(name))).toEqual([]);
   });
 
-  it('shows commands with options that they have', () => {
+  it('has only commands with existing options', () => {
     const lines = text
       .replaceAll('\\\n', ' ')
       .matchAll(/guest-token-proxy (check|explain|test|diff|dev-token) ([^\n`|]*)/g);

@@ -5,7 +5,7 @@ import { documents } from '../../scripts/documents.ts';
 
 const root = new URL('../../', import.meta.url);
 
-it.each(documents(root).map(({ file, text }) => [file, text]))('%s follows from the code', (file, text) => {
+it.each(documents(root).map(({ file, text }) => [file, text]))('%s matches the code', (file, text) => {
   const isWritten = readFileSync(new URL(file, root), 'utf8') === text;
   expect(isWritten, `${file} is out of date. Run: npm run schema`).toBe(true);
 });

@@ -9,13 +9,13 @@ const page = (code: string): string => readDocument(`docs/errors/${code}.md`);
 const table = readDocument('docs/errors/README.md');
 
 describe('docs/errors', () => {
-  it('has a page for each error code and for nothing else', () => {
+  it('has a page for each error code, and no other page', () => {
     const names = readdirSync(new URL('../../docs/errors/', import.meta.url)).filter((name) => name !== 'README.md');
     const fix = 'write or remove docs/errors/<CODE>.md, a page for each row of src/errors.ts';
     expect(names.sort(), fix).toEqual(errorCodes.map((code) => `${code}.md`).sort());
   });
 
-  it.each(errorCodes)('says of %s what happened, who fixes it and what a client does', (code) => {
+  it.each(errorCodes)('says for %s what happened, who fixes it and what a client does', (code) => {
     const { status } = errorRow(code);
     const fix = `write docs/errors/${code}.md with the headings of the other pages`;
     expect(page(code).startsWith(`# \`${code}\` (${status})\n`), fix).toBe(true);
@@ -34,7 +34,7 @@ describe('docs/errors', () => {
   });
 
   it.each(errorCodes)(
-    'has a cause and a fix on the page of %s for each reason of this code, and for no other',
+    'has a cause and a fix on the page of %s for each reason of this code, and no other reason',
     (code) => {
       const rows = [...page(code).matchAll(/^\| `(\w+)` \| (.+) \| (.+) \|$/gm)].map(([, reason]) => reason);
       // Without the head of the table.

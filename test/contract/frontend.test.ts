@@ -100,9 +100,12 @@ describe('the examples for frontends', () => {
     expect(examples.length).toBeGreaterThanOrEqual(7);
   });
 
-  it.each(examples.map((example) => [example.title, example] as const))('%s: at most 20 lines', (_title, { code }) => {
-    expect(code.trim().split('\n').length).toBeLessThanOrEqual(20);
-  });
+  it.each(examples.map((example) => [example.title, example] as const))(
+    '%s: has at most 20 lines',
+    (_title, { code }) => {
+      expect(code.trim().split('\n').length).toBeLessThanOrEqual(20);
+    },
+  );
 
   describe.each([
     ['TypeScript', true],
@@ -115,7 +118,7 @@ describe('the examples for frontends', () => {
       expect(chosen.flatMap(({ title }, at) => (problems[at] ?? []).map((text) => `${title}: ${text}`))).toEqual([]);
     });
 
-    it('would not pass if they were wrong', () => {
+    it('do not pass the type check after a wrong change', () => {
       const wrong = chosen
         .map((example) => ({
           ...example,
@@ -129,7 +132,7 @@ describe('the examples for frontends', () => {
 });
 
 describe('the tables of the page', () => {
-  it('name every option and code that there is', () => {
+  it('name every existing option and code', () => {
     for (const name of [
       'url',
       'getAccessToken',

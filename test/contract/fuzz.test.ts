@@ -25,7 +25,7 @@ const mintedBody = {
   expiryTime: 3_600_000,
 };
 
-/** Methods that node:http can send; CONNECT has no answer in the ordinary sense. */
+/** Methods that node:http can send, except CONNECT, which has no ordinary response. */
 const method = fc.oneof(
   { weight: 6, arbitrary: fc.constant('POST') },
   fc.constantFrom(
@@ -181,7 +181,7 @@ describe('any request', () => {
     await databrain.close();
   });
 
-  it('gets an answer that is described, never a 5xx, and never the API key', async () => {
+  it('gets a described response, never a 5xx, and never the API key', async () => {
     let minted = 0;
     await fc.assert(
       fc.asyncProperty(request, async (ask) => {
@@ -189,7 +189,7 @@ describe('any request', () => {
         expect(conformanceProblems(description, answer)).toEqual([]);
         expect(answer.status).toBeLessThan(500);
         expect(answer.body.includes(apiKey)).toBe(false);
-        // Wherever it is found: GET /guest-token.js is a 200 too, and no token.
+        // Search for tokens everywhere: GET /guest-token.js answers 200 too, but without a token.
         if (answer.body.startsWith('{"token":')) minted += 1;
       }),
       { numRuns: 1_500 },
@@ -198,7 +198,7 @@ describe('any request', () => {
     expect(databrain.requests.filter(({ status }) => status === 200)).toHaveLength(minted);
   }, 60_000);
 
-  it('mints nothing but what the policy says for the verified claims', () => {
+  it('mints only what the policy permits for the verified claims', () => {
     const bodies = new Set(databrain.requests.map(({ body: sent }) => JSON.stringify(sent)));
     expect([...bodies].map((text) => JSON.parse(text) as unknown)).toEqual([mintedBody]);
   });
@@ -237,7 +237,7 @@ describe('any request', () => {
   );
   const rest = fc.oneof(fc.constantFrom('', 'hello', '5\r\nhello\r\n0\r\n\r\n', 'zz\r\n', '{}'), headerText);
 
-  it('that is not an HTTP request gets a response that is described too, or none', async () => {
+  it('that is not an HTTP request gets a described response or none', async () => {
     let answered = 0;
     await fc.assert(
       fc.asyncProperty(line, fc.array(field, { maxLength: 6 }), rest, async (first, fields, last) => {

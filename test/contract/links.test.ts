@@ -38,11 +38,11 @@ describe('the links', () => {
     expect(targetsOf(readDocument('SECURITY.md')).length).toBeGreaterThan(20);
   });
 
-  it.each(pages)('of %s have a target', (page) => {
+  it.each(pages)('in %s have a target', (page) => {
     expect(targetsOf(readDocument(page)).filter((target) => isBroken(page, target))).toEqual([]);
   });
 
-  it('without a target are found', () => {
+  it('without a target are reported', () => {
     expect(
       ['nowhere.md', '#no-such-heading', 'SECURITY.md#no-such-heading'].map((one) => isBroken('README.md', one)),
     ).toEqual([true, true, true]);

@@ -46,7 +46,7 @@ function unknownIn({ metric, labels }: Selector, exposed: string): readonly stri
 }
 
 describe('the metrics', () => {
-  it('are exactly those of the table, with its kinds and help texts', async () => {
+  it('equal the table, with its kinds and help texts', async () => {
     const { text } = await createMetrics().expose();
     const exposed = [...text.matchAll(/^# HELP (guest_token_\w+) (.*)\n# TYPE \1 (\w+)$/gm)];
     const fix = 'create it in src/telemetry/metrics.ts, in the order of src/telemetry/metric-table.ts';
@@ -56,7 +56,7 @@ describe('the metrics', () => {
     ).toEqual(rows.map(({ name, help, kind }) => ({ name, help, kind })));
   });
 
-  it('start at 0 if every value of their labels is known', async () => {
+  it('start at 0 if all values of their labels are known', async () => {
     const { text } = await createMetrics().expose();
     for (const row of rows.filter(({ kind, absent }) => kind !== 'histogram' && absent === undefined))
       for (const labels of knownLabels(row.labels)) {
@@ -66,7 +66,7 @@ describe('the metrics', () => {
       }
   });
 
-  it('have no sample where the table says so', async () => {
+  it('have no sample if the table says so', async () => {
     const { text } = await createMetrics().expose();
     for (const { name } of rows.filter(({ absent }) => absent !== undefined))
       expect(text).not.toMatch(new RegExp(`^${name}[ {]`, 'm'));
@@ -89,7 +89,7 @@ describe('the alerts', () => {
   });
 
   it.each(alertRules.map((rule) => [rule.alert, rule] as const))(
-    '%s says what is the matter, and a runbook says what to do',
+    '%s states the problem, and a runbook states what to do',
     (alert, { labels, annotations }) => {
       expect(labels.severity).toMatch(/^(critical|warning)$/);
       expect(annotations.runbook).toBe(`docs/operating/runbooks.md#${alert.toLowerCase()}`);
@@ -99,7 +99,7 @@ describe('the alerts', () => {
     },
   );
 
-  it('each have a case in which they fire and one in which they do not', () => {
+  it('all have a case in which they fire and one in which they do not', () => {
     const { tests } = parse(readDocument(ruleTestsPath)) as {
       readonly tests: readonly {
         readonly alert_rule_test: readonly { readonly alertname: string; readonly exp_alerts?: readonly unknown[] }[];
@@ -113,7 +113,7 @@ describe('the alerts', () => {
     expect(names(false)).toEqual(all);
   });
 
-  it('have a runbook each, and there is no other runbook', () => {
+  it('all have a runbook, and there is no other runbook', () => {
     const headings = [...readDocument('docs/operating/runbooks.md').matchAll(/^### (\w+)$/gm)].map(([, name]) => name);
     expect(headings).toEqual(alertRules.map(({ alert }) => alert));
   });
@@ -146,7 +146,7 @@ describe('the dashboard', () => {
     expect(missing, `add a panel to ${dashboardPath}`).toEqual([]);
   });
 
-  it('explains every panel, and can be narrowed to one deployment', () => {
+  it('describes every panel, and can be limited to one deployment', () => {
     expect(dashboard.uid).toBe('guest-token-proxy');
     for (const panel of panels.filter(({ type }) => type !== 'row')) {
       expect(panel.description?.length, panel.title).toBeGreaterThan(4);

@@ -85,7 +85,7 @@ const recipes: readonly (readonly [string, () => Recipe, boolean])[] = [
 describe.each(recipes)('the recipe for %s', (_name, recipe, canRead) => {
   const title = (text: string): string => `${text}${needs(canRead, 'python3')}`;
 
-  it.skipIf(!canRead)(title('sets only what the program knows, and what it accepts'), () => {
+  it.skipIf(!canRead)(title('sets only variables that the program knows and accepts'), () => {
     const { env } = recipe();
     expect(unknownVariables(env)).toEqual([]);
     const isStored = Object.keys(env).some((name) => /_(AWS|GCP|AZURE)_SECRET$/.test(name));
@@ -99,14 +99,14 @@ describe.each(recipes)('the recipe for %s', (_name, recipe, canRead) => {
     expect(policy.policy.lint).toEqual([]);
   });
 
-  it.skipIf(!canRead)(title('gives it more time to stop than drain and grace take'), () => {
+  it.skipIf(!canRead)(title('gives it more time to stop than drain and grace need'), () => {
     const { env, stopSeconds } = recipe();
     const needed = Number(env['SHUTDOWN_DRAIN_SECONDS']) + Number(env['SHUTDOWN_GRACE_SECONDS']);
     expect(needed).toBeGreaterThan(0);
     expect(stopSeconds).toBeGreaterThan(needed);
   });
 
-  it.skipIf(!canRead)(title('names the image by digest, and holds no secret'), () => {
+  it.skipIf(!canRead)(title('names the image by digest, and contains no secret'), () => {
     const { env, image, text } = recipe();
     expect(image).toMatch(/@sha256:[0-9a-f]{64}$/);
     for (const name of Object.keys(env))
@@ -114,7 +114,7 @@ describe.each(recipes)('the recipe for %s', (_name, recipe, canRead) => {
     expect(text).not.toMatch(/BEGIN [A-Z ]*PRIVATE KEY/);
   });
 
-  it.skipIf(!canRead)(title('asks /readyz or /livez about health'), () => {
+  it.skipIf(!canRead)(title('checks health with /readyz or /livez'), () => {
     expect(recipe().text).toMatch(/\/readyz|healthcheck/);
   });
 });

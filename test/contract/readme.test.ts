@@ -31,7 +31,7 @@ describe('the first screen', () => {
   it.each([
     ['npm ci && npm run demo', 'demo'],
     ['npm ci && npm test', 'test'],
-  ] as const)('has the command %s, which exists', (command, script) => {
+  ] as const)('has the existing command %s', (command, script) => {
     expect(block('sh', command)).toBe(`${command}\n`);
     expect(packageJson.scripts[script]).toMatch(/^(exec )?node /);
     expect(readme.slice(0, 2500)).toContain(command);
@@ -48,7 +48,7 @@ describe('the path to production', () => {
     ['/etc/guest-token-proxy/policy.yaml', block('yaml', '# the data app that the key belongs to')],
   ]);
 
-  it('has settings and a policy that the service takes, without a warning', () => {
+  it('has settings and a policy that the service accepts without a warning', () => {
     const { settings: loaded, policy } = loadConfiguration(settings, (path) => Buffer.from(files.get(path) ?? ''));
     expect(policy.policy.lint).toEqual([]);
     expect(loaded.insecure).toEqual([]);
@@ -62,7 +62,7 @@ describe('the path to production', () => {
 });
 
 describe('the policy by example', () => {
-  it('gives what explain shows for the claims next to it', async () => {
+  it('has the result of explain for the claims next to it', async () => {
     writeFileSync(join(folder, 'policy.yaml'), block('yaml', 'variables.isAdmin'));
     const claims = /--claims '(.*)'/.exec(block('sh', 'explain --claims'))?.[1] ?? '';
     const env = { POLICY_FILE: join(folder, 'policy.yaml') };

@@ -33,27 +33,24 @@ const tools = [
 const installed = new Set(tools.map(([tool]) => tool).filter((tool) => spawnSync(tool, ['--version']).status === 0));
 
 describe('the workflows', () => {
-  it.each(workflows)('%s pins every action to a commit, with its version beside it', (_name, text) => {
+  it.each(workflows)('%s pins every action to a commit, and names its version', (_name, text) => {
     const uses = [...text.matchAll(/^\s*(?:- )?uses: (.*)$/gm)].map(([, used = '']) => used);
     for (const used of uses.filter((one) => !one.startsWith('./')))
       expect(used).toMatch(/^[\w.-]+\/[\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+$/);
     expect(uses.length).toBeGreaterThan(1);
   });
 
-  it.each(workflows)(
-    '%s has no permission that a job does not ask for, and leaves no credentials behind',
-    (_name, _text, workflow) => {
-      expect(workflow.permissions).toEqual({});
-      for (const [job, { permissions, steps = [] }] of Object.entries(workflow.jobs)) {
-        expect(permissions, job).toBeDefined();
-        for (const step of steps.filter(({ uses }) => uses?.startsWith('actions/checkout@')))
-          expect(step.with).toMatchObject({ 'persist-credentials': false });
-        for (const { run = '' } of steps) expect(run).not.toContain('${{');
-      }
-    },
-  );
+  it.each(workflows)('%s has only permissions that a job needs, and keeps no credentials', (_name, _text, workflow) => {
+    expect(workflow.permissions).toEqual({});
+    for (const [job, { permissions, steps = [] }] of Object.entries(workflow.jobs)) {
+      expect(permissions, job).toBeDefined();
+      for (const step of steps.filter(({ uses }) => uses?.startsWith('actions/checkout@')))
+        expect(step.with).toMatchObject({ 'persist-credentials': false });
+      for (const { run = '' } of steps) expect(run).not.toContain('${{');
+    }
+  });
 
-  it('of a release publish after the tests only', () => {
+  it('of a release publish only after the tests', () => {
     const { jobs } = parse(readFileSync(join(workflowFolder, 'release.yml'), 'utf8')) as {
       jobs: Record<string, { needs?: string[] | string }>;
     };
@@ -62,7 +59,7 @@ describe('the workflows', () => {
     for (const job of ['image', 'chart', 'npm', 'release']) expect(needsOf(job)).toContain('test');
   });
 
-  it('of every change install what .ci/run installs for the tests, except what GitHub has', () => {
+  it('of every change install the same programs as .ci/run, except those that GitHub provides', () => {
     const ci = readDocument(`${workflowFolder}/ci.yml`);
     const complete = readDocument('.ci/run');
     const packages = [...complete.matchAll(/--no-install-recommends ([\w. -]+?) </g)].flatMap(([, names = '']) =>
@@ -87,25 +84,25 @@ describe('the workflows', () => {
 describe('the version', () => {
   const read = readDocument;
 
-  it('is the same everywhere, and the changelog has notes for it', () => {
+  it('is the same everywhere, and has notes in the changelog', () => {
     const { notes, problems } = releaseNotes(`v${packageJson.version}`, read);
     expect(problems).toEqual([]);
     expect(notes).toContain('### Added');
     expect(notes).not.toContain('## [');
   });
 
-  it('that is not in all files, or has no notes, is not released', () => {
+  it('is not released if a file has another one or there are no notes', () => {
     const { problems } = releaseNotes('v99.0.0', read);
     expect(problems).toHaveLength(6);
     for (const place of ['package.json', 'package-lock.json', 'version', 'appVersion', 'openapi.yaml', 'CHANGELOG.md'])
       expect(problems.some((problem) => problem.includes(place))).toBe(true);
   });
 
-  it.each(['1.0.0', 'v1.0', 'v1.0.0; rm', ''])('%j is not a tag of a version', (tag) => {
+  it.each(['1.0.0', 'v1.0', 'v1.0.0; rm', ''])('%j is not a version tag', (tag) => {
     expect(releaseNotes(tag, read).problems).toHaveLength(1);
   });
 
-  it('is the one that the newest supported line of SECURITY.md covers', () => {
+  it('is covered by the newest supported line in SECURITY.md', () => {
     const [, line = ''] = /^\| (\d+\.\d+)\.x \| yes/m.exec(readDocument('SECURITY.md')) ?? [];
     expect(packageJson.version.startsWith(`${line}.`)).toBe(true);
   });

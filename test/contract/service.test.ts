@@ -23,18 +23,18 @@ describe('the running service', () => {
     observed.push(...(await observeTheRest()));
   }, 60_000);
 
-  it.each(Object.keys(provocations) as ErrorCode[])('gives %s when it is provoked, as described', (code) => {
+  it.each(Object.keys(provocations) as ErrorCode[])('answers %s as described when it is provoked', (code) => {
     const answer = byCode.get(code);
     expect(answer && { status: answer.status, code: codeOf(answer) }).toEqual({ status: errorRow(code).status, code });
     expect(answer && conformanceProblems(description, answer)).toEqual([]);
     expect(answer?.body).not.toContain(apiKey);
   });
 
-  it('gives nothing that is not described', () => {
+  it('never answers anything undescribed', () => {
     expect(observed.flatMap((answer) => conformanceProblems(description, answer))).toEqual([]);
   });
 
-  it('gives every status and code that is described', () => {
+  it('answers with every described status and code', () => {
     const seen = new Set(
       observed.map((answer) => `${answer.method} ${answer.path} ${answer.status} ${codeOf(answer) ?? ''}`.trim()),
     );
@@ -47,7 +47,7 @@ describe('the running service', () => {
     expect(promised.filter((one) => !seen.has(one))).toEqual([]);
   });
 
-  it('gives every header that is described', () => {
+  it('sends every described header', () => {
     const seen = new Set(
       observed.flatMap((answer) => {
         const response = describedResponses(description, answer).find(({ status }) => status === answer.status);
@@ -62,7 +62,7 @@ describe('the running service', () => {
 });
 
 describe('the public listener', () => {
-  it('has exactly the routes that are described', async () => {
+  it('has exactly the described routes', async () => {
     const databrain = await startDatabrain();
     const service = await startService({ databrainUrl: databrain.url });
     // A tree: a longer path is below its prefix.

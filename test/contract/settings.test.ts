@@ -11,7 +11,7 @@ const isNamedKey = (name: string): boolean => namedApiKey.test(settingOf(name));
 const storeVariables = secretStoreKinds.map(({ suffix }) => `DATABRAIN_API_KEY${suffix}`);
 
 describe('.env.example', () => {
-  it('has every setting once, in the order of the table, and no other', () => {
+  it('has every setting once in the order of the table, and no other', () => {
     const expected = table.flatMap(({ name, fromFile }) => (fromFile ? [name, `${name}_FILE`] : [name]));
     const names = example.map(({ name }) => name);
     expect(
@@ -20,16 +20,16 @@ describe('.env.example', () => {
     ).toEqual(expected);
   });
 
-  it('shows for one secret the variables of the stores', () => {
+  it('has the variables of the stores for one secret', () => {
     expect(example.map(({ name }) => name).filter((name) => storeVariables.includes(name))).toEqual(storeVariables);
   });
 
-  it('shows the name of a further API key', () => {
+  it('has the name of a further API key', () => {
     expect(example.some(({ name }) => isNamedKey(name))).toBe(true);
   });
 
   it.each(table.map((setting) => [setting.name, setting] as const))(
-    'gives %s its default and its description',
+    'has the default and the description of %s',
     (name, setting) => {
       const entry = example.find((candidate) => candidate.name === name);
       const fix = `correct ${name} in .env.example; its comment is "description" of src/config/settings.ts`;
@@ -56,13 +56,13 @@ describe('src', () => {
   });
 });
 
-describe("the operator's handbook", () => {
+describe('docs/operating/settings.md', () => {
   const rows = readDocument('docs/operating/settings.md')
     .split('\n')
     .map((line) => /^\| `([A-Z0-9_]+)` \| (.*) \| (.*) \|$/.exec(line.replace(/ +/g, ' ')))
     .flatMap((match) => (match === null ? [] : [{ name: match[1], description: match[2], danger: match[3] ?? '' }]));
 
-  it('has every setting once, in the order of the table, with its description', () => {
+  it('has every setting once in the order of the table, with its description', () => {
     const fix = 'docs/operating/settings.md differs from src/config/settings.ts: correct it, and name the danger';
     expect(
       rows.map(({ name, description }) => ({ name, description })),
@@ -70,7 +70,7 @@ describe("the operator's handbook", () => {
     ).toEqual(table.map(({ name, description }) => ({ name, description })));
   });
 
-  it('describes for every setting the effect of a wrong value', () => {
+  it('describes the effect of a wrong value for every setting', () => {
     for (const { name, danger } of rows) expect(danger, name).toMatch(/^.{15,}\.$/);
   });
 });

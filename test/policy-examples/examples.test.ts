@@ -23,7 +23,7 @@ const settings = {
 };
 
 describe('the examples', () => {
-  it('are the ones that the guide speaks of', () => {
+  it('are listed in the guide', () => {
     const guide = readFileSync(new URL('../../docs/policy.md', import.meta.url), 'utf8');
     const named = [...guide.matchAll(/\(examples\/([a-z0-9-]+)\/\)/g)].map(([, name]) => name);
     expect(named.sort()).toEqual([...names].sort());
@@ -31,7 +31,7 @@ describe('the examples', () => {
 });
 
 describe("the demo's policy", () => {
-  it('passes its tests, which exercise every rule and branch', async () => {
+  it('passes its tests, which cover every rule and branch', async () => {
     const cwd = fileURLToPath(new URL('../../demo/', import.meta.url));
     const { exitCode, out, err } = await runCommand(testCommand, ['--coverage-min', '100'], { cwd });
     expect(`${out}${err}`).not.toContain('✗');
@@ -43,14 +43,14 @@ describe.each(names)('the example %s', (name) => {
   const cwd = `${folder}${name}`;
   const file = `${name}.policy-test.yaml`;
 
-  it('is lint-clean', async () => {
+  it('has no lint warning', async () => {
     const { exitCode, out, err } = await runCommand(checkCommand, ['--strict'], { env: settings, cwd });
     expect(err).toBe('');
     expect(out).toMatch(/^ok: policy\.yaml, revision [0-9a-f]{12}, /);
     expect(exitCode).toBe(0);
   });
 
-  it('passes its tests, which exercise every rule and branch', async () => {
+  it('passes its tests, which cover every rule and branch', async () => {
     const { exitCode, out, err } = await runCommand(testCommand, ['--coverage-min', '100'], { env: settings, cwd });
     expect(`${out}${err}`).not.toContain('✗');
     expect(err).toBe('');
@@ -58,14 +58,14 @@ describe.each(names)('the example %s', (name) => {
     expect(exitCode).toBe(0);
   });
 
-  it('tests a permit and refusals', () => {
+  it('has tests for a permit and for refusals', () => {
     const { tests } = loadPolicyTests({ text: readFileSync(`${cwd}/${file}`, 'utf8'), file });
     const kinds = tests.map(({ expectation }) => expectation.kind);
     expect(kinds).toContain('request');
     expect(kinds.filter((kind) => kind === 'denied').length).toBeGreaterThanOrEqual(2);
   });
 
-  it('says what it is about', () => {
+  it('states its purpose', () => {
     expect(readFileSync(`${cwd}/README.md`, 'utf8')).toMatch(/^# \S/);
   });
 });

@@ -48,7 +48,7 @@ const pages = readdirSync(new URL('../../docs/', import.meta.url), { recursive: 
   .filter((name) => name.endsWith('.md') && snippets(readPage(name)).length > 0)
   .sort();
 
-it('the pages with policies are known', () => {
+it('the list of pages with policies is complete', () => {
   expect(pages).toEqual(expect.arrayContaining(['blocking-a-user.md', 'cookbook.md', 'migrating.md', 'policy.md']));
   expect(snippets(readPage('cookbook.md')).length).toBeGreaterThanOrEqual(10);
 });
@@ -56,12 +56,12 @@ it('the pages with policies are known', () => {
 describe.each(pages)('the policies of %s', (name) => {
   const found = snippets(readPage(name));
 
-  it('have tests, each of them', () => {
+  it('all have tests', () => {
     expect(found.filter(({ tests }) => tests === '')).toEqual([]);
   });
 
   it.each(found.map((snippet) => [snippet.line, snippet] as const))(
-    'line %i loads without a warning and gives what the page says',
+    'line %i loads without a warning and has the result on the page',
     (line, snippet) => {
       const policy = loadPolicy({ text: snippet.policy, file: `${name}+${line}`, maxLifetimeSeconds });
       expect(policy.lint).toEqual([]);
@@ -73,9 +73,9 @@ describe.each(pages)('the policies of %s', (name) => {
 });
 
 describe('the table of expressions in the guide', () => {
-  it('is there', () => expect(rows().length).toBeGreaterThanOrEqual(30));
+  it('has rows', () => expect(rows().length).toBeGreaterThanOrEqual(30));
 
-  it.each(rows().map((row) => [row.expression, row] as const))('%s gives what the guide says', (_title, row) => {
+  it.each(rows().map((row) => [row.expression, row] as const))('%s has the result in the guide', (_title, row) => {
     const text = JSON.stringify({
       version: 1,
       variables: { it: row.expression },

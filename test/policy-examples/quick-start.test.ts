@@ -18,13 +18,13 @@ const legacySecret = 'the legacy secret of a project, which is no longer used';
 type Claims = Readonly<Record<string, unknown>>;
 
 const now = Math.floor(Date.now() / 1000);
-/** The claims as they would be now: @fastify/jwt goes by the system's clock. */
+/** The claims with present times, because @fastify/jwt uses the system clock. */
 const current = (claims: Claims): Claims => ({ ...without(claims, 'nbf'), iat: now, exp: now + 600 });
 const sign = (claims: Claims): string => signToken('ES256', keys.privateKey, current(claims));
 const without = (claims: Claims, ...names: readonly string[]): Claims =>
   Object.fromEntries(Object.entries(claims).filter(([name]) => !names.includes(name)));
 
-/** What the page calls the first mistake, made with the token of the policy tests. */
+/** The most common mistake on the page, made with the token of the policy tests. */
 const mistakes: Readonly<Record<string, (claims: Claims) => string>> = {
   auth0: () => 'eyJhbGciOiJkaXIiLCJlbmMiOiJBMjU2R0NNIiwiaXNzIjoiaHR0cHM6Ly9leGFtcGxlLmV1LmF1dGgwLmNvbS8ifQ..opaque',
   keycloak: (claims) => sign({ ...claims, aud: 'account' }),
@@ -54,7 +54,7 @@ describe.each(rows.map(([, name = '', reason = '']) => [name, reason] as const))
     const { tests } = loadPolicyTests({ text: readPage(test), file: test });
     const claims = tests.find(({ expectation }) => expectation.kind === 'request')?.claims ?? {};
 
-    /** The settings of the page, with a key of this test in the place of the provider's. */
+    /** The settings of the page, with a key of this test in place of the provider's. */
     function settingsOfPage(): Readonly<Record<string, string>> {
       const [, block = ''] = /^## Settings\n\n```sh\n(.*?)^```$/ms.exec(page) ?? [];
       const lines = [...block.matchAll(/^([A-Z_]+)=(\S+)/gm)].map(
@@ -86,7 +86,7 @@ describe.each(rows.map(([, name = '', reason = '']) => [name, reason] as const))
       };
     }
 
-    it('says what to set, where in the console, which claims, and what goes wrong first', () => {
+    it('names the settings, the place in the console, the claims and the most common mistake', () => {
       const headings = [...page.matchAll(/^## (.+)$/gm)].map(([, heading = '']) =>
         heading.replace(/^In the .*/, 'In the …'),
       );
@@ -100,11 +100,11 @@ describe.each(rows.map(([, name = '', reason = '']) => [name, reason] as const))
       expect(await verify(sign(preset))).toMatchObject({ verified: true, decision: 'permit' });
     });
 
-    it('has settings that take the token of its policy tests, and a policy that permits it', async () => {
+    it('has settings that accept the token of its policy tests, and a policy that permits it', async () => {
       expect(await verify(sign(claims))).toMatchObject({ verified: true, decision: 'permit' });
     });
 
-    it(`is right that the first mistake ends in ${reason}`, async () => {
+    it(`has the reason ${reason} for its most common mistake`, async () => {
       const { refusal, denial } = await verify(mistakes[name]?.(claims) ?? '');
       expect(refusal?.reason ?? denial?.reason).toBe(reason);
     });

@@ -15,7 +15,7 @@ const problemsOf = (policyCase: PolicyCase): readonly Problem[] => {
   }
 };
 
-/** The problems as a case writes them: position and sentence, with the fix where the case has one. */
+/** The problems in the form of a case: position and name, and the fix if the case has one. */
 const asExpected = (problems: readonly Problem[], expected: readonly string[]): readonly string[] =>
   problems.map((problem, i) => nameProblem(problem, { withFix: expected[i]?.includes(' → ') === true }));
 
@@ -23,7 +23,7 @@ const claimsOf = ({ claims, claimsJson }: PolicyCase): Claims =>
   claimsJson === undefined ? (claims ?? {}) : (JSON.parse(claimsJson) as Claims);
 
 describe.each(readCases())('%s', (_file, cases) => {
-  it('names every case once', () => {
+  it('has unique names', () => {
     expect(new Set(cases.map(({ name }) => name)).size).toBe(cases.length);
   });
 

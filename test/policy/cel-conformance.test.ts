@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { readDocument } from '../contract/settings-documents.ts';
 import { agrees, conformanceCases } from './cel-conformance.ts';
 
-/** Cases of which the expression loads and gives something else, by the beginning of their names, with the reason. */
+/** Cases whose expression loads but has another result, by the beginning of their names, with the reason. */
 const deviations: readonly (readonly [reason: string, names: RegExp])[] = [
   [
     'a number is never rounded to the value of another number: `double(…)` fails instead',
@@ -35,7 +35,7 @@ const table = (title: string, rows: readonly (readonly [string, number])[]): str
   [`| ${title} | cases |`, '|---|---|', ...rows.map(([name, cases]) => `| ${name} | ${cases} |`)].join('\n');
 
 describe.each(count(inside.map(({ suite }) => suite)))('the suite %s (%i cases)', (suite) => {
-  it('gives what the specification says, or deviates for a reason', () => {
+  it('has the result of the specification, or deviates for a listed reason', () => {
     const unexplained = deviating.filter((one) => one.suite === suite && deviatesFor(one.name) === undefined);
     expect(unexplained).toEqual([]);
   });
@@ -50,8 +50,8 @@ describe('docs/cel-conformance.md', () => {
       `${conformanceCases.length} cases; ${inside.length} of them are expressions that a policy may hold; ${inside.length - deviating.length} have the result of the specification.`,
     ],
     ['the deviations', table('deviation', count(deviating.map(({ name }) => deviatesFor(name) ?? name)))],
-    ['what is left out', table('part of CEL', count(conformanceCases.flatMap(({ outside }) => outside ?? [])))],
-  ])('holds %s', (title, text) => {
+    ['the unsupported parts', table('part of CEL', count(conformanceCases.flatMap(({ outside }) => outside ?? [])))],
+  ])('contains %s', (title, text) => {
     expect(document.includes(text), `docs/cel-conformance.md: replace ${title} by\n\n${text}\n`).toBe(true);
   });
 });

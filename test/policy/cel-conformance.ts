@@ -21,10 +21,10 @@ export interface ConformanceCase {
   readonly name: string;
   readonly suite: string;
   readonly expression: string;
-  /** `any`: the case is about the type only. */
+  /** `any`: only the type matters. */
   readonly expected: CelResult | 'any';
   readonly ours: CelResult;
-  /** What our language leaves out, if the expression does not load. */
+  /** The unsupported part of CEL, if the expression does not load. */
   readonly outside: string | undefined;
 }
 
@@ -49,7 +49,7 @@ function expectedValue(value: SpecValue): Readonly<Record<string, unknown>> {
   return { map: pairs.sort(byText) };
 }
 
-/** A value as an expression writes it; undefined for one that our language cannot write. */
+/** A value as an expression; undefined if our subset of CEL cannot express it. */
 function literal(value: SpecValue): string | undefined {
   const all = (parts: readonly (string | undefined)[]): string | undefined =>
     parts.includes(undefined) ? undefined : parts.join(', ');
@@ -74,7 +74,7 @@ function literal(value: SpecValue): string | undefined {
   return undefined;
 }
 
-/** Gives a case's variables to the expression by a macro, the only way in which our language binds other names. */
+/** Binds the variables of a case with a macro, because our subset of CEL has no other way to bind names. */
 function withBindings({ expr, bindings = {} }: SpecCase): string {
   let text = expr;
   for (const [name, { value }] of Object.entries(bindings)) {
@@ -86,7 +86,7 @@ function withBindings({ expr, bindings = {} }: SpecCase): string {
 
 const names = 'names other than `claims` and `variables`: types, enums, namespaces, unset variables';
 
-/** Parts of CEL that a policy has no use for, by what the loader says of an expression that needs one. */
+/** Parts of CEL that a policy does not need, by the loader's problem with an expression that uses one. */
 const outsideParts: readonly (readonly [part: string, said: RegExp])[] = [
   ['messages (protocol buffers)', /got LBRACE|Unexpected character: '\{'/],
   ['bytes and unsigned integers', /^unsupportedLiteral|Unexpected character: '["']'/],

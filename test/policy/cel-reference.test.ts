@@ -8,7 +8,7 @@ import { celResult, type CelResult } from './cel-value.ts';
 
 interface ReferenceGroup {
   readonly title: string;
-  /** Why this program gives something else in the cases that have `ours`. */
+  /** The reason for another result in the cases with `ours`. */
   readonly because?: string;
   readonly cases: readonly {
     readonly expression: string;
@@ -26,7 +26,7 @@ const groups = parse(file('cel-go.yaml'), { intAsBigInt: false }) as readonly Re
 describe.each(groups.map((group) => [group.title, group] as const))('%s', (_title, { because, cases }) => {
   it.each(cases.map((one) => [one.expression, one] as const))('%s', (expression, { claims, reference, ours }) => {
     expect(celResult(expression, claims)).toEqual(ours ?? reference);
-    // Without a reason only the moment of a refusal may differ.
+    // Without a reason, only the time of the refusal may differ.
     if (ours !== undefined && because === undefined)
       expect([isRefusal(ours), isRefusal(reference)]).toEqual([true, true]);
   });
@@ -38,7 +38,7 @@ describe('generated expressions', () => {
     .split('\n')
     .map((line) => JSON.parse(line) as readonly [string, Claims, CelResult]);
 
-  it('give what the reference gives, or are refused', () => {
+  it('have the result of the reference, or are refused', () => {
     const open: unknown[] = [];
     let refused = 0;
     for (const [expression, claims, reference] of rows) {

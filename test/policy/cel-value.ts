@@ -29,7 +29,7 @@ export function toCelResult(value: unknown): Readonly<Record<string, unknown>> {
 
 const read = createExpressionReader(new Map());
 
-/** Why an expression does not load; empty if it does. */
+/** The reason why an expression does not load; empty if it loads. */
 export function celProblem(text: string): string {
   try {
     read(text);
@@ -40,7 +40,7 @@ export function celProblem(text: string): string {
   }
 }
 
-/** Evaluates an expression without variables. Throws nothing but what the evaluator must not throw. */
+/** Evaluates an expression without variables. Throws only unexpected errors of the evaluator. */
 export function celResult(text: string, claims: Claims = {}): CelResult {
   let expression: Expression;
   try {

@@ -22,7 +22,7 @@ export interface PolicyCase {
   readonly lifetimeMs?: number;
   readonly apiKeyName?: string;
   readonly denied?: Readonly<Record<string, unknown>>;
-  /** Every problem, in order: `p.yaml:2:1 unknownKey(dataApp, the policy)`, with ` → ` and the fix where it matters. */
+  /** Every problem, in order: `p.yaml:2:1 unknownKey(dataApp, the policy)`, with ` → ` and the fix if it matters. */
   readonly problems?: readonly string[];
   readonly lint?: readonly string[];
 }
@@ -57,6 +57,6 @@ export const loadCase = (policyCase: PolicyCase): Policy =>
     apiKeyNames: policyCase.apiKeys ?? ['DATABRAIN_API_KEY'],
   });
 
-/** Only authn/ makes principals; a case stands for one that it verified. */
+/** Only authn/ creates principals; a case assumes one that authn/ has verified. */
 export const principalOf = (claims: Claims, exp = caseTime / 1000 + 3600): Principal =>
   ({ iss: 'https://issuer.example', sub: 'user-1', exp, claims }) as Principal;

@@ -53,7 +53,7 @@ describe.skipIf(moto.path === undefined)(`AWS Secrets Manager, by moto${moto.rea
     server.kill('SIGKILL');
   });
 
-  it('gives a secret by name and by ARN, whole and by field, and its newest value', async () => {
+  it('returns a secret by name and by ARN, whole and by field, and its newest value', async () => {
     const SecretString = JSON.stringify({ 'api-key': 'first-value' });
     const { ARN: arn = '' } = await client.send(new CreateSecretCommand({ Name: 'prod/proxy', SecretString }));
     expect(revealed(await store.read('prod/proxy#api-key'))).toBe('first-value');
@@ -63,12 +63,12 @@ describe.skipIf(moto.path === undefined)(`AWS Secrets Manager, by moto${moto.rea
     expect(revealed(await store.read('prod/proxy'))).toBe('second-value');
   });
 
-  it('gives a secret that was stored as bytes', async () => {
+  it('returns a secret that was stored as bytes', async () => {
     await client.send(new CreateSecretCommand({ Name: 'prod/bytes', SecretBinary: Buffer.from('a-value\n') }));
     expect(revealed(await store.read('prod/bytes'))).toBe('a-value');
   });
 
-  it('refuses one that is missing and one that waits to be deleted', async () => {
+  it('refuses a missing secret and a deleted one', async () => {
     expect(await store.read('prod/none')).toMatchObject({
       kind: 'refused',
       problem: 'does not exist in AWS Secrets Manager (ResourceNotFoundException)',
@@ -78,7 +78,7 @@ describe.skipIf(moto.path === undefined)(`AWS Secrets Manager, by moto${moto.rea
     expect((await store.read('prod/gone')).kind).toBe('refused');
   });
 
-  it('is asked again later when it is away', async () => {
+  it('is called again later if it is unavailable', async () => {
     server.kill('SIGSTOP');
     expect((await store.read('prod/proxy')).kind).toBe('unavailable');
     server.kill('SIGCONT');

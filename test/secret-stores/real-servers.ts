@@ -11,7 +11,7 @@ import { freePort } from '../../demo/free-port.ts';
 export interface RealVault {
   readonly address: string;
   readonly rootToken: string;
-  /** Throws when the answer is no success. Gives its JSON, if there is some. */
+  /** Returns the JSON of the answer, if it has any. Throws after an unsuccessful status. */
   readonly api: (method: string, path: string, body?: unknown, token?: string) => Promise<VaultJson>;
   readonly seal: () => Promise<void>;
   readonly unseal: () => Promise<void>;
@@ -25,14 +25,14 @@ export interface VaultJson {
 
 type Vitals = { readonly address: string; readonly token: string; readonly key: string };
 
-/** The way to a server's binary, or undefined with a reason for the titles of what is skipped. */
+/** The path of a server's binary, or undefined with a reason for the titles of skipped tests. */
 export const binaryOf = (variable: string): { readonly path?: string; readonly reason: string } => {
   const path = process.env[variable];
   if (path === undefined && process.env['TEST_REQUIRE_ALL'] === '1') throw new Error(`${variable} is not set`);
   return path === undefined ? { reason: ` (skipped: ${variable} is not set)` } : { path, reason: '' };
 };
 
-/** Waits, for half a minute at most, until something answers there, whatever it says. */
+/** Waits up to half a minute for any answer from this address. */
 export async function untilReachable(url: string): Promise<void> {
   for (let attempt = 0; attempt < 300; attempt += 1) {
     if ((await fetch(url).catch(() => undefined)) !== undefined) return;
@@ -58,8 +58,8 @@ function toVault({ address, token: rootToken, key }: Vitals, child: ChildProcess
     api,
     seal: async () => void (await api('PUT', 'sys/seal')),
     unseal: async () => {
-      // RustyVault's own timers now and then refuse to start again so soon, and leave it half open: it counts as
-      // unsealed then, and only sealing it once more helps.
+      // RustyVault sometimes cannot restart its timers so soon, and stays half open: it reports
+      // that it is unsealed, and must be sealed once more.
       for (let attempt = 1; ; attempt += 1) {
         try {
           await api('PUT', 'sys/unseal', { key });
@@ -80,7 +80,7 @@ function toVault({ address, token: rootToken, key }: Vitals, child: ChildProcess
   };
 }
 
-/** @param tls files of a certificate and its key, read anew for every connection */
+/** @param tls files of a certificate and its key, read again for every connection */
 export async function startVault(
   binary: string,
   tls?: { readonly cert: string; readonly key: string },

@@ -75,7 +75,7 @@ describe.skipIf(realVault.path === undefined)(`Vault${realVault.reason}`, () => 
     await vault.api('PUT', 'sys/policies/acl/proxy', { policy: reading });
     for (const method of ['approle', 'jwt', 'kubernetes'])
       await vault.api('POST', `sys/auth/${method}`, { type: method });
-    await pause(1_000); // An engine of version 2 sets itself up.
+    await pause(1_000); // An engine of version 2 needs some time after its creation.
   });
   beforeEach(async () => {
     for (const path of ['kv/data/app', 'team/kv/data/app'])
@@ -85,14 +85,14 @@ describe.skipIf(realVault.path === undefined)(`Vault${realVault.reason}`, () => 
   afterAll(() => vault.close());
 
   it.each(['kv/app#key', 'old/app#key', 'team/kv/app#key'])(
-    'gives %s, with no permission but to read it',
+    'returns %s, with read permission only',
     async (reference) => {
       const store = await open(await approle({ token_ttl: '1h' }));
       expect(revealed(await store.read(reference))).toBe(apiKey);
     },
   );
 
-  it.each(['kv/app#key', 'old/app#key'])('gives %s where the mounts may not be asked', async (reference) => {
+  it.each(['kv/app#key', 'old/app#key'])('returns %s if the mounts must not be listed', async (reference) => {
     await vault.api('PUT', 'sys/policies/acl/proxy', {
       policy: `${reading}path "sys/internal/ui/mounts/*" { capabilities = ["deny"] }`,
     });
@@ -101,7 +101,7 @@ describe.skipIf(realVault.path === undefined)(`Vault${realVault.reason}`, () => 
     await vault.api('PUT', 'sys/policies/acl/proxy', { policy: reading });
   });
 
-  it('says what is missing, forbidden, deleted or no string', async () => {
+  it('reports a missing, forbidden or deleted secret, and one that is not a string', async () => {
     const store = await open(await approle({ token_ttl: '1h' }));
     expect(withNamedProblem(await store.read('kv/app#other'))).toMatchObject({
       kind: 'refused',
@@ -132,7 +132,7 @@ describe.skipIf(realVault.path === undefined)(`Vault${realVault.reason}`, () => 
     expect((await root.read('nowhere/app#key')).kind).toBe('refused');
   });
 
-  it('renews a token, and is logged in to again when its longest life ends', async () => {
+  it('renews a token, and logs in again when its maximum lifetime ends', async () => {
     const store = await open(await approle({ token_ttl: '3s', token_max_ttl: '9s' }));
     await store.read('kv/app#key');
     await pause(5_000);
@@ -144,7 +144,7 @@ describe.skipIf(realVault.path === undefined)(`Vault${realVault.reason}`, () => 
     expect(events.every((event) => event.kind === 'login' && event.result === 'ok')).toBe(true);
   });
 
-  it('is logged in to again when the token was revoked, and gets it back at the end', async () => {
+  it('logs in again after the token was revoked, and revokes its token at the end', async () => {
     const store = await open(await approle({ token_ttl: '1h' }));
     await store.read('kv/app#key');
     const before = (await vault.api('LIST', 'auth/token/accessors')).data?.['keys'] as string[];
@@ -156,10 +156,10 @@ describe.skipIf(realVault.path === undefined)(`Vault${realVault.reason}`, () => 
     expect(logins()).toBe(2);
     await store.close();
     const after = (await vault.api('LIST', 'auth/token/accessors')).data?.['keys'] as string[];
-    expect(after).toHaveLength(1); // root's
+    expect(after).toHaveLength(1); // the root token
   });
 
-  it('refuses a wrong secret id, and passes on no part of the response', async () => {
+  it('refuses a wrong secret id, and reports no part of the response', async () => {
     const store = await open({ ...(await approle({})), VAULT_SECRET_ID: 'wrong' });
     expect(withNamedProblem(await store.read('kv/app#key'))).toMatchObject({
       kind: 'refused',
@@ -182,7 +182,7 @@ describe.skipIf(realVault.path === undefined)(`Vault${realVault.reason}`, () => 
     expect((await store.read('kv/app#key')).kind).toBe('refused');
   });
 
-  it('is logged in to by JWT', async () => {
+  it('accepts a login by JWT', async () => {
     const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
     await vault.api('POST', 'auth/jwt/config', {
       jwt_validation_pubkeys: [publicKey.export({ type: 'spki', format: 'pem' })],
@@ -200,8 +200,8 @@ describe.skipIf(realVault.path === undefined)(`Vault${realVault.reason}`, () => 
     expect(revealed(await store.read('kv/app#key'))).toBe(apiKey);
   });
 
-  it('is logged in to by Kubernetes', async () => {
-    // What Vault asks a cluster: whose token it is (authentication.k8s.io/v1 TokenReview).
+  it('accepts a login by Kubernetes', async () => {
+    // Vault asks the cluster for the owner of the token (authentication.k8s.io/v1 TokenReview).
     const cluster = createServer((request, response) => {
       request.resume();
       const user = { username: 'system:serviceaccount:apps:proxy', uid: 'u-1', groups: ['system:serviceaccounts'] };
@@ -243,7 +243,7 @@ describe.skipIf(realVault.path === undefined)(`Vault${realVault.reason}`, () => 
     cluster.close();
   });
 
-  it('is said to be sealed, and is asked again when it is not', async () => {
+  it('is reported as sealed, and is called again later', async () => {
     const store = await open(await approle({ token_ttl: '1h' }));
     await store.read('kv/app#key');
     await vault.seal();
@@ -257,7 +257,7 @@ describe.skipIf(realVault.path === undefined)(`Vault${realVault.reason}`, () => 
 });
 
 describe.skipIf(realVault.path === undefined)(`Vault with TLS${realVault.reason}`, () => {
-  it('is trusted by VAULT_CACERT only, also after both certificates were replaced', async () => {
+  it('is trusted by VAULT_CACERT only, even after both certificates were replaced', async () => {
     const [cert, key, ca] = ['cert.pem', 'key.pem', 'ca.pem'].map((name) => join(folder, name));
     if (cert === undefined || key === undefined || ca === undefined) throw new Error('no files');
     writeFileSync(cert, selfSigned.cert);
@@ -290,14 +290,14 @@ describe.skipIf(rustyVault.path === undefined)(`RustyVault${rustyVault.reason}`,
   beforeEach(async () => void (await vault.api('POST', 'secret/app', { key: apiKey })));
   afterAll(() => vault.close());
 
-  it('gives a secret of version 1 to a token and to an AppRole', async () => {
+  it('returns a secret of version 1 for a token and for an AppRole', async () => {
     expect(revealed(await (await open({ VAULT_TOKEN: vault.rootToken })).read('secret/app#key'))).toBe(apiKey);
     const store = await open(await approle({ token_ttl: 3_600 }));
     expect(revealed(await store.read('secret/app#key'))).toBe(apiKey);
     expect((await store.read('secret/none#key')).kind).toBe('refused');
   });
 
-  it('renews a token, and is logged in to again when its longest life ends', async () => {
+  it('renews a token, and logs in again when its maximum lifetime ends', async () => {
     const store = await open(await approle({ token_ttl: 3, token_max_ttl: 9 }));
     await store.read('secret/app#key');
     await pause(12_000);
@@ -305,7 +305,7 @@ describe.skipIf(rustyVault.path === undefined)(`RustyVault${rustyVault.reason}`,
     expect(events.every((event) => event.kind === 'login' && event.result === 'ok')).toBe(true);
   });
 
-  it('is said to be sealed, and is asked again when it is not', async () => {
+  it('is reported as sealed, and is called again later', async () => {
     const store = await open({ VAULT_TOKEN: vault.rootToken });
     await store.read('secret/app#key');
     await vault.seal();
