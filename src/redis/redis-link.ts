@@ -20,7 +20,7 @@ export interface RedisLink {
   /** Resolves when the state is known: at once, unless a late reply has just made it uncertain. */
   readonly whenKnown: () => Promise<void>;
   /** Runs one call within the link's time limit. `redisDown`: at once while Redis is down. Never throws. */
-  readonly run: <T>(exchange: (client: RedisClient) => Promise<T>) => Promise<T | typeof redisDown>;
+  readonly run: <T>(call: (client: RedisClient) => Promise<T>) => Promise<T | typeof redisDown>;
   /**
    * The same with a longer limit, even while Redis counts as down, as long as it is connected: for background work, or
    * if the alternative is an error. Its result does not change the state. Never throws.
@@ -206,10 +206,10 @@ export async function connectRedis(options: RedisLinkOptions): Promise<RedisLink
   return {
     isUp: () => state === 'up' && !isUncertain,
     whenKnown: () => isKnown,
-    run: async (exchange) => {
+    run: async (call) => {
       if (state !== 'up' || isUncertain) return redisDown;
       try {
-        const answer = await withinRunningTime(exchange(client), limitMs);
+        const answer = await withinRunningTime(call(client), limitMs);
         if (answer !== late) {
           timeouts = 0;
           return answer;
@@ -220,10 +220,10 @@ export async function connectRedis(options: RedisLinkOptions): Promise<RedisLink
       }
       return redisDown;
     },
-    runAnyway: async (exchange) => {
+    runAnyway: async (call) => {
       if (closed || !client.isReady() || isSilentFor(runAnywayLimitMs)) return redisDown;
       try {
-        const answer = await withinRunningTime(exchange(client), runAnywayLimitMs);
+        const answer = await withinRunningTime(call(client), runAnywayLimitMs);
         return answer === late ? redisDown : answer;
       } catch {
         return redisDown;

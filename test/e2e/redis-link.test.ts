@@ -42,7 +42,7 @@ describe.skipIf(!redisIsInstalled)(`the link to Redis${redisReason}`, () => {
     return { answer, ms: performance.now() - startedAt };
   };
 
-  it('is up once connected and runs exchanges', async () => {
+  it('is up once connected and runs calls', async () => {
     const link = await connect();
     expect(link.isUp()).toBe(true);
     expect(await echo(link)).toBe('hello');
@@ -140,13 +140,13 @@ describe.skipIf(!redisIsInstalled)(`the link to Redis${redisReason}`, () => {
   it('is not used between a late reply and the ping that follows', async () => {
     const link = await connect(server.url, 200);
     const asked: string[] = [];
-    const exchange = (name: string) =>
+    const call = (name: string) =>
       link.run(() => {
         asked.push(name);
         return new Promise(() => undefined);
       });
-    expect(await exchange('late')).toBe(redisDown);
-    expect(await exchange('meanwhile')).toBe(redisDown);
+    expect(await call('late')).toBe(redisDown);
+    expect(await call('meanwhile')).toBe(redisDown);
     expect(asked).toEqual(['late']);
     await link.whenKnown();
     expect(await echo(link)).toBe('hello');

@@ -16,8 +16,8 @@ export function createScriptedRedisLink(run: RedisClient['run']): RedisLink {
   return {
     isUp: () => true,
     whenKnown: async () => undefined,
-    run: (exchange) => exchange(client),
-    runAnyway: (exchange) => exchange(client),
+    run: (call) => call(client),
+    runAnyway: (call) => call(client),
     close: () => undefined,
   };
 }

@@ -118,7 +118,7 @@ interface VaultSenderOptions {
   readonly address: VaultAddress;
   readonly readFile: ReadFileAsync;
   readonly egress: Pick<Egress, 'routeTo'>;
-  /** For one exchange: connect, headers and body together. */
+  /** For one request: connect, headers and body together. */
   readonly timeoutMs: number;
 }
 
@@ -137,7 +137,7 @@ export function createVaultSender({ address, readFile, egress, timeoutMs }: Vaul
     'content-type': body && 'application/json',
   });
 
-  async function exchange(request: VaultRequest, ca: string | undefined, signal: AbortSignal): Promise<VaultAnswer> {
+  async function sendOver(request: VaultRequest, ca: string | undefined, signal: AbortSignal): Promise<VaultAnswer> {
     const route = routeTo(target, { connectTimeoutMs: timeoutMs, ca });
     const client = new Client(route.origin, { connect: route.connect, allowH2: false });
     try {
@@ -164,7 +164,7 @@ export function createVaultSender({ address, readFile, egress, timeoutMs }: Vaul
     }
     const signal = AbortSignal.timeout(timeoutMs);
     try {
-      return await exchange(request, certificates.ca, signal);
+      return await sendOver(request, certificates.ca, signal);
     } catch (error) {
       return failureOf(error, signal.aborted);
     }

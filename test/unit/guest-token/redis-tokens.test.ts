@@ -38,9 +38,9 @@ function start() {
   };
   const within =
     (limit: 'short' | 'long'): RedisLink['run'] =>
-    (exchange) => {
+    (call) => {
       limits.push(limit);
-      return redis.reply === redisDown ? Promise.resolve(redisDown) : exchange(client);
+      return redis.reply === redisDown ? Promise.resolve(redisDown) : call(client);
     };
   let isKnown = false;
   const link: RedisLink = {

@@ -20,8 +20,8 @@ function startLink() {
   const link: RedisLink = {
     isUp: () => true,
     whenKnown: () => Promise.resolve(),
-    run: (exchange) => exchange(client),
-    runAnyway: (exchange) => exchange(client),
+    run: (call) => call(client),
+    runAnyway: (call) => call(client),
     close: () => undefined,
   };
   return { link, scripts };
