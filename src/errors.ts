@@ -188,6 +188,9 @@ interface ServiceErrorDetail {
   readonly sub?: string | number | undefined;
 }
 
+/** Whole seconds for `Retry-After`, at least 1. */
+export const toRetryAfterSeconds = (ms: number): number => Math.max(1, Math.ceil(ms / 1000));
+
 /**
  * A refusal, thrown to the HTTP layer, with one of the codes of its reason. Its `message` holds only code and reason, so logging it leaks nothing. Only an
  * INTERNAL_ERROR has a stack: collecting one costs more than most requests.

@@ -47,7 +47,7 @@ function refuseDeepNesting(value: JsonObject | readonly unknown[], depth: number
 const isWrittenAlike = (value: JsonObject, text: string): boolean =>
   !text.includes('\\u') && JSON.stringify(value) === text;
 
-/** Throws SyntaxError, with a message that holds nothing of the input, unless the bytes are one such JSON object. */
+/** Throws SyntaxError, with a message that contains no part of the input, unless the bytes are one such JSON object. */
 export function parseJsonObject(bytes: Uint8Array): JsonObject {
   if (!isUtf8(bytes)) throw new SyntaxError('is not JSON in UTF-8');
   const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8');

@@ -80,7 +80,7 @@ export interface IssuerConfig extends TokenForm {
 
 type KeyTextFormat = { readonly kind: 'secret'; readonly encoding: SecretEncoding } | { readonly kind: 'publicKey' };
 
-/** The keys of a text. Throws LoadProblem, whose message holds nothing of the text. */
+/** The keys of a text. Throws LoadProblem, whose message contains no part of the text. */
 export const loadKeyText = (
   format: KeyTextFormat,
   text: string,

@@ -1,7 +1,7 @@
 // The table of upstream faults: for each the public code, whether it is retried, and whether it counts as an outage;
 // and the faults that undici's errors stand for.
 import { errors } from 'undici';
-import { ServiceError } from '../errors.ts';
+import { ServiceError, toRetryAfterSeconds } from '../errors.ts';
 import type { CodeOf, UpstreamReason } from '../refusal-reasons.ts';
 
 export type Fault =
@@ -126,15 +126,13 @@ export function upstreamError(failure: Failure, retryAfterMs: number): ServiceEr
   const { code, reason } = faultRow(failure.fault);
   return new ServiceError(code, reason, {
     upstreamCode: failure.upstreamCode,
-    retryAfterSeconds: code === 'UPSTREAM_UNAVAILABLE' ? toSeconds(retryAfterMs) : undefined,
+    retryAfterSeconds: code === 'UPSTREAM_UNAVAILABLE' ? toRetryAfterSeconds(retryAfterMs) : undefined,
   });
 }
 
 /** A 503 without a call to the upstream: the circuit is open, or the queue is full. */
 export const refuseUnsent = (reason: 'circuit_open' | 'queue_full', retryAfterMs: number): ServiceError =>
-  new ServiceError('UPSTREAM_UNAVAILABLE', reason, { retryAfterSeconds: toSeconds(retryAfterMs) });
-
-const toSeconds = (ms: number): number => Math.max(1, Math.ceil(ms / 1000));
+  new ServiceError('UPSTREAM_UNAVAILABLE', reason, { retryAfterSeconds: toRetryAfterSeconds(retryAfterMs) });
 
 /** Messages of undici's SocketError for a closed connection. Its others mean an unexpected response. */
 const ends: ReadonlySet<string> = new Set(['other side closed', 'closed']);

@@ -1,7 +1,7 @@
 // The addresses of clients: which peers are proxies that are trusted to report them (TRUST_PROXY, checked by config/), and
 // the keys that they are counted under: the IPv4 address, or the /64 of an IPv6 customer (RFC 6177, RFC 7934) and the
-// /48, the largest network of one site. All spellings of an address have the same key, so that letter case, zeros, ports
-// and zones do not help an attacker.
+// /48, the largest network that a customer gets. All spellings of an address have the same key, so that letter case,
+// zeros, ports and zones do not help an attacker.
 import ipaddr from 'ipaddr.js';
 import { isIP } from 'node:net';
 
@@ -32,11 +32,11 @@ export function createTrustedProxies(
 export interface AddressKeys {
   readonly key: string;
   /** The /48 around it; undefined for IPv4. */
-  readonly site: string | undefined;
+  readonly network48: string | undefined;
 }
 
 /** The common key for anything that is not an address, so that it does not bypass the limit. */
-const unreadable: AddressKeys = { key: 'unreadable', site: undefined };
+const unreadable: AddressKeys = { key: 'unreadable', network48: undefined };
 
 const v4WithPort = /^(\d{1,3}(?:\.\d{1,3}){3}):\d{1,5}$/;
 const v6InBrackets = /^\[([^\]]+)\](?::\d{1,5})?$/;
@@ -72,16 +72,16 @@ const network = (parts: readonly number[], groups: number, length: number): stri
 /** The keys under which a client address is counted. Addresses that carry an IPv4 address count as that one. */
 export function toAddressKeys(address: string | undefined): AddressKeys {
   // An IPv4 address has one spelling only, and this runs for every request.
-  if (address !== undefined && isIP(address) === 4) return { key: address, site: undefined };
+  if (address !== undefined && isIP(address) === 4) return { key: address, network48: undefined };
   const parsed = parse(address);
   if (parsed === undefined) return unreadable;
-  if (parsed instanceof ipaddr.IPv4) return { key: parsed.toString(), site: undefined };
+  if (parsed instanceof ipaddr.IPv4) return { key: parsed.toString(), network48: undefined };
   const ipv4 = embeddedIpv4(parsed);
-  if (ipv4 !== undefined) return { key: ipv4, site: undefined };
-  return { key: network(parsed.parts, 4, 64), site: network(parsed.parts, 3, 48) };
+  if (ipv4 !== undefined) return { key: ipv4, network48: undefined };
+  return { key: network(parsed.parts, 4, 64), network48: network(parsed.parts, 3, 48) };
 }
 
 /** The /24 or /48 of the address, for operators: it does not identify one machine. */
-export function toShortAddress({ key, site }: AddressKeys): string {
-  return site ?? key.replace(/\.\d+$/, '.0/24');
+export function toShortAddress({ key, network48 }: AddressKeys): string {
+  return network48 ?? key.replace(/\.\d+$/, '.0/24');
 }

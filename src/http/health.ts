@@ -11,16 +11,19 @@ export type Checks = Readonly<Record<string, 'ok' | 'failing'>>;
 /** The checks of readiness, and those that are only informative. Called for every probe, so they must be cheap. */
 export type Readiness = () => { readonly isReady: boolean; readonly checks: Checks };
 
-export const probePaths = ['/livez', '/readyz', '/healthz'] as const;
+const livenessPath = '/livez';
+/** Both answer the same. */
+const readinessPaths = ['/readyz', '/healthz'] as const;
+export const probePaths = [livenessPath, ...readinessPaths] as const;
 
 /** Registers the health routes under `basePath`. */
 export function registerHealth(app: FastifyInstance, readiness: Readiness, basePath = ''): void {
-  app.get(`${basePath}/livez`, async (_request, reply) => {
+  app.get(basePath + livenessPath, async (_request, reply) => {
     reply.header('cache-control', 'no-store');
     return { status: 'ok', checks: {} };
   });
 
-  for (const path of ['/readyz', '/healthz']) {
+  for (const path of readinessPaths) {
     app.get(basePath + path, async (_request, reply) => {
       const { isReady, checks } = readiness();
       reply.code(isReady ? 200 : 503).header('cache-control', 'no-store');

@@ -7,7 +7,7 @@ import { createHmac, hash } from 'node:crypto';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Principal } from '../authn/principal.ts';
 import type { Clock } from '../clock.ts';
-import { ServiceError } from '../errors.ts';
+import { ServiceError, toRetryAfterSeconds } from '../errors.ts';
 import { createMemoryCounter, type Limit, type Taken } from '../limits/memory-counter.ts';
 import { createRedisCounter } from '../limits/redis-counter.ts';
 import { createSharedCounter, type TakeLimit } from '../limits/shared-counter.ts';
@@ -71,7 +71,7 @@ export interface Limits {
  * An IPv6 /48 has 65,536 networks that each count as one address. Together they may send as many requests as this
  * number of addresses. Counted in this process only.
  */
-const addressesPerSite = 16;
+const addressesPerNetwork48 = 16;
 
 /**
  * Memory of one limit under the widest flood, measured: 36 MB of IPv6 addresses, 47 MB of users with the longest names.
@@ -224,8 +224,8 @@ export async function registerLimits(app: FastifyInstance, options: LimitsOption
   }
 
   const address = create('address', options.address, (counted) => counted.address.key);
-  const sites = createMemoryCounter({ clock, ...counterBounds });
-  const siteLimit = toLimit({ ...options.address, max: options.address.max * addressesPerSite });
+  const networks48 = createMemoryCounter({ clock, ...counterBounds });
+  const network48Limit = toLimit({ ...options.address, max: options.address.max * addressesPerNetwork48 });
   const user = create('user', options.user, (counted) => {
     if (counted.user === undefined) throw new ServiceError('INTERNAL_ERROR', 'bug');
     return userKeyOf(counted.user);
@@ -243,10 +243,10 @@ export async function registerLimits(app: FastifyInstance, options: LimitsOption
         counted.earlyCount.catch(() => undefined);
       }
       address.applyResult(await countingAddress, request, reply);
-      const { site } = counted.address;
-      if (site === undefined) return;
-      const { allowed, freesInMs } = sites.take(site, siteLimit);
-      if (!allowed) refuse('address', Math.max(1, Math.ceil(freesInMs / 1000)), request);
+      const { network48 } = counted.address;
+      if (network48 === undefined) return;
+      const { allowed, freesInMs } = networks48.take(network48, network48Limit);
+      if (!allowed) refuse('address', toRetryAfterSeconds(freesInMs), request);
     },
     countProtocolError: (key) => address.local.take(key, toLimit(options.address)).allowed,
     limitUser: async (request, reply, principal) => {

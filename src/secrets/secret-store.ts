@@ -9,7 +9,7 @@ import type { SecretRead, SecretSetting } from './secret-setting.ts';
 export interface SecretStore {
   /**
    * Reads one secret now. Never throws, and ends within the store's own deadline. `problem` completes the sentence
-   * "the secret …" and holds nothing of the store's response. `forceNew`: a leased value is replaced, not renewed.
+   * "the secret …" and contains no part of the store's response. `forceNew`: a leased value is replaced, not renewed.
    */
   readonly read: (reference: string, options?: { readonly forceNew?: boolean }) => Promise<SecretRead>;
   /** Revokes the token of a login and ends all timers. Never throws. */

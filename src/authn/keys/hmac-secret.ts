@@ -96,7 +96,7 @@ function loadLine(line: string, wanted: readonly Algorithm[], encoding: SecretEn
 /** In characters, of all lines together. */
 const maxTextLength = 16_384;
 
-/** Throws LoadProblem if a line cannot be used. Its message holds nothing of the secret. */
+/** Throws LoadProblem if a line cannot be used. Its message contains no part of the secret. */
 export function loadHmacSecrets(
   text: string,
   wanted: readonly Algorithm[],

@@ -1,6 +1,7 @@
 // Keeps the fetched keys of one issuer current: refreshes them in the background, fetches again for an unknown `kid` at
 // a bounded rate, and keeps the old keys for some hours if the issuer is unavailable. At most one fetch runs at a time.
 import type { Clock } from '../../clock.ts';
+import { toRetryAfterSeconds } from '../../errors.ts';
 import type { LeftOutKey } from './jwk-set.ts';
 import { createKeyRing, type ActiveKey, type KeyRing } from './key-ring.ts';
 import {
@@ -120,8 +121,6 @@ function namesWithdrawn(before: HeldKeys | undefined, next: KeyRing): readonly s
   return names.filter((kid) => !next.names(kid)).slice(-maxWithdrawn);
 }
 
-const toSeconds = (ms: number): number => Math.max(1, Math.ceil(ms / 1000));
-
 export function createKeySet({ iss, fetch, prepare, clock, timings, events }: KeySetOptions): KeySet {
   const allowance = createLookUpAllowance(timings.cooldownMs, clock.monotonic);
   let held: HeldKeys | undefined;
@@ -211,11 +210,11 @@ export function createKeySet({ iss, fetch, prepare, clock, timings, events }: Ke
     isWithdrawn: (kid) => held?.withdrawn.includes(kid) === true,
     settled: () => inFlight ?? Promise.resolve(),
     lookUp: async () => {
-      if (inFlight === undefined && (closed || !allowance.take())) return toSeconds(allowance.waitMs());
+      if (inFlight === undefined && (closed || !allowance.take())) return toRetryAfterSeconds(allowance.waitMs());
       await refresh();
-      return failures === 0 ? undefined : toSeconds(allowance.waitMs());
+      return failures === 0 ? undefined : toRetryAfterSeconds(allowance.waitMs());
     },
-    nextFetchSeconds: () => toSeconds(nextFetchAt - clock.monotonic()),
+    nextFetchSeconds: () => toRetryAfterSeconds(nextFetchAt - clock.monotonic()),
     start: () => void refresh(),
     close: () => {
       closed = true;

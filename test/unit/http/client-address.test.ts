@@ -48,10 +48,10 @@ describe('the key of a client address', () => {
   );
 
   it('has a /48 network around an IPv6 address, and none around an IPv4 address in any form', () => {
-    expect(toAddressKeys('2001:db8:1:2::3').site).toBe('2001:db8:1::/48');
-    expect(toAddressKeys('[2001:db8:1:ffff::3]:443').site).toBe('2001:db8:1::/48');
+    expect(toAddressKeys('2001:db8:1:2::3').network48).toBe('2001:db8:1::/48');
+    expect(toAddressKeys('[2001:db8:1:ffff::3]:443').network48).toBe('2001:db8:1::/48');
     for (const address of ['192.0.2.7', '::ffff:192.0.2.7', '2002:c000:207::1', '64:ff9b::c000:207', 'nonsense']) {
-      expect(toAddressKeys(address).site).toBeUndefined();
+      expect(toAddressKeys(address).network48).toBeUndefined();
     }
   });
 

@@ -94,7 +94,7 @@ describe('the limit of a client address', () => {
     expect((await post(alice, '2001:db8:1:3::1')).statusCode).toBe(200);
   });
 
-  it('allows the networks of one IPv6 site together as many requests as sixteen addresses', async () => {
+  it('allows the networks of one IPv6 /48 together as many requests as sixteen addresses', async () => {
     const { post, limited } = await start({ address: 2 });
     const statuses: number[] = [];
     for (let network = 0; network < 20; network += 1) {
