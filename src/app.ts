@@ -2,7 +2,7 @@
 // file, or in http/public-listener.ts, and passed on as an argument. There is no global state.
 import type { FastifyInstance } from 'fastify';
 import { createAuthenticator } from './authn/authenticator.ts';
-import { isSecretOf } from './authn/keys/verification-key.ts';
+import { isSecretOf } from './authn/keys/verification-keys.ts';
 import type { Clock } from './clock.ts';
 import type { Configuration } from './config/load-configuration.ts';
 import { noStoredSecrets, type StoredSecrets } from './config/stored-secrets.ts';

@@ -13,7 +13,7 @@ import {
 import { loadHmacSecrets, type SecretEncoding } from './keys/hmac-secret.ts';
 import { loadPublicKeys } from './keys/public-keys.ts';
 import { trustedUrl } from '../trusted-url.ts';
-import type { VerificationKey } from './keys/verification-key.ts';
+import type { VerificationKey } from './keys/verification-keys.ts';
 
 /** Where the issuer's keys come from: exactly one source. */
 export type RawKeySource =

@@ -6,7 +6,7 @@ import { secretText, type SecretSetting } from '../secrets/secret-setting.ts';
 import { Secret } from '../secrets/secret.ts';
 import { parseIssuer, type IssuerConfig, type RawIssuer, type RawKeySource, type IssuerRules } from './issuer.ts';
 import { secretEncodings, type SecretEncoding } from './keys/hmac-secret.ts';
-import { shareSecret } from './keys/verification-key.ts';
+import { shareSecret } from './keys/verification-keys.ts';
 import { readIssuerEntries, type IssuerEntry } from './issuer-entries.ts';
 
 /** Defaults for the issuers of the file. */

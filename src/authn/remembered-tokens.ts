@@ -2,7 +2,7 @@
 // SHA-256, each with the key that verified it. The caller checks times, issuer and key again.
 import { hash } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
-import type { ActiveKey } from './keys/key-ring.ts';
+import type { ActiveKey } from './keys/verification-keys.ts';
 import type { Principal } from './principal.ts';
 import type { RegisteredClaims } from './registered-claims.ts';
 

@@ -10,7 +10,7 @@ import { readEgress, refuseUncheckedTls } from './read-egress.ts';
 import { createSettingReader, type Environment, type ReadFile, type SettingReader } from './setting-reader.ts';
 import { apiKeyProblem, type SecretOrigin, type SecretSetting } from '../secrets/secret-setting.ts';
 import type { IssuerConfig } from '../authn/issuer.ts';
-import { isSecretOf } from '../authn/keys/verification-key.ts';
+import { isSecretOf } from '../authn/keys/verification-keys.ts';
 import type { Secret } from '../secrets/secret.ts';
 import { sourceVariables } from '../secrets/secret-stores.ts';
 import { readListeners, type Listeners } from './read-listeners.ts';

@@ -6,9 +6,8 @@ import type { Algorithm as LibraryAlgorithm } from 'fast-jwt';
 import Fastify from 'fastify';
 import type { IssuerConfig } from '../authn/issuer.ts';
 import type { Algorithm } from '../authn/keys/algorithms.ts';
-import type { VerificationKey } from '../authn/keys/verification-key.ts';
+import type { VerificationKey, SignedTokenReason, VerifyToken } from '../authn/keys/verification-keys.ts';
 import type { PrepareVerifiers } from '../authn/keys/issuer-keys.ts';
-import type { SignedTokenReason, VerifyToken } from '../authn/keys/key-ring.ts';
 import { ServiceError } from '../errors.ts';
 import { schemaCompilers } from './json-body.ts';
 

@@ -2,7 +2,7 @@
 // one is refused. JWT_ISSUERS_FILE itself is only read at the start; a change is logged.
 import type { Authenticator } from '../authn/authenticator.ts';
 import type { IssuerKeyFile } from '../authn/issuers-file.ts';
-import type { VerificationKey } from '../authn/keys/verification-key.ts';
+import type { VerificationKey } from '../authn/keys/verification-keys.ts';
 import { watchSecret, type SecretPolling, type WatchedSecret } from '../secrets/watched-secret.ts';
 import { watchFile } from '../watched-file.ts';
 

@@ -6,8 +6,7 @@ import { LoadProblem } from '../../problem.ts';
 import { Secret } from '../../secrets/secret.ts';
 import { textProblem } from '../../unusable-text.ts';
 import { hmacKeyBytesFor, type Algorithm } from './algorithms.ts';
-import { maxCandidateKeys } from './key-ring.ts';
-import type { VerificationKey } from './verification-key.ts';
+import { maxCandidateKeys, type VerificationKey } from './verification-keys.ts';
 
 /** How the signer turns the configured text into the bytes of the key. */
 export const secretEncodings = ['text', 'base64', 'base64url', 'hex'] as const;

@@ -1,11 +1,16 @@
 // The keys of one issuer, configured or fetched, behind one interface.
 import type { Clock } from '../../clock.ts';
 import { loadKeyText, type IssuerConfig } from '../issuer.ts';
-import { createKeyRing, type ActiveKey, type KeyRing, type VerifyToken } from './key-ring.ts';
+import {
+  createKeyRing,
+  type ActiveKey,
+  type KeyRing,
+  type VerifyToken,
+  type VerificationKey,
+} from './verification-keys.ts';
 import type { DocumentFetcher } from './document-fetcher.ts';
 import { createKeySet, type KeySet, type KeySetEvents, type KeySetAge, type KeySetTimings } from './key-set.ts';
 import { fromDiscovery, fromJwksUrl } from './key-set-source.ts';
-import type { VerificationKey } from './verification-key.ts';
 
 /** Creates one verifier per key, in the same order. http/jwt.ts implements it with @fastify/jwt. */
 export type PrepareVerifiers = (

@@ -5,7 +5,7 @@ import { LoadProblem } from '../../problem.ts';
 import { isJsonObject, memberOf, own, type JsonObject } from '../../strict-json.ts';
 import type { Algorithm } from './algorithms.ts';
 import { loadJwk } from './public-key.ts';
-import type { VerificationKey } from './verification-key.ts';
+import type { VerificationKey } from './verification-keys.ts';
 
 export interface LeftOutKey {
   /** Position in the set, from 1, with the `kid` if it has one. */

@@ -3,7 +3,7 @@
 import type { Clock } from '../../clock.ts';
 import { toRetryAfterSeconds } from '../../errors.ts';
 import type { LeftOutKey } from './jwk-set.ts';
-import { createKeyRing, type ActiveKey, type KeyRing } from './key-ring.ts';
+import { createKeyRing, type ActiveKey, type KeyRing, isSameKey, type VerificationKey } from './verification-keys.ts';
 import {
   failedFetch,
   isFailedFetch,
@@ -12,8 +12,6 @@ import {
   type KeySetFailureDetail,
 } from './key-set-failure.ts';
 import type { FetchedKeySet, FetchKeySet } from './key-set-source.ts';
-import { createLookUpAllowance } from './look-up-allowance.ts';
-import { isSameKey, type VerificationKey } from './verification-key.ts';
 
 /** All in milliseconds. */
 export interface KeySetTimings {
@@ -225,5 +223,47 @@ export function createKeySet({ iss, fetch, prepare, clock, timings, events }: Ke
       iss,
       ageMs: held === undefined ? undefined : clock.monotonic() - held.at,
     }),
+  };
+}
+
+/**
+ * How often unknown `kid`s may cause a fetch: a small burst, so that one odd token does not delay the next key rotation,
+ * then once per cooldown.
+ */
+interface LookUpAllowance {
+  /** Uses one look-up; false if none is left. */
+  readonly take: () => boolean;
+  /** Milliseconds until a look-up is available. */
+  readonly waitMs: () => number;
+}
+
+const burst = 3;
+
+/**
+ * A token bucket (RFC 2697 §3): starts full and gains one look-up per `cooldownMs`. `now` is monotonic, in
+ * milliseconds.
+ */
+function createLookUpAllowance(cooldownMs: number, now: () => number): LookUpAllowance {
+  /** In milliseconds; one look-up costs `cooldownMs`. */
+  let saved = burst * cooldownMs;
+  let countedAt = now();
+
+  const count = (): void => {
+    const at = now();
+    saved = Math.min(burst * cooldownMs, saved + at - countedAt);
+    countedAt = at;
+  };
+
+  return {
+    take: () => {
+      count();
+      if (saved < cooldownMs) return false;
+      saved -= cooldownMs;
+      return true;
+    },
+    waitMs: () => {
+      count();
+      return Math.max(0, cooldownMs - saved);
+    },
   };
 }

@@ -5,7 +5,7 @@ import { printable } from '../../printable.ts';
 import { LoadProblem } from '../../problem.ts';
 import { own, type JsonObject } from '../../strict-json.ts';
 import { algorithmNamed, algorithmsOf, type Algorithm } from './algorithms.ts';
-import type { VerificationKey } from './verification-key.ts';
+import type { VerificationKey } from './verification-keys.ts';
 
 const minRsaBits = 2048;
 /** Verification time grows with the square of the size, so a huge key would be a denial of service. */

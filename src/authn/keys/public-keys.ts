@@ -4,9 +4,8 @@ import { LoadProblem } from '../../problem.ts';
 import { parseJsonObject, type JsonObject } from '../../strict-json.ts';
 import type { Algorithm } from './algorithms.ts';
 import { loadJwkSet } from './jwk-set.ts';
-import { maxCandidateKeys } from './key-ring.ts';
+import { maxCandidateKeys, type VerificationKey } from './verification-keys.ts';
 import { loadPem } from './public-key.ts';
-import type { VerificationKey } from './verification-key.ts';
 
 const pemBlock = /-----BEGIN ([A-Z0-9 ]+)-----\r?\n[A-Za-z0-9+/=\r\n\t ]+-----END \1-----/g;
 const publicLabels: ReadonlySet<string> = new Set(['PUBLIC KEY', 'RSA PUBLIC KEY']);

@@ -6,7 +6,7 @@ import { maxAgeMs } from '../../../../src/authn/keys/document-fetcher.ts';
 import type { FetchedKeySet, FetchKeySet } from '../../../../src/authn/keys/key-set-source.ts';
 import { createKeySet, defaultTimings, type KeySet } from '../../../../src/authn/keys/key-set.ts';
 import { loadJwk } from '../../../../src/authn/keys/public-key.ts';
-import type { VerificationKey } from '../../../../src/authn/keys/verification-key.ts';
+import type { VerificationKey } from '../../../../src/authn/keys/verification-keys.ts';
 
 const minute = 60_000;
 const hour = 60 * minute;

@@ -1,7 +1,7 @@
 import { createPublicKey, generateKeyPairSync, randomBytes, type KeyObject } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { defaultPublicKeyAlgorithms, type Algorithm } from '../../../../src/authn/keys/algorithms.ts';
-import { createKeyRing } from '../../../../src/authn/keys/key-ring.ts';
+import { createKeyRing } from '../../../../src/authn/keys/verification-keys.ts';
 import { loadJwk } from '../../../../src/authn/keys/public-key.ts';
 import { loadPublicKeys } from '../../../../src/authn/keys/public-keys.ts';
 import { nameFailure, nameSentence } from '../../../support/sentences/name-sentence.ts';

@@ -1,8 +1,36 @@
-// The active keys of one issuer, selected by `kid` and `alg` (RFC 7515 §4.1.4, RFC 7517 §4). A ring is immutable: a key
-// rotation creates a new one.
+// The keys that verify tokens, loaded and checked, and the ring of the active keys of one issuer, selected by `kid` and
+// `alg` (RFC 7515 §4.1.4, RFC 7517 §4). A KeyObject holds the material, because it never prints or serialises its bytes.
+// There is no hash of it: a hash is enough to find a guessable secret.
+import { createSecretKey, type KeyObject } from 'node:crypto';
 import type { ReasonOf } from '../../refusal-reasons.ts';
+import type { Secret } from '../../secrets/secret.ts';
 import type { Algorithm } from './algorithms.ts';
-import type { VerificationKey } from './verification-key.ts';
+
+export interface VerificationKey {
+  /** RFC 7517 §4.5; keys from PEM and HMAC secrets have none. */
+  readonly kid?: string | undefined;
+  /** The algorithms that the key's type and curve, its own `alg` and the configuration all allow. Not empty. */
+  readonly algorithms: readonly Algorithm[];
+  /** Of an RSA key. */
+  readonly modulusBytes?: number | undefined;
+  /** The HMAC secret's bytes, or the public key. */
+  readonly material: KeyObject;
+  /** The configured text of the HMAC secret, before decoding. */
+  readonly written?: Secret;
+}
+
+/** Whether `kid`, algorithms and material are equal. */
+export const isSameKey = (a: VerificationKey, b: VerificationKey): boolean =>
+  a.kid === b.kid && a.algorithms.join() === b.algorithms.join() && a.material.equals(b.material);
+
+/** Whether the text is this HMAC secret, as configured or after decoding. */
+export const isSecretOf = (key: VerificationKey, text: Secret): boolean =>
+  key.written !== undefined &&
+  (key.written.identity() === text.identity() || key.material.equals(createSecretKey(text.reveal(), 'utf8')));
+
+/** Whether two lists share an HMAC secret. */
+export const shareSecret = (some: readonly VerificationKey[], others: readonly VerificationKey[]): boolean =>
+  some.some((key) => key.written !== undefined && others.some((other) => key.material.equals(other.material)));
 
 /** The reasons of a verifier. */
 export type SignedTokenReason = ReasonOf<'INVALID_TOKEN'> | 'token_expired';
@@ -19,6 +47,7 @@ export interface ActiveKey extends VerificationKey {
   readonly verify: VerifyToken;
 }
 
+/** Immutable: a key rotation creates a new one. */
 export interface KeyRing {
   readonly keys: readonly ActiveKey[];
   /** The distinct `kid`s of the keys. */
