@@ -211,7 +211,7 @@ export async function buildApp(options: AppOptions): Promise<App> {
     clock,
     metrics,
     events: edgeEvents,
-    audit: createAudit(log.audit),
+    audit: createAudit(log.audit, clock),
     authenticator,
     onRefusedToken: observeRefusedTokens(logger),
     decide: (principal, dataApp) => decide(policies.current(), principal, dataApp, clock.now()),

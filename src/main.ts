@@ -119,7 +119,7 @@ async function main(argv: readonly string[]): Promise<number> {
     stdin,
     out: (text) => void process.stdout.write(text),
     err: (text) => void process.stderr.write(text),
-    log: (text, done) => void process.stdout.write(text, done),
+    log: process.stdout,
     isTerminal: process.stdout.isTTY,
     clock: systemClock,
     untilStopped,

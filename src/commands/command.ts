@@ -2,6 +2,7 @@
 // strictly.
 import { parseArgs, type ParseArgsOptionsConfig } from 'node:util';
 import type { Clock } from '../clock.ts';
+import type { LogSink } from '../telemetry/log-writer.ts';
 
 export interface CommandContext {
   /** The arguments after the command's name. */
@@ -13,8 +14,8 @@ export interface CommandContext {
   readonly stdin: () => Promise<string>;
   readonly out: (text: string) => void;
   readonly err: (text: string) => void;
-  /** Writes to standard output. Calls `done` when the operating system has accepted the text, or with the error. */
-  readonly log: (text: string, done: (error?: Error | null) => void) => void;
+  /** Standard output, for the log. */
+  readonly log: LogSink;
   /** Whether `out` is a terminal, for colours and alignment. */
   readonly isTerminal: boolean;
   readonly clock: Clock;

@@ -17,13 +17,13 @@ const flushWithinMs = 2_000;
 const stopMarginMs = 3_000;
 
 async function logSink(context: CommandContext): Promise<LogSink> {
-  if (!context.isTerminal) return { write: context.log };
+  if (!context.isTerminal) return context.log;
   const { prettyFactory } = await import('pino-pretty');
   const toText = prettyFactory({ colorize: true, translateTime: 'SYS:HH:MM:ss.l', messageKey: 'message' });
   return {
     write: (lines, done) => {
       const texts = lines.split('\n').filter((line) => line !== '');
-      context.log(escapeUnprintable(texts.map((line) => toText(line)).join('')), done);
+      context.log.write(escapeUnprintable(texts.map((line) => toText(line)).join('')), done);
     },
   };
 }

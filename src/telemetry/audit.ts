@@ -1,10 +1,11 @@
 // The audit log: exactly one line for every decision on a guest token, issued or refused, without secrets. The token's
 // hash lets an operator trace a leaked token to its user. Lines are in the form of pino's, but written by hand, because
 // there is one for every request: the names are known, and pino takes several times as long.
+import { roundMs, type Clock } from '../clock.ts';
 import { errorRow, ServiceError, type ErrorCode } from '../errors.ts';
 import type { Reason } from '../refusal-reasons.ts';
 import { escapeUnprintable } from '../printable.ts';
-import { roundMs, type AuditLog } from './log.ts';
+import type { AuditLog } from './log.ts';
 
 /** The subject of a decision, as far as it was verified at that time. */
 export interface DecisionSubject {
@@ -110,8 +111,22 @@ function toAuditLine<Members extends Readonly<Record<string, true>>>(line: Audit
   return `${text},"message":"${message}"}\n`;
 }
 
+/** Returns the writer of times. Many lines have the same time, and writing it takes longer than the rest of a line. */
+function createTimeText({ now }: Pick<Clock, 'now'>): () => string {
+  let writtenMs: number | undefined;
+  let text = '';
+  return () => {
+    const nowMs = now();
+    if (nowMs !== writtenMs) text = new Date(nowMs).toISOString();
+    writtenMs = nowMs;
+    return text;
+  };
+}
+
 /** Audit lines are written at every level except `silent`. */
-export function createAudit({ record, note, canRecord, time }: AuditLog): Audit {
+export function createAudit({ record, note, canRecord }: AuditLog, clock: Pick<Clock, 'now'>): Audit {
+  const time = createTimeText(clock);
+
   return {
     expectRecord: () => {
       if (!canRecord()) throw new ServiceError('AUDIT_UNAVAILABLE', 'audit_unavailable');

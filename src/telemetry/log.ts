@@ -25,9 +25,6 @@ export function toLoggableError(error: unknown): Record<string, unknown> {
   };
 }
 
-/** A duration for log lines, with at most three decimals. */
-export const roundMs = (value: number): number => Math.round(value * 1000) / 1000;
-
 export interface Log {
   readonly logger: Logger;
   /** The writer of audit lines: the same output, at every level except `silent`. */
@@ -44,8 +41,6 @@ export interface AuditLog {
   readonly record: (line: string) => Promise<boolean>;
   /** Writes a line that may be dropped. Resolves when it is written; at once while the reader is slow. */
   readonly note: (line: string) => Promise<unknown>;
-  /** The time of a line that is written now. */
-  readonly time: () => string;
   /** Whether `record` can succeed now. */
   readonly canRecord: () => boolean;
 }
@@ -66,18 +61,6 @@ const toOptions = (level: string): LoggerOptions => ({
   serializers: { err: toLoggableError, error: toLoggableError, req: () => undefined, res: () => undefined },
 });
 
-/** Returns the writer of times. Many lines have the same time, and writing it takes longer than the rest of a line. */
-function createTimeText(clock: Clock): () => string {
-  let writtenMs: number | undefined;
-  let text = '';
-  return () => {
-    const now = clock.now();
-    if (now !== writtenMs) text = new Date(now).toISOString();
-    writtenMs = now;
-    return text;
-  };
-}
-
 /** Creates the process's log. */
 export function createLog({ level, sink, clock }: LogOptions): Log {
   const writer = createLogWriter({
@@ -88,13 +71,10 @@ export function createLog({ level, sink, clock }: LogOptions): Log {
   });
   const logger = pino(toOptions(level), { write: (line) => writer.write(escapeUnprintable(line)) });
 
-  const time = createTimeText(clock);
-
   if (level === 'silent') {
     const nothing: AuditLog = {
       record: () => Promise.resolve(true),
       note: () => Promise.resolve(),
-      time,
       canRecord: () => true,
     };
     return { logger, audit: nothing, dropped: writer.dropped, flush: writer.flush };
@@ -108,7 +88,6 @@ export function createLog({ level, sink, clock }: LogOptions): Log {
         writer.write(line);
         return writer.settled();
       },
-      time,
       canRecord: writer.isFlowing,
     },
     dropped: writer.dropped,

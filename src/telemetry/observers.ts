@@ -1,5 +1,6 @@
 // Implements the event interfaces of the stages with metrics and log lines. The stages know neither.
 import type { Logger } from 'pino';
+import { roundMs } from '../clock.ts';
 import type { KeySetEvents } from '../authn/keys/key-set.ts';
 import type { LeftOutKey } from '../authn/keys/jwk-set.ts';
 import type { TokenRefusal } from '../authn/token-refusal.ts';
@@ -11,7 +12,6 @@ import type { RedisEvents } from '../redis/redis-link.ts';
 import { metricTable } from './metric-table.ts';
 import type { StoreEvent } from '../secrets/secret-store.ts';
 import type { SecretPolling } from '../secrets/watched-secret.ts';
-import { roundMs } from './log.ts';
 import type { Metrics } from './metrics.ts';
 
 /**

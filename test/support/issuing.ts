@@ -6,7 +6,7 @@ import type { Clock } from '../../src/clock.ts';
 import { createIssue, type Issue, type IssueOptions, type ReuseResult } from '../../src/guest-token/issue.ts';
 import type { Mint, Minted, MintPriority } from '../../src/databrain/mint.ts';
 import type { Grant } from '../../src/policy/decision.ts';
-import { toRequestSha256 } from '../../src/policy/request-sha256.ts';
+import { toRequestSha256 } from '../../src/policy/decide.ts';
 import type { ApiKeys } from '../../src/secrets/api-keys.ts';
 import { Secret } from '../../src/secrets/secret.ts';
 

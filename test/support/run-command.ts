@@ -32,9 +32,11 @@ export async function runCommand(
     stdin: () => Promise.resolve(stdin),
     out: (text) => void (out += text),
     err: (text) => void (err += text),
-    log: (text, done) => {
-      out += text;
-      done();
+    log: {
+      write: (text, done) => {
+        out += text;
+        done();
+      },
     },
     isTerminal: false,
     clock,

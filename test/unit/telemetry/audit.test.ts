@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { createAudit } from '../../../src/telemetry/audit.ts';
+import type { AuditLog } from '../../../src/telemetry/log.ts';
 import { logMessages } from '../../support/sentences/log-messages.ts';
 
 const time = '2026-11-26T18:00:00.000Z';
@@ -8,15 +9,15 @@ const issued = { ...subject, requestSha256: 'a', tokenSha256: 'b', reused: false
 
 function start({ canRecord = true, isWritten = true } = {}) {
   const calls: (readonly [string, unknown])[] = [];
-  const audit = createAudit({
+  const auditLog: AuditLog = {
     record: async (line) => {
       calls.push(['record', JSON.parse(line)]);
       return isWritten;
     },
     note: async (line) => void calls.push(['note', JSON.parse(line)]),
-    time: () => time,
     canRecord: () => canRecord,
-  });
+  };
+  const audit = createAudit(auditLog, { now: () => Date.parse(time) });
   return { audit, calls };
 }
 

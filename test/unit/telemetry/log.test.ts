@@ -27,7 +27,7 @@ function start(level = 'info'): Started {
   });
   return {
     log,
-    audit: createAudit(log.audit),
+    audit: createAudit(log.audit, systemClock),
     text: () => text,
     lines: async () => {
       await log.flush(1000);
@@ -202,7 +202,7 @@ describe('the audit', () => {
       clock: systemClock,
       sink: { write: (_text, done) => done(new Error('EPIPE')) },
     });
-    const audit = createAudit(log.audit);
+    const audit = createAudit(log.audit, systemClock);
     audit.expectRecord();
     await expect(audit.issued(issued)).rejects.toMatchObject({
       code: 'AUDIT_UNAVAILABLE',
