@@ -113,12 +113,12 @@ describe.skipIf(!hasChromium)(`<guest-token-dashboard>${chromiumReason}`, () => 
     await until(async () => (await opened.told()).length === 1);
     await opened.advance(1_500);
     await isShown(opened, 'A: token-2-ann');
-    await opened.page.clock.runFor(0.74 * hour);
+    await opened.runFor(0.74 * hour);
     await opened.advance(0.12 * hour);
     await until(async () => (await opened.told()).length === 3);
     opened.server.script(refusal(403, 'ACCESS_DENIED'));
     // The second renewal is due between 1.5 and 1.7 hours after the start.
-    await opened.page.clock.runFor(0.6 * hour);
+    await opened.runFor(0.6 * hour);
     await opened.advance(0.26 * hour);
     await isShown(opened, 'The sentence of ACCESS_DENIED. (request-1)');
     expect(await opened.told()).toEqual([
@@ -180,7 +180,7 @@ describe.skipIf(!hasChromium)(`<guest-token-dashboard>${chromiumReason}`, () => 
     await isShown(opened, 'A: token-1-ann');
     expect((await opened.running()).listeners).toBe(3);
     await leavesNothing(opened);
-    await opened.page.clock.runFor(9 * hour);
+    await opened.runFor(9 * hour);
     expect(opened.server.asked).toHaveLength(1);
     await write(opened, html);
     await isShown(opened, 'A: token-2-ann');

@@ -33,7 +33,7 @@ describe.skipIf(!hasChromium)(`a mounted dashboard${chromiumReason}`, () => {
   const renew = async (opened: Opened): Promise<void> => {
     const { length } = opened.server.asked;
     await opened.run('lab.settled()');
-    await opened.page.clock.runFor(43 * minute);
+    await opened.runFor(43 * minute);
     expect(opened.server.asked).toHaveLength(length);
     for (let left = 60; left > 0 && opened.server.asked.length === length; left -= 1) await opened.advance(minute);
     expect(opened.server.asked).toHaveLength(length + 1);
@@ -182,7 +182,7 @@ describe.skipIf(!hasChromium)(`a mounted dashboard${chromiumReason}`, () => {
     await isShown(opened, 'A: token-1-ann');
     await opened.run(`lab.parent = document.getElementById('a'), lab.parent.remove(), 0`);
     expect(await opened.running()).toEqual({ timers: 0, listeners: 0 });
-    await opened.page.clock.runFor(9 * hour);
+    await opened.runFor(9 * hour);
     expect(opened.server.asked).toHaveLength(1);
     expect(await opened.run('lab.parent.innerText')).toBe('');
     await opened.run(`document.body.append(lab.parent)`);
@@ -207,7 +207,7 @@ describe.skipIf(!hasChromium)(`a mounted dashboard${chromiumReason}`, () => {
     await until(async () => (await opened.told()).length === 1);
     await opened.run(`${remove}, 0`);
     expect(await opened.running()).toEqual({ timers: 0, listeners: 0 });
-    await opened.page.clock.runFor(9 * hour);
+    await opened.runFor(9 * hour);
     expect(opened.server.asked).toHaveLength(1);
   });
 
@@ -257,7 +257,7 @@ describe.skipIf(!hasChromium)(`a mounted dashboard${chromiumReason}`, () => {
       await show(opened);
       await isShown(opened, 'A: token-1-ann');
       opened.server.script(answer, answer);
-      await opened.page.clock.runFor(0.74 * hour);
+      await opened.runFor(0.74 * hour);
       await opened.advance(0.12 * hour);
       await isShown(opened, `The sentence of ${code}. (request-1)`);
       expect(await opened.run(`document.querySelector('.guest-token-error').getAttribute('role')`)).toBe('alert');
@@ -272,7 +272,7 @@ describe.skipIf(!hasChromium)(`a mounted dashboard${chromiumReason}`, () => {
     await show(opened);
     await isShown(opened, 'A: token-1-ann');
     opened.server.script(refusal(503, 'UPSTREAM_UNAVAILABLE'), { status: 502, body: '<html>' });
-    await opened.page.clock.runFor(0.74 * hour);
+    await opened.runFor(0.74 * hour);
     await opened.advance(0.13 * hour);
     await isShown(opened, 'A: token-1-ann');
     expect(await opened.told()).toEqual(['a ready', 'a UPSTREAM_UNAVAILABLE', 'a INVALID_RESPONSE', 'a renewed']);

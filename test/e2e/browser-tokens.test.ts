@@ -34,10 +34,10 @@ describe.skipIf(!hasChromium)(`the tokens of a page${chromiumReason}`, () => {
     expect(await running()).toEqual({ timers: 0, listeners: 0 });
   };
   /** Ended by itself: nothing runs, and nothing is asked any more. */
-  const hasEnded = async ({ page, server, running }: Opened): Promise<void> => {
+  const hasEnded = async ({ server, running, runFor }: Opened): Promise<void> => {
     expect(await running()).toEqual({ timers: 0, listeners: 0 });
     const { length } = server.asked;
-    await page.clock.runFor(3 * hour);
+    await runFor(3 * hour);
     expect(server.asked).toHaveLength(length);
   };
 
@@ -57,7 +57,7 @@ describe.skipIf(!hasChromium)(`the tokens of a page${chromiumReason}`, () => {
     const opened = await lab.open({ fakeTime: Date.now() - hour });
     await subscribe(opened);
     await isTold(opened, 'token-1-ann');
-    await opened.page.clock.runFor(0.74 * hour);
+    await opened.runFor(0.74 * hour);
     expect(opened.server.asked).toHaveLength(1);
     await opened.advance(0.12 * hour);
     await isTold(opened, 'token-1-ann', 'token-2-ann');
@@ -74,9 +74,9 @@ describe.skipIf(!hasChromium)(`the tokens of a page${chromiumReason}`, () => {
     await subscribe(opened);
     await isTold(opened, 'token-1-ann');
     await opened.context.setOffline(true);
-    await opened.page.clock.runFor(hour);
+    await opened.runFor(hour);
     await isTold(opened, 'token-1-ann', 'NETWORK_ERROR');
-    await opened.page.clock.runFor(8 * hour);
+    await opened.runFor(8 * hour);
     await isTold(opened, 'token-1-ann', 'NETWORK_ERROR');
     expect(opened.server.asked).toHaveLength(1);
     await opened.context.setOffline(false);
@@ -94,7 +94,7 @@ describe.skipIf(!hasChromium)(`the tokens of a page${chromiumReason}`, () => {
     );
     await isTold(opened, 'token-1-ann', 'token-2-ann');
     await opened.run(`lab.sleep(${2 * hour})`);
-    await opened.page.clock.runFor(31_000);
+    await opened.runFor(31_000);
     await isTold(opened, 'token-1-ann', 'token-2-ann', 'token-3-ann');
     expect(opened.server.asked).toHaveLength(3);
     await leavesNothing(opened);
@@ -104,12 +104,12 @@ describe.skipIf(!hasChromium)(`the tokens of a page${chromiumReason}`, () => {
     const opened = await lab.open({ fakeTime: Date.now() });
     await opened.run('lab.hide(true)');
     await subscribe(opened);
-    await opened.page.clock.runFor(hour);
+    await opened.runFor(hour);
     expect(opened.server.asked).toHaveLength(0);
     await opened.run('lab.hide(false)');
     await isTold(opened, 'token-1-ann');
     await opened.run('lab.hide(true)');
-    await opened.page.clock.runFor(9 * hour);
+    await opened.runFor(9 * hour);
     expect(opened.server.asked).toHaveLength(1);
     expect(await opened.run('lab.tokens.get()')).toBe('token-2-ann');
     expect(opened.server.asked).toHaveLength(2);
@@ -120,7 +120,6 @@ describe.skipIf(!hasChromium)(`the tokens of a page${chromiumReason}`, () => {
     const opened = await lab.open();
     const second = await opened.context.newPage();
     await second.goto(opened.page.url());
-    await second.waitForFunction('lab.isReady');
     await second.evaluate('lab.hide(true), lab.create().subscribe(lab.note), 0');
     await subscribe(opened);
     await isTold(opened, 'token-1-ann');
@@ -181,9 +180,9 @@ describe.skipIf(!hasChromium)(`the tokens of a page${chromiumReason}`, () => {
     opened.server.script(refusal(status, code, { 'retry-after': '40' }));
     await subscribe(opened);
     await isTold(opened, code);
-    await opened.page.clock.runFor(39_000);
+    await opened.runFor(39_000);
     expect(opened.server.asked).toHaveLength(1);
-    await opened.page.clock.runFor(2_000);
+    await opened.runFor(2_000);
     await isTold(opened, code, 'token-2-ann');
     expect(opened.server.asked).toHaveLength(2);
     await leavesNothing(opened);
@@ -213,7 +212,7 @@ describe.skipIf(!hasChromium)(`the tokens of a page${chromiumReason}`, () => {
     opened.server.script(answer);
     await subscribe(opened);
     await isTold(opened, code);
-    await opened.page.clock.runFor(1_500);
+    await opened.runFor(1_500);
     await isTold(opened, code, 'token-2-ann');
     expect(opened.server.asked).toHaveLength(2);
     await leavesNothing(opened);
@@ -225,7 +224,7 @@ describe.skipIf(!hasChromium)(`the tokens of a page${chromiumReason}`, () => {
     opened.server.script({ isCut: true }, { isCut: true });
     await subscribe(opened);
     await isTold(opened, 'NETWORK_ERROR');
-    await opened.page.clock.runFor(1_500);
+    await opened.runFor(1_500);
     await isTold(opened, 'NETWORK_ERROR', 'token-3-ann');
     await leavesNothing(opened);
   });
@@ -252,9 +251,9 @@ describe.skipIf(!hasChromium)(`the tokens of a page${chromiumReason}`, () => {
     opened.server.script({ body: { token: 'lasting' }, headers });
     await subscribe(opened);
     await isTold(opened, 'lasting');
-    await opened.page.clock.runFor(89_000);
+    await opened.runFor(89_000);
     expect(opened.server.asked).toHaveLength(1);
-    await opened.page.clock.runFor(14_000);
+    await opened.runFor(14_000);
     await isTold(opened, 'lasting', 'token-2-ann');
     expect(opened.server.asked).toHaveLength(2);
     await leavesNothing(opened);
@@ -275,7 +274,7 @@ describe.skipIf(!hasChromium)(`the tokens of a page${chromiumReason}`, () => {
     opened.server.lifetimeSeconds = 90 * 24 * 3600;
     await subscribe(opened);
     await isTold(opened, 'token-1-ann');
-    await opened.page.clock.fastForward(60 * 24 * hour);
+    await opened.jump(60 * 24 * hour);
     expect(opened.server.asked).toHaveLength(1);
     await leavesNothing(opened);
   });
@@ -310,9 +309,9 @@ describe.skipIf(!hasChromium)(`the tokens of a page${chromiumReason}`, () => {
     opened.server.script({ isHeld: true });
     await subscribe(opened);
     await until(() => opened.server.asked.length === 1);
-    await opened.page.clock.runFor(30_000);
+    await opened.runFor(30_000);
     await isTold(opened, 'NETWORK_ERROR');
-    await opened.page.clock.runFor(1_500);
+    await opened.runFor(1_500);
     await isTold(opened, 'NETWORK_ERROR', 'token-2-ann');
     await leavesNothing(opened);
   });
@@ -327,11 +326,11 @@ describe.skipIf(!hasChromium)(`the tokens of a page${chromiumReason}`, () => {
       opened,
       `{ getAccessToken: (fresh) => (lab.isBack ? lab.getAccessToken : ${getAccessToken})(fresh) }`,
     );
-    await opened.page.clock.runFor(ms);
+    await opened.runFor(ms);
     await isTold(opened, 'ACCESS_TOKEN_UNAVAILABLE');
     expect(opened.server.asked).toHaveLength(0);
     await opened.run('lab.isBack = true');
-    await opened.page.clock.runFor(1_500);
+    await opened.runFor(1_500);
     await isTold(opened, 'ACCESS_TOKEN_UNAVAILABLE', 'token-1-ann');
     await leavesNothing(opened);
   });
@@ -353,7 +352,7 @@ describe.skipIf(!hasChromium)(`the tokens of a page${chromiumReason}`, () => {
     await isTold(opened, 'token-1-');
     expect(opened.server.asked).toMatchObject([{ authorization: undefined, cookie: 'session=ann' }]);
     opened.server.script(refusal(401, 'TOKEN_EXPIRED'));
-    await opened.page.clock.runFor(0.74 * hour);
+    await opened.runFor(0.74 * hour);
     await opened.advance(0.12 * hour);
     await isTold(opened, 'token-1-', 'TOKEN_EXPIRED!');
     expect(opened.server.asked).toHaveLength(2);
@@ -384,9 +383,9 @@ describe.skipIf(!hasChromium)(`the tokens of a page${chromiumReason}`, () => {
     await subscribe(opened);
     await isTold(opened, 'token-1-ann');
     await opened.run('lab.others = Promise.all([1, 2, 3].map(() => lab.tokens.get("token-1-ann"))), 0');
-    await opened.page.clock.runFor(9_000);
+    await opened.runFor(9_000);
     expect(opened.server.asked).toHaveLength(1);
-    await opened.page.clock.runFor(2_000);
+    await opened.runFor(2_000);
     expect(await opened.run('lab.others')).toEqual(['token-2-ann', 'token-2-ann', 'token-2-ann']);
     expect(await opened.run('lab.tokens.get("token-1-ann")')).toBe('token-2-ann');
     expect(opened.server.asked).toHaveLength(2);
@@ -399,7 +398,7 @@ describe.skipIf(!hasChromium)(`the tokens of a page${chromiumReason}`, () => {
     await opened.run('lab.tokens = lab.create(), lab.got = lab.tokens.get().catch(({ code }) => code), 0');
     await until(() => opened.server.asked.length === 1);
     await opened.run('lab.settled()');
-    await opened.page.clock.runFor(31_000);
+    await opened.runFor(31_000);
     expect(await opened.run('lab.got')).toBe('UPSTREAM_UNAVAILABLE');
     expect(opened.server.asked).toHaveLength(1);
     expect(await opened.running()).toEqual({ timers: 0, listeners: 0 });

@@ -41,15 +41,19 @@ window.lab = {
   /** Timers, listeners for signs of life, and requests of the helper that are still there. */
   running: () => ({ timers: lab.timers.size, listeners: lab.listeners }),
 
+  /** Resolves when everything that can go on without time and requests has gone on. */
+  turn: () =>
+    new Promise((resolve) => {
+      const { port1, port2 } = new MessageChannel();
+      port1.onmessage = resolve;
+      port2.postMessage('');
+    }),
+
   /** Resolves when no request runs and what waited for one has gone on. */
   settled: async () => {
     do {
       await Promise.allSettled([...lab.requests]);
-      await new Promise((resolve) => {
-        const { port1, port2 } = new MessageChannel();
-        port1.onmessage = resolve;
-        port2.postMessage('');
-      });
+      await lab.turn();
     } while (lab.requests.size > 0);
   },
 
@@ -64,6 +68,46 @@ window.lab = {
     document.dispatchEvent(new Event('visibilitychange', { bubbles: true }));
   },
 };
+
+/** Replaces the timers and clocks that the helper uses. From now on, time moves only when a test moves it. */
+function fakeTime(startsAt) {
+  const timers = new Map();
+  let last = 0;
+  let passed = 0;
+  performance.now = () => passed;
+  Date.now = () => startsAt + passed;
+  window.setTimeout = (callback, ms, ...args) => {
+    last += 1;
+    // As in every browser, a delay of more than 31 bits runs over.
+    timers.set(last, { at: passed + (ms < 2 ** 31 ? ms : 1), run: () => callback(...args) });
+    return last;
+  };
+  window.clearTimeout = (id) => timers.delete(id);
+  for (const name of ['setInterval', 'requestAnimationFrame', 'requestIdleCallback'])
+    window[name] = () => {
+      throw new Error(`${name} is not faked`);
+    };
+
+  const passUntil = async (end, waitBetween) => {
+    for (;;) {
+      await waitBetween();
+      const [first] = [...timers].sort(([, a], [, b]) => a.at - b.at);
+      if (first === undefined || first[1].at > end) break;
+      timers.delete(first[0]);
+      passed = Math.max(passed, first[1].at);
+      first[1].run();
+    }
+    passed = end;
+  };
+  lab.advance = (ms) => passUntil(passed + ms, lab.settled);
+  lab.runFor = (ms) => passUntil(passed + ms, lab.turn);
+  lab.jump = (ms) => passUntil((passed += ms), lab.turn);
+}
+
+{
+  const startsAt = new URLSearchParams(location.search).get('time');
+  if (startsAt !== null) fakeTime(Number(startsAt));
+}
 
 {
   const { setTimeout: start, clearTimeout: stop, addEventListener: listen, fetch: ask } = window;
