@@ -19,7 +19,7 @@ RUN mkdir -p /rootfs/usr/local/bin /rootfs/etc /rootfs/tmp \
 COPY build.ts tsconfig.json guest-token.js openapi.yaml policy.schema.json LICENSE ./
 COPY src ./src
 COPY scripts ./scripts
-# Readable by every user, whatever the umask of the checkout.
+# Readable by all users, whatever the umask of the checkout.
 RUN node build.ts \
   && mkdir /app && cp -r dist guest-token.js openapi.yaml policy.schema.json LICENSE /app/ \
   && rm -r /app/dist/browser \
@@ -29,7 +29,7 @@ RUN node build.ts \
 FROM build AS demo
 COPY demo ./demo
 COPY deploy/sample-app ./deploy/sample-app
-# The folder for its certificate is a volume, which gets its owner from here.
+# The folder for its certificate is a volume, which inherits this owner.
 RUN chmod -R a+rX /src && mkdir /tls && chown 65532:65532 /tls
 USER 65532:65532
 EXPOSE 8000

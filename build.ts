@@ -34,10 +34,10 @@ export async function buildProgram(outfile: string): Promise<readonly string[]> 
     minifyWhitespace: true,
     logLevel: 'warning',
     plugins: [compiledValidators, leftOutOfTheBundle, namedExports, requiredBuiltins],
-    // Optional: operators install them beside the program if they need them.
+    // Optional: operators install them next to the program if they need them.
     external: Object.keys(packageJson.peerDependencies),
     banner: {
-      // CommonJS dependencies inside an ES module bundle still ask for require.
+      // CommonJS dependencies inside an ES module bundle still use require.
       js: "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);",
     },
   });
@@ -112,7 +112,7 @@ async function buildBrowserPackage(outdir: string): Promise<void> {
 
 if (import.meta.main) {
   mkdirSync('dist', { recursive: true });
-  // Without a package.json beside it, as in the image, Node would read the bundle twice to find its module type, and keep
+  // Without a package.json next to it, as in the image, Node would read the bundle twice to find its module type and keep
   // both texts, which takes 22 MiB.
   writeFileSync('dist/package.json', '{ "type": "module" }\n');
   writeFileSync('dist/licenses.txt', licensesOf(await buildProgram('dist/main.js')));

@@ -1,5 +1,5 @@
-// Packs what was built as the npm package: the files that package.json names, and its manifest without what only this
-// repository needs. The program is bundled, so whoever installs the package installs nothing else.
+// Creates the npm package from the built files: the files in package.json, and its manifest without entries that only
+// this repository needs. The program is bundled, so the package has no dependencies.
 //   node .ci/npm-package.ts <folder for the archive>
 import { spawnSync } from 'node:child_process';
 import { cpSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -9,7 +9,7 @@ import packageJson from '../package.json' with { type: 'json' };
 
 const ofTheRepository = ['dependencies', 'devDependencies', 'scripts', 'allowScripts'];
 
-/** Packs the build of the repository in `root`. Throws with npm's words if that fails. Gives the archive's path. */
+/** Packs the build of the repository in `root`. Returns the archive's path. Throws with npm's output. */
 export function packBuild(root: string, destination: string): string {
   const folder = mkdtempSync(join(tmpdir(), 'guest-token-package-'));
   try {

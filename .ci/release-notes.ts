@@ -1,5 +1,5 @@
-// node .ci/release-notes.ts v1.2.3: the changelog's section of that version, on standard output. Fails, with every
-// reason, unless tag, package.json, Chart.yaml and openapi.yaml name the same version and the changelog has notes for it.
+// node .ci/release-notes.ts v1.2.3: prints the changelog's section of that version. Fails with all
+// reasons unless tag, package.json, Chart.yaml and openapi.yaml have the same version and the changelog has its notes.
 import { readFileSync } from 'node:fs';
 import { parse } from 'yaml';
 

@@ -19,7 +19,7 @@ const folder = mkdtempSync(join(tmpdir(), 'guest-token-scale-'));
 await buildProgram('dist/main.js');
 const load = await startLoad();
 const keys = createSigningKeys();
-// HMAC, because 100,000 signatures take a second, and the signature is not what is measured.
+// HMAC, because 100,000 signatures then take only a second, and signatures are not measured here.
 const common = { algorithm: 'HS256', reuse: true, keys, folder, upstreamUrl: load.upstreamUrl } as const;
 const tokens = signTokens(keys, 'HS256', 100_000);
 const users = (from: number, to: number): readonly number[] => Array.from({ length: to - from }, (_, i) => from + i);

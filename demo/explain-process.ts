@@ -24,8 +24,8 @@ async function explainClaims(claims: object, { node, root, env }: ExplainOptions
 }
 
 /**
- * @param policy text of the policy in use, so that a changed one is explained anew
- * @returns what `explain --json` prints, parsed; rejects if the command fails
+ * @param policy text of the policy in use, so that a changed policy is explained again
+ * @returns the parsed output of `explain --json`; rejects if the command fails
  */
 export function createExplainer(options: ExplainOptions, policy: () => string): (claims: object) => Promise<unknown> {
   const known = new Map<string, Promise<unknown>>();

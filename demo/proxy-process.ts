@@ -1,17 +1,17 @@
-// The proxy as the demo runs it: the real program as a child process, watched from its start to its end.
+// The proxy in the demo: the real program as a child process.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import type { Readable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 
 export interface ProxyProcess {
-  /** Its log, line by line JSON. */
+  /** Its log: one JSON object per line. */
   readonly log: Readable;
   /** Resolves once `/readyz` is 200; rejects when the process ends before or the time is over. */
   readonly ready: () => Promise<void>;
-  /** Resolves when the process has ended, whoever ended it. */
+  /** Resolves when the process has ended. */
   readonly ended: Promise<string>;
-  /** Ends it: politely, then by force. */
+  /** Ends it with SIGTERM, then with SIGKILL. */
   readonly stop: () => Promise<void>;
 }
 
@@ -31,7 +31,7 @@ export function startProxyProcess({ node, root, env, url }: ProxyProcessOptions)
   const child = spawn(node, ['--import', import.meta.resolve('./end-with-parent.ts'), 'src/main.ts', 'serve'], {
     cwd: root,
     env,
-    // A pipe to its standard input that nobody writes to: it closes when this process dies, however it dies.
+    // Nobody writes to this pipe. It closes when this process ends, even if it is killed.
     stdio: ['pipe', 'pipe', 'inherit'],
   });
   let failure: string | undefined;

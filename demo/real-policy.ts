@@ -1,4 +1,4 @@
-// A first policy for a real data app: made from its list of embeds, so that the demo works with nothing but an API key.
+// Creates a first policy for a real data app from its list of embeds, so that the demo needs only an API key.
 
 interface Listing {
   readonly dataAppName: string;
@@ -22,7 +22,7 @@ function readListing(answer: unknown): Listing | undefined {
   };
 }
 
-/** Asks Databrain which embeds the key's data app has; mints nothing. Undefined: it did not say. */
+/** Requests the embeds of the key's data app from Databrain; mints nothing. Undefined: there was no usable answer. */
 export async function listEmbeds(apiUrl: string, apiKey: string): Promise<Listing | undefined> {
   try {
     const response = await fetch(`${apiUrl.replace(/\/$/, '')}/api/v2/data-app/embeds`, {
@@ -36,7 +36,7 @@ export async function listEmbeds(apiUrl: string, apiKey: string): Promise<Listin
   }
 }
 
-/** The text of a policy that opens these embeds to each tenant, and nothing else. */
+/** The text of a policy that opens only these embeds, for each tenant. */
 export const toPolicy = ({ dataAppName, embedIds }: Listing): string =>
   JSON.stringify({
     version: 1,

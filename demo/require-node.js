@@ -1,5 +1,5 @@
-// Runs on any Node.js and says what to do when it is too old for this project: without it the first import of a .ts file
-// ends in a message about file extensions. Every script of package.json that runs a .ts file begins with it.
+// Runs on any Node.js and prints the fix if it is too old for this project. Otherwise, the first import of a .ts file
+// would fail with a message about file extensions. Every script of package.json that runs a .ts file starts with it.
 import { readFileSync } from 'node:fs';
 
 const { engines, devDependencies } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'));

@@ -1,4 +1,4 @@
-// What the demo is asked to do: against the simulation, or, with an API key in .env, against the real API.
+// The demo's settings: for the simulation or, with an API key in .env, for the real API.
 import { parseEnv } from 'node:util';
 
 type Environment = Readonly<Record<string, string | undefined>>;
@@ -9,9 +9,9 @@ export interface DemoSettings {
   /** The operator's own policy, for the real API only. */
   readonly policyFile: string | undefined;
   readonly ports: { readonly page: number; readonly proxy: number; readonly admin: number; readonly databrain: number };
-  /** What the proxy's process inherits: the machine's environment without settings of the proxy, which the demo makes. */
+  /** The environment of the proxy's process, without settings of the proxy, which the demo creates. */
   readonly inherited: Readonly<Record<string, string>>;
-  /** Settings of the proxy that are taken from .env, for the real API only: keys and how to reach it. */
+  /** Settings of the proxy from .env, for the real API only: its address and keys. */
   readonly upstream: Readonly<Record<string, string>>;
 }
 
@@ -34,7 +34,7 @@ function portFrom(environment: Environment, name: string, preferred: number): nu
 }
 
 /**
- * @param environment of the process; wins over the file, as with `node --env-file`
+ * @param environment of the process; takes precedence over the file, as with `node --env-file`
  * @param envFile text of .env, if there is one
  */
 export function readDemoSettings(environment: Environment, envFile: string | undefined): DemoSettings {

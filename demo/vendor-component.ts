@@ -1,5 +1,5 @@
-// The vendor's web component as it lies on npm, with the three addresses in it replaced, so that no request leaves this
-// machine: its API, a check whether the browser is online, and a style sheet with fonts.
+// The vendor's web component from npm, with its three addresses replaced, so that no request leaves this
+// machine: the API, a check whether the browser is online, and a style sheet with fonts.
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 

@@ -30,13 +30,13 @@ export const authnReasons = {
 } as const;
 export type AuthnReason = keyof typeof authnReasons;
 
-/** Reasons of `policy/`: why the policy gives nothing. */
+/** Reasons of `policy/`: why the policy denies. */
 export const policyReasons = {
   data_app_unknown: ['DATA_APP_NOT_ALLOWED'],
   data_app_not_named: ['DATA_APP_NOT_ALLOWED'],
   data_app_not_for_user: ['DATA_APP_NOT_ALLOWED'],
   validation_refused: ['ACCESS_DENIED'],
-  /** In the `when` of a data app: its caller learns no more than for a data app that does not exist. */
+  /** In the `when` of a data app: the caller gets the same answer as for an unknown data app. */
   expression_failed: ['ACCESS_DENIED', 'DATA_APP_NOT_ALLOWED'],
   client_id_refused: ['ACCESS_DENIED'],
   filter_value_refused: ['ACCESS_DENIED'],
@@ -100,5 +100,5 @@ export type ReasonOf<Code extends CodeOf<Reason>> = {
 
 const isReason = (name: string): name is Reason => Object.hasOwn(codesByReason, name);
 
-/** Every reason there is. */
+/** All reasons. */
 export const reasons: readonly Reason[] = Object.keys(codesByReason).filter(isReason);

@@ -14,7 +14,7 @@ const commentBehind = /\s#/;
 /** Unfilled templates: `<tenant>`, `${VAR}`, `{{ value }}`, `%NAME%`. */
 const unfilled = /<[a-z][a-z0-9 _.-]*>|\$\{[^}]*\}|\{\{[^}]*\}\}|%[A-Z_]{3,}%/i;
 const cutShort = /(\.{3}|…)$/;
-/** In addresses and audiences only: a folder may well be called like that, and an expression has braces. */
+/** Only in addresses and audiences: a folder may have such a name, and an expression has braces. */
 const inAddress =
   /\{[a-z][a-z0-9 _.-]*\}|\byour[-_ ](own|tenant|domain|realm|project|region|pool|org|organi[sz]ation|company|app|application|api|issuer|audience|client|auth0|host)\b|\byour(tenant|domain|company)\b/i;
 

@@ -1,5 +1,5 @@
-// The tests that mutation testing runs: unit tests, and those with a real Redis, as its link is tested with nothing less.
-// A change that a unit test notices does not wait for the slower ones.
+// The tests that mutation testing runs: unit tests, and tests with a real Redis, because only these test the Redis link.
+// If a unit test notices a change, the slower tests are not run for it.
 import { defineConfig } from 'vitest/config';
 
 export default defineConfig({
@@ -7,7 +7,7 @@ export default defineConfig({
     projects: [
       {
         extends: true,
-        // A test that hangs fails before Stryker's own time is up, which would start a new process.
+        // A test that hangs fails before Stryker's own time limit, which would start a new process.
         test: { name: 'unit', include: ['test/unit/**/*.test.ts'], testTimeout: 3_000, sequence: { groupOrder: 1 } },
       },
       {

@@ -1,4 +1,4 @@
-// Load and upstream in one process, on the other core than the server. Driven over IPC by load.ts.
+// Load and upstream in one process, on a different core than the server. load.ts controls it over IPC.
 import { connect } from 'node:net';
 import { startUpstream, uuidGroupOf, type Upstream } from './upstream.ts';
 import { createMessageReader } from './wire.ts';
@@ -25,7 +25,7 @@ export interface LoadResult {
   readonly p99Ms: number;
 }
 
-/** How long the upstream over TLS takes for each answer: about as long as the vendor's, from a nearby cloud region. */
+/** The duration of each call over TLS: about that of the vendor's API from a nearby cloud region. */
 const burstDelayMs = 50;
 
 const percentile = (sorted: Float64Array, share: number): number =>

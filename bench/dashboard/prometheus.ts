@@ -24,7 +24,7 @@ export interface Rule {
 }
 
 export interface Prometheus extends AsyncDisposable {
-  /** @param seconds length of the range, up to now @throws with Prometheus' message if the expression is wrong */
+  /** @param seconds length of the range, which ends now @throws with Prometheus' message if the expression is wrong */
   readonly query: (expression: string, seconds: number, step?: number) => Promise<readonly Series[]>;
   readonly rules: () => Promise<readonly Rule[]>;
 }

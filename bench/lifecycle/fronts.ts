@@ -26,7 +26,7 @@ function documented(name: FrontName): string {
   return configuration;
 }
 
-/** Replaces its ports by those of this run. Throws if a text to be replaced is missing. */
+/** Replaces its ports by those of this run. Throws if one of them is missing. */
 function adapt(configuration: string, replacements: readonly (readonly [RegExp, string])[]): string {
   return replacements.reduce((text, [pattern, replacement]) => {
     if (!pattern.test(text)) throw new Error(`the configuration has no ${pattern.source}`);

@@ -1,14 +1,14 @@
-// What the simulated Databrain answers to one request, before it becomes bytes.
+// The answer of the simulated Databrain to one request, before it is serialised.
 import type { Refusal } from './refusal.ts';
 
 export interface Answer {
   readonly status: number;
   /** JSON. */
   readonly body: unknown;
-  /** The data app whose API key was presented. */
+  /** The data app of the API key. */
   readonly dataAppOfKey?: string;
   readonly code?: string;
-  /** The guest token that was given. */
+  /** The minted guest token. */
   readonly token?: string;
 }
 

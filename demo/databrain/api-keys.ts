@@ -12,7 +12,7 @@ export interface ApiKeys {
   readonly dataAppNames: ReadonlySet<string>;
   /** The data app of the bearer key in an `Authorization` header, or the refusal. */
   readonly authenticate: (authorization: string | undefined) => string | Refusal;
-  /** Gives the data app a new key; the old one works for `graceSeconds` more. */
+  /** Creates a new key for the data app; the old key works for another `graceSeconds`. */
   readonly rotate: (authorization: string, graceSeconds: number) => string;
 }
 

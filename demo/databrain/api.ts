@@ -1,4 +1,4 @@
-// The three calls of the vendor's API, from headers and parsed body to an answer: limit, key, then the call itself.
+// The three calls of the vendor's API, from headers and parsed body to an answer: checks the limit and the key first.
 import type { IncomingMessage } from 'node:http';
 import { isRefusal, toAnswer, type Answer } from './answer.ts';
 import type { ApiKeys } from './api-keys.ts';
@@ -21,7 +21,7 @@ interface ApiOptions {
 type Call = (dataAppOfKey: string, body: unknown, authorization: string) => Answer;
 
 export interface Api {
-  /** @param route method, space, path; undefined if there is no such call */
+  /** @param route method, space and path; returns undefined for an unknown route */
   readonly answer: (request: IncomingMessage, route: string, body: unknown) => Answer | undefined;
   readonly refuseNext: (code: RefusalCode, times?: number) => void;
 }

@@ -1,15 +1,15 @@
-// What a data app consists of: embeds, each showing one dashboard made of metrics. Two id spaces, as with the vendor.
+// The content of a data app: embeds, each with one dashboard of metrics. Embeds and dashboards have separate ids.
 
 export interface Embed {
-  /** What `params.allowedEmbeds` names. */
+  /** The id in `params.allowedEmbeds`. */
   readonly embedId: string;
-  /** What `params.dashboardAppFilters[].dashboardId` names. */
+  /** The id in `params.dashboardAppFilters[].dashboardId`. */
   readonly dashboardId: string;
-  /** What `params.appFilters[].metricId` and `params.rlsSettings[].metricId` name. */
+  /** The ids in `params.appFilters[].metricId` and `params.rlsSettings[].metricId`. */
   readonly metricIds: readonly string[];
 }
 
-/** The embeds of a data app that was given none of its own; demo/policy.yaml speaks of these. */
+/** The default embeds of a data app; demo/policy.yaml uses them. */
 export const salesEmbeds: readonly Embed[] = [
   { embedId: 'sales-overview', dashboardId: 'overview', metricIds: ['revenue', 'orders'] },
   { embedId: 'finance-report', dashboardId: 'finance', metricIds: ['margin'] },

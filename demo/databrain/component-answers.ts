@@ -3,7 +3,7 @@ import type { Embed } from './catalogue.ts';
 import type { GuestTokenBody } from './guest-token-body.ts';
 import type { Order } from './sales-data.ts';
 
-/** How each metric of the demo's catalogue is drawn. */
+/** The kind of chart for each metric of the demo's catalogue. */
 interface Drawing {
   readonly name: string;
   readonly chartType: 'bar' | 'table' | 'stack';
@@ -83,7 +83,7 @@ function externalMetric(metricId: string): object {
 
 const owner = { companyId: 'simulated', companyTenancyType: 'TABLE' };
 
-/** @param handle what the component is to send as `clientId` from now on */
+/** @param handle the value that the component sends as `clientId` in later calls */
 export const dashboardAnswer = ({ embedId, metricIds }: Embed, { permissions }: GuestTokenBody, handle: string) => ({
   externalDashboard: {
     id: embedId,
@@ -114,7 +114,7 @@ export const metricAnswer = (metricId: string, handle: string) => ({
   },
 });
 
-/** Rows travel as JSON text. Charts get one row a country, tables all rows. */
+/** Rows are sent as JSON text. Charts get one row per country, tables all rows. */
 export function rowsAnswer(metricId: string, orders: readonly Order[]): object {
   const drawing = drawingOf(metricId);
   const rows = drawing === undefined ? [] : orders.map(drawing.row);

@@ -1,6 +1,6 @@
-// The calls of the vendor's web component (@databrainhq/plugin 0.12.9), which a browser makes from somebody else's page.
-// `GET /dashboard` and `GET /dashboard/embeddedMetric` carry the guest token; the calls for rows carry no token at all,
-// so the simulation enforces the token's rights by the handle that it answers with (component-handles.ts).
+// The calls of the vendor's web component (@databrainhq/plugin 0.12.9), which a browser sends from another origin.
+// `GET /dashboard` and `GET /dashboard/embeddedMetric` contain the guest token; the calls for rows contain no token,
+// so the simulation enforces the rights of the token with the handle in its answer (component-handles.ts).
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Embed } from './catalogue.ts';
 import { dashboardAnswer, metricAnswer, rowsAnswer } from './component-answers.ts';
@@ -9,11 +9,11 @@ import { showDashboard } from './dashboard.ts';
 import type { GuestTokenBody } from './guest-token-body.ts';
 import type { GuestTokens } from './guest-tokens.ts';
 
-/** A call of the component, as it arrived and how it was answered. */
+/** A call of the component, with its answer. */
 export interface ComponentCall {
   readonly path: string;
   readonly token?: string;
-  /** The handle that was presented, or given. */
+  /** The handle in the request or in the answer. */
   readonly handle?: string;
   readonly metricId?: string;
   readonly status: number;
@@ -37,7 +37,7 @@ export interface ComponentApi {
 interface ComponentApiOptions {
   readonly tokens: GuestTokens;
   readonly embedsOf: (dataAppName: string) => readonly Embed[];
-  /** How many handles and calls are remembered. */
+  /** The maximum number of remembered handles and calls. */
   readonly keep: number;
   /** Milliseconds since the epoch. */
   readonly now: () => number;
@@ -62,7 +62,7 @@ export function createComponentApi({ tokens, embedsOf, keep, now }: ComponentApi
 
   const mayOpen = ({ params }: GuestTokenBody, embedId: string): boolean =>
     params?.allowedEmbeds?.includes(embedId) ?? true;
-  /** The embed through which the holder of these rights may see the metric. */
+  /** The embed that shows the metric and is open to these rights. */
   const embedOfMetric = (body: GuestTokenBody, metricId: string): Embed | undefined =>
     embedsOf(body.dataAppName).find((embed) => embed.metricIds.includes(metricId) && mayOpen(body, embed.embedId));
 

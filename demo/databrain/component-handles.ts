@@ -1,6 +1,6 @@
-// What the web component sends instead of a token when it asks for rows: the vendor's takes the bare `clientId` of the
-// dashboard's answer. The simulation answers with an unguessable handle there, so that it can enforce what a token may
-// see. A handle belongs to rights, not to one token: it lives as long as any token with the same rights.
+// What the web component sends instead of a token when it requests rows: with the vendor, the `clientId` in the
+// answer for the dashboard. The simulation sends an unguessable handle there, to enforce the rights of the token.
+// A handle belongs to rights, not to one token: it is valid as long as any token with the same rights.
 import { randomUUID } from 'node:crypto';
 import type { GuestTokenBody } from './guest-token-body.ts';
 
@@ -12,13 +12,13 @@ interface Held {
 }
 
 export interface ComponentHandles {
-  /** The handle of the rights of a token that lives until `expiresAt`. */
+  /** The handle for the rights of a token that expires at `expiresAt`. */
   readonly give: (body: GuestTokenBody, expiresAt: number) => string;
   /** The rights behind a handle; undefined if it is unknown or the last of its tokens has expired. */
   readonly take: (handle: unknown) => GuestTokenBody | undefined;
 }
 
-/** @param keep how many handles are remembered; the oldest leave first */
+/** @param keep maximum number of remembered handles; the oldest are removed first */
 export function createComponentHandles(keep: number, now: () => number): ComponentHandles {
   const byRights = new Map<string, Held>();
   const byHandle = new Map<unknown, Held>();

@@ -1,5 +1,5 @@
-// What somebody sees who opens an embed with a guest token: the orders of the token's client, narrowed by its filters.
-// Runs no SQL, and a filter that it cannot apply shows no rows rather than all of them.
+// The view of an embed for a guest token: the orders of the token's client, narrowed by its filters.
+// Runs no SQL. With a filter that it cannot apply, it shows no rows.
 import type { Embed } from './catalogue.ts';
 import type { Filter, GuestTokenBody } from './guest-token-body.ts';
 import { orders, type Order } from './sales-data.ts';
@@ -14,7 +14,7 @@ export interface DashboardView {
     readonly bars: readonly { readonly country: string; readonly value: number }[];
     readonly rows: readonly Order[];
   }[];
-  /** Filters that the viewer may play with: all but the hidden ones. */
+  /** Filters that the viewer can change: all except the hidden ones. */
   readonly offeredFilters: readonly string[];
   readonly permissions: Readonly<Record<string, boolean>>;
 }
@@ -42,7 +42,7 @@ const passes =
 const valueOf = (metricId: string, { revenue, cost }: Order): number =>
   metricId === 'margin' ? revenue - cost : revenue;
 
-/** The embed as the holder of a token made from `body` sees it. */
+/** The view of the embed for a token that was minted from `body`. */
 export function showDashboard(
   embed: Embed,
   { clientId, params = {}, permissions = {} }: GuestTokenBody,

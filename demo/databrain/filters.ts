@@ -1,4 +1,4 @@
-// The lists of filters in a guest-token request, and which values each kind of filter takes.
+// The lists of filters in a guest-token request, and the values that each kind of filter accepts.
 import type { RefusalCode } from './refusal.ts';
 import { isObject, isStrings, onlyKnown, Refused, text, type JsonObject } from './strict-values.ts';
 
@@ -28,13 +28,13 @@ interface FilterRules {
   readonly idName: 'metricId' | 'dashboardId';
   readonly otherNames: readonly string[];
   readonly code: RefusalCode;
-  /** An id that does not exist is told by this code, which is not always the filter's own. */
+  /** The code for an unknown id, which is not always the filter's own. */
   readonly unknownIdCode: RefusalCode;
   readonly knownIds: readonly string[] | undefined;
   readonly isValue: (value: unknown) => boolean;
 }
 
-/** Refuses anything but a list of `{ [idName], values }` whose ids exist and whose values fit. */
+/** Refuses anything but a list of `{ [idName], values }` with existing ids and accepted values. */
 export function checkFilters(filters: unknown, path: string, rules: FilterRules): void {
   const { idName, code } = rules;
   if (filters === undefined) return;

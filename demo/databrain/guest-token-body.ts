@@ -1,5 +1,5 @@
-// Reads the body of POST /api/v2/guest-token/create as strictly as the vendor does: unknown keys are refused with its
-// wording, each part of the body with its own code. Written from the vendor's pages alone, not from this proxy's schema.
+// Reads the body of POST /api/v2/guest-token/create as strictly as the vendor: refuses unknown keys with its
+// wording, and has a code for each part of the body. Follows the vendor's documentation, not the schema of this proxy.
 import type { Embed } from './catalogue.ts';
 import { checkFilters, isDashboardFilterValue, isMetricFilterValue } from './filters.ts';
 import type { Refusal } from './refusal.ts';
@@ -29,7 +29,7 @@ export interface GuestTokenBody {
 }
 
 export interface BodyRules {
-  /** What exists in the data app; undefined: ids are not checked. */
+  /** The ids of the data app; undefined: ids are not checked. */
   readonly embeds: readonly Embed[] | undefined;
   /** Members of `params` that this version does not know. */
   readonly unknownParams: readonly string[];
@@ -134,7 +134,7 @@ function checkBody(value: unknown, rules: BodyRules): void {
   if (!(expiryTime > 0)) throw new Refused('INVALID_REQUEST_BODY', '"expiryTime" must be a positive number');
 }
 
-/** @returns the body, or the refusal of its first problem in the vendor's order */
+/** @returns the body, or a refusal for its first problem in the vendor's order */
 export function readGuestTokenBody(value: unknown, rules: BodyRules): GuestTokenBody | Refusal {
   try {
     checkBody(value, rules);

@@ -1,4 +1,4 @@
-// The guest tokens that the simulated Databrain gave out, and who may open what with them until when.
+// The guest tokens of the simulated Databrain, with their rights and expiry.
 import { randomUUID } from 'node:crypto';
 import type { GuestTokenBody } from './guest-token-body.ts';
 
@@ -14,11 +14,11 @@ export type Admission =
 
 export interface GuestTokens {
   readonly create: (body: GuestTokenBody) => string;
-  /** Whether the token opens the embed now; without an embed, whether it is good for anything. */
+  /** Whether the token opens the embed now; without an embed, whether it is valid. */
   readonly admit: (token: string, embedId?: string) => Admission;
 }
 
-/** @param keep how many tokens are remembered; the oldest leave first */
+/** @param keep maximum number of remembered tokens; the oldest are removed first */
 export function createGuestTokens(keep: number, now: () => number): GuestTokens {
   const issued = new Map<string, Issued>();
 

@@ -1,4 +1,4 @@
-// The self-hosted vendor's rate limit: a fixed window per address, which a proxy's header may name.
+// The rate limit of a self-hosted Databrain: a fixed window per address, which may come from a proxy's header.
 import type { IncomingMessage } from 'node:http';
 
 export interface RateLimit {
@@ -6,7 +6,7 @@ export interface RateLimit {
   readonly windowMs: number;
 }
 
-/** 500 requests per 2 minutes: what a self-hosted Databrain starts with. */
+/** 500 requests per 2 minutes: the default of a self-hosted Databrain. */
 export const defaultRateLimit: RateLimit = { max: 500, windowMs: 120_000 };
 
 const firstOf = (header: string | string[] | undefined): string | undefined => {
@@ -14,11 +14,11 @@ const firstOf = (header: string | string[] | undefined): string | undefined => {
   return text === '' ? undefined : text;
 };
 
-/** Whom a request counts for: `X-Client-IP`, else the first of `X-Forwarded-For`, else the peer. */
+/** The counted address: `X-Client-IP`, else the first of `X-Forwarded-For`, else the peer. */
 export const countedAddress = ({ headers, socket }: IncomingMessage): string =>
   firstOf(headers['x-client-ip']) ?? firstOf(headers['x-forwarded-for']) ?? socket.remoteAddress ?? 'unknown';
 
-/** @returns counts one request and says whether it is within the limit */
+/** @returns a function that counts one request and returns whether it is within the limit */
 export function createRateLimiter({ max, windowMs }: RateLimit, now: () => number): (address: string) => boolean {
   const windows = new Map<string, { readonly endsAt: number; count: number }>();
 

@@ -1,4 +1,4 @@
-// How the simulated Databrain says no: its documented codes, each with its status.
+// The refusals of the simulated Databrain: its documented codes, each with its status.
 
 export const statusOfCode = {
   AUTHENTICATION_ERROR: 401,
@@ -23,7 +23,7 @@ export interface Refusal {
   readonly status: number;
 }
 
-/** @param status only where the vendor answers one code with several statuses */
+/** @param status only if the vendor uses one code with several statuses */
 export const refuse = (code: RefusalCode, message: string, status: number = statusOfCode[code]): Refusal => ({
   code,
   message,

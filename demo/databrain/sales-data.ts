@@ -1,4 +1,4 @@
-// The rows that the simulated dashboards show: two tenants' orders in one table, as in a customer's own database.
+// The rows that the simulated dashboards show: orders of two tenants in one table, as in a customer's database.
 
 export interface Order {
   readonly client_id: string;

@@ -1,5 +1,5 @@
-// A Databrain to try the proxy against: the guest-token API as the vendor documents it and as it is known to behave.
-// It is the counterparty: nothing here comes from src/. Used by the demo, the end-to-end tests and the benchmark.
+// A simulated Databrain: the guest-token API as the vendor documents it and as it is known to behave.
+// Uses no code from src/. Used by the demo, the end-to-end tests and the benchmark.
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Answer } from './answer.ts';
@@ -21,7 +21,7 @@ export interface SimulatedDatabrainOptions {
   readonly apiKeys: Readonly<Record<string, string>>;
   /** Data app name → its embeds, or `any` to leave ids unchecked. Default: `salesEmbeds` in every data app. */
   readonly embeds?: Readonly<Record<string, readonly Embed[]>> | 'any';
-  /** Data app name → its data sources; with several of them a request must name one. */
+  /** Data app name → its data sources; if there are several, a request must name one. */
   readonly datasources?: Readonly<Record<string, readonly string[]>>;
   /** Members of `params` that are refused, as older self-hosted versions refuse `allowedEmbeds` and `timezone`. */
   readonly unknownParams?: readonly string[];
@@ -29,15 +29,15 @@ export interface SimulatedDatabrainOptions {
   readonly rateLimit?: RateLimit | 'off';
   /** Path before `/api`, such as `/databrain`. Default: none. */
   readonly pathPrefix?: string;
-  /** How long each answer of the API takes, in milliseconds. Default: 0. */
+  /** The duration of each API call, in milliseconds. Default: 0. */
   readonly delayMs?: number;
   /** Milliseconds since the epoch, for tokens, keys and windows. Default: the system's clock. */
   readonly now?: () => number;
-  /** How many requests and tokens are remembered; the oldest leave first. Default: 10 000. */
+  /** Maximum number of remembered requests and tokens; the oldest are removed first. Default: 10 000. */
   readonly keep?: number;
 }
 
-/** A call of the API, as it arrived and how it was answered. API keys are not kept. */
+/** A call of the API, with its answer. API keys are not recorded. */
 export interface ReceivedRequest {
   /** Milliseconds since the epoch. */
   readonly receivedAt: number;
@@ -45,25 +45,25 @@ export interface ReceivedRequest {
   readonly path: string;
   /** Lower case. */
   readonly headerNames: readonly string[];
-  /** The data app whose API key was presented; absent if the key was refused. */
+  /** The data app of the API key; absent if the key was refused. */
   readonly dataAppOfKey?: string;
   /** The parsed body; its text if it is not JSON; undefined if there was none. */
   readonly body: unknown;
   readonly status: number;
   /** The code of a refusal. */
   readonly code?: string;
-  /** The guest token that was given. */
+  /** The minted guest token. */
   readonly token?: string;
 }
 
 export interface SimulatedDatabrain {
-  /** What `DATABRAIN_API_URL` is set to; without a slash at the end. */
+  /** The value for `DATABRAIN_API_URL`; without a slash at the end. */
   readonly url: string;
-  /** Calls of the API, oldest first; openings of dashboards are not among them. */
+  /** Calls of the API, oldest first; without requests for dashboards. */
   readonly requests: readonly ReceivedRequest[];
-  /** What the vendor's web component asked for, oldest first. */
+  /** Requests of the vendor's web component, oldest first. */
   readonly componentCalls: readonly ComponentCall[];
-  /** Refuses the next `times` (default 1) calls of the API whatever they ask. */
+  /** Refuses the next `times` (default 1) calls of the API, whatever they contain. */
   readonly refuseNext: (code: RefusalCode, times?: number) => void;
   /** Ends all connections. */
   readonly close: () => Promise<void>;
@@ -150,7 +150,7 @@ export async function startSimulatedDatabrain(options: SimulatedDatabrainOptions
     return { status: 200, body: showDashboard(embed, admission.body) };
   }
 
-  /** What a browser asks for: the component's calls and the small dashboard of the demo's page. */
+  /** Requests of a browser: the component's calls and the small dashboard of the demo's page. */
   function openFromBrowser(
     method: string,
     path: string,
@@ -178,7 +178,7 @@ export async function startSimulatedDatabrain(options: SimulatedDatabrainOptions
 
     const opened = openFromBrowser(method, path, { query: new URLSearchParams(search), headers, body });
     if (opened !== undefined) {
-      // From a browser that is on somebody else's page.
+      // From a browser, on a page of another origin.
       response.setHeader('access-control-allow-origin', '*');
       response.setHeader(
         'access-control-allow-headers',

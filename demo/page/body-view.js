@@ -1,5 +1,5 @@
-// Shows JSON line by line. After a value from a claim comes the claim's name, with a link to the line of the policy; after
-// a changed value comes the old value.
+// Shows JSON line by line. The name of a claim, with a link to the line of the policy, follows a value from this claim.
+// The old value follows a changed value.
 import { element } from './elements.js';
 import { goToPolicyLine } from './policy-view.js';
 
@@ -24,9 +24,9 @@ function originMark({ claims, line }) {
 }
 
 /**
- * @param value what to show
+ * @param value the value to show
  * @param origins path → { claims: names of the claims that its value came from, line: of the policy }
- * @param before path → the value that was there before
+ * @param before path → the old value
  */
 export function bodyView(value, origins = new Map(), before = new Map()) {
   const lines = [];

@@ -1,4 +1,4 @@
-// The calls that the page makes: to the demo's own server, to the proxy, and to open a dashboard.
+// The requests of the page: to the demo's server, to the proxy, and for a dashboard.
 
 async function ask(path, body) {
   const response = await fetch(path, {
@@ -18,7 +18,7 @@ export const explain = (user) => ask('explain', { user });
 export const auditLine = async (requestId) => (await ask('audit', { requestId })).line;
 export const componentCalls = async () => (await fetch('component-calls.json')).json();
 
-/** The only call that an app sends. `accessToken` or `body` may be undefined. */
+/** The only request that an app needs. `accessToken` or `body` may be undefined. */
 export async function askForGuestToken(proxyUrl, accessToken, body) {
   const headers = {};
   if (accessToken !== undefined) headers['Authorization'] = `Bearer ${accessToken}`;

@@ -1,4 +1,4 @@
-// Shows the vendor's component in a page that uses the helper as an app would, with a list of events beside it.
+// Shows the vendor's component in a page that uses the helper like an app, next to a list of events.
 import * as calls from './calls.js';
 import { byId, element, show } from './elements.js';
 
@@ -15,7 +15,7 @@ const shownEvents = 8;
 
 let tokens;
 let mounted;
-/** The last event that brought a token. */
+/** The last event with a token. */
 let latest;
 let lifeMs = 40_000;
 
@@ -102,7 +102,7 @@ function embedChoice(embed) {
 
 byId('users').append(...demo.users.map(userChoice));
 byId('embeds').append(...embeds.map(embedChoice));
-// The component fetches again when its window hears that the network is back.
+// The component fetches again after the `online` event of its window.
 byId('again').addEventListener('click', () => {
   const view = vendorElement()?.ownerDocument.defaultView;
   view?.dispatchEvent(new view.Event('online'));

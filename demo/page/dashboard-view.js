@@ -1,4 +1,4 @@
-// The small dashboard of the simulated Databrain, as the holder of a guest token sees it.
+// The small dashboard of the simulated Databrain, for one guest token.
 import { element } from './elements.js';
 
 const money = new Intl.NumberFormat('en', { style: 'currency', currency: 'EUR', maximumFractionDigits: 0 });
@@ -62,7 +62,7 @@ function metric(shown) {
   );
 }
 
-/** @param view what the simulated Databrain answered when the embed was opened */
+/** @param view the answer of the simulated Databrain for the embed */
 export function dashboardView({ clientId, metrics, offeredFilters, permissions }) {
   const mayDownload = permissions.isEnableDownloadMetrics === true;
   return element(

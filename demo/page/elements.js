@@ -1,4 +1,4 @@
-// Builds elements. Text stays text: nothing on this page is ever parsed as HTML.
+// Creates elements. Text is never parsed as HTML.
 
 export function element(tag, attributes = {}, ...children) {
   const made = document.createElement(tag);

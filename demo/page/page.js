@@ -1,4 +1,4 @@
-// The page: for a chosen user one request through all four steps, honest or not, and how far it came.
+// The page: one request of a chosen user, valid or manipulated, through all four steps, with its result.
 import * as calls from './calls.js';
 import { byId, element, show } from './elements.js';
 import { showPolicy } from './policy-view.js';
@@ -15,7 +15,7 @@ const honest = { id: 'honest', kind: 'valid', expected: 200 };
 
 const demo = await calls.loadDemo();
 const isReal = demo.simulatedUrl === undefined;
-/** Counts runs, so that a slow one never shows its results among those of a later one. */
+/** Counts runs, so that a slow one never shows its results after a later run has started. */
 let latest = 0;
 
 function showStep(card, { content, node: [name, state, text] }) {
@@ -51,7 +51,7 @@ async function stepsAfterToken(user, token, before, isCurrent) {
   const step = (explained) =>
     isReal ? steps.sentToRealApiStep(explained) : steps.receivedStep(request, count === before, explained);
   showStep('received', step());
-  // The origins of the values come from another process: nothing else waits for it.
+  // Another process finds the origins of the values. Nothing else waits for it.
   void calls.explain(user.id).then(
     (explained) => isCurrent() && showStep('received', step(explained)),
     () => undefined,
@@ -62,7 +62,7 @@ async function stepsWithoutToken(status, before, isCurrent) {
   const { count } = await calls.received();
   if (!isCurrent()) return;
   showStep('dashboard', steps.noTokenStep());
-  // The real API does not tell; only a 5xx can be its doing.
+  // The real API does not report its calls. Only a 5xx can come from it.
   showStep('received', steps.notReceivedStep(isReal ? status < 500 : count === before));
 }
 
@@ -85,7 +85,7 @@ async function attempt(trial, user, isCurrent) {
   if (isCurrent()) showVerdict(...verdictOf(trial, answer));
 }
 
-/** On a small screen the result is below what was tapped. */
+/** On a small screen the result is below the control. */
 function goToResult() {
   const { top } = byId('route').getBoundingClientRect();
   if (top > innerHeight * 0.6)

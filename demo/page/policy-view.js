@@ -1,4 +1,4 @@
-// The policy, line by line, and the way to one of its lines.
+// Shows the policy line by line, and scrolls to one of its lines.
 import { byId, element, show } from './elements.js';
 
 export function showPolicy(text) {
@@ -9,7 +9,7 @@ export function showPolicy(text) {
   );
 }
 
-/** @param number counted from 1 */
+/** @param number the line, from 1 */
 export function goToPolicyLine(number) {
   const lines = document.querySelectorAll('.policy-line');
   for (const line of lines) line.classList.toggle('is-marked', line === lines[number - 1]);

@@ -1,4 +1,4 @@
-// The four steps of one request, each as { content, node }: what its card shows, and how its station on the route looks.
+// The four steps of one request, each as { content, node }: the content of its card, and its node on the route.
 import { bodyView, originsByPath } from './body-view.js';
 import * as calls from './calls.js';
 import { dashboardView } from './dashboard-view.js';
@@ -10,14 +10,14 @@ const http = (...lines) => element('pre', { class: 'http', tabindex: '0' }, line
 const pill = (isGood, text, attributes = {}) =>
   element('p', { class: `status ${isGood ? 'good' : 'refused'}`, ...attributes }, text);
 
-/** Unverified: this is the browser's own token, shown to its owner. */
+/** Not verified: the browser shows its own token. */
 function claimsOf(accessToken) {
   const payload = accessToken.split('.')[1].replaceAll('-', '+').replaceAll('_', '/');
   const bytes = Uint8Array.from(atob(payload), (character) => character.charCodeAt(0));
   return JSON.parse(new TextDecoder().decode(bytes));
 }
 
-/** What the token says; what somebody has changed in it since it was signed stands beside what it was. */
+/** The claims of the token; each claim that was changed after signing is shown with its original value. */
 function claimsView(user, accessToken) {
   const claims = claimsOf(accessToken);
   const changed = Object.keys(user.claims).filter(
@@ -42,7 +42,7 @@ export function askedStep(user, accessToken, body) {
   return { content, node: ['browser', 'good', user.name] };
 }
 
-/** What the operator reads, and nobody else. */
+/** The log that only the operator can read. */
 function logView(line) {
   const { reason, ...rest } = line;
   const isRefusal = reason !== undefined;
@@ -59,7 +59,7 @@ function logView(line) {
   );
 }
 
-/** @param line the operator's audit line, where the log can be seen */
+/** @param line the operator's audit line, if the log is available */
 export function answeredStep({ status, expiresIn, body }, isReal, line) {
   const isGood = status === 200;
   const shown = isReal && isGood ? { token: `${body.token.slice(0, 8)}… (the rest is hidden here)` } : body;
@@ -105,7 +105,7 @@ export function notReceivedStep(isUntouched) {
 
 const waiting = 'Running the explain command to find the source of each value …';
 
-/** @param explained what the proxy's `explain` command printed; undefined while it is not there yet */
+/** @param explained the output of the proxy's `explain` command; undefined until it is available */
 export function receivedStep(request, isReused, explained) {
   const at = new Date(request.receivedAt).toLocaleTimeString();
   const legend = element('span', { class: 'claim' }, '← claims.…');

@@ -21,7 +21,7 @@ const time = (at: number): Buffer =>
 const extension = (id: string, isCritical: boolean, value: Buffer): Buffer =>
   sequence(objectId(id), ...(isCritical ? [element(0x01, Buffer.from([0xff]))] : []), element(0x04, value));
 
-/** A certificate and its key as PEM, as HAProxy wants them in one file. */
+/** A certificate and its key as PEM, in one file, as HAProxy requires. */
 export function selfSignedCertificate(name: string, now: number): string {
   const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
   const ecdsaWithSha256 = sequence(objectId('2a8648ce3d040302'));

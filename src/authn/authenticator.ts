@@ -1,5 +1,5 @@
 // Verifies a token and makes the Principal (RFC 7519 §7.2, RFC 8725 §3): checks the form, finds the issuer and its key,
-// then has the verifier check signature and claims. Returns refusals as values. Only this file creates a Principal.
+// then lets the verifier check signature and claims. Returns refusals as values. Only this file creates a Principal.
 import type { Clock } from '../clock.ts';
 import type { Egress } from '../egress/egress.ts';
 import { LoadProblem } from '../problem.ts';

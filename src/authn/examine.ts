@@ -9,7 +9,7 @@ import { isRefusal, type TokenRefusal } from './token-refusal.ts';
 
 export type ExamineOptions = Pick<AuthenticatorOptions, 'issuers' | 'prepareVerifiers' | 'createAgent' | 'clock'>;
 
-/** The result of fetching an issuer's keys. There is none for an issuer whose keys are configured. */
+/** The result of fetching an issuer's keys. Issuers with configured keys have none. */
 export type KeySetReport = { readonly iss: string } & (
   | { readonly kind: 'fetched'; readonly keys: number; readonly leftOut: readonly LeftOutKey[] }
   | { readonly kind: 'failed'; readonly failure: KeySetFailure; readonly detail: KeySetFailureDetail }

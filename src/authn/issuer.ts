@@ -165,7 +165,7 @@ function readKeys(raw: RawIssuer, wanted: readonly Algorithm[], report: Report):
   }
 }
 
-/** The issuer, frozen; or all problems of its settings. No message holds a key. */
+/** The issuer, frozen; or all problems of its settings. No message contains a key. */
 export function parseIssuer(raw: RawIssuer): { issuer: IssuerConfig } | { problems: Problem[] } {
   const problems: Problem[] = [];
   const report: Report = (location, problem, fix) => {

@@ -27,7 +27,7 @@ export const digestOf = (token: string): TokenDigest => hash('sha256', token, 'b
 const bytesPerEntry = 512;
 
 /**
- * What a value from JSON takes in memory, in bytes, at most. An object counts much more than its members, because each
+ * The maximum memory of a value from JSON, in bytes. An object counts much more than its members, because each
  * may have a shape of its own. A factor of the token's length would fit such claims or usual ones, not both: per
  * character of JSON they take 20 bytes and 2.
  */

@@ -7,13 +7,13 @@ import type { CommandContext } from './command.ts';
 
 type InputSources = Pick<CommandContext, 'stdin' | 'cwd'>;
 
-/** @param itself matches an argument that is the text, not the name of a file */
+/** @param itself matches an argument that is the text itself, not the name of a file */
 async function textOf(argument: string, itself: RegExp, { stdin, cwd }: InputSources): Promise<string> {
   if (argument === '-') return stdin();
   return itself.test(argument.trim()) ? argument : readFileSync(resolve(cwd, argument), 'utf8');
 }
 
-/** The claims, or a message why they cannot be read, which never quotes the input. */
+/** The claims, or a message that says why they cannot be read, without the input. */
 export async function readClaims(argument: string, sources: InputSources): Promise<JsonObject | string> {
   let text: string;
   try {

@@ -9,7 +9,7 @@ export interface CommandContext {
   readonly args: readonly string[];
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly cwd: string;
-  /** Of the program's main module. What is shipped with the program lies one folder above it. */
+  /** Of the program's main module. The files that are shipped with the program are one folder above it. */
   readonly programUrl: string;
   readonly stdin: () => Promise<string>;
   readonly out: (text: string) => void;

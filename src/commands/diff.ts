@@ -9,7 +9,7 @@ import { ConfigurationError } from '../problem.ts';
 import { type Command, type CommandContext, exitCode, parseWords } from './command.ts';
 import { loadTrialPolicy, readTextFile } from './trial-policy.ts';
 
-/** One claims set or a list of them. Throws ConfigurationError, which quotes nothing of the text. */
+/** One claims set or a list of them. Throws ConfigurationError, which does not quote the text. */
 function samplesOfJson(text: string, name: string): readonly DiffSample[] {
   let value: unknown;
   try {
@@ -31,7 +31,7 @@ function samplesOfFile(path: string, context: CommandContext): readonly DiffSamp
   return tests.map(({ name, claims, dataApp }) => ({ name, claims, dataApp }));
 }
 
-/** `presets`: all of them; `preset:okta`: that one. Throws ConfigurationError for a name that is none. */
+/** `presets`: all of them; `preset:okta`: that one. Throws ConfigurationError for an unknown name. */
 function samplesOfPresets(argument: string): readonly DiffSample[] {
   const wanted = argument.slice('preset:'.length);
   const chosen = claimsPresets.filter(({ name }) => argument === 'presets' || name === wanted);

@@ -1,5 +1,5 @@
 // Fetches the embeds of an API key from Databrain: GET /api/v2/data-app/embeds. Mints nothing. Uses only ids and names
-// of the response. Errors quote nothing of it, because it may repeat the key.
+// of the response. Errors do not quote it, because it may repeat the key.
 import { memberOf } from '../strict-json.ts';
 import { readBody, type Egress } from '../egress/egress.ts';
 import type { EmbedsListing } from '../policy/trial/check-data-app.ts';

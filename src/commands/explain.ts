@@ -14,7 +14,7 @@ import { examineOptions, keySetProblem } from './live-issuers.ts';
 import { exitCodeOf, readFileFor, storedSecretsFor } from './command-configuration.ts';
 import { loadTrialPolicy } from './trial-policy.ts';
 
-/** The unverified claims set of a compact JWS (RFC 7515 §3.1), or a message that quotes nothing of the token. */
+/** The unverified claims set of a compact JWS (RFC 7515 §3.1), or a message that does not quote the token. */
 export function claimsOfToken(token: string): JsonObject | string {
   const segments = token
     .trim()
@@ -27,7 +27,7 @@ export function claimsOfToken(token: string): JsonObject | string {
     const claims: unknown = JSON.parse(text);
     if (isJsonObject(claims)) return claims;
   } catch {
-    // The sentence below says it; the parser's own would repeat a part of the token.
+    // The message below replaces the parser's, which would repeat a part of the token.
   }
   return 'the token is not a JWT';
 }

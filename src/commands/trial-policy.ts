@@ -18,7 +18,7 @@ export const withPolicyFile = (context: CommandContext, file: string | undefined
 export const policyFileSetting = ({ env }: PolicyContext): string =>
   createSettingReader(env, () => Buffer.alloc(0), []).text('POLICY_FILE') ?? '';
 
-/** A text file's content. Throws ConfigurationError that blames `setting`, or the path itself. */
+/** A text file's content. Throws ConfigurationError with `setting`, or the path itself, as location. */
 export function readTextFile(path: string, { cwd }: PolicyContext, setting?: string): string {
   try {
     return readFileSync(resolve(cwd, path), 'utf8');

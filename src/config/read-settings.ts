@@ -28,7 +28,7 @@ export interface Settings extends Issuers, Listeners {
   readonly trustProxy: readonly string[];
   readonly corsOrigins: readonly string[];
   readonly cookieName?: string | undefined;
-  /** In small letters. */
+  /** In lower case. */
   readonly headerName?: string | undefined;
   readonly databrain: DatabrainSettings;
   readonly egress: EgressSettings;

@@ -1,5 +1,5 @@
 // Every setting of the service in one table: name, default, description. read-settings.ts reads the environment by it,
-// and tests hold .env.example and docs/settings.md against it.
+// and tests compare .env.example and docs/settings.md with it.
 import type { TextKind } from '../unusable-text.ts';
 
 export interface Setting {
@@ -14,7 +14,7 @@ export interface Setting {
   readonly required?: true;
   /** The text for the default column if there is no fixed default. */
   readonly absent?: string;
-  /** Only for the single issuer: refused beside JWT_ISSUERS_FILE, whose entries have a member of their own for it. */
+  /** Only for the single issuer: refused together with JWT_ISSUERS_FILE, whose entries have their own members. */
   readonly singleIssuer?: true;
   /** `list`: comma-separated values; `keys`: PEM or JSON. */
   readonly form?: 'list' | 'keys';
@@ -244,19 +244,19 @@ export const namedApiKey = /^DATABRAIN_API_KEY_([A-Z0-9][A-Z0-9_]*)$/;
 
 const byName: ReadonlyMap<string, Setting> = new Map(settingTable.map((setting) => [setting.name, setting]));
 
-/** Undefined for further API keys and for names that are no setting. */
+/** Undefined for further API keys and for names that are not a setting. */
 export const settingNamed = (name: string): Setting | undefined => byName.get(name);
 
 /** Whether the setting can be read from `X_FILE`, `X_VAULT` and the variables of other stores. */
 export const isSecretSetting = (name: string): boolean =>
   settingNamed(name)?.fromFile === true || namedApiKey.test(name);
 
-/** The kind of text that a setting holds, whatever source it comes from; undefined if it is no setting. */
+/** The kind of text that a setting holds, whatever source it comes from; undefined if it is not a setting. */
 export function kindOfSetting(name: string): TextKind | undefined {
   const setting = settingNamed(name);
   if (setting !== undefined) return setting.form ?? (setting.fromFile === undefined ? 'text' : 'secret');
   return namedApiKey.test(name) ? 'secret' : undefined;
 }
 
-/** The settings that JWT_ISSUERS_FILE takes the place of. */
+/** The settings that JWT_ISSUERS_FILE replaces. */
 export const singleIssuerSettings: readonly Setting[] = [...byName.values()].filter(({ singleIssuer }) => singleIssuer);

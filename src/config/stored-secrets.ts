@@ -94,7 +94,7 @@ export async function readStoredSecrets(
   const reader = createSettingReader(env, readFile, problems);
   const waitMs = (reader.integer('SECRETS_START_WAIT_SECONDS', 0, 600) ?? 0) * 1000;
   const egress = createEgress(readEgress(reader));
-  problems.length = 0; // The settings report what is wrong with these.
+  problems.length = 0; // The settings report the problems of these.
 
   const fileReads = createSingleFlight<Buffer>();
   const readStoreFile: ReadFileAsync = (path) => fileReads.join(path, () => options.readFileAsync(path)).result;

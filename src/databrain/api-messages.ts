@@ -1,5 +1,5 @@
 // The messages of the one call to Databrain's API, POST /api/v2/guest-token/create: writes the body of a request, and
-// parses a response to a guest token or a fault. Pure. Only a token or a code of a known list is returned, never other
+// parses a response to a guest token or a fault. Pure. Returns only a token or a code of a known list, never other
 // text of the upstream.
 import { ServiceError } from '../errors.ts';
 import type { Grant } from '../policy/decision.ts';

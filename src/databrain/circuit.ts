@@ -159,7 +159,7 @@ interface FailingClient {
   countedAt: number;
 }
 
-/** The least recently seen ones are forgotten first. */
+/** The least recently seen ones are removed first. */
 const maxFailingClients = 1000;
 
 export function createKeyCircuit({ clock, onChange, ...limits }: KeyCircuitOptions): KeyCircuit {

@@ -1,5 +1,5 @@
 // The authentication step of a request: finds its one access token (RFC 6750 §2.1), in the Authorization header or, if
-// configured, in a gateway's header instead, or in one cookie, and has authn/ verify it. Reads the raw header lines,
+// configured, in a gateway's header instead, or in one cookie, and lets authn/ verify it. Reads the raw header lines,
 // because Node joins or drops repeated ones; never reads query or body. A refusal becomes a ServiceError here.
 import type { FastifyRequest } from 'fastify';
 import type { Authenticator } from '../authn/authenticator.ts';

@@ -47,7 +47,7 @@ export interface PlaygroundResult extends Trial {
   readonly dataApps: readonly string[];
   readonly other?: Trial & {
     /**
-     * What differs for the second, and whether it is more; absent if one of the policies does not
+     * What differs for the second, and whether it has more access; absent if one of the policies does not
      * load.
      */
     readonly changes?: readonly FieldChange[];

@@ -86,7 +86,7 @@ function lifetime(
   );
 }
 
-/** The only place where a grant is made. */
+/** The only place that creates a grant. */
 const toGrant = (policy: Policy, dataApp: DataAppPolicy, principal: Principal, terms: Terms, nowMs: number): Grant => {
   const { request, requestSha256 } = terms;
   return Object.freeze({

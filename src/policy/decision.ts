@@ -6,7 +6,7 @@ import type { UpstreamRequest } from './upstream-request.ts';
 
 declare const decided: unique symbol;
 
-/** Exactly what may be minted. Only policy/decide.ts makes one. */
+/** Exactly what may be minted. Only policy/decide.ts creates one. */
 export interface Grant {
   readonly [decided]: true;
   /** The user that it is for. */

@@ -80,7 +80,7 @@ function toSentinelAccess(query: string | undefined): { sentinelUsername?: strin
   return access;
 }
 
-/** Parses `REDIS_URL`. Throws ConfigurationError, which quotes nothing of it. */
+/** Parses `REDIS_URL`. Throws ConfigurationError, which does not quote it. */
 export function parseRedisUrl(text: string): RedisAddress {
   const match = shape.exec(text);
   if (match === null) return refuse('is not a Redis address');

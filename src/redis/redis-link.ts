@@ -4,7 +4,7 @@ import type { Clock } from '../clock.ts';
 import type { RedisAddress } from './redis-address.ts';
 import { openRedisClient, type RedisClient } from './redis-client.ts';
 
-/** What a call gives instead of its answer. Every caller can continue without Redis. */
+/** The result of a call without an answer. Every caller can continue without Redis. */
 export const redisDown = Symbol('Redis is down');
 
 export interface RedisEvents {

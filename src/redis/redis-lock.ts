@@ -4,7 +4,7 @@ import { randomBytes } from 'node:crypto';
 import type { RedisScript } from './redis-client.ts';
 import { redisDown, type RedisLink } from './redis-link.ts';
 
-/** `held`: another holder has it. `unavailable`: Redis does not reply. */
+/** `held`: another holder has the lock. `unavailable`: Redis does not reply. */
 export type LockAnswer = { readonly release: () => void } | 'held' | 'unavailable';
 
 const lastsMs = 800;

@@ -19,7 +19,7 @@ function classify(error: unknown): ErrorClass {
   const { name, status } = detailsOf(error);
   if (name === 'ResourceNotFoundException') return 'missing';
   if (name === 'AccessDeniedException' || name === 'AccessDenied') return 'forbidden';
-  // Credentials that expired or are not there yet are fetched anew by the library.
+  // The library fetches expired or missing credentials again.
   if (/^(Expired|Credentials|Throttl|TooManyRequests|UnrecognizedClient|InvalidClientTokenId)/.test(name))
     return 'unavailable';
   return status >= 400 && status < 500 && status !== 429 ? 'invalid' : 'unavailable';

@@ -67,7 +67,7 @@ function watchStored(stored: StoredSecret, { setting, polling, accept }: WatchSe
     timer.unref();
   }
 
-  /** Replicas that started together do not ask together. */
+  /** Random, so that replicas that started together do not read together. */
   function scheduleNext(freshForMs: number | undefined): void {
     const dueMs = Math.min(storeIntervalMs, (freshForMs ?? Number.POSITIVE_INFINITY) * (2 / 3));
     schedule(Math.max(minIntervalMs, dueMs * (0.9 + 0.1 * random())));

@@ -48,7 +48,7 @@ export interface Audit {
   readonly refused: (decision: RefusedDecision) => Promise<void>;
 }
 
-/** What a line says of its subject before the rest. */
+/** The first members of a line, about its subject. */
 const subjectMembers = {
   requestId: true,
   trace_id: true,

@@ -27,7 +27,7 @@ export const hostileTokens = (issuers: TokenIssuers): readonly HostileToken[] =>
 const token68 = /^[A-Za-z0-9\-._~+/]+=*$/;
 
 /**
- * What the service makes of it as `Authorization: Bearer <token>`: undefined if it cannot be sent as one header value,
+ * The token that the service reads from `Authorization: Bearer <token>`: undefined if that is not one header value,
  * or is not the same token once it was (a space at its start belongs to the scheme).
  */
 export function overHttp(hostile: HostileToken): Required<HostileToken> | undefined {

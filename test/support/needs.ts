@@ -1,5 +1,5 @@
-// Programs that some tests need beside Node.js. The title of a skipped test names them; npm test lists once, at the end, how
-// to install them.
+// Programs that some tests need in addition to Node.js. The title of a skipped test names them; npm test lists once, at
+// the end, how to install them.
 
 /** Name in the titles → where it comes from. */
 const sources = {

@@ -1,4 +1,4 @@
-// A TCP client that sends any bytes, and uses the connection as no browser does.
+// A TCP client that sends any bytes, and uses its connection unlike a browser.
 import { readdirSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 
@@ -12,7 +12,7 @@ export interface Probe {
 
 /**
  * Connects, writes the bytes, and keeps its own end open whatever happens.
- * @param from the address that it comes from; all of 127.0.0.0/8 are this machine
+ * @param from the address of the client; all of 127.0.0.0/8 is this machine
  */
 export async function openProbe(port: number, bytes: string | Buffer = '', from = '127.0.0.1'): Promise<Probe> {
   const socket = connect({ port, host: '127.0.0.1', localAddress: from, allowHalfOpen: true });

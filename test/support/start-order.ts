@@ -1,6 +1,6 @@
-// In which order test files start: as the parts follow each other, and in the last part the longest first, so that no core
-// idles at the end while one file still runs. The durations are those that vitest kept of an earlier run; the list below
-// stands in for them on a new machine.
+// The order in which test files start: part by part, and in the last part the longest first, so that no core
+// is idle at the end while one file still runs. Vitest remembers the durations of an earlier run; the list below
+// replaces them on a new machine.
 import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
 /** Parts that run side by side. */

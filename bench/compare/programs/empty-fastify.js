@@ -1,4 +1,4 @@
-// As little as Fastify can do for a POST.
+// The least that Fastify can do for a POST.
 import Fastify from 'fastify';
 
 const app = Fastify();

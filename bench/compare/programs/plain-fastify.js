@@ -1,5 +1,5 @@
-// The same plugins by hand, as a careful team writes it in an afternoon: CORS, one rate limit per address, @fastify/jwt with
-// its cache, undici to Databrain, one log line per request. No policy, no bounds of its own, no second limit, no retries.
+// The same plugins, combined by hand in an afternoon: CORS, one rate limit per address, @fastify/jwt with
+// its cache, undici to Databrain, one log line per request. No policy, no further limits, no retries.
 import cors from '@fastify/cors';
 import jwt from '@fastify/jwt';
 import rateLimit from '@fastify/rate-limit';

@@ -1,4 +1,4 @@
-// The way of the vendor's samples, with the authentication that they leave out: Express, jsonwebtoken, fetch.
+// Like the vendor's samples, plus the authentication that they omit: Express, jsonwebtoken, fetch.
 import express from 'express';
 import jwt from 'jsonwebtoken';
 

@@ -53,7 +53,7 @@ const requestHeaders = {
 
 interface DocumentFetcherOptions {
   readonly createAgent: Egress['createAgent'];
-  /** Time limit for connecting: the signal alone would leave the attempt running. */
+  /** Time limit for connecting: with the signal only, the attempt would continue. */
   readonly connectTimeoutMs: number;
   readonly maxBytes: number;
 }

@@ -40,7 +40,7 @@ export interface KeySetFailureDetail extends KeySetFailureFacts {
   readonly fix: string;
 }
 
-/** What a fetch gives instead of its result. An exception is a bug. */
+/** Returned by a fetch that failed. An exception is a bug. */
 export interface FailedFetch {
   readonly failure: KeySetFailure;
   readonly detail: KeySetFailureDetail;

@@ -5,7 +5,7 @@ export type Claims = Readonly<Record<string, unknown>>;
 const isObject = (value: unknown): value is Claims =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
-/** The claims set of a compact JWS (RFC 7515 §3.1) as indented JSON, or undefined if the text is none. */
+/** The claims set of a compact JWS (RFC 7515 §3.1) as indented JSON, or undefined for any other text. */
 export function decodeJwt(text: string): string | undefined {
   const segments = text
     .trim()

@@ -64,7 +64,7 @@ function compile(body: string): RE2JS {
 
 /**
  * Compiles a pattern between ^ and $ to a test of a whole text, by code points as with JavaScript's `u` flag.
- * Throws LoadProblem for what is not in the subset: look-around, back-references, classes by property, inner anchors.
+ * Throws LoadProblem for other syntax: look-around, back-references, classes by property, inner anchors.
  */
 export function compileAnchoredPattern(source: string): TextTest {
   if (!/^\^[^]*\$$/.test(source)) return refuse('it must begin with ^ and end with $');

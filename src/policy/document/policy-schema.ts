@@ -116,12 +116,12 @@ export const policySchema = {
   definitions,
 } as const;
 
-/** Whether the document is a policy as far as its structure goes. `errors` says what is wrong, all of it. */
+/** Whether the document is a policy as far as its structure goes. `errors` has all problems. */
 export const validatePolicy = compileSchema('policy', policySchema, {
   allErrors: true,
   verbose: true,
   ownProperties: true,
-  // One function for each definition, not a copy wherever it is referred to.
+  // One function for each definition, instead of a copy for each reference.
   inlineRefs: false,
 });
 

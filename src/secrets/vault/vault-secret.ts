@@ -59,7 +59,7 @@ export function createReadVaultSecret(send: SendVaultRequest) {
   const get = (token: Secret, ...parts: (readonly string[])[]): Promise<VaultAnswer> =>
     send({ method: 'GET', path: encode(parts.flat()), token });
 
-  /** What Vault says of the mount; undefined when it does not say, because it may or can not. */
+  /** Vault's description of the mount; undefined if there is none, for example without permission. */
   async function lookUpEngine({ segments }: VaultReference, token: Secret): Promise<Engine | VaultFailure | undefined> {
     const answer = await get(token, ['sys', 'internal', 'ui', 'mounts'], segments);
     if (answer.kind === 'unavailable' || (answer.kind === 'refused' && answer.status === 0)) return answer;
@@ -104,7 +104,7 @@ export function createReadVaultSecret(send: SendVaultRequest) {
     if (answer.kind !== 'ok') return explain(engine, answer);
     const data = own(answer.body, 'data');
     const lease = leaseOf(answer.body);
-    // KV 1 says as a lease without a name how often its secret should be read again.
+    // KV 1 has a lease without a name, with the time after which its secret should be read again.
     const life = own(answer.body, 'lease_duration');
     const freshForMs = typeof life === 'number' && life > 0 ? life * 1000 : undefined;
     return {

@@ -35,7 +35,7 @@ interface Held extends VaultToken {
   readonly expiresAt?: number | undefined;
 }
 
-/** A token is not used for its last moments: the request could arrive too late. */
+/** A token is not used shortly before its end, because the request could arrive too late. */
 const marginMs = 1_000;
 /** setTimeout's longest delay. */
 const maxTimerMs = 2_147_483_647;
@@ -124,7 +124,7 @@ export function createVaultSession({ send, login, clock, random, onEvent }: Vaul
     });
     if (answer.kind === 'unavailable') return 'later';
     const renewed = answer.kind === 'ok' ? tokenOf(answer.body) : undefined;
-    // No life left, in whole seconds, reads like a token that does not expire.
+    // A lifetime under one second is reported as 0, like that of a token that does not expire.
     if (renewed === undefined || (renewed.lifeMs === undefined && token.lifeMs !== undefined)) return 'not prolonged';
     if (held !== token) return 'prolonged';
     return isLongEnough(hold({ ...renewed, token: token.token }, token.fullLifeMs)) ? 'prolonged' : 'not prolonged';
@@ -179,7 +179,7 @@ export function createVaultSession({ send, login, clock, random, onEvent }: Vaul
       const another = (): Held | undefined => (held?.token.identity() === refused.identity() ? undefined : held);
       const current =
         another() ?? (held !== undefined && login.makesTokens && (await isValid(refused)) ? held : undefined);
-      // While that was asked, another reader may have logged in.
+      // During that request, another reader may have logged in.
       const token = current ?? another();
       return token === undefined ? logInOnce() : { kind: 'ok', token };
     },

@@ -85,7 +85,7 @@ export const vaultStoreKind: SecretStoreKind = {
   open: async ({ settings, readFile, egress, clock, random, onEvent }) => {
     const address = readVaultAddress(settings);
     if (address === undefined) return undefined;
-    // Only those whose secrets are in Vault load its client.
+    // The client is loaded only if secrets are in Vault.
     const { createVaultSender } = await import('./vault-request.ts');
     const send = createVaultSender({ address, readFile, egress, timeoutMs });
     const login = readVaultLogin({ send, settings, readFile });

@@ -12,7 +12,7 @@ export function hostileClaims(issuers: TokenIssuers): readonly HostileToken[] {
 
   const claim = (name: string, values: readonly unknown[], reason: AuthnReason): HostileToken[] =>
     values.map((value) => ({ title: `${name} ${show(value)}`, token: token('rsa', { [name]: value }), reason }));
-  /** The number as JSON text, for what JSON.stringify would not write. */
+  /** The number as JSON text, for forms that JSON.stringify does not write. */
   const number = (name: string, text: string, reason: AuthnReason): HostileToken => ({
     title: `${name} written ${text}`,
     token: texts('hmac', headerText('hmac'), payloadText('hmac', { [name]: 4711 }).replace('4711', text)),

@@ -1,6 +1,6 @@
-// The log messages that tests look for, by name. Tests know their wording from here alone: a better sentence is one line.
+// The log messages that tests look for, by name. Only this table has their wording: a better sentence is a one-line change.
 
-/** What the message contains. */
+/** Text that the message contains. */
 export const logMessages = {
   issued: 'guest token issued',
   refused: 'guest token refused',

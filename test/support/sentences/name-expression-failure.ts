@@ -1,5 +1,5 @@
-// Names how an expression failed: the sentence, and the claim that the audit log shows. Nothing else counts as the
-// failure of an expression: a bug, a timeout and a refusal for another reason are thrown on.
+// Names the failure of an expression: the sentence, and the claim in the audit log. Other errors do not count as the
+// failure of an expression: a bug, a time-out and a refusal for another reason are rethrown.
 import { isExpressionFailure } from '../../../src/policy/expression/evaluation.ts';
 import { nameSentence } from './name-sentence.ts';
 

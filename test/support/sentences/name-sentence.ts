@@ -1,5 +1,5 @@
-// Names the sentences that the program writes, so that tests assert which problem is reported and where, and know no
-// wording. The wording stands in the tables of this folder alone: a better sentence is one changed line.
+// Names the sentences that the program writes, so that tests assert which problem is reported and where, without its
+// wording. Only the tables in this folder contain the wording: a better sentence is one changed line.
 import { expect } from 'vitest';
 import { ServiceError } from '../../../src/errors.ts';
 import { LoadProblem, type Problem } from '../../../src/problem.ts';
@@ -35,7 +35,7 @@ function toPattern(sentence: string): RegExp {
   return new RegExp(`^${hasSubject ? '(?:(.*?) )?' : '()'}${predicate}$`, 's');
 }
 
-/** The longest first: a sentence is named by the row that says most of it. */
+/** The longest first: the row with the most text of the sentence gives the name. */
 const patterns = Object.entries(sentences)
   .toSorted(([, a], [, b]) => b.length - a.length)
   .map(([name, sentence]) => ({ name, pattern: toPattern(sentence) }));
@@ -64,7 +64,7 @@ export function nameProblem({ location, problem, fix }: Problem, { withFix = fal
 /** A problem of an expression ends with the expression. */
 const withoutExpression = (problem: string): string => problem.replace(/, in "[^]*"$/, '');
 
-/** The name of the sentence with which this fails. */
+/** The name of the sentence in the error of this function. */
 export function nameFailure(run: () => unknown): string {
   try {
     run();

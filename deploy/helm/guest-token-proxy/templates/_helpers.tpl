@@ -35,7 +35,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- end -}}
 {{- end -}}
 
-{{/* What no schema can say: which values need each other. */}}
+{{/* Rules that no schema can express: values that need each other. */}}
 {{- define "proxy.validate" -}}
 {{- if not (or .Values.policy.inline .Values.policy.existingConfigMap) -}}
 {{- fail "policy.inline or policy.existingConfigMap is required: without a policy no token is issued" -}}
