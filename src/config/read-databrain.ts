@@ -44,7 +44,7 @@ export function readDatabrain(reader: SettingReader): DatabrainSettings {
     reader.report(
       'DATABRAIN_DEADLINE_MS',
       'is shorter than DATABRAIN_TIMEOUT_MS',
-      'The deadline of all attempts must be at least the time of one',
+      'The deadline of all calls must be at least the time of one',
     );
   }
   const maxRetries = reader.integer('DATABRAIN_MAX_RETRIES', 0, 5) ?? 0;

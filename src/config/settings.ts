@@ -128,9 +128,9 @@ export const settingTable = [
     required: true,
     description: "API key of the default data app; DATABRAIN_API_KEY_<NAME> holds a further data app's key",
   },
-  { name: 'DATABRAIN_TIMEOUT_MS', default: '3000', description: 'time for one attempt' },
-  { name: 'DATABRAIN_DEADLINE_MS', default: '8000', description: 'time for all attempts of one request together' },
-  { name: 'DATABRAIN_MAX_RETRIES', default: '2', description: 'further attempts after a failed one, 0 to 5' },
+  { name: 'DATABRAIN_TIMEOUT_MS', default: '3000', description: 'time for one call to Databrain' },
+  { name: 'DATABRAIN_DEADLINE_MS', default: '8000', description: 'time for all calls for one request together' },
+  { name: 'DATABRAIN_MAX_RETRIES', default: '2', description: 'further calls after a failed one, 0 to 5' },
   { name: 'POLICY_FILE', default: 'policy.yaml', description: 'the policy; reloaded when it changes' },
   {
     name: 'POLICY_SHADOW_FILE',

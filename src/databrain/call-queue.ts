@@ -9,7 +9,7 @@ import { refuseUnsent } from './upstream-fault.ts';
 /** Releases the place. Must be called exactly once. */
 export type Leave = () => void;
 
-export interface QueueLane {
+export interface KeyQueue {
   /**
    * Resolves when the call may be sent. Throws ServiceError UPSTREAM_UNAVAILABLE (`queue_full`) at once when the queue
    * is full or the call could not be answered within `remainingMs`, or as soon as that becomes clear.
@@ -21,7 +21,7 @@ export interface QueueLane {
 
 export interface CallQueue {
   /** The queue of an API key with this call rate. */
-  readonly createLane: (rate: CallRate) => QueueLane;
+  readonly createKeyQueue: (rate: CallRate) => KeyQueue;
   /** Checks all queues after a rate has changed, and refuses calls that would now wait too long. */
   readonly reconsider: () => void;
   /** Refuses all waiting calls as SHUTTING_DOWN. */
@@ -37,7 +37,7 @@ interface CallQueueOptions {
   readonly maxConcurrentPerKey: number;
   readonly maxWaiting: number;
   /** The minimum time for the call itself; with less it is not sent. */
-  readonly minAttemptMs: number;
+  readonly minCallMs: number;
 }
 
 interface Waiter {
@@ -48,7 +48,8 @@ interface Waiter {
   readonly refuse: (error: ServiceError) => void;
 }
 
-interface Lane {
+/** The calls of one API key. */
+interface Line {
   readonly rate: CallRate;
   /** In order of arrival. */
   readonly waiters: Waiter[];
@@ -58,41 +59,38 @@ interface Lane {
 const tooLate = (waitMs: number): ServiceError => refuseUnsent('queue_full', waitMs);
 
 export function createCallQueue(options: CallQueueOptions): CallQueue {
-  const { clock, maxConcurrent, minAttemptMs } = options;
+  const { clock, maxConcurrent, minCallMs } = options;
   const serviceTime = createServiceTime(clock);
   const expiries = createDeadlines(clock);
-  /** The next lane to serve comes first. */
-  let lanes: Lane[] = [];
+  /** The next line to serve comes first. */
+  let lines: Line[] = [];
   let waiting = 0;
   let callMsConsidered = 0;
   let rateTimer: NodeJS.Timeout | undefined;
 
-  const perKey = (): number => (lanes.length > 1 ? options.maxConcurrentPerKey : maxConcurrent);
-  const hasPlace = (lane: Lane): boolean => serviceTime.running() < maxConcurrent && lane.running < perKey();
-  const rateWaitMs = (lane: Lane): number => Math.max(lane.rate.waitMs(), options.rate.waitMs());
+  const perKey = (): number => (lines.length > 1 ? options.maxConcurrentPerKey : maxConcurrent);
+  const hasPlace = (line: Line): boolean => serviceTime.running() < maxConcurrent && line.running < perKey();
+  const rateWaitMs = (line: Line): number => Math.max(line.rate.waitMs(), options.rate.waitMs());
 
-  /** Milliseconds until a further call could be sent, with `ahead` calls before it in its lane. */
-  const projectedWaitMs = (lane: Lane, ahead: number): number => {
-    const aheadOfAll = lanes.reduce((sum, other) => sum + Math.min(other.waiters.length, ahead), 0);
+  /** Milliseconds until a further call could be sent, with `ahead` calls before it in its line. */
+  const projectedWaitMs = (line: Line, ahead: number): number => {
+    const aheadOfAll = lines.reduce((sum, other) => sum + Math.min(other.waiters.length, ahead), 0);
     /** So many calls must end before this one starts. */
     const endsNeeded = aheadOfAll + 1 + serviceTime.running() - maxConcurrent;
     return Math.max(
-      lane.rate.projectedWaitMs(ahead),
+      line.rate.projectedWaitMs(ahead),
       options.rate.projectedWaitMs(aheadOfAll),
       endsNeeded > 0 ? endsNeeded * serviceTime.msBetweenEnds() : 0,
     );
   };
 
-  const start = (lane: Lane): Leave => {
-    lane.running += 1;
-    lane.rate.sent();
+  const start = (line: Line): Leave => {
+    line.running += 1;
+    line.rate.sent();
     options.rate.sent();
     const end = serviceTime.begin();
-    let left = false;
     return () => {
-      if (left) return;
-      left = true;
-      lane.running -= 1;
+      line.running -= 1;
       end();
       if (waiting === 0) return;
       // Calls now take much longer than at the last check of the queue.
@@ -101,56 +99,56 @@ export function createCallQueue(options: CallQueueOptions): CallQueue {
     };
   };
 
-  /** The first lane in order with a waiting call, a free place and the rate for it. */
-  const nextLane = (): Lane | undefined =>
-    lanes.find((lane) => lane.waiters.length > 0 && hasPlace(lane) && rateWaitMs(lane) === 0);
+  /** The first line in order with a waiting call, a free place and the rate for it. */
+  const nextLine = (): Line | undefined =>
+    lines.find((line) => line.waiters.length > 0 && hasPlace(line) && rateWaitMs(line) === 0);
 
   const admitWaiting = (): void => {
     clearTimeout(rateTimer);
-    for (let lane = nextLane(); lane !== undefined; lane = nextLane()) {
-      if (lanes.length > 1) lanes = [...lanes.filter((other) => other !== lane), lane];
-      const first = lane.waiters[0];
+    for (let line = nextLine(); line !== undefined; line = nextLine()) {
+      if (lines.length > 1) lines = [...lines.filter((other) => other !== line), line];
+      const first = line.waiters[0];
       if (first === undefined) break;
-      remove(lane, first);
+      remove(line, first);
       first.admit();
     }
     if (waiting === 0 || serviceTime.running() >= maxConcurrent) return;
-    const waits = lanes.filter((lane) => lane.waiters.length > 0 && hasPlace(lane)).map(rateWaitMs);
+    const waits = lines.filter((line) => line.waiters.length > 0 && hasPlace(line)).map(rateWaitMs);
     if (waits.length > 0) rateTimer = setTimeout(admitWaiting, Math.max(1, Math.ceil(Math.min(...waits))));
   };
 
-  const remove = (lane: Lane, waiter: Waiter): void => {
-    const at = lane.waiters.indexOf(waiter);
+  const remove = (line: Line, waiter: Waiter): void => {
+    const at = line.waiters.indexOf(waiter);
     if (at < 0) return;
     // Almost always the first one.
-    if (at === 0) lane.waiters.shift();
-    else lane.waiters.splice(at, 1);
+    if (at === 0) line.waiters.shift();
+    else line.waiters.splice(at, 1);
     waiting -= 1;
     expiries.remove(waiter.deadline);
   };
 
-  const wait = (lane: Lane, maxWaitMs: number): Promise<Leave> =>
+  const wait = (line: Line, maxWaitMs: number): Promise<Leave> =>
     new Promise((resolve, reject) => {
       const waiter: Waiter = {
         until: clock.monotonic() + maxWaitMs,
-        deadline: expiries.set(maxWaitMs, () => waiter.refuse(tooLate(projectedWaitMs(lane, lane.waiters.length)))),
-        admit: () => resolve(start(lane)),
+        deadline: expiries.set(maxWaitMs, () => waiter.refuse(tooLate(projectedWaitMs(line, line.waiters.length)))),
+        admit: () => resolve(start(line)),
         refuse: (error) => {
-          remove(lane, waiter);
+          remove(line, waiter);
           reject(error);
         },
       };
-      lane.waiters.push(waiter);
+      line.waiters.push(waiter);
       waiting += 1;
       admitWaiting();
     });
 
   const reconsider = (): void => {
     callMsConsidered = serviceTime.callMs();
-    for (const lane of lanes) {
+    for (const line of lines) {
       let ahead = 0;
-      for (const waiter of [...lane.waiters]) {
-        const waitMs = projectedWaitMs(lane, ahead);
+      for (const waiter of [...line.waiters]) {
+        const waitMs = projectedWaitMs(line, ahead);
         if (clock.monotonic() + waitMs > waiter.until) waiter.refuse(tooLate(waitMs));
         else ahead += 1;
       }
@@ -158,29 +156,29 @@ export function createCallQueue(options: CallQueueOptions): CallQueue {
     admitWaiting();
   };
 
-  const createLane = (rate: CallRate): QueueLane => {
-    const lane: Lane = { rate, waiters: [], running: 0 };
-    lanes.push(lane);
-    const hasRoom = (): boolean => lane.waiters.length === 0 && hasPlace(lane) && rateWaitMs(lane) === 0;
+  const createKeyQueue = (rate: CallRate): KeyQueue => {
+    const line: Line = { rate, waiters: [], running: 0 };
+    lines.push(line);
+    const hasRoom = (): boolean => line.waiters.length === 0 && hasPlace(line) && rateWaitMs(line) === 0;
     return {
       hasRoom,
       enter: (remainingMs) => {
-        if (hasRoom() && remainingMs >= 0) return start(lane);
-        const maxWaitMs = remainingMs - Math.max(minAttemptMs, serviceTime.callMs());
-        const waitMs = projectedWaitMs(lane, lane.waiters.length);
+        if (hasRoom() && remainingMs >= 0) return start(line);
+        const maxWaitMs = remainingMs - Math.max(minCallMs, serviceTime.callMs());
+        const waitMs = projectedWaitMs(line, line.waiters.length);
         if (waiting >= options.maxWaiting || waitMs > maxWaitMs) return Promise.reject(tooLate(waitMs));
-        return wait(lane, maxWaitMs);
+        return wait(line, maxWaitMs);
       },
     };
   };
 
   return {
-    createLane,
+    createKeyQueue,
     reconsider,
     close: () => {
       clearTimeout(rateTimer);
-      for (const lane of lanes) {
-        for (const waiter of [...lane.waiters]) waiter.refuse(new ServiceError('SHUTTING_DOWN', 'shutting_down'));
+      for (const line of lines) {
+        for (const waiter of [...line.waiters]) waiter.refuse(new ServiceError('SHUTTING_DOWN', 'shutting_down'));
       }
       expiries.close();
     },

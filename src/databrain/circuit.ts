@@ -125,15 +125,7 @@ export function createCircuit(options: CircuitOptions): Circuit {
       if (state === 'open') enter('half_open');
       if (state === 'half_open') probing = true;
       const sentIn = period;
-      let settled = false;
-      return {
-        kind: 'admitted',
-        done: (result) => {
-          if (settled) return;
-          settled = true;
-          settle(result, sentIn);
-        },
-      };
+      return { kind: 'admitted', done: (result) => settle(result, sentIn) };
     },
   };
 }

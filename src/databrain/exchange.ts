@@ -39,7 +39,7 @@ export interface ExchangeRequest {
   readonly body: Buffer;
   /** Bounds the whole exchange, in milliseconds. */
   readonly timeoutMs: number;
-  /** Uses a new connection, for the attempt after a lost one. */
+  /** Uses a new connection, for the call after a lost one. */
   readonly freshConnection: boolean;
 }
 

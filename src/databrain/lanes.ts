@@ -4,14 +4,14 @@
 // A 429 does not tell whether the key or our address is limited. It first counts for its key. If a second key is
 // limited within `sameLimitMs`, it is the address, and the rate of all calls is lowered too.
 import type { Clock } from '../clock.ts';
-import { createCallQueue, type QueueLane } from './call-queue.ts';
+import { createCallQueue, type KeyQueue } from './call-queue.ts';
 import { createCallRate, type CallRate, type CallRateLimits } from './call-rate.ts';
 import { createKeyCircuit, type CircuitLimits, type CircuitState, type KeyCircuit } from './circuit.ts';
 import { createRetryBudget, type RetryBudget } from './retry.ts';
 
 export interface Lane {
   readonly circuit: KeyCircuit;
-  readonly queue: QueueLane;
+  readonly queue: KeyQueue;
   readonly retryBudget: RetryBudget;
   /** Milliseconds until the rate lets the next call through. */
   readonly rateWaitMs: () => number;
@@ -51,7 +51,7 @@ export interface LaneEvents {
 
 interface LanesOptions extends LaneLimits {
   readonly clock: Pick<Clock, 'monotonic'>;
-  readonly minAttemptMs: number;
+  readonly minCallMs: number;
   readonly events: LaneEvents;
 }
 
@@ -88,7 +88,7 @@ export function createLanes(options: LanesOptions): Lanes {
         clock,
         onChange: (state) => events.circuit(state, name, worstCircuit()),
       }),
-      queue: queue.createLane(rate),
+      queue: queue.createKeyQueue(rate),
       retryBudget: createRetryBudget({
         clock,
         share: options.retryShare,

@@ -1,4 +1,4 @@
-// Mints one guest token: attempts under one deadline, each only if circuit and queue admit it, each response checked.
+// Mints one guest token: calls under one deadline, each only if circuit and queue admit it, each response checked.
 // The loop reads top to bottom; the rules are in the files that it calls.
 import type { Clock } from '../clock.ts';
 import { ServiceError } from '../errors.ts';
@@ -22,7 +22,7 @@ import {
 /** A new token from the upstream. */
 export interface Minted {
   readonly token: string;
-  /** Monotonic milliseconds just before the successful attempt was sent: its lifetime counts from here. */
+  /** Monotonic milliseconds just before the successful call was sent: its lifetime counts from here. */
   readonly sentAt: number;
   /** The `expiryTime` that was sent, in milliseconds. */
   readonly lifetimeMs: number;
@@ -40,7 +40,7 @@ export type MintPriority = 'user' | 'renewal';
  */
 export type Mint = (grant: Grant, priority?: MintPriority, spentMs?: number) => Promise<Minted>;
 
-export interface AttemptReport {
+export interface CallReport {
   readonly result: 'token' | Fault;
   readonly durationMs: number;
   readonly upstreamCode?: UpstreamCode | undefined;
@@ -50,9 +50,9 @@ export interface AttemptReport {
 
 /** Events for metrics and log. They hold no key, no token and no text of the upstream. */
 export interface MintEvents {
-  /** One HTTP call ended. */
-  readonly attempt: (report: AttemptReport) => void;
-  /** One more attempt is about to be made because of this fault. */
+  /** A call ended. */
+  readonly callEnded: (report: CallReport) => void;
+  /** One more call is about to be made because of this fault. */
   readonly retry: (fault: Fault) => void;
   /** The upstream refuses the key of this setting, even after it was read again: the operator must replace it. */
   readonly keyRefused: (apiKeyName: string) => void;
@@ -100,7 +100,7 @@ export function createMint(options: MintOptions): Mint {
     return failed(exchange.overUsedConnection ? 'answer_misplaced' : 'token_repeated', {});
   };
 
-  const attemptOnce = async (
+  const callUpstream = async (
     grant: Grant,
     lane: Lane,
     remainingMs: number,
@@ -129,12 +129,12 @@ export function createMint(options: MintOptions): Mint {
       const durationMs = clock.monotonic() - sentAt;
       if (typeof outcome === 'string') {
         admission.done('success');
-        events.attempt({ result: 'token', durationMs });
+        events.callEnded({ result: 'token', durationMs });
         return { kind: 'token', token: outcome, sentAt, lifetimeMs: body.lifetimeMs };
       }
       const { fault, ...details } = outcome.failure;
       admission.done(countsAs(fault, timeoutMs < options.timeoutMs / 2));
-      events.attempt({ result: fault, durationMs, ...details });
+      events.callEnded({ result: fault, durationMs, ...details });
       if (fault === 'rate_limited') lane.limited(sentAt, details.retryAfterMs);
       return { ...outcome, sentWith: apiKey };
     } finally {
@@ -161,7 +161,7 @@ export function createMint(options: MintOptions): Mint {
     lane.retryBudget.deposit();
 
     for (;;) {
-      const outcome = await attemptOnce(grant, lane, remainingMs(), freshConnection);
+      const outcome = await callUpstream(grant, lane, remainingMs(), freshConnection);
       if (outcome.kind === 'token') return outcome;
       const { failure, sentWith } = outcome;
       freshConnection = connectionTrouble.has(failure.fault);
@@ -198,7 +198,7 @@ function countsAs(fault: Fault, cutShort: boolean): CallResult {
   return faultRow(fault).outage ? 'failure' : 'answered';
 }
 
-/** After these faults, the next attempt uses a new connection. */
+/** After these faults, the next call uses a new connection. */
 const connectionTrouble: ReadonlySet<Fault> = new Set<Fault>([
   'connection_stale',
   'unreachable',

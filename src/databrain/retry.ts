@@ -8,7 +8,7 @@ import { faultRow, type Failure } from './upstream-fault.ts';
  * reserve after the start.
  */
 export interface RetryBudget {
-  /** Counts a first attempt, which earns a share of a retry. */
+  /** Counts a first call, which earns a share of a retry. */
   readonly deposit: () => void;
   /** Uses one retry; false if there is none. */
   readonly withdraw: () => boolean;
@@ -16,7 +16,7 @@ export interface RetryBudget {
 
 interface RetryBudgetOptions {
   readonly clock: Pick<Clock, 'monotonic'>;
-  /** Retries earned per first attempt; 0.2 means at most 20 % extra calls. */
+  /** Retries earned per first call; 0.2 means at most 20 % extra calls. */
   readonly share: number;
   /** Retries available at the start, and the maximum. */
   readonly reserve: number;
@@ -24,7 +24,7 @@ interface RetryBudgetOptions {
   readonly quietMs: number;
 }
 
-/** In any interval: retries ≤ reserve + share × first attempts + interval / quietMs. */
+/** In any interval: retries ≤ reserve + share × first calls + interval / quietMs. */
 export function createRetryBudget({ clock, share, reserve, quietMs }: RetryBudgetOptions): RetryBudget {
   let balance = reserve;
   let lastRetryAt = clock.monotonic();
@@ -48,16 +48,16 @@ export interface RetryOptions {
   /** The first back-off is between 0 and this; each further one up to twice as long. */
   readonly baseMs: number;
   readonly maxBackoffMs: number;
-  /** The minimum time for an attempt. */
-  readonly minAttemptMs: number;
+  /** The minimum time for a call. */
+  readonly minCallMs: number;
   /** A number from 0 (inclusive) to 1 (exclusive). */
   readonly random: () => number;
 }
 
 /**
- * Milliseconds to wait before the next attempt, or undefined to give up.
- * @param retriesMade attempts beyond the first that this call has made already
- * @param remainingMs time left until the call's deadline
+ * Milliseconds to wait before the next call, or undefined to give up.
+ * @param retriesMade retries that were made already
+ * @param remainingMs time left until the deadline
  */
 export function retryDelay(
   options: RetryOptions,
@@ -69,6 +69,6 @@ export function retryDelay(
   if (!faultRow(failure.fault).retryable || retriesMade >= options.maxRetries) return undefined;
   const backoff = options.random() * Math.min(options.maxBackoffMs, options.baseMs * 2 ** retriesMade);
   const delay = (failure.retryAfterMs ?? 0) + backoff;
-  if (delay + options.minAttemptMs > remainingMs) return undefined;
+  if (delay + options.minCallMs > remainingMs) return undefined;
   return budget.withdraw() ? delay : undefined;
 }

@@ -57,7 +57,7 @@ const defaultLimits: UpstreamLimits = {
   longRestMs: 50,
   distrustMs: 600_000,
   keepAliveMs: 4000,
-  // More than one user's rate limit allows during one attempt, so that hanging calls of one user do not block others.
+  // More than one user's rate limit allows during one call, so that hanging calls of one user do not block others.
   maxConcurrent: 128,
   maxConcurrentPerKey: 96,
   // Only bounds memory; calls that would wait too long are refused earlier.
@@ -84,7 +84,7 @@ const defaultLimits: UpstreamLimits = {
 export function createUpstreamClient(options: UpstreamClientOptions): UpstreamClient {
   const { clock, apiKeys, events, timeoutMs } = options;
   const limits = { ...defaultLimits, ...options.limits };
-  const minAttemptMs = Math.min(250, timeoutMs);
+  const minCallMs = Math.min(250, timeoutMs);
   const baseUrl = new URL(options.baseUrl);
   const exchanges = createExchanges({
     ...limits,
@@ -94,7 +94,7 @@ export function createUpstreamClient(options: UpstreamClientOptions): UpstreamCl
     onSurplus: events.surplus,
     traceparent: options.traceparent,
   });
-  const lanes = createLanes({ ...limits, clock, minAttemptMs, events });
+  const lanes = createLanes({ ...limits, clock, minCallMs, events });
   const mint = createMint({
     ...options,
     renewKey: createRenewKey(apiKeys),
@@ -106,7 +106,7 @@ export function createUpstreamClient(options: UpstreamClientOptions): UpstreamCl
       maxRetries: options.maxRetries,
       baseMs: limits.backoffMs,
       maxBackoffMs: limits.maxBackoffMs,
-      minAttemptMs,
+      minCallMs,
       random: options.random,
     },
     pause: (ms) => new Promise((resolve) => void setTimeout(resolve, ms)),

@@ -47,7 +47,7 @@ type UpstreamRefusal = {
 }[UpstreamReason];
 
 type FaultRow = UpstreamRefusal & {
-  /** Whether it is retried: 429, 502, 503, 504, connection errors and attempt time-outs. */
+  /** Whether it is retried: 429, 502, 503, 504, connection errors and time-outs of a call. */
   readonly retryable: boolean;
   /** Whether it counts for the circuit. A refused request or an invalid response is not an outage. */
   readonly outage: boolean;
@@ -110,7 +110,7 @@ const faultTable = {
 
 export const faultRow = (fault: Fault): FaultRow => faultTable[fault];
 
-/** The result of an attempt without a token. */
+/** The result of a call without a token. */
 export interface Failure {
   readonly fault: Fault;
   /** The upstream's code, only if it is a documented one. */

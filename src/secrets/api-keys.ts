@@ -58,7 +58,7 @@ export function createApiKeys({ settings, polling, accept }: ApiKeysOptions): Ap
 }
 
 /**
- * For a key that the upstream has refused: true if the setting now holds another one, so that a further attempt makes
+ * For a key that the upstream has refused: true if the setting now holds another one, so that a further call makes
  * sense. Reads the source again, once for all calls refused at the same time, so that a key rotation causes no error.
  */
 export type RenewKey = (name: string, refused: Secret, maxWaitMs: number) => Promise<boolean>;

@@ -79,7 +79,7 @@ export const metricTable = {
     kind: 'histogram',
     labels: {},
     help: 'Time of one call to Databrain.',
-    advice: 'Near `DATABRAIN_TIMEOUT_MS`: attempts are about to be cut off.',
+    advice: 'Near `DATABRAIN_TIMEOUT_MS`: calls are about to be cut off.',
   },
   upstreamKeyRefused: {
     name: 'guest_token_upstream_key_refused_total',
@@ -92,7 +92,7 @@ export const metricTable = {
     name: 'guest_token_upstream_retries_total',
     kind: 'counter',
     labels: {},
-    help: 'Further attempts after a failed call to Databrain.',
+    help: 'Retries: further calls after a failed call to Databrain.',
     advice: 'If its share of all calls rises, Databrain may soon fail.',
   },
   circuit: {

@@ -36,7 +36,7 @@ const circuitValue: Readonly<Record<CircuitState, number>> = { closed: 0, half_o
 
 export function observeUpstream(metrics: Metrics, logger: Logger): UpstreamEvents {
   return {
-    attempt: ({ result, durationMs, upstreamCode, errorCode }) => {
+    callEnded: ({ result, durationMs, upstreamCode, errorCode }) => {
       metrics.upstreamCalls.inc({ result });
       metrics.upstreamSeconds.observe(durationMs / 1000);
       if (result !== 'token')

@@ -41,9 +41,9 @@ export function conformanceProblems(description: Description, observed: Observed
     const response = candidates.find(({ status }) => status === observed.status);
     return response === undefined ? undefined : problemsOf(response, observed);
   });
-  const judged = problems.filter((list) => list !== undefined);
-  if (judged.length === 0) return [`${label(observed)}: the status is not described`];
-  return judged.find((list) => list.length === 0) ?? judged[0] ?? [];
+  const described = problems.filter((list) => list !== undefined);
+  if (described.length === 0) return [`${label(observed)}: the status is not described`];
+  return described.find((list) => list.length === 0) ?? described[0] ?? [];
 }
 
 const label = ({ listener, method, path, status }: Observed): string => `${listener} ${method} ${path} → ${status}`;

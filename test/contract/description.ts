@@ -81,18 +81,18 @@ export function readDescription(): Description {
   };
   const step = (pointer: string, name: string): string =>
     `${pointer}/${name.replaceAll('~', '~0').replaceAll('/', '~1')}`;
-  const judge = (pointer: string): ValidateFunction =>
+  const validatorOf = (pointer: string): ValidateFunction =>
     ajv.compile({ $ref: `openapi.yaml#${pointer.split('/').map(encodeURIComponent).join('/')}` });
 
   const toHeader = (name: string, pointer: string): DescribedHeader => {
     const header = asJson(at(pointer), pointer);
-    const accepts = judge(step(pointer, 'schema'));
+    const accepts = validatorOf(step(pointer, 'schema'));
     return { name: name.toLowerCase(), required: header['required'] === true, accepts: (value) => accepts(value) };
   };
 
   const toContent = (mediaType: string, pointer: string): DescribedResponse['content'] => {
     const media = asJson(at(pointer), pointer);
-    const accepts = judge(step(pointer, 'schema'));
+    const accepts = validatorOf(step(pointer, 'schema'));
     const examples = members(media['examples']).map(([, example]) => asJson(example, `${pointer} example`)['value']);
     const codes = /"code":\{"enum":(\[[^\]]*\])/.exec(JSON.stringify(media['schema']))?.[1] ?? '[]';
     return { mediaType, accepts: (body) => accepts(body), examples, codes: JSON.parse(codes) as string[] };

@@ -68,8 +68,8 @@ describe('the workflows', () => {
     const there = ['docker.io', 'chromium', 'chromium-headless-shell', 'python3-venv'];
     expect(packages).toContain('redis-server');
     expect(packages.filter((name) => !there.includes(name) && !ci.includes(` ${name}`))).toEqual([]);
-    const [judge = 'schemathesis'] = /'schemathesis==[\d.]+'/.exec(complete) ?? [];
-    expect(ci).toContain(judge);
+    const [requirement = 'schemathesis'] = /'schemathesis==[\d.]+'/.exec(complete) ?? [];
+    expect(ci).toContain(requirement);
     expect(ci).toContain('npm ci && npm test');
   });
 

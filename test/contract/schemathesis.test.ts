@@ -19,7 +19,9 @@ const description = fileURLToPath(new URL('../../openapi.yaml', import.meta.url)
 const scratch = mkdtempSync(join(tmpdir(), 'schemathesis-'));
 afterAll(() => rmSync(scratch, { recursive: true, force: true }));
 
-function judge(args: readonly string[]): Promise<{ readonly exitCode: number | null; readonly output: string }> {
+function runSchemathesis(
+  args: readonly string[],
+): Promise<{ readonly exitCode: number | null; readonly output: string }> {
   const child = spawn(program, args, {
     cwd: scratch,
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -40,7 +42,7 @@ describe.skipIf(!isInstalled)(`schemathesis${reason}`, () => {
     // Rate limits must not hide other responses.
     const settings = { RATE_LIMIT_ADDRESS_MAX: '1000000', RATE_LIMIT_USER_MAX: '1000000' };
     const service = await startService({ databrainUrl: databrain.url, settings });
-    const { exitCode, output } = await judge([
+    const { exitCode, output } = await runSchemathesis([
       'run',
       description,
       '--url',

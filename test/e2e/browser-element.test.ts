@@ -108,20 +108,20 @@ describe.skipIf(!hasChromium)(`<guest-token-dashboard>${chromiumReason}`, () => 
     const opened = await lab.open({ fakeTime: Date.now() });
     opened.server.script(refusal(503, 'UPSTREAM_UNAVAILABLE'));
     await opened.run(`for (const type of ['ready', 'renewed', 'error']) document.addEventListener(type, ({ detail }) =>
-      lab.told.push(type + (detail ? ' ' + [detail.code, detail.requestId, detail.terminal].join() : '')), true), 0`);
+      lab.events.push(type + (detail ? ' ' + [detail.code, detail.requestId, detail.terminal].join() : '')), true), 0`);
     await write(opened, `<guest-token-dashboard SRC dashboard-id="A"></guest-token-dashboard>`);
-    await until(async () => (await opened.told()).length === 1);
+    await until(async () => (await opened.events()).length === 1);
     await opened.advance(1_500);
     await isShown(opened, 'A: token-2-ann');
     await opened.runFor(0.74 * hour);
     await opened.advance(0.12 * hour);
-    await until(async () => (await opened.told()).length === 3);
+    await until(async () => (await opened.events()).length === 3);
     opened.server.script(refusal(403, 'ACCESS_DENIED'));
     // The second renewal is due between 1.5 and 1.7 hours after the start.
     await opened.runFor(0.6 * hour);
     await opened.advance(0.26 * hour);
     await isShown(opened, 'The sentence of ACCESS_DENIED. (request-1)');
-    expect(await opened.told()).toEqual([
+    expect(await opened.events()).toEqual([
       'error UPSTREAM_UNAVAILABLE,request-1,false',
       'ready',
       'renewed',
@@ -154,7 +154,7 @@ describe.skipIf(!hasChromium)(`<guest-token-dashboard>${chromiumReason}`, () => 
 
   it('never falls back to cookies when the named function does not exist', async () => {
     const opened = await lab.open({ fakeTime: Date.now() });
-    await opened.run(`document.addEventListener('error', ({ detail }) => lab.told.push(detail.code), true), 0`);
+    await opened.run(`document.addEventListener('error', ({ detail }) => lab.events.push(detail.code), true), 0`);
     await write(
       opened,
       `<guest-token-dashboard SRC dashboard-id="A"></guest-token-dashboard>`.replaceAll(
@@ -162,8 +162,8 @@ describe.skipIf(!hasChromium)(`<guest-token-dashboard>${chromiumReason}`, () => 
         `src="${opened.server.url}/guest-token" get-access-token="later"`,
       ),
     );
-    await until(async () => (await opened.told()).length === 1);
-    expect(await opened.told()).toEqual(['ACCESS_TOKEN_UNAVAILABLE']);
+    await until(async () => (await opened.events()).length === 1);
+    expect(await opened.events()).toEqual(['ACCESS_TOKEN_UNAVAILABLE']);
     expect(opened.server.asked).toHaveLength(0);
     await opened.run('window.later = lab.getAccessToken, 0');
     await opened.advance(1_500);

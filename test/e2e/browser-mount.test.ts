@@ -48,7 +48,7 @@ describe.skipIf(!hasChromium)(`a mounted dashboard${chromiumReason}`, () => {
     await opened.run(`lab.a.update({ embedId: 'C' }), lab.a.update({ embedId: 'A' })`);
     await isShown(opened, 'A: token-1-ann');
     await opened.run(`lab.a.update({ embedId: 'A' })`);
-    expect(await opened.told()).toEqual(['a ready', 'a ready', 'a ready']);
+    expect(await opened.events()).toEqual(['a ready', 'a ready', 'a ready']);
     expect(opened.server.asked).toHaveLength(1);
     await leavesNothing(opened);
   });
@@ -87,7 +87,7 @@ describe.skipIf(!hasChromium)(`a mounted dashboard${chromiumReason}`, () => {
     expect(await opened.run(`document.querySelector('dbn-dashboard') === lab.element`)).toBe(true);
     await opened.run('lab.element.ask()');
     await isShown(opened, 'A: token-3-ann');
-    expect(await opened.told()).toEqual(['a ready', 'a renewed', 'a renewed']);
+    expect(await opened.events()).toEqual(['a ready', 'a renewed', 'a renewed']);
     expect(opened.server.componentTokens).toEqual(['token-1-ann', 'token-3-ann']);
     await leavesNothing(opened);
   });
@@ -145,14 +145,14 @@ describe.skipIf(!hasChromium)(`a mounted dashboard${chromiumReason}`, () => {
     expect(await opened.run(`document.querySelector('dbn-dashboard') === lab.element`)).toBe(true);
     await opened.advance(8 * minute);
     await isShown(opened, 'A: token-2-ann');
-    expect(await opened.told()).toEqual(['a ready', 'a renewed']);
+    expect(await opened.events()).toEqual(['a ready', 'a renewed']);
     expect(opened.server.asked).toHaveLength(2);
     await leavesNothing(opened);
   });
 
   it('is replaced with a new token when the component reports that its token has expired', async () => {
     const opened = await lab.open({ fakeTime: Date.now() });
-    await opened.run(`window.mine = (event) => lab.told.push('own ' + event.type), 0`);
+    await opened.run(`window.mine = (event) => lab.events.push('own ' + event.type), 0`);
     await show(opened, `{ attributes: { 'handle-server-event': 'mine' } }`);
     await isShown(opened, 'A: token-1-ann');
     const send = (type: string): Promise<unknown> =>
@@ -165,7 +165,7 @@ describe.skipIf(!hasChromium)(`a mounted dashboard${chromiumReason}`, () => {
     await opened.advance(11_000);
     await opened.advance(1_000);
     await isShown(opened, 'A: token-2-ann');
-    expect(await opened.told()).toEqual([
+    expect(await opened.events()).toEqual([
       'a ready',
       'own FILTER_CHANGED',
       'own TOKEN_EXPIRED',
@@ -202,9 +202,9 @@ describe.skipIf(!hasChromium)(`a mounted dashboard${chromiumReason}`, () => {
     const opened = await lab.open({ fakeTime: Date.now() });
     await opened.run(`lab.parent = document.createElement('div'), ${place}, lab.tokens = lab.create(), 0`);
     await opened.run(
-      `lab.a = lab.helper.mount(lab.parent, { tokens: lab.tokens, embedId: 'A', onReady: () => lab.told.push('ready') }), 0`,
+      `lab.a = lab.helper.mount(lab.parent, { tokens: lab.tokens, embedId: 'A', onReady: () => lab.events.push('ready') }), 0`,
     );
-    await until(async () => (await opened.told()).length === 1);
+    await until(async () => (await opened.events()).length === 1);
     await opened.run(`${remove}, 0`);
     expect(await opened.running()).toEqual({ timers: 0, listeners: 0 });
     await opened.runFor(9 * hour);
@@ -261,7 +261,7 @@ describe.skipIf(!hasChromium)(`a mounted dashboard${chromiumReason}`, () => {
       await opened.advance(0.12 * hour);
       await isShown(opened, `The sentence of ${code}. (request-1)`);
       expect(await opened.run(`document.querySelector('.guest-token-error').getAttribute('role')`)).toBe('alert');
-      expect(await opened.told()).toEqual(['a ready', `a ${code}!`]);
+      expect(await opened.events()).toEqual(['a ready', `a ${code}!`]);
       expect(await opened.running()).toEqual({ timers: 0, listeners: 0 });
       await leavesNothing(opened);
     },
@@ -275,7 +275,7 @@ describe.skipIf(!hasChromium)(`a mounted dashboard${chromiumReason}`, () => {
     await opened.runFor(0.74 * hour);
     await opened.advance(0.13 * hour);
     await isShown(opened, 'A: token-1-ann');
-    expect(await opened.told()).toEqual(['a ready', 'a UPSTREAM_UNAVAILABLE', 'a INVALID_RESPONSE', 'a renewed']);
+    expect(await opened.events()).toEqual(['a ready', 'a UPSTREAM_UNAVAILABLE', 'a INVALID_RESPONSE', 'a renewed']);
     await leavesNothing(opened);
   });
 
@@ -327,7 +327,7 @@ describe.skipIf(!hasChromium)(`a mounted dashboard${chromiumReason}`, () => {
         `lab.user = 'bob', lab.tokens.stop(), lab.tokens = lab.create(), lab.a.update({ tokens: lab.tokens }), 0`,
       );
       await isShown(opened, 'Reload the page to see this dashboard.');
-      expect((await opened.told()).at(-1)).toBe('a COMPONENT_IN_USE!');
+      expect((await opened.events()).at(-1)).toBe('a COMPONENT_IN_USE!');
       expect(opened.server.componentTokens).toEqual(['token-1-ann']);
       await leavesNothing(opened);
     });
@@ -372,7 +372,7 @@ describe.skipIf(!hasChromium)(`a mounted dashboard${chromiumReason}`, () => {
       const opened = await lab.open();
       await show(opened);
       await opened.run(`lab.b = lab.mount('b', { tokens: lab.create(), embedId: 'B' }), 0`);
-      await until(async () => (await opened.told()).length === 2);
+      await until(async () => (await opened.events()).length === 2);
       await opened.run('lab.tokens.stop()');
       await opened.run(`document.querySelector('dbn-dashboard').ask()`);
       await until(() => opened.server.componentTokens.length === 3);
@@ -399,7 +399,7 @@ describe.skipIf(!hasChromium)(`a mounted dashboard${chromiumReason}`, () => {
       const opened = await lab.open({ component: 'none' });
       await show(opened, `{ script: '${script}' }`);
       await isShown(opened, 'The component cannot be loaded.');
-      expect(await opened.told()).toEqual(['a COMPONENT_NOT_LOADED!']);
+      expect(await opened.events()).toEqual(['a COMPONENT_NOT_LOADED!']);
       expect(opened.server.componentTokens).toEqual([]);
       await leavesNothing(opened);
     });

@@ -24,9 +24,9 @@ describe.skipIf(!hasChromium)(`the tokens of a page${chromiumReason}`, () => {
 
   const subscribe = ({ run }: Opened, options = '{}'): Promise<unknown> =>
     run(`lab.tokens = lab.create(${options}), lab.leave = lab.tokens.subscribe(lab.note), 0`);
-  const isTold = async ({ told }: Opened, ...expected: readonly string[]): Promise<void> => {
-    await until(async () => (await told()).length >= expected.length);
-    expect(await told()).toEqual(expected);
+  const receives = async ({ events }: Opened, ...expected: readonly string[]): Promise<void> => {
+    await until(async () => (await events()).length >= expected.length);
+    expect(await events()).toEqual(expected);
   };
   /** Nothing runs once nobody is interested. */
   const leavesNothing = async ({ run, running }: Opened): Promise<void> => {
@@ -56,11 +56,11 @@ describe.skipIf(!hasChromium)(`the tokens of a page${chromiumReason}`, () => {
   it('are renewed between 75 and 85 percent of their life, with a fresh access token, whatever the time of day', async () => {
     const opened = await lab.open({ fakeTime: Date.now() - hour });
     await subscribe(opened);
-    await isTold(opened, 'token-1-ann');
+    await receives(opened, 'token-1-ann');
     await opened.runFor(0.74 * hour);
     expect(opened.server.asked).toHaveLength(1);
     await opened.advance(0.12 * hour);
-    await isTold(opened, 'token-1-ann', 'token-2-ann');
+    await receives(opened, 'token-1-ann', 'token-2-ann');
     expect(opened.server.asked.map(({ authorization }) => authorization)).toEqual([
       'Bearer jwt-of-ann-1',
       'Bearer jwt-of-ann-2',
@@ -72,15 +72,15 @@ describe.skipIf(!hasChromium)(`the tokens of a page${chromiumReason}`, () => {
   it('wait while the browser is offline, and are renewed when it is online again', async () => {
     const opened = await lab.open({ fakeTime: Date.now() });
     await subscribe(opened);
-    await isTold(opened, 'token-1-ann');
+    await receives(opened, 'token-1-ann');
     await opened.context.setOffline(true);
     await opened.runFor(hour);
-    await isTold(opened, 'token-1-ann', 'NETWORK_ERROR');
+    await receives(opened, 'token-1-ann', 'NETWORK_ERROR');
     await opened.runFor(8 * hour);
-    await isTold(opened, 'token-1-ann', 'NETWORK_ERROR');
+    await receives(opened, 'token-1-ann', 'NETWORK_ERROR');
     expect(opened.server.asked).toHaveLength(1);
     await opened.context.setOffline(false);
-    await isTold(opened, 'token-1-ann', 'NETWORK_ERROR', 'token-2-ann');
+    await receives(opened, 'token-1-ann', 'NETWORK_ERROR', 'token-2-ann');
     expect(opened.server.asked).toHaveLength(2);
     await leavesNothing(opened);
   });
@@ -88,14 +88,14 @@ describe.skipIf(!hasChromium)(`the tokens of a page${chromiumReason}`, () => {
   it('are renewed after the machine has slept, with and without a visible page', async () => {
     const opened = await lab.open({ fakeTime: Date.now() });
     await subscribe(opened);
-    await isTold(opened, 'token-1-ann');
+    await receives(opened, 'token-1-ann');
     await opened.run(
       `lab.sleep(${2 * hour}), document.dispatchEvent(new Event('visibilitychange', { bubbles: true })), 0`,
     );
-    await isTold(opened, 'token-1-ann', 'token-2-ann');
+    await receives(opened, 'token-1-ann', 'token-2-ann');
     await opened.run(`lab.sleep(${2 * hour})`);
     await opened.runFor(31_000);
-    await isTold(opened, 'token-1-ann', 'token-2-ann', 'token-3-ann');
+    await receives(opened, 'token-1-ann', 'token-2-ann', 'token-3-ann');
     expect(opened.server.asked).toHaveLength(3);
     await leavesNothing(opened);
   });
@@ -107,7 +107,7 @@ describe.skipIf(!hasChromium)(`the tokens of a page${chromiumReason}`, () => {
     await opened.runFor(hour);
     expect(opened.server.asked).toHaveLength(0);
     await opened.run('lab.hide(false)');
-    await isTold(opened, 'token-1-ann');
+    await receives(opened, 'token-1-ann');
     await opened.run('lab.hide(true)');
     await opened.runFor(9 * hour);
     expect(opened.server.asked).toHaveLength(1);
@@ -122,10 +122,10 @@ describe.skipIf(!hasChromium)(`the tokens of a page${chromiumReason}`, () => {
     await second.goto(opened.page.url());
     await second.evaluate('lab.hide(true), lab.create().subscribe(lab.note), 0');
     await subscribe(opened);
-    await isTold(opened, 'token-1-ann');
-    expect(await second.evaluate('lab.told')).toEqual([]);
+    await receives(opened, 'token-1-ann');
+    expect(await second.evaluate('lab.events')).toEqual([]);
     await second.evaluate('lab.hide(false)');
-    await until(async () => (await second.evaluate<string[]>('lab.told')).length === 1);
+    await until(async () => (await second.evaluate<string[]>('lab.events')).length === 1);
     expect(opened.server.asked).toHaveLength(2);
     await leavesNothing(opened);
   });
@@ -134,7 +134,7 @@ describe.skipIf(!hasChromium)(`the tokens of a page${chromiumReason}`, () => {
     const opened = await lab.open();
     opened.server.script(refusal(401, code));
     await subscribe(opened);
-    await isTold(opened, 'token-2-ann');
+    await receives(opened, 'token-2-ann');
     expect(await opened.run('lab.fresh')).toEqual([false, true]);
     expect(opened.server.asked).toHaveLength(2);
     await leavesNothing(opened);
@@ -144,7 +144,7 @@ describe.skipIf(!hasChromium)(`the tokens of a page${chromiumReason}`, () => {
     const opened = await lab.open({ fakeTime: Date.now() });
     opened.server.script(refusal(401, 'TOKEN_EXPIRED'), refusal(401, 'TOKEN_EXPIRED'));
     await subscribe(opened);
-    await isTold(opened, 'TOKEN_EXPIRED!');
+    await receives(opened, 'TOKEN_EXPIRED!');
     expect(opened.server.asked).toHaveLength(2);
     await hasEnded(opened);
   });
@@ -158,7 +158,7 @@ describe.skipIf(!hasChromium)(`the tokens of a page${chromiumReason}`, () => {
     const opened = await lab.open({ fakeTime: Date.now() });
     opened.server.script(refusal(status, code));
     await subscribe(opened);
-    await isTold(opened, `${code}!`);
+    await receives(opened, `${code}!`);
     expect(await opened.run('lab.tokens.get().catch((error) => ({ ...error, message: error.message }))')).toMatchObject(
       {
         name: 'GuestTokenError',
@@ -179,11 +179,11 @@ describe.skipIf(!hasChromium)(`the tokens of a page${chromiumReason}`, () => {
     const opened = await lab.open({ fakeTime: Date.now() });
     opened.server.script(refusal(status, code, { 'retry-after': '40' }));
     await subscribe(opened);
-    await isTold(opened, code);
+    await receives(opened, code);
     await opened.runFor(39_000);
     expect(opened.server.asked).toHaveLength(1);
     await opened.runFor(2_000);
-    await isTold(opened, code, 'token-2-ann');
+    await receives(opened, code, 'token-2-ann');
     expect(opened.server.asked).toHaveLength(2);
     await leavesNothing(opened);
   });
@@ -211,9 +211,9 @@ describe.skipIf(!hasChromium)(`the tokens of a page${chromiumReason}`, () => {
     const opened = await lab.open({ fakeTime: Date.now() });
     opened.server.script(answer);
     await subscribe(opened);
-    await isTold(opened, code);
+    await receives(opened, code);
     await opened.runFor(1_500);
-    await isTold(opened, code, 'token-2-ann');
+    await receives(opened, code, 'token-2-ann');
     expect(opened.server.asked).toHaveLength(2);
     await leavesNothing(opened);
   });
@@ -223,9 +223,9 @@ describe.skipIf(!hasChromium)(`the tokens of a page${chromiumReason}`, () => {
     // The browser itself tries a request again whose kept connection was cut.
     opened.server.script({ isCut: true }, { isCut: true });
     await subscribe(opened);
-    await isTold(opened, 'NETWORK_ERROR');
+    await receives(opened, 'NETWORK_ERROR');
     await opened.runFor(1_500);
-    await isTold(opened, 'NETWORK_ERROR', 'token-3-ann');
+    await receives(opened, 'NETWORK_ERROR', 'token-3-ann');
     await leavesNothing(opened);
   });
 
@@ -250,11 +250,11 @@ describe.skipIf(!hasChromium)(`the tokens of a page${chromiumReason}`, () => {
     const opened = await lab.open({ fakeTime: Date.now() });
     opened.server.script({ body: { token: 'lasting' }, headers });
     await subscribe(opened);
-    await isTold(opened, 'lasting');
+    await receives(opened, 'lasting');
     await opened.runFor(89_000);
     expect(opened.server.asked).toHaveLength(1);
     await opened.runFor(14_000);
-    await isTold(opened, 'lasting', 'token-2-ann');
+    await receives(opened, 'lasting', 'token-2-ann');
     expect(opened.server.asked).toHaveLength(2);
     await leavesNothing(opened);
   });
@@ -273,7 +273,7 @@ describe.skipIf(!hasChromium)(`the tokens of a page${chromiumReason}`, () => {
     const opened = await lab.open({ fakeTime: Date.now() });
     opened.server.lifetimeSeconds = 90 * 24 * 3600;
     await subscribe(opened);
-    await isTold(opened, 'token-1-ann');
+    await receives(opened, 'token-1-ann');
     await opened.jump(60 * 24 * hour);
     expect(opened.server.asked).toHaveLength(1);
     await leavesNothing(opened);
@@ -290,7 +290,7 @@ describe.skipIf(!hasChromium)(`the tokens of a page${chromiumReason}`, () => {
     await until(() => opened.server.asked.length === 1);
     await opened.run(`${how}, 0`);
     expect((await isAborted).failure()?.errorText).toBe('net::ERR_ABORTED');
-    await isTold(opened, 'STOPPED!');
+    await receives(opened, 'STOPPED!');
     expect(await opened.run('lab.tokens.get().catch(({ code }) => code)')).toBe('STOPPED');
     expect(opened.server.asked).toHaveLength(1);
     await hasEnded(opened);
@@ -299,7 +299,7 @@ describe.skipIf(!hasChromium)(`the tokens of a page${chromiumReason}`, () => {
   it('are never requested if the signal was aborted before', async () => {
     const opened = await lab.open({ fakeTime: Date.now() });
     await subscribe(opened, '{ signal: AbortSignal.abort() }');
-    await isTold(opened, 'STOPPED!');
+    await receives(opened, 'STOPPED!');
     expect(opened.server.asked).toHaveLength(0);
     await hasEnded(opened);
   });
@@ -310,9 +310,9 @@ describe.skipIf(!hasChromium)(`the tokens of a page${chromiumReason}`, () => {
     await subscribe(opened);
     await until(() => opened.server.asked.length === 1);
     await opened.runFor(30_000);
-    await isTold(opened, 'NETWORK_ERROR');
+    await receives(opened, 'NETWORK_ERROR');
     await opened.runFor(1_500);
-    await isTold(opened, 'NETWORK_ERROR', 'token-2-ann');
+    await receives(opened, 'NETWORK_ERROR', 'token-2-ann');
     await leavesNothing(opened);
   });
 
@@ -327,11 +327,11 @@ describe.skipIf(!hasChromium)(`the tokens of a page${chromiumReason}`, () => {
       `{ getAccessToken: (fresh) => (lab.isBack ? lab.getAccessToken : ${getAccessToken})(fresh) }`,
     );
     await opened.runFor(ms);
-    await isTold(opened, 'ACCESS_TOKEN_UNAVAILABLE');
+    await receives(opened, 'ACCESS_TOKEN_UNAVAILABLE');
     expect(opened.server.asked).toHaveLength(0);
     await opened.run('lab.isBack = true');
     await opened.runFor(1_500);
-    await isTold(opened, 'ACCESS_TOKEN_UNAVAILABLE', 'token-1-ann');
+    await receives(opened, 'ACCESS_TOKEN_UNAVAILABLE', 'token-1-ann');
     await leavesNothing(opened);
   });
 
@@ -339,7 +339,7 @@ describe.skipIf(!hasChromium)(`the tokens of a page${chromiumReason}`, () => {
     const opened = await lab.open({ fakeTime: Date.now() });
     const getAccessToken = '() => { throw Object.assign(new Error("Log in again."), { terminal: true }) }';
     await subscribe(opened, `{ getAccessToken: ${getAccessToken} }`);
-    await isTold(opened, 'ACCESS_TOKEN_UNAVAILABLE!');
+    await receives(opened, 'ACCESS_TOKEN_UNAVAILABLE!');
     expect(await opened.run('lab.tokens.get().catch(({ message }) => message)')).toBe('Log in again.');
     expect(opened.server.asked).toHaveLength(0);
     await hasEnded(opened);
@@ -349,12 +349,12 @@ describe.skipIf(!hasChromium)(`the tokens of a page${chromiumReason}`, () => {
     const opened = await lab.open({ fakeTime: Date.now() });
     await opened.context.addCookies([{ name: 'session', value: 'ann', url: opened.server.url }]);
     await subscribe(opened, '{ getAccessToken: undefined }');
-    await isTold(opened, 'token-1-');
+    await receives(opened, 'token-1-');
     expect(opened.server.asked).toMatchObject([{ authorization: undefined, cookie: 'session=ann' }]);
     opened.server.script(refusal(401, 'TOKEN_EXPIRED'));
     await opened.runFor(0.74 * hour);
     await opened.advance(0.12 * hour);
-    await isTold(opened, 'token-1-', 'TOKEN_EXPIRED!');
+    await receives(opened, 'token-1-', 'TOKEN_EXPIRED!');
     expect(opened.server.asked).toHaveLength(2);
     await hasEnded(opened);
   });
@@ -363,7 +363,7 @@ describe.skipIf(!hasChromium)(`the tokens of a page${chromiumReason}`, () => {
     const opened = await lab.open();
     await opened.context.addCookies([{ name: 'session', value: 'ann', url: opened.server.url }]);
     await subscribe(opened);
-    await isTold(opened, 'token-1-ann');
+    await receives(opened, 'token-1-ann');
     expect(opened.server.asked).toMatchObject([{ cookie: undefined }]);
     await leavesNothing(opened);
   });
@@ -381,7 +381,7 @@ describe.skipIf(!hasChromium)(`the tokens of a page${chromiumReason}`, () => {
   it('are replaced once for all callers that report the same one as expired, and not within ten seconds', async () => {
     const opened = await lab.open({ fakeTime: Date.now() });
     await subscribe(opened);
-    await isTold(opened, 'token-1-ann');
+    await receives(opened, 'token-1-ann');
     await opened.run('lab.others = Promise.all([1, 2, 3].map(() => lab.tokens.get("token-1-ann"))), 0');
     await opened.runFor(9_000);
     expect(opened.server.asked).toHaveLength(1);
@@ -410,7 +410,7 @@ describe.skipIf(!hasChromium)(`the tokens of a page${chromiumReason}`, () => {
     opened.page.on('pageerror', ({ message }) => errors.push(message));
     await opened.run('lab.tokens = lab.create(), lab.tokens.subscribe(() => { throw new Error("broken") }), 0');
     await opened.run('lab.leave = lab.tokens.subscribe(lab.note), 0');
-    await isTold(opened, 'token-1-ann');
+    await receives(opened, 'token-1-ann');
     expect(errors).toEqual(['broken']);
     expect(opened.server.asked).toHaveLength(1);
     await opened.run('lab.tokens.stop()');
@@ -429,12 +429,12 @@ describe.skipIf(!hasWholeChromium)(`the tokens of a page in the whole browser${w
   it('are renewed when the page comes back from the back/forward cache with one that has ended', async () => {
     const opened = await lab.open();
     await opened.run('lab.tokens = lab.create(), lab.leave = lab.tokens.subscribe(lab.note), 0');
-    await until(async () => (await opened.told()).length > 0);
-    expect(await opened.told()).toEqual(['token-1-ann']);
+    await until(async () => (await opened.events()).length > 0);
+    expect(await opened.events()).toEqual(['token-1-ann']);
     await opened.run(`addEventListener('pageshow', ({ persisted }) => {
-      lab.told.push('persisted ' + persisted);
+      lab.events.push('persisted ' + persisted);
       lab.sleep(${2 * hour});
-      lab.tokens.subscribe((event) => event.token === 'token-2-ann' && navigator.sendBeacon('/report', lab.told.join()));
+      lab.tokens.subscribe((event) => event.token === 'token-2-ann' && navigator.sendBeacon('/report', lab.events.join()));
     }, { capture: true }), location.href = '/back', 0`);
     await until(() => lab.reports.length > 0);
     expect(lab.reports).toEqual(['token-1-ann,persisted true,token-2-ann']);

@@ -171,13 +171,13 @@ describe.skipIf(!hasCompose)(`docker compose up proxy with missing settings${com
     copyFileSync('.env.example', file);
     const args = ['--project-name', project, '--env-file', file];
     const { status, output } = await runCompose([...args, 'up', '--no-build', 'proxy'], given);
-    const told = await runCompose([...args, 'logs', 'check'], given);
+    const logs = await runCompose([...args, 'logs', 'check'], given);
     const running = await runCompose([...args, 'ps', '--services', '--status', 'running', 'proxy'], given);
     await runCompose([...args, 'down', '--volumes', '--timeout', '1'], given);
     expect(status).not.toBe(0);
     expect(output).toContain('exit 78');
-    expect(told.output).toContain('JWT_ISSUER');
-    expect(told.output).toContain('JWT_AUDIENCE');
+    expect(logs.output).toContain('JWT_ISSUER');
+    expect(logs.output).toContain('JWT_AUDIENCE');
     expect(running.output.trim()).toBe('');
   }, 120_000);
 });

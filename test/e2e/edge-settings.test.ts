@@ -149,9 +149,9 @@ describe('the admin listener', () => {
 
   it('logs once which name it refused, and how to allow it', async () => {
     for (let count = 0; count < 3; count += 1) await statusFor('rebound.example');
-    const told = () => program.lines().filter((line) => line['host'] === 'rebound.example');
-    await until(() => told().length > 0);
-    expect(told()).toMatchObject([{ level: 'warn', message: expect.stringContaining('ADMIN_HOSTS') as string }]);
+    const warnings = () => program.lines().filter((line) => line['host'] === 'rebound.example');
+    await until(() => warnings().length > 0);
+    expect(warnings()).toMatchObject([{ level: 'warn', message: expect.stringContaining('ADMIN_HOSTS') as string }]);
   });
 });
 
@@ -181,8 +181,8 @@ describe('a missing setting', () => {
     const headers = { 'x-forwarded-for': '203.0.113.9' };
     for (let count = 0; count < 3; count += 1) await program.ask({ path: '/bi/guest-token', headers });
     await until(() => program.lines().some(({ message }) => message.includes('TRUST_PROXY')));
-    const told = program.lines().filter(({ message }) => message.includes('TRUST_PROXY'));
-    expect(told).toMatchObject([{ level: 'warn', header: 'x-forwarded-for', peer: '127.0.0.0/24' }]);
+    const warnings = program.lines().filter(({ message }) => message.includes('TRUST_PROXY'));
+    expect(warnings).toMatchObject([{ level: 'warn', header: 'x-forwarded-for', peer: '127.0.0.0/24' }]);
     expect(program.output()).not.toContain('203.0.113.9');
 
     const behind = await start({ TRUST_PROXY: '127.0.0.1' });
@@ -200,9 +200,9 @@ describe('a missing setting', () => {
       expect(await sendRaw(program.port, bytes)).toMatch(/^HTTP\/1\.1 [45]\d\d /);
     }
     await sendRaw(program.adminPort, hello);
-    const told = () => program.lines().filter((line) => 'protocol' in line);
-    await until(() => told().length === 4);
-    expect(told().map(({ level, port, protocol }) => [level, port, protocol])).toEqual([
+    const warnings = () => program.lines().filter((line) => 'protocol' in line);
+    await until(() => warnings().length === 4);
+    expect(warnings().map(({ level, port, protocol }) => [level, port, protocol])).toEqual([
       ['warn', 'PORT', 'TLS'],
       ['warn', 'PORT', 'PROXY protocol'],
       ['warn', 'PORT', 'HTTP/2'],

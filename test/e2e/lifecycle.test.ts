@@ -287,10 +287,10 @@ describe('a changed secret file', () => {
       ['api-key', 'a key with spaces'],
       ['api-key', oldSecret],
     ] as const) {
-      const told = running.logged('secretFileRefused').length;
+      const before = running.logged('secretFileRefused').length;
       replaceFile(running, name, text);
       running.signal('SIGHUP');
-      await eventually(() => running.logged('secretFileRefused').length > told);
+      await eventually(() => running.logged('secretFileRefused').length > before);
       expect((await running.ask({ headers: bearer(oldSecret) })).status).toBe(200);
     }
     for (const word of ['tiny', apiKey, 'a key with spaces', oldSecret]) expect(running.output()).not.toContain(word);
@@ -316,8 +316,8 @@ describe('a changed secret file', () => {
     replaceFile(running, 'issuers.yaml', entry(after));
     running.signal('SIGHUP');
     await eventually(() => running.lines().some(({ setting }) => setting === 'JWT_ISSUERS_FILE'));
-    const told = running.lines().find(({ setting }) => setting === 'JWT_ISSUERS_FILE');
-    expect(told).toMatchObject({ level: 'error', problem: expect.stringContaining('restart the service') as string });
+    const line = running.lines().find(({ setting }) => setting === 'JWT_ISSUERS_FILE');
+    expect(line).toMatchObject({ level: 'error', problem: expect.stringContaining('restart the service') as string });
     expect((await running.ask({ headers: bearer(before) })).status).toBe(200);
     expect((await running.ask({ headers: bearer(after) })).status).toBe(401);
     expect(running.output()).not.toContain(after);

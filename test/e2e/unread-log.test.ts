@@ -183,8 +183,8 @@ describe('standard output that is not read', () => {
     const counted = await dropped();
     program.readOutput(true);
     await until(() => program.logged('linesDropped').length > 0);
-    const told = program.logged('linesDropped');
-    expect(told.map((line) => line['lines'])).toEqual([await dropped()]);
+    const logged = program.logged('linesDropped');
+    expect(logged.map((line) => line['lines'])).toEqual([await dropped()]);
     expect(await dropped()).toBeGreaterThanOrEqual(counted);
     await until(() => program.output().includes('"requestId":"rrrr'));
     expect((await program.ask({ headers: bearer({ sub: 'after' }) })).status).toBe(200);

@@ -236,8 +236,8 @@ describe('No answer ends the process, and nothing is left behind', () => {
     process.off('uncaughtException', onUnhandled);
 
     expect(unhandled).toEqual([]);
-    expect(many.attempts.length).toBeGreaterThanOrEqual(1000);
-    expect(new Set(many.attempts.map(({ result }) => result))).toContain('token');
+    expect(many.calls.length).toBeGreaterThanOrEqual(1000);
+    expect(new Set(many.calls.map(({ result }) => result))).toContain('token');
     expect(afterSecond - afterFirst).toBeLessThan(40 * 1024 * 1024);
     await expect.poll(() => upstream.openSockets(), { timeout: 2000 }).toBe(0);
     await expect
@@ -291,7 +291,7 @@ describe("The upstream's text, headers, cookies and status are not passed on", (
     const settled = await ask(sends(errorAnswer(status, code)));
     expect(gist(settled)).toBe(expected);
     expect('error' in settled && settled.error.detail.upstreamCode).toBe(code);
-    expect(client.attempts.map(({ upstreamCode }) => upstreamCode)).toEqual([code]);
+    expect(client.calls.map(({ upstreamCode }) => upstreamCode)).toEqual([code]);
     expect(everythingSaid(client, settled)).not.toContain('the vendor says');
   });
 

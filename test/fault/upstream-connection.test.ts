@@ -101,7 +101,7 @@ describe('A connection that the upstream closed while it was idle costs no user 
       expect(gist(await mintOnce(client, `u${user}`))).toBe(uuidOf(user));
       await sleep(80);
     }
-    expect(client.attempts.map(({ result }) => result)).toEqual(Array(4).fill('token'));
+    expect(client.calls.map(({ result }) => result)).toEqual(Array(4).fill('token'));
     expect(upstream.connections()).toBe(4);
   });
 
@@ -129,7 +129,7 @@ describe('A connection that the upstream closed while it was idle costs no user 
         expect(gist(await mintOnce(client, `u${user}`))).toBe(uuidOf(user));
         await sleep(70);
       }
-      expect(client.attempts.filter(({ result }) => result === 'connection_stale').length).toBeGreaterThan(1);
+      expect(client.calls.filter(({ result }) => result === 'connection_stale').length).toBeGreaterThan(1);
       expect(client.circuitState()).toBe('closed');
       expect(upstream.seen.length).toBeLessThanOrEqual(12);
     },
@@ -179,7 +179,7 @@ describe('A connection that the upstream closed while it was idle costs no user 
     broken = true;
     expect(gist(await mintOnce(client, 'u2'))).toBe('UPSTREAM_UNAVAILABLE upstream_unreachable');
     expect(upstream.seen).toHaveLength(3);
-    expect(client.attempts.map(({ result }) => result)).toEqual(['token', 'connection_stale', 'unreachable']);
+    expect(client.calls.map(({ result }) => result)).toEqual(['token', 'connection_stale', 'unreachable']);
   });
 
   it('closes a connection itself after a while without calls', async () => {

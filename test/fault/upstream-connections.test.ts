@@ -78,11 +78,11 @@ describe('The connections', () => {
     );
     await mintOnce(client, 'first');
     await sleep(20);
-    expect(client.told).toEqual(['surplus']);
+    expect(client.events).toEqual(['surplus']);
     for (let i = 0; i < 10; i += 1) await mintOnce(client, `user-${i}`);
     await sleep(20);
     expect(upstream.seen.map(({ onConnection }) => onConnection)).toEqual(Array(11).fill(0));
-    expect(client.told).toEqual(['surplus']);
+    expect(client.events).toEqual(['surplus']);
   });
 
   it('rest shortly again when nothing surplus has come for a while', async () => {
@@ -181,8 +181,8 @@ describe('When the client is closed', () => {
     await client.close();
     expect(gist(await running)).toBe('SHUTTING_DOWN shutting_down');
     expect(client.circuitState()).toBe('closed');
-    expect(client.told).toEqual([]);
-    expect(client.attempts).toEqual([]);
+    expect(client.events).toEqual([]);
+    expect(client.calls).toEqual([]);
   });
 
   it('a call that waits until a connection has rested is refused', async () => {
@@ -252,7 +252,7 @@ describe('Over TLS', () => {
       if (before === undefined) delete process.env['NODE_TLS_REJECT_UNAUTHORIZED'];
       else process.env['NODE_TLS_REJECT_UNAUTHORIZED'] = before;
     }
-    expect(client.attempts.map(({ errorCode }) => errorCode)).toEqual(['DEPTH_ZERO_SELF_SIGNED_CERT']);
+    expect(client.calls.map(({ errorCode }) => errorCode)).toEqual(['DEPTH_ZERO_SELF_SIGNED_CERT']);
     expect(requests).toEqual([]);
   });
 });

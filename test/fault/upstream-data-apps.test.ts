@@ -45,7 +45,7 @@ describe('A data app that is limited', () => {
     for (const one of await Promise.all(times(5, (i) => mintOnce(client, `b-${i}`, b)))) {
       expect(gist(one)).toBe('UPSTREAM_UNAVAILABLE queue_full');
     }
-    expect(client.told).toEqual(['slowed down', 'slowed down', 'slowed down']);
+    expect(client.events).toEqual(['slowed down', 'slowed down', 'slowed down']);
   });
 });
 

@@ -84,7 +84,7 @@ describe('An answer that is broken', () => {
     const { upstream, client } = await start(script, { maxRetries: 2, timeoutMs: 1000 });
     expect(gist(await mintOnce(client))).toBe(invalid);
     expect(upstream.seen).toHaveLength(1);
-    expect(client.attempts.map(({ result }) => result)).toEqual(['answer_malformed']);
+    expect(client.calls.map(({ result }) => result)).toEqual(['answer_malformed']);
   });
 
   it.each(cutOff)(
@@ -94,14 +94,14 @@ describe('An answer that is broken', () => {
       expect(gist(await mintOnce(client))).toBe(invalid);
       expect(upstream.seen).toHaveLength(3);
       expect(upstream.connections()).toBe(3);
-      expect(client.attempts.map(({ result }) => result)).toEqual(Array(3).fill('answer_cut_off'));
+      expect(client.calls.map(({ result }) => result)).toEqual(Array(3).fill('answer_cut_off'));
     },
   );
 
   it.each([
     ...malformed.map(([what, script]) => [what, script, ['surplus']] as const),
     ...cutOff.map(([what, script]) => [what, script, []] as const),
-  ])('is no better on a connection that was used before: %s', async (_what, script, told) => {
+  ])('is no better on a connection that was used before: %s', async (_what, script, surpluses) => {
     const { upstream, client } = await start(
       (request, socket) =>
         request.onConnection === 0 ? void socket.write(tokenAnswer(request.index)) : script(request, socket),
@@ -112,7 +112,7 @@ describe('An answer that is broken', () => {
     expect(gist(await mintOnce(client, 'second'))).toBe(invalid);
     expect(upstream.seen.map(({ onConnection }) => onConnection)).toEqual([0, 1]);
     // It may be the end of what was sent for the first call: connections rest for long from now on.
-    expect(client.told.filter((event) => event === 'surplus')).toEqual(told);
+    expect(client.events.filter((event) => event === 'surplus')).toEqual(surpluses);
   });
 });
 
@@ -179,7 +179,7 @@ describe('A connection that ends without an answer', () => {
     await new Promise((resolve) => setTimeout(resolve, 30));
     for (const socket of sockets) socket.destroy();
     expect(gist(await mintOnce(client, 'second'))).toBe('UPSTREAM_UNAVAILABLE upstream_unreachable');
-    expect(client.attempts.map(({ result }) => result)).toEqual(['token', 'unreachable']);
+    expect(client.calls.map(({ result }) => result)).toEqual(['token', 'unreachable']);
     expect(upstream.seen).toHaveLength(2);
   });
 });

@@ -124,7 +124,7 @@ describe('The circuit', () => {
     expect(probed.filter((one) => gist(one) === 'UPSTREAM_UNAVAILABLE circuit_open')).toHaveLength(19);
 
     expect((await Promise.all(times(20, () => mintOnce(client)))).map(gist)).toEqual(Array(20).fill(uuidOf(1)));
-    expect(client.told).toEqual(['circuit open', 'circuit half_open', 'circuit closed']);
+    expect(client.events).toEqual(['circuit open', 'circuit half_open', 'circuit closed']);
   });
 
   it('opens for time-outs and for refused connections too', async () => {
@@ -152,7 +152,7 @@ describe('The circuit', () => {
       limits: { circuit, rate: { minPerSecond: 1000, assumedPerSecond: 1000, doublingMs: 1000, maxPauseMs: 0 } },
     });
     for (let i = 0; i < 20; i += 1) await mintOnce(client);
-    expect(client.attempts).toHaveLength(20);
+    expect(client.calls).toHaveLength(20);
     expect(client.circuitState()).toBe('closed');
   });
 

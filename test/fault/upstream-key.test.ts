@@ -61,7 +61,7 @@ describe('When the upstream refuses our API key', () => {
     expect(gist(await mintOnce(client))).toBe(uuidOf(1));
     expect(keys.reads()).toBe(1);
     expect(upstream.seen).toHaveLength(2);
-    expect(client.told).toEqual([]);
+    expect(client.events).toEqual([]);
   });
 
   it('answers 502, logs the setting, and does not call again if the key has not changed', async () => {
@@ -72,7 +72,7 @@ describe('When the upstream refuses our API key', () => {
     expect('error' in settled && settled.error.detail.upstreamCode).toBe('AUTHENTICATION_ERROR');
     expect(keys.reads()).toBe(1);
     expect(upstream.seen).toHaveLength(1);
-    expect(client.told).toEqual(['key refused DATABRAIN_API_KEY']);
+    expect(client.events).toEqual(['key refused DATABRAIN_API_KEY']);
     expect(everythingSaid(client, settled)).not.toContain(oldKey);
   });
 
@@ -82,7 +82,7 @@ describe('When the upstream refuses our API key', () => {
     const { upstream, client } = await start(newKey, keys);
     expect(gist(await mintOnce(client))).toBe('UPSTREAM_REJECTED upstream_key_refused');
     expect(upstream.seen).toHaveLength(2);
-    expect(client.told).toEqual(['key refused DATABRAIN_API_KEY']);
+    expect(client.events).toEqual(['key refused DATABRAIN_API_KEY']);
   });
 
   it('reads the key once for all calls that were refused at the same time', async () => {
@@ -119,7 +119,7 @@ describe('When the upstream refuses our API key', () => {
     const { client } = await start(newKey, keys);
     for (let i = 0; i < 15; i += 1) await mintOnce(client);
     expect(client.circuitState()).toBe('closed');
-    expect(client.told.filter((line) => line.startsWith('retry'))).toEqual([]);
+    expect(client.events.filter((line) => line.startsWith('retry'))).toEqual([]);
   });
 
   it('reports an internal error if the setting does not exist, and sends no call', async () => {

@@ -25,7 +25,7 @@ describe('A cache in front of the upstream that gives all users the same token',
     expect(gist(await mintOnce(client, 'u1'))).toBe(uuidOf(1));
     expect(upstream.seen).toHaveLength(4);
     expect(client.circuitState()).toBe('closed');
-    expect(client.told).toEqual(['surplus']);
+    expect(client.events).toEqual(['surplus']);
   });
 
   it('serves one of many who ask at the same time', async () => {
@@ -63,7 +63,7 @@ describe('An answer that is sent twice', () => {
       [0, 1],
       [1, 0],
     ]);
-    expect(client.attempts.map(({ result }) => result)).toEqual(['token', 'answer_misplaced', 'token']);
+    expect(client.calls.map(({ result }) => result)).toEqual(['token', 'answer_misplaced', 'token']);
   });
 
   it('is never asked for again beyond the settings', async () => {

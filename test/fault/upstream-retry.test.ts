@@ -84,7 +84,7 @@ describe('Retries', () => {
       expect('error' in settled && settled.error.code).toBe('UPSTREAM_UNAVAILABLE');
       expect('error' in settled && settled.error.detail.retryAfterSeconds).toBeGreaterThanOrEqual(1);
       expect(upstream.seen).toHaveLength(3);
-      expect(client.told.filter((line) => line.startsWith('retry'))).toHaveLength(2);
+      expect(client.events.filter((line) => line.startsWith('retry'))).toHaveLength(2);
     },
   );
 
@@ -225,7 +225,7 @@ describe('Retry-After', () => {
     expect((later[0] ?? 0) - limited).toBeGreaterThan(950);
     // Ten per second: half of the rate that was assumed to be too fast.
     for (let i = 1; i < later.length; i += 1) expect((later[i] ?? 0) - (later[i - 1] ?? 0)).toBeGreaterThan(60);
-    expect(client.told).toContain('slowed down');
+    expect(client.events).toContain('slowed down');
   });
 
   it('refuses early, with 503 and Retry-After, calls that could not be sent in time', async () => {

@@ -62,8 +62,8 @@ describe('One deadline over connect, headers and body', () => {
     expect(gist(settled)).toBe('UPSTREAM_TIMEOUT upstream_timeout');
     expect(settled.ms).toBeGreaterThan(timeoutMs);
     expect(settled.ms).toBeLessThan(deadlineMs + slackMs);
-    expect(client.attempts.length).toBeGreaterThan(1);
-    for (const { durationMs } of client.attempts) expect(durationMs).toBeLessThan(timeoutMs + slackMs);
+    expect(client.calls.length).toBeGreaterThan(1);
+    for (const { durationMs } of client.calls) expect(durationMs).toBeLessThan(timeoutMs + slackMs);
     expect(everythingSaid(client, settled)).not.toContain(apiKeyText);
     await expect.poll(() => upstream.openSockets(), { timeout: 2000 }).toBe(0);
   });
@@ -92,7 +92,7 @@ describe('One deadline over connect, headers and body', () => {
   it('gives a retry only the time that is left', async () => {
     const { client } = await start(() => undefined);
     await mintOnce(client);
-    const [first, second, third, ...more] = client.attempts.map(({ durationMs }) => durationMs);
+    const [first, second, third, ...more] = client.calls.map(({ durationMs }) => durationMs);
     expect(more).toEqual([]);
     expect(first).toBeGreaterThan(timeoutMs - 20);
     expect(second).toBeGreaterThan(timeoutMs - 20);
@@ -123,7 +123,7 @@ describe('One deadline over connect, headers and body', () => {
     const ended: boolean[] = [];
     const { client } = await start((_request, socket) => void socket.on('close', () => ended.push(true)));
     await mintOnce(client);
-    await expect.poll(() => ended.length, { timeout: 2000 }).toBe(client.attempts.length);
+    await expect.poll(() => ended.length, { timeout: 2000 }).toBe(client.calls.length);
   });
 
   it('reports a refused connection, and logs its error code', async () => {
@@ -132,7 +132,7 @@ describe('One deadline over connect, headers and body', () => {
     const settled = await mintOnce(client);
     expect(gist(settled)).toBe('UPSTREAM_UNAVAILABLE upstream_unreachable');
     expect('error' in settled && settled.error.detail.retryAfterSeconds).toBeGreaterThanOrEqual(1);
-    expect(client.attempts.map(({ errorCode }) => errorCode)).toEqual(Array(3).fill('ECONNREFUSED'));
+    expect(client.calls.map(({ errorCode }) => errorCode)).toEqual(Array(3).fill('ECONNREFUSED'));
     expect(settled.ms).toBeLessThan(slackMs);
   });
 

@@ -8,7 +8,7 @@ import {
   type UpstreamClientOptions,
 } from '../../src/databrain/upstream-client.ts';
 import { createEgress } from '../../src/egress/egress.ts';
-import type { AttemptReport, Minted } from '../../src/databrain/mint.ts';
+import type { CallReport, Minted } from '../../src/databrain/mint.ts';
 import type { Grant } from '../../src/policy/decision.ts';
 import { validateUpstreamBody } from '../../src/policy/upstream-request.ts';
 import { Secret } from '../../src/secrets/secret.ts';
@@ -17,9 +17,9 @@ import { startFaultyUpstream, type FaultyUpstream, type Script } from './faulty-
 export const apiKeyText = '7e57ab1e-0000-4000-8000-5ec2e7000001';
 
 export interface ClientRecord extends UpstreamClient {
-  readonly attempts: readonly AttemptReport[];
+  readonly calls: readonly CallReport[];
   /** Names of the other events in the order they came, such as `retry overloaded` or `circuit open`. */
-  readonly told: readonly string[];
+  readonly events: readonly string[];
   /** The worst state of all API keys' circuits, from the last event. */
   readonly circuitState: () => CircuitState;
 }
@@ -27,8 +27,8 @@ export interface ClientRecord extends UpstreamClient {
 type ClientOptions = Partial<UpstreamClientOptions> & { readonly limits?: UpstreamClientOptions['limits'] };
 
 export function startClient(baseUrl: string, options: ClientOptions = {}): ClientRecord {
-  const attempts: AttemptReport[] = [];
-  const told: string[] = [];
+  const calls: CallReport[] = [];
+  const events: string[] = [];
   let worstCircuit: CircuitState = 'closed';
   const client = createUpstreamClient({
     baseUrl,
@@ -41,20 +41,20 @@ export function startClient(baseUrl: string, options: ClientOptions = {}): Clien
     clock: systemClock,
     random: () => 0.5,
     events: {
-      attempt: (report) => attempts.push(report),
-      retry: (fault) => told.push(`retry ${fault}`),
+      callEnded: (report) => calls.push(report),
+      retry: (fault) => events.push(`retry ${fault}`),
       circuit: (state, _apiKeyName, worst) => {
-        told.push(`circuit ${state}`);
+        events.push(`circuit ${state}`);
         worstCircuit = worst;
       },
-      slowedDown: () => told.push('slowed down'),
-      surplus: () => told.push('surplus'),
-      keyRefused: (name) => told.push(`key refused ${name}`),
+      slowedDown: () => events.push('slowed down'),
+      surplus: () => events.push('surplus'),
+      keyRefused: (name) => events.push(`key refused ${name}`),
     },
     ...options,
     limits: { backoffMs: 10, keepAliveMs: 1000, ...options.limits },
   });
-  return { ...client, attempts, told, circuitState: () => worstCircuit };
+  return { ...client, calls, events, circuitState: () => worstCircuit };
 }
 
 /** A circuit that opens at the first failure and stays open. */
@@ -139,8 +139,8 @@ export const gist = (settled: Settled): string =>
 /** Everything that could reach a log or an answer, as one text. */
 export const everythingSaid = (client: ClientRecord, ...settled: readonly Settled[]): string =>
   JSON.stringify([
-    client.attempts,
-    client.told,
+    client.calls,
+    client.events,
     settled.map((one) =>
       'error' in one ? [one.error.message, one.error.stack, one.error.detail, String(one.error.cause)] : [],
     ),

@@ -2,8 +2,8 @@
 // counters of what the helper has running. Loaded before everything else.
 
 window.lab = {
-  /** What subscribers and mounts were told, as short texts. */
-  told: [],
+  /** The events that subscribers and mounts received, as short strings. */
+  events: [],
   /** The `fresh` of every call of getAccessToken. */
   fresh: [],
   user: 'ann',
@@ -21,7 +21,7 @@ window.lab = {
     lab.helper.createGuestTokens({ url: `${lab.server}/guest-token`, getAccessToken: lab.getAccessToken, ...options }),
 
   note: (event) =>
-    lab.told.push(event.type === 'token' ? event.token : `${event.error.code}${event.error.terminal ? '!' : ''}`),
+    lab.events.push(event.type === 'token' ? event.token : `${event.error.code}${event.error.terminal ? '!' : ''}`),
 
   place: (id) => {
     const place = document.createElement('div');
@@ -32,9 +32,9 @@ window.lab = {
 
   mount: (id, options) =>
     lab.helper.mount(document.getElementById(id) ?? lab.place(id), {
-      onReady: () => lab.told.push(`${id} ready`),
-      onRenewed: () => lab.told.push(`${id} renewed`),
-      onError: (error) => lab.told.push(`${id} ${error.code}${error.terminal ? '!' : ''}`),
+      onReady: () => lab.events.push(`${id} ready`),
+      onRenewed: () => lab.events.push(`${id} renewed`),
+      onError: (error) => lab.events.push(`${id} ${error.code}${error.terminal ? '!' : ''}`),
       ...options,
     }),
 

@@ -17,7 +17,7 @@ export interface Opened {
   /** The text of each mounted element. */
   readonly shown: () => Promise<readonly string[]>;
   /** The events that subscribers and mounts got. */
-  readonly told: () => Promise<readonly string[]>;
+  readonly events: () => Promise<readonly string[]>;
   /** Lets fake time pass: timers run when they are due, and time stands still while a request is answered. */
   readonly advance: (ms: number) => Promise<void>;
   /** As `advance`, but time goes on while requests run. */
@@ -108,7 +108,7 @@ export async function startLab(launch: () => Promise<Browser> = launchChromium):
         shown: () =>
           run(`[...document.querySelectorAll('guest-token-anchor')].flatMap(({ children }) => [...children].map((child) =>
             child.contentDocument?.body.innerText ?? child.innerText))`),
-        told: () => run('lab.told'),
+        events: () => run('lab.events'),
         advance: (ms) => run(`lab.advance(${ms})`),
         runFor: (ms) => run(`lab.runFor(${ms})`),
         jump: (ms) => run(`lab.jump(${ms})`),

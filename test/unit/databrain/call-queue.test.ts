@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { ServiceError } from '../../../src/errors.ts';
-import { createCallQueue, type QueueLane } from '../../../src/databrain/call-queue.ts';
+import { createCallQueue, type KeyQueue } from '../../../src/databrain/call-queue.ts';
 import { createCallRate } from '../../../src/databrain/call-rate.ts';
 
 const clock = { monotonic: () => performance.now() };
@@ -15,14 +15,14 @@ function start(maxConcurrent = 2, maxWaiting = 3, maxConcurrentPerKey = maxConcu
     maxConcurrent,
     maxConcurrentPerKey,
     maxWaiting,
-    minAttemptMs: 0,
+    minCallMs: 0,
   });
   const rate = newRate();
-  return { shared, queue, rate, lane: queue.createLane(rate) };
+  return { shared, queue, rate, lane: queue.createKeyQueue(rate) };
 }
 
 /** The state of a call: waiting, admitted or refused. */
-function ask(lane: QueueLane, remainingMs = 10_000) {
+function ask(lane: KeyQueue, remainingMs = 10_000) {
   const asked: { state: string; leave: () => void; error?: unknown } = { state: 'waiting', leave: () => undefined };
   Promise.resolve(lane.enter(remainingMs)).then(
     (leave) => Object.assign(asked, { state: 'in', leave }),
@@ -33,7 +33,7 @@ function ask(lane: QueueLane, remainingMs = 10_000) {
 const states = (asked: readonly { readonly state: string }[]): readonly string[] => asked.map(({ state }) => state);
 const settle = (ms = 0): Promise<unknown> => vi.advanceTimersByTimeAsync(ms);
 /** Runs full rounds of concurrent calls with the given duration. */
-async function learn(lane: QueueLane, atATime: number, tookMs: number, rounds: number): Promise<void> {
+async function learn(lane: KeyQueue, atATime: number, tookMs: number, rounds: number): Promise<void> {
   for (let round = 0; round < rounds; round += 1) {
     const calls = times(atATime, () => ask(lane));
     await settle(tookMs);
@@ -55,16 +55,6 @@ describe('The queue of calls', () => {
     asked[1]?.leave();
     await settle();
     expect(states(asked)).toEqual(['in', 'in', 'in', 'waiting']);
-  });
-
-  it('counts the end of a call once, even if it is reported twice', async () => {
-    const { lane } = start(1);
-    const asked = times(3, () => ask(lane));
-    await settle();
-    asked[0]?.leave();
-    asked[0]?.leave();
-    await settle();
-    expect(states(asked)).toEqual(['in', 'in', 'waiting']);
   });
 
   it('refuses a call at once if the queue is full', async () => {
@@ -203,9 +193,9 @@ describe('The queues of several API keys', () => {
 
   it('are served in turn, whatever their lengths', async () => {
     const { lane, queue } = start(1, 1000);
-    const other = queue.createLane(newRate());
+    const other = queue.createKeyQueue(newRate());
     const order: string[] = [];
-    const enter = async (name: string, into: QueueLane): Promise<void> => {
+    const enter = async (name: string, into: KeyQueue): Promise<void> => {
       const leave = await into.enter(100_000);
       order.push(name);
       await new Promise((resolve) => setTimeout(resolve, 10));
@@ -219,7 +209,7 @@ describe('The queues of several API keys', () => {
 
   it('slow down alone when their key is limited', async () => {
     const { lane, rate, queue } = start(10, 100);
-    const other = queue.createLane(newRate());
+    const other = queue.createKeyQueue(newRate());
     rate.limited(clock.monotonic(), 5000);
     const limited = times(3, () => ask(lane));
     const free = times(3, () => ask(other));
@@ -231,7 +221,7 @@ describe('The queues of several API keys', () => {
 
   it('all slow down when the address is limited', async () => {
     const { lane, shared, queue } = start(10, 100);
-    const other = queue.createLane(newRate());
+    const other = queue.createKeyQueue(newRate());
     shared.limited(clock.monotonic(), 1000);
     const asked = [ask(lane), ask(other)];
     await settle(900);
@@ -244,7 +234,7 @@ describe('The queues of several API keys', () => {
 
   it('refuse at once a call that cannot be sent in time at the rate of the address', async () => {
     const { lane, shared, queue } = start(10, 100);
-    const other = queue.createLane(newRate());
+    const other = queue.createKeyQueue(newRate());
     shared.limited(clock.monotonic(), undefined);
     // Calls start half a second apart, in turn: the second call of the second lane would start after 1.5 seconds.
     const asked = [ask(lane, 1100), ask(lane, 1100), ask(other, 1100), ask(other, 1100)];
@@ -252,21 +242,9 @@ describe('The queues of several API keys', () => {
     expect(states(asked)).toEqual(['in', 'waiting', 'waiting', 'queue_full']);
   });
 
-  it('get no extra places when the end of a call is reported twice', async () => {
-    const { lane, queue } = start(4, 100, 2);
-    queue.createLane(newRate());
-    const asked = times(2, () => ask(lane));
-    await settle();
-    asked[0]?.leave();
-    asked[0]?.leave();
-    const next = times(3, () => ask(lane));
-    await settle();
-    expect(states(next)).toEqual(['in', 'waiting', 'waiting']);
-  });
-
   it('keep places for each other when the calls of one hang', async () => {
     const { lane, queue } = start(4, 100, 3);
-    const other = queue.createLane(newRate());
+    const other = queue.createKeyQueue(newRate());
     const hanging = times(10, () => ask(lane));
     await settle();
     expect(states(hanging).filter((state) => state === 'in')).toHaveLength(3);

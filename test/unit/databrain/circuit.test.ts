@@ -168,13 +168,6 @@ describe('The circuit to the upstream', () => {
     expect(circuit.state()).toBe('open');
   });
 
-  it('counts the end of a call once, however often it is reported', () => {
-    const { circuit } = start();
-    const admission = circuit.admit();
-    repeat(10, () => admission.kind === 'admitted' && admission.done('failure'));
-    expect(circuit.state()).toBe('closed');
-  });
-
   it('has at most one probe, refuses for a limited time and always recovers, whatever the history', () => {
     const step = fc.record({
       wait: fc.integer({ min: 0, max: 3000 }),

@@ -7,7 +7,7 @@ function start() {
   const events: string[] = [];
   const lanes = createLanes({
     clock,
-    minAttemptMs: 250,
+    minCallMs: 250,
     maxConcurrent: 128,
     maxConcurrentPerKey: 96,
     maxWaiting: 100,

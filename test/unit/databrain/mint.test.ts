@@ -32,7 +32,7 @@ const lost = (how: Extract<Exchange, { kind: 'lost' }>['how']): Exchange => ({ k
 function start(steps: readonly Step[], maxRetries = 2, consecutiveFailures = 10) {
   const clock = { now: () => Date.now(), monotonic: () => performance.now() };
   const sent: { readonly at: number; readonly request: ExchangeRequest }[] = [];
-  const told: string[] = [];
+  const events: string[] = [];
   let keyGeneration = 0;
   const apiKeys = {
     get: () => new Secret(`key-${keyGeneration}`),
@@ -40,7 +40,7 @@ function start(steps: readonly Step[], maxRetries = 2, consecutiveFailures = 10)
   };
   const lanes = createLanes({
     clock,
-    minAttemptMs: 250,
+    minCallMs: 250,
     maxConcurrent: 8,
     maxConcurrentPerKey: 8,
     maxWaiting: 8,
@@ -57,7 +57,7 @@ function start(steps: readonly Step[], maxRetries = 2, consecutiveFailures = 10)
       maxOpenMs: 5000,
     },
     rate: { minPerSecond: 0.5, assumedPerSecond: 4, doublingMs: 8000, maxPauseMs: 5000 },
-    events: { circuit: () => undefined, slowedDown: () => told.push('slowed down') },
+    events: { circuit: () => undefined, slowedDown: () => events.push('slowed down') },
   });
   const mint = createMint({
     clock,
@@ -65,7 +65,7 @@ function start(steps: readonly Step[], maxRetries = 2, consecutiveFailures = 10)
     renewKey: createRenewKey(apiKeys),
     toRequestBody: createToRequestBody(validateUpstreamBody),
     exchanges: {
-      distrust: () => told.push('distrust'),
+      distrust: () => events.push('distrust'),
       close: () => Promise.resolve(),
       send: async (request) => {
         const step = steps[sent.length] ?? { exchange: answered(200, { token }), tookMs: 1 };
@@ -81,19 +81,19 @@ function start(steps: readonly Step[], maxRetries = 2, consecutiveFailures = 10)
       maxRetries,
       baseMs: 200,
       maxBackoffMs: 2000,
-      minAttemptMs: 250,
+      minCallMs: 250,
       random: () => 0.5,
     },
     events: {
-      attempt: ({ result }) => told.push(result),
-      retry: () => told.push('retry'),
-      keyRefused: () => told.push('key refused'),
+      callEnded: ({ result }) => events.push(result),
+      retry: () => events.push('retry'),
+      keyRefused: () => events.push('key refused'),
     },
     pause: (ms) => new Promise((resolve) => void setTimeout(resolve, ms)),
     timeoutMs,
     deadlineMs,
   });
-  return { mint, sent, told, circuitState: () => lanes.of('DATABRAIN_API_KEY').circuit.state() };
+  return { mint, sent, events, circuitState: () => lanes.of('DATABRAIN_API_KEY').circuit.state() };
 }
 
 /** Mints on a fast virtual clock; returns the outcome and the virtual duration. */
@@ -119,7 +119,7 @@ describe('Minting under one deadline', () => {
   beforeEach(() => void vi.useFakeTimers());
   afterEach(() => void vi.useRealTimers());
 
-  it('returns the token with the time when its attempt was sent', async () => {
+  it('returns the token with the time when its call was sent', async () => {
     const { mint, sent } = start([{ exchange: answered(503, 'busy'), tookMs: 700 }]);
     const { gist, sentAt } = await finish(mint);
     expect(gist).toBe(token);
@@ -127,18 +127,18 @@ describe('Minting under one deadline', () => {
   });
 
   it('waits for Retry-After and the lower call rate before it retries', async () => {
-    const { mint, sent, told } = start([{ exchange: answered(429, '', '3'), tookMs: 10 }]);
+    const { mint, sent, events } = start([{ exchange: answered(429, '', '3'), tookMs: 10 }]);
     expect((await finish(mint)).gist).toBe(token);
     expect((sent[1]?.at ?? 0) - (sent[0]?.at ?? 0)).toBeGreaterThanOrEqual(3010);
-    expect(told).toEqual(['rate_limited', 'slowed down', 'retry', 'token']);
+    expect(events).toEqual(['rate_limited', 'slowed down', 'retry', 'token']);
   });
 
   it('replaces one connection that was closed while idle, and a second one only as a retry', async () => {
     const stale = { exchange: lost('connection_stale'), tookMs: 1 };
-    const { mint, sent, told } = start(Array<Step>(5).fill(stale), 0);
+    const { mint, sent, events } = start(Array<Step>(5).fill(stale), 0);
     expect((await finish(mint)).gist).toBe('UPSTREAM_UNAVAILABLE (upstream_unreachable)');
     expect(sent.map(({ request }) => request.freshConnection)).toEqual([false, true]);
-    expect(told).toEqual(['connection_stale', 'connection_stale']);
+    expect(events).toEqual(['connection_stale', 'connection_stale']);
   });
 
   it('answers 504 when the time ends during a wait, and 503 when it ends after refusals', async () => {
@@ -174,7 +174,7 @@ describe('Minting under one deadline', () => {
   });
 
   it('does not count a probe that was not sent: the next call is the probe', async () => {
-    const { mint, told, circuitState } = start(
+    const { mint, events, circuitState } = start(
       [
         { exchange: lost('unreachable'), tookMs: 1 },
         { exchange: { kind: 'closed' }, tookMs: 1 },
@@ -189,7 +189,7 @@ describe('Minting under one deadline', () => {
     expect(circuitState()).toBe('half_open');
     expect((await finish(mint)).gist).toBe(token);
     expect(circuitState()).toBe('closed');
-    expect(told).toEqual(['unreachable', 'token']);
+    expect(events).toEqual(['unreachable', 'token']);
   });
 
   it('uses a new connection after a failed call, and a kept one after a response', async () => {
@@ -205,11 +205,11 @@ describe('Minting under one deadline', () => {
   });
 
   it('never returns a token of another user, and rests connections longer after one', async () => {
-    const { mint, sent, told } = start([]);
+    const { mint, sent, events } = start([]);
     expect((await finish(mint, 'ada')).gist).toBe(token);
     const refused = await finish(mint, 'bob');
     expect(refused.gist).toBe('UPSTREAM_INVALID_RESPONSE (upstream_token_repeated)');
-    expect(told).toEqual(['token', 'distrust', 'token_repeated']);
+    expect(events).toEqual(['token', 'distrust', 'token_repeated']);
     expect(sent).toHaveLength(2);
     expect((await finish(mint, 'ada')).gist).toBe(token);
   });
@@ -217,14 +217,14 @@ describe('Minting under one deadline', () => {
   it('calls again over a new connection when a used connection returned a token of another user', async () => {
     const own = '3f2504e0-4f89-41d3-9a0c-0305e82c3302';
     const used = { ...answered(200, { token }), overUsedConnection: true };
-    const { mint, sent, told } = start([
+    const { mint, sent, events } = start([
       { exchange: answered(200, { token }), tookMs: 1 },
       { exchange: used, tookMs: 1 },
       { exchange: answered(200, { token: own }), tookMs: 1 },
     ]);
     await finish(mint, 'ada');
     expect((await finish(mint, 'bob')).gist).toBe(own);
-    expect(told).toEqual(['token', 'distrust', 'answer_misplaced', 'retry', 'token']);
+    expect(events).toEqual(['token', 'distrust', 'answer_misplaced', 'retry', 'token']);
     expect(sent[2]?.request.freshConnection).toBe(true);
   });
 
@@ -242,10 +242,10 @@ describe('Minting under one deadline', () => {
   });
 
   it('uses the new key at once when the old one is refused', async () => {
-    const { mint, sent, told } = start([{ exchange: answered(401, { error: 'Unauthorized' }), tookMs: 1 }], 0);
+    const { mint, sent, events } = start([{ exchange: answered(401, { error: 'Unauthorized' }), tookMs: 1 }], 0);
     expect((await finish(mint)).gist).toBe(token);
     expect(sent.map(({ request }) => request.apiKey.reveal())).toEqual(['key-0', 'key-1']);
-    expect(told).toEqual(['key_refused', 'token']);
+    expect(events).toEqual(['key_refused', 'token']);
   });
 
   it('ends in time, with few calls, with a token or an upstream error, whatever the upstream does', async () => {
@@ -273,14 +273,14 @@ describe('Minting under one deadline', () => {
     });
     await fc.assert(
       fc.asyncProperty(fc.array(step, { maxLength: 8 }), fc.integer({ min: 0, max: 4 }), async (steps, maxRetries) => {
-        const { mint, sent, told } = start(steps, maxRetries);
+        const { mint, sent, events } = start(steps, maxRetries);
         const { gist, ms } = await finish(mint);
         expect(gist === token || /^UPSTREAM_/.test(gist)).toBe(true);
         expect(ms).toBeLessThanOrEqual(deadlineMs + 100);
         // One more call for a stale connection, and one more for a changed key.
         expect(sent.length).toBeLessThanOrEqual(1 + maxRetries + 2);
-        expect(told.filter((line) => line === 'retry').length).toBeLessThanOrEqual(maxRetries);
-        expect(told.filter((line) => line === 'key_refused').length).toBeLessThanOrEqual(2);
+        expect(events.filter((line) => line === 'retry').length).toBeLessThanOrEqual(maxRetries);
+        expect(events.filter((line) => line === 'key_refused').length).toBeLessThanOrEqual(2);
         for (const { request } of sent) expect(request.timeoutMs).toBeLessThanOrEqual(timeoutMs);
       }),
       { numRuns: 100 },

@@ -7,7 +7,7 @@ const options: RetryOptions = {
   maxRetries: 2,
   baseMs: 200,
   maxBackoffMs: 2000,
-  minAttemptMs: 250,
+  minCallMs: 250,
   random: () => 0.5,
 };
 const unlimited: RetryBudget = { deposit: () => undefined, withdraw: () => true };
@@ -43,7 +43,7 @@ describe('A retry', () => {
     expect(withdrawn).toBe(0);
   });
 
-  it('is not made after the configured number of attempts', () => {
+  it('is not made after the configured number of retries', () => {
     expect(retryDelay(options, unlimited, { fault: 'overloaded' }, 1, 8000)).toBe(200);
     expect(retryDelay(options, unlimited, { fault: 'overloaded' }, 2, 8000)).toBeUndefined();
   });

@@ -166,12 +166,12 @@ describe('identical requests at the same moment', () => {
 
   it('are refused early if too many different ones wait', async () => {
     const { issue, behave } = start();
-    let letGo: () => void = () => undefined;
-    const gate = new Promise<void>((resolve) => (letGo = resolve));
+    let openGate: () => void = () => undefined;
+    const gate = new Promise<void>((resolve) => (openGate = resolve));
     behave(() => gate);
     const waiting = Array.from({ length: 4096 }, (_, user) => issue(grantOf(), principalOf(`user ${user}`)));
     await expect(issue(grantOf(), alice)).rejects.toMatchObject({ code: 'UPSTREAM_UNAVAILABLE', reason: 'queue_full' });
-    letGo();
+    openGate();
     expect(await Promise.all(waiting)).toHaveLength(4096);
   });
 });

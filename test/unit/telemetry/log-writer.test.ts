@@ -9,7 +9,7 @@ type Done = (error?: Error | null) => void;
 function start(bounds: Parameters<typeof createLogWriter>[0]['bounds'] = {}, isSlow = false) {
   const writes: string[] = [];
   const pending: Done[] = [];
-  const told: number[] = [];
+  const reported: number[] = [];
   const clock = createManualClock();
   const state = { isSlow };
   const writer = createLogWriter({
@@ -22,12 +22,12 @@ function start(bounds: Parameters<typeof createLogWriter>[0]['bounds'] = {}, isS
     },
     clock,
     onDropped: (lines) => {
-      told.push(lines);
+      reported.push(lines);
       writer.write(`dropped ${lines}\n`);
     },
     bounds,
   });
-  return { writer, writes, pending, told, clock, state };
+  return { writer, writes, pending, reported, clock, state };
 }
 
 const round = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
@@ -75,7 +75,7 @@ describe('the log writer', () => {
   });
 
   it('counts ordinary lines of a failed write as dropped, and logs their number after the next successful write', async () => {
-    const { writer, writes, pending, state, told } = start({}, true);
+    const { writer, writes, pending, state, reported } = start({}, true);
     writer.write('a\n');
     writer.write('b\n');
     await round();
@@ -84,7 +84,7 @@ describe('the log writer', () => {
     expect(writer.dropped()).toBe(2);
     writer.write('c\n');
     await until(() => writes.includes('dropped 2\n'));
-    expect(told).toEqual([2]);
+    expect(reported).toEqual([2]);
   });
 
   it('does not count required lines as dropped, because their callers are informed', async () => {
@@ -99,14 +99,14 @@ describe('the log writer', () => {
   it('logs the lines that a failed write dropped after five seconds, even without another line', async () => {
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
     try {
-      const { writer, pending, told } = start({}, true);
+      const { writer, pending, reported } = start({}, true);
       writer.write('a\n');
       await round();
       pending[0]?.(new Error('ENOSPC'));
       vi.advanceTimersByTime(4_999);
-      expect(told).toEqual([]);
+      expect(reported).toEqual([]);
       vi.advanceTimersByTime(1);
-      expect(told).toEqual([1]);
+      expect(reported).toEqual([1]);
       await round();
       expect(vi.getTimerCount()).toBe(0);
     } finally {
@@ -132,7 +132,7 @@ describe('the log writer', () => {
   });
 
   it('buffers a limited number of characters while the reader has stopped, and logs the number of dropped lines once', async () => {
-    const { writer, writes, pending, state, told } = start({ ordinary: 1000, write: 300 }, true);
+    const { writer, writes, pending, state, reported } = start({ ordinary: 1000, write: 300 }, true);
     writer.write('first\n');
     await round();
     for (let index = 0; index < 5000; index += 1) writer.write(`${String(index).padStart(9, '0')}\n`);
@@ -140,12 +140,12 @@ describe('the log writer', () => {
     state.isSlow = false;
     pending[0]?.();
     await until(() => writes.at(-1) === 'dropped 4900\n');
-    expect(told).toEqual([4900]);
+    expect(reported).toEqual([4900]);
     expect(writes.join('').match(/^\d{9}$/gm)).toHaveLength(100);
     expect(Math.max(...writes.map(({ length }) => length))).toBeLessThanOrEqual(300);
     writer.write('z\n');
     await round();
-    expect(told).toEqual([4900]);
+    expect(reported).toEqual([4900]);
   });
 
   it('keeps required lines during a flood of ordinary lines', async () => {

@@ -56,10 +56,10 @@ async function metric(name: string): Promise<number | undefined> {
 
 describe('calls to Databrain', () => {
   it('are counted and timed, and only failures are logged', async () => {
-    const { attempt } = observeUpstream(metrics, log.logger);
-    attempt({ result: 'token', durationMs: 500 });
+    const { callEnded } = observeUpstream(metrics, log.logger);
+    callEnded({ result: 'token', durationMs: 500 });
     expect(await lines()).toEqual([]);
-    attempt({ result: 'overloaded', durationMs: 1_500.00049, errorCode: 'ECONNRESET' });
+    callEnded({ result: 'overloaded', durationMs: 1_500.00049, errorCode: 'ECONNRESET' });
     expect(await lines()).toEqual([
       { level: 'warn', result: 'overloaded', durationMs: 1_500, errorCode: 'ECONNRESET' },
     ]);
