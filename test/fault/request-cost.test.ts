@@ -81,7 +81,7 @@ async function start() {
   return { port, calls };
 }
 
-/** Every token once, over so many connections at a time. Gives how many answers were 200, and their packets. */
+/** Sends every token once, over the given number of connections. Returns the number of 200 answers, and their packets. */
 async function askAll(port: number): Promise<{ readonly issued: number; readonly packets: number }> {
   const requests = tokens.map(
     (token) => `POST /guest-token HTTP/1.1\r\nhost: a\r\nauthorization: Bearer ${token}\r\ncontent-length: 0\r\n\r\n`,
@@ -111,7 +111,7 @@ async function askAll(port: number): Promise<{ readonly issued: number; readonly
   return { issued, packets };
 }
 
-/** Counts while `run` runs, per request. */
+/** The counts during `run`, per request. */
 async function countedPerRequest(run: () => Promise<{ readonly issued: number; readonly packets: number }>) {
   const parse = vi.spyOn(JSON, 'parse');
   const verify = vi.spyOn(Verify.prototype, 'verify');
@@ -147,32 +147,32 @@ async function countedPerRequest(run: () => Promise<{ readonly issued: number; r
 }
 
 describe('A request', () => {
-  it('with a new token costs one signature check, five parsed JSON texts, five hashes, one packet each way', async () => {
+  it('with a new token costs one signature check, five parsed JSON texts, five hashes and one packet in each direction', async () => {
     const { port, calls } = await start();
     const cost = await countedPerRequest(() => askAll(port));
     expect(cost.verified).toBe(1);
-    // Header and payload by us and by the library behind @fastify/jwt, and the answer of the upstream.
+    // Header and payload, by this service and by the library of @fastify/jwt, and the answer of the upstream.
     expect(cost.parsed).toBe(5);
-    // The token, the request, the name for reuse, the tag and the guest token.
+    // Of the token, the request, the reuse key, the tag and the guest token.
     expect(cost.hashes).toBeLessThanOrEqual(5 + onceForTheApiKey);
     expect(cost.packets).toBeLessThan(1.05);
-    // Undici's own, one for every connection.
+    // Undici's timer, one per connection.
     expect(cost.timers).toBeLessThan(1.5);
     expect(upstream?.seen).toHaveLength(users);
     expect(calls.lines).toBeGreaterThanOrEqual(users);
     expect(calls.logWrites).toBeLessThanOrEqual(cost.rounds);
   });
 
-  it('with a token that is known costs one hash, one text and one packet, and neither a timer nor a call', async () => {
+  it('with a known token costs one hash, one JSON text and one packet, without a timer or a call', async () => {
     const { port, calls } = await start();
     await askAll(port);
     calls.logWrites = calls.lines = 0;
     const cost = await countedPerRequest(() => askAll(port));
-    // The text is the answer's body; the log's line is not made of an object.
+    // The text is the body of the answer; the log line is not created from an object.
     expect(cost).toMatchObject({ verified: 0, parsed: 0, hashes: 1, written: 1, weakEntries: 0 });
     expect(cost.packets).toBeLessThan(1.05);
     expect(cost.timers).toBeLessThan(0.1);
-    // Also those that `await` makes by itself; it is the library's and the server's steps that wait.
+    // Includes those that `await` creates; the library and the server wait for their steps.
     expect(cost.promises).toBeLessThan(32);
     expect(upstream?.seen).toHaveLength(users);
     expect(calls.lines).toBeGreaterThanOrEqual(users);

@@ -28,7 +28,7 @@ const tooLarge = 'UPSTREAM_INVALID_RESPONSE upstream_too_large';
 const rejected = 'UPSTREAM_REJECTED upstream_rejected';
 const keyRefused = 'UPSTREAM_REJECTED upstream_key_refused';
 const failed = 'UPSTREAM_UNAVAILABLE upstream_error';
-/** A sentence that must never come out again, with the key that an upstream may well repeat. */
+/** A sentence that must not appear anywhere, with the key, which an upstream may repeat. */
 const gossip = `Bearer ${apiKeyText} is a fine key`;
 
 let upstream: FaultyUpstream;
@@ -40,7 +40,7 @@ beforeAll(async () => {
 });
 afterAll(() => upstream.close());
 
-/** One mint by a client of its own, so that no case feels the retries or the circuit of another. */
+/** One mint by a separate client, so that retries and circuits of other cases have no effect. */
 async function ask(next: Script) {
   script = next;
   client = startClient(upstream.baseUrl, { timeoutMs: 1000, deadlineMs: 2500, maxRetries: 0 });
@@ -53,7 +53,7 @@ const sends =
   (_request, socket) =>
     void socket.write(bytes);
 
-describe('The answer must be 200, JSON, without an error, with a token that is exactly a UUID', () => {
+describe('the response must be 200 and JSON, without an error, with a token that is exactly a UUID', () => {
   const json = (value: unknown) => answer(200, JSON.stringify(value));
   const cases: readonly (readonly [string, Buffer | string, string])[] = [
     ['an empty body', answer(200), unusable],
@@ -129,12 +129,12 @@ describe('The answer must be 200, JSON, without an error, with a token that is e
     ],
     ['early hints before it', Buffer.concat([Buffer.from('HTTP/1.1 103 Early Hints\r\n\r\n'), answer(200, good)])],
     ['exactly 64 KiB', answer(200, good.padEnd(64 * 1024))],
-  ])('accepts a token in an answer with %s', async (_what, bytes) => {
+  ])('accepts a token in a response with %s', async (_what, bytes) => {
     const settled = await ask(sends(bytes));
     expect(gist(settled).toLowerCase()).toBe(token);
   });
 
-  it('does not ask for compression, and sends the key and the body to the right place', async () => {
+  it('requests no compression, and sends the key and the body to the configured URL', async () => {
     await ask(sends(tokenAnswer(1)));
     const request = upstream.seen.at(-1);
     expect(request?.method).toBe('POST');
@@ -172,7 +172,7 @@ describe('The answer must be 200, JSON, without an error, with a token that is e
     ['with a length', 'content-length: 52428800'],
     ['in chunks', 'transfer-encoding: chunked'],
     ['until the connection closes', 'connection: close'],
-  ])('reads no more than it must of 50 MB sent %s', async (_how, header) => {
+  ])('does not read all of 50 MB sent %s', async (_how, header) => {
     const megabyte = Buffer.alloc(1024 * 1024, 0x20);
     const chunk = header.includes('chunked')
       ? Buffer.concat([Buffer.from(`${megabyte.length.toString(16)}\r\n`), megabyte, Buffer.from('\r\n')])
@@ -191,12 +191,12 @@ describe('The answer must be 200, JSON, without an error, with a token that is e
     await sleep(50);
     expect(gist(settled)).toBe(tooLarge);
     expect(settled.ms).toBeLessThan(900);
-    // What the kernel's buffers on both sides swallow, and not the rest.
+    // The kernel's buffers on both sides take a part, and the rest is not sent.
     expect(flushed).toBeLessThan(16);
   });
 });
 
-describe('No answer ends the process, and nothing is left behind', () => {
+describe('no response ends the process or leaks memory', () => {
   it('survives a thousand unexpected responses without leaking sockets or memory', async () => {
     const odd: readonly Script[] = [
       sends(answer(200, 'x'.repeat(70_000))),
@@ -255,7 +255,7 @@ describe("The upstream's text, headers, cookies and status are not passed on", (
     ['an error text', answer(401, JSON.stringify({ error: gossip }))],
     ['an unknown code', answer(400, JSON.stringify({ error: { code: gossip, message: gossip } }))],
     [
-      'a code that is no text',
+      'a code that is not a string',
       answer(400, JSON.stringify({ error: { code: { toString: gossip }, message: [gossip] } })),
     ],
     ['HTML', answer(500, `<h1>${gossip}</h1>`, { 'content-type': 'text/html' })],
@@ -264,8 +264,8 @@ describe("The upstream's text, headers, cookies and status are not passed on", (
       answer(403, '', { 'set-cookie': gossip, 'x-gossip': gossip, 'www-authenticate': gossip, 'retry-after': gossip }),
     ],
     ['the reason phrase', Buffer.from(`HTTP/1.1 500 ${gossip}\r\ncontent-length: 0\r\n\r\n`)],
-    ['what is not HTTP', Buffer.from(`${gossip}\r\n\r\n`)],
-  ])('keeps what stands in %s to itself', async (_where, bytes) => {
+    ['text that is not HTTP', Buffer.from(`${gossip}\r\n\r\n`)],
+  ])('does not pass on %s', async (_where, bytes) => {
     const settled = await ask(sends(bytes));
     expect(gist(settled)).toMatch(/^UPSTREAM_/);
     expect(everythingSaid(client, settled)).not.toMatch(/fine key|7e57ab1e|(?<![\d.])418(?![\d.])/);
@@ -287,7 +287,7 @@ describe("The upstream's text, headers, cookies and status are not passed on", (
     [403, 'INVALID_PERMISSIONS', rejected],
     [429, 'RATE_LIMIT_EXCEEDED', 'UPSTREAM_UNAVAILABLE upstream_rate_limited'],
     [500, 'INTERNAL_SERVER_ERROR', failed],
-  ])('turns %i %s into our own words and tells the code to the log', async (status, code, expected) => {
+  ])('answers %i %s with a fixed message, and logs the code', async (status, code, expected) => {
     const settled = await ask(sends(errorAnswer(status, code)));
     expect(gist(settled)).toBe(expected);
     expect('error' in settled && settled.error.detail.upstreamCode).toBe(code);

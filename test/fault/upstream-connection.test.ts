@@ -9,12 +9,12 @@ const { start, close } = createPairs();
 afterEach(close);
 
 const userOf = ({ body }: SeenRequest): number => Number(/"clientId":"u(\d+)"/.exec(body)?.[1]);
-/** Each user's own token, so that a mix-up shows. */
+/** A separate token for each user, to detect a mix-up. */
 const ownToken = (request: SeenRequest): Buffer => answer(200, JSON.stringify({ token: uuidOf(userOf(request)) }));
-/** A token that belongs to nobody who asks. */
+/** A token of another user. */
 const surplus = answer(200, JSON.stringify({ token: uuidOf(666) }));
 
-describe('A surplus answer never becomes another user’s token', () => {
+describe('a surplus response never becomes the token of another user', () => {
   it('closes a connection with two responses at once', async () => {
     const { upstream, client } = await start((request, socket) => {
       socket.write(Buffer.concat([ownToken(request), surplus]));
@@ -38,7 +38,7 @@ describe('A surplus answer never becomes another user’s token', () => {
     expect(upstream.connections()).toBe(3);
   });
 
-  it.each([0, 1, 3, 10])('keeps surplus that comes %i ms later from the calls that wait in line', async (delayMs) => {
+  it.each([0, 1, 3, 10])('keeps a surplus response that arrives %i ms later away from waiting calls', async (delayMs) => {
     const { client } = await start(
       (request, socket) => {
         socket.write(ownToken(request));
@@ -62,7 +62,7 @@ describe('A surplus answer never becomes another user’s token', () => {
     expect(upstream.connections()).toBe(2);
   });
 
-  it('never gives the late answer of a call that was given up to the next one', async () => {
+  it('does not use the late response of an aborted call for the next one', async () => {
     const { client } = await start(
       (request, socket) => {
         if (userOf(request) === 1) setTimeout(() => socket.write(surplus), 150);
@@ -79,8 +79,8 @@ describe('A surplus answer never becomes another user’s token', () => {
   });
 });
 
-describe('A connection that the upstream closed while it was idle costs no user a failure', () => {
-  it('uses a rested connection again', async () => {
+describe('a connection that the upstream closes while it is idle', () => {
+  it('is used again after its rest', async () => {
     const { upstream, client } = await start((request, socket) => void socket.write(ownToken(request)));
     for (let user = 0; user < 5; user += 1) {
       expect(gist(await mintOnce(client, `u${user}`))).toBe(uuidOf(user));
@@ -89,7 +89,7 @@ describe('A connection that the upstream closed while it was idle costs no user 
     expect(upstream.connections()).toBe(1);
   });
 
-  it('notices the close before the next call when there is time to', async () => {
+  it('is removed before the next call if its end arrives in time', async () => {
     const { upstream, client } = await start(
       (request, socket) => {
         socket.write(ownToken(request));
@@ -109,9 +109,9 @@ describe('A connection that the upstream closed while it was idle costs no user 
     ['with FIN', (_request, socket) => void socket.end()],
     ['with RST', (_request, socket) => reset(socket)],
   ])(
-    'mints all the same when the close %s crosses the next call, even without any retry allowed',
+    'causes no failure if it closes %s during the next call, even without retries',
     async (_how, close) => {
-      // What the race looks like from here: the call is written, and instead of an answer comes the close.
+      // How the race looks on this side: the call is written, and the connection closes instead of an answer.
       const { upstream, client } = await start(
         (request, socket) => {
           if (request.onConnection > 0) close(request, socket);
@@ -135,7 +135,7 @@ describe('A connection that the upstream closed while it was idle costs no user 
     },
   );
 
-  it('does not try one dead connection after the other', async () => {
+  it('is replaced by a new connection, not by another dead one', async () => {
     const { upstream, client } = await start(
       (request, socket) => {
         if (request.onConnection > 0) reset(socket);
@@ -149,7 +149,7 @@ describe('A connection that the upstream closed while it was idle costs no user 
     expect(upstream.seen.slice(4).map(({ onConnection }) => onConnection)).toEqual([1, 0]);
   });
 
-  it('mints for all users when all kept connections were closed at once', async () => {
+  it('causes no failure for many users if all kept connections close at once', async () => {
     const { client } = await start(
       (request, socket) => {
         if (request.onConnection > 0) reset(socket);
@@ -165,7 +165,7 @@ describe('A connection that the upstream closed while it was idle costs no user 
     }
   });
 
-  it('tries a lost connection only once more when the new one is lost as well', async () => {
+  it('is replaced only once if the new connection is lost too', async () => {
     let broken = false;
     const { upstream, client } = await start(
       (request, socket) => {
@@ -182,7 +182,7 @@ describe('A connection that the upstream closed while it was idle costs no user 
     expect(client.calls.map(({ result }) => result)).toEqual(['token', 'connection_stale', 'unreachable']);
   });
 
-  it('closes a connection itself after a while without calls', async () => {
+  it('is closed by the service after a while without calls', async () => {
     const { upstream, client } = await start((request, socket) => void socket.write(ownToken(request)), {
       limits: { keepAliveMs: 150 },
     });
@@ -191,7 +191,7 @@ describe('A connection that the upstream closed while it was idle costs no user 
     await expect.poll(() => upstream.openSockets(), { timeout: 2000 }).toBe(0);
   });
 
-  it('ignores a Keep-Alive header that asks for longer', async () => {
+  it('is not kept longer because of a Keep-Alive header', async () => {
     const { upstream, client } = await start(
       (request, socket) => {
         const headers = { 'keep-alive': 'timeout=600', connection: 'keep-alive' };
@@ -203,7 +203,7 @@ describe('A connection that the upstream closed while it was idle costs no user 
     await expect.poll(() => upstream.openSockets(), { timeout: 2000 }).toBe(0);
   });
 
-  it('ends running calls with SHUTTING_DOWN when it is closed', async () => {
+  it('refuses running calls with SHUTTING_DOWN when the client is closed', async () => {
     const { client } = await start(() => undefined, { timeoutMs: 5000, deadlineMs: 8000 });
     const running = mintOnce(client, 'u1');
     await sleep(50);

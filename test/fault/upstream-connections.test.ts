@@ -22,7 +22,7 @@ afterEach(async () => {
   for (const end of closing.splice(0)) await end();
 });
 
-/** A client of a server that is no faulty upstream. */
+/** A client for a server that is not the faulty upstream. */
 function clientOf(port: number, options: Parameters<typeof startClient>[1]): ClientRecord {
   const client = startClient(`https://localhost:${port}`, options);
   closing.unshift(() => client.close());
@@ -35,14 +35,14 @@ const afterMs =
     void setTimeout(() => socket.write(tokenAnswer(request.index)), ms);
 
 describe('The connections', () => {
-  it('are as many as calls run at a time, in a burst of five hundred users', async () => {
+  it('are as many as concurrent calls, in a burst of five hundred users', async () => {
     const { upstream, client } = await start(afterMs(30));
     const settled = await Promise.all(times(500, (i) => mintOnce(client, `user-${i}`)));
     expect(settled.filter((one) => 'error' in one)).toEqual([]);
     expect(upstream.connections()).toBeLessThanOrEqual(140);
   });
 
-  it('rest for long while there are few, the one that rested longest being used first', async () => {
+  it('rest for a long time while there are few, and the one that rested longest is used first', async () => {
     const { upstream, client } = await start((request, socket) => void socket.write(tokenAnswer(request.index)), {
       limits: { longRestMs: 600 },
     });
@@ -68,7 +68,7 @@ describe('The connections', () => {
     }
   });
 
-  it('all have the long rest after an unexpected response, and it is logged once', async () => {
+  it('all have the long rest after an unexpected response, which is logged once', async () => {
     const { upstream, client } = await start(
       (request, socket) => {
         socket.write(tokenAnswer(request.index));
@@ -85,7 +85,7 @@ describe('The connections', () => {
     expect(client.events).toEqual(['surplus']);
   });
 
-  it('rest shortly again when nothing surplus has come for a while', async () => {
+  it('have the short rest again some time after the last unexpected response', async () => {
     const { upstream, client } = await start(
       (request, socket) => {
         socket.write(tokenAnswer(request.index));
@@ -99,7 +99,7 @@ describe('The connections', () => {
     expect(upstream.connections()).toBe(3);
   });
 
-  it('never exceed the maximum, also while all of them rest', async () => {
+  it('never exceed the maximum, even while all of them rest', async () => {
     const { upstream, client } = await start(
       (request, socket) => {
         socket.write(tokenAnswer(request.index));
@@ -115,7 +115,7 @@ describe('The connections', () => {
     expect(upstream.openSockets()).toBeLessThanOrEqual(8);
   });
 
-  it('become fewer again while fewer are needed', async () => {
+  it('are closed one by one while fewer are needed', async () => {
     const { upstream, client } = await start(afterMs(20), { limits: { keepAliveMs: 60_000 } });
     await Promise.all(times(50, (i) => mintOnce(client, `user-${i}`)));
     expect(upstream.openSockets()).toBe(50);
@@ -125,7 +125,7 @@ describe('The connections', () => {
     expect(upstream.openSockets()).toBeLessThan(42);
   });
 
-  it('are closed when their call failed, and the next attempt gets a new one', async () => {
+  it('are closed after a failed call, and the next attempt uses a new one', async () => {
     const { upstream, client } = await start(
       (request, socket) => {
         if (request.index === 0) reset(socket);
@@ -138,7 +138,7 @@ describe('The connections', () => {
     await expect.poll(() => upstream.openSockets()).toBe(1);
   });
 
-  it('free their place when their call failed', async () => {
+  it('free their place after a failed call', async () => {
     const { client } = await start(
       (request, socket) => {
         if (request.index < 6) reset(socket);
@@ -152,9 +152,9 @@ describe('The connections', () => {
     expect(gist(await mintOnce(client, 'last'))).toBe(uuidOf(6));
   });
 
-  it('are closed when their call was given up, as is one that was still being opened', async () => {
+  it('are closed after an aborted call, even while they are opened', async () => {
     const sockets = new Set<Socket>();
-    // Reads and says nothing: the TLS handshake never ends.
+    // Reads and does not answer: the TLS handshake never ends.
     const server = createServer((socket) => {
       sockets.add(socket);
       socket.resume();
@@ -169,7 +169,7 @@ describe('The connections', () => {
   });
 });
 
-describe('When the client is closed', () => {
+describe('when the client is closed', () => {
   it('a running call is not a failure of the upstream', async () => {
     const { client } = await start(() => undefined, {
       limits: {
@@ -185,7 +185,7 @@ describe('When the client is closed', () => {
     expect(client.calls).toEqual([]);
   });
 
-  it('a call that waits until a connection has rested is refused', async () => {
+  it('a call that waits for a resting connection is refused', async () => {
     const { client } = await start((request, socket) => void socket.write(tokenAnswer(request.index)), {
       limits: { spread: 1, shortRestMs: 60_000, longRestMs: 60_000 },
     });
@@ -198,7 +198,7 @@ describe('When the client is closed', () => {
     expect(settled.ms).toBeLessThan(2000);
   });
 
-  it('calls that wait for a turn, for a connection or to be made are refused, and no connection is opened', async () => {
+  it('calls that wait in the queue, for a connection or for their start are refused, and no connection is opened', async () => {
     const { upstream, client } = await start(() => undefined, { limits: { maxConcurrent: 2 } });
     const running = times(6, (i) => mintOnce(client, `user-${i}`));
     await sleep(30);
@@ -217,7 +217,7 @@ async function listen(server: Server): Promise<number> {
   return (server.address() as AddressInfo).port;
 }
 
-describe('Over TLS', () => {
+describe('over TLS', () => {
   it('uses HTTP/1.1 with an upstream that prefers HTTP/2', async () => {
     const offered: (string | false | null)[] = [];
     const server = createTlsServer({
@@ -232,7 +232,7 @@ describe('Over TLS', () => {
     expect(offered).toEqual(['http/1.1']);
   });
 
-  it('refuses an untrusted certificate, even if the environment disables the check', async () => {
+  it('refuses an untrusted certificate, even if the environment disables the verification', async () => {
     const requests: string[] = [];
     const tls = createTlsServer({ ...selfSigned }, (socket) => {
       socket.on('error', () => undefined);

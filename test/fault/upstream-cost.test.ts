@@ -33,7 +33,7 @@ async function mintAll(of: ClientRecord): Promise<void> {
 }
 
 describe('A new guest token', () => {
-  it('costs no connection, no hash, one packet, one timer (undici’s) and a few looks at the clock', async () => {
+  it('costs no connection, no hash, one packet, one timer (of undici) and a few reads of the clock', async () => {
     let chunks = 0;
     upstream = await startFaultyUpstream(
       (request, socket) => void socket.write(tokenAnswer(request.index)),

@@ -21,7 +21,7 @@ afterEach(close);
 const times = <T>(n: number, make: (i: number) => T): T[] => Array.from({ length: n }, (_, i) => make(i));
 const limitedAnswer = answer(429, 'Too many requests', { 'retry-after': '60' });
 
-describe('A data app that is limited', () => {
+describe('a data app that is limited', () => {
   it('does not slow down other users', async () => {
     const { client } = await start((request, socket) => {
       socket.write(isOf('a', request) ? limitedAnswer : tokenAnswer(request.index));
@@ -33,7 +33,7 @@ describe('A data app that is limited', () => {
     expect(gist(await mintOnce(client, 'a-4', a))).toBe('UPSTREAM_UNAVAILABLE queue_full');
   });
 
-  it('slows down all when our address is limited, which shows in a second data app', async () => {
+  it('slows down all users if the address is limited, which shows in a second data app', async () => {
     const { upstream, client } = await start((request, socket) => {
       socket.write(request.index < 2 ? limitedAnswer : tokenAnswer(request.index));
     });
@@ -58,12 +58,12 @@ const fiveFailuresOpen = {
   maxOpenMs: 5000,
 };
 
-describe('A data app whose calls fail', () => {
+describe('a data app whose calls fail', () => {
   it.each<[string, Script]>([
     ['with 500', (_request, socket) => void socket.write(errorAnswer(500, 'INTERNAL_SERVER_ERROR'))],
     ['with 503', (_request, socket) => void socket.write(answer(503))],
     ['by time-outs', () => undefined],
-  ])('opens its own circuit and no other: %s', async (_how, fail) => {
+  ])('opens only its own circuit: %s', async (_how, fail) => {
     const { client } = await start(
       (request, socket) => {
         if (isOf('a', request)) fail(request, socket);
@@ -76,7 +76,7 @@ describe('A data app whose calls fail', () => {
     expect(gist(await mintOnce(client, 'b', b))).toMatch(/^0{8}-/);
   });
 
-  it('spends its own retries and no other’s', async () => {
+  it('uses only its own retries', async () => {
     let callsOfB = 0;
     const { client } = await start(
       (request, socket) => {
@@ -106,14 +106,14 @@ describe('A data app whose calls fail', () => {
   });
 });
 
-describe('A clientId whose calls fail', () => {
+describe('a clientId whose calls fail', () => {
   it.each<[string, Script]>([
     ['with 500', (_request, socket) => void socket.write(errorAnswer(500, 'INTERNAL_SERVER_ERROR'))],
     ['with 504', (_request, socket) => void socket.write(answer(504))],
     ['by broken answers', (_request, socket) => void socket.write('HTTP/1.1 banana\r\n\r\n')],
     ['by a reset', (_request, socket) => void socket.resetAndDestroy()],
     ['by time-outs', () => undefined],
-  ])('closes the door to nobody else: %s', async (_how, fail) => {
+  ])('has no effect on other clients: %s', async (_how, fail) => {
     const { upstream, client } = await start(
       (request, socket) => {
         if (request.body.includes('"clientId":"broken"')) fail(request, socket);
@@ -130,7 +130,7 @@ describe('A clientId whose calls fail', () => {
     expect(client.circuitState()).toBe('closed');
   });
 
-  it('is called again when its own time is over', async () => {
+  it('is called again when its circuit allows a probe', async () => {
     let broken = true;
     const { client } = await start(
       (request, socket) => void socket.write(broken ? answer(500) : tokenAnswer(request.index)),

@@ -64,9 +64,9 @@ const oneFailureOpens = {
   maxOpenMs: 10_000,
 };
 
-describe('An answer that is broken', () => {
+describe('a response that is broken', () => {
   it.each([...malformed, ...cutOff])(
-    'is an invalid response, and asked for once without retries: %s',
+    'is invalid, and the call is sent once without retries: %s',
     async (_what, script) => {
       const { upstream, client } = await start(script, { maxRetries: 0, timeoutMs: 1000 });
       expect(gist(await mintOnce(client))).toBe(invalid);
@@ -80,7 +80,7 @@ describe('An answer that is broken', () => {
     expect(client.circuitState()).toBe('open');
   });
 
-  it.each(malformed)('is not asked for again, as a token may have been minted: %s', async (_what, script) => {
+  it.each(malformed)('is not retried, because a token may have been minted: %s', async (_what, script) => {
     const { upstream, client } = await start(script, { maxRetries: 2, timeoutMs: 1000 });
     expect(gist(await mintOnce(client))).toBe(invalid);
     expect(upstream.seen).toHaveLength(1);
@@ -88,7 +88,7 @@ describe('An answer that is broken', () => {
   });
 
   it.each(cutOff)(
-    'is asked for again as often as the settings say, over new connections: %s',
+    'is retried as often as configured, over new connections: %s',
     async (_what, script) => {
       const { upstream, client } = await start(script, { maxRetries: 2, timeoutMs: 1000 });
       expect(gist(await mintOnce(client))).toBe(invalid);
@@ -101,7 +101,7 @@ describe('An answer that is broken', () => {
   it.each([
     ...malformed.map(([what, script]) => [what, script, ['surplus']] as const),
     ...cutOff.map(([what, script]) => [what, script, []] as const),
-  ])('is no better on a connection that was used before: %s', async (_what, script, surpluses) => {
+  ])('is handled in the same way on a reused connection: %s', async (_what, script, surpluses) => {
     const { upstream, client } = await start(
       (request, socket) =>
         request.onConnection === 0 ? void socket.write(tokenAnswer(request.index)) : script(request, socket),
@@ -111,13 +111,13 @@ describe('An answer that is broken', () => {
     await new Promise((resolve) => setTimeout(resolve, 30));
     expect(gist(await mintOnce(client, 'second'))).toBe(invalid);
     expect(upstream.seen.map(({ onConnection }) => onConnection)).toEqual([0, 1]);
-    // It may be the end of what was sent for the first call: connections rest for long from now on.
+    // It may be the end of the response to the first call, so connections have the long rest from now on.
     expect(client.events.filter((event) => event === 'surplus')).toEqual(surpluses);
   });
 });
 
-describe('A connection that ends without an answer', () => {
-  it('was idle and is replaced, without a retry, when the end comes at once', async () => {
+describe('a connection that ends without a response', () => {
+  it('is replaced without a retry if it ends at once, because it was idle', async () => {
     const { upstream, client } = await start(
       (request, socket) => {
         if (request.onConnection > 0) reset(socket);
@@ -131,7 +131,7 @@ describe('A connection that ends without an answer', () => {
     expect(upstream.seen).toHaveLength(3);
   });
 
-  it('failed because of the call when the end comes late', async () => {
+  it('counts as a failure of the call if it ends later', async () => {
     const { upstream, client } = await start(
       (request, socket) => {
         if (request.onConnection > 0) setTimeout(() => reset(socket), 1100);
@@ -145,13 +145,13 @@ describe('A connection that ends without an answer', () => {
     expect(upstream.seen).toHaveLength(2);
   });
 
-  it('is the upstream’s fault on the first call of a connection', async () => {
+  it('counts as a failure of the upstream on its first call', async () => {
     const { upstream, client } = await start((_request, socket) => reset(socket), { maxRetries: 0 });
     expect(gist(await mintOnce(client))).toBe('UPSTREAM_UNAVAILABLE upstream_unreachable');
     expect(upstream.seen).toHaveLength(1);
   });
 
-  it('is not taken for idle because of an answer over an earlier connection', async () => {
+  it('does not count as idle because of a response over an earlier connection', async () => {
     const { upstream, client } = await start(
       (request, socket) => {
         if (request.index === 0) socket.end(answer(200, body, { connection: 'close' }));
@@ -165,7 +165,7 @@ describe('A connection that ends without an answer', () => {
     expect(upstream.seen).toHaveLength(2);
   });
 
-  it('is not taken for idle when the call went over a new one because the old one had just ended', async () => {
+  it('does not count as idle if the call uses a new connection because the old one has just ended', async () => {
     const sockets: Socket[] = [];
     const { upstream, client } = await start(
       (request, socket) => {

@@ -17,8 +17,8 @@ const circuit = {
 };
 const never = { ...circuit, consecutiveFailures: Infinity };
 
-describe('Users whose calls hang do not block others', () => {
-  it('serves one user at once while sixty calls of another hang', async () => {
+describe('users whose calls hang', () => {
+  it('do not delay another user, while sixty calls hang', async () => {
     const { client } = await start(
       (request, socket) => {
         if (!request.body.includes('"clientId":"slow')) socket.write(tokenAnswer(1));
@@ -33,7 +33,7 @@ describe('Users whose calls hang do not block others', () => {
     for (const one of await Promise.all(hanging)) expect(gist(one)).toBe('UPSTREAM_TIMEOUT upstream_timeout');
   });
 
-  it('keeps its connections and its queue bounded, and refuses the rest early', async () => {
+  it('fill only a limited queue and limited connections; further calls are refused early', async () => {
     const { upstream, client } = await start(() => undefined, {
       timeoutMs: 400,
       maxRetries: 0,
@@ -49,7 +49,7 @@ describe('Users whose calls hang do not block others', () => {
     expect(upstream.connections()).toBeLessThanOrEqual(18);
   });
 
-  it('refuses a call that would have too little time after its wait', async () => {
+  it('cause the refusal of a call that would have too little time after its wait', async () => {
     const { client } = await start(() => undefined, {
       timeoutMs: 1000,
       deadlineMs: 1100,
@@ -64,7 +64,7 @@ describe('Users whose calls hang do not block others', () => {
     expect(gist(await first)).toBe('UPSTREAM_TIMEOUT upstream_timeout');
   });
 
-  it('queues as many calls as can be served in time, and refuses the others as soon as that is clear', async () => {
+  it('are queued as long as they can be served in time; others are refused as soon as that is known', async () => {
     const ask = async () => {
       const { upstream, client } = await start(
         (request, socket) => void setTimeout(() => socket.write(tokenAnswer(request.index)), 200),
@@ -86,7 +86,7 @@ describe('Users whose calls hang do not block others', () => {
     expect(best.early).toBeGreaterThanOrEqual(15);
   });
 
-  it('serves those who wait in the order in which they came', async () => {
+  it('are served in the order of their calls', async () => {
     const { upstream, client } = await start(
       (request, socket) => void setTimeout(() => socket.write(tokenAnswer(request.index)), 10),
       { limits: { maxConcurrent: 1 } },
@@ -97,8 +97,8 @@ describe('Users whose calls hang do not block others', () => {
   });
 });
 
-describe('The circuit', () => {
-  it('stops calling after failures in a row, answers 503 with Retry-After at once, probes with one call, and recovers', async () => {
+describe('the circuit', () => {
+  it('opens after failures in a row, answers 503 with Retry-After at once, sends one probe, and recovers', async () => {
     let down = true;
     const { upstream, client } = await start(
       (_request, socket) =>
@@ -127,7 +127,7 @@ describe('The circuit', () => {
     expect(client.events).toEqual(['circuit open', 'circuit half_open', 'circuit closed']);
   });
 
-  it('opens for time-outs and for refused connections too', async () => {
+  it('opens after time-outs and refused connections too', async () => {
     const { upstream, client } = await start(() => undefined, { timeoutMs: 50, maxRetries: 0, limits: { circuit } });
     await Promise.all(times(5, () => mintOnce(client)));
     expect(client.circuitState()).toBe('open');
@@ -146,7 +146,7 @@ describe('The circuit', () => {
     ['429', answer(429, '', { 'retry-after': '0' })],
     ['a redirect', answer(302, '', { location: '/' })],
     ['HTML', answer(200, '<p>')],
-  ])('stays closed whatever the number of answers with %s', async (_what, bytes) => {
+  ])('stays closed, however many answers there are with %s', async (_what, bytes) => {
     const { client } = await start((_request, socket) => void socket.write(bytes), {
       maxRetries: 0,
       limits: { circuit, rate: { minPerSecond: 1000, assumedPerSecond: 1000, doublingMs: 1000, maxPauseMs: 0 } },
@@ -156,7 +156,7 @@ describe('The circuit', () => {
     expect(client.circuitState()).toBe('closed');
   });
 
-  it('makes a call that would retry give up when the circuit opens meanwhile', async () => {
+  it('ends the retries of a call when it opens', async () => {
     const { upstream, client } = await start((_request, socket) => void socket.write(answer(503)), {
       limits: { circuit: { ...circuit, consecutiveFailures: 2 } },
     });
@@ -164,7 +164,7 @@ describe('The circuit', () => {
     expect(upstream.seen).toHaveLength(2);
   });
 
-  it('refuses at once while it is open, also when the call rate allows no call yet', async () => {
+  it('refuses at once while it is open, even if the call rate allows no call yet', async () => {
     const { upstream, client } = await start(
       (request, socket) => void socket.write(answer(request.index === 0 ? 429 : 503)),
       {

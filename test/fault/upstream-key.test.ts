@@ -1,4 +1,4 @@
-// When the upstream refuses our API key, its source is read again once and the call is made once
+// After the upstream has refused our API key, its source is read again once and the call is made once
 // more if the key changed. It never becomes the user's 401.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from 'vitest';
@@ -9,7 +9,7 @@ import { createPairs, everythingSaid, gist, mintOnce } from '../support/faulty-u
 const oldKey = '01d00000-0000-4000-8000-00000000000a';
 const newKey = '2e200000-0000-4000-8000-00000000000b';
 
-/** Keys whose source holds `inSource` and is read only when asked to. */
+/** Keys whose source contains `inSource` and is read only by `renew`. */
 function keysWith(inUse: string, inSource: () => string, readMs = 5) {
   let current = new Secret(inUse);
   let reads = 0;
@@ -30,7 +30,7 @@ function keysWith(inUse: string, inSource: () => string, readMs = 5) {
 const pairs = createPairs();
 afterEach(pairs.close);
 
-/** An upstream that takes one key and refuses all others with the given answer. */
+/** An upstream that accepts one key and refuses all others with the given answer. */
 function start(
   accepted: string,
   apiKeys: ReturnType<typeof keysWith>,
@@ -44,7 +44,7 @@ function start(
   return pairs.start(answerTo, { apiKeys });
 }
 
-describe('When the upstream refuses our API key', () => {
+describe('an API key that the upstream refuses', () => {
   it.each([
     ['401 AUTHENTICATION_ERROR', errorAnswer(401, 'AUTHENTICATION_ERROR')],
     ['400 AUTHENTICATION_ERROR', errorAnswer(400, 'AUTHENTICATION_ERROR')],
@@ -55,7 +55,7 @@ describe('When the upstream refuses our API key', () => {
     ['401 with an unknown code', errorAnswer(401, 'SOMETHING_NEW')],
     ['400 with a sentence only', answer(400, JSON.stringify({ error: 'Invalid API key' }))],
     ['200 with the error', answer(200, JSON.stringify({ error: { code: 'AUTHENTICATION_ERROR' } }))],
-  ])('after %s it reads the key again and the user gets the token', async (_what, refusal) => {
+  ])('is read again after %s, and the user gets the token', async (_what, refusal) => {
     const keys = keysWith(oldKey, () => newKey);
     const { upstream, client } = await start(newKey, keys, refusal);
     expect(gist(await mintOnce(client))).toBe(uuidOf(1));
@@ -64,7 +64,7 @@ describe('When the upstream refuses our API key', () => {
     expect(client.events).toEqual([]);
   });
 
-  it('answers 502, logs the setting, and does not call again if the key has not changed', async () => {
+  it('is logged with its setting, answered with 502 and not used again if it has not changed', async () => {
     const keys = keysWith(oldKey, () => oldKey);
     const { upstream, client } = await start(newKey, keys);
     const settled = await mintOnce(client);
@@ -76,7 +76,7 @@ describe('When the upstream refuses our API key', () => {
     expect(everythingSaid(client, settled)).not.toContain(oldKey);
   });
 
-  it('tries a changed key only once', async () => {
+  it('is replaced and tried again only once', async () => {
     let generation = 0;
     const keys = keysWith(oldKey, () => `another-${generation++}`);
     const { upstream, client } = await start(newKey, keys);
@@ -85,7 +85,7 @@ describe('When the upstream refuses our API key', () => {
     expect(client.events).toEqual(['key refused DATABRAIN_API_KEY']);
   });
 
-  it('reads the key once for all calls that were refused at the same time', async () => {
+  it('is read once for all calls that were refused at the same time', async () => {
     const keys = keysWith(oldKey, () => newKey, 100);
     const { upstream, client } = await start(newKey, keys);
     const settled = await Promise.all(Array.from({ length: 20 }, (_, i) => mintOnce(client, `user-${i}`)));
@@ -94,7 +94,7 @@ describe('When the upstream refuses our API key', () => {
     expect(upstream.seen).toHaveLength(40);
   });
 
-  it('does not read the source if another call has already loaded the new key', async () => {
+  it('is not read if another call has already loaded the new key', async () => {
     const keys = keysWith(oldKey, () => newKey);
     const refusal = errorAnswer(401, 'AUTHENTICATION_ERROR');
     const answerTo: Script = (request, socket) => {
@@ -106,7 +106,7 @@ describe('When the upstream refuses our API key', () => {
     expect(keys.reads()).toBe(0);
   });
 
-  it('does not wait beyond the deadline for a source that does not answer', async () => {
+  it('is not awaited beyond the deadline if its source does not answer', async () => {
     const keys = keysWith(oldKey, () => newKey, 5000);
     const { client } = await start(newKey, keys);
     const settled = await mintOnce(client);
@@ -114,7 +114,7 @@ describe('When the upstream refuses our API key', () => {
     expect(settled.ms).toBeLessThan(2000);
   });
 
-  it('uses no retry and leaves the circuit alone', async () => {
+  it('uses no retry, and does not count for the circuit', async () => {
     const keys = keysWith(oldKey, () => oldKey);
     const { client } = await start(newKey, keys);
     for (let i = 0; i < 15; i += 1) await mintOnce(client);
@@ -122,7 +122,7 @@ describe('When the upstream refuses our API key', () => {
     expect(client.events.filter((line) => line.startsWith('retry'))).toEqual([]);
   });
 
-  it('reports an internal error if the setting does not exist, and sends no call', async () => {
+  it('is an internal error without a call if its setting does not exist', async () => {
     const { upstream, client } = await start(
       newKey,
       keysWith(oldKey, () => newKey),

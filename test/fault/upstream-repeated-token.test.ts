@@ -12,10 +12,10 @@ const userOf = ({ body }: SeenRequest): number => Number(/"clientId":"u(\d+)"/.e
 const tokenOf = (n: number): Buffer => answer(200, JSON.stringify({ token: uuidOf(n) }));
 const repeated = 'UPSTREAM_INVALID_RESPONSE upstream_token_repeated';
 
-describe('A cache in front of the upstream that gives all users the same token', () => {
+describe('a cache in front of the upstream that returns one token for all users', () => {
   const cached: Script = (_request, socket) => void socket.write(tokenOf(1));
 
-  it('serves the first user only', async () => {
+  it('lets only the first user get the token', async () => {
     const { upstream, client } = await start(cached, { limits: { longRestMs: 60_000 } });
     expect(gist(await mintOnce(client, 'u1'))).toBe(uuidOf(1));
     const second = await mintOnce(client, 'u2');
@@ -28,14 +28,14 @@ describe('A cache in front of the upstream that gives all users the same token',
     expect(client.events).toEqual(['surplus']);
   });
 
-  it('serves one of many who ask at the same time', async () => {
+  it('lets only one of many simultaneous users get the token', async () => {
     const { client } = await start(cached, { maxRetries: 0 });
     const settled = await Promise.all(Array.from({ length: 50 }, (_, user) => mintOnce(client, `u${user}`)));
     expect(settled.filter((one) => 'minted' in one)).toHaveLength(1);
     expect(settled.filter((one) => gist(one) === repeated)).toHaveLength(49);
   });
 
-  it('distinguishes two users with the same clientId', async () => {
+  it('is detected for two users with the same clientId', async () => {
     const { client } = await start(cached);
     const of = (sub: string) => ({ user: { iss: 'https://login.example.com', sub } });
     expect(gist(await mintOnce(client, 'acme', of('ada')))).toBe(uuidOf(1));
@@ -46,11 +46,11 @@ describe('A cache in front of the upstream that gives all users the same token',
   });
 });
 
-describe('An answer that is sent twice', () => {
-  it('over a used connection costs the next user one more call, and no user gets a wrong token', async () => {
+describe('a response that is sent twice', () => {
+  it('over a reused connection costs the next user one more call, and no user gets a wrong token', async () => {
     const { upstream, client } = await start(
       (request, socket) => {
-        // The first answer comes again in the place of the second.
+        // The first response is sent again in place of the second.
         socket.write(tokenOf(request.onConnection === 1 ? 1 : userOf(request)));
       },
       { limits: { longRestMs: 5 } },
@@ -66,7 +66,7 @@ describe('An answer that is sent twice', () => {
     expect(client.calls.map(({ result }) => result)).toEqual(['token', 'answer_misplaced', 'token']);
   });
 
-  it('is never asked for again beyond the settings', async () => {
+  it('does not cause more calls than configured', async () => {
     const { upstream, client } = await start((_request, socket) => void socket.write(tokenOf(1)), {
       maxRetries: 0,
       limits: { longRestMs: 5 },
@@ -77,8 +77,8 @@ describe('An answer that is sent twice', () => {
     expect(upstream.seen).toHaveLength(2);
   });
 
-  // Every answer twice, the second one after the connection may have been used again: the shortest rest is in force.
-  it.each([0, 1, 3, 6, 10, 30])('%i ms apart reaches no other user, in a burst', async (delayMs) => {
+  // Sends each response twice, the second one after the connection may be used again: the shortest rest applies.
+  it.each([0, 1, 3, 6, 10, 30])('%i ms apart reaches no other user in a burst', async (delayMs) => {
     const { client } = await start(
       (request, socket) => {
         const own = tokenOf(userOf(request));

@@ -22,15 +22,15 @@ const unlimitedRate = { minPerSecond: 1000, assumedPerSecond: 1000, doublingMs: 
 const { start, close } = createPairs({ timeoutMs: 1000, deadlineMs: 1500, limits: { rate: unlimitedRate } });
 afterEach(close);
 
-/** The given answers in turn, then tokens. */
+/** Sends the given answers in turn, then tokens. */
 const inTurn =
   (...answers: readonly Buffer[]): Script =>
   (request, socket) =>
     void socket.write(answers[request.index] ?? tokenAnswer(request.index));
 
-describe('Redirects are not followed', () => {
+describe('redirects', () => {
   it.each([300, 301, 302, 303, 304, 307, 308])(
-    'neither the key nor anything else arrives where %i points',
+    'are not followed for %i: neither the key nor anything else arrives there',
     async (status) => {
       const elsewhere = await startFaultyUpstream((_request, socket) => void socket.write(tokenAnswer(1)));
       const { upstream, client } = await start(
@@ -43,12 +43,12 @@ describe('Redirects are not followed', () => {
       expect(gist(settled)).toBe('UPSTREAM_INVALID_RESPONSE upstream_redirect');
       expect(elsewhere.connections()).toBe(0);
       expect(upstream.seen).toHaveLength(1);
-      // As a number of its own: the same digits may stand in a duration.
+      // As a whole number, because a duration may contain the same digits.
       expect(everythingSaid(client, settled)).not.toMatch(new RegExp(`(?<![\\d.])${elsewhere.port}(?!\\d)`));
     },
   );
 
-  it('does not follow a redirect to another path of the same host either', async () => {
+  it('are not followed to another path of the same host', async () => {
     const { upstream, client } = await start(
       inTurn(answer(307, JSON.stringify({ token: uuidOf(9) }), { location: '/api/v2/guest-token/create' })),
     );
@@ -57,9 +57,9 @@ describe('Redirects are not followed', () => {
   });
 });
 
-describe('Retries', () => {
+describe('retries', () => {
   it.each([400, 401, 402, 403, 404, 405, 408, 409, 410, 413, 415, 418, 422, 425, 426, 431, 451])(
-    'never asks again after %i',
+    'are never sent after %i',
     async (status) => {
       const { upstream, client } = await start(inTurn(answer(status, 'no')));
       expect(gist(await mintOnce(client))).toMatch(/^UPSTREAM_REJECTED /);
@@ -68,7 +68,7 @@ describe('Retries', () => {
     },
   );
 
-  it.each([500, 501, 505, 507, 520, 599])('never retries after %i, and answers 503', async (status) => {
+  it.each([500, 501, 505, 507, 520, 599])('are never sent after %i, which is answered with 503', async (status) => {
     const { upstream, client } = await start(inTurn(answer(status, 'broken')));
     const settled = await mintOnce(client);
     expect(gist(settled)).toBe('UPSTREAM_UNAVAILABLE upstream_error');
@@ -77,7 +77,7 @@ describe('Retries', () => {
   });
 
   it.each([429, 502, 503, 504])(
-    'asks again after %i, at most as often as DATABRAIN_MAX_RETRIES says',
+    'are sent after %i, at most DATABRAIN_MAX_RETRIES times',
     async (status) => {
       const { upstream, client } = await start((_request, socket) => void socket.write(answer(status, 'busy')));
       const settled = await mintOnce(client);
@@ -88,7 +88,7 @@ describe('Retries', () => {
     },
   );
 
-  it.each([429, 502, 503, 504])('returns the token that arrives after two times %i', async (status) => {
+  it.each([429, 502, 503, 504])('return the token that arrives after %i twice', async (status) => {
     const { upstream, client } = await start(inTurn(answer(status, 'busy'), answer(status, 'busy')));
     expect(gist(await mintOnce(client))).toBe(uuidOf(2));
     expect(new Set(upstream.seen.map(({ body }) => body)).size).toBe(1);
@@ -97,18 +97,18 @@ describe('Retries', () => {
     );
   });
 
-  it('calls only once when DATABRAIN_MAX_RETRIES is 0', async () => {
+  it('are not sent if DATABRAIN_MAX_RETRIES is 0', async () => {
     const { upstream, client } = await start(inTurn(answer(503)), { maxRetries: 0 });
     expect(gist(await mintOnce(client))).toBe('UPSTREAM_UNAVAILABLE upstream_error');
     expect(upstream.seen).toHaveLength(1);
   });
 
-  it("treats a 503 in the vendor's format as a 503", async () => {
+  it('depend on the status, even if a 503 has the vendor’s error format', async () => {
     const { client } = await start(inTurn(errorAnswer(503, 'INTERNAL_SERVER_ERROR')));
     expect(gist(await mintOnce(client))).toBe(uuidOf(1));
   });
 
-  it('waits longer before each attempt', async () => {
+  it('wait longer before each attempt', async () => {
     const times: number[] = [];
     const { client } = await start(
       (_request, socket) => {
@@ -123,7 +123,7 @@ describe('Retries', () => {
     expect(third - second).toBeGreaterThan(195);
   });
 
-  it('never makes more than a fifth of extra calls during an outage of an upstream that answers some', async () => {
+  it('never add more than a fifth of the calls during an outage of an upstream that answers some calls', async () => {
     const { upstream, client } = await start(
       (request, socket) => void socket.write(request.index % 2 === 0 ? answer(503) : tokenAnswer(request.index)),
       {
@@ -154,9 +154,9 @@ describe('Retry-After', () => {
 
   it.each<[string, () => string]>([
     ['one second', () => '1'],
-    // HTTP dates have whole seconds: two seconds ahead is between one and two.
+    // HTTP dates have whole seconds: two seconds ahead are between one and two.
     ['a date shortly ahead', () => inSeconds(2)],
-  ])('waits as long as %s says, then gets the token', async (_what, retryAfter) => {
+  ])('is respected with %s, and then the user gets the token', async (_what, retryAfter) => {
     const { upstream, client } = await limitedOnce(retryAfter(), { deadlineMs: 4000 });
     const settled = await mintOnce(client);
     expect(gist(settled)).toBe(uuidOf(1));
@@ -176,7 +176,7 @@ describe('Retry-After', () => {
     ['infinity', () => 'Infinity'],
     ['hexadecimal', () => '0xfffff'],
     ['an impossible date', () => 'Sun, 99 Foo 2099 99:99:99 GMT'],
-  ])('asks again at its own pace when it says %s', async (_what, retryAfter) => {
+  ])('is ignored with %s, and the call is repeated after the usual time', async (_what, retryAfter) => {
     const { client } = await limitedOnce(retryAfter());
     const settled = await mintOnce(client);
     expect(gist(settled)).toBe(uuidOf(1));
@@ -189,7 +189,7 @@ describe('Retry-After', () => {
     ['ten years as a date', () => inSeconds(315_360_000), 120],
     ['a number with four hundred digits', () => '9'.repeat(400), 120],
     ['a date beyond the deadline', () => inSeconds(60), 60],
-  ])('says 503 at once when it says %s, with a bounded Retry-After of its own', async (_what, retryAfter, seconds) => {
+  ])('causes 503 at once with %s, with a limited Retry-After for the caller', async (_what, retryAfter, seconds) => {
     const { upstream, client } = await limitedOnce(retryAfter());
     const settled = await mintOnce(client);
     expect(gist(settled)).toBe('UPSTREAM_UNAVAILABLE upstream_rate_limited');
@@ -199,7 +199,7 @@ describe('Retry-After', () => {
     expect(upstream.seen).toHaveLength(1);
   });
 
-  it('ignores a repeated header', async () => {
+  it('is ignored if the header is repeated', async () => {
     const { client } = await start(
       inTurn(Buffer.from('HTTP/1.1 429 X\r\nretry-after: 60\r\nretry-after: 61\r\ncontent-length: 0\r\n\r\n')),
     );
@@ -228,7 +228,7 @@ describe('Retry-After', () => {
     expect(client.events).toContain('slowed down');
   });
 
-  it('refuses early, with 503 and Retry-After, calls that could not be sent in time', async () => {
+  it('causes early 503 answers with Retry-After for calls that cannot be sent in time', async () => {
     const { upstream, client } = await start(inTurn(answer(429, '')), {
       maxRetries: 0,
       deadlineMs: 1000,
@@ -246,7 +246,7 @@ describe('Retry-After', () => {
     expect(upstream.seen.length).toBeLessThan(5);
   });
 
-  it('refuses waiting calls as soon as it is clear that they cannot be sent in time', async () => {
+  it('causes the refusal of waiting calls as soon as they can no longer be sent in time', async () => {
     const { upstream, client } = await start(
       (_request, socket) => void setTimeout(() => socket.write(answer(429, '', { 'retry-after': '60' })), 100),
       { maxRetries: 0, deadlineMs: 3000, limits: { maxConcurrent: 1 } },

@@ -12,10 +12,10 @@ import {
 
 const timeoutMs = 200;
 const deadlineMs = 700;
-/** What two shared cores may add. */
+/** The delay that two shared cores may add. */
 const slackMs = 400;
 
-describe('One deadline over connect, headers and body', () => {
+describe('one deadline for connect, headers and body', () => {
   const { start, close } = createPairs({ timeoutMs, deadlineMs });
   const every: NodeJS.Timeout[] = [];
 
@@ -28,20 +28,20 @@ describe('One deadline over connect, headers and body', () => {
 
   const slow: Readonly<Record<string, Script>> = {
     'reads the request and never answers': () => undefined,
-    'drips the status line': (_request, socket) => {
+    'sends the status line slowly': (_request, socket) => {
       const bytes = answer(200, '{}').toString('latin1');
       let at = 0;
       again(50, () => socket.write(bytes.charAt(at++)));
     },
-    'drips headers without end': (_request, socket) => {
+    'sends headers slowly without end': (_request, socket) => {
       socket.write('HTTP/1.1 200 OK\r\n');
       again(20, () => socket.write('x-more: 1\r\n'));
     },
-    'drips the body': (_request, socket) => {
+    'sends the body slowly': (_request, socket) => {
       socket.write('HTTP/1.1 200 OK\r\ncontent-length: 5000\r\n\r\n');
       again(20, () => socket.write(' '));
     },
-    'drips chunks without end': (_request, socket) => {
+    'sends chunks slowly without end': (_request, socket) => {
       socket.write('HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n');
       again(20, () => socket.write('1\r\n \r\n'));
     },
@@ -81,7 +81,7 @@ describe('One deadline over connect, headers and body', () => {
   });
 
   it('ends a call whose connection is never established', async () => {
-    // RFC 5737: nobody is at this address. Packets to it vanish, or the machine says so at once.
+    // RFC 5737: an address without a host. Packets to it are lost, or the connection fails at once.
     const client = startClient('http://192.0.2.1', { timeoutMs, deadlineMs });
     const settled = await mintOnce(client);
     await client.close();
@@ -89,7 +89,7 @@ describe('One deadline over connect, headers and body', () => {
     expect(settled.ms).toBeLessThan(deadlineMs + slackMs);
   });
 
-  it('gives a retry only the time that is left', async () => {
+  it('gives a retry only the remaining time', async () => {
     const { client } = await start(() => undefined);
     await mintOnce(client);
     const [first, second, third, ...more] = client.calls.map(({ durationMs }) => durationMs);
@@ -99,7 +99,7 @@ describe('One deadline over connect, headers and body', () => {
     expect(third ?? 0).toBeLessThan(deadlineMs - 2 * timeoutMs + slackMs);
   });
 
-  it('answers from a later attempt when the first one hangs', async () => {
+  it('is enough for a later attempt if the first one hangs', async () => {
     const { upstream, client } = await start((request, socket) => {
       if (request.index > 0) socket.write(tokenAnswer(1));
     });
@@ -109,7 +109,7 @@ describe('One deadline over connect, headers and body', () => {
     expect(settled.ms).toBeLessThan(timeoutMs + slackMs);
   });
 
-  it('counts the lifetime of a token from its own attempt, not from the first', async () => {
+  it('does not shorten the lifetime of a token, which starts with its own attempt', async () => {
     const { client } = await start((request, socket) => {
       if (request.index > 0) socket.write(tokenAnswer(1));
     });
@@ -119,14 +119,14 @@ describe('One deadline over connect, headers and body', () => {
     expect('minted' in settled && settled.minted.lifetimeMs).toBe(60_000);
   });
 
-  it('aborts the exchange that it gave up', async () => {
+  it('aborts the exchange that has timed out', async () => {
     const ended: boolean[] = [];
     const { client } = await start((_request, socket) => void socket.on('close', () => ended.push(true)));
     await mintOnce(client);
     await expect.poll(() => ended.length, { timeout: 2000 }).toBe(client.calls.length);
   });
 
-  it('reports a refused connection, and logs its error code', async () => {
+  it('does not delay the report of a refused connection, whose error code is logged', async () => {
     const { upstream, client } = await start(() => undefined);
     await upstream.close();
     const settled = await mintOnce(client);
@@ -163,7 +163,7 @@ describe('One deadline over connect, headers and body', () => {
       (_request, socket) =>
         void socket.end('HTTP/1.1 200 OK\r\nconnection: close\r\ntransfer-encoding: chunked\r\n\r\n5\r\nab'),
     ],
-  ])('tries again over a new connection when one is lost %s', async (_what, script) => {
+  ])('allows another attempt over a new connection when one is lost %s', async (_what, script) => {
     const { upstream, client } = await start((request, socket) => {
       if (request.index < 2) script(request, socket);
       else socket.write(tokenAnswer(7));
@@ -175,7 +175,7 @@ describe('One deadline over connect, headers and body', () => {
     expect(everythingSaid(client, settled)).not.toContain(apiKeyText);
   });
 
-  it('answers 503 when every connection is lost, and leaves no open socket', async () => {
+  it('ends in 503 when every connection is lost, without open sockets', async () => {
     const { upstream, client } = await start((_request, socket) => reset(socket));
     const settled = await mintOnce(client);
     expect(gist(settled)).toBe('UPSTREAM_UNAVAILABLE upstream_unreachable');
