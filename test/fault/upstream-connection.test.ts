@@ -38,18 +38,21 @@ describe('a surplus response never becomes the token of another user', () => {
     expect(upstream.connections()).toBe(3);
   });
 
-  it.each([0, 1, 3, 10])('keeps a surplus response that arrives %i ms later away from waiting calls', async (delayMs) => {
-    const { client } = await start(
-      (request, socket) => {
-        socket.write(ownToken(request));
-        setTimeout(() => socket.write(surplus), delayMs);
-      },
-      { timeoutMs: 3000, deadlineMs: 10_000, limits: { maxConcurrent: 4, maxWaiting: 1000 } },
-    );
-    const users = Array.from({ length: 200 }, (_, user) => user);
-    const settled = await Promise.all(users.map((user) => mintOnce(client, `u${user}`)));
-    expect(settled.map(gist)).toEqual(users.map(uuidOf));
-  });
+  it.each([0, 1, 3, 10])(
+    'keeps a surplus response that arrives %i ms later away from waiting calls',
+    async (delayMs) => {
+      const { client } = await start(
+        (request, socket) => {
+          socket.write(ownToken(request));
+          setTimeout(() => socket.write(surplus), delayMs);
+        },
+        { timeoutMs: 3000, deadlineMs: 10_000, limits: { maxConcurrent: 4, maxWaiting: 1000 } },
+      );
+      const users = Array.from({ length: 200 }, (_, user) => user);
+      const settled = await Promise.all(users.map((user) => mintOnce(client, `u${user}`)));
+      expect(settled.map(gist)).toEqual(users.map(uuidOf));
+    },
+  );
 
   it('closes a connection that receives bytes that are not a response', async () => {
     const { upstream, client } = await start((request, socket) => {
@@ -108,32 +111,29 @@ describe('a connection that the upstream closes while it is idle', () => {
   it.each<[string, Script]>([
     ['with FIN', (_request, socket) => void socket.end()],
     ['with RST', (_request, socket) => reset(socket)],
-  ])(
-    'causes no failure if it closes %s during the next call, even without retries',
-    async (_how, close) => {
-      // How the race looks on this side: the call is written, and the connection closes instead of an answer.
-      const { upstream, client } = await start(
-        (request, socket) => {
-          if (request.onConnection > 0) close(request, socket);
-          else socket.write(ownToken(request));
+  ])('causes no failure if it closes %s during the next call, even without retries', async (_how, close) => {
+    // How the race looks on this side: the call is written, and the connection closes instead of an answer.
+    const { upstream, client } = await start(
+      (request, socket) => {
+        if (request.onConnection > 0) close(request, socket);
+        else socket.write(ownToken(request));
+      },
+      {
+        maxRetries: 0,
+        limits: {
+          retryReserve: 0,
+          circuit: opensAtOnce,
         },
-        {
-          maxRetries: 0,
-          limits: {
-            retryReserve: 0,
-            circuit: opensAtOnce,
-          },
-        },
-      );
-      for (let user = 0; user < 6; user += 1) {
-        expect(gist(await mintOnce(client, `u${user}`))).toBe(uuidOf(user));
-        await sleep(70);
-      }
-      expect(client.calls.filter(({ result }) => result === 'connection_stale').length).toBeGreaterThan(1);
-      expect(client.circuitState()).toBe('closed');
-      expect(upstream.seen.length).toBeLessThanOrEqual(12);
-    },
-  );
+      },
+    );
+    for (let user = 0; user < 6; user += 1) {
+      expect(gist(await mintOnce(client, `u${user}`))).toBe(uuidOf(user));
+      await sleep(70);
+    }
+    expect(client.calls.filter(({ result }) => result === 'connection_stale').length).toBeGreaterThan(1);
+    expect(client.circuitState()).toBe('closed');
+    expect(upstream.seen.length).toBeLessThanOrEqual(12);
+  });
 
   it('is replaced by a new connection, not by another dead one', async () => {
     const { upstream, client } = await start(
