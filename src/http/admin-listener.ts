@@ -6,7 +6,6 @@ import type { EdgeEvents } from '../telemetry/edge-events.ts';
 import { adminConnectionBounds } from './client-connections.ts';
 import { refusePlainly } from './error-reply.ts';
 import { probePaths, registerHealth, type Readiness } from './health.ts';
-import { createHostList, readHost } from './host.ts';
 import { playgroundPaths, registerPlayground, type PlaygroundOptions } from './playground.ts';
 import { otherProtocolOf } from './raw-refusal.ts';
 import { createServer } from './server.ts';
@@ -28,6 +27,33 @@ export interface AdminOptions {
 
 const paths = ['/metrics', '/version', ...probePaths].map((path) => [path, 'GET, HEAD'] as const);
 
+const loopback = /^(?:localhost|127\.\d{1,3}\.\d{1,3}\.\d{1,3}|\[::1\])$/;
+
+/** Lower case, without the port. An IPv6 address keeps its brackets. */
+const nameOf = (host: string): string => host.replace(/:\d{0,5}$/, '').toLowerCase();
+
+/** An address in the notation of Host. */
+const asHost = (address: string): string => {
+  const bare = address.replace(/^::ffff:(?=\d+\.)/i, '');
+  return bare.includes(':') ? `[${bare}]` : bare.toLowerCase();
+};
+
+/**
+ * Whether the admin listener accepts a Host: loopback names, its own address, and `hosts`. Others are refused, because a
+ * page in an operator's browser can reach the listener under the page's own name (DNS rebinding). `localAddress` is the
+ * local address of the connection.
+ */
+export function createHostList(
+  hosts: readonly string[],
+): (host: string | undefined, localAddress: string | undefined) => boolean {
+  const listed = new Set(hosts.flatMap((host) => [nameOf(host), asHost(host)]));
+  return (host, localAddress) => {
+    if (host === undefined) return true;
+    const name = nameOf(host);
+    return loopback.test(name) || listed.has(name) || (localAddress !== undefined && name === asHost(localAddress));
+  };
+}
+
 /** Creates the listener. The caller opens it only if ADMIN_PORT is set. */
 export function createAdminListener(options: AdminOptions): FastifyInstance {
   const { logger, clock, events, readiness, metrics, version } = options;
@@ -48,12 +74,10 @@ export function createAdminListener(options: AdminOptions): FastifyInstance {
       return true;
     },
     refusalHeaders: () => ({}),
-    admit: async (request) => {
-      const host = readHost(request.raw);
-      if (!isListed(host, request.socket.localAddress)) {
-        events.onUnknownAdminHost(host ?? '');
-        throw new ServiceError('INVALID_REQUEST', 'host_refused');
-      }
+    checkHost: (host, request) => {
+      if (isListed(host, request.socket.localAddress)) return;
+      events.onUnknownAdminHost(host ?? '');
+      throw new ServiceError('INVALID_REQUEST', 'host_refused');
     },
     methods: new Map([...paths, ...(options.playground === undefined ? [] : playgroundPaths)]),
     refuse: refusePlainly,

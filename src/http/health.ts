@@ -1,7 +1,7 @@
 // /livez, /readyz and /healthz for orchestrators: the status of each check, without details or secrets. Ready means: a
 // policy is loaded, each data app has an API key, at least one issuer's keys are loaded (one issuer's outage must not
 // affect the users of others), the audit log is writable, and no shutdown is in progress.
-import type { FastifyInstance, FastifyRequest } from 'fastify';
+import type { FastifyInstance } from 'fastify';
 import type { Authenticator } from '../authn/authenticator.ts';
 import type { Policy } from '../policy/policy.ts';
 import type { ApiKeys } from '../secrets/api-keys.ts';
@@ -30,15 +30,6 @@ export function registerHealth(app: FastifyInstance, readiness: Readiness, baseP
       return { status: isReady ? 'ok' : 'failing', checks };
     });
   }
-}
-
-/**
- * Whether a request is a health probe. Probes are not rate limited: they are cheap, and a refused probe would take a
- * loaded replica out of service.
- */
-export function createProbeCheck(basePath: string): (request: FastifyRequest) => boolean {
-  const probes: ReadonlySet<string | undefined> = new Set(probePaths.map((path) => basePath + path));
-  return ({ method, routeOptions }) => (method === 'GET' || method === 'HEAD') && probes.has(routeOptions.url);
 }
 
 interface ReadinessOptions {

@@ -26,10 +26,9 @@ import {
   guestTokenPath,
   registerGuestTokenRoute,
 } from './guest-token-route.ts';
-import { createProbeCheck, probePaths, registerHealth, type Readiness } from './health.ts';
-import { readHost } from './host.ts';
+import { probePaths, registerHealth, type Readiness } from './health.ts';
 import { registerJsonBody } from './json-body.ts';
-import { registerLimits } from './rate-limits.ts';
+import { createProbeCheck, registerLimits } from './rate-limits.ts';
 import { originHeaderOf, otherProtocolOf } from './raw-refusal.ts';
 import { createServer } from './server.ts';
 
@@ -134,7 +133,6 @@ export async function createPublicListener(options: PublicListenerOptions): Prom
       if (forwarding !== undefined && isTrustedProxy?.(remoteAddress) !== true) {
         events.onUntrustedForwarding(forwarding, toShortAddress(toAddressKeys(remoteAddress)));
       }
-      readHost(request.raw);
     },
     methods: new Map([
       [decisionPath, 'POST, OPTIONS'],

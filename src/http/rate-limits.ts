@@ -15,6 +15,7 @@ import { createKeyDerivation } from '../redis/key-derivation.ts';
 import type { RedisLink } from '../redis/redis-link.ts';
 import type { Secret } from '../secrets/secret.ts';
 import { toAddressKeys, toShortAddress, type AddressKeys } from './client-address.ts';
+import { probePaths } from './health.ts';
 
 /** The same for every request. `name` of the policy: `address` or `user`. */
 interface LimitPolicy {
@@ -168,6 +169,15 @@ function createUserKeys(): (principal: Principal) => string {
     keys.set(principal, key);
     return key;
   };
+}
+
+/**
+ * Whether a request is a health probe. Probes are not rate limited: they are cheap, and a refused probe would take a
+ * loaded replica out of service.
+ */
+export function createProbeCheck(basePath: string): (request: FastifyRequest) => boolean {
+  const probes: ReadonlySet<string | undefined> = new Set(probePaths.map((path) => basePath + path));
+  return ({ method, routeOptions }) => (method === 'GET' || method === 'HEAD') && probes.has(routeOptions.url);
 }
 
 /** Registers the plugin without limiting any route, and returns the limiters. */

@@ -16,7 +16,9 @@ export interface ServerOptions extends ListenerOptions {
   /** Which peers' X-Forwarded-* headers are trusted; undefined: none. */
   readonly isTrustedProxy: ((address: string | undefined) => boolean) | undefined;
   /** The first step of every request. It refuses by throwing. */
-  readonly admit: (request: FastifyRequest, reply: FastifyReply) => Promise<void>;
+  readonly admit?: ((request: FastifyRequest, reply: FastifyReply) => Promise<void>) | undefined;
+  /** Refuses a valid Host by throwing. */
+  readonly checkHost?: ((host: string | undefined, request: FastifyRequest) => void) | undefined;
   /** The value of `Allow` for each path that exists. */
   readonly methods: ReadonlyMap<string, string>;
   /** Sends every error response. */
@@ -32,6 +34,35 @@ function refuseLargeHeaders(rawHeaders: readonly string[]): void {
   let bytes = 0;
   for (const text of rawHeaders) bytes += text.length + 2;
   if (bytes > headerLimitBytes) throw new ServiceError('HEADERS_TOO_LARGE', 'headers_too_large');
+}
+
+/** RFC 3986 §3.2.2: a name, an IPv4 address or an IPv6 address in brackets, with an optional port; never empty. */
+const hostField = /^(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~!$&'()*+,;=%-]+)(?::\d{0,5})?$/;
+
+/** The head of a request, as Node keeps it. */
+interface RawHead {
+  readonly rawHeaders: readonly string[];
+  readonly httpVersion: string;
+}
+
+/**
+ * The Host (RFC 9112 §3.2); undefined for HTTP/1.0 without one. Throws INVALID_REQUEST if it is missing, malformed or repeated (Node
+ * silently keeps the first), and for other versions of HTTP.
+ */
+export function readHost({ rawHeaders, httpVersion }: RawHead): string | undefined {
+  if (httpVersion !== '1.1' && httpVersion !== '1.0') {
+    throw new ServiceError('INVALID_REQUEST', 'version_refused', { status: 505 });
+  }
+  let host: string | undefined;
+  for (let index = 0; index < rawHeaders.length; index += 2) {
+    const name = rawHeaders[index];
+    if (name?.length !== 4 || name.toLowerCase() !== 'host') continue;
+    const value = rawHeaders[index + 1] ?? '';
+    if (host !== undefined || !hostField.test(value)) throw new ServiceError('INVALID_REQUEST', 'host_refused');
+    host = value;
+  }
+  if (host === undefined && httpVersion === '1.1') throw new ServiceError('INVALID_REQUEST', 'host_refused');
+  return host;
 }
 
 const safeRequestId = /^[A-Za-z0-9._-]{1,128}$/;
@@ -55,13 +86,16 @@ export function createServer({
   logger,
   isTrustedProxy,
   admit,
+  checkHost,
   methods,
   refuse,
   ...listener
 }: ServerOptions): FastifyInstance {
   async function begin(request: FastifyRequest, reply: FastifyReply): Promise<void> {
     reply.header('x-request-id', request.id).header('x-content-type-options', 'nosniff');
-    await admit(request, reply);
+    await admit?.(request, reply);
+    const host = readHost(request.raw);
+    checkHost?.(host, request);
     refuseIfGone(request);
     refuseLargeHeaders(request.raw.rawHeaders);
   }

@@ -2,8 +2,7 @@ import Fastify, { type FastifyInstance } from 'fastify';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { Clock } from '../../../src/clock.ts';
 import { ServiceError } from '../../../src/errors.ts';
-import { createProbeCheck } from '../../../src/http/health.ts';
-import { registerLimits } from '../../../src/http/rate-limits.ts';
+import { createProbeCheck, registerLimits } from '../../../src/http/rate-limits.ts';
 import { principalOf } from '../../support/issuing.ts';
 import { createManualClock } from '../../support/manual-clock.ts';
 
