@@ -1,11 +1,11 @@
 // Compiles one entry of `dataApps`: API key, lifetime, condition, validations and body.
 import { closest } from '../../did-you-mean.ts';
 import { compileRequest } from './compile-request.ts';
+import { computer } from './field.ts';
 import { durationSeconds, type DataAppDocument } from '../document/policy-schema.ts';
 import type { PolicyCompiler } from './policy-compiler.ts';
 import type { YamlDocument } from '../../strict-yaml.ts';
 import type { DataAppPolicy, Reference, Validation } from '../policy.ts';
-import type { UpstreamRequest } from '../upstream-request.ts';
 import { filterTextRule, vendorClientId, type Rule, type TextTest } from './value-rules.ts';
 
 /** A pattern of the file, compiled. */
@@ -92,8 +92,6 @@ export function compileDataApp(name: string, app: DataAppDocument, options: Data
     validations,
     references,
     // The schema defines the fields, and each is checked by its rule.
-    buildRequest: body.known
-      ? () => body.value as unknown as UpstreamRequest
-      : (evaluation) => body.compute(evaluation, 0) as unknown as UpstreamRequest,
+    buildRequest: computer(body) as unknown as DataAppPolicy['buildRequest'],
   };
 }

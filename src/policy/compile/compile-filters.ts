@@ -7,7 +7,7 @@ import type { Path } from '../../strict-yaml.ts';
 import type { Evaluation } from '../expression/evaluation.ts';
 import type { Reference } from '../policy.ts';
 import { expressionIn } from '../document/field-schema.ts';
-import type { ExpectedType } from './expression-site.ts';
+import type { ExpectedType } from '../expression/read-expression.ts';
 import {
   completeObjectField,
   conditionalListField,

@@ -4,13 +4,14 @@ import type { Evaluation } from '../expression/evaluation.ts';
 
 export type Field<T> =
   | { readonly known: true; readonly value: T }
-  /** `index`: the index of the entry in the body's filter list, for the trace; 0 outside lists. */
-  | { readonly known: false; readonly compute: (evaluation: Evaluation, index: number) => T };
+  | { readonly known: false; readonly compute: Compute<T> };
+
+/** `index`: the index of the entry in the body's filter list, for the trace; 0 outside lists. */
+export type Compute<T> = (evaluation: Evaluation, index?: number) => T;
 
 export const known = <T>(value: T): Field<T> => ({ known: true, value });
 
-const computer = <T>(field: Field<T>): ((evaluation: Evaluation, index: number) => T) =>
-  field.known ? () => field.value : field.compute;
+export const computer = <T>(field: Field<T>): Compute<T> => (field.known ? () => field.value : field.compute);
 
 /** A map with these keys; undefined if one of its members had a problem. */
 export function completeObjectField(
@@ -75,7 +76,7 @@ export function splicedListField(
   const computes = items.map((item) => computer(item));
   return {
     known: false,
-    compute: (evaluation, index) => {
+    compute: (evaluation, index = 0) => {
       const list: string[] = [];
       for (const [item, compute] of computes.entries()) {
         const from = list.length;

@@ -1,11 +1,14 @@
 // Compiles scalars of the file to fields. A literal is checked by its rule at load; an expression is compiled, and its
 // result is checked by the same rule for each decision. Collects problems and sites for load-policy.ts.
+import type { ASTNode } from '@marcbachmann/cel-js';
 import { LoadProblem, type Problem } from '../../problem.ts';
 import type { ServiceError } from '../../errors.ts';
 import type { PolicyReason, ReasonOf } from '../../refusal-reasons.ts';
 import { denied } from '../decision.ts';
 import type { Path, YamlDocument } from '../../strict-yaml.ts';
 import { pathText, shown } from '../document/structure-problems.ts';
+import { excerpt } from '../expression/cel-tree.ts';
+import { compile } from '../expression/compile-expression.ts';
 import {
   isExpressionFailure,
   oncePerDecision,
@@ -13,11 +16,10 @@ import {
   type Evaluation,
   type Evaluate,
 } from '../expression/evaluation.ts';
-import { createExpressionReader } from '../expression/read-expression.ts';
+import { createExpressionReader, registrableType, typeFits, type ExpectedType } from '../expression/read-expression.ts';
 import type { ExpressionSite, ExpressionSiteKind } from '../expression/trace.ts';
 import type { Condition } from '../policy.ts';
 import { expressionIn } from '../document/field-schema.ts';
-import { compileSite, registrableType, typeFits, type CompiledSite, type ExpectedType } from './expression-site.ts';
 import { known, type Field } from './field.ts';
 import { checkLiteral, type Refuse, type Rule } from './value-rules.ts';
 
@@ -36,6 +38,14 @@ export interface ScalarOptions<T> {
   readonly bodyPath?: (index: number) => string;
 }
 
+interface CompiledSite {
+  readonly site: ExpressionSite;
+  /** The type that the checker inferred, in CEL's spelling (`bool`, `list<string>`, `dyn`). */
+  readonly type: string;
+  /** Its value in CEL's types (integers are bigint). Throws the failure of the expression. */
+  readonly evaluate: Evaluate;
+}
+
 export type PolicyCompiler = ReturnType<typeof createPolicyCompiler>;
 
 /** The claim to name in a refusal if the failure names none: the only claim of the expression. */
@@ -52,6 +62,23 @@ const expressionDenied = (
   const code = kind === 'availability' ? 'DATA_APP_NOT_ALLOWED' : 'ACCESS_DENIED';
   return denied({ code, reason: 'expression_failed', position, claim, message }, problem);
 };
+
+/** Reports the value of a site, or its failure, to the trace of this decision, if there is one. */
+function observed(site: ExpressionSite, evaluate: Evaluate): Evaluate {
+  return (evaluation) => {
+    try {
+      const value = evaluate(evaluation);
+      evaluation.trace?.evaluated(site, { kind: 'value', value });
+      return value;
+    } catch (error) {
+      if (isExpressionFailure(error)) {
+        const { problem = '', claim } = error.detail;
+        evaluation.trace?.evaluated(site, { kind: 'failed', problem, claim });
+      }
+      throw error;
+    }
+  };
+}
 
 /** Pattern steps per unit of fuel: at most about 0.3 µs. */
 const stepsPerUnit = 32;
@@ -78,7 +105,7 @@ export function createPolicyCompiler(document: YamlDocument) {
     path: Path,
     value: unknown,
     expected: readonly ExpectedType[] | undefined,
-    site: { readonly kind: ExpressionSiteKind; readonly path: string },
+    at: { readonly kind: ExpressionSiteKind; readonly path: string },
   ): CompiledSite | undefined => {
     const { text, offset } = expressionIn(value) ?? { text: String(value), offset: 0 };
     try {
@@ -92,19 +119,25 @@ export function createPolicyCompiler(document: YamlDocument) {
             ? 'Append .map(x, string(x)), because the list must contain strings'
             : `Write an expression that gives ${expected.join(' or ')}`,
         );
-      const compiled = compileSite(
-        {
-          id: sites.length,
-          kind: site.kind,
-          path: site.path,
-          text,
-          position: (at) => (at === undefined ? document.positionOf(path) : document.positionInText(path, offset + at)),
-        },
-        expression,
-        { variable, newSlot: () => slots++ },
-      );
-      sites.push(compiled.site);
-      return compiled;
+      const { ast, type, ternaries } = expression;
+      const site: ExpressionSite = {
+        id: sites.length,
+        kind: at.kind,
+        path: at.path,
+        position: document.positionOf(path),
+        expression: text,
+        claims: expression.claims,
+        variables: expression.variables,
+        ternaries: ternaries.map((node) => ({
+          position: document.positionInText(path, offset + node.start),
+          condition: excerpt(node.op === '?:' ? node.args[0] : node),
+        })),
+      };
+      const onBranch = (node: ASTNode, evaluation: Evaluation, taken: boolean): void =>
+        evaluation.trace?.branch(site, ternaries.indexOf(node), taken);
+      const evaluate = compile(ast, { variable, newSlot: () => slots++, onBranch, bound: [] });
+      sites.push(site);
+      return { site, type, evaluate: observed(site, evaluate) };
     } catch (error) {
       if (!(error instanceof LoadProblem)) throw error;
       problems.push({
@@ -217,7 +250,7 @@ export function createPolicyCompiler(document: YamlDocument) {
       };
       return {
         known: false,
-        compute: (evaluation, index) => {
+        compute: (evaluation, index = 0) => {
           const pay = (steps: number): void => spend(evaluation, steps / stepsPerUnit);
           const result = evaluateSite(compiled, evaluation, (value) => rule(value, refuse, pay));
           if (evaluation.trace !== undefined && bodyPath !== undefined) evaluation.trace.placed(site, bodyPath(index));

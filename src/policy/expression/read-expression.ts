@@ -160,3 +160,21 @@ export function createExpressionReader(variables: ReadonlyMap<string, string>): 
     };
   };
 }
+
+/** The static types that a site accepts. */
+export type ExpectedType = 'bool' | 'string' | 'number' | 'list';
+
+/** Whether the inferred type can be one of these. `dyn` can be any type and is checked per decision. */
+export const typeFits = (type: string, expected: readonly ExpectedType[]): boolean =>
+  type.startsWith('dyn') ||
+  (type === 'bool' && expected.includes('bool')) ||
+  (type === 'string' && expected.includes('string')) ||
+  ((type === 'int' || type === 'double') && expected.includes('number')) ||
+  (/^list(?:<(?:string|dyn|[A-Z])>)?$/.test(type) && expected.includes('list'));
+
+/** The type of a variable for later expressions: the inferred type if the checker supports it, otherwise `dyn`. */
+export const registrableType = (type: string): string => {
+  if (/^(?:bool|string|int|double|list|list<(?:string|bool|int|double|dyn)>)$/.test(type)) return type;
+  if (type.startsWith('list')) return 'list';
+  return type.startsWith('map') ? 'map' : 'dyn';
+};

@@ -1,6 +1,6 @@
 // Static types: which are accepted at a site, and the type of a variable for later expressions.
 import { describe, expect, it } from 'vitest';
-import { registrableType, typeFits, type ExpectedType } from '../../../../src/policy/compile/expression-site.ts';
+import { registrableType, typeFits, type ExpectedType } from '../../../../src/policy/expression/read-expression.ts';
 import { expressionIn } from '../../../../src/policy/document/field-schema.ts';
 
 describe('a static type', () => {
