@@ -48,28 +48,25 @@ export function createMetrics() {
   function counter<Labels extends MetricRow['labels']>(row: MetricRow & { labels: Labels }): CountedByLabels<Labels> {
     const metric = new Counter(configOf(row));
     for (const labels of knownLabels(row.labels)) metric.inc(labels, 0);
-    return { inc: (labels, value = 1) => metric.inc(labels, value) };
+    return metric;
   }
 
   function plainCounter(row: MetricRow): { readonly inc: (value?: number) => void } {
-    const metric = new Counter(configOf(row));
-    return { inc: (value = 1) => metric.inc(value) };
+    return new Counter(configOf(row));
   }
 
   function gauge<Labels extends MetricRow['labels']>(row: MetricRow & { labels: Labels }): SetByLabels<Labels> {
-    const metric = new Gauge(configOf(row));
-    return { set: (labels, value) => metric.set({ ...labels }, value), reset: () => metric.reset() };
+    return new Gauge(configOf(row));
   }
 
   function plainGauge(row: MetricRow): { readonly set: (value: number) => void } {
     const metric = new Gauge(configOf(row));
     if (row.absent !== undefined) metric.remove();
-    return { set: (value) => metric.set(value) };
+    return metric;
   }
 
   function histogram(row: MetricRow): { readonly observe: (value: number) => void } {
-    const metric = new Histogram({ ...configOf(row), buckets: latencyBuckets });
-    return { observe: (value) => metric.observe(value) };
+    return new Histogram({ ...configOf(row), buckets: latencyBuckets });
   }
 
   return {
