@@ -28,8 +28,9 @@ export interface UpstreamClientOptions {
   readonly limits?: Partial<UpstreamLimits>;
 }
 
-/** Fixed limits that suit every deployment. Tests use smaller ones. */
 export interface UpstreamLimits extends ConnectionLimits, LaneLimits {
+  /** A call is not sent with less time than this, or than the time limit of a call if that is shorter. */
+  readonly minCallMs: number;
   readonly backoffMs: number;
   readonly maxBackoffMs: number;
   /** The number of tokens whose owner is remembered. */
@@ -50,7 +51,8 @@ export interface UpstreamClient {
   readonly close: () => Promise<void>;
 }
 
-const defaultLimits: UpstreamLimits = {
+/** Fixed limits that suit every deployment. Some tests use smaller ones. */
+export const upstreamLimits: UpstreamLimits = {
   most: 1024,
   spread: 128,
   shortRestMs: 2,
@@ -62,6 +64,7 @@ const defaultLimits: UpstreamLimits = {
   maxConcurrentPerKey: 96,
   // Only bounds memory; calls that would wait too long are refused earlier.
   maxWaiting: 4096,
+  minCallMs: 250,
   backoffMs: 200,
   maxBackoffMs: 2000,
   retryShare: 0.2,
@@ -83,8 +86,8 @@ const defaultLimits: UpstreamLimits = {
 /** Throws TypeError for an invalid URL. */
 export function createUpstreamClient(options: UpstreamClientOptions): UpstreamClient {
   const { clock, apiKeys, events, timeoutMs } = options;
-  const limits = { ...defaultLimits, ...options.limits };
-  const minCallMs = Math.min(250, timeoutMs);
+  const limits = { ...upstreamLimits, ...options.limits };
+  const minCallMs = Math.min(limits.minCallMs, timeoutMs);
   const baseUrl = new URL(options.baseUrl);
   const exchanges = createExchanges({
     ...limits,

@@ -1,29 +1,17 @@
 import { describe, expect, it } from 'vitest';
 import { createLanes } from '../../../src/databrain/lanes.ts';
+import { upstreamLimits } from '../../../src/databrain/upstream-client.ts';
 import { createManualClock } from '../../support/manual-clock.ts';
 
 function start() {
   const clock = createManualClock();
   const events: string[] = [];
   const lanes = createLanes({
+    ...upstreamLimits,
     clock,
-    minCallMs: 250,
-    maxConcurrent: 128,
-    maxConcurrentPerKey: 96,
     maxWaiting: 100,
-    retryShare: 0.2,
     retryReserve: 2,
-    retryQuietMs: 10_000,
-    sameLimitMs: 10_000,
-    circuit: {
-      consecutiveFailures: 3,
-      failureShare: 0.5,
-      minimumCalls: 20,
-      windowMs: 30_000,
-      openMs: 1000,
-      maxOpenMs: 5000,
-    },
-    rate: { minPerSecond: 0.5, assumedPerSecond: 4, doublingMs: 8000, maxPauseMs: 5000 },
+    circuit: { ...upstreamLimits.circuit, consecutiveFailures: 3 },
     events: {
       circuit: (state, name, worst) => events.push(`${name} ${state}, worst ${worst}`),
       slowedDown: (callsPerSecond, name) => events.push(`${name ?? 'all'} at ${callsPerSecond}`),

@@ -7,6 +7,7 @@ import { createRenewKey } from '../../../src/secrets/api-keys.ts';
 import { createLanes } from '../../../src/databrain/lanes.ts';
 import { createMint, type MintPriority, createTokenOwners } from '../../../src/databrain/mint.ts';
 import { createToRequestBody } from '../../../src/databrain/api-messages.ts';
+import { upstreamLimits } from '../../../src/databrain/upstream-client.ts';
 import { validateUpstreamBody } from '../../../src/policy/upstream-request.ts';
 import { Secret } from '../../../src/secrets/secret.ts';
 import { grantFor } from '../../support/faulty-upstream-client.ts';
@@ -39,24 +40,12 @@ function start(steps: readonly Step[], maxRetries = 2, consecutiveFailures = 10)
     reload: () => Promise.resolve((keyGeneration += 1) > 0),
   };
   const lanes = createLanes({
+    ...upstreamLimits,
     clock,
-    minCallMs: 250,
     maxConcurrent: 8,
     maxConcurrentPerKey: 8,
     maxWaiting: 8,
-    retryShare: 0.2,
-    retryReserve: 10,
-    retryQuietMs: 10_000,
-    sameLimitMs: 10_000,
-    circuit: {
-      consecutiveFailures,
-      failureShare: 0.5,
-      minimumCalls: 20,
-      windowMs: 30_000,
-      openMs: 1000,
-      maxOpenMs: 5000,
-    },
-    rate: { minPerSecond: 0.5, assumedPerSecond: 4, doublingMs: 8000, maxPauseMs: 5000 },
+    circuit: { ...upstreamLimits.circuit, consecutiveFailures },
     events: { circuit: () => undefined, slowedDown: () => events.push('slowed down') },
   });
   const mint = createMint({
@@ -79,9 +68,9 @@ function start(steps: readonly Step[], maxRetries = 2, consecutiveFailures = 10)
     tokenOwners: createTokenOwners(100),
     retry: {
       maxRetries,
-      baseMs: 200,
-      maxBackoffMs: 2000,
-      minCallMs: 250,
+      baseMs: upstreamLimits.backoffMs,
+      maxBackoffMs: upstreamLimits.maxBackoffMs,
+      minCallMs: upstreamLimits.minCallMs,
       random: () => 0.5,
     },
     events: {
