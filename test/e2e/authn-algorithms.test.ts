@@ -40,7 +40,7 @@ const tokenBy = (algorithm: Algorithm): string =>
   signToken(algorithm, keyFor(algorithm).signs, { iss, aud: 'me', sub: 'u', exp: Math.floor(Date.now() / 1000) + 600 });
 
 describe('the algorithm', () => {
-  it.each(algorithms)('%s is accepted where it is configured', async (algorithm) => {
+  it.each(algorithms)('%s is accepted if it is configured', async (algorithm) => {
     const server = await serverFor(algorithm, [algorithm]);
     expect((await server.send(tokenBy(algorithm))).status).toBe(200);
   });
@@ -50,7 +50,7 @@ describe('the algorithm', () => {
     ['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512'],
   ];
   it.each(families.flatMap((family) => family.map((algorithm) => [algorithm, family] as const)))(
-    '%s is refused where only the others that its key could serve are configured',
+    '%s is refused if only other algorithms of its key are configured',
     async (algorithm, family) => {
       const server = await serverFor(
         algorithm,

@@ -103,13 +103,13 @@ describe('a cookie', () => {
       { host: 'tokens.example', origin: 'https://tokens.example', 'x-forwarded-proto': 'https' },
     ],
     ['another site', { 'sec-fetch-site': 'cross-site' }],
-  ] as readonly (readonly [string, Record<string, string>])[])('does not count from %s', async (_from, headers) => {
+  ] as readonly (readonly [string, Record<string, string>])[])('is refused from %s', async (_from, headers) => {
     expect(await outcome(headers)).toBe('403 ORIGIN_NOT_ALLOWED');
     expect(refusals()).toMatchObject([{ code: 'ORIGIN_NOT_ALLOWED', reason: 'origin_refused' }]);
     expect(program.output()).not.toContain(token);
   });
 
-  it('accepts the own origin with the scheme that a trusted proxy sends, never with its host', async () => {
+  it('is accepted from the own origin with the scheme from a trusted proxy, but never with the host from it', async () => {
     await start({ TRUST_PROXY: '127.0.0.1' });
     const host = 'tokens.example';
     expect(await outcome({ host, origin: 'https://tokens.example', 'x-forwarded-proto': 'https' })).toBe('200');
@@ -118,7 +118,7 @@ describe('a cookie', () => {
     );
   });
 
-  it('is not accepted from an empty origin if the caller sent no host', async () => {
+  it('is refused from an empty origin if the caller sent no host', async () => {
     const before = databrain.requests.length;
     const answer = await new Promise<string>((resolve, reject) => {
       const socket = connect(program.port, '127.0.0.1');
@@ -131,7 +131,7 @@ describe('a cookie', () => {
     expect(databrain.requests).toHaveLength(before);
   });
 
-  it('is not read unless it is enabled', async () => {
+  it('is ignored unless it is enabled', async () => {
     await start({ JWT_COOKIE_NAME: '' });
     expect(await outcome({ origin: 'https://app.example' })).toBe('401 AUTHENTICATION_REQUIRED');
   });

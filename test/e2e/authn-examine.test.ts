@@ -59,7 +59,7 @@ describe('an examination', () => {
     expect(keySets).toHaveLength(3);
   });
 
-  it('reports the received and the expected value, whether it was signed, and what to do', async () => {
+  it('reports the received and the expected value, whether the token was signed, and what to do', async () => {
     const foreign = await examineToken(options(), token({ aud: ['x', 'y'] }));
     expect(foreign).toMatchObject({
       result: { reason: 'audience_refused', claim: 'aud', received: ['x', 'y'], expected: ['me'], isSigned: true },

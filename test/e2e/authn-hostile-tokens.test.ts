@@ -21,7 +21,7 @@ beforeAll(async () => {
 afterAll(() => server.close());
 
 describe('the table of hostile tokens', () => {
-  it('has at least 150 tokens, each with its own title', () => {
+  it('has at least 150 tokens, each with a unique title', () => {
     expect(table.length).toBeGreaterThanOrEqual(150);
     expect(new Set(table.map(({ title }) => title)).size).toBe(table.length);
   });
@@ -42,7 +42,7 @@ describe('the table of hostile tokens', () => {
     expect(server.bugs).toEqual([]);
   });
 
-  it('has no part of a token in the refusal that the listener gets, whatever its reason', async () => {
+  it('is refused without any part of the token in the refusal, whatever the reason', async () => {
     const oneOfEachReason = new Map(table.filter(isSendable).map((hostile) => [hostile.reason, hostile]));
     expect(oneOfEachReason.size).toBeGreaterThan(10);
     for (const { token, reason } of oneOfEachReason.values()) {
@@ -63,7 +63,7 @@ describe('valid tokens', () => {
     expect(await server.send(token)).toMatchObject({ status: 200, body: first.body });
   });
 
-  it('give issuer, subject and claims exactly as in the token', async () => {
+  it('give exactly the issuer, subject and claims of the token', async () => {
     const { body } = await server.send(issuers.token('rsa', { sub: ' Ünï\u0301 ', nested: { list: [1, 'a', null] } }));
     expect(body).toEqual({
       iss: 'https://rsa.example',

@@ -87,7 +87,7 @@ describe('several issuers', () => {
     expect(await asking(running, two(secretOf('one')))).toBe(401);
   });
 
-  it('may exchange their secret files: a refused value is used as soon as it is valid', async () => {
+  it('may exchange their secret files: a refused value is used once it is valid', async () => {
     const running = await start(bySecretFiles, { s1: secretOf('one'), s2: secretOf('two') });
     writeFileSync(join(running.folder, 's1'), secretOf('two'));
     await until(() => running.logged('secretFileRefused').length > 0, 8_000);
@@ -117,7 +117,7 @@ describe('several issuers', () => {
     expect(await asking(running, by(first.privateKey))).toBe(401);
   });
 
-  it('may limit the lifetime of tokens separately', async () => {
+  it('may have separate limits for the lifetime of tokens', async () => {
     const running = await start(bySecretFiles.replace('secretFile: s1', 'secretFile: s1, maxLifetimeSeconds: 60'), {
       s1: secretOf('one'),
       s2: secretOf('two'),
@@ -133,7 +133,7 @@ describe('several issuers', () => {
 });
 
 describe('an issuer whose keys are fetched', () => {
-  it('may start after the service: 503 until then, while others are served', async () => {
+  it('may start after the service: its users get 503 until then, while others are served', async () => {
     const key = ecPair();
     keyServer = await startKeyServer();
     await keyServer.stop();

@@ -12,7 +12,7 @@ import { signToken } from '../support/sign-token.ts';
 
 const iss = 'https://issuer.example';
 const hour = 3_600_000;
-/** Its wording is in test/unit/authn/keys/public-keys.test.ts. */
+/** test/unit/authn/keys/public-keys.test.ts asserts the problem itself. */
 const sentence = expect.any(String) as string;
 const open: { close: () => Promise<void> }[] = [];
 afterEach(async () => {
@@ -38,12 +38,12 @@ function issuerKey(kid: string, issuer = iss): IssuerKey {
   };
 }
 
-/** As long as a busy machine may need. */
+/** Long enough for a busy machine. */
 const eventually = (check: () => void): Promise<void> => vi.waitFor(check, { timeout: 15_000 });
 
 const setOf = (...keys: IssuerKey[]) => ({ keys: keys.map(({ jwk }) => jwk) });
 
-/** A clock whose monotonic half can be put forward; `stopped`, it moves by that alone. */
+/** A clock whose monotonic time the test can advance; if `stopped`, it moves only then. */
 function movableClock(stopped = false): Clock & { forward: (ms: number) => void } {
   let offset = 0;
   return {
@@ -55,7 +55,7 @@ function movableClock(stopped = false): Clock & { forward: (ms: number) => void 
   };
 }
 
-/** Each verification holds the event loop for a while. */
+/** Each verification blocks the event loop for a while. */
 const slowVerifiers: PrepareVerifiers = async (_issuer, keys) =>
   keys.map(() => () => {
     const until = performance.now() + 1;
@@ -93,7 +93,7 @@ const codeOf = ({ status: code, body }: { status: number; body: unknown }): unkn
   (body as { error?: { code: string } }).error?.code ?? 'accepted',
 ];
 
-/** The token with members of its header (0) or claims (1) replaced and its signature kept: nobody has to sign thousands. */
+/** The token with changed members of its header (0) or claims (1) and the same signature, without signing it again. */
 function withPart(token: string, index: 0 | 1, members: Readonly<Record<string, unknown>>): string {
   const parts = token.split('.');
   const part = JSON.parse(Buffer.from(parts[index] ?? '', 'base64url').toString('utf8')) as object;
@@ -111,7 +111,7 @@ describe('a fetched key set', () => {
     expect(server.events).toMatchObject([{ event: 'fetched', iss, keys: 2 }]);
   });
 
-  it('fetches a new key at once when a token names it, also right after a scheduled fetch', async () => {
+  it('fetches a new key at once when a token names it, even after a scheduled fetch', async () => {
     const keys = ['old', 'fresh', 'newer', 'newest'].map((kid) => issuerKey(kid));
     const { issuer, server } = await setUp({ answer: json(setOf(...keys.slice(0, 1))), clock: movableClock(true) });
     for (const [index, key] of keys.entries()) {
@@ -122,7 +122,7 @@ describe('a fetched key set', () => {
     expect(issuer.requests).toHaveLength(4);
   });
 
-  it('verifies again a token that was remembered before a refresh that changed other keys, without a new check', async () => {
+  it('accepts a remembered token without another check after a refresh that changed other keys', async () => {
     const [old, fresh] = [issuerKey('old'), issuerKey('fresh')];
     const { issuer, server } = await setUp({ answer: json(setOf(old)) });
     const token = old.token();
@@ -132,7 +132,7 @@ describe('a fetched key set', () => {
     expect(await server.authenticate(token)).toBe(before);
   });
 
-  it('stops accepting a withdrawn key at the next refresh, also for remembered tokens', async () => {
+  it('stops accepting a withdrawn key at the next refresh, even for remembered tokens', async () => {
     const [old, fresh] = [issuerKey('old'), issuerKey('fresh')];
     const clock = movableClock();
     const { issuer, server } = await setUp({ answer: json(setOf(old)), clock });
@@ -146,7 +146,7 @@ describe('a fetched key set', () => {
     expect(server.refusals.at(-1)?.reason).toBe('key_unknown');
   });
 
-  it('forgets a remembered token when its kid names another key after a refresh', async () => {
+  it('removes a remembered token if its kid names another key after a refresh', async () => {
     const [first, second, other] = [issuerKey('same'), issuerKey('same'), issuerKey('other')];
     const clock = movableClock();
     const { issuer, server } = await setUp({ answer: json(setOf(first)), clock });
@@ -159,7 +159,7 @@ describe('a fetched key set', () => {
     expect(codeOf(await server.send(second.token()))).toEqual([200, 'accepted']);
   });
 
-  it('is refreshed in the background as Cache-Control says, within its bounds', async () => {
+  it('is refreshed in the background at the time in Cache-Control, within limits', async () => {
     const key = issuerKey('a');
     const { issuer, server } = await setUp({
       answer: json(setOf(key), { 'cache-control': 'max-age=0' }),
@@ -175,7 +175,7 @@ describe('a fetched key set', () => {
     expect(server.events.filter(({ event, changed }) => event === 'fetched' && changed === true)).toHaveLength(1);
   });
 
-  it('costs a few fetches for 10,000 random kids, then one per cooldown', { timeout: 60_000 }, async () => {
+  it('is fetched a few times for 10,000 random kids, then once per cooldown', { timeout: 60_000 }, async () => {
     const key = issuerKey('a');
     const clock = movableClock(true);
     const { issuer, server } = await setUp({ answer: json(setOf(key)), clock });
@@ -207,7 +207,7 @@ describe('a fetched key set', () => {
     expect(issuer.requests).toHaveLength(5);
   });
 
-  it('that may not be fetched yet gives 503 with the time to wait, never 401: the key may be new', async () => {
+  it('that may not be fetched yet gives 503 with the time to wait, and not 401, because the key may be new', async () => {
     const [old, fresh] = [issuerKey('old'), issuerKey('fresh')];
     const clock = movableClock(true);
     const { issuer, server } = await setUp({ answer: json(setOf(old)), clock });
@@ -235,7 +235,7 @@ describe('a fetched key set', () => {
     expect(codeOf(await server.send(old.token()))).toEqual([200, 'accepted']);
   });
 
-  it('is not asked for the key of an expired token', async () => {
+  it('is not fetched for the key of an expired token', async () => {
     const { issuer, server } = await setUp({ answer: json(setOf(issuerKey('a'))) });
     const past = Math.floor(Date.now() / 1000) - 60;
     expect(codeOf(await server.send(issuerKey('old').token({ exp: past })))).toEqual([401, 'INVALID_TOKEN']);
@@ -243,7 +243,7 @@ describe('a fetched key set', () => {
     expect(issuer.requests).toHaveLength(1);
   });
 
-  it('shares one fetch among tokens with unknown kids that arrive during it', async () => {
+  it('is fetched once for tokens with unknown kids that arrive during the fetch', async () => {
     const key = issuerKey('a');
     const clock = movableClock();
     const { issuer, server } = await setUp({ answer: json(setOf(issuerKey('x'))), clock });
@@ -256,7 +256,7 @@ describe('a fetched key set', () => {
     expect(issuer.requests).toHaveLength(2);
   });
 
-  it('costs no fetch for 10,000 bad signatures', { timeout: 60_000 }, async () => {
+  it('is not fetched for 10,000 bad signatures', { timeout: 60_000 }, async () => {
     const [key, forger] = [issuerKey('a'), issuerKey('a')];
     const clock = movableClock();
     const { issuer, server } = await setUp({ answer: json(setOf(key)), clock });
@@ -282,7 +282,7 @@ describe('a fetched key set', () => {
     expect(issuer.requests).toHaveLength(1);
   });
 
-  it('ignores private, symmetric, weak, misplaced and unknown keys with a warning each, and uses the rest', async () => {
+  it('skips private, symmetric, weak, misplaced and unknown keys with a warning for each, and uses the rest', async () => {
     const key = issuerKey('good');
     const weak = generateKeyPairSync('rsa', { modulusLength: 1024 });
     const leaked = generateKeyPairSync('ec', { namedCurve: 'P-256' });
@@ -332,7 +332,7 @@ describe('a fetched key set', () => {
     expect(server.events.filter(({ changed }) => changed === true)).toHaveLength(1);
   });
 
-  it('may have a kid several times: for other uses, for each algorithm, for keys of several types', async () => {
+  it('may repeat a kid: for other uses, for each algorithm, for keys of several types', async () => {
     const [key, other] = [issuerKey('k'), issuerKey('other')];
     const rsa = generateKeyPairSync('rsa', { modulusLength: 2048 });
     const rsaJwk = { ...rsa.publicKey.export({ format: 'jwk' }), kid: 'k' };
@@ -360,7 +360,7 @@ describe('a fetched key set', () => {
     }
   });
 
-  it('tries both of two different keys with the same kid and algorithm', async () => {
+  it('tries each of two different keys with the same kid and algorithm', async () => {
     const [one, two, stranger] = [issuerKey('k'), issuerKey('k'), issuerKey('k')];
     const { server } = await setUp({ answer: json(setOf(one, two)) });
     expect(codeOf(await server.send(one.token()))).toEqual([200, 'accepted']);
@@ -368,7 +368,7 @@ describe('a fetched key set', () => {
     expect(codeOf(await server.send(stranger.token()))).toEqual([401, 'INVALID_TOKEN']);
   });
 
-  it('may have a key without kid, which is tried for a token with a kid; otherwise the keys are fetched', async () => {
+  it('may have a key without a kid, which is tried for a token with a kid before the keys are fetched again', async () => {
     const [nameless, other, fresh] = [issuerKey('x'), issuerKey('other'), issuerKey('fresh')];
     const jwk = { ...nameless.jwk, kid: undefined };
     const { issuer, server } = await setUp({ answer: json({ keys: [jwk, other.jwk] }) });
@@ -388,7 +388,7 @@ describe('a fetched key set', () => {
   });
 });
 
-describe('why keys could not be fetched', () => {
+describe('the reason why keys could not be fetched', () => {
   const detailOf = async (answer: Answer): Promise<unknown> => {
     const { server } = await setUp({ answer, maxKeySetBytes: 10_000 });
     const { failure, detail } = server.events[0] as unknown as {
@@ -406,20 +406,20 @@ describe('why keys could not be fetched', () => {
   it.each<readonly [string, Answer, readonly [string, object]]>([
     ['the status', status(404), ['status', { httpStatus: 404 }]],
     [
-      'where a redirect leads, without its query',
+      'the target of a redirect, without its query',
       status(302, { location: 'https://login.example/keys?secret=1' }),
       ['redirect', { httpStatus: 302, location: 'https://login.example/keys' }],
     ],
     ['the encoding', status(200, { 'content-encoding': 'br' }), ['encoded', { httpStatus: 200, received: 'br' }]],
-    ['what is wrong with the JSON', status(200, {}, '<html>'), ['not_json', { problem: sentence }]],
+    ['the problem of the JSON', status(200, {}, '<html>'), ['not_json', { problem: sentence }]],
     [
       'the size',
       status(200, {}, ' '.repeat(20_000)),
       ['too_large', { problem: expect.stringContaining(' 10000 bytes') as string }],
     ],
-    ['that it is a single key', json(key.jwk), ['set_refused', { problem: sentence }]],
+    ['a single key', json(key.jwk), ['set_refused', { problem: sentence }]],
     [
-      'why each key was left out',
+      'the reason for each skipped key',
       json({
         keys: [
           publicJwk('RS384'),
@@ -450,9 +450,9 @@ describe('why keys could not be fetched', () => {
         },
       ],
     ],
-  ])('says %s', async (_title, answer, expected) => expect(await detailOf(answer)).toEqual(expected));
+  ])('includes %s', async (_title, answer, expected) => expect(await detailOf(answer)).toEqual(expected));
 
-  it('shows the network error code, and what to do', async () => {
+  it('includes the network error code and its fix', async () => {
     const issuer = await startKeyServer();
     await issuer.stop();
     const server = await startAuthnServer(
@@ -467,7 +467,7 @@ describe('why keys could not be fetched', () => {
     });
   });
 
-  it('is marked as repeated until the reason changes, and the recovery is reported', async () => {
+  it('is marked as repeated until it changes, and the recovery is reported', async () => {
     const { issuer, server } = await setUp({ answer: status(500), timings: { firstRetryMs: 10, cooldownMs: 10 } });
     const failures = () => server.events.filter(({ event }) => event === 'failed').map(({ repeated }) => repeated);
     await eventually(() => expect(failures().length).toBeGreaterThan(2));
@@ -480,7 +480,7 @@ describe('why keys could not be fetched', () => {
 });
 
 describe('an outage of the issuer', () => {
-  it('keeps known keys for six hours, then answers 503 and is not ready, then recovers without a restart', async () => {
+  it('does not affect known keys for six hours, then causes 503 and not ready, and ends without a restart', async () => {
     const key = issuerKey('a');
     const clock = movableClock();
     const { issuer, server } = await setUp({
@@ -510,7 +510,7 @@ describe('an outage of the issuer', () => {
     expect(codeOf(await server.send(key.token()))).toEqual([200, 'accepted']);
   });
 
-  it('does not block known keys while it hangs', async () => {
+  it('does not block known keys if the issuer hangs', async () => {
     const key = issuerKey('a');
     const clock = movableClock();
     const { issuer, server } = await setUp({ answer: json(setOf(key)), clock, timings: { timeoutMs: 15_000 } });
@@ -524,7 +524,7 @@ describe('an outage of the issuer', () => {
     expect(codeOf(await waiting)).toEqual([503, 'AUTHENTICATION_UNAVAILABLE']);
   });
 
-  it('gives 503 for an unknown kid while known keys are used, and counts the failed fetches', async () => {
+  it('causes 503 for an unknown kid while known keys are used, and the failed fetches are counted', async () => {
     const key = issuerKey('a');
     const { issuer, server } = await setUp({ answer: json(setOf(key)), clock: movableClock(true) });
     issuer.on('/jwks', status(500));
@@ -538,7 +538,7 @@ describe('an outage of the issuer', () => {
     expect(codeOf(await server.send(key.token()))).toEqual([200, 'accepted']);
   });
 
-  it('at the start does not stop it: 503 and not ready until the keys are there', async () => {
+  it('does not stop the start: the service answers 503 and is not ready until it has the keys', async () => {
     const key = issuerKey('a');
     const { issuer, server } = await setUp({ answer: status(503), timings: { firstRetryMs: 50 } });
     expect(server.authenticator.ready()).toBe(false);
@@ -557,7 +557,7 @@ describe('an outage of the issuer', () => {
     expect(issuer.requests).toHaveLength(1);
   });
 
-  it('does not block the event loop between the tokens that waited for the first fetch', async () => {
+  it('does not block the event loop afterwards, while it verifies the tokens that waited', async () => {
     const key = issuerKey('a');
     const { server } = await setUp({
       answer: (request, response) => void setTimeout(() => json(setOf(key))(request, response), 100),
@@ -582,7 +582,7 @@ describe('an outage of the issuer', () => {
     expect(most).toBeLessThanOrEqual(4);
   });
 
-  it('makes a token that arrives during the first fetch wait for it', async () => {
+  it('lets a token that arrives during the first fetch wait for it', async () => {
     const key = issuerKey('a');
     const { server } = await setUp({
       answer: (request, response) => void setTimeout(() => json(setOf(key))(request, response), 200),
@@ -591,7 +591,7 @@ describe('an outage of the issuer', () => {
     expect(codeOf(await server.send(key.token()))).toEqual([200, 'accepted']);
   });
 
-  it('affects only its own users', async () => {
+  it('affects only the users of this issuer', async () => {
     const here = issuerKey('a', 'https://here.example');
     const { server } = await setUp({
       answer: json(setOf(here)),
@@ -608,7 +608,7 @@ describe('an outage of the issuer', () => {
     expect(server.authenticator.ready()).toBe(true);
   });
 
-  it('affects only its own users when several issuers of one host hang', async () => {
+  it('affects only the users of this issuer if several issuers of one host hang', async () => {
     const here = issuerKey('a', 'https://here.example');
     const issuer = await startKeyServer();
     open.push(issuer);
@@ -625,7 +625,7 @@ describe('an outage of the issuer', () => {
     expect(server.events).toMatchObject([{ event: 'fetched', iss: 'https://here.example' }]);
   });
 
-  it('is 503, not 401, when the six hours end during a fetch for an unknown kid', async () => {
+  it('causes 503, not 401, if the six hours end during a fetch for an unknown kid', async () => {
     const key = issuerKey('a');
     const clock = movableClock(true);
     const { issuer, server } = await setUp({ answer: json(setOf(key)), clock });
@@ -638,7 +638,7 @@ describe('an outage of the issuer', () => {
     expect(issuer.requests).toHaveLength(2);
   });
 
-  it('never lets the key of one issuer verify a token that names another', async () => {
+  it('never lets the key of one issuer verify a token of another issuer', async () => {
     const [one, two] = [issuerKey('k', 'https://one.example'), issuerKey('k', 'https://two.example')];
     const { issuer, server } = await setUp({
       answer: json(setOf(one)),
@@ -666,9 +666,9 @@ describe('a faulty issuer', () => {
 
   const troubles: readonly (readonly [string, Answer, string])[] = [
     ['answers nothing', silent, 'timeout'],
-    ['drips for ever', dripping, 'timeout'],
+    ['answers slowly without end', dripping, 'timeout'],
     ['redirects', status(302, { location: '/elsewhere' }), 'redirect'],
-    ['redirects for good', status(308, { location: '/elsewhere' }, good200), 'redirect'],
+    ['redirects permanently', status(308, { location: '/elsewhere' }, good200), 'redirect'],
     ['answers 300', status(300, {}, good200), 'redirect'],
     ['answers 399', status(399, {}, good200), 'redirect'],
     ['answers 400', status(400, {}, good200), 'status'],
@@ -680,9 +680,9 @@ describe('a faulty issuer', () => {
     ['answers HTML', status(200, { 'content-type': 'text/html' }, '<html>'), 'not_json'],
     ['answers nothing with 200', status(200), 'not_json'],
     ['answers a list', json([key.jwk]), 'not_json'],
-    ['names a member twice', status(200, {}, good200.replace('{', '{"keys":[],')), 'not_json'],
+    ['repeats a member', status(200, {}, good200.replace('{', '{"keys":[],')), 'not_json'],
     ['answers another document', json({ jwks: [] }), 'set_refused'],
-    ['has keys that are no list', json({ keys: { a: key.jwk } }), 'set_refused'],
+    ['has keys that are a map', json({ keys: { a: key.jwk } }), 'set_refused'],
     ['has too many keys', json({ keys: Array.from({ length: 101 }, () => 1) }), 'set_refused'],
     ['has no key', json({ keys: [] }), 'no_usable_key'],
     [
@@ -697,11 +697,11 @@ describe('a faulty issuer', () => {
     ],
     ['has only keys for other algorithms', json({ keys: [{ ...key.jwk, alg: 'PS512' }] }), 'no_usable_key'],
     [
-      'closes in the middle',
+      'closes the connection during the body',
       (_q, response) => void response.writeHead(200, { 'content-length': '500' }).write('{', () => response.destroy()),
       'unreachable',
     ],
-    ['speaks no HTTP', (request) => void request.socket.end('hello\r\n\r\n'), 'unreachable'],
+    ['does not answer with HTTP', (request) => void request.socket.end('hello\r\n\r\n'), 'unreachable'],
   ];
 
   it.each(troubles)('that %s has no effect on users while older keys are used', async (_title, answer, failure) => {
@@ -724,7 +724,7 @@ describe('a faulty issuer', () => {
     expect(server.bugs).toEqual([]);
   });
 
-  it('that continues to send after it was refused loses the connection', async () => {
+  it('that continues to send after a refusal loses the connection', async () => {
     let closed = false;
     const { server } = await setUp({
       answer: (_request, response) => {
@@ -741,7 +741,7 @@ describe('a faulty issuer', () => {
     await eventually(() => expect(closed).toBe(true));
   });
 
-  it.each(troubles)('that %s from the start gives its users 503', async (_title, answer, failure) => {
+  it.each(troubles)('that %s from the start causes 503 for its users', async (_title, answer, failure) => {
     const timings = { timeoutMs: failure === 'timeout' ? 150 : 15_000 };
     const { server } = await setUp({ answer, timings, maxKeySetBytes: 10_000 });
     expect(server.events[0]).toMatchObject({ event: 'failed', failure, keysInUse: false });
@@ -773,13 +773,13 @@ describe('discovery', () => {
     return { issuer, server, key, clock };
   }
 
-  it('finds the keys from the issuer alone', async () => {
+  it('finds the keys with the issuer only', async () => {
     const { issuer, server, key } = await discover((url) => json(metadata(url)));
     expect(codeOf(await server.send(key.token()))).toEqual([200, 'accepted']);
     expect(issuer.requests).toEqual([path, '/jwks']);
   });
 
-  it('needs one request for an unknown kid, not two, and is repeated after an hour', async () => {
+  it('needs one request for an unknown kid, and is repeated after one hour', async () => {
     const { issuer, server, key, clock } = await discover((url) => json(metadata(url)));
     clock.forward(30_000);
     await server.send(key.token({}, { kid: 'x' }));
@@ -789,7 +789,7 @@ describe('discovery', () => {
     expect(issuer.requests).toEqual([path, '/jwks', '/jwks', path, '/jwks']);
   });
 
-  it('follows the issuer to a new address of its keys when the old one fails', async () => {
+  it('uses the new key set address of the issuer when the old one fails', async () => {
     const { issuer, server, key } = await discover((url) => json(metadata(url)));
     issuer.on('/jwks', status(410));
     const moved = issuerKey('moved', issuer.url);
@@ -805,12 +805,12 @@ describe('discovery', () => {
     ['of the same issuer with a slash', { issuer: 'with-slash' }, 'issuer_mismatch'],
     ['without an issuer', { issuer: undefined }, 'issuer_mismatch'],
     ['with a list as issuer', { issuer: ['x'] }, 'issuer_mismatch'],
-    ['without an address of keys', { jwks_uri: undefined }, 'address_refused'],
-    ['with a number as address of keys', { jwks_uri: 1 }, 'address_refused'],
-    ['with keys over http elsewhere', { jwks_uri: 'http://keys.example/jwks' }, 'address_refused'],
+    ['without a key set address', { jwks_uri: undefined }, 'address_refused'],
+    ['with a number as key set address', { jwks_uri: 1 }, 'address_refused'],
+    ['with http keys of another machine', { jwks_uri: 'http://keys.example/jwks' }, 'address_refused'],
     ['with keys in a file', { jwks_uri: 'file:///etc/passwd' }, 'address_refused'],
     ['with keys in a data address', { jwks_uri: 'data:application/json,{}' }, 'address_refused'],
-    ['with a password in the address of keys', { jwks_uri: 'https://a:b@keys.example/jwks' }, 'address_refused'],
+    ['with a password in the key set address', { jwks_uri: 'https://a:b@keys.example/jwks' }, 'address_refused'],
   ])('refuses metadata %s', async (_title, changes, failure) => {
     const { issuer, server, key } = await discover((url) =>
       json(metadata(url, 'issuer' in changes && changes.issuer === 'with-slash' ? { issuer: `${url}/` } : changes)),
@@ -829,10 +829,10 @@ describe('discovery', () => {
 
   it.each([
     ['hangs', silent],
-    ['drips', dripping],
+    ['answers slowly', dripping],
     ['fails', status(500)],
     ['redirects', status(302, { location: '/elsewhere' })],
-  ])('fetches the keys from where they were while the metadata %s', async (_title, trouble) => {
+  ])('fetches the keys from the old address while the metadata %s', async (_title, trouble) => {
     const { issuer, server, key, clock } = await discover((url) => json(metadata(url)), { timeoutMs: 3_000 });
     const fresh = issuerKey('fresh', issuer.url);
     issuer.on('/jwks', json(setOf(fresh)));
@@ -843,7 +843,7 @@ describe('discovery', () => {
     expect(issuer.requests).toEqual([path, '/jwks', path, '/jwks']);
   });
 
-  it('has one deadline for metadata and keys together', async () => {
+  it('has one deadline for metadata and keys', async () => {
     const { server } = await discover(
       (url) => (request, response) => void setTimeout(() => json(metadata(url))(request, response), 200),
       { timeoutMs: 150 },
@@ -853,7 +853,7 @@ describe('discovery', () => {
 });
 
 describe('closing', () => {
-  it('ends a running fetch and starts no other', async () => {
+  it('ends a running fetch and starts no other one', async () => {
     const { issuer, server } = await setUp({ answer: silent, waitForKeys: false, timings: { firstRetryMs: 10 } });
     await eventually(() => expect(issuer.requests).toHaveLength(1));
     await server.authenticator.close();

@@ -86,7 +86,7 @@ ${pem.replace(/^/gm, '    ')}`;
     expect([oldSecret, thirdSecret].map(isSecret)).toEqual([false, true]);
   });
 
-  it('is not accepted for a second issuer: its signer could sign for both', async () => {
+  it('is refused for a second issuer, because its signer could sign for both', async () => {
     const server = await start(three);
     for (const text of [newSecret, `${oldSecret}\n${newSecret}`]) {
       await expect(server.authenticator.replaceKeys(iss, text, accept)).rejects.toThrow(
@@ -107,7 +107,7 @@ describe('a remembered token', () => {
     expect(calls()).toBe(1);
   });
 
-  it('is verified once when it arrives many times at the same moment', async () => {
+  it('is verified once if it arrives many times at the same moment', async () => {
     const { server, calls } = await counted();
     const token = signToken('HS256', oldSecret, claims());
     const principals = await Promise.all(Array.from({ length: 20 }, () => server.authenticate(token)));
@@ -126,7 +126,7 @@ describe('a remembered token', () => {
     expect(await server.authenticate(token)).toBe(principal);
   });
 
-  it('is checked against the clock every time', async () => {
+  it('is checked against the clock each time', async () => {
     let skipped = 0;
     const clock = { now: () => Date.now() + skipped, monotonic: () => performance.now() };
     const { server, ask } = await counted({ clock });
@@ -147,7 +147,7 @@ describe('a remembered token', () => {
     expect(await server.authenticate(token)).toMatchObject({ reason: 'token_not_yet_valid' });
   });
 
-  it('is forgotten when its key is withdrawn', async () => {
+  it('is removed when its key is withdrawn', async () => {
     const server = await start(`- issuer: '${iss}'\n  audience: me\n  secret: |\n    ${oldSecret}\n    ${newSecret}\n`);
     const [old, fresh] = [signToken('HS256', oldSecret, claims()), signToken('HS256', newSecret, claims())];
     expect((await server.send(old)).status).toBe(200);
@@ -159,7 +159,7 @@ describe('a remembered token', () => {
     expect((await server.send(old)).status).toBe(200);
   });
 
-  it('is one of a limited number: the least recently used is removed first', async () => {
+  it('is one of a limited number, of which the least recently used is removed first', async () => {
     const { ask, calls } = await counted({ maxRememberedTokens: 3 });
     const tokens = Array.from({ length: 4 }, (_, index) => signToken('HS256', oldSecret, claims({ jti: index })));
     for (const token of tokens) await ask(token);
@@ -178,7 +178,7 @@ describe('a remembered token', () => {
     }
   });
 
-  it('is never an invalid one: each attempt is verified again', async () => {
+  it('is never an invalid token: each attempt is verified again', async () => {
     const { ask, calls } = await counted();
     const forged = signToken('HS256', newSecret, claims());
     for (let repeat = 1; repeat <= 3; repeat += 1) {
@@ -187,7 +187,7 @@ describe('a remembered token', () => {
     }
   });
 
-  it('is identified by every byte', async () => {
+  it('is identified by all its bytes', async () => {
     const server = await start();
     const token = signToken('HS256', oldSecret, claims());
     expect((await server.send(token)).status).toBe(200);
@@ -214,7 +214,7 @@ describe('changed keys', () => {
     expect((await server.send(signToken('HS256', oldSecret, claims()))).status).toBe(401);
   });
 
-  it('may be of another type if public keys are configured', async () => {
+  it('may have another type if public keys are configured', async () => {
     const [ec, ed] = [generateKeyPairSync('ec', { namedCurve: 'P-256' }), generateKeyPairSync('ed25519')];
     const text = (key: string): string => `- issuer: '${iss}'\n  audience: me\n  publicKey: ${JSON.stringify(key)}\n`;
     const server = await start(text(pemOf(ec.publicKey)));
@@ -224,7 +224,7 @@ describe('changed keys', () => {
     expect((await server.send(signToken('ES256', ec.privateKey, claims({ jti: 1 })))).status).toBe(401);
   });
 
-  it('belong to an issuer that is configured, with keys from a text', async () => {
+  it('must belong to an issuer with keys from a text', async () => {
     const server = await start(`- { issuer: '${iss}', audience: me, jwksUrl: 'https://127.0.0.1:1/' }`);
     const { replaceKeys } = server.authenticator;
     await expect(replaceKeys('https://other.example', newSecret, accept)).rejects.toThrow('no such issuer');
@@ -240,7 +240,7 @@ describe('a token without iss', () => {
     expect(await server.authenticate(noIssuer())).toMatchObject({ reason: 'claim_missing', claim: 'iss' });
   });
 
-  it('is accepted for the only issuer with INSECURE_JWT_ALLOW_MISSING_ISSUER, and belongs to it', async () => {
+  it('is accepted for the only issuer with INSECURE_JWT_ALLOW_MISSING_ISSUER', async () => {
     const server = await startAuthnServer(issuersFrom(yaml(oldSecret), { allowMissingIssuer: true }));
     open.push(server);
     expect(await server.authenticate(noIssuer())).toMatchObject({ iss, sub: 'user-1' });
@@ -249,7 +249,7 @@ describe('a token without iss', () => {
     });
   });
 
-  it('is refused among several issuers, even if one of them would allow it', async () => {
+  it('is refused if there are several issuers, even if one of them allows it', async () => {
     const [one] = issuersFrom(yaml(oldSecret), { allowMissingIssuer: true });
     const [two] = issuersFrom(yaml(oldSecret).replace(iss, 'https://two.example'));
     if (one === undefined || two === undefined) throw new Error('two issuers are needed');
@@ -259,7 +259,7 @@ describe('a token without iss', () => {
   });
 });
 
-describe('@fastify/jwt as it is registered', () => {
+describe('the registered @fastify/jwt', () => {
   const issuers = createTokenIssuers();
   const configs = issuersFrom(issuers.yaml);
   const byName = (name: keyof typeof issuers.issuers) => {
@@ -274,13 +274,13 @@ describe('@fastify/jwt as it is registered', () => {
   };
   const rsaKey: VerificationKey = { algorithms: ['RS256'], material: issuers.keys.rsa.publicKey };
 
-  /** Asks the verifier alone, without the checks that come before it. */
+  /** Calls the verifier only, without the checks before it. */
   async function verifyAlone(name: 'rsa' | 'hmac', token: string): Promise<string> {
     const [verify] = await prepareVerifiers(byName(name), [name === 'rsa' ? rsaKey : hmacKey]);
     return verify === undefined ? 'no verifier' : (verify(token) ?? 'accepted');
   }
 
-  it('accepts a good token', async () => {
+  it('accepts a valid token', async () => {
     expect(await verifyAlone('rsa', issuers.token('rsa'))).toBe('accepted');
     expect(await verifyAlone('hmac', issuers.token('hmac'))).toBe('accepted');
   });
@@ -292,14 +292,14 @@ describe('@fastify/jwt as it is registered', () => {
     ["another issuer's audience", 'hmac', { aud: 'another-audience' }, 'claim_invalid'],
     ['no audience', 'rsa', { aud: undefined }, 'claim_missing'],
     ['no exp', 'hmac', { exp: undefined }, 'claim_missing'],
-    ['an exp that has passed', 'hmac', { exp: issuers.now - 60 }, 'token_expired'],
-    ['an nbf ahead', 'rsa', { nbf: issuers.now + 60 }, 'token_not_yet_valid'],
+    ['an exp in the past', 'hmac', { exp: issuers.now - 60 }, 'token_expired'],
+    ['an nbf in the future', 'rsa', { nbf: issuers.now + 60 }, 'token_not_yet_valid'],
     ['no sub', 'rsa', { sub: undefined }, 'claim_missing'],
-  ])('refuses %s by itself', async (_title, name, changes, reason) => {
+  ])('refuses %s without other checks', async (_title, name, changes, reason) => {
     expect(await verifyAlone(name, issuers.token(name, changes))).toBe(reason);
   });
 
-  it('refuses an algorithm that the key does not serve, whatever its issuer allows', async () => {
+  it('refuses an algorithm that does not fit the key, whatever its issuer allows', async () => {
     const ps256 = issuers.signWith('PS256', issuers.keys.rsa.privateKey, 'rsa');
     expect(await verifyAlone('rsa', ps256)).toBe('algorithm_refused');
     const hs256 = issuers.signWith('HS256', pemOf(issuers.keys.rsa.publicKey), 'rsa');
@@ -309,7 +309,7 @@ describe('@fastify/jwt as it is registered', () => {
     expect(verify?.(ps256)).toBe('algorithm_refused');
   });
 
-  it('has one verifier for each key, in their order', async () => {
+  it('has one verifier for each key, in the same order', async () => {
     const keys = [issuers.keys.secret, issuers.keys.oldSecret].map((text): VerificationKey => ({
       algorithms: ['HS256'],
       material: createSecretKey(Buffer.from(text)),
@@ -336,13 +336,13 @@ describe('a key ring', () => {
     verify: () => undefined,
   });
 
-  it('returns all matching keys for a token without kid, if they are few enough to try', () => {
+  it('returns all keys for a token without a kid, if they are few enough to try', () => {
     const keys = Array.from({ length: 9 }, (_, index) => key(`k${index}`, index));
     expect(createKeyRing(keys.slice(0, 8)).candidates(undefined, 'ES256')).toHaveLength(8);
     expect(createKeyRing(keys).candidates(undefined, 'ES256')).toHaveLength(0);
   });
 
-  it('returns for a token with a kid the keys with this kid, then those without one', () => {
+  it('returns the keys with the kid of the token, then those without a kid', () => {
     const [nameless, a, otherA, b] = [key(undefined, 1), key('a', 2), key('a', 3), key('b', 4)];
     const ring = createKeyRing([nameless, a, otherA, b]);
     expect(ring.candidates('a', 'ES256')).toEqual([a, otherA, nameless]);
@@ -372,7 +372,7 @@ describe('credentials over HTTP', () => {
     return [response.status, response.headers.get('www-authenticate')];
   };
 
-  it('in query or body are never read', async () => {
+  it('in the query or the body are never read', async () => {
     const server = await start(yaml(oldSecret), { cookieName: 'session' });
     const token = signToken('HS256', oldSecret, claims());
     expect(await ask(server, [], `/guest-token?access_token=${token}&token=${token}`)).toEqual([401, 'Bearer']);
@@ -380,7 +380,7 @@ describe('credentials over HTTP', () => {
     expect(await ask(server, form, '/guest-token', JSON.stringify({ access_token: token }))).toEqual([401, 'Bearer']);
   });
 
-  it('in the cookie are accepted from an allowed page or our own', async () => {
+  it('in the cookie are accepted from an allowed page or the own origin', async () => {
     const server = await start(yaml(oldSecret), { cookieName: 'session' });
     const cookie: [string, string] = ['cookie', `a=1; session=${signToken('HS256', oldSecret, claims())}`];
     expect(await ask(server, [cookie])).toEqual([403, null]);

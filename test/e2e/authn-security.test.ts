@@ -42,7 +42,7 @@ function startsWith(key: RawKeySource, algorithms?: readonly (Algorithm | 'none'
 const secret = (text: string): RawKeySource => ({ kind: 'secret', text: new Secret(text), encoding: 'text' });
 const publicKey = (text: string): RawKeySource => ({ kind: 'publicKey', text });
 
-/** The request as bytes, for what no HTTP client would send. Gives the status code. */
+/** Sends a request as bytes, in a form that no HTTP client sends. Returns the status code. */
 function sendLines(lines: readonly string[]): Promise<number> {
   return new Promise((resolve, reject) => {
     const { hostname, port } = new URL(server.url);
@@ -59,7 +59,7 @@ function sendLines(lines: readonly string[]): Promise<number> {
 }
 
 describe('security requirement', () => {
-  it('1: an alg that is not configured to the letter is 401; none and mixtures cannot be configured', async () => {
+  it('1: an alg that is not configured exactly is 401; none and mixtures cannot be configured', async () => {
     for (const alg of ['hs256', 'HS256 ', 'none', 'None', 'HS384', 'RS256']) {
       expect(await statusOf(token('hmac', {}, { alg }))).toBe(401);
     }
@@ -118,7 +118,7 @@ describe('security requirement', () => {
     await new Promise((resolve) => trap.close(resolve));
   });
 
-  it('5: kid selects among loaded keys by own property, and unknown ones cost few downloads', async () => {
+  it('5: kid selects among loaded keys by own property, and unknown ones cause few fetches', async () => {
     const keyServer = await startKeyServer();
     const iss = 'https://fetched.example';
     keyServer.on('/jwks', json({ keys: [{ ...keys.ec.publicKey.export({ format: 'jwk' }), kid: 'a' }] }));
@@ -147,7 +147,7 @@ describe('security requirement', () => {
     expect(startsWith(set())).toBe(false);
   });
 
-  it('6: crit, b64 and zip are refused whatever they are, and typ is an access token or a plain JWT', async () => {
+  it('6: crit, b64 and zip are refused with any value, and typ is an access token or a plain JWT', async () => {
     for (const value of [null, false, 0, '', [], ['exp']]) {
       expect(await statusOf(token('rsa', {}, { crit: value }))).toBe(401);
     }
@@ -159,7 +159,7 @@ describe('security requirement', () => {
     for (const typ of ['id+jwt', '', null, 1]) expect(await statusOf(token('rsa', {}, { typ }))).toBe(401);
   });
 
-  it('7: the compact form is strict and 16 KiB at most', async () => {
+  it('7: only the compact form is accepted, up to 16 KiB', async () => {
     const good = token('hmac');
     for (const hostile of [`${good}.`, `${good}=`, good.replace('.', '..'), good.slice(0, good.lastIndexOf('.'))]) {
       expect(await statusOf(hostile)).toBe(401);
@@ -171,7 +171,7 @@ describe('security requirement', () => {
         if (made.length >= bytes) return made;
       }
     };
-    // Four characters carry three bytes, so one length in four is not met; 16384 or the one below it is.
+    // Four characters encode three bytes, so one length in four is impossible; 16384 or the one below it is possible.
     const largest = ofSize(16_383);
     expect(largest.length).toBeLessThanOrEqual(16_384);
     expect(await statusOf(largest)).toBe(200);
@@ -188,7 +188,7 @@ describe('security requirement', () => {
     }
   });
 
-  it('8: times are numbers, fractions allowed, and exp is checked every time', async () => {
+  it('8: times are numbers, fractions allowed, and exp is checked each time', async () => {
     for (const claim of ['exp', 'nbf', 'iat']) {
       for (const value of [1e300, -1e300, 'soon', null, [], {}, true]) {
         expect(await statusOf(token('hmac', { [claim]: value }))).toBe(401);
@@ -202,7 +202,7 @@ describe('security requirement', () => {
     expect(server.bugs).toEqual([]);
   });
 
-  it('9: iss is exactly one of ours, aud holds exactly one of ours, and neither may be missing', async () => {
+  it('9: iss is exactly one of ours, aud contains exactly one of ours, and neither may be missing', async () => {
     const { iss } = issuers.issuers.rsa;
     for (const value of [undefined, null, [iss], `${iss}/`, iss.toUpperCase(), '']) {
       expect(await statusOf(token('rsa', { iss: value }))).toBe(401);
@@ -213,7 +213,7 @@ describe('security requirement', () => {
     expect(await statusOf(token('rsa', { aud: ['x', 'guest-token-proxy'] }))).toBe(200);
   });
 
-  it('10: a refusal is 401 with a challenge and says nothing more', async () => {
+  it('10: a refusal is 401 with a challenge, without further details', async () => {
     for (const hostile of [
       token('rsa', { nbf: now + 999 }),
       token('rsa', { exp: 'x' }),
@@ -227,7 +227,7 @@ describe('security requirement', () => {
     expect(server.bugs).toEqual([]);
   });
 
-  it('11: the subject is a visible string or a whole number, passed on unchanged, and bad UTF-8 merges no users', async () => {
+  it('11: the subject is a visible string or an integer, passed on unchanged, and bad UTF-8 merges no users', async () => {
     for (const sub of ['', ' ', '\t', '\u00A0', 0.5, null, ['u'], { u: 1 }]) {
       expect(await statusOf(token('rsa', { sub }))).toBe(401);
     }
@@ -246,7 +246,7 @@ describe('security requirement', () => {
     );
   });
 
-  it('12: claims such as __proto__ and constructor change nothing', async () => {
+  it('12: claims such as __proto__ and constructor have no effect', async () => {
     const proto = (name: string): string =>
       texts('hmac', headerText('hmac'), payloadText('hmac').replace('{', `{"${name}":{"sub":"admin","iss":"x"},`));
     for (const name of ['__proto__', 'constructor', 'prototype', 'toString', 'hasOwnProperty']) {
@@ -257,7 +257,7 @@ describe('security requirement', () => {
     expect(await statusOf(texts('hmac', headerText('hmac'), inherited))).toBe(401);
   });
 
-  it('13: one Authorization header only: several lines, which Node joins or drops, are refused', async () => {
+  it('13: only one Authorization header is accepted: several lines, which Node joins or drops, are refused', async () => {
     const [one, two] = [token('rsa'), token('hmac')];
     expect(await sendLines([`Authorization: Bearer ${one}`])).toBe(200);
     expect(await sendLines([`Authorization: Bearer ${one}`, `Authorization: Bearer ${two}`])).toBe(400);

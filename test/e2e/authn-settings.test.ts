@@ -68,12 +68,12 @@ describe('JWT_USER_CLAIM', () => {
     expect((await ask(17)).status).toBe(429);
     expect((await ask('17')).status).toBe(200);
     const issued = () => running.lines().filter(({ event }) => event === 'guest_token.issued');
-    // The answer may come before the line through the other pipe.
+    // The answer may arrive before the log line.
     await until(() => issued().length === 4);
     expect(issued().map(({ sub }) => sub)).toEqual([17, '17', 17, '17']);
   });
 
-  it('is required of every token', async () => {
+  it('is required in every token', async () => {
     const running = await start({ ...bySecret, JWT_USER_CLAIM: 'uid' });
     expect((await running.ask({ headers: bearer(token()) })).status).toBe(401);
     expect(running.lines().at(-1)).toMatchObject({ reason: 'claim_missing', claim: 'uid' });
@@ -81,7 +81,7 @@ describe('JWT_USER_CLAIM', () => {
 });
 
 describe('JWT_SECRET_ENCODING', () => {
-  it('decodes the secret as the signer does', async () => {
+  it('decodes the secret in the same way as the signer', async () => {
     const running = await start({ ...bySecret, JWT_SECRET_ENCODING: 'base64' });
     expect((await running.ask({ headers: bearer(token({}, Buffer.from(secret, 'base64'))) })).status).toBe(200);
     expect((await running.ask({ headers: bearer(token({}, secret)) })).status).toBe(401);
@@ -90,7 +90,7 @@ describe('JWT_SECRET_ENCODING', () => {
 });
 
 describe('JWT_HEADER_NAME', () => {
-  it('accepts the token of a gateway from an allowed page only, and not Authorization', async () => {
+  it('accepts the token of a gateway only from an allowed page, and ignores Authorization', async () => {
     const running = await start({ ...bySecret, JWT_HEADER_NAME: 'Cf-Access-Jwt-Assertion' });
     const header = { 'cf-access-jwt-assertion': token() };
     const good = await running.ask({ headers: { ...header, origin } });
@@ -109,11 +109,11 @@ describe('JWT_HEADER_NAME', () => {
 });
 
 describe('INSECURE_JWT_HTTP', () => {
-  it('fetches keys over http from beyond loopback, and says so at the start', async () => {
+  it('allows http to another machine for keys, and logs a warning at the start', async () => {
     const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
     keyServer = await startKeyServer();
     keyServer.on('/jwks', json({ keys: [{ ...publicKey.export({ format: 'jwk' }), kid: 'a' }] }));
-    // An address of this machine that no rule takes for loopback.
+    // An address of this machine that does not count as loopback.
     const url = `${keyServer.url.replace('127.0.0.1', '0.0.0.0')}/jwks`;
     const running = await start({
       JWT_ISSUER: iss,
@@ -130,7 +130,7 @@ describe('INSECURE_JWT_HTTP', () => {
 });
 
 describe('allowMissingAudience', () => {
-  it('is for its own issuer, and logged as a warning at the start', async () => {
+  it('applies to its own issuer only, and is logged as a warning at the start', async () => {
     const other = 'https://other.example';
     const otherSecret = randomBytes(36).toString('base64');
     const running = await start(
@@ -158,7 +158,7 @@ describe('a refused token', () => {
   const metrics = async (running: Program): Promise<string> =>
     (await running.ask({ method: 'GET', path: '/metrics', port: running.adminPort })).text;
 
-  it('is explained once at debug, with the received value only if it is public and signed; and counted by reason', async () => {
+  it('is explained once at debug, with the received value only if it is public and signed, and is counted by reason', async () => {
     const running = await start({ ...bySecret, LOG_LEVEL: 'debug' });
     const forger = randomBytes(36);
     for (const text of [
@@ -195,7 +195,7 @@ describe('a refused token', () => {
     }
   });
 
-  it('has its audit line and nothing else at info', async () => {
+  it('has only its audit line at info', async () => {
     const running = await start(bySecret);
     expect((await running.ask({ headers: bearer(token({ aud: 'account' })) })).status).toBe(401);
     expect(explanations(running)).toEqual([]);

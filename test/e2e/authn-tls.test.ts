@@ -98,7 +98,7 @@ describe.each([
 describe(`an issuer behind an egress proxy${tinyproxyReason}`, () => {
   const env = (proxy: string) => ({ HTTPS_PROXY: proxy, NO_PROXY: '127.0.0.1', NODE_EXTRA_CA_CERTS: 'ca.pem' });
 
-  it.skipIf(!tinyproxyIsInstalled)('is asked for metadata and keys through its tunnel', async () => {
+  it.skipIf(!tinyproxyIsInstalled)('is reached through its tunnel for metadata and keys', async () => {
     const proxy = await startTinyproxy({ name: 'proxyuser', password: 'proxypassword' });
     try {
       const running = await start(env(proxy.url));
@@ -110,7 +110,7 @@ describe(`an issuer behind an egress proxy${tinyproxyReason}`, () => {
     }
   });
 
-  it.skipIf(!tinyproxyIsInstalled)('without credentials is reported', async () => {
+  it.skipIf(!tinyproxyIsInstalled)('is reported if it requires credentials', async () => {
     const proxy = await startTinyproxy({ name: 'proxyuser', password: 'proxypassword' });
     try {
       const running = await start(env(proxy.url.replace('proxyuser:proxypassword@', '')));

@@ -36,7 +36,7 @@ const archiveFolder = '/var/lib/guest-token-proxy/policies';
 const scratch = mkdtempSync(join(tmpdir(), 'guest-token-chart-'));
 afterAll(() => rmSync(scratch, { recursive: true }));
 
-/** A values file of this test's own. */
+/** Writes a separate values file for this test. */
 function valuesFile(values: object): string {
   const path = join(scratch, `${randomUUID()}.yaml`);
   writeFileSync(path, stringify(values));
@@ -74,21 +74,21 @@ describe('the chart', () => {
   it.each([
     ['a misspelt value', { replicas: 3 }],
     ['a misspelt value further down', { metrics: { serviceMonitor: { enable: true } } }],
-    ['an API key among the settings', { settings: { DATABRAIN_API_KEY: 'b7f9c1d2-5b1e-4c38-9a42-6d0f3e7a1c55' } }],
+    ['an API key in the settings', { settings: { DATABRAIN_API_KEY: 'b7f9c1d2-5b1e-4c38-9a42-6d0f3e7a1c55' } }],
     [
-      'a further API key among the settings',
+      'a further API key in the settings',
       { settings: { DATABRAIN_API_KEY_SALES: 'b7f9c1d2-5b1e-4c38-9a42-6d0f3e7a1c55' } },
     ],
-    ['a Redis password among the settings', { settings: { REDIS_URL: 'rediss://:password@redis' } }],
-    ['an HMAC key among the settings', { settings: { JWT_SECRET: 'text' } }],
+    ['a Redis password in the settings', { settings: { REDIS_URL: 'rediss://:password@redis' } }],
+    ['an HMAC key in the settings', { settings: { JWT_SECRET: 'text' } }],
     ['a setting in lower case', { settings: { jwt_issuer: 'https://login.example.com/' } }],
-    ['a digest that is none', { image: { digest: 'latest' } }],
-    ['a secret outside Vault’s form', { vault: { secrets: { DATABRAIN_API_KEY_VAULT: 'databrain' } } }],
-    ['tests under another name', { policy: { tests: { 'tests.yaml': 'tests: []' } } }],
+    ['a digest that is not a digest', { image: { digest: 'latest' } }],
+    ['a secret that is not in Vault’s form', { vault: { secrets: { DATABRAIN_API_KEY_VAULT: 'databrain' } } }],
+    ['tests with another file name', { policy: { tests: { 'tests.yaml': 'tests: []' } } }],
     ['no replicas', { replicaCount: 0 }],
     ['a volume of the host', { extraVolumes: [{ name: 'host', hostPath: { path: '/' } }] }],
     ['a further volume that can be written', { extraVolumeMounts: [{ name: 'a', mountPath: '/a', readOnly: false }] }],
-    ['everybody as a network peer', { networkPolicy: { ingressFrom: [{}] } }],
+    ['every address as a network peer', { networkPolicy: { ingressFrom: [{}] } }],
   ])('refuses %s', (_title, values) => {
     expect(isValid(values)).toBe(false);
   });
@@ -133,7 +133,7 @@ function one(resources: readonly Resource[], kind: string, name = 'release-guest
 const envOf = (container: Container | undefined): Readonly<Record<string, string>> =>
   Object.fromEntries((container?.env ?? []).map(({ name, value }) => [name, value]));
 
-describe('the settings among the values', () => {
+describe('the settings in the values', () => {
   it('may name a secret in any store', () => {
     const settings = {
       DATABRAIN_API_KEY_SALES_AWS_SECRET: 'arn:aws:secretsmanager:eu-central-1:123456789012:secret:databrain#sales',
@@ -156,7 +156,7 @@ describe.skipIf(!hasChartTools)(`the rendered chart${chartReason}`, () => {
   });
 
   it.each(variants)(
-    'runs every container of %s values as nobody, read-only, without capabilities, within limits',
+    'runs every container of %s values as a user without rights, read-only, without capabilities, within limits',
     (_name, path) => {
       const pods = resourcesIn(render([path])).flatMap((resource) => podSpecOf(resource) ?? []);
       expect(pods.length).toBeGreaterThan(1);
@@ -187,7 +187,7 @@ describe.skipIf(!hasChartTools)(`the rendered chart${chartReason}`, () => {
     ['minimal', minimal],
     ['everything', everything],
     ['issuers', issuers],
-  ])('gives the proxy of %s values settings, policy and tests that it accepts', (_name, path) => {
+  ])('gives the proxy settings, a policy and tests that it accepts, with %s values', (_name, path) => {
     const resources = resourcesIn(render([path]));
     const pod = podSpecOf(one(resources, 'Deployment'));
     const policies = one(resources, 'ConfigMap', 'release-guest-token-proxy-policy').data ?? {};
@@ -212,7 +212,7 @@ describe.skipIf(!hasChartTools)(`the rendered chart${chartReason}`, () => {
     expect(unknownVariables(env)).toEqual([]);
   });
 
-  it('reads the API key from Vault with a token that is for Vault only', () => {
+  it('reads the API key from Vault with a token for Vault only', () => {
     const pod = podSpecOf(one(resourcesIn(render([vault])), 'Deployment'));
     expect(envOf(pod?.containers[0])).toMatchObject({
       DATABRAIN_API_KEY_VAULT: 'secret/databrain#api-key',
@@ -232,7 +232,7 @@ describe.skipIf(!hasChartTools)(`the rendered chart${chartReason}`, () => {
     expect(podSpecOf(job)).toMatchObject({ serviceAccountName: 'release-guest-token-proxy' });
   });
 
-  it('checks settings, policy and tests in the new image before anything changes', () => {
+  it('checks settings, policy and tests with the new image before any change', () => {
     const resources = resourcesIn(render([everything]));
     const job = one(resources, 'Job', 'release-guest-token-proxy-preflight');
     const deployment = podSpecOf(one(resources, 'Deployment'));
@@ -273,7 +273,7 @@ describe.skipIf(!hasChartTools)(`the rendered chart${chartReason}`, () => {
     expect(imageOf(minimal)).toBe(`guest-token-proxy:${packageJson.version}`);
   });
 
-  it('lets the Service, the budget and the network policy select the proxy’s pods and no others', () => {
+  it('lets the Service, the budget and the network policy select only the pods of the proxy', () => {
     const resources = resourcesIn(render([everything]));
     const labels = (one(resources, 'Deployment').spec as { template: { metadata: { labels: object } } }).template
       .metadata.labels;
@@ -289,7 +289,7 @@ describe.skipIf(!hasChartTools)(`the rendered chart${chartReason}`, () => {
     }
   });
 
-  it('opens nothing but the public paths to the outside, and the admin port to the monitoring only', () => {
+  it('exposes only the public paths, and the admin port only to the monitoring', () => {
     const resources = resourcesIn(render([everything]));
     const ingress = JSON.stringify(one(resources, 'Ingress').spec);
     const route = JSON.stringify(one(resources, 'HTTPRoute').spec);
@@ -305,7 +305,7 @@ describe.skipIf(!hasChartTools)(`the rendered chart${chartReason}`, () => {
     expect(egress).not.toContainEqual({});
   });
 
-  it('gives the Prometheus operator the alert rules, which promtool accepts', () => {
+  it('provides the alert rules for the Prometheus operator, and promtool accepts them', () => {
     const rule = one(resourcesIn(render([everything])), 'PrometheusRule');
     expect(rule.spec).toEqual(parse(readFileSync('deploy/prometheus/guest-token-proxy.rules.yaml', 'utf8')));
     const path = join(scratch, 'rules.yaml');
@@ -331,7 +331,7 @@ describe.skipIf(!hasChartTools)(`the rendered chart${chartReason}`, () => {
       /secrets\.existingSecret/,
     ],
     [
-      'a secret among the issuers',
+      'a secret in the issuers',
       {
         policy: { inline: 'version: 1' },
         issuers: '- { issuer: https://a.example/, audience: a, "secret": text }',
@@ -340,11 +340,11 @@ describe.skipIf(!hasChartTools)(`the rendered chart${chartReason}`, () => {
       /issuers must not hold a secret/,
     ],
     ['a misspelt value', { replicas: 2 }, /replicas/],
-  ])('does not install with %s, and says what is missing', (_title, values, message) => {
+  ])('cannot be installed with %s, and names what is missing', (_title, values, message) => {
     expect(() => render([valuesFile(values)])).toThrow(message);
   });
 
-  it('is packaged with the rules and the dashboard themselves', () => {
+  it('is packaged with the rules and the dashboard', () => {
     const packaged = helm('package', chartFolder, '--destination', scratch);
     expect(packaged.status, packaged.err).toBe(0);
     const archive = join(scratch, `guest-token-proxy-${packageJson.version}.tgz`);

@@ -75,7 +75,7 @@ describe('explain', () => {
 });
 
 describe('test', () => {
-  it('runs the tests beside the policy and writes a report for CI', async () => {
+  it('runs the tests next to the policy and writes a report for CI', async () => {
     const { exitCode, out, err } = await program(['test', '--junit', 'report.xml', '--coverage-min', '100']);
     expect(err).toBe('');
     expect(out).toContain('7 passed, 0 failed\nCoverage 100 %');
@@ -94,7 +94,7 @@ describe('check', () => {
   });
   afterAll(() => databrain.close());
 
-  it('accepts valid settings, and asks Databrain with --live', async () => {
+  it('accepts valid settings, and calls Databrain with --live', async () => {
     const env = { ...settings, DATABRAIN_API_URL: databrain.url };
     const { exitCode, out, err } = await program(['check', '--strict', '--live'], env);
     expect(err).toBe('');
@@ -104,7 +104,7 @@ describe('check', () => {
     expect(databrain.requests.map(({ method }) => method)).toEqual(['GET']);
   });
 
-  it('reports what is missing, exit code 78', async () => {
+  it('reports missing settings with exit code 78', async () => {
     const { exitCode, out, err } = await program(['check']);
     expect(exitCode).toBe(78);
     expect(out).toBe('');

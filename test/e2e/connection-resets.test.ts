@@ -61,9 +61,9 @@ function requests(): readonly string[] {
 interface Reset {
   readonly bytes: Buffer;
   readonly port: number;
-  /** One of many, as an address that floods gets no new connections for a while. */
+  /** One of many addresses, because an address that floods gets no new connections for a while. */
   readonly from: string;
-  /** Half-closes first, so that an answer is being written when the reset comes. */
+  /** Half-closes first, so that the reset arrives while an answer is written. */
   readonly ends: boolean;
   /** Waits for this many bytes of an answer, or for this many milliseconds, before the reset. */
   readonly afterBytes: number;
@@ -76,7 +76,7 @@ function reset({ bytes, port, from, ends, afterBytes, afterMs }: Reset): Promise
     let received = 0;
     const cut = (): void => {
       clearTimeout(timer);
-      // Node cannot reset what it has half-closed; closing it with unread bytes resets it too.
+      // Node cannot reset a half-closed socket; closing it with unread bytes resets it too.
       if (ends) socket.destroy();
       else socket.resetAndDestroy();
     };
@@ -95,8 +95,8 @@ function reset({ bytes, port, from, ends, afterBytes, afterMs }: Reset): Promise
   });
 }
 
-describe('connections that are reset at random moments', () => {
-  it('end only themselves', async () => {
+describe('connections that are reset at random times', () => {
+  it('have no effect on others', async () => {
     const before = descriptorsOf(program.pid);
     const [seed = 0] = fc.sample(fc.integer(), 1);
     const texts = requests();

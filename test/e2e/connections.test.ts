@@ -38,20 +38,20 @@ const metric = async ({ ask, adminPort }: Program, name: string): Promise<number
 };
 
 describe('requests on one connection', () => {
-  it('are answered one after the other, in their order', async () => {
+  it('are answered one after the other, in order', async () => {
     const probe = await openProbe(program.port, livez + post + livez + post.replace('POST', 'PUT') + livez);
     await until(() => statuses(probe).length === 5);
     expect(statuses(probe)).toEqual(['200', '401', '200', '405', '200']);
     probe.socket.destroy();
   });
 
-  it('of which eight may be unanswered are all answered', async () => {
+  it('are all answered if at most eight of them are unanswered', async () => {
     const probe = await openProbe(program.port, post.repeat(8));
     await until(() => statuses(probe).length === 8);
     probe.socket.destroy();
   });
 
-  it.each([9, 3_000])('of which %i arrive at once close it, and none is processed', async (count) => {
+  it.each([9, 3_000])('close it if %i arrive at once, and none is processed', async (count) => {
     const closedBefore = await metric(program, 'guest_token_connections_closed_total{cause="pipelining"}');
     const refusedBefore = program.lines().filter(({ event }) => event === 'guest_token.refused').length;
     const probe = await openProbe(program.port, post.repeat(count));
@@ -62,13 +62,13 @@ describe('requests on one connection', () => {
     expect(statuses(probe)).toEqual([]);
   });
 
-  it('that came before broken bytes are answered, the broken one last', async () => {
+  it('are answered before invalid bytes are, which are answered last', async () => {
     const probe = await openProbe(program.port, `${livez}${post}nonsense\r\n\r\n`);
     await probe.ended;
     expect(statuses(probe)).toEqual(['200', '401', '400']);
   });
 
-  it('are not started after a response that closes the connection', async () => {
+  it('are not processed after a response that closes the connection', async () => {
     const minted = databrain.requests.length;
     const authorized = post.replace('\r\n\r\n', `\r\nAuthorization: Bearer ${accessToken()}\r\n\r\n`);
     const probe = await openProbe(
@@ -106,20 +106,23 @@ describe('a connection whose client never closes', () => {
     ['Connection: close', livez.replace('\r\n\r\n', '\r\nConnection: close\r\n\r\n'), '200'],
     ['HTTP/1.0', 'GET /livez HTTP/1.0\r\n\r\n', '200'],
   ];
-  it.each(cases)('is free within a second of the answer to %s, on both listeners', async (_title, bytes, last) => {
-    for (const port of [program.port, program.adminPort]) {
-      const before = descriptorsOf(program.pid);
-      const probe = await openProbe(port, Buffer.from(bytes, 'latin1'));
-      await until(() => statuses(probe).length > 0);
-      const answeredAt = performance.now();
-      await until(() => descriptorsOf(program.pid) <= before, 3_000);
-      expect(performance.now() - answeredAt).toBeLessThan(1_000);
-      expect(statuses(probe)).toEqual([last]);
-      probe.socket.destroy();
-    }
-  });
+  it.each(cases)(
+    'is closed within one second after the answer to %s, on both listeners',
+    async (_title, bytes, last) => {
+      for (const port of [program.port, program.adminPort]) {
+        const before = descriptorsOf(program.pid);
+        const probe = await openProbe(port, Buffer.from(bytes, 'latin1'));
+        await until(() => statuses(probe).length > 0);
+        const answeredAt = performance.now();
+        await until(() => descriptorsOf(program.pid) <= before, 3_000);
+        expect(performance.now() - answeredAt).toBeLessThan(1_000);
+        expect(statuses(probe)).toEqual([last]);
+        probe.socket.destroy();
+      }
+    },
+  );
 
-  it.concurrent('is free within seconds when it says nothing, half of a header or half of a body', async () => {
+  it.concurrent('is closed within seconds if it sends nothing, half of a header or half of a body', async () => {
     const small = await start({ KEEP_ALIVE_TIMEOUT_SECONDS: '2' });
     const before = descriptorsOf(small.pid);
     const halves = [
@@ -138,7 +141,7 @@ describe('a connection whose client never closes', () => {
     expect(await small.stop()).toBe(0);
   }, 60_000);
 
-  it.concurrent('is used again after it was idle for longer than headers may take', async () => {
+  it.concurrent('can be used again after it was idle for longer than the time limit for headers', async () => {
     const probe = await openProbe(program.port, livez);
     await until(() => statuses(probe).length === 1);
     await new Promise((resolve) => setTimeout(resolve, 12_000));
@@ -148,11 +151,11 @@ describe('a connection whose client never closes', () => {
   }, 30_000);
 });
 
-describe('a caller who hangs up while authentication waits', () => {
+describe('a caller who disconnects during authentication', () => {
   it.each([
     ['without a body', ''],
     ['with a body', '{"dataApp":"sales-dashboard"}'],
-  ])('leaves one audit line, and nothing is minted: %s', async (_title, body) => {
+  ])('causes one audit line, and nothing is minted: %s', async (_title, body) => {
     const asked: ServerResponse[] = [];
     const keyServer = createServer((_request, response) => void asked.push(response));
     await new Promise<void>((resolve) => void keyServer.listen(0, '127.0.0.1', resolve));
@@ -194,7 +197,7 @@ describe('connections', () => {
     return probes;
   };
 
-  it('of one address make room for a new one by closing the longest idle one', async () => {
+  it('of one address are limited: the longest idle one is closed for a new one', async () => {
     const one = await start();
     const probes = await openMany(one.port, 1_024);
     const closed = 'guest_token_connections_closed_total{cause="address"}';
@@ -208,7 +211,7 @@ describe('connections', () => {
     expect(await one.stop()).toBe(0);
   });
 
-  it('of a trusted proxy are limited in total only', async () => {
+  it('of a trusted proxy are limited only in total', async () => {
     const behind = await start({ TRUST_PROXY: '127.0.0.1' });
     const probes = await openMany(behind.port, 1_536);
     expect(await metric(behind, 'guest_token_connections_closed_total{cause="address"}')).toBe(0);
@@ -218,7 +221,7 @@ describe('connections', () => {
     expect(await behind.stop()).toBe(0);
   });
 
-  it('of the admin listener are limited too, and the newest is answered', async () => {
+  it('of the admin listener are limited too, and the newest one is answered', async () => {
     const probes = await openMany(program.adminPort, 200);
     expect((await program.ask({ method: 'GET', path: '/livez', port: program.adminPort })).status).toBe(200);
     for (const { socket } of probes) socket.destroy();

@@ -17,7 +17,7 @@ if (proxy === undefined || app === undefined || haproxy === undefined)
   throw new Error('docker-compose.yml has lost a service');
 
 describe('docker-compose.yml', () => {
-  it.each(Object.entries(compose.services))('gives %s nothing that it does not need', (_name, service) => {
+  it.each(Object.entries(compose.services))('gives %s only what it needs', (_name, service) => {
     expect(service.user).toMatch(/^[1-9]\d*:[1-9]\d*$/);
     expect(service.read_only).toBe(true);
     expect(service.cap_drop).toEqual(['ALL']);
@@ -44,7 +44,7 @@ describe('docker-compose.yml', () => {
     expect(own?.env_file).toEqual([{ path: '.env', format: 'raw' }]);
   });
 
-  it('separates the sample app and its settings from the proxy’s', () => {
+  it('keeps the sample app and its settings separate from the proxy’s', () => {
     const own = readComposeFile({ JWT_ISSUER: 'https://login.example.com/' });
     for (const name of ['app', 'certificate']) expect(own.services[name]?.profiles, name).toEqual(['sample']);
     for (const name of ['check', 'proxy', 'haproxy', 'redis'])
@@ -56,7 +56,7 @@ describe('docker-compose.yml', () => {
     expect(sampleVariables['MOUNT_API_KEY']).toMatch(/^\.\/deploy\/sample-app\//);
   });
 
-  it('names only settings that exist, and secrets only as files', () => {
+  it('has only existing settings, and secrets only as files', () => {
     const known = new Map<string, Setting>(settingTable.map((setting) => [setting.name, setting]));
     for (const [name, value] of Object.entries(proxy.environment ?? {})) {
       const setting = known.get(name.replace(/_FILE$/, '')) ?? known.get(name);
@@ -66,7 +66,7 @@ describe('docker-compose.yml', () => {
     }
   });
 
-  it('keeps the files of its secrets and certificates out of git', () => {
+  it('keeps the files of secrets and certificates out of Git', () => {
     const own = readComposeFile({ JWT_ISSUER: 'https://login.example.com/' });
     for (const { file } of Object.values(own.secrets))
       expect(spawnSync('git', ['check-ignore', '--quiet', file]).status, file).toBe(0);
@@ -104,7 +104,7 @@ describe.skipIf(!hasCompose)(`docker compose up${composeReason}`, () => {
     await runCompose([...sample, 'down', '--volumes', '--timeout', '1'], variables);
   });
 
-  it('brings proxy, Redis, HAProxy and the sample app, all healthy', async () => {
+  it('starts proxy, Redis, HAProxy and the sample app, all healthy', async () => {
     const { output } = await runCompose(
       [...sample, 'ps', '--all', '--format', '{{.Service}} {{.State}} {{.Health}}'],
       variables,
@@ -127,7 +127,7 @@ describe.skipIf(!hasCompose)(`docker compose up${composeReason}`, () => {
     ]);
   });
 
-  it('makes the proxy use Redis', async () => {
+  it('connects the proxy to Redis', async () => {
     const look = `fetch('http://127.0.0.1:9090/metrics').then((answer) => answer.text()).then(console.log)`;
     const { output } = await runCompose([...sample, 'exec', '-T', 'proxy', 'node', '-e', look], variables);
     expect(output).toMatch(/^guest_token_redis_up 1$/m);
@@ -157,7 +157,7 @@ describe.skipIf(!hasCompose)(`docker compose up proxy with missing settings${com
   const project = `guest-token-proxy-missing-${process.pid}`;
   afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-  it('fails without an issuer before anything starts', async () => {
+  it('fails without an issuer before a container starts', async () => {
     const file = join(folder, 'empty.env');
     writeFileSync(file, '');
     const { status, output } = await runCompose(['--project-name', project, '--env-file', file, 'up', 'proxy'], {});
@@ -165,7 +165,7 @@ describe.skipIf(!hasCompose)(`docker compose up proxy with missing settings${com
     expect(output).toContain('JWT_ISSUER');
   });
 
-  it('fails like any start, with every problem at once', async () => {
+  it('fails like any start, with all problems at once', async () => {
     const file = join(folder, 'settings.env');
     const given = { PROXY_ENV_FILE: file, MOUNT_API_KEY: './deploy/sample-app/api-key', ...(await images()) };
     copyFileSync('.env.example', file);

@@ -44,7 +44,7 @@ function manifest(kind: string, name = 'guest-token-proxy'): Manifest {
   return found;
 }
 
-/** Reads the files of an imagined container. */
+/** Reads files as a container with these volumes would. */
 const filesFrom =
   (files: Readonly<Record<string, string>>) =>
   (path: string): Buffer => {
@@ -58,7 +58,7 @@ describe('the Kubernetes manifest', () => {
   const [container] = pod.containers;
   const settings = manifest('ConfigMap', 'guest-token-proxy-settings').data;
 
-  it('holds settings and a policy that the service accepts', () => {
+  it('has settings and a policy that the service accepts', () => {
     const { settings: loaded, policy } = loadConfiguration(
       settings,
       filesFrom({
@@ -132,7 +132,7 @@ describe('the systemd unit', () => {
     expect(value('ProtectSystem')).toBe('strict');
   });
 
-  it('starts the program as the image does, and not again when its configuration is wrong', () => {
+  it('starts the program like the image, and does not restart it after a configuration problem', () => {
     const entrypoint = [...readFileSync('Dockerfile', 'utf8').matchAll(/^ENTRYPOINT (\[.*\])$/gm)].at(-1)?.[1] ?? '[]';
     const flags = (JSON.parse(entrypoint) as string[]).filter((word) => word.startsWith('--'));
     expect(flags).not.toEqual([]);

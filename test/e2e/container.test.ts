@@ -32,7 +32,7 @@ dataApps:
         allowedEmbeds: [sales-overview]
 `;
 
-/** What deployment.md tells an operator to give every container. */
+/** The options that docs/deployment.md recommends for every container. */
 const hardened = [
   ['--read-only'],
   ['--cap-drop', 'ALL'],
@@ -106,7 +106,7 @@ describe.skipIf(!hasEngine)(`the container image${engineReason}`, () => {
     return signToken('HS256', jwtSecret, { ...claims, iat: now, exp: now + 300 });
   };
 
-  it('becomes healthy read-only, unprivileged, without capabilities, and mints a guest token', async () => {
+  it('becomes healthy as a read-only container without privileges and capabilities, and mints a guest token', async () => {
     const answer = await fetch(`http://127.0.0.1:${port}/guest-token`, {
       method: 'POST',
       headers: { Authorization: `Bearer ${userToken()}` },
@@ -123,14 +123,14 @@ describe.skipIf(!hasEngine)(`the container image${engineReason}`, () => {
     });
   });
 
-  it('serves the openapi.yaml that it was built with', async () => {
+  it('serves its own openapi.yaml', async () => {
     const answer = await fetch(`http://127.0.0.1:${port}/openapi.yaml`);
 
     expect(answer.status).toBe(200);
     expect(await answer.text()).toMatch(/^openapi: 3\.1/m);
   });
 
-  it('drains and exits 0 on SIGTERM, in the time that drain and grace allow', async () => {
+  it('exits with 0 after SIGTERM, within the drain and grace time', async () => {
     const ownPort = await freePort();
     await using draining = await startProxy(ownPort);
     await draining.untilHealthy(60_000);
@@ -144,7 +144,7 @@ describe.skipIf(!hasEngine)(`the container image${engineReason}`, () => {
     expect((await draining.state()).OOMKilled).toBe(false);
   }, 90_000);
 
-  it('exits 78 and names the setting, before any socket opens, when its configuration is wrong', async () => {
+  it('exits with 78 and names the setting before it opens a socket, if its configuration is invalid', async () => {
     await using misconfigured = await startProxy(await freePort(), {
       JWT_AUDIENCE: '',
       DATABRAIN_API_URL: 'http://10.1.2.3',
@@ -171,7 +171,7 @@ describe.skipIf(!hasEngine)(`the container image${engineReason}`, () => {
     for (const secret of [apiKey, jwtSecret, token, guestToken]) expect(seen.includes(secret)).toBe(false);
   });
 
-  it('starts node itself as a numeric user other than root, without a shell in between', async () => {
+  it('starts node directly as a numeric user other than root, without a shell', async () => {
     const { Config } = (JSON.parse(await docker('image', 'inspect', image)) as [{ Config: ImageConfig }])[0];
 
     expect(Config.User).toMatch(/^[1-9]\d*:[1-9]\d*$/);
@@ -187,7 +187,7 @@ describe.skipIf(!hasEngine)(`the container image${engineReason}`, () => {
     expect(Config.Labels['org.opencontainers.image.licenses']).toBe('MIT');
   });
 
-  it('contains node, its libraries and the service, and nothing else', async () => {
+  it('contains only node, its libraries and the service', async () => {
     const names = await filesIn(image);
 
     const own = names.filter((name) => name.startsWith('app/'));

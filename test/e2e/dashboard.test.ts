@@ -14,7 +14,7 @@ import { needs } from '../support/needs.ts';
 const canRun = prometheusIsInstalled && redisIsInstalled;
 const reason = needs(canRun, 'prometheus', 'redis-server');
 
-/** Empty unless something is configured or has gone wrong that this run has not. */
+/** Panels without data in this run, because they need other settings or failures. */
 const quiet = /^(Age|Downloads) of issuers’ keys|^Shadow policy|^Secrets in stores|^Refusals by reason/;
 
 describe.skipIf(!canRun)(`in a real Prometheus${reason}`, () => {

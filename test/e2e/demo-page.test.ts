@@ -10,7 +10,7 @@ describe.skipIf(!hasChromium)(`the demo's page${chromiumReason}`, () => {
   let demo: DemoProcess;
   let browser: Browser;
   let page: Page;
-  /** What the browser complained about, apart from the refusals that the tests provoke. */
+  /** Errors of the browser, except the refusals that the tests cause. */
   const complaints: string[] = [];
 
   beforeAll(async () => {
@@ -62,14 +62,14 @@ describe.skipIf(!hasChromium)(`the demo's page${chromiumReason}`, () => {
       ['Germany', 'France', 'Canada', 'United States', 'Japan'],
     ],
     ['Hedy', ['globex/Italy', 'globex/Spain'], ['Italy', 'Spain']],
-  ])('shows %s the rows of her tenant and role only', async (user, orders, countries) => {
+  ])('shows %s only the rows of her tenant and role', async (user, orders, countries) => {
     await choose(user);
     expect(await textOf('#dashboard .status')).toBe('Token accepted');
     expect(await rows()).toEqual(orders);
     expect(await page.locator('#dashboard .bar-name').allInnerTexts()).toEqual(countries);
   });
 
-  it('opens the finance report for the administrator and not for a viewer', async () => {
+  it('opens the finance report for the administrator, and not for a viewer', async () => {
     await choose('Ada');
     await page.click('[data-embed="finance-report"]');
     await page.waitForSelector('[data-accepted="false"]');
@@ -80,7 +80,7 @@ describe.skipIf(!hasChromium)(`the demo's page${chromiumReason}`, () => {
     expect(await textOf('#dashboard .status')).toBe('Token accepted');
   });
 
-  it('shows call, answer, and the exact body that Databrain received with the claims it came from', async () => {
+  it('shows the call, the answer, and the body that Databrain received, with the claims of its values', async () => {
     await choose('Hedy');
     expect(await textOf('#call .http')).toMatch(/^POST \/guest-token\nAuthorization: Bearer [\w.-]{14}…[\w-]{6}$/);
     expect(await textOf('#answer .http')).toMatch(
@@ -115,7 +115,7 @@ describe.skipIf(!hasChromium)(`the demo's page${chromiumReason}`, () => {
     ['Change the token’s claims', '401 INVALID_TOKEN'],
     ['Use an expired token', '401 TOKEN_EXPIRED'],
     ['Send no token', '401 AUTHENTICATION_REQUIRED'],
-  ])('visibly refuses: %s', async (attack, answer) => {
+  ])('shows a refusal: %s', async (attack, answer) => {
     await choose('Ada');
     await page.getByRole('button', { name: attack }).click();
     expect(await settled()).toBe(`Refused, as expected: ${answer}.`);
@@ -125,7 +125,7 @@ describe.skipIf(!hasChromium)(`the demo's page${chromiumReason}`, () => {
     expect(await page.getAttribute('[data-node="dashboard"]', 'data-state')).toBe('unreached');
   });
 
-  it('explains the terms in one sentence', async () => {
+  it('explains each term in one sentence', async () => {
     const words = await textOf('.words');
     for (const word of ['Databrain', 'data app', 'embed', 'guest token']) expect(words).toContain(word);
     expect(words.match(/\./g)).toHaveLength(1);
@@ -142,7 +142,7 @@ describe.skipIf(!hasChromium)(`the demo's page${chromiumReason}`, () => {
     );
   });
 
-  it('shows beside a refusal the reason, which the browser does not get', async () => {
+  it('shows the reason of a refusal, which the browser does not get', async () => {
     await page.getByRole('button', { name: 'Change the token’s claims' }).click();
     expect(await settled()).toContain('INVALID_TOKEN');
     await page.waitForSelector('#log');
@@ -150,7 +150,7 @@ describe.skipIf(!hasChromium)(`the demo's page${chromiumReason}`, () => {
     expect(await textOf('#answer .http')).not.toContain('signature');
   });
 
-  it('shows which claims of a token were changed, before and after', async () => {
+  it('shows the changed claims of a token, before and after', async () => {
     await page.locator('#users label', { hasText: 'Ada' }).click();
     await page.getByRole('button', { name: 'Change the token’s claims' }).click();
     expect(await settled()).toContain('INVALID_TOKEN');

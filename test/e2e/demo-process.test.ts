@@ -10,7 +10,7 @@ import { isClosed, startDemo, type DemoProcess } from '../support/demo-process.t
 import { needs } from '../support/needs.ts';
 
 const hasCurl = spawnSync('curl', ['--version']).status === 0;
-/** The proxy's process is found by /proc. */
+/** The test finds the proxy's process in /proc. */
 const isLinux = process.platform === 'linux';
 const uuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
@@ -29,7 +29,7 @@ afterEach(async () => {
   await Promise.all(cleanUp.splice(0).map((step) => step()));
 });
 
-/** Sends what the printed curl line sends. */
+/** Sends the same request as the printed curl line. */
 async function sendPrinted(demo: DemoProcess): Promise<{ readonly token?: string }> {
   const authorization = /Authorization: (Bearer [\w.-]+)/.exec(await demo.line('curl '))?.[1] ?? '';
   const response = await fetch(`${await demo.proxyUrl()}/guest-token`, { method: 'POST', headers: { authorization } });
@@ -37,17 +37,14 @@ async function sendPrinted(demo: DemoProcess): Promise<{ readonly token?: string
 }
 
 describe('the demo', () => {
-  it.skipIf(!hasCurl)(
-    `prints a curl line that returns a guest token when pasted${needs(hasCurl, 'curl')}`,
-    async () => {
-      const line = await start().line('curl ');
-      const output = execFileSync('sh', ['-c', line], { encoding: 'utf8' });
-      expect((JSON.parse(output) as { token: string }).token).toMatch(uuid);
-    },
-  );
+  it.skipIf(!hasCurl)(`prints a curl command that returns a guest token${needs(hasCurl, 'curl')}`, async () => {
+    const line = await start().line('curl ');
+    const output = execFileSync('sh', ['-c', line], { encoding: 'utf8' });
+    expect((JSON.parse(output) as { token: string }).token).toMatch(uuid);
+  });
 
   it.each(['SIGINT', 'SIGTERM', 'SIGHUP'] as const)(
-    'ends with exit code 0 on %s, and so does all it started',
+    'ends with exit code 0 on %s, with all its processes',
     async (signal) => {
       const demo = start();
       const urls = [await demo.pageUrl(), await demo.proxyUrl(), (await demo.line('Databrain')).split(/\s+/)[1] ?? ''];
@@ -60,7 +57,7 @@ describe('the demo', () => {
     },
   );
 
-  it('ends with exit code 0 when it is interrupted while it starts', async () => {
+  it('ends with exit code 0 if it is interrupted during its start', async () => {
     const demo = start();
     await new Promise((resolve) => setTimeout(resolve, 400));
     demo.child.kill('SIGINT');
@@ -70,8 +67,8 @@ describe('the demo', () => {
 
   it.each([
     ['Ctrl-C reaches every process of the terminal', 'SIGINT', (pid: number) => -pid],
-    ['npm alone is asked to end', 'SIGTERM', (pid: number) => pid],
-  ] as const)('leaves nothing behind when it was started by npm and %s', async (_title, signal, target) => {
+    ['only npm gets SIGTERM', 'SIGTERM', (pid: number) => pid],
+  ] as const)('leaves no process running if it was started by npm and %s', async (_title, signal, target) => {
     const demo = start({}, ['npm', 'run', 'demo']);
     const urls = [await demo.pageUrl(), await demo.proxyUrl()];
     await demo.line('curl ');
@@ -89,20 +86,23 @@ describe('the demo', () => {
     expect(await isClosed(proxyUrl, 3_000)).toBe(true);
   });
 
-  it.skipIf(!isLinux)(`ends with exit code 1 and says why when the proxy dies${needs(isLinux, 'Linux')}`, async () => {
-    const demo = start();
-    const pageUrl = await demo.pageUrl();
-    await demo.line('curl ');
-    const { pid } = demo.child;
-    const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ');
-    expect(children).toHaveLength(1);
-    process.kill(Number(children[0]), 'SIGKILL');
-    expect(await demo.ended).toBe(1);
-    expect(demo.output()).toContain('The proxy exited (signal SIGKILL)');
-    expect(await isClosed(pageUrl, 0)).toBe(true);
-  });
+  it.skipIf(!isLinux)(
+    `ends with exit code 1 and reports the cause when the proxy dies${needs(isLinux, 'Linux')}`,
+    async () => {
+      const demo = start();
+      const pageUrl = await demo.pageUrl();
+      await demo.line('curl ');
+      const { pid } = demo.child;
+      const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ');
+      expect(children).toHaveLength(1);
+      process.kill(Number(children[0]), 'SIGKILL');
+      expect(await demo.ended).toBe(1);
+      expect(demo.output()).toContain('The proxy exited (signal SIGKILL)');
+      expect(await isClosed(pageUrl, 0)).toBe(true);
+    },
+  );
 
-  it('takes another port when the usual one is in use', async () => {
+  it('uses another port if the usual one is in use', async () => {
     const occupant = createServer();
     await new Promise<void>((resolve) => occupant.listen(0, '127.0.0.1', resolve));
     cleanUp.push(() => occupant.close());
@@ -113,7 +113,7 @@ describe('the demo', () => {
     expect(await demo.pageUrl()).not.toContain(`:${port}`);
   });
 
-  it('is not disturbed by settings of a real deployment in the environment', async () => {
+  it('ignores settings of a real deployment in the environment', async () => {
     const demo = start({
       JWT_SECRET_FILE: '/nowhere',
       JWT_ISSUER: 'x',
@@ -124,7 +124,7 @@ describe('the demo', () => {
     expect((await sendPrinted(demo)).token).toMatch(uuid);
   });
 
-  it('says which port setting is wrong', async () => {
+  it('names an invalid port setting', async () => {
     const demo = start({ DEMO_PAGE_PORT: 'eighty' });
     expect(await demo.ended).toBe(1);
     expect(demo.output()).toContain('DEMO_PAGE_PORT is not a port');
@@ -148,7 +148,7 @@ describe('the demo with an API key in .env', () => {
     return join(folder, '.env');
   }
 
-  it('uses the real API with a policy for the data app of the key, and prints that', async () => {
+  it('uses the real API with a policy for the data app of the key, and prints both', async () => {
     const api = await realApi('Customer Portal Analytics');
     const demo = start({ DEMO_ENV_FILE: envFile(`DATABRAIN_API_URL=${api.url}`) });
     const { token } = await sendPrinted(demo);
@@ -182,7 +182,7 @@ describe('the demo with an API key in .env', () => {
     expect(api.requests[0]?.body).toEqual({ clientId: 'ada', dataAppName: 'portal', expiryTime: 300_000 });
   });
 
-  it('ends with exit code 1 and the proxy’s own message when a setting is refused', async () => {
+  it('ends with exit code 1 and the proxy’s own message if a setting is refused', async () => {
     const demo = start({
       DEMO_ENV_FILE: envFile('DATABRAIN_API_URL=http://databrain.example', 'POLICY_FILE=demo/policy.yaml'),
     });

@@ -43,7 +43,7 @@ afterAll(async () => {
   build.remove();
 });
 
-/** One for all: a guest token that ends with the access token is only reused for access tokens with the same end. */
+/** The same for all tokens: a guest token that ends with the access token is reused only for the same end. */
 const exp = Math.floor(Date.now() / 1000) + 600;
 
 function ask(sub: string, body?: string) {
@@ -56,7 +56,7 @@ function ask(sub: string, body?: string) {
 }
 
 describe('blocking a user', () => {
-  it('takes effect with the next request, also if a token was kept for reuse, and for no other user', async () => {
+  it('takes effect with the next request, even if a token was kept for reuse, and for no other user', async () => {
     for (const sub of ['user-17', 'user-1']) expect((await ask(sub)).status).toBe(200);
     const minted = databrain.requests.length;
 
@@ -81,10 +81,10 @@ describe('blocking a user', () => {
 describe("the vendor's sample handler", () => {
   const wanted = JSON.stringify({ clientId: 'globex', dataAppName: 'sales-dashboard', params: {} });
 
-  it("gives any caller another customer's token, which never expires", async () => {
+  it('returns a token of another customer that never expires, to any caller', async () => {
     type Handler = (request: { body: unknown }, response: { json: (answer: unknown) => void }) => Promise<void>;
     const handlers: Handler[] = [];
-    // The part of Express that the handler uses.
+    // The part of Express that the handler needs.
     runInNewContext(blockOf('migrating.md', 'js'), {
       app: { post: (_path: string, handler: Handler) => void handlers.push(handler) },
       process: { env: { DATABRAIN_API_KEY: apiKey } },

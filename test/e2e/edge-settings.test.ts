@@ -29,7 +29,7 @@ afterAll(async () => {
   await databrain.close();
 });
 
-/** What comes back for bytes that are no request. */
+/** The response to bytes that are not a request. */
 const sendRaw = (port: number, bytes: string | Buffer): Promise<string> =>
   new Promise((resolve, reject) => {
     const socket = connect(port, '127.0.0.1', () => socket.write(bytes));
@@ -48,7 +48,7 @@ describe('a path prefix', () => {
     expect([wrong.status, wrong.headers['allow']]).toEqual([405, 'POST, OPTIONS']);
   });
 
-  it('leaves no paths without it, and limits requests to them', async () => {
+  it('removes all paths without it, and requests to them are limited', async () => {
     for (const path of ['/guest-token', '/livez', '/readyz', '/openapi.yaml', '/bi', '/bi/', '/bi/bi/guest-token']) {
       const answer = await program.ask({ method: 'GET', path });
       expect(answer.status, path).toBe(404);
@@ -57,7 +57,7 @@ describe('a path prefix', () => {
     expect((await program.ask({ path: '/guest-token', headers: bearer() })).status).toBe(404);
   });
 
-  it('is audited, and used by healthcheck', async () => {
+  it('is in the audit line, and healthcheck uses it', async () => {
     await program.ask({ path: '/bi/guest-token', headers: { 'x-request-id': 'prefixed' } });
     await until(() => program.lines().some(({ requestId }) => requestId === 'prefixed'));
     const settings = { ...settingsFor(databrain), ...edge, HOST: '127.0.0.1', PORT: String(program.port) };
@@ -66,7 +66,7 @@ describe('a path prefix', () => {
     expect(without.exitCode).toBe(1);
   });
 
-  it('is not on the admin listener', async () => {
+  it('is not used on the admin listener', async () => {
     const paths = ['/metrics', '/livez', '/readyz', '/version'];
     for (const path of paths) {
       expect((await program.ask({ method: 'GET', path, port: program.adminPort })).status, path).toBe(200);
@@ -136,7 +136,7 @@ describe('the admin listener', () => {
     '[::1]:9090',
     'metrics.internal',
     'metrics.internal:80',
-  ])('answers under the name %s', async (host) => expect(await statusFor(host)).toBe(200));
+  ])('accepts the name %s', async (host) => expect(await statusFor(host)).toBe(200));
 
   it.each([
     'evil.example',
@@ -145,9 +145,9 @@ describe('the admin listener', () => {
     '10.0.0.1',
     'internal',
     'metrics.internal.evil',
-  ])('does not answer under the name %s', async (host) => expect(await statusFor(host)).toBe(400));
+  ])('refuses the name %s', async (host) => expect(await statusFor(host)).toBe(400));
 
-  it('logs once which name it refused, and how to allow it', async () => {
+  it('logs a refused name once, with the way to allow it', async () => {
     for (let count = 0; count < 3; count += 1) await statusFor('rebound.example');
     const warnings = () => program.lines().filter((line) => line['host'] === 'rebound.example');
     await until(() => warnings().length > 0);
@@ -156,7 +156,7 @@ describe('the admin listener', () => {
 });
 
 describe('a missing setting', () => {
-  it('is logged once per unknown origin, counted every time, and not for the own origin', async () => {
+  it('is logged once per unknown origin, counted each time, and not logged for the own origin', async () => {
     const origins = ['https://forgotten.example', 'https://forgotten.example', `http://localhost:${program.port}`];
     const before = await program.ask({ method: 'GET', path: '/metrics', port: program.adminPort });
     for (const origin of origins) {
@@ -170,14 +170,14 @@ describe('a missing setting', () => {
     expect(counted(after.text) - counted(before.text)).toBe(2);
   });
 
-  it('is logged for a hundred unknown origins at most', async () => {
+  it('is logged for at most a hundred unknown origins', async () => {
     for (let index = 0; index < 150; index += 1) {
       await program.ask({ path: '/bi/guest-token', headers: { origin: `https://flood-${index}.example` } });
     }
     expect(program.lines().filter((line) => 'origin' in line).length).toBeLessThanOrEqual(100);
   });
 
-  it('is logged once for a proxy that is not in TRUST_PROXY, without a client’s address', async () => {
+  it('is logged once for a proxy that is not in TRUST_PROXY, without the address of a client', async () => {
     const headers = { 'x-forwarded-for': '203.0.113.9' };
     for (let count = 0; count < 3; count += 1) await program.ask({ path: '/bi/guest-token', headers });
     await until(() => program.lines().some(({ message }) => message.includes('TRUST_PROXY')));
@@ -191,7 +191,7 @@ describe('a missing setting', () => {
     expect(behind.output()).not.toContain('TRUST_PROXY');
   });
 
-  it('is logged once for a load balancer that uses another protocol, for each port', async () => {
+  it('is logged once for each port at which a load balancer uses another protocol', async () => {
     const hello = Buffer.from([0x16, 0x03, 0x01, 0x02, 0x00, 0x01, 0x00, 0x01, 0xfc, 0x03, 0x03]);
     const proxyV1 = 'PROXY TCP4 203.0.113.9 10.0.0.1 4711 8080\r\nPOST /bi/guest-token HTTP/1.1\r\nHost: a\r\n\r\n';
     const proxyV2 = Buffer.concat([Buffer.from('\r\n\r\n\0\r\nQUIT\n', 'latin1'), Buffer.from([0x21, 0x11, 0, 12])]);
@@ -211,7 +211,7 @@ describe('a missing setting', () => {
     expect(program.output()).not.toContain('203.0.113.9');
   });
 
-  it.each(['JWT_COOKIE_NAME', 'JWT_HEADER_NAME'])('is warned of subdomains that can use %s', async (name) => {
+  it.each(['JWT_COOKIE_NAME', 'JWT_HEADER_NAME'])('causes a warning of subdomains that can use %s', async (name) => {
     const settings = { ...settingsFor(databrain), ...edge, [name]: 'x-access' };
     const cookies = await startService(databrain, settings);
     const warnings = cookies.lines().filter((line) => line['setting'] === 'CORS_ORIGINS');

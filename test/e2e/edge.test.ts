@@ -28,7 +28,7 @@ interface Raw {
   readonly ms: number;
 }
 
-/** Writes bytes and gives what came back until the other side closed, or until `enough` milliseconds passed. */
+/** Writes bytes and returns the response until the other side closes, or until `enough` milliseconds have passed. */
 function raw(bytes: string, enough = 1_000, port = program.port): Promise<Raw> {
   return new Promise((resolve) => {
     const began = Date.now();
@@ -97,14 +97,14 @@ describe('input that is not a valid HTTP/1.1 request', () => {
       405,
     ],
     [
-      'an expectation that nobody knows',
+      'an unknown expectation',
       `POST /guest-token HTTP/1.1\r\n${host}Expect: bananas\r\nContent-Length: 0\r\n\r\n`,
       401,
     ],
     ['another letter case', `POST /Guest-Token HTTP/1.1\r\n${host}\r\n`, 404],
-    ['a slash too many', `POST /guest-token/ HTTP/1.1\r\n${host}\r\n`, 404],
-    ['OPTIONS elsewhere', `OPTIONS /elsewhere HTTP/1.1\r\n${host}\r\n`, 404],
-  ])('%s is answered %s', async (_title, bytes, status) => {
+    ['an additional slash', `POST /guest-token/ HTTP/1.1\r\n${host}\r\n`, 404],
+    ['OPTIONS for another path', `OPTIONS /elsewhere HTTP/1.1\r\n${host}\r\n`, 404],
+  ])('%s is answered with %s', async (_title, bytes, status) => {
     const { text } = await raw(bytes);
     expect(line(text)).toMatch(new RegExp(`^HTTP/1\\.1 ${status} `));
   });
@@ -137,7 +137,7 @@ describe('headers that are too large', () => {
     expect(databrain.requests.length).toBe(seen);
   });
 
-  it.each([33, 60])('give no CORS headers to a page of another origin, at %i KiB', async (kibibytes) => {
+  it.each([33, 60])('get no CORS headers for a page of another origin, at %i KiB', async (kibibytes) => {
     const { text } = await raw(
       `POST /guest-token HTTP/1.1\r\n${host}Origin: https://evil.example\r\nCookie: a=${'b'.repeat(kibibytes * 1024)}\r\n\r\n`,
     );
@@ -145,7 +145,7 @@ describe('headers that are too large', () => {
     expect(text.toLowerCase()).not.toContain('access-control-');
   });
 
-  it('are accepted up to 32 KiB, with a token of 16 KiB among them', async () => {
+  it('are accepted up to 32 KiB, including a token of 16 KiB', async () => {
     const padding = accessToken({ padding: 'x'.repeat(11_500) });
     expect(padding.length).toBeGreaterThan(15_000);
     const answer = await program.ask({
@@ -156,19 +156,19 @@ describe('headers that are too large', () => {
 });
 
 describe('the request id', () => {
-  it.each(['abc', 'A.b_c-1', 'x'.repeat(128)])('is the caller’s: %s', async (id) => {
+  it.each(['abc', 'A.b_c-1', 'x'.repeat(128)])('is the one of the caller: %s', async (id) => {
     const answer = await program.ask({ headers: { 'x-request-id': id } });
     expect(answer.headers['x-request-id']).toBe(id);
     expect(answer.text).toContain(`"requestId":"${id}"`);
   });
-  it.each(['', 'a b', 'x'.repeat(129), '<script>', 'a,b', 'ä'])('is ours when the caller’s is %j', async (id) => {
+  it.each(['', 'a b', 'x'.repeat(129), '<script>', 'a,b', 'ä'])('is generated if the caller’s is %j', async (id) => {
     const answer = await program.ask({ headers: { 'x-request-id': id } });
     expect(answer.headers['x-request-id']).toMatch(/^[0-9a-f-]{36}$/);
   });
 });
 
 describe('CORS', () => {
-  it('answers preflight of an allowed origin and mints nothing', async () => {
+  it('answers the preflight of an allowed origin and mints nothing', async () => {
     const seen = databrain.requests.length;
     const answer = await program.ask({
       method: 'OPTIONS',
@@ -203,7 +203,7 @@ describe('CORS', () => {
   });
 
   it.each(['https://evil.example', 'null', `${origin}.evil.example`, 'https://APP.example.com', `${origin}/`, '*'])(
-    'says nothing to %s',
+    'sends no headers to %s',
     async (other) => {
       const { headers } = await program.ask({
         method: 'OPTIONS',
@@ -216,7 +216,7 @@ describe('CORS', () => {
 });
 
 describe('the limit by address', () => {
-  it('counts bad tokens too, before they are checked, and no forwarded header bypasses it', async () => {
+  it('counts bad tokens too, before they are checked, and cannot be bypassed with a forwarded header', async () => {
     const limited = await start({ RATE_LIMIT_ADDRESS_MAX: '5' });
     const statuses: number[] = [];
     for (let i = 0; i < 8; i += 1) {
@@ -251,7 +251,7 @@ describe('the limit by address', () => {
     }
   });
 
-  it('counts input that is not a request, and stops answering it when the limit is reached', async () => {
+  it('counts input that is not a request, and stops answering it at the limit', async () => {
     const limited = await start({ RATE_LIMIT_ADDRESS_MAX: '3' });
     const answers: string[] = [];
     for (let i = 0; i < 6; i += 1) answers.push((await raw('\x16\x03\x01\r\n\r\n', 1_000, limited.port)).text);
@@ -273,7 +273,7 @@ describe('the limit by address', () => {
     expect(await limited.stop()).toBe(0);
   });
 
-  it('trusts a configured proxy, and counts IPv6 clients by /64', async () => {
+  it('uses the client address from a configured proxy, and counts IPv6 clients by /64', async () => {
     const behind = await start({ RATE_LIMIT_ADDRESS_MAX: '2', TRUST_PROXY: '127.0.0.1' });
     const statusFor = async (address: string): Promise<number> =>
       (await behind.ask({ headers: { 'x-forwarded-for': address } })).status;
@@ -289,7 +289,7 @@ describe('the limit by address', () => {
     expect(await behind.stop()).toBe(0);
   });
 
-  it('limits each user separately', async () => {
+  it('is separate from the limit of each user', async () => {
     const limited = await start({ RATE_LIMIT_USER_MAX: '2' });
     const statusOf = async (sub: string): Promise<number> =>
       (await limited.ask({ headers: bearer({ sub, jti: Math.random() }) })).status;

@@ -74,7 +74,7 @@ function askFor(program: Program): Promise<{ status: number; text: string }> {
   return program.ask({ headers: { authorization: `Bearer ${signToken('HS256', secret, claims)}` } });
 }
 
-describe(`Behind a forward proxy${tinyproxyReason}`, () => {
+describe(`behind a forward proxy${tinyproxyReason}`, () => {
   it.skipIf(!tinyproxyIsInstalled).each([
     ['in a tunnel', true],
     ['over http', false],
@@ -100,7 +100,7 @@ describe(`Behind a forward proxy${tinyproxyReason}`, () => {
   it.skipIf(!tinyproxyIsInstalled).each([
     ['in a tunnel', true],
     ['over http', false],
-  ])('a proxy that asks for credentials is told in the log, %s', async (_how, secure) => {
+  ])('a proxy that requires credentials is named in the log, %s', async (_how, secure) => {
     const proxy = await startTinyproxy({ name: 'proxyuser', password: 'proxypassword' });
     closing.push(proxy.stop);
     const databrain = await startDatabrain(secure);
@@ -117,7 +117,7 @@ describe(`Behind a forward proxy${tinyproxyReason}`, () => {
     expect(program.lines().map(({ errorCode }) => errorCode)).toContain('EGRESS_PROXY_407');
   });
 
-  it.skipIf(!tinyproxyIsInstalled)('NO_PROXY is reached directly, also in lower case', async () => {
+  it.skipIf(!tinyproxyIsInstalled)('hosts in NO_PROXY are called directly, even if it is in lower case', async () => {
     const databrain = await startDatabrain(true);
     const program = await start({
       DATABRAIN_API_URL: databrain.url,
@@ -127,7 +127,7 @@ describe(`Behind a forward proxy${tinyproxyReason}`, () => {
     expect((await askFor(program)).status).toBe(200);
   });
 
-  it.skipIf(!tinyproxyIsInstalled)('check --live asks through it', async () => {
+  it.skipIf(!tinyproxyIsInstalled)('check --live uses the proxy', async () => {
     const proxy = await startTinyproxy();
     closing.push(proxy.stop);
     const databrain = await startDatabrain(false);
@@ -142,7 +142,7 @@ describe(`Behind a forward proxy${tinyproxyReason}`, () => {
   });
 });
 
-describe('The start is refused', () => {
+describe('the start is refused', () => {
   const refusedBy = async (env: Readonly<Record<string, string>>): Promise<string> => {
     const { exitCode, output } = await runProgram(programPath(), ['check'], { ...settings, ...env });
     expect(exitCode).toBe(78);

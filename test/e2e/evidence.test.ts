@@ -79,7 +79,7 @@ describe('the audit lines of the running program', () => {
 });
 
 describe('the schema', () => {
-  it('has every code and every reason of the program, describes each member and allows no other', () => {
+  it('contains every code and every reason of the program, describes each member and allows no other', () => {
     const [issued, refused] = auditLineSchema.oneOf;
     expect(refused?.properties['code']?.enum).toEqual(errorCodes);
     expect(refused?.properties['reason']?.enum).toEqual(reasons);
@@ -92,10 +92,10 @@ describe('the schema', () => {
   });
 });
 
-describe.skipIf(!hasJq)(`the queries of the handbook${needs(hasJq, 'jq')}`, () => {
+describe.skipIf(!hasJq)(`the queries in the handbook${needs(hasJq, 'jq')}`, () => {
   const page = readFileSync('docs/operating/evidence.md', 'utf8');
 
-  /** The shell lines of the handbook that hold these words, run over a log. */
+  /** Runs the shell lines of the handbook that contain these words, on a log. */
   function run(words: string, log: readonly object[], env: Readonly<Record<string, string>> = {}): readonly string[] {
     const block = [...page.matchAll(/```sh\n([^]*?)```/g)]
       .map(([, text = '']) => text)
@@ -116,11 +116,11 @@ describe.skipIf(!hasJq)(`the queries of the handbook${needs(hasJq, 'jq')}`, () =
 
   const dayMs = 86_400_000;
   const midnight = Math.floor(Date.now() / dayMs) * dayMs;
-  /** The program's lines as if they had been written at this time, about tokens with an hour left. */
+  /** Log lines of the program with this time, about tokens with one hour left. */
   const at = (time: number): readonly LogLine[] =>
     lines.map((line) => ({ ...line, time: new Date(time).toISOString(), expiresInSeconds: 3600 }));
 
-  it('say who saw a tenant yesterday', () => {
+  it('list who saw a tenant yesterday', () => {
     const noon = midnight - dayMs / 2;
     expect(run('--arg tenant', at(noon))).toEqual([
       ['https://issuer.example', '17', 'sales-dashboard', '1', iso(noon), iso(noon + 3_600_000)].join('\t'),
@@ -128,14 +128,14 @@ describe.skipIf(!hasJq)(`the queries of the handbook${needs(hasJq, 'jq')}`, () =
     ]);
   });
 
-  it('count a token from the evening before, but not an older one or one of today', () => {
+  it('count a token of the evening before, but not an older one or one of today', () => {
     const eveningBefore = midnight - dayMs - 1_800_000;
     expect(run('--arg tenant', at(eveningBefore))).toHaveLength(2);
     expect(run('--arg tenant', at(midnight - dayMs - 3_600_000))).toEqual([]);
     expect(run('--arg tenant', at(midnight))).toEqual([]);
   });
 
-  it('trace a leaked token to its user', () => {
+  it('find the user of a leaked token', () => {
     const found = run('--arg hash', lines, { TOKEN: adasToken });
     expect(found).toHaveLength(2);
     expect(found[0]).toContain('\thttps://issuer.example\tada\tacme\t');
@@ -143,5 +143,5 @@ describe.skipIf(!hasJq)(`the queries of the handbook${needs(hasJq, 'jq')}`, () =
   });
 });
 
-/** As jq writes it: without milliseconds. */
+/** The time in jq's format: without milliseconds. */
 const iso = (time: number): string => new Date(time).toISOString().replace('.000Z', 'Z');

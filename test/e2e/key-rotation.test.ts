@@ -44,7 +44,7 @@ afterEach(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-/** Puts a file into place as an operator's tool does: beside it first, then under its name. */
+/** Replaces a file like an operator's tool: writes a new file, then renames it. */
 function put(name: string, text: string): string {
   const path = join(folder, name);
   writeFileSync(`${path}.new`, text);
@@ -81,7 +81,7 @@ async function tokenOf(program: Program, sub: string): Promise<string> {
 }
 
 describe('the public key of an issuer in a file', () => {
-  it('is used together with the new one, then removed', async () => {
+  it('is first used together with the new one, then removed', async () => {
     const [old, next] = [
       generateKeyPairSync('ec', { namedCurve: 'P-256' }),
       generateKeyPairSync('ec', { namedCurve: 'P-256' }),
@@ -221,7 +221,7 @@ backend proxy\n  server one 127.0.0.1:${program.port}\n`,
     );
     haproxy = spawn('haproxy', ['-W', '-db', '-f', join(folder, 'haproxy.cfg')], { stdio: 'ignore' });
 
-    /** One request on a connection of its own: its status, or why there was none, and the certificate's fingerprint. */
+    /** One request on a separate connection: its status or error, and the certificate's fingerprint. */
     const ask = (): Promise<{ readonly status: number | string; readonly certificate?: string }> =>
       new Promise((resolve) => {
         let certificate: string | undefined;

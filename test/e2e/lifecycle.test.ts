@@ -45,7 +45,7 @@ const bearer = (secret: string, claims: object = {}): Record<string, string> => 
   return { authorization: `Bearer ${signToken('HS256', secret, { ...usual, ...claims })}` };
 };
 
-/** Writes as Kubernetes and careful tools do: beside it, then renamed over it. */
+/** Writes a file like Kubernetes: creates a new file, then renames it. */
 function replaceFile(program: Program, name: string, text: string): void {
   writeFileSync(join(program.folder, `${name}.next`), text);
   renameSync(join(program.folder, `${name}.next`), join(program.folder, name));
@@ -91,7 +91,7 @@ describe('on SIGTERM', () => {
     expect((await draining).headers['connection']).toBe('close');
     await new Promise((resolve) => setTimeout(resolve, 150));
     const late = running.ask({ headers: bearer(oldSecret, { sub: 'u2' }) });
-    // Closed before it was taken, or just then.
+    // Closed before or while it was accepted.
     expect([200, 'ECONNREFUSED', 'ECONNRESET']).toContain(
       await late.then(
         ({ status }) => status,
@@ -102,7 +102,7 @@ describe('on SIGTERM', () => {
     expect(running.logged('stopped')).toEqual([running.lines().at(-1)]);
   });
 
-  it('serves a request that was on its way when it stopped listening', async () => {
+  it('serves a request that arrives when it stops listening', async () => {
     const running = await start(databrain);
     const socket = connect(running.port, '127.0.0.1');
     const [first = '', ...rest] = Object.entries(bearer(oldSecret)).map(([name, value]) => `${name}: ${value}\r\n`);
@@ -123,7 +123,7 @@ describe('on SIGTERM', () => {
     expect(await running.exited).toBe(0);
   });
 
-  it('answers a running request although no new connection is accepted', async () => {
+  it('answers a running request while it accepts no new connections', async () => {
     const running = await start(slow);
     const underWay = running.ask({ headers: bearer(oldSecret) });
     await eventually(() => slow.requests.length > 0 || true);
@@ -146,7 +146,7 @@ describe('on SIGTERM', () => {
     expect(Date.now() - began).toBeLessThan(3_000);
   });
 
-  it('ends running requests when the grace time is over', async () => {
+  it('ends running requests after the grace time', async () => {
     const running = await start(slow, {
       SHUTDOWN_GRACE_SECONDS: '1',
       DATABRAIN_TIMEOUT_MS: '30000',
@@ -168,14 +168,14 @@ describe('on SIGTERM', () => {
     hanging.destroy();
   });
 
-  it('exits at once on a second signal', async () => {
+  it('exits at once after a second signal', async () => {
     const ms = await shortestMs(2_000, async () => {
       const running = await start(databrain, { SHUTDOWN_DRAIN_SECONDS: '30' });
       running.signal('SIGTERM');
       await eventually(() => running.logged('stopping').length > 0);
       const began = performance.now();
       running.signal('SIGINT');
-      // Not 0, with which draining ends.
+      // Not 0, which is the exit code after draining.
       expect(await running.exited).toBe(1);
       return performance.now() - began;
     });
@@ -184,7 +184,7 @@ describe('on SIGTERM', () => {
 });
 
 describe('a changed policy', () => {
-  it('is used without a restart, at once on SIGHUP, and its revision is logged', async () => {
+  it('is used without a restart, at once after SIGHUP, and its revision is logged', async () => {
     const running = await start(databrain);
     const revision = async (): Promise<string> => {
       const answer = await running.ask({ method: 'GET', path: '/version', port: running.adminPort });
@@ -204,7 +204,7 @@ describe('a changed policy', () => {
     });
   });
 
-  it('that is invalid is refused: the old one stays in use, with a log line and a metric', async () => {
+  it('is refused if it is invalid: the old one stays in use, with a log line and a metric', async () => {
     const running = await start(databrain);
     replaceFile(
       running,
@@ -219,7 +219,7 @@ describe('a changed policy', () => {
     expect(metrics.text).toContain('guest_token_policy_reloads_total{result="failed"} 1');
   });
 
-  it('uses one policy for each request from start to end, also under load while reloading', async () => {
+  it('is used for complete requests only, even if it is reloaded under load', async () => {
     const running = await start(databrain, { RATE_LIMIT_ADDRESS_MAX: '100000' });
     const both = (name: string): string =>
       salesPolicyWith({ clientId: name }).replace(
@@ -250,7 +250,7 @@ describe('a changed policy', () => {
 });
 
 describe('a changed secret file', () => {
-  it('rotates the JWT secret: both while both are in the file, then the new one only', async () => {
+  it('rotates the JWT secret: both are accepted while both are in the file, then only the new one', async () => {
     const running = await start(databrain);
     expect((await running.ask({ headers: bearer(newSecret) })).status).toBe(401);
     replaceFile(running, 'jwt-secret', `${oldSecret}\n${newSecret}\n`);
@@ -263,7 +263,7 @@ describe('a changed secret file', () => {
     expect((await running.ask({ headers: bearer(newSecret) })).status).toBe(200);
   });
 
-  it('refuses an API key equal to the JWT secret also after both were rotated', async () => {
+  it('with an API key equal to the JWT secret is refused, even after both were rotated', async () => {
     const running = await start(databrain);
     const refused = (): number => running.lines().filter(({ level }) => level === 'error').length;
     replaceFile(running, 'jwt-secret', `${newSecret}\n`);
@@ -279,7 +279,7 @@ describe('a changed secret file', () => {
     expect((await running.ask({ headers: bearer(newSecret.replaceAll(' ', '_')) })).status).toBe(401);
   });
 
-  it('that is invalid keeps the old value and is logged without the value', async () => {
+  it('that is invalid does not replace the old value, and is logged without its value', async () => {
     const running = await start(databrain);
     for (const [name, text] of [
       ['jwt-secret', 'tiny'],
@@ -296,7 +296,7 @@ describe('a changed secret file', () => {
     for (const word of ['tiny', apiKey, 'a key with spaces', oldSecret]) expect(running.output()).not.toContain(word);
   });
 
-  it('that lists issuers is read at the start only, and a change is logged', async () => {
+  it('with issuers is read only at the start, and a change is logged', async () => {
     const entry = (word: string): string =>
       `- { issuer: 'https://issuer.example', audience: guest-token, secret: ${word} }`;
     const [before, after] = ['the-secret-before-of-the-lifecycle-tests', 'the-secret-after-of-the-lifecycle-tests-'];
@@ -323,7 +323,7 @@ describe('a changed secret file', () => {
     expect(running.output()).not.toContain(after);
   });
 
-  it('fixes a refused API key: it is read again and the call repeated, so that no user sees an error', async () => {
+  it('fixes a refused API key: it is read again and the call is repeated, so that no user gets an error', async () => {
     const other = await startSimulatedDatabrain({ apiKeys: { 'sales-dashboard': nextApiKey }, embeds: 'any' });
     const running = await start(other);
     expect((await running.ask({ headers: bearer(oldSecret) })).status).toBe(502);

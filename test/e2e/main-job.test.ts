@@ -108,7 +108,7 @@ afterAll(async () => {
 });
 
 describe('from the access token of a real OIDC provider to a guest token', () => {
-  it('is ready once it has the keys that discovery leads to', async () => {
+  it('is ready after it has the keys of the issuer that discovery finds', async () => {
     for (let i = 0; i < 200 && (await program.ask({ method: 'GET', path: '/readyz' })).status !== 200; i += 1) {
       await new Promise((done) => setTimeout(done, 25));
     }
@@ -119,7 +119,7 @@ describe('from the access token of a real OIDC provider to a guest token', () =>
     });
   });
 
-  it('sends exactly the policy’s body and returns only the UUID', async () => {
+  it('sends exactly the body of the policy and returns only the UUID', async () => {
     const token = await accessToken(provider.issuer);
     const answer = await program.ask({ headers: { authorization: `Bearer ${token}` } });
     expect(answer.status).toBe(200);
@@ -153,7 +153,7 @@ describe('from the access token of a real OIDC provider to a guest token', () =>
     ]);
   });
 
-  it('returns the same token again without another call, with a shorter remaining lifetime', async () => {
+  it('returns the same token again without another call, with a shorter lifetime', async () => {
     const token = await accessToken(provider.issuer);
     const first = await program.ask({ headers: { authorization: `Bearer ${token}` } });
     const again = await program.ask({ headers: { authorization: `Bearer ${token}` } });
@@ -162,7 +162,7 @@ describe('from the access token of a real OIDC provider to a guest token', () =>
     expect(databrain.requests).toHaveLength(1);
   });
 
-  it('has the request’s hash in the audit line, and explain prints the same for these claims', async () => {
+  it('writes the hash of the request to the audit line, and explain prints the same hash for these claims', async () => {
     const issuedLines = () => program.lines().filter(({ event }) => event === 'guest_token.issued');
     await until(() => issuedLines().length === 3);
     const issued = issuedLines();
@@ -183,7 +183,7 @@ describe('from the access token of a real OIDC provider to a guest token', () =>
     expect(JSON.parse(output)).toMatchObject({ requestSha256: sha256(canonical) });
   });
 
-  it('shows metrics on the admin listener only', async () => {
+  it('serves metrics on the admin listener only', async () => {
     const metrics = await program.ask({ method: 'GET', path: '/metrics', port: program.adminPort });
     expect(metrics.status).toBe(200);
     expect(metrics.text).toContain('guest_token_requests_total{code="ISSUED"} 3');

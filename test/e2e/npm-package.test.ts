@@ -37,13 +37,13 @@ const digests = (folder: string): Readonly<Record<string, string>> =>
       .map((path) => [path.slice(folder.length), createHash('sha256').update(readFileSync(path)).digest('hex')]),
   );
 
-/** Builds and packs in a folder of its own. */
+/** Builds and packs in a separate folder. */
 function make(...place: readonly string[]) {
   const folder = join(scratch, ...place);
   const files = ['src', 'scripts', 'build.ts', 'tsconfig.json', 'package.json', ...packageJson.files];
   for (const file of files.filter((one) => !one.startsWith('dist')))
     cpSync(file, join(folder, file), { recursive: true });
-  // Hard links where that is possible: a symbolic link would put the packages at another path.
+  // Hard links if possible: with a symbolic link, the packages would have another path.
   for (const how of ['-al', '-a'])
     if (!existsSync(join(folder, 'node_modules/esbuild'))) spawnSync('cp', [how, 'node_modules', folder]);
   const made = spawnSync(process.execPath, ['build.ts'], { cwd: folder, encoding: 'utf8' });
@@ -51,7 +51,7 @@ function make(...place: readonly string[]) {
   return { dist: digests(join(folder, 'dist')), archive: packBuild(folder, folder) };
 }
 
-/** An empty project with the package installed. Nothing is downloaded: the package needs no other. */
+/** An empty project with the package installed. Nothing is downloaded, because the package has no dependencies. */
 const project = join(scratch, 'project');
 const installed = join(project, 'node_modules', packageJson.name);
 let archive: string;
@@ -65,7 +65,7 @@ beforeAll(() => {
 });
 
 describe('the package', () => {
-  it('has the same bytes when it is built in another folder, at another time', () => {
+  it('has the same bytes if it is built in another folder at another time', () => {
     const another = make('another');
     expect(Object.keys(another.dist)).toContain('/main.js');
     expect(another.dist).toEqual(digests(join(scratch, 'one/somewhere/deeper/dist')));
@@ -79,7 +79,7 @@ describe('the package', () => {
     expect(execFileSync(process.execPath, args, { encoding: 'utf8' })).toBe(`${packageJson.version}\n`);
   });
 
-  it('contains the program, the files that it serves, the browser helper with types, and nothing else', () => {
+  it('contains the program, the files that it serves and the browser helper with types, and nothing else', () => {
     expect(
       Object.keys(digests(installed)).filter(
         (name) => !/^\/dist\/(browser\/[a-z-]+\.d\.ts|main\/[A-Za-z-]+-[0-9A-Z]{8}\.js)$/.test(name),
@@ -102,21 +102,21 @@ describe('the package', () => {
     ]);
   });
 
-  it('passes on the license of everything that is bundled', () => {
+  it('contains the licenses of all bundled packages', () => {
     const text = readFileSync(join(installed, 'dist/licenses.txt'), 'utf8');
     for (const name of ['fastify', '@fastify/jwt', 'undici', 'pino', 'yaml'])
       expect(text).toMatch(new RegExp(`^${name} \\d`, 'm'));
     expect(text).not.toContain('undefined');
   });
 
-  it('installs nothing besides itself', () => {
+  it('installs no other package', () => {
     expect(readdirSync(join(project, 'node_modules')).filter((name) => !name.startsWith('.'))).toEqual([
       packageJson.name,
     ]);
   });
 });
 
-// .ci/run fetches these; the line that the repository itself uses is always at hand.
+// .ci/run installs these; the Node.js of the repository is always available.
 const nodes = [
   ['22.19', process.env['TEST_NODE_22']],
   ['24', process.execPath],
@@ -228,7 +228,7 @@ mount(document.body, { tokens, embedId: 'sales-overview', onError: ({ code, term
     const compilerOptions = {
       noEmit: true,
       strict: true,
-      // The package's own declarations are checked too, TypeScript's are not.
+      // The declarations of the package are checked too, those of TypeScript are not.
       skipDefaultLibCheck: true,
       types: [],
       target: 'es2022',

@@ -34,7 +34,7 @@ const accepted = async (server: AuthnServer, token: string): Promise<number> => 
 
 describe('a real OpenID provider', () => {
   it.each(['RS256', 'ES256', 'EdDSA'] as const)(
-    'issues %s access tokens that are accepted by its name alone',
+    'issues %s access tokens, which are accepted with its name only',
     async (alg) => {
       const { issuer, server } = await setUp(alg);
       const token = await issuer.accessToken();
@@ -52,19 +52,19 @@ describe('a real OpenID provider', () => {
     expect(await accepted(server, await issuer.accessToken())).toBe(200);
   });
 
-  it('works with the address of its key set too', async () => {
+  it('can also be used with its key set address', async () => {
     const { issuer, server } = await setUp('RS256', ", jwksUrl: 'ISS/jwks'");
     expect(await accepted(server, await issuer.accessToken())).toBe(200);
     expect(issuer.requests).not.toContain('GET /.well-known/openid-configuration');
   });
 
-  it('issues tokens for others too, which are refused here', async () => {
+  it('issues tokens for other services, which are refused', async () => {
     const { issuer, server } = await setUp();
     expect(await accepted(server, await issuer.accessToken('https://another-api.example'))).toBe(401);
     expect(server.refusals.at(-1)).toMatchObject({ reason: 'audience_refused', detail: { claim: 'aud' } });
   });
 
-  it('rotates its keys: the new one at once, the old one as long as it is published', async () => {
+  it('rotates its keys: the new key is used at once, and the old key while it is published', async () => {
     const { issuer, server } = await setUp();
     const old = await issuer.accessToken();
     expect(await accepted(server, old)).toBe(200);
@@ -80,7 +80,7 @@ describe('a real OpenID provider', () => {
     expect(await accepted(server, fresh)).toBe(401);
   });
 
-  it('may be down: its users have access for six hours, then get 503, not 401', async () => {
+  it('may be unavailable: its users have access for six hours, then get 503, not 401', async () => {
     const { issuer, server, skip } = await setUp();
     const [remembered, fresh] = [await issuer.accessToken(), await issuer.accessToken()];
     expect(await accepted(server, remembered)).toBe(200);

@@ -112,7 +112,7 @@ describe('the playground on the admin listener', () => {
     expect(await without.stop()).toBe(0);
   });
 
-  it('is never on the public listener', async () => {
+  it('is never available on the public listener', async () => {
     const answer = await fetch(`http://127.0.0.1:${program.port}/playground/`);
     expect(answer.status).toBe(404);
   });
@@ -127,7 +127,7 @@ describe('the playground on the admin listener', () => {
     expect(headers['x-content-type-options']).toBe('nosniff');
   });
 
-  it('explains a decision, and nothing is minted', async () => {
+  it('explains a decision and mints nothing', async () => {
     const before = databrain.requests.length;
     const { status, body } = await ask('/playground/evaluate', { method: 'POST', headers: json, body: question });
     expect(status).toBe(200);
@@ -137,15 +137,15 @@ describe('the playground on the admin listener', () => {
 
   it.each([
     ['another origin', { ...json, origin: 'https://evil.example' }],
-    ['no origin at all', { ...json, origin: 'null' }],
+    ['no origin', { ...json, origin: 'null' }],
     ['another site, by Fetch Metadata', { ...json, 'sec-fetch-site': 'cross-site' }],
-  ])('refuses a question from %s', async (_title, headers) => {
+  ])('refuses a request from %s', async (_title, headers) => {
     const { status, body } = await ask('/playground/evaluate', { method: 'POST', headers, body: question });
     expect(status).toBe(403);
     expect(body).toContain('ORIGIN_NOT_ALLOWED');
   });
 
-  it('refuses a name that is not its own, whatever the path', async () => {
+  it('refuses an unknown host name, whatever the path', async () => {
     for (const path of ['/playground/', '/playground/start', '/playground/page.js']) {
       const { status, body } = await ask(path, { headers: { host: 'rebound.example' } });
       expect(status).toBe(400);
@@ -155,19 +155,19 @@ describe('the playground on the admin listener', () => {
 
   it.each([
     ['an unknown member', JSON.stringify({ policy, claims: {}, apiKey: 'x' })],
-    ['claims that are no object', JSON.stringify({ policy, claims: [] })],
-    ['no JSON', '{'],
-    ['a text that is too long', JSON.stringify({ policy: 'x'.repeat(300_000), claims: {} })],
+    ['claims that are not an object', JSON.stringify({ policy, claims: [] })],
+    ['invalid JSON', '{'],
+    ['a string that is too long', JSON.stringify({ policy: 'x'.repeat(300_000), claims: {} })],
   ])('refuses %s', async (_title, body) => {
     expect((await ask('/playground/evaluate', { method: 'POST', headers: json, body })).status).toBe(400);
   });
 
-  it('refuses more than a megabyte', async () => {
+  it('refuses more than one megabyte', async () => {
     const body = JSON.stringify({ policy: 'x'.repeat(1_100_000), claims: {} });
     expect((await ask('/playground/evaluate', { method: 'POST', headers: json, body })).status).toBe(413);
   });
 
-  it('has no secret', async () => {
+  it('contains no secret', async () => {
     const { body } = await ask('/playground/start');
     const evaluated = await ask('/playground/evaluate', { method: 'POST', headers: json, body: question });
     for (const text of [body, evaluated.body]) {
@@ -209,7 +209,7 @@ describe.skipIf(!hasChromium)(`the playground's page${chromiumReason}`, () => {
     browser = await launchChromium();
     page = await browser.newPage({ viewport: { width: 1440, height: 900 } });
     page.on('console', (message) => {
-      // Chromium's own editing of a contenteditable tries to keep styles when lines are replaced, and is not allowed to.
+      // When lines of a contenteditable are replaced, Chromium tries to keep styles, which the policy of the page refuses.
       const isEditing = message.text().startsWith('Applying inline style');
       if (message.type() === 'error' && !isEditing) violations.push(message.text());
     });
@@ -220,7 +220,7 @@ describe.skipIf(!hasChromium)(`the playground's page${chromiumReason}`, () => {
     await browser.close();
   });
 
-  it('starts with the current policy and its tests, and a permit', async () => {
+  it('starts with the current policy, its tests, and a permit', async () => {
     await write('Claims', claims({}));
     await expect.poll(() => page.locator('#panel-decision').innerText()).toContain('Permitted for sales-dashboard');
     await page.getByRole('tab', { name: 'tests' }).last().click();
@@ -245,7 +245,7 @@ describe.skipIf(!hasChromium)(`the playground's page${chromiumReason}`, () => {
     await write('Claims', claims({}));
   });
 
-  it('shows a problem while typing, at its line', async () => {
+  it('shows a problem and its line while the user types', async () => {
     await write('Policy', policy.replace('expiresIn: 1h', 'expiresin: 1h'));
     const problems = await page.locator('#problems button').allInnerTexts();
     expect(problems.some((text) => text.startsWith('line 10: '))).toBe(true);
@@ -266,13 +266,13 @@ describe.skipIf(!hasChromium)(`the playground's page${chromiumReason}`, () => {
     await write('Claims', claims({}));
   });
 
-  it('shows what another user gets instead', async () => {
+  it('shows the differences for another user', async () => {
     await page.locator('[data-tabs=users] [role=tab]').last().click();
     await write(pageTexts.otherClaims, claims({ role: 'admin' }));
     expect(await differenceRows()).toEqual(['permissions.isEnableDownloadMetrics wider false true']);
   });
 
-  it('shows what another policy gives, in the direction that the command diff says', async () => {
+  it('shows the differences for another policy, with the same direction as the command diff', async () => {
     await page.locator('[data-tabs=users] [role=tab]').last().click();
     await write(pageTexts.otherClaims, '');
     await page.locator('[data-tabs=files] [role=tab]').last().click();
@@ -285,14 +285,14 @@ describe.skipIf(!hasChromium)(`the playground's page${chromiumReason}`, () => {
     await write(pageTexts.otherClaims, claims({ role: 'admin' }));
   });
 
-  it('has the token shape of every provider', async () => {
+  it('offers the token presets of all providers', async () => {
     await page.locator('[data-tabs=users] [role=tab]').first().click();
     await evaluated(() => page.locator('#preset').selectOption({ label: 'Okta' }));
     expect(await editor('Claims').textContent()).toContain('00uexample1user');
     await write('Claims', claims({}));
   });
 
-  it('offers the keys of the schema', async () => {
+  it('suggests the keys of the schema', async () => {
     await page.getByRole('tab', { name: 'policy.yaml' }).click();
     await editor('Policy').press('Control+End');
     await page.keyboard.type('        isShow');
@@ -302,7 +302,7 @@ describe.skipIf(!hasChromium)(`the playground's page${chromiumReason}`, () => {
     await write('Policy', policy);
   });
 
-  it('puts everything into a link that restores it', async () => {
+  it('creates a link that restores everything', async () => {
     await page.getByRole('button', { name: 'Copy link' }).click();
     await page.waitForURL(/#.+/);
     const other = await browser.newPage();
@@ -313,14 +313,14 @@ describe.skipIf(!hasChromium)(`the playground's page${chromiumReason}`, () => {
     await other.close();
   });
 
-  it('broke no rule of its own policy', () => expect(violations).toEqual([]));
+  it('violates none of its own content security policy', () => expect(violations).toEqual([]));
 
   it.each([
     ['light', 1440],
     ['dark', 1440],
     ['light', 390],
     ['dark', 390],
-  ] as const)('has nothing that axe objects to, %s at %d pixels', async (colorScheme, width) => {
+  ] as const)('has no finding of axe, %s at %d pixels', async (colorScheme, width) => {
     await page.emulateMedia({ colorScheme });
     await page.setViewportSize({ width, height: 900 });
     const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');

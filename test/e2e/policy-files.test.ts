@@ -67,7 +67,7 @@ describe('POLICY_TEST_FILES', () => {
   const env = { POLICY_TEST_FILES: 'sales.policy-test.yaml' };
   const files = { 'policy.yaml': policyFor('${claims.sub}'), 'sales.policy-test.yaml': policyTests };
 
-  it('does not use a policy that loads but fails its tests', async () => {
+  it('prevents the use of a policy that loads but fails its tests', async () => {
     const running = await start(env, files);
     writeFileSync(join(running.folder, 'policy.yaml'), policyFor('${claims.org_id}'));
     running.signal('SIGHUP');
@@ -108,8 +108,8 @@ describe('POLICY_ARCHIVE_DIR', () => {
   const archivedAs = (revision: unknown): string =>
     join(archive, readdirSync(archive).find((name) => name.startsWith(String(revision))) ?? 'nothing');
 
-  it('proves by log line, archived policy and claims which rights a token had, also after the policy changed', async () => {
-    // With the permissions that the image has.
+  it('proves with a log line, the archived policy and the claims which rights a token had, even after a change', async () => {
+    // With the permissions of the image.
     const permissions = ['--permission', '--allow-fs-read=*', `--allow-fs-write=${archive}/*`];
     const running = await start(env(), { 'policy.yaml': policyFor('${claims.sub}') }, permissions);
     expect((await askAs(running)).status).toBe(200);
@@ -135,7 +135,7 @@ describe('POLICY_ARCHIVE_DIR', () => {
     }
   });
 
-  it('uses no policy that it cannot store, logs it, and uses it as soon as it can', async () => {
+  it('prevents the use of a policy that cannot be stored, logs this, and uses the policy once it is stored', async () => {
     const running = await start(env(), { 'policy.yaml': policyFor('${claims.sub}') });
     rmSync(archive, { recursive: true });
     writeFileSync(join(running.folder, 'policy.yaml'), policyFor('${claims.org_id}'));
@@ -151,7 +151,7 @@ describe('POLICY_ARCHIVE_DIR', () => {
     expect(running.logged('policyRefused')).toHaveLength(1);
   });
 
-  it('stops the start with all other problems when it cannot be written', async () => {
+  it('stops the start, together with all other problems, if it cannot be written', async () => {
     const failing = start({ POLICY_ARCHIVE_DIR: join(archive, 'missing'), JWT_AUDIENCE: '' }, {});
     await expect(failing).rejects.toThrow(/ended with 78: [^]*POLICY_ARCHIVE_DIR: .*ENOENT.*\n/);
     await expect(failing).rejects.toThrow(/JWT_AUDIENCE/);
@@ -179,7 +179,7 @@ describe('POLICY_ARCHIVE_DIR', () => {
 describe('POLICY_SHADOW_FILE', () => {
   const env = { POLICY_SHADOW_FILE: 'shadow.yaml' };
 
-  it('is compared by field path without values and changes nothing that is sent', async () => {
+  it('is compared by field path without values, and does not change what is sent', async () => {
     const running = await start(env, {
       'policy.yaml': policyFor('${claims.sub}'),
       'shadow.yaml': policyFor('${claims.note}'),
@@ -192,7 +192,7 @@ describe('POLICY_SHADOW_FILE', () => {
     expect(await metricsOf(running)).toContain('guest_token_shadow_decisions_total{result="different"} 1');
   });
 
-  it('that refuses what the real one permits does not affect the user', async () => {
+  it('does not affect a user whom it would refuse', async () => {
     const running = await start(env, {
       'policy.yaml': policyFor('${claims.sub}'),
       'shadow.yaml': policyFor('${claims.nowhere}'),
@@ -202,7 +202,7 @@ describe('POLICY_SHADOW_FILE', () => {
     expect(running.lines().filter(({ event }) => event === 'guest_token.refused')).toEqual([]);
   });
 
-  it('that decides the same is counted as same', async () => {
+  it('is counted as same if it decides the same', async () => {
     const running = await start(env, {
       'policy.yaml': policyFor('${claims.sub}'),
       'shadow.yaml': policyFor('"${claims.sub}" # the same'),

@@ -25,7 +25,7 @@ const count = (store: LimitStore, key: string, max: number, windowMs = 60_000): 
     ),
   );
 
-/** A counter of a Redis that answers. */
+/** A counter in a Redis that is available. */
 const counterOf = (link: RedisLink) => {
   const take = createRedisCounter(link, 'test:');
   return async (key: string, limit: Limit): Promise<Taken> => {
@@ -38,7 +38,7 @@ describe.skipIf(!redisIsInstalled)(`limits shared through Redis${redisReason}`, 
   let server: RedisServer;
   const links = oneRedisServer((started) => (server = started));
 
-  /** A replica's store and link; `limitMs` is wide so that a busy machine does not look like a slow Redis. */
+  /** A replica's store and link; `limitMs` is long, so that a busy machine does not look like a slow Redis. */
   const startReplica = async (limitMs = 1_000) => {
     const link = await connectRedis({
       address: parseRedisUrl(server.url),
@@ -56,7 +56,7 @@ describe.skipIf(!redisIsInstalled)(`limits shared through Redis${redisReason}`, 
     return { link, store: new LimitStore({ take }) };
   };
 
-  it('are exact over two replicas, also for requests that come at once', async () => {
+  it('are exact over two replicas, even for simultaneous requests', async () => {
     const replicas = [await startReplica(), await startReplica()];
     const replies = await Promise.all(
       Array.from({ length: 100 }, (_, index) => replicas[index % 2]?.store ?? expect.fail()).map((store) =>
@@ -67,7 +67,7 @@ describe.skipIf(!redisIsInstalled)(`limits shared through Redis${redisReason}`, 
     expect(replies.filter(({ current }) => current === 61)).toHaveLength(40);
   });
 
-  it('refuse a caller that Redis has refused, until the window has room, without asking Redis again', async () => {
+  it('refuse a caller that Redis has refused until the window has room, without another call to Redis', async () => {
     const [other, here] = [await startReplica(), await startReplica()];
     const commands = async (): Promise<number> =>
       Number(/cmdstat_eval(?:sha)?:calls=(\d+)/.exec(String(await server.ask('INFO', 'commandstats')))?.[1] ?? 0);
@@ -87,7 +87,7 @@ describe.skipIf(!redisIsInstalled)(`limits shared through Redis${redisReason}`, 
     const { link } = await startReplica();
     const take = counterOf(link);
     const limit = { max: 2, windowMs: 400 };
-    /** Whether it went as planned: a machine that stands still in between lets the window pass. */
+    /** Whether the timing was right: on a machine that is too slow, the window has passed. */
     const isShown = async (key: string): Promise<boolean> => {
       const startedAt = performance.now();
       expect(await take(key, limit)).toMatchObject({ allowed: true, used: 1 });
@@ -120,7 +120,7 @@ describe.skipIf(!redisIsInstalled)(`limits shared through Redis${redisReason}`, 
     expect(await server.ask('EXISTS', 'test:user')).toBe(0);
   });
 
-  it('continue when another program wrote to the key', async () => {
+  it('still work after another program wrote to the key', async () => {
     const { link } = await startReplica();
     await server.ask('LPUSH', 'test:user', 'foreign');
     await server.ask('SET', 'test:other', 'foreign,text;12,;');
@@ -129,14 +129,14 @@ describe.skipIf(!redisIsInstalled)(`limits shared through Redis${redisReason}`, 
     expect(link.isUp()).toBe(true);
   });
 
-  it('are not wrong after the server’s clock was set back: older counts leave within a window', async () => {
+  it('are correct after the server’s clock was set back: older counts end within one window', async () => {
     const { link } = await startReplica();
     const take = counterOf(link);
     const limit = { max: 10, windowMs: 400 };
     const later = Date.now() + 3_600_000;
     await server.ask('SET', 'test:user', `${later},${later},2;${later + 50},${later + 50},1;`, 'PX', '60000');
     expect(await take('user', limit)).toMatchObject({ allowed: true, used: 4 });
-    // Steps that lie in the future would stay as long as requests come, or take them all in.
+    // Steps in the future would stay as long as requests arrive, or include all of them.
     for (let count = 0; count < 2; count += 1) {
       await new Promise((resolve) => setTimeout(resolve, 300));
       const { used } = await take('user', limit);
@@ -144,7 +144,7 @@ describe.skipIf(!redisIsInstalled)(`limits shared through Redis${redisReason}`, 
     }
   });
 
-  it('do not read a value that is too long to be a count, and overwrite it', async () => {
+  it('overwrite a value that is too long to be a count, without reading it', async () => {
     const { link } = await startReplica();
     const take = counterOf(link);
     await server.ask('SETRANGE', 'test:user', String(64 * 2 ** 20), 'x');
@@ -155,7 +155,7 @@ describe.skipIf(!redisIsInstalled)(`limits shared through Redis${redisReason}`, 
     expect(await take('full', { max: 2, windowMs: 1000 })).toMatchObject({ used: 1 });
   });
 
-  it('are stored under keys derived from the API key: other deployments count separately, and no address or user is visible', async () => {
+  it('have keys that are derived from the API key, so that deployments count separately and no address or user is visible', async () => {
     const address = '198.51.100.7';
     let others = 0;
     const limitedFor = async (apiKey: string): Promise<readonly string[]> => {
@@ -189,7 +189,7 @@ describe.skipIf(!redisIsInstalled)(`limits shared through Redis${redisReason}`, 
     expect(await limitedFor('one-api-key')).toEqual(['address', 'user']);
     expect(await limitedFor('another-api-key')).toEqual([]);
     const names = (await server.ask('KEYS', '*')) as string[];
-    // For both keys the address and the user, and the other addresses.
+    // The address and the user for both keys, and the other addresses.
     expect(names).toHaveLength(2 * 2 + others);
     for (const name of names) expect(name).toMatch(/^guest-token:1:limit:[\w-]{43}$/);
     const guesses = [address, `address ${address}`, 'alice@example.com'].flatMap((text) =>
@@ -199,7 +199,7 @@ describe.skipIf(!redisIsInstalled)(`limits shared through Redis${redisReason}`, 
     for (const guess of [address, 'alice', ...guesses]) expect(dump).not.toContain(guess);
   });
 
-  it('do not send a flood to Redis that this replica already refuses', async () => {
+  it('do not send requests to Redis that this replica already refuses', async () => {
     const { store } = await startReplica();
     for (let index = 0; index < 5; index += 1) await count(store, 'user', 5);
     const commandsBefore = Number(
@@ -210,7 +210,7 @@ describe.skipIf(!redisIsInstalled)(`limits shared through Redis${redisReason}`, 
     expect(commandsAfter - commandsBefore).toBeLessThan(100);
   });
 
-  it('keep what a replica has counted itself when Redis is killed', async () => {
+  it('keep the counts of this replica when Redis is killed', async () => {
     const { store, link } = await startReplica();
     for (let index = 0; index < 3; index += 1) await count(store, 'user', 5);
     await server.kill();
@@ -220,7 +220,7 @@ describe.skipIf(!redisIsInstalled)(`limits shared through Redis${redisReason}`, 
     expect(link.isUp()).toBe(false);
   });
 
-  it('answer within 50 ms when Redis freezes, counting in the process', async () => {
+  it('answer within 50 ms while Redis hangs, and count in the process', async () => {
     const longestMs = await shortestMs(50, async () => {
       const { store, link } = await startReplica(35);
       await until(link.isUp);
@@ -236,7 +236,7 @@ describe.skipIf(!redisIsInstalled)(`limits shared through Redis${redisReason}`, 
     expect(longestMs).toBeLessThan(50);
   });
 
-  it('are not reset for what this replica saw when Redis is flushed under load', async () => {
+  it('keep the counts of this replica when Redis is flushed under load', async () => {
     const { store } = await startReplica();
     for (let index = 0; index < 5; index += 1) await count(store, 'user', 5);
     await server.ask('FLUSHALL');

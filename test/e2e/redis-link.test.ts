@@ -42,14 +42,14 @@ describe.skipIf(!redisIsInstalled)(`the link to Redis${redisReason}`, () => {
     return { answer, ms: performance.now() - startedAt };
   };
 
-  it('is up once connected and runs calls', async () => {
+  it('is up after connecting and runs calls', async () => {
     const link = await connect();
     expect(link.isUp()).toBe(true);
     expect(await echo(link)).toBe('hello');
     expect(reported).toEqual(['up: answers']);
   });
 
-  it('starts without Redis, logs it once, and uses it when it is available', async () => {
+  it('starts without Redis, logs it once, and uses Redis when it is available', async () => {
     await server.kill();
     const link = await connect();
     expect(link.isUp()).toBe(false);
@@ -74,13 +74,13 @@ describe.skipIf(!redisIsInstalled)(`the link to Redis${redisReason}`, () => {
     expect(reported.filter((line) => !line.startsWith('still down'))).toHaveLength(3);
   });
 
-  it('causes one limited wait when Redis freezes, then none, and recovers when Redis continues', async () => {
+  it('waits once, for a limited time, when Redis hangs, and recovers when Redis continues', async () => {
     const firstMs = await shortestMs(50, async () => {
       const link = await connect();
       await until(link.isUp);
       server.freeze();
       const { answer, ms } = await ask(link);
-      // It would report the next freeze too, if its ping is still under way.
+      // It would report the next freeze too, if its ping were still running.
       link.close();
       server.thaw();
       expect(answer).toBe(redisDown);
@@ -108,7 +108,7 @@ describe.skipIf(!redisIsInstalled)(`the link to Redis${redisReason}`, () => {
     expect(await echo(link)).toBe('hello');
   });
 
-  it('connects again when a frozen connection stays dead', async () => {
+  it('connects again if a connection hangs and does not recover', async () => {
     const link = await connect();
     const clientIds = async (): Promise<string[]> =>
       String(await server.ask('CLIENT', 'LIST'))
@@ -137,7 +137,7 @@ describe.skipIf(!redisIsInstalled)(`the link to Redis${redisReason}`, () => {
     expect(reported).toEqual(['up: answers']);
   });
 
-  it('is not used between a late reply and the ping that follows', async () => {
+  it('is not used after a late reply until a ping is answered', async () => {
     const link = await connect(server.url, 200);
     const asked: string[] = [];
     const call = (name: string) =>
@@ -152,7 +152,7 @@ describe.skipIf(!redisIsInstalled)(`the link to Redis${redisReason}`, () => {
     expect(await echo(link)).toBe('hello');
   });
 
-  it('counts simultaneous time-outs as one, and forgets them after a reply in time', async () => {
+  it('counts simultaneous time-outs as one, and resets the count after a reply in time', async () => {
     const link = await connect(server.url, 400);
     for (let count = 0; count < 3; count += 1) {
       server.freeze();
@@ -165,7 +165,7 @@ describe.skipIf(!redisIsInstalled)(`the link to Redis${redisReason}`, () => {
     expect(reported).toEqual(['up: answers']);
   });
 
-  it('waits longer and longer for a Redis that is flapping', async () => {
+  it('waits longer each time for a Redis that is flapping', async () => {
     const link = await connect();
     const waits: number[] = [];
     for (let count = 0; count < 3; count += 1) {
@@ -178,7 +178,7 @@ describe.skipIf(!redisIsInstalled)(`the link to Redis${redisReason}`, () => {
     expect(waits[2]).toBeGreaterThan(950);
   });
 
-  it('marks Redis as down when its replies are late again and again, although it answers pings', async () => {
+  it('marks Redis as down if its replies are late several times, although it answers pings', async () => {
     const link = await connect(server.url, 100);
     const late = () => link.run(() => new Promise(() => undefined));
     for (let count = 0; count < 2; count += 1) {
@@ -191,7 +191,7 @@ describe.skipIf(!redisIsInstalled)(`the link to Redis${redisReason}`, () => {
     await until(link.isUp);
   });
 
-  it('does not count its own blocked time as a delay of Redis', async () => {
+  it('does not count the blocked time of this process as a delay of Redis', async () => {
     const link = await connect();
     const busy = setInterval(() => {
       const end = performance.now() + 80;
@@ -205,7 +205,7 @@ describe.skipIf(!redisIsInstalled)(`the link to Redis${redisReason}`, () => {
     expect(reported).toEqual(['up: answers']);
   });
 
-  it('reports once when it is down for another cause', async () => {
+  it('reports another cause once while it is down', async () => {
     const link = await connect();
     await server.kill();
     await until(() => reported.includes('still down: ECONNREFUSED') || reported.includes('down: ECONNREFUSED'));
@@ -221,7 +221,7 @@ describe.skipIf(!redisIsInstalled)(`the link to Redis${redisReason}`, () => {
     }
   });
 
-  it('gives up at once after an invalid reply, and when the link is stuck', async () => {
+  it('fails at once after an invalid reply, and when the link hangs', async () => {
     const link = await connect();
     expect(await link.run(() => Promise.reject(new Error('BADREPLY of a script')))).toBe(redisDown);
     expect(reported).toEqual(['up: answers', 'down: BADREPLY']);
@@ -235,7 +235,7 @@ describe.skipIf(!redisIsInstalled)(`the link to Redis${redisReason}`, () => {
     server.thaw();
   });
 
-  it('reports a refused password by its code, and never the password', async () => {
+  it('reports a refused password by its code, without the password', async () => {
     await server.stop();
     server = await startRedisServer(['--requirepass', 'right-password']);
     const [refused, accepted] = ['wrong-password', 'right-password'].map((password) =>

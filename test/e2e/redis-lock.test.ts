@@ -6,7 +6,7 @@ import { createRedisLocks } from '../../src/redis/redis-lock.ts';
 import { redisIsInstalled, redisReason, startRedisServer, type RedisServer } from '../support/redis-server.ts';
 import { until } from '../support/until.ts';
 
-/** As long as an owner's text is. */
+/** As long as the text of an owner. */
 const anotherOwner = 'A'.repeat(16);
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
@@ -67,7 +67,7 @@ describe.skipIf(!redisIsInstalled)(`a lock in Redis${redisReason}`, () => {
     await until(async () => !(await exists()), 500);
   });
 
-  it('expires within a second when its holder has died', async () => {
+  it('expires within one second when its holder has died', async () => {
     const link = await connect();
     await createRedisLocks(link)('lock');
     link.close();
@@ -77,7 +77,7 @@ describe.skipIf(!redisIsInstalled)(`a lock in Redis${redisReason}`, () => {
     expect(performance.now() - goneAt).toBeLessThan(1_200);
   });
 
-  it('is not released or prolonged by a former holder', async () => {
+  it('is not released or renewed by a former holder', async () => {
     const lock = await createRedisLocks(await connect())('lock');
     if (typeof lock === 'string') expect.unreachable();
     await server.ask('SET', 'lock', anotherOwner, 'PX', '60000');

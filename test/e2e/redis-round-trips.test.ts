@@ -13,9 +13,9 @@ const apiKey = '5d0b1d5e-77aa-4d0c-9a39-7f3c1f4f2f10';
 
 interface HoldingProxy {
   readonly port: number;
-  /** From now on nothing is answered until so many counts were asked for. */
+  /** Holds back all answers until this many counts are requested. */
   readonly holdUntil: (counts: number) => void;
-  /** Counts that were asked for since then. */
+  /** The counts requested since then. */
   readonly counts: () => number;
   readonly close: () => Promise<void>;
 }
@@ -99,7 +99,7 @@ describe.skipIf(!redisIsInstalled)(`a request of a known user${redisReason}`, ()
     await databrain.close();
   });
 
-  it('asks Redis for both its counts before either is answered', async () => {
+  it('requests both counts from Redis before either is answered', async () => {
     const now = Math.floor(Date.now() / 1000);
     const claims = { iss: 'https://login.example', aud: 'guest-token', sub: 'alice', iat: now, exp: now + 600 };
     const ask = () => program.ask({ headers: { authorization: `Bearer ${signToken('HS256', secret, claims)}` } });

@@ -21,7 +21,7 @@ import { until } from '../support/until.ts';
 
 const alice = principalOf('alice@example.com');
 
-/** This machine's clock with its wall time off, as another replica's may be. */
+/** This machine's clock with a wrong wall time, as another replica's may be. */
 const clockOffBy = (ms: number): Clock => ({ now: () => systemClock.now() + ms, monotonic: systemClock.monotonic });
 
 describe.skipIf(!redisIsInstalled)(`tokens shared through Redis${redisReason}`, () => {
@@ -30,7 +30,7 @@ describe.skipIf(!redisIsInstalled)(`tokens shared through Redis${redisReason}`, 
 
   const scripted = createScriptedMint(systemClock);
 
-  /** A replica with the mint of all replicas; `limitMs` is wide so that a busy machine does not look like a slow Redis. */
+  /** A replica with a common mint; `limitMs` is long, so that a busy machine does not look like a slow Redis. */
   const startReplica = async (
     options: {
       clock?: Clock;
@@ -70,7 +70,7 @@ describe.skipIf(!redisIsInstalled)(`tokens shared through Redis${redisReason}`, 
     before = minted();
   });
 
-  it('are found, if the alternative is an error, also while a slow Redis is marked as down', async () => {
+  it('are found even while a slow Redis is marked as down, if the alternative is an error', async () => {
     const first = await startReplica();
     const { token } = await first.issue(grantOf(), alice);
     const second = await startReplica({ isUp: false });
@@ -92,7 +92,7 @@ describe.skipIf(!redisIsInstalled)(`tokens shared through Redis${redisReason}`, 
     expect(second.results).toEqual(['shared', 'hit']);
   });
 
-  it('cost one mint when all replicas are asked at once', async () => {
+  it('are minted once if all replicas get requests at once', async () => {
     const replicas = await Promise.all([startReplica(), startReplica(), startReplica()]);
     scripted.behave(() => new Promise((resolve) => setTimeout(resolve, 150)));
     const tokens = await Promise.all(
@@ -102,7 +102,7 @@ describe.skipIf(!redisIsInstalled)(`tokens shared through Redis${redisReason}`, 
     expect(minted() - before).toBe(1);
   });
 
-  it('are minted by another replica when the holder of the lock has died', async () => {
+  it('are minted by another replica if the holder of the lock has died', async () => {
     const [gone, other] = [await startReplica(), await startReplica()];
     scripted.behave(() => new Promise(() => undefined));
     void gone.issue(grantOf(), alice);
@@ -114,7 +114,7 @@ describe.skipIf(!redisIsInstalled)(`tokens shared through Redis${redisReason}`, 
     expect(performance.now() - startedAt).toBeLessThan(1_200);
   });
 
-  it('are waited for while another replica mints, within the deadline of a mint', async () => {
+  it('are awaited while another replica mints, within the deadline of a mint', async () => {
     const [slow, other] = [await startReplica(), await startReplica({ deadlineMs: 2_000 })];
     scripted.behave(() => new Promise((resolve) => setTimeout(resolve, 1_200)));
     const [theirs, ours] = await Promise.all([slow.issue(grantOf(), alice), other.issue(grantOf(), alice)]);
@@ -131,7 +131,7 @@ describe.skipIf(!redisIsInstalled)(`tokens shared through Redis${redisReason}`, 
     expect(minted() - before).toBe(2);
   });
 
-  it('are tried by the next replica when the first one fails', async () => {
+  it('are minted by the next replica if the first one fails', async () => {
     const [first, second] = [await startReplica(), await startReplica()];
     scripted.behave(async () => {
       scripted.behave(() => Promise.resolve());
@@ -141,15 +141,15 @@ describe.skipIf(!redisIsInstalled)(`tokens shared through Redis${redisReason}`, 
     const startedAt = performance.now();
     const outcomes = await Promise.allSettled([first.issue(grantOf(), alice), second.issue(grantOf(), alice)]);
     expect(outcomes.map(({ status }) => status).sort()).toEqual(['fulfilled', 'rejected']);
-    // Released by the first one: it would have ended by itself only after a second.
+    // The first replica has released it; otherwise it would expire only after one second.
     expect(performance.now() - startedAt).toBeLessThan(800);
     await until(async () => ((await server.ask('KEYS', 'guest-token:1:lock:*')) as string[]).length === 0, 500);
   });
 
-  it('are returned as spare by a replica that has just started while the upstream is down', async () => {
+  it('are returned as spare tokens by a replica that has just started while the upstream is down', async () => {
     const first = await startReplica();
     const { token } = await first.issue(grantOf({ lifetimeMs: hour }), alice);
-    // Less than the required share is left: as if the token were 35 minutes old.
+    // Less than the required share is left, like for a token that is 35 minutes old.
     const old = clockOffBy(35 * 60_000);
     const second = await startReplica({ clock: old });
     scripted.behave(() => Promise.reject(new ServiceError('UPSTREAM_UNAVAILABLE', 'circuit_open')));
@@ -159,7 +159,7 @@ describe.skipIf(!redisIsInstalled)(`tokens shared through Redis${redisReason}`, 
     expect(await second.issue(grantOf(), alice), 'kept when Redis is gone too').toMatchObject({ token });
   });
 
-  it('never look valid for longer because of a wrong clock', async () => {
+  it('never seem valid for longer because of a wrong clock', async () => {
     const behind = await startReplica({ clock: clockOffBy(-2 * hour) });
     const ahead = await startReplica({ clock: clockOffBy(2 * hour) });
     const right = await startReplica();
@@ -183,7 +183,7 @@ describe.skipIf(!redisIsInstalled)(`tokens shared through Redis${redisReason}`, 
     expect(await shared.get(key, apiKey)).toBeUndefined();
   });
 
-  it('never live longer than they were minted for, whatever clocks and countdown say', async () => {
+  it('never last longer than they were minted for, whatever clocks and the expiry in Redis are', async () => {
     const ahead = await startReplica({ clock: clockOffBy(2 * hour) });
     const right = await startReplica();
     const { token } = await ahead.issue(grantOf(), alice);
@@ -194,7 +194,7 @@ describe.skipIf(!redisIsInstalled)(`tokens shared through Redis${redisReason}`, 
     expect(found.expiresInSeconds).toBeLessThanOrEqual(3599);
   });
 
-  it('are not returned as spare with less than a minute left', async () => {
+  it('are not returned as spare tokens with less than a minute left', async () => {
     const first = await startReplica();
     const { token } = await first.issue(grantOf(), alice);
     scripted.behave(() => Promise.reject(new ServiceError('UPSTREAM_UNAVAILABLE', 'circuit_open')));
@@ -206,7 +206,7 @@ describe.skipIf(!redisIsInstalled)(`tokens shared through Redis${redisReason}`, 
     }
   });
 
-  it('are not read when they are too long to be one', async () => {
+  it('are not read if they are too long', async () => {
     const first = await startReplica();
     await first.issue(grantOf(), alice);
     const [name = ''] = (await server.ask('KEYS', 'guest-token:1:token:*')) as string[];
@@ -220,7 +220,7 @@ describe.skipIf(!redisIsInstalled)(`tokens shared through Redis${redisReason}`, 
     expect(second.link.isUp()).toBe(true);
   });
 
-  it('are renewed ahead of time once, whichever replicas are asked', async () => {
+  it('are renewed ahead of time once, whichever replica gets the request', async () => {
     let aheadMs = 0;
     const clock: Clock = {
       now: () => systemClock.now() + aheadMs,
@@ -242,7 +242,7 @@ describe.skipIf(!redisIsInstalled)(`tokens shared through Redis${redisReason}`, 
     expect(await server.ask('KEYS', 'guest-token:1:lock:*'), 'every lock was released').toEqual([]);
   });
 
-  it('are ignored when changed, moved to another key, or written by another program', async () => {
+  it('are ignored if they were changed, moved to another key, or written by another program', async () => {
     const [first, second] = [await startReplica(), await startReplica()];
     const { token } = await first.issue(grantOf(), alice);
     const [name = ''] = (await server.ask('KEYS', 'guest-token:1:token:*')) as string[];
@@ -271,7 +271,7 @@ describe.skipIf(!redisIsInstalled)(`tokens shared through Redis${redisReason}`, 
     expect((await other.issue(grantOf(), alice)).token).not.toBe(token);
   });
 
-  it('show neither token nor user nor API key in a dump', async () => {
+  it('reveal neither token nor user nor API key in a dump', async () => {
     const { issue } = await startReplica();
     const { token } = await issue(grantOf(), alice);
     const dump = await server.dump();
@@ -292,7 +292,7 @@ describe.skipIf(!redisIsInstalled)(`tokens shared through Redis${redisReason}`, 
     expect(countdown).toBeLessThanOrEqual(3_000);
   });
 
-  it('are still returned within 50 ms while Redis is frozen or down, minted by the process only', async () => {
+  it('are still returned within 50 ms while Redis hangs or is down, minted by the process', async () => {
     const { issue, link } = await startReplica({ limitMs: 35 });
     const { token } = await issue(grantOf(), alice);
     let others = 0;
@@ -312,7 +312,7 @@ describe.skipIf(!redisIsInstalled)(`tokens shared through Redis${redisReason}`, 
     expect((await issue(grantOf(), principalOf('carol'))).reused).toBe(false);
   });
 
-  it('survive a flush under load without an error for users', async () => {
+  it('survive a flush under load, without an error for users', async () => {
     const replicas = [await startReplica({ maxEntries: 1 }), await startReplica({ maxEntries: 1 })];
     const users = Array.from({ length: 20 }, (_, index) => principalOf(`user ${index}`));
     const load = (async () => {

@@ -17,7 +17,7 @@ import { needs } from '../support/needs.ts';
 
 const canMakeCertificates = spawnSync('openssl', ['version']).status === 0;
 
-/** What the service does with Redis, once: count, store, find, lock. */
+/** Every kind of call to Redis, once: count, store, find, lock. */
 async function useRedis(link: RedisLink): Promise<void> {
   const taken = await createRedisCounter(link, 'guest-token:1:limit:')('user', { max: 1, windowMs: 1000 });
   expect(taken).toMatchObject({ allowed: true, used: 1 });
@@ -87,7 +87,7 @@ describe.skipIf(!redisIsInstalled)(`other ways to reach Redis${redisReason}`, ()
   });
 
   describe.skipIf(!canMakeCertificates)(
-    `TLS, but not to a server whose certificate nobody vouches for${needs(canMakeCertificates, 'openssl')}`,
+    `TLS, but not to a server with an untrusted certificate${needs(canMakeCertificates, 'openssl')}`,
     () => {
       const [cert, key] = [join(folder, 'cert.pem'), join(folder, 'key.pem')];
       const tls = [
@@ -107,7 +107,7 @@ describe.skipIf(!redisIsInstalled)(`other ways to reach Redis${redisReason}`, ()
         execFileSync('openssl', [...keyPair, ...subject], { stdio: 'ignore' });
       });
 
-      /** What a process of its own, with these variables, says of the server: its first state, or that it came up. */
+      /** The state of the server for a separate process with these variables: the first one, or `up`. */
       const stateIn = async (url: string, env: Record<string, string>): Promise<string> => {
         const script = `
         import { connectRedis } from './src/redis/redis-link.ts';

@@ -122,7 +122,7 @@ describe('an invalid request', () => {
       'credentials_malformed',
     ],
     [
-      'with a bearer that is no token',
+      'with a bearer value that is not a token',
       () => ({ headers: { authorization: 'Bearer a b' } }),
       'INVALID_TOKEN',
       'credentials_malformed',
@@ -164,7 +164,7 @@ describe('an invalid request', () => {
       'body_malformed',
     ],
     [
-      'with a member that nobody asked for',
+      'with an unknown member',
       () => ({ headers: { ...good(), ...json }, body: '{"clientId":"other"}' }),
       'INVALID_REQUEST',
       'body_malformed',
@@ -182,7 +182,7 @@ describe('an invalid request', () => {
       'body_malformed',
     ],
     [
-      'with the same member twice',
+      'with a repeated member',
       () => ({ headers: { ...good(), ...json }, body: '{"dataApp":"sales-dashboard","dataApp":"sales-dashboard"}' }),
       'INVALID_REQUEST',
       'body_malformed',
@@ -296,12 +296,12 @@ describe('a user without access', () => {
       reason,
     );
     expect(line).toMatchObject({ iss: 'https://hmac.example', sub: 'user-1' });
-    // Which data app it was about, if the policy has it; never the text that the caller sent.
+    // The data app, if the policy has it; never the text of the caller.
     expect(line['dataApp']).toBe(dataApp === undefined ? 'sales-dashboard' : undefined);
     if (claim !== undefined) expect(line['claim']).toBe(claim);
   });
 
-  it('gets the message that the operator wrote, and nothing else', async () => {
+  it('gets the message in the policy, and nothing else', async () => {
     const token = issuers.token('hmac', { ...usual, role: 'banned' });
     const { answer } = await expectRefusal({ headers: bearer(token) }, 'ACCESS_DENIED', 'validation_refused');
     expect(JSON.parse(answer.text)).toMatchObject({ error: { message: 'Your account is suspended.' } });
@@ -317,8 +317,8 @@ describe('a hostile token', () => {
   });
 });
 
-describe('a number in the log that is a duration', () => {
-  it('has three decimals at most', () => {
+describe('a duration in the log', () => {
+  it('has at most three decimals', () => {
     const durations = program
       .lines()
       .flatMap((line) => Object.entries(line))
@@ -331,7 +331,7 @@ describe('a number in the log that is a duration', () => {
 describe('a valid token', () => {
   afterEach(() => expect(program.output()).not.toContain(claimValue));
 
-  it('gets a guest token, one audit line with its hash, and the body that the policy says reaches Databrain', async () => {
+  it('causes a guest token, one audit line with its hash, and the body of the policy at Databrain', async () => {
     const token = issuers.token('hmac', usual);
     const answer = await program.ask({ headers: { ...bearer(token), 'x-request-id': 'the-good-one' } });
     expect(answer.status).toBe(200);
@@ -370,7 +370,7 @@ describe('a valid token', () => {
     for (const secret of [body.token, token, apiKey, claimValue]) expect(log).not.toContain(secret);
   });
 
-  it('is not influenced by query, other headers, cookies or forwarded addresses', async () => {
+  it('has the same result whatever query, other headers, cookies or forwarded addresses there are', async () => {
     const token = issuers.token('hmac', { ...usual, sub: 'user-2' });
     const answer = await program.ask({
       path: '/guest-token?clientId=evil&dataApp=payroll&access_token=x',

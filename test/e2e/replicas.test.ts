@@ -117,7 +117,7 @@ describe.skipIf(!redisIsInstalled)(`two replicas with Redis${redisReason}`, () =
     await upstream.close();
   });
 
-  it('return the other replica’s token after a short wait while the upstream hangs, and then at once', async () => {
+  it('return the other replica’s token after a short wait while the upstream hangs, and at once from then on', async () => {
     const others = Array.from({ length: 6 }, newUser);
     const alice = newUser();
     const tokens = new Map<string, string>();
@@ -136,7 +136,7 @@ describe.skipIf(!redisIsInstalled)(`two replicas with Redis${redisReason}`, () =
     expect(atOnceMs).toBeLessThan(1_000);
   });
 
-  it('mint within a second for a user whose replica died while minting', async () => {
+  it('mint within one second for a user whose replica died while minting', async () => {
     const doomed = await startReplica();
     const alice = newUser();
     upstream.behave(hangs);
@@ -151,7 +151,7 @@ describe.skipIf(!redisIsInstalled)(`two replicas with Redis${redisReason}`, () =
     expect(ms).toBeLessThan(1_800);
   });
 
-  it('finish and share a mint for a caller who disconnected before they stop', async () => {
+  it('finish a mint for a caller who has disconnected, and share it, before they stop', async () => {
     const stopping = await startReplica();
     const alice = newUser();
     let answer: () => void = () => expect.unreachable();
@@ -171,7 +171,7 @@ describe.skipIf(!redisIsInstalled)(`two replicas with Redis${redisReason}`, () =
         () => false,
       );
     await until(async () => !(await isListening()));
-    // The admin listener is closed last: with nothing left to wait for, it would be closed now.
+    // The admin listener is closed last. If there were nothing to wait for, it would be closed now.
     expect((await stopping.ask({ method: 'GET', path: '/livez', port: stopping.adminPort })).status).toBe(200);
     answer();
     expect(await stopping.exited).toBe(0);

@@ -57,8 +57,8 @@ const refusals = (running: Program) =>
 
 const eventually = (check: () => void): Promise<void> => vi.waitFor(check, { timeout: 15_000, interval: 20 });
 
-describe('a secret file that changes', () => {
-  it('may not make the JWT secret the API key: the old key stays in use', async () => {
+describe('a changed secret file', () => {
+  it('is refused if the JWT secret equals the API key: the old key stays in use', async () => {
     const running = await start();
     write(running, 'api-key', jwtSecret);
     running.signal('SIGHUP');
@@ -67,7 +67,7 @@ describe('a secret file that changes', () => {
     expect(running.output()).not.toContain(jwtSecret);
   });
 
-  it('may not make the API key the JWT secret: the old secret stays in use', async () => {
+  it('is refused if the API key equals the JWT secret: the old secret stays in use', async () => {
     const running = await start();
     write(running, 'jwt-secret', `${jwtSecret}\n${apiKey}`);
     running.signal('SIGHUP');
@@ -91,7 +91,7 @@ describe('a secret file that changes', () => {
     expect(refusals(running)).toHaveLength(1);
   });
 
-  it('that is replaced by a FIFO is reported, and blocks nothing', async () => {
+  it('is reported if it is replaced by a FIFO, and blocks nothing', async () => {
     const running = await start();
     rmSync(join(running.folder, 'jwt-secret'));
     execFileSync('mkfifo', [join(running.folder, 'jwt-secret')]);

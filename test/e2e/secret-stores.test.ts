@@ -24,7 +24,7 @@ let vault: VaultStandIn;
 let program: Program | undefined;
 let jwtSecret: string;
 let apiKey: string;
-/** Whatever must never be seen. */
+/** The values that must not appear anywhere. */
 let secrets: string[];
 
 beforeAll(async () => {
@@ -96,7 +96,7 @@ const expectNoSecrets = (text: string): void => {
 const has = (running: Program, message: LogMessage): boolean => running.logged(message).length > 0;
 
 describe('the program with its secrets in Vault', () => {
-  it('starts with them, mints, shows none of them, and revokes its login when it stops', async () => {
+  it('starts with them, mints, reveals none of them, and revokes its login when it stops', async () => {
     const running = await start();
     expect((await mint(running)).status).toBe(200);
     expect(await checksOf(running)).toMatchObject({ apiKeys: 'ok', secretStores: 'ok' });
@@ -106,7 +106,7 @@ describe('the program with its secrets in Vault', () => {
     expect(vault.living()).toEqual([]);
   });
 
-  it('takes a rotated API key into use when Databrain refuses the old one, at no cost to the user', async () => {
+  it('uses a rotated API key when Databrain refuses the old one, without an error for the user', async () => {
     const running = await start({ SECRETS_REFRESH_SECONDS: '86400' });
     expect((await mint(running)).status).toBe(200);
     const answer = await fetch(`${databrain.url}/api/v2/data-app/rotate-api`, {
@@ -122,7 +122,7 @@ describe('the program with its secrets in Vault', () => {
     expectNoSecrets(running.output());
   });
 
-  it('takes a changed signing secret into use at the refresh interval, and at once on SIGHUP', async () => {
+  it('uses a changed signing secret at the refresh interval, and at once after SIGHUP', async () => {
     const running = await start();
     const second = `second-signing-${randomUUID()}`;
     vault.write('secret', 'proxy', { 'api-key': apiKey, signing: second });
@@ -135,7 +135,7 @@ describe('the program with its secrets in Vault', () => {
     expectNoSecrets(running.output());
   });
 
-  it('keeps the old value if the new one may not be used', async () => {
+  it('keeps the old value if the new one is refused', async () => {
     const running = await start();
     vault.write('secret', 'proxy', { 'api-key': jwtSecret, signing: jwtSecret });
     running.signal('SIGHUP');
@@ -165,7 +165,7 @@ describe('the program with its secrets in Vault', () => {
     expect(problems).toEqual([1, 2].map(() => expect.stringContaining('(ECONNREFUSED)') as string));
   });
 
-  it('logs in again when its token was revoked, sealed times in between', async () => {
+  it('logs in again if its token was revoked, even if Vault was sealed meanwhile', async () => {
     const running = await start();
     vault.state.sealed = true;
     vault.revoke();
@@ -206,7 +206,7 @@ describe('the start with secrets in Vault', () => {
     expect(running.output()).toMatch(/^waiting: DATABRAIN_API_KEY_VAULT: /m);
   });
 
-  it('ends with exit code 1 when the wait is over, so that a supervisor starts it again', async () => {
+  it('ends with exit code 1 after the wait, so that a supervisor starts it again', async () => {
     vault.state.sealed = true;
     const { exitCode, output } = await run('serve', { SECRETS_START_WAIT_SECONDS: '1' });
     expect(exitCode).toBe(1);
@@ -215,12 +215,12 @@ describe('the start with secrets in Vault', () => {
   });
 
   it.each([
-    ['a path that may not be read', { DATABRAIN_API_KEY_VAULT: 'secret/other#api-key' }, 'DATABRAIN_API_KEY_VAULT'],
-    ['a field that is not there', { DATABRAIN_API_KEY_VAULT: 'secret/proxy#key' }, 'DATABRAIN_API_KEY_VAULT'],
+    ['a path without permission', { DATABRAIN_API_KEY_VAULT: 'secret/other#api-key' }, 'DATABRAIN_API_KEY_VAULT'],
+    ['a missing field', { DATABRAIN_API_KEY_VAULT: 'secret/proxy#key' }, 'DATABRAIN_API_KEY_VAULT'],
     ['a reference without a field', { JWT_SECRET_VAULT: 'secret/proxy' }, 'JWT_SECRET_VAULT'],
     ['a refused login', { VAULT_SECRET_ID: 'wrong' }, 'JWT_SECRET_VAULT'],
     ['a secret in two places', { JWT_SECRET: 'x'.repeat(40) }, 'JWT_SECRET'],
-    ['a store for a setting that is no secret', { JWT_ISSUER_VAULT: 'secret/proxy#x' }, 'JWT_ISSUER_VAULT'],
+    ['a store for a setting that is not a secret', { JWT_ISSUER_VAULT: 'secret/proxy#x' }, 'JWT_ISSUER_VAULT'],
     ['one value for two secrets', { DATABRAIN_API_KEY_VAULT: 'secret/proxy#signing' }, 'DATABRAIN_API_KEY'],
   ])('ends at once with exit code 78 for %s', async (_what, env, location) => {
     const { exitCode, output } = await run('serve', env);
@@ -230,7 +230,7 @@ describe('the start with secrets in Vault', () => {
     expectNoSecrets(output);
   });
 
-  it('is checked by `check`, which reads every secret and shows none', async () => {
+  it('is checked by `check`, which reads every secret and prints none', async () => {
     const { exitCode, output } = await run('check');
     expect(exitCode).toBe(0);
     expect(output).toMatch(/^secret: DATABRAIN_API_KEY .* secret\/proxy#api-key$/m);
@@ -239,7 +239,7 @@ describe('the start with secrets in Vault', () => {
     expect(vault.living()).toEqual([]);
   });
 
-  it('names the package that a cloud store needs and that is not installed', async () => {
+  it('names the missing package for a cloud store', async () => {
     const program = join(folder, 'dist', basename(path));
     for (const part of [path, path.slice(0, -'.js'.length)])
       cpSync(part, join(folder, 'dist', basename(part)), { recursive: true });
@@ -251,7 +251,7 @@ describe('the start with secrets in Vault', () => {
     expect(exitCode).toBe(78);
   });
 
-  it('needs no Vault for a secret that is a file, whatever VAULT_… says', async () => {
+  it('does not need Vault for a secret in a file, whatever the VAULT_… variables are', async () => {
     await vault.stop();
     const running = await start({
       DATABRAIN_API_KEY_VAULT: '',

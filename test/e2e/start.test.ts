@@ -38,8 +38,8 @@ afterAll(() => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-describe('a start with', () => {
-  it('all problems are reported at once', async () => {
+describe('a start', () => {
+  it('reports all problems at once', async () => {
     const env = {
       JWT_ALGORITHMS: 'none',
       TRUST_PROXY: 'true',
@@ -72,7 +72,7 @@ describe('a start with', () => {
     expect(output).toMatch(/^TOKEN_REUZE: .*\bTOKEN_REUSE\b/m);
   });
 
-  it.each(['PORT', 'ADMIN_PORT'])('a taken %s is named', async (taken) => {
+  it.each(['PORT', 'ADMIN_PORT'])('reports %s if its port is in use', async (taken) => {
     const port = await freePort();
     const env = { ...good, SHUTDOWN_DRAIN_SECONDS: '0' };
     const first = await startProgram({ path, env: { ...env, PORT: String(port) }, files: { 'policy.yaml': policy } });
@@ -86,7 +86,7 @@ describe('a start with', () => {
   it.each([
     ['PORT', 'HOST'],
     ['ADMIN_PORT', 'ADMIN_HOST'],
-  ])('%s is named when %s is not an address of this machine', async (port, host) => {
+  ])('reports %s if %s is not an address of this machine', async (port, host) => {
     const ports = { PORT: '0', ADMIN_PORT: String(await freePort()) };
     const settings = { ...good, ...ports, SHUTDOWN_DRAIN_SECONDS: '0', [host]: '192.0.2.1' };
     const { exitCode, output } = await runProgram(path, ['serve'], settings, folder);
@@ -103,7 +103,7 @@ describe('a start on Node.js', () => {
     });
   };
 
-  it.each(['18.20.8', '20.20.2', '22.18.0'])('%s is refused, with what it needs', async (version) => {
+  it.each(['18.20.8', '20.20.2', '22.18.0'])('%s is refused, with the required version', async (version) => {
     const { exitCode, output } = await asVersion(version);
     expect([exitCode, output]).toEqual([78, `Node.js: ${version} is too old. Use Node.js 22.19 or newer.\n`]);
   });
@@ -112,14 +112,14 @@ describe('a start on Node.js', () => {
     expect((await asVersion(version)).exitCode).toBe(0);
   });
 
-  it('names the version that package.json requires', () => {
+  it('reports the version in package.json', () => {
     expect(packageJson.engines.node).toBe('>=22.19');
   });
 });
 
-describe('a start that fails because of a bug', () => {
-  it('says so in a few lines: the type of the error and where it was, not its message and not the program', async () => {
-    // What is open by then (sockets, timers) must not keep the process.
+describe('a start that fails because of a programming error', () => {
+  it('prints a few lines: the type of the error and its place, without its message and the code', async () => {
+    // Open sockets and timers must not keep the process alive.
     const sabotage = `setInterval(() => {}, 1000); process.cwd = () => { throw new RangeError('${secret}'); }`;
     const file = join(folder, 'sabotage.mjs');
     writeFileSync(file, sabotage);
@@ -151,7 +151,7 @@ describe('a start with an insecure setting', () => {
 const hasPython = spawnSync('python3', ['-c', 'import pty']).status === 0;
 
 describe('a start in a terminal', () => {
-  it.skipIf(!hasPython)(`writes lines for people, and Ctrl-C ends it${needs(hasPython, 'python3')}`, async () => {
+  it.skipIf(!hasPython)(`prints readable lines, and Ctrl-C stops it${needs(hasPython, 'python3')}`, async () => {
     const inTerminal = 'import pty, sys; sys.exit(pty.spawn(sys.argv[1:]))';
     const env = { ...good, PORT: String(await freePort()), ADMIN_PORT: '0', SHUTDOWN_DRAIN_SECONDS: '0' };
     const terminal = spawn('python3', ['-c', inTerminal, process.execPath, path, 'serve'], {

@@ -85,7 +85,7 @@ const auditLines = (running: Program) =>
   running.lines().filter(({ event }) => event?.startsWith('guest_token.') === true);
 
 describe('a traced request', () => {
-  it('has a span for itself and each of its steps, with the request id, and Databrain gets the traceparent', async () => {
+  it('has a span for itself and each step, with the request id, and Databrain gets the traceparent', async () => {
     const running = await start();
     const answer = await mint(running);
     expect(answer.status).toBe(200);
@@ -114,7 +114,7 @@ describe('a traced request', () => {
     ]);
   });
 
-  it('shows no secret and no claim to the collector, the log or the metrics', async () => {
+  it('reveals no secret and no claim to the collector, the log or the metrics', async () => {
     const running = await start();
     await mint(running);
     await mint(running, { authorization: 'Bearer a.b.c' });
@@ -139,7 +139,7 @@ describe('a traced request', () => {
     expect(metrics.text).toContain('guest_token_spans_total{result="exported"} ');
   });
 
-  it('that is refused ends with its code; only our own and upstream failures are errors', async () => {
+  it('has its code as result if it is refused; only internal and upstream failures are errors', async () => {
     const running = await start();
     await mint(running, { authorization: 'Bearer a.b.c' });
     databrainStatus = 500;
@@ -172,7 +172,7 @@ describe('a traced request', () => {
     }
   });
 
-  it('separates simultaneous requests', async () => {
+  it('keeps simultaneous requests separate', async () => {
     const running = await start();
     await Promise.all(Array.from({ length: 20 }, (_, index) => mint(running, {}, `user-${index}`)));
     await until(() => requestSpans().length === 20 && collector.spans.length === 80);
@@ -186,13 +186,13 @@ describe('a traced request', () => {
   });
 });
 
-/** Ends the program before what it talks to, so that neither waits for the other. */
+/** Ends the program before its servers, so that neither waits for the other. */
 async function running(started: Program | undefined): Promise<void> {
   await started?.kill();
 }
 
 describe('the trace of a caller', () => {
-  it('is only linked to, and its decision to sample does not count', async () => {
+  it('is only linked, and its sampling decision is ignored', async () => {
     const service = await start({ OTEL_TRACES_SAMPLER: 'parentbased_always_on' });
     await mint(service, { traceparent: sampled.replace(/01$/, '00'), tracestate: 'vendor=secret' });
     await until(() => requestSpans().length === 1);
@@ -202,18 +202,18 @@ describe('the trace of a caller', () => {
     expect(collector.requests.map(({ text }) => text).join()).not.toContain('vendor=secret');
   });
 
-  it('cannot be used to have more traced than the sampler lets through', async () => {
+  it('cannot cause more traces than the sampler allows', async () => {
     const service = await start({ OTEL_TRACES_SAMPLER: 'parentbased_always_off' });
     await mint(service, { traceparent: sampled });
     await mint(service, { traceparent: sampled });
     expect(await service.stop()).toBe(0);
     expect(collector.requests).toEqual([]);
     expect(calls).not.toEqual([]);
-    // Databrain is told that nobody records it.
+    // Databrain gets a traceparent without the sampled flag.
     for (const call of calls) expect(call['traceparent']).toMatch(/^00-[0-9a-f]{32}-[0-9a-f]{16}-00$/);
   });
 
-  it('is continued when a named proxy sends it, with the proxy’s decision', async () => {
+  it('is continued with the proxy’s decision if a trusted proxy sends it', async () => {
     const service = await start({ OTEL_TRACES_SAMPLER: 'parentbased_always_off', TRUST_PROXY: '127.0.0.1' });
     await mint(service, { traceparent: sampled });
     await mint(service, {}, 'user-2');
@@ -238,7 +238,7 @@ describe('the trace of a caller', () => {
 });
 
 describe('tracing', () => {
-  it('samples by the ratio of the settings', async () => {
+  it('is sampled by the configured ratio', async () => {
     const service = await start({
       OTEL_TRACES_SAMPLER: 'parentbased_traceidratio',
       OTEL_TRACES_SAMPLER_ARG: '0.3',
@@ -259,7 +259,7 @@ describe('tracing', () => {
     expect(requestSpans()).toHaveLength(1);
   });
 
-  it('causes no failed request while the collector is unavailable, and is logged once, and when it works again', async () => {
+  it('causes no failed request while the collector is unavailable, which is logged once, like the recovery', async () => {
     collector.answer(400);
     const service = await start();
     expect((await mint(service)).status).toBe(200);
@@ -272,7 +272,7 @@ describe('tracing', () => {
     expect(service.logged('tracesNotExported')).toHaveLength(1);
   });
 
-  it('does not delay the exit of the program when the collector hangs', async () => {
+  it('does not delay the exit of the program if the collector hangs', async () => {
     collector.answer('nothing');
     const service = await start({ OTEL_BSP_SCHEDULE_DELAY: '60000' });
     await mint(service);
@@ -281,7 +281,7 @@ describe('tracing', () => {
     expect(performance.now() - began).toBeLessThan(5_000);
   });
 
-  it('is off without an exporter, when it is set to none, and when the SDK is disabled: no trace id, no header', async () => {
+  it('is disabled without an exporter, with the exporter none, and with a disabled SDK: no trace id, no header', async () => {
     for (const env of [
       { OTEL_EXPORTER_OTLP_ENDPOINT: '' },
       { OTEL_TRACES_EXPORTER: 'none' },
@@ -298,7 +298,7 @@ describe('tracing', () => {
     expect(collector.requests).toEqual([]);
   });
 
-  it('does not start with a setting that is wrong', async () => {
+  it('stops the start if one of its settings is invalid', async () => {
     const env = { ...settings(), OTEL_EXPORTER_OTLP_PROTOCOL: 'grpc' };
     const { exitCode, output } = await runProgram(path, ['check'], env);
     expect(output).toMatch(/^OTEL_EXPORTER_OTLP_PROTOCOL: .+\. .+\.$/m);

@@ -41,11 +41,11 @@ const metric = async ({ ask, adminPort }: Program, name: string): Promise<number
 interface Flood {
   readonly name: string;
   readonly connections: number;
-  /** The address of each connection: not the address of those who ask meanwhile. */
+  /** The address of each connection. Other clients of the test have another address. */
   readonly addressOf: (index: number) => string;
   readonly env?: Readonly<Record<string, string>>;
   readonly rounds: number;
-  /** What each connection sends. Default: pipelined requests. */
+  /** The bytes that each connection sends. Default: pipelined requests. */
   readonly bytes?: string;
 }
 
@@ -98,7 +98,7 @@ const megabyte = 1024 * 1024;
 
 describe('a flood of pipelined requests while the log is not read', () => {
   it.each(floods)(
-    'from $name leaves the service alive, quick and as small as before',
+    'from $name leaves the service available, fast and with the same memory',
     async (attack) => {
       const program = await start(attack.env);
       for (let index = 0; index < 50; index += 1) await program.ask();
@@ -117,9 +117,9 @@ describe('a flood of pipelined requests while the log is not read', () => {
         const times = await prober.stop(110);
         expect(times[Math.floor(times.length * 0.99)]).toBeLessThan(500);
         for (const socket of sockets) socket.destroy();
-        // Of 3,000 requests on a connection eight are read and none is worked on.
+        // Of 3,000 requests on a connection, eight are read and none is processed.
         expect((await metric(program, 'process_cpu_seconds_total')) - cpu).toBeLessThan(2);
-        // Garbage aside, nothing is kept. What the process has of the system grows as with any other requests.
+        // After garbage collection nothing is kept. The memory of the process grows as with other requests.
         expect((await heapUsed(program)) - heap).toBeLessThan(3 * megabyte);
         expect((await metric(program, 'process_resident_memory_bytes')) - resident).toBeLessThan(64 * megabyte);
         await until(async () => (await metric(program, 'process_open_fds')) <= descriptors);
@@ -131,8 +131,8 @@ describe('a flood of pipelined requests while the log is not read', () => {
   );
 });
 
-describe('a flood of headers without end', () => {
-  it('from one address leaves the service alive, quick and as small as before', async () => {
+describe('a flood of endless headers', () => {
+  it('from one address leaves the service available, fast and with the same memory', async () => {
     const program = await start();
     await program.ask();
     const heap = await heapUsed(program);
@@ -156,7 +156,7 @@ describe('a flood of headers without end', () => {
 });
 
 describe('standard output that is not read', () => {
-  it('drops the lines of refusals, which are counted, and issues no tokens, until it is read again', async () => {
+  it('drops the lines of refusals, counts them, and issues no tokens until the log is read again', async () => {
     const program = await start();
     expect((await program.ask({ headers: bearer({ sub: 'before' }) })).status).toBe(200);
     program.readOutput(false);
@@ -175,7 +175,7 @@ describe('standard output that is not read', () => {
     expect((await program.ask({ method: 'GET', path: '/livez' })).status).toBe(200);
     const ready = await program.ask({ method: 'GET', path: '/readyz' });
     expect([ready.status, JSON.parse(ready.text)]).toMatchObject([503, { checks: { audit: 'failing' } }]);
-    // Known to be impossible by now: refused at once, and Databrain is not asked.
+    // Refused at once by now, without a call to Databrain.
     const askedBefore = databrain.requests.length;
     const again = await program.ask({ headers: bearer({ sub: 'again' }) });
     expect([again.status, databrain.requests.length]).toEqual([503, askedBefore]);
@@ -195,7 +195,7 @@ describe('standard output that is not read', () => {
     expect(program.lines().at(-1)?.message).toBe('stopped');
   }, 120_000);
 
-  it('ends the service with exit code 1 when its reader has closed it, and no token is issued', async () => {
+  it('ends the service with exit code 1 if it is closed, and no token is issued', async () => {
     const program = await start();
     program.closeOutput();
     expect((await program.ask({ headers: bearer({ sub: 'unrecorded' }) })).status).toBe(503);
