@@ -25,7 +25,7 @@ interface LibraryError {
 
 /** The fix for each error code of the library. */
 const fixes: ReadonlyMap<unknown, string> = new Map([
-  ['no_such_overload', 'Give both sides the same type, as in int(claims.level) + 1'],
+  ['no_such_overload', 'Convert one side to the type of the other with int(…), double(…) or string(…)'],
   ['no_matching_overload', 'Call it with arguments of the right types'],
   ['incompatible_ternary_branches', 'Give both branches the same type'],
   ['limit_exceeded', 'Split it into variables'],

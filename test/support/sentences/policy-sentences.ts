@@ -176,7 +176,7 @@ export const policySentences = {
   // What to do about it.
   didYouMean: 'Did you mean {}',
   addOrValue: 'Add .orValue("…") to the optional value',
-  useSameType: 'Give both sides the same type, as in int(claims.level) + 1',
+  useSameType: 'Convert one side to the type of the other with int(…), double(…) or string(…)',
   quoteText: 'Put quotes around {} if it is a string',
   noInterpolation:
     'There is no string interpolation: write exactly one ${ … } and nothing around it; join strings inside it with +',
