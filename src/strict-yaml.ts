@@ -45,7 +45,7 @@ const maxDepth = 24;
 /** Bound on a lenient file after its aliases are expanded. */
 const maxNodes = 100_000;
 /** Refused as keys: they have a special meaning on plain objects or in YAML. */
-const forbiddenNames = new Set(['__proto__', 'constructor', 'prototype', '<<']);
+const forbiddenNames: ReadonlySet<string> = new Set(['__proto__', 'constructor', 'prototype', '<<']);
 
 /** The offset of the first node that is nested too deeply. Not recursive, so no input can exhaust the stack. */
 function tooDeepAt(text: string): number | undefined {

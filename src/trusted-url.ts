@@ -1,7 +1,7 @@
 // Which addresses from the configuration may be used: https, http to loopback, where it never crosses a network, or any
 // http if a setting allows it. Names are taken as written, without DNS.
 
-const loopbackHosts = new Set(['localhost', '127.0.0.1', '[::1]']);
+const loopbackHosts: ReadonlySet<string> = new Set(['localhost', '127.0.0.1', '[::1]']);
 
 /** Whether a URL's host is a loopback name or address. */
 export const isLoopback = (url: URL): boolean =>

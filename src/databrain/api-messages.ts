@@ -138,7 +138,7 @@ function faultOfStatus(status: number): Fault {
 export const maxRetryAfterMs = 120_000;
 
 /** The three forms of RFC 9110 §5.6.7. Date.parse alone also accepts junk. */
-const httpDates = [
+const httpDates: readonly RegExp[] = [
   /^[A-Z][a-z]{2}, \d{2} [A-Z][a-z]{2} \d{4} \d{2}:\d{2}:\d{2} GMT$/,
   /^[A-Z][a-z]{5,8}, \d{2}-[A-Z][a-z]{2}-\d{2} \d{2}:\d{2}:\d{2} GMT$/,
   /^[A-Z][a-z]{2} [A-Z][a-z]{2} [ \d]\d \d{2}:\d{2}:\d{2} \d{4}$/,

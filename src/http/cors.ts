@@ -43,7 +43,7 @@ const label = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/;
 /** A list of header names (RFC 9110 §5.6.2). */
 const fieldNames = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+(?:[ \t]*,[ \t]*[!#$%&'*+\-.^_`|~0-9A-Za-z]+)*$/;
 const maxFieldNamesLength = 2_048;
-const usualFieldNames = ['Authorization', 'Content-Type', 'X-Request-Id'];
+const usualFieldNames: readonly string[] = ['Authorization', 'Content-Type', 'X-Request-Id'];
 
 /** The usual header names, then those that the preflight asks for, in its order. */
 function allowedFieldNames(wanted: string | undefined): string {

@@ -3,7 +3,7 @@
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
 import { metricTable, type LabelValues, type MetricRow } from './metric-table.ts';
 
-const latencyBuckets = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
+const latencyBuckets: readonly number[] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 
 type ValuesOf<Labels extends MetricRow['labels']> = {
   readonly [Name in keyof Labels]: Labels[Name] extends readonly (infer Value extends string)[] ? Value : string;
@@ -66,7 +66,7 @@ export function createMetrics() {
   }
 
   function histogram(row: MetricRow): { readonly observe: (value: number) => void } {
-    return new Histogram({ ...configOf(row), buckets: latencyBuckets });
+    return new Histogram({ ...configOf(row), buckets: [...latencyBuckets] });
   }
 
   return {

@@ -1,7 +1,7 @@
 // The values of the CEL subset with their types, members and equality. Integers are bigint, numbers of claims are
 // doubles, map literals are Map. Objects of claims stay plain and only their own properties count: a claim
 // `constructor` is data.
-import { expressionFailure, spend, type Evaluation } from './evaluation.ts';
+import { expressionFailure, spend, type Evaluation, type Flaw } from './evaluation.ts';
 
 /** CEL's optional value, the result of `claims.?x`; `none` is the empty one. */
 export class Optional {
@@ -56,36 +56,32 @@ export function member(container: unknown, key: unknown): unknown {
 /** Bounds the recursion over data. */
 const maxDepth = 64;
 
-/** Why a value is unusable; completes the sentence "it contains …". */
-export type Flaw = keyof typeof flaws;
-
-export const flaws = {
+/** Completes the sentence "it contains …". */
+export const flaws: Readonly<Record<Flaw, string>> = {
   number: 'a whole number beyond 2^53, which JSON rounds; configure the issuer to send it as a string',
   text: 'half a character (a lone surrogate), which is not a valid string',
   depth: 'values that are nested more than 64 levels deep',
-} as const;
-
-/** The results for lists and maps that were checked already. Claims are frozen and expression results never change. */
-const known = new WeakMap<object, Flaw | 'none'>();
+};
 
 /**
  * Why a claim's value is unusable. JSON integers beyond 2^53 are rounded when parsed, so two tenants' ids could become
  * one. Lone surrogates have no order and no UTF-8 form.
  */
-export function flawOf(value: unknown, depth = 0): Flaw | undefined {
+export function flawOf(evaluation: Evaluation, value: unknown, depth = 0): Flaw | undefined {
   if (typeof value === 'string') return value.isWellFormed() ? undefined : 'text';
   if (typeof value === 'number') return Number.isInteger(value) && !Number.isSafeInteger(value) ? 'number' : undefined;
   if (typeof value !== 'object' || value === null) return undefined;
-  const found = known.get(value);
-  if (found !== undefined) return found === 'none' ? undefined : found;
-  const flaw = depth === maxDepth ? 'depth' : flawWithin(value, depth + 1);
-  if (flaw !== 'depth') known.set(value, flaw ?? 'none');
+  const { flaws: known } = evaluation;
+  if (known.has(value)) return known.get(value);
+  const flaw = depth === maxDepth ? 'depth' : flawWithin(evaluation, value, depth + 1);
+  if (flaw !== 'depth') known.set(value, flaw);
   return flaw;
 }
 
-function flawWithin(container: object, depth: number): Flaw | undefined {
-  for (const [key, value] of Object.entries(container)) {
-    const flaw = flawOf(value, depth) ?? flawOf(key);
+function flawWithin(evaluation: Evaluation, container: object, depth: number): Flaw | undefined {
+  const values: readonly unknown[] = Array.isArray(container) ? container : Object.entries(container).flat();
+  for (const value of values) {
+    const flaw = flawOf(evaluation, value, depth);
     if (flaw !== undefined) return flaw;
   }
   return undefined;
@@ -115,7 +111,7 @@ export function equal(evaluation: Evaluation, a: unknown, b: unknown): boolean {
   if (typeof a === 'bigint' && typeof b === 'number') return Number.isInteger(b) && a === BigInt(b);
   if (typeof a === 'number' && typeof b === 'bigint') return Number.isInteger(a) && BigInt(a) === b;
   if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) return false;
-  const flaw = flawOf(a) ?? flawOf(b);
+  const flaw = flawOf(evaluation, a) ?? flawOf(evaluation, b);
   if (flaw !== undefined) throw expressionFailure(`"==" compares ${flaws[flaw]}`);
   if (Array.isArray(a)) {
     if (!Array.isArray(b) || a.length !== b.length) return false;
@@ -140,7 +136,7 @@ export function elementsOf(value: unknown, macro: string, claim: string | undefi
   if (Array.isArray(value)) return value;
   if (isMap(value)) {
     const keys = mapKeys(value);
-    if (keys.some((key) => flawOf(key) !== undefined))
+    if (keys.some((key) => typeof key === 'string' && !key.isWellFormed()))
       throw expressionFailure(`${macro}() goes over ${flaws.text}`, claim);
     return keys;
   }

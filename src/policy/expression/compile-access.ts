@@ -8,8 +8,8 @@ import { expressionFailure, type Evaluation, type Evaluate } from './evaluation.
 const missing = (node: ASTNode): ServiceError => expressionFailure(`"${excerpt(node)}" is missing`, claimReadBy(node));
 
 /** The value, unless it is unusable. */
-function usable(value: unknown, node: ASTNode): unknown {
-  const flaw = flawOf(value);
+function usable(evaluation: Evaluation, value: unknown, node: ASTNode): unknown {
+  const flaw = flawOf(evaluation, value);
   if (flaw === undefined) return value;
   throw expressionFailure(`"${excerpt(node)}" contains ${flaws[flaw]}`, claimReadBy(node));
 }
@@ -17,9 +17,10 @@ function usable(value: unknown, node: ASTNode): unknown {
 /** `claims.name`, the most frequent access. */
 export const compileClaim =
   (name: string, node: ASTNode): Evaluate =>
-  ({ claims }) => {
+  (evaluation) => {
+    const { claims } = evaluation;
     if (!Object.hasOwn(claims, name)) throw missing(node);
-    return usable(claims[name], node);
+    return usable(evaluation, claims[name], node);
   };
 
 /** `a.b` and `a[b]`; on an optional value the result is optional again. */
@@ -27,16 +28,16 @@ export const compileAccess =
   (container: Evaluate, key: Evaluate, node: ASTNode): Evaluate =>
   (evaluation) => {
     const holder = container(evaluation);
-    if (holder instanceof Optional) return select(holder, key(evaluation), node);
+    if (holder instanceof Optional) return select(evaluation, holder, key(evaluation), node);
     const value = member(holder, key(evaluation));
     if (value === undefined) throw missing(node);
-    return usable(value, node);
+    return usable(evaluation, value, node);
   };
 
 const isIndex = (key: unknown): boolean => typeof key === 'bigint' || Number.isSafeInteger(key);
 
 /** The member as an optional value. Null has none, and neither has an optional value that is absent. */
-export const select = (holder: unknown, key: unknown, node: ASTNode): Optional => {
+export const select = (evaluation: Evaluation, holder: unknown, key: unknown, node: ASTNode): Optional => {
   const container = holder instanceof Optional ? holder.value : holder;
   const absent = container === null || (holder instanceof Optional && !holder.present);
   const fits =
@@ -48,7 +49,7 @@ export const select = (holder: unknown, key: unknown, node: ASTNode): Optional =
     );
   if (absent) return none;
   const value = member(container, key);
-  return value === undefined ? none : new Optional(true, usable(value, node));
+  return value === undefined ? none : new Optional(true, usable(evaluation, value, node));
 };
 
 /** orValue(), or(), hasValue() and value() of an optional value. */

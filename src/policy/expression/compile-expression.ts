@@ -29,7 +29,7 @@ function compileHas(argument: ASTNode, context: CompileContext): Evaluate {
   if (argument.op !== '.' && argument.op !== '.?') throw new TypeError('has() was not checked');
   const container = compile(argument.args[0], context);
   const key = argument.args[1];
-  return (evaluation) => select(container(evaluation), key, argument).present;
+  return (evaluation) => select(evaluation, container(evaluation), key, argument).present;
 }
 
 function compileMacroCall({ name, receiver, bound, bodies }: MacroCall, context: CompileContext): Evaluate {
@@ -112,11 +112,11 @@ export function compile(node: ASTNode, context: CompileContext): Evaluate {
       return compileAccess(compile(node.args[0], context), compile(node.args[1], context), node);
     case '.?': {
       const [holder, key] = [compile(node.args[0], context), node.args[1]];
-      return (evaluation) => select(holder(evaluation), key, node);
+      return (evaluation) => select(evaluation, holder(evaluation), key, node);
     }
     case '[?]': {
       const [holder, key] = [compile(node.args[0], context), compile(node.args[1], context)];
-      return (evaluation) => select(holder(evaluation), key(evaluation), node);
+      return (evaluation) => select(evaluation, holder(evaluation), key(evaluation), node);
     }
     case 'list': {
       const items = node.args.map((item) => compile(item, context));

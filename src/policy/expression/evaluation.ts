@@ -7,14 +7,19 @@ import type { Trace } from './trace.ts';
 /** The fuel of all expressions of one decision together; at most a few milliseconds. */
 export const fuelPerDecision = 50_000;
 
+/** Why a value is unusable. */
+export type Flaw = 'number' | 'text' | 'depth';
+
 export interface Evaluation {
   readonly claims: Claims;
   readonly trace: Trace | undefined;
   fuel: number;
   /** By the variable's index; undefined until first used, the failure if it failed. */
   readonly variables: unknown[];
-  /** Values of macro-bound names, by nesting depth. */
+  /** Values of names that macros bind, by the macro's slot in the policy. */
   readonly locals: unknown[];
+  /** Lists and maps that were checked already, with what is wrong with them. They are frozen, or never change. */
+  readonly flaws: Map<object, Flaw | undefined>;
 }
 
 /** A compiled expression, or a part of one. */
@@ -36,6 +41,7 @@ export const createEvaluation = (claims: Claims, variableCount: number, trace?: 
   fuel: fuelPerDecision,
   variables: new Array<unknown>(variableCount),
   locals: [],
+  flaws: new Map(),
 });
 
 /**

@@ -60,8 +60,8 @@ const token =
 const endsEarly =
   /^[rR](?:"""[^]*\\"""[^]*"""|'''[^]*\\'''[^]*'''|"(?!"")[^]*\\["\r\n][^]*"|'(?!'')[^]*\\['\r\n][^]*')$/;
 
-const relations = new Set(['==', '!=', '<', '<=', '>', '>=', 'in']);
-const resets = new Set(['&&', '||', ',', ':']);
+const relations: ReadonlySet<string> = new Set(['==', '!=', '<', '<=', '>', '>=', 'in']);
+const resets: ReadonlySet<string> = new Set(['&&', '||', ',', ':']);
 
 interface Level {
   /** The relation since the last `&&`, `||`, `,`, `?` or `:`. */

@@ -20,7 +20,7 @@ export interface SourceFile {
   readonly casts: readonly string[];
   /** Names of types with a member that is a `unique symbol` of the same file: values of theirs can only be cast. */
   readonly brands: readonly string[];
-  /** Names of top-level `let` and `var` variables. */
+  /** Names of top-level variables that can change: `let`, `var`, and collections whose type is not readonly. */
   readonly mutableState: readonly string[];
 }
 
@@ -110,9 +110,20 @@ function brandsOf(body: readonly ESTree.Statement[], text: string): readonly str
     .map(({ id }) => id.name);
 }
 
+const collections: ReadonlySet<string> = new Set(['Array', 'Map', 'Set', 'WeakMap', 'WeakSet']);
+
+/** A list or collection that any code of the file could change, as the compiler sees it. */
+function isMutable({ id, init }: ESTree.VariableDeclarator, text: string): boolean {
+  const isCollection =
+    init?.type === 'ArrayExpression' ||
+    (init?.type === 'NewExpression' && collections.has(text.slice(init.callee.start, init.callee.end)));
+  const type = id.typeAnnotation ? text.slice(id.typeAnnotation.start, id.typeAnnotation.end) : '';
+  return isCollection && !/^:\s*(?:readonly |Readonly)/.test(type);
+}
+
 const mutableStateOf = (body: readonly ESTree.Statement[], text: string): readonly string[] =>
   body
     .map(declarationOf)
     .filter((one) => one?.type === 'VariableDeclaration')
-    .filter(({ kind }) => kind === 'let' || kind === 'var')
-    .flatMap(({ declarations }) => declarations.map(({ id }) => text.slice(id.start, id.end)));
+    .flatMap(({ kind, declarations }) => declarations.filter((one) => kind !== 'const' || isMutable(one, text)))
+    .map(({ id }) => (id.type === 'Identifier' ? id.name : text.slice(id.start, id.end)));

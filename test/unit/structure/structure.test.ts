@@ -87,6 +87,36 @@ describe('the source', () => {
     });
   });
 
+  it('reads secrets only where they are sent, verified with, derived from or checked', () => {
+    const readers = sources.filter(({ text }) => /\.reveal\b/.test(text)).map(({ path }) => path);
+    expect(readers).toEqual([
+      // Loads keys of issuers, and compares them.
+      'src/authn/issuer.ts',
+      'src/authn/keys/verification-key.ts',
+      // `check --live` asks Databrain; `dev-token` signs.
+      'src/commands/dev-token.ts',
+      'src/commands/embeds-listing.ts',
+      // Checks their form at the start.
+      'src/config/read-issuers.ts',
+      'src/config/read-settings.ts',
+      'src/config/read-tracing.ts',
+      'src/config/setting-reader.ts',
+      // Sends the API key.
+      'src/databrain/exchange.ts',
+      // Sends the password of the proxy.
+      'src/egress/egress.ts',
+      'src/egress/tunnel.ts',
+      // Derives keys from the API key, and sends the passwords of Redis.
+      'src/redis/key-derivation.ts',
+      'src/redis/redis-client.ts',
+      // Sends the login and token of Vault, and checks a changed secret.
+      'src/secrets/vault/vault-request.ts',
+      'src/secrets/watched-secret.ts',
+      // Sends the headers of the collector.
+      'src/telemetry/tracing.ts',
+    ]);
+  });
+
   it('has no mutable state in modules', () => {
     expect(sources.flatMap(({ path, mutableState }) => mutableState.map((name) => `${path}: ${name}`))).toEqual([]);
   });
@@ -171,5 +201,19 @@ const a = {} as unknown as Proven; const b = [1] as const; const c = { k: '' as 
     expect(
       parseSource('src/a.ts', 'let n = 0; const m = 1; const f = () => { let k = 0; return k; };').mutableState,
     ).toEqual(['n']);
+    expect(parseSource('src/a.ts', 'export var { n } = f();').mutableState).toEqual(['{ n }']);
+  });
+
+  it.each([
+    ['a collection', 'const known = new WeakMap<object, string>();', ['known']],
+    ['a collection with values', "export const names = new Set(['a']);", ['names']],
+    ['a list', 'const waiting = [];', ['waiting']],
+    ['a list with a type', 'const waiting: string[] = [];', ['waiting']],
+    ['a collection with a readonly type', "const names: ReadonlySet<string> = new Set(['a']);", []],
+    ['a list with a readonly type', "const names: readonly string[] = ['a'];", []],
+    ['a constant list', "const names = ['a'] as const;", []],
+    ['a collection in a function', 'const create = () => { const known = new Map(); return known; };', []],
+  ])('knows whether %s of a module can change', (_title, text, names) => {
+    expect(parseSource('src/a.ts', text).mutableState).toEqual(names);
   });
 });

@@ -4,13 +4,12 @@ import {
   equal,
   flawOf,
   flaws,
-  type Flaw,
   member,
   none,
   Optional,
   typeName,
 } from '../../../../src/policy/expression/cel-values.ts';
-import { createEvaluation, expressionFailure } from '../../../../src/policy/expression/evaluation.ts';
+import { createEvaluation, expressionFailure, type Flaw } from '../../../../src/policy/expression/evaluation.ts';
 import { nameExpressionFailure } from '../../../support/sentences/name-expression-failure.ts';
 
 const same = (a: unknown, b: unknown): boolean => equal(createEvaluation({}, 0), a, b);
@@ -228,16 +227,17 @@ describe('the flaw of a value', () => {
     [nested(65), 'depth'],
     [nested(500), 'depth'],
   ])('%j: %s', (value, flaw) => {
-    expect(flawOf(value)).toBe(flaw);
+    expect(flawOf(createEvaluation({}, 0), value)).toBe(flaw);
   });
 
-  it('is cached for each value, so that shared parts cost nothing more', () => {
+  it('is cached for each value of a decision, so that shared parts cost nothing more', () => {
+    const evaluation = createEvaluation({}, 0);
     let shared: unknown = [1];
     for (let i = 0; i < 60; i += 1) shared = [shared, shared];
-    expect(flawOf(shared)).toBeUndefined();
+    expect(flawOf(evaluation, shared)).toBeUndefined();
     let flawed: unknown = [2 ** 53];
     for (let i = 0; i < 60; i += 1) flawed = [[], flawed];
-    expect([flawOf(flawed), flawOf(flawed)]).toEqual(['number', 'number']);
+    expect([flawOf(evaluation, flawed), flawOf(evaluation, flawed)]).toEqual(['number', 'number']);
   });
 });
 
