@@ -92,7 +92,7 @@ describe('the source', () => {
     expect(readers).toEqual([
       // Loads keys of issuers, and compares them.
       'src/authn/issuer.ts',
-      'src/authn/keys/verification-key.ts',
+      'src/authn/keys/verification-keys.ts',
       // `check --live` asks Databrain; `dev-token` signs.
       'src/commands/dev-token.ts',
       'src/commands/embeds-listing.ts',
