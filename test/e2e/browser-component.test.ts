@@ -33,7 +33,7 @@ describe.skipIf(!hasChromium)(`the vendor's component${chromiumReason}`, () => {
     });
     page.on('pageerror', ({ message }) => complaints.push(message));
     page.on('console', (message) => {
-      // The component refers to icons in a way that no browser allows; refusals are provoked.
+      // The component refers to icons in a way that no browser allows, and this test causes refusals.
       if (
         message.type() === 'error' &&
         !/Unsafe attempt to load URL data:|status of 40[13]|does not open this embed/.test(message.text())
@@ -54,7 +54,7 @@ describe.skipIf(!hasChromium)(`the vendor's component${chromiumReason}`, () => {
     await demo.ended;
   });
 
-  /** Runs where the component is: in the page, or in the frame that stands in for it. */
+  /** Runs in the window of the component: the page, or the frame that replaces it. */
   const inComponent = <T>(expression: string): Promise<T> =>
     page.evaluate<T>(`((view) => { const element = view.document.querySelector('#stage dbn-dashboard, body > dbn-dashboard, dbn-metric');
       const root = element?.shadowRoot; return ${expression}; })(document.querySelector('#stage iframe')?.contentWindow ?? window)`);
@@ -67,7 +67,7 @@ describe.skipIf(!hasChromium)(`the vendor's component${chromiumReason}`, () => {
   const asked = (path: string): number => sent.filter((one) => one.startsWith(path)).length;
   const frames = (): Promise<number> => page.locator('#stage iframe').count();
 
-  it('shows the viewer of Acme the rows of Acme, with one guest token and no request to anywhere else', async () => {
+  it('shows the viewer of Acme the rows of Acme, with one guest token and no request to another host', async () => {
     await until(async () => (await text()).includes('1-2 of 2'));
     expect(await companies()).toEqual(['acme']);
     expect(await text()).not.toContain('France');
@@ -76,7 +76,7 @@ describe.skipIf(!hasChromium)(`the vendor's component${chromiumReason}`, () => {
     expect(await page.evaluate(`getComputedStyle(document.querySelector('h1')).fontSize`)).toBe('25.6px');
   });
 
-  it('shows the next user her own rows, and never a row or a request of the one before', async () => {
+  it('shows the next user her own rows, without a row or a request of the previous user', async () => {
     await until(async () => (await text()).includes('1-2 of 2'));
     await page.evaluate(`window.seen = [], window.watch = setInterval(() => { const view = document.querySelector('#stage iframe')?.contentWindow ?? window;
       seen.push(view.document.querySelector('dbn-dashboard')?.shadowRoot.textContent.replace(/[{][^}]*[}]/g, '') ?? '') }, 5), 0`);
@@ -89,7 +89,7 @@ describe.skipIf(!hasChromium)(`the vendor's component${chromiumReason}`, () => {
     expect(seen.filter((shown) => shown.includes('globex')).length).toBeGreaterThan(0);
     const after = seen.slice(seen.findLastIndex((shown) => shown.includes('acme')) + 1);
     expect(seen.slice(0, seen.length - after.length).some((shown) => shown.includes('globex'))).toBe(false);
-    // Nothing but the new user's: one guest token, one dashboard with it, rows of her own client.
+    // Only requests of the new user: one guest token, one dashboard with it, rows of her own client.
     const ofHedy = sent.slice(length);
     expect(ofHedy.filter((one) => one.startsWith('POST /guest-token'))).toHaveLength(1);
     expect(ofHedy.filter((one) => one.startsWith('GET /api/v2/dashboard '))).toHaveLength(1);
@@ -97,7 +97,7 @@ describe.skipIf(!hasChromium)(`the vendor's component${chromiumReason}`, () => {
     expect(new Set(calls.slice(-4).map(({ handle }) => handle)).size).toBe(1);
   });
 
-  it('shows the rows again when the first user is back, in the page', async () => {
+  it('shows the rows again after the first user is back in the page', async () => {
     await until(async () => (await text()).includes('1-2 of 2'));
     await choose('Grace');
     await until(async () => (await text()).includes('1-10 of 10'));
@@ -107,7 +107,7 @@ describe.skipIf(!hasChromium)(`the vendor's component${chromiumReason}`, () => {
     expect(await frames()).toBe(0);
   });
 
-  it('keeps the view through renewals: what was typed is there, and its next request carries the newest token', async () => {
+  it("keeps the view and the user's input during renewals, and its next request contains the newest token", async () => {
     await until(async () => (await text()).includes('1-2 of 2'));
     await inComponent(`window.kept = element, root.querySelector('input').focus()`);
     await page.keyboard.type('Rock');
@@ -125,7 +125,7 @@ describe.skipIf(!hasChromium)(`the vendor's component${chromiumReason}`, () => {
     expect(asked('POST /guest-token')).toBe(2);
   }, 70_000);
 
-  it('is refused an embed that the token does not open', async () => {
+  it('cannot open an embed that the token does not allow', async () => {
     await until(async () => (await text()).includes('1-2 of 2'));
     await page.getByRole('button', { name: 'Finance report' }).click();
     await until(async () => (await text()).includes('Invalid token or Dashboard id'), 20_000);
@@ -137,7 +137,7 @@ describe.skipIf(!hasChromium)(`the vendor's component${chromiumReason}`, () => {
     expect(asked('POST /guest-token')).toBe(2);
   }, 60_000);
 
-  it('fits a phone', async () => {
+  it('fits the screen of a phone', async () => {
     await page.setViewportSize({ width: 390, height: 844 });
     await until(async () => (await text()).includes('1-2 of 2'));
     expect(await page.evaluate('document.documentElement.scrollWidth')).toBe(390);

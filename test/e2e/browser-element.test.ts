@@ -15,7 +15,7 @@ describe.skipIf(!hasChromium)(`<guest-token-dashboard>${chromiumReason}`, () => 
   afterEach(() => lab.clean());
   afterAll(() => lab.close());
 
-  /** Adds HTML to the page, in which SRC stands for the proxy's address and the function. */
+  /** Adds HTML to the page; SRC is replaced by the proxy's address and the function. */
   const write = ({ run, server }: Opened, html: string): Promise<unknown> => {
     const source = `src="${server.url}/guest-token" get-access-token="token"`;
     return run(
@@ -79,7 +79,7 @@ describe.skipIf(!hasChromium)(`<guest-token-dashboard>${chromiumReason}`, () => 
     await leavesNothing(opened);
   });
 
-  it('continues with its new attributes', async () => {
+  it('uses its new attributes', async () => {
     const opened = await lab.open();
     await write(opened, `<guest-token-dashboard SRC id="one" dashboard-id="A"></guest-token-dashboard>`);
     await isShown(opened, 'A: token-1-ann');
@@ -152,7 +152,7 @@ describe.skipIf(!hasChromium)(`<guest-token-dashboard>${chromiumReason}`, () => 
     await leavesNothing(opened);
   });
 
-  it('never falls back to cookies when the named function does not exist', async () => {
+  it('does not use cookies if the named function does not exist', async () => {
     const opened = await lab.open({ fakeTime: Date.now() });
     await opened.run(`document.addEventListener('error', ({ detail }) => lab.events.push(detail.code), true), 0`);
     await write(
@@ -171,7 +171,7 @@ describe.skipIf(!hasChromium)(`<guest-token-dashboard>${chromiumReason}`, () => 
     await leavesNothing(opened);
   });
 
-  it('ends its session when the last one is removed; the next one starts a new session', async () => {
+  it('ends its session when the last one is removed, and the next one starts a new session', async () => {
     const opened = await lab.open({ fakeTime: Date.now() });
     const html = `<guest-token-dashboard SRC dashboard-id="A"></guest-token-dashboard>`;
     await write(opened, html + html);

@@ -29,7 +29,7 @@ describe.skipIf(!hasChromium)(`a mounted dashboard${chromiumReason}`, () => {
     expect(await running()).toEqual({ timers: 0, listeners: 0 });
     expect(await run(`Object.keys(window).filter((name) => name.startsWith('guestTokenEvent'))`)).toEqual([]);
   };
-  /** Goes on until the next token has come, which is no less than 45 minutes after the last one. */
+  /** Advances to the next token, which arrives at least 45 minutes after the last one. */
   const renew = async (opened: Opened): Promise<void> => {
     const { length } = opened.server.asked;
     await opened.run('lab.settled()');
@@ -76,7 +76,7 @@ describe.skipIf(!hasChromium)(`a mounted dashboard${chromiumReason}`, () => {
     await leavesNothing(opened);
   });
 
-  it('keeps its view when the token is renewed: the next request carries the newest one', async () => {
+  it('keeps its view when the token is renewed, and its next request contains the newest token', async () => {
     const opened = await lab.open({ fakeTime: Date.now() });
     await show(opened);
     await isShown(opened, 'A: token-1-ann');
@@ -112,7 +112,7 @@ describe.skipIf(!hasChromium)(`a mounted dashboard${chromiumReason}`, () => {
       'a Request with a body',
       `fetch(new Request(url, { method: 'POST', body: '{}', headers: { 'x-plugin-token': token } }))`,
     ],
-  ])('puts the newest token into requests that carry the old one in %s', async (_title, call) => {
+  ])('replaces an old token with the newest one in %s', async (_title, call) => {
     const opened = await lab.open({ fakeTime: Date.now() });
     await show(opened);
     await isShown(opened, 'A: token-1-ann');
@@ -211,7 +211,7 @@ describe.skipIf(!hasChromium)(`a mounted dashboard${chromiumReason}`, () => {
     expect(opened.server.asked).toHaveLength(1);
   });
 
-  it('survives being moved: the view is created again, without another request', async () => {
+  it('keeps its token when it is moved: the view is created again, without another request', async () => {
     const opened = await lab.open();
     await show(opened);
     await isShown(opened, 'A: token-1-ann');
@@ -251,7 +251,7 @@ describe.skipIf(!hasChromium)(`a mounted dashboard${chromiumReason}`, () => {
     ['a refusal', refusal(403, 'ACCESS_DENIED'), 'ACCESS_DENIED'],
     ['a second 401', refusal(401, 'TOKEN_EXPIRED'), 'TOKEN_EXPIRED'],
   ])(
-    'takes the dashboard away after %s at a renewal, and shows the sentence of the proxy',
+    'removes the dashboard after %s at a renewal, and shows the message of the proxy',
     async (_title, answer, code) => {
       const opened = await lab.open({ fakeTime: Date.now() });
       await show(opened);
@@ -267,7 +267,7 @@ describe.skipIf(!hasChromium)(`a mounted dashboard${chromiumReason}`, () => {
     },
   );
 
-  it('keeps the dashboard while renewals fail for a time', async () => {
+  it('keeps the dashboard while renewals fail temporarily', async () => {
     const opened = await lab.open({ fakeTime: Date.now() });
     await show(opened);
     await isShown(opened, 'A: token-1-ann');
@@ -280,7 +280,7 @@ describe.skipIf(!hasChromium)(`a mounted dashboard${chromiumReason}`, () => {
   });
 
   describe('when the user changes', () => {
-    /** Everything that was ever on the screen, from now on. */
+    /** Records everything that appears on the screen. */
     const watch = ({ run }: Opened): Promise<unknown> =>
       run(`lab.seen = [], new MutationObserver(() => lab.seen.push(document.body.innerText)).observe(document.body,
         { subtree: true, childList: true, characterData: true }), 0`);
@@ -295,7 +295,7 @@ describe.skipIf(!hasChromium)(`a mounted dashboard${chromiumReason}`, () => {
         `lab.user = 'bob', lab.tokens.stop(), lab.tokens = lab.create(), lab.a.update({ tokens: lab.tokens }), 0`,
       );
       expect(await opened.run(`document.querySelector('dbn-dashboard')`)).toBe(null);
-      // What the removed component may still try does not leave the page.
+      // Later requests of the removed component are not sent.
       expect(await opened.run('lab.old.ask().catch((error) => error.errors[0].code)')).toBe('STOPPED');
       await isShown(opened, 'A: token-2-bob');
       expect(await opened.run(`document.querySelector('iframe').contentWindow.location.host === location.host`)).toBe(
@@ -307,7 +307,7 @@ describe.skipIf(!hasChromium)(`a mounted dashboard${chromiumReason}`, () => {
       await leavesNothing(opened);
     });
 
-    it('does the same when only the response shows it, as with another login in a shared cookie', async () => {
+    it('does the same if only the response shows it, as after another login with a shared cookie', async () => {
       const opened = await lab.open({ fakeTime: Date.now() });
       await show(opened, `{ script: '/component.js' }`);
       await isShown(opened, 'A: token-1-ann');
@@ -319,7 +319,7 @@ describe.skipIf(!hasChromium)(`a mounted dashboard${chromiumReason}`, () => {
       await leavesNothing(opened);
     });
 
-    it('shows no data of the next user if the component cannot be loaded again, and says why', async () => {
+    it('shows no data of the next user, but an error, if the component cannot be loaded again', async () => {
       const opened = await lab.open();
       await show(opened);
       await isShown(opened, 'A: token-1-ann');
@@ -350,7 +350,7 @@ describe.skipIf(!hasChromium)(`a mounted dashboard${chromiumReason}`, () => {
       await leavesNothing(opened);
     });
 
-    it('is as high in its frame as the page; a metric is as high as what it shows', async () => {
+    it('has a frame as high as the page for a dashboard, and as high as its content for a metric', async () => {
       const opened = await lab.open();
       await show(opened, `{ script: '/component.js' }`);
       await isShown(opened, 'A: token-1-ann');
@@ -383,7 +383,7 @@ describe.skipIf(!hasChromium)(`a mounted dashboard${chromiumReason}`, () => {
   });
 
   describe('with the component loaded by the helper', () => {
-    it('loads it once for all, with its requirements', async () => {
+    it('loads it once for all, with its attributes', async () => {
       const opened = await lab.open({ component: 'none' });
       await opened.run(`lab.tokens = lab.create(), ['a', 'b', 'c'].map((id) =>
         lab.mount(id, { tokens: lab.tokens, embedId: id, script: { src: './component.js', nonce: 'n' } })), 0`);
@@ -395,7 +395,7 @@ describe.skipIf(!hasChromium)(`a mounted dashboard${chromiumReason}`, () => {
       expect(opened.server.asked).toHaveLength(1);
     });
 
-    it.each(['/broken.js', '/nowhere.js', 'http://['])('says so when that fails: %s', async (script) => {
+    it.each(['/broken.js', '/nowhere.js', 'http://['])('reports a failure: %s', async (script) => {
       const opened = await lab.open({ component: 'none' });
       await show(opened, `{ script: '${script}' }`);
       await isShown(opened, 'The component cannot be loaded.');
@@ -427,7 +427,7 @@ describe.skipIf(!hasChromium)(`a mounted dashboard${chromiumReason}`, () => {
       await leavesNothing(opened);
     });
 
-    it('shows nothing when it was stopped while the component was loading', async () => {
+    it('shows nothing if it was stopped while the component was loading', async () => {
       const opened = await lab.open({ component: 'none' });
       await show(opened);
       await until(() => opened.server.asked.length === 1);

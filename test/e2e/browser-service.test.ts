@@ -25,7 +25,7 @@ describe.skipIf(!hasChromium)(`a page and the service${chromiumReason}`, () => {
   const lines: Audit[] = [];
   const pages: Server[] = [];
   let allowed = '';
-  /** The same site, so that cookies are sent along; another origin. */
+  /** The same site, so that cookies are sent, with another origin. */
   let sibling = '';
   /** Another site. */
   let foreign = '';
@@ -75,7 +75,7 @@ describe.skipIf(!hasChromium)(`a page and the service${chromiumReason}`, () => {
   };
   const logIn = (): Promise<void> =>
     context.addCookies([{ name: cookieName, value: accessToken(), url, httpOnly: true, sameSite: 'Lax' }]);
-  /** What happened at the service and behind it since `from`. */
+  /** The events at the service and at Databrain since `from`. */
   const since = (from: { readonly mints: number; readonly lines: number }) => ({
     mints: databrain.requests.length - from.mints,
     decisions: lines
@@ -83,7 +83,7 @@ describe.skipIf(!hasChromium)(`a page and the service${chromiumReason}`, () => {
       .flatMap(({ event, code }) => (event?.startsWith('guest_token.') ? [code ?? 'ISSUED'] : [])),
   });
   const now = () => ({ mints: databrain.requests.length, lines: lines.length });
-  /** One token by the helper that the service serves, or the code of the error. */
+  /** A token from the helper that the service serves, or the code of the error. */
   const getToken = (page: Page, options: string): Promise<string> =>
     page.evaluate(`import('${url}/guest-token.js').then(({ createGuestTokens }) => new Promise((resolve) => {
       const tokens = createGuestTokens({ url: '${url}/guest-token', ...${options} });
@@ -100,7 +100,7 @@ describe.skipIf(!hasChromium)(`a page and the service${chromiumReason}`, () => {
     for (const name of ['Guest-Token-Expires-In', 'Guest-Token-Grant', 'Retry-After']) expect(exposed).toContain(name);
   });
 
-  it('report the code of a refusal to the page', async () => {
+  it('show the code of a refusal', async () => {
     const page = await open(allowed);
     const from = now();
     const refused = accessToken({ email_verified: false });
@@ -114,7 +114,7 @@ describe.skipIf(!hasChromium)(`a page and the service${chromiumReason}`, () => {
   ])('do not work together from a foreign origin %s', async (_title, origin) => {
     const page = await open(origin());
     const from = now();
-    // Not even the helper can be had from there.
+    // Not even the helper can be loaded from there.
     expect(await getToken(page, `{ getAccessToken: () => '${accessToken()}' }`)).toBe('TypeError');
     const ask = `fetch('${url}/guest-token', { method: 'POST', headers: { authorization: 'Bearer ${accessToken()}' } })`;
     expect(await page.evaluate(`${ask}.catch(({ name }) => name)`)).toBe('TypeError');
@@ -161,7 +161,7 @@ describe.skipIf(!hasChromium)(`a page and the service${chromiumReason}`, () => {
     ['a picture', `new Promise((resolve) => { const image = new Image(); image.onerror = resolve; image.src = url; })`],
   ];
   it.each(attempts)(
-    'give nothing to a hostile page of the same site that uses the cookie: %s',
+    'give no token to a hostile page of the same site that uses the cookie: %s',
     async (_title, attempt) => {
       await logIn();
       const page = await open(sibling);

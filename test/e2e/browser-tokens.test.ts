@@ -28,12 +28,12 @@ describe.skipIf(!hasChromium)(`the tokens of a page${chromiumReason}`, () => {
     await until(async () => (await events()).length >= expected.length);
     expect(await events()).toEqual(expected);
   };
-  /** Nothing runs once nobody is interested. */
+  /** Without subscribers nothing runs. */
   const leavesNothing = async ({ run, running }: Opened): Promise<void> => {
     await run('lab.leave()');
     expect(await running()).toEqual({ timers: 0, listeners: 0 });
   };
-  /** Ended by itself: nothing runs, and nothing is asked any more. */
+  /** The session has ended: nothing runs, and no request is sent. */
   const hasEnded = async ({ server, running, runFor }: Opened): Promise<void> => {
     expect(await running()).toEqual({ timers: 0, listeners: 0 });
     const { length } = server.asked;
@@ -41,7 +41,7 @@ describe.skipIf(!hasChromium)(`the tokens of a page${chromiumReason}`, () => {
     expect(server.asked).toHaveLength(length);
   };
 
-  it('are one token and one request for fifty embeds that start at once', async () => {
+  it('are one token and one request for fifty embeds that start together', async () => {
     const opened = await lab.open();
     await opened.run(`lab.tokens = lab.create({ dataApp: 'sales' });
       for (let n = 0; n < 50; n += 1) lab.mount('board' + n, { tokens: lab.tokens, embedId: 'board' + n })`);
@@ -53,7 +53,7 @@ describe.skipIf(!hasChromium)(`the tokens of a page${chromiumReason}`, () => {
     expect(await opened.running()).toEqual({ timers: 0, listeners: 0 });
   });
 
-  it('are renewed between 75 and 85 percent of their life, with a fresh access token, whatever the time of day', async () => {
+  it('are renewed between 75 and 85 percent of their lifetime, with a new access token, at any time of day', async () => {
     const opened = await lab.open({ fakeTime: Date.now() - hour });
     await subscribe(opened);
     await receives(opened, 'token-1-ann');
@@ -100,7 +100,7 @@ describe.skipIf(!hasChromium)(`the tokens of a page${chromiumReason}`, () => {
     await leavesNothing(opened);
   });
 
-  it('are not requested in a hidden tab, but once when it is visible; get() still works', async () => {
+  it('are not requested in a hidden tab, but once after it becomes visible; get() still works', async () => {
     const opened = await lab.open({ fakeTime: Date.now() });
     await opened.run('lab.hide(true)');
     await subscribe(opened);
@@ -130,7 +130,7 @@ describe.skipIf(!hasChromium)(`the tokens of a page${chromiumReason}`, () => {
     await leavesNothing(opened);
   });
 
-  it.each(['TOKEN_EXPIRED', 'INVALID_TOKEN'])('come with a fresh access token after one %s', async (code) => {
+  it.each(['TOKEN_EXPIRED', 'INVALID_TOKEN'])('are requested with a new access token after one %s', async (code) => {
     const opened = await lab.open();
     opened.server.script(refusal(401, code));
     await subscribe(opened);
@@ -154,7 +154,7 @@ describe.skipIf(!hasChromium)(`the tokens of a page${chromiumReason}`, () => {
     [403, 'DATA_APP_NOT_ALLOWED'],
     [400, 'INVALID_REQUEST'],
     [413, 'BODY_TOO_LARGE'],
-  ])('end at a %i %s with the sentence and the request id of the proxy', async (status, code) => {
+  ])('end at a %i %s, with the message and the request id of the proxy', async (status, code) => {
     const opened = await lab.open({ fakeTime: Date.now() });
     opened.server.script(refusal(status, code));
     await subscribe(opened);
@@ -175,7 +175,7 @@ describe.skipIf(!hasChromium)(`the tokens of a page${chromiumReason}`, () => {
   it.each([
     [429, 'RATE_LIMITED'],
     [503, 'UPSTREAM_UNAVAILABLE'],
-  ])('wait after a %i %s as long as Retry-After says', async (status, code) => {
+  ])('wait after a %i %s for the time in Retry-After', async (status, code) => {
     const opened = await lab.open({ fakeTime: Date.now() });
     opened.server.script(refusal(status, code, { 'retry-after': '40' }));
     await subscribe(opened);
@@ -207,7 +207,7 @@ describe.skipIf(!hasChromium)(`the tokens of a page${chromiumReason}`, () => {
       'RATE_LIMITED',
       refusal(429, 'RATE_LIMITED', { 'retry-after': 'Fri, 31 Dec 2100 23:59:59 GMT' }),
     ],
-  ])('survive %s: it is tried again within seconds', async (_title, code, answer) => {
+  ])('are requested again within seconds after %s', async (_title, code, answer) => {
     const opened = await lab.open({ fakeTime: Date.now() });
     opened.server.script(answer);
     await subscribe(opened);
@@ -218,9 +218,9 @@ describe.skipIf(!hasChromium)(`the tokens of a page${chromiumReason}`, () => {
     await leavesNothing(opened);
   });
 
-  it('survive cut connections', async () => {
+  it('are requested again after a connection is lost', async () => {
     const opened = await lab.open({ fakeTime: Date.now() });
-    // The browser itself tries a request again whose kept connection was cut.
+    // The browser repeats a request itself if its kept connection was closed.
     opened.server.script({ isCut: true }, { isCut: true });
     await subscribe(opened);
     await receives(opened, 'NETWORK_ERROR');
@@ -229,7 +229,7 @@ describe.skipIf(!hasChromium)(`the tokens of a page${chromiumReason}`, () => {
     await leavesNothing(opened);
   });
 
-  it('are requested less and less often while the proxy fails, and the access token is not fetched each time', async () => {
+  it('are requested less often while the proxy fails, and the access token is not fetched each time', async () => {
     const opened = await lab.open({ fakeTime: Date.now() });
     opened.server.script(...Array.from({ length: 100 }, () => refusal(503, 'UPSTREAM_UNAVAILABLE')));
     await subscribe(opened);
@@ -242,10 +242,10 @@ describe.skipIf(!hasChromium)(`the tokens of a page${chromiumReason}`, () => {
 
   it.each([
     ['is missing', {}],
-    ['is no number', { 'guest-token-expires-in': 'soon' }],
+    ['has no digits', { 'guest-token-expires-in': 'soon' }],
     ['is negative', { 'guest-token-expires-in': '-5' }],
     ['is zero', { 'guest-token-expires-in': '0' }],
-    ['is beyond all bounds', { 'guest-token-expires-in': '1e99' }],
+    ['is much too large', { 'guest-token-expires-in': '1e99' }],
   ])('are renewed after 90 to 102 seconds if the header with the lifetime %s', async (_title, headers) => {
     const opened = await lab.open({ fakeTime: Date.now() });
     opened.server.script({ body: { token: 'lasting' }, headers });
@@ -259,7 +259,7 @@ describe.skipIf(!hasChromium)(`the tokens of a page${chromiumReason}`, () => {
     await leavesNothing(opened);
   });
 
-  it('are requested at most every ten seconds, however short their lifetime', async () => {
+  it('are requested at most once in ten seconds, however short their lifetime', async () => {
     const opened = await lab.open({ fakeTime: Date.now() });
     opened.server.lifetimeSeconds = 1;
     await subscribe(opened);
@@ -269,7 +269,7 @@ describe.skipIf(!hasChromium)(`the tokens of a page${chromiumReason}`, () => {
     await leavesNothing(opened);
   });
 
-  it('live for months without a timer that runs over', async () => {
+  it('may last for months, without a timer that overflows', async () => {
     const opened = await lab.open({ fakeTime: Date.now() });
     opened.server.lifetimeSeconds = 90 * 24 * 3600;
     await subscribe(opened);
@@ -282,7 +282,7 @@ describe.skipIf(!hasChromium)(`the tokens of a page${chromiumReason}`, () => {
   it.each([
     ['stop()', 'lab.tokens.stop()', '{}'],
     ['the signal', 'lab.abort.abort()', '{ signal: (lab.abort = new AbortController()).signal }'],
-  ])('end at once by %s, also while a request runs', async (_title, how, options) => {
+  ])('end at once by %s, even during a request', async (_title, how, options) => {
     const opened = await lab.open({ fakeTime: Date.now() });
     const isAborted = opened.page.waitForEvent('requestfailed');
     opened.server.script({ isHeld: true });
@@ -296,7 +296,7 @@ describe.skipIf(!hasChromium)(`the tokens of a page${chromiumReason}`, () => {
     await hasEnded(opened);
   });
 
-  it('are never requested if the signal was aborted before', async () => {
+  it('are never requested if the signal is already aborted', async () => {
     const opened = await lab.open({ fakeTime: Date.now() });
     await subscribe(opened, '{ signal: AbortSignal.abort() }');
     await receives(opened, 'STOPPED!');
@@ -304,7 +304,7 @@ describe.skipIf(!hasChromium)(`the tokens of a page${chromiumReason}`, () => {
     await hasEnded(opened);
   });
 
-  it('wait for a request that hangs no longer than 30 seconds', async () => {
+  it('wait at most 30 seconds for a request that hangs', async () => {
     const opened = await lab.open({ fakeTime: Date.now() });
     opened.server.script({ isHeld: true });
     await subscribe(opened);
@@ -320,7 +320,7 @@ describe.skipIf(!hasChromium)(`the tokens of a page${chromiumReason}`, () => {
     ['fails', 'async () => { throw new Error("no network") }', 0],
     ['throws', '() => { throw new Error("no network") }', 0],
     ['hangs', '() => new Promise(() => {})', 30_000],
-  ])('are tried again when getAccessToken %s', async (_title, getAccessToken, ms) => {
+  ])('are requested again when getAccessToken %s', async (_title, getAccessToken, ms) => {
     const opened = await lab.open({ fakeTime: Date.now() });
     await subscribe(
       opened,
@@ -378,7 +378,7 @@ describe.skipIf(!hasChromium)(`the tokens of a page${chromiumReason}`, () => {
     expect(opened.server.asked).toHaveLength(2);
   });
 
-  it('are replaced once for all callers that report the same one as expired, and not within ten seconds', async () => {
+  it('are replaced once for all callers that report the same token as expired, and not within ten seconds', async () => {
     const opened = await lab.open({ fakeTime: Date.now() });
     await subscribe(opened);
     await receives(opened, 'token-1-ann');
@@ -392,7 +392,7 @@ describe.skipIf(!hasChromium)(`the tokens of a page${chromiumReason}`, () => {
     await leavesNothing(opened);
   });
 
-  it('make get() give up after 30 seconds with the last error', async () => {
+  it('make get() reject after 30 seconds with the last error', async () => {
     const opened = await lab.open({ fakeTime: Date.now() });
     opened.server.script(refusal(503, 'UPSTREAM_UNAVAILABLE', { 'retry-after': '300' }));
     await opened.run('lab.tokens = lab.create(), lab.got = lab.tokens.get().catch(({ code }) => code), 0');
@@ -404,7 +404,7 @@ describe.skipIf(!hasChromium)(`the tokens of a page${chromiumReason}`, () => {
     expect(await opened.running()).toEqual({ timers: 0, listeners: 0 });
   });
 
-  it('reach every subscriber, also when another one fails', async () => {
+  it('reach every subscriber, even if another one throws', async () => {
     const opened = await lab.open();
     const errors: string[] = [];
     opened.page.on('pageerror', ({ message }) => errors.push(message));
@@ -426,7 +426,7 @@ describe.skipIf(!hasWholeChromium)(`the tokens of a page in the whole browser${w
   afterEach(() => lab.clean());
   afterAll(() => lab.close());
 
-  it('are renewed when the page comes back from the back/forward cache with one that has ended', async () => {
+  it('are renewed if the page with an ended token comes back from the back/forward cache', async () => {
     const opened = await lab.open();
     await opened.run('lab.tokens = lab.create(), lab.leave = lab.tokens.subscribe(lab.note), 0');
     await until(async () => (await opened.events()).length > 0);

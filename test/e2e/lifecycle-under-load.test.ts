@@ -22,7 +22,7 @@ describe.skipIf(!redisIsInstalled)(`under 200 requests a second${redisReason}`, 
     const { front } = scenarios[name];
     const isReady = fronts[front];
     it.skipIf(!isReady)(
-      `${title} loses nothing${needs(isReady, front)}`,
+      `${title} causes no failed request${needs(isReady, front)}`,
       async () => {
         const program = programPath();
         const { load } = await runScenario(name, { program, requestsPerSecond: 200, settleMs: 500, drainSeconds: 2 });
