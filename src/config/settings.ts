@@ -26,7 +26,11 @@ export const settingTable = [
   { name: 'PORT', default: '8080', description: 'port of the public listener' },
   { name: 'ADMIN_HOST', default: '127.0.0.1', description: 'address of the admin listener (metrics, version, health)' },
   { name: 'ADMIN_PORT', default: '9090', description: 'port of the admin listener; 0 disables it' },
-  { name: 'LOG_LEVEL', default: 'info', description: 'fatal, error, warn, info, debug, trace or silent' },
+  {
+    name: 'LOG_LEVEL',
+    default: 'info',
+    description: 'fatal, error, warn, info, debug, trace or silent; silent also disables the audit log',
+  },
   {
     name: 'KEEP_ALIVE_TIMEOUT_SECONDS',
     default: '75',

@@ -1,9 +1,15 @@
 // Checks the errors in openapi.yaml against src/errors.ts: every code with its status, headers and message.
 import { describe, expect, it } from 'vitest';
+import { parse } from 'yaml';
 import packageJson from '../../package.json' with { type: 'json' };
 import { errorRow, errorTable, type ErrorCode } from '../../src/errors.ts';
 import { conformanceProblems, type Observed } from './conformance.ts';
 import { readDescription, type DescribedResponse } from './description.ts';
+import { readDocument } from './settings-documents.ts';
+
+interface OpenApi {
+  readonly components: { readonly headers: Readonly<Record<string, { readonly schema: { readonly const?: string } }>> };
+}
 
 const description = readDescription();
 const codes = Object.keys(errorTable) as ErrorCode[];
@@ -58,6 +64,14 @@ describe('openapi.yaml', () => {
       ({ status, content }) => (content?.codes ?? []).filter((code) => errorRow(code as ErrorCode).status !== status),
     );
     expect(wrong).toEqual([]);
+  });
+
+  it('describes every header that scripts of an allowed origin may read', () => {
+    const { components } = parse(readDocument('openapi.yaml')) as OpenApi;
+    const { const: exposed = '' } = components.headers['Access-Control-Expose-Headers']?.schema ?? {};
+    const names = exposed.split(', ');
+    expect(names).toContain('Guest-Token-Expires-In');
+    expect(names.filter((name) => components.headers[name] === undefined)).toEqual([]);
   });
 
   it('has only examples that match its own schemas', () => {
