@@ -6,6 +6,7 @@ import { checkCommand } from '../../src/commands/check.ts';
 import { testCommand } from '../../src/commands/test.ts';
 import { loadPolicyTests } from '../../src/policy/trial/policy-test-document.ts';
 import { runCommand } from '../support/run-command.ts';
+import { nameLines } from '../support/sentences/name-sentence.ts';
 
 const folder = fileURLToPath(new URL('../../docs/examples/', import.meta.url));
 const names = readdirSync(folder, { withFileTypes: true })
@@ -46,7 +47,7 @@ describe.each(names)('the example %s', (name) => {
   it('has no lint warning', async () => {
     const { exitCode, out, err } = await runCommand(checkCommand, ['--strict'], { env: settings, cwd });
     expect(err).toBe('');
-    expect(out).toMatch(/^ok: policy\.yaml, revision [0-9a-f]{12}, /);
+    expect(nameLines(out)[0]).toMatch(/^policyOk\(policy\.yaml, [0-9a-f]{12}, /);
     expect(exitCode).toBe(0);
   });
 

@@ -1,6 +1,29 @@
-// The sentences of src/commands and of the coverage that `test` prints.
+// The sentences of src/commands and of the coverage that `test` prints. The texts of `--help` are in no test.
 
 export const commandSentences = {
+  // The lines of check.
+  policyOk: 'ok: {}, revision {}, {}: {}',
+  secretReadFrom: 'secret: {} was read from {}',
+  keyWorks: 'live: {}: the key in {} works, {} found',
+  keysFetched: 'live: {}: {} fetched',
+  keysNotFetched: '{} its keys could not be fetched ({}): {}',
+
+  // The lines of explain.
+  notJwt: 'the token is not a JWT',
+  tokenVerified: 'Verified: the token of {} from {} passes every check.',
+  tokenHas: 'The token has: {}',
+  tokenAccepted: 'Accepted: {}',
+  clockSays: 'The clock here says: {}',
+
+  // The lines of test.
+  testsOfPolicy: '{}  ({}, revision {})',
+  coverageBelow: '{}: coverage is below {} %',
+  nothingTested: 'test: there is no *.policy-test.yaml beside {}. Nothing was tested.',
+  junitNotWritten: 'test: the file for --junit cannot be written ({}). Try --help.',
+
+  // The line of diff.
+  noDifference: 'No difference for {} sets of claims.',
+
   // Why Databrain's list of embeds could not be read.
   keyRefused: '{} is refused by Databrain ({})',
   redirected: '{} redirects ({}), which is not followed',

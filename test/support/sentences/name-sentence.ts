@@ -55,6 +55,9 @@ export function nameSentence(text: string): string {
   return parts.length === 0 ? best.name : `${best.name}(${parts.map(nameSentence).join(', ')})`;
 }
 
+/** The lines of an output, each named if it is a sentence. */
+export const nameLines = (text: string): readonly string[] => text.trimEnd().split('\n').map(nameSentence);
+
 /** `p.yaml:2:1 unknownKey(dataApp, the policy)`, if wanted followed by ` → didYouMean(dataApps)`. */
 export function nameProblem({ location, problem, fix }: Problem, { withFix = false } = {}): string {
   const named = `${location} ${nameSentence(withoutExpression(problem))}`;

@@ -6,7 +6,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { startSimulatedDatabrain, type SimulatedDatabrain } from '../../../demo/databrain/start-simulated-databrain.ts';
 import { checkCommand } from '../../../src/commands/check.ts';
 import { runCommand } from '../../support/run-command.ts';
-import { sentenceOf } from '../../support/sentences/name-sentence.ts';
+import { nameLines, sentenceOf } from '../../support/sentences/name-sentence.ts';
 
 const salesKey = randomUUID();
 const financeKey = randomUUID();
@@ -71,18 +71,18 @@ describe('check', () => {
   it('prefers the policy of --policy to the setting', async () => {
     const files = { 'other.yaml': policyText({ expiresIn: '2h' }) };
     const { exitCode, out } = await check('broken', ['--policy', 'other.yaml'], {}, files);
-    expect(out).toMatch(/^ok: other\.yaml, revision /);
+    expect(nameLines(out)[0]).toMatch(/^policyOk\(other\.yaml, /);
     expect(exitCode).toBe(0);
   });
 
   it('reports success, and where each secret comes from', async () => {
     const { exitCode, out, err } = await check(policyText());
     expect(err).toBe('');
-    const [first, ...others] = out.trimEnd().split('\n');
-    expect(first).toMatch(/^ok: policy\.yaml, revision [0-9a-f]{12}, 2 data apps: sales \(default\), finance$/);
+    const [first, ...others] = nameLines(out);
+    expect(first).toMatch(/^policyOk\(policy\.yaml, [0-9a-f]{12}, 2 data apps, sales \(default\), finance\)$/);
     expect(others).toEqual(
       ['JWT_SECRET', 'DATABRAIN_API_KEY', 'DATABRAIN_API_KEY_FINANCE'].map(
-        (name) => `secret: ${name} was read from the variable ${name}`,
+        (name) => `secretReadFrom(${name}, the variable ${name})`,
       ),
     );
     expect(exitCode).toBe(0);
@@ -115,7 +115,7 @@ describe('check', () => {
     const relaxed = await check(policy);
     expect(relaxed.exitCode).toBe(0);
     expect(relaxed.err).toMatch(/^warning: policy\.yaml:11:13: .*isShowOnUrl.*\n$/);
-    expect(relaxed.out).toMatch(/^ok: /);
+    expect(nameLines(relaxed.out)[0]).toMatch(/^policyOk/);
     const strict = await check(policy, ['--strict']);
     expect(strict.exitCode).toBe(1);
     expect(strict.err).toMatch(/^policy\.yaml:11:13: .*isShowOnUrl.*\n$/);
@@ -125,7 +125,7 @@ describe('check', () => {
   it('checks the shadow policy too', async () => {
     const shadow = { POLICY_SHADOW_FILE: 'next.yaml' };
     const fine = await check(policyText(), [], shadow, { 'next.yaml': policyText({ expiresIn: '2h' }) });
-    expect(fine.out).toMatch(/\nok: next\.yaml, revision [0-9a-f]{12}, .* \(shadow\)\n/);
+    expect(nameLines(fine.out)[1]).toMatch(/^policyOk\(next\.yaml, [0-9a-f]{12}, .* \(shadow\)\)$/);
     const broken = await check(policyText(), [], shadow, { 'next.yaml': 'version: 1' });
     expect(broken.exitCode).toBe(78);
     expect(broken.err).toContain('next.yaml:1:1: ');
@@ -195,8 +195,9 @@ describe('check --live', () => {
     const { exitCode, out, err } = await live();
     expect(err).toBe('');
     expect(exitCode).toBe(0);
-    expect(out).toMatch(/^live: sales: .*DATABRAIN_API_KEY .* 2 ids/m);
-    expect(out).toMatch(/^live: finance: .*DATABRAIN_API_KEY_FINANCE .* 1 id\b/m);
+    const lines = nameLines(out);
+    expect(lines).toContain('keyWorks(sales, DATABRAIN_API_KEY, 2 ids)');
+    expect(lines).toContain('keyWorks(finance, DATABRAIN_API_KEY_FINANCE, 1 id)');
     expect(databrain.requests.slice(before).map(({ method, path }) => `${method} ${path}`)).toEqual([
       'GET /api/v2/data-app/embeds',
       'GET /api/v2/data-app/embeds',
@@ -209,7 +210,12 @@ describe('check --live', () => {
   });
 
   it.each([
-    ['a refused key', {}, { DATABRAIN_API_KEY: randomUUID() }, /^DATABRAIN_API_KEY: is refused by Databrain/],
+    [
+      'a refused key',
+      {},
+      { DATABRAIN_API_KEY: randomUUID() },
+      atStart(`DATABRAIN_API_KEY: ${sentenceOf('keyRefused', '401')}. `),
+    ],
     [
       'the key of another data app',
       { financeEmbeds: '[sales-overview]' },
@@ -239,7 +245,7 @@ describe('check --live', () => {
     const { exitCode, out, err } = await live(parts, env);
     expect(err).toMatch(line);
     expect(err.trimEnd().split('\n')).toHaveLength(1);
-    expect(out).not.toContain('ok:');
+    expect(nameLines(out).filter((line) => line.startsWith('policyOk'))).toEqual([]);
     expect(exitCode).toBe(1);
   });
 
@@ -255,6 +261,6 @@ describe('check --live', () => {
   it('checks the other parts of a policy whose ids depend on claims', async () => {
     const { exitCode, out } = await live({ embeds: '"${claims.embeds}"' });
     expect(exitCode).toBe(0);
-    expect(out).toContain('live: sales: the key in DATABRAIN_API_KEY works, 1 id found\n');
+    expect(nameLines(out)).toContain('keyWorks(sales, DATABRAIN_API_KEY, 1 id)');
   });
 });

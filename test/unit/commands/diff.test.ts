@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { diffCommand } from '../../../src/commands/diff.ts';
 import { runCommand } from '../../support/run-command.ts';
+import { nameLines } from '../../support/sentences/name-sentence.ts';
 
 const policy = (embeds: string): string =>
   `version: 1\ndataApps: { s: { default: true, expiresIn: 1h, request: { clientId: "\${claims.org}", params: { allowedEmbeds: ${embeds} } } } }\n`;
@@ -49,7 +50,7 @@ describe('diff', () => {
     const narrower = ['--policy', 'new.yaml', '--with', 'old.yaml', '--claims', 'claims.json', '--fail-on', 'wider'];
     expect((await run(narrower)).exitCode).toBe(0);
     const same = await run(['--policy', 'old.yaml', '--with', 'old.yaml', '--claims', 'claims.json']);
-    expect(same.out).toBe('No difference for 2 sets of claims.\n');
+    expect(nameLines(same.out)).toEqual(['noDifference(2)']);
   });
 
   it('fails on undecided claims with --fail-on undecided', async () => {

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { claimsOfToken, explainCommand } from '../../../src/commands/explain.ts';
 import { runCommand } from '../../support/run-command.ts';
+import { sentenceOf } from '../../support/sentences/name-sentence.ts';
 
 const cwd = mkdtempSync(join(tmpdir(), 'explain-'));
 writeFileSync(
@@ -130,7 +131,7 @@ describe('explain', () => {
   it('prints help', async () => {
     const { exitCode, out } = await run(['--help']);
     expect(exitCode).toBe(0);
-    expect(out).toContain('NOT verified');
+    expect(out).toBe(explainCommand.help);
   });
 });
 
@@ -140,7 +141,7 @@ describe('the claims of an unverified token', () => {
     const payload = encode({ sub: 'a' });
     const notUtf8 = Buffer.from([0x7b, 0x22, 0x61, 0x22, 0x3a, 0x22, 0xff, 0x22, 0x7d]).toString('base64url');
     for (const token of [payload, `a.${payload}`, `a.${payload}.b.c.d`, `a.${notUtf8}.b`]) {
-      expect(claimsOfToken(token)).toBe('the token is not a JWT');
+      expect(claimsOfToken(token)).toBe(sentenceOf('notJwt'));
     }
   });
 });

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { testCommand } from '../../../src/commands/test.ts';
 import { runCommand } from '../../support/run-command.ts';
-import { sentenceOf } from '../../support/sentences/name-sentence.ts';
+import { nameLines, sentenceOf } from '../../support/sentences/name-sentence.ts';
 
 const policy = `version: 1
 dataApps:
@@ -51,7 +51,9 @@ describe('test', () => {
     });
     expect(err).toBe('');
     expect(exitCode).toBe(0);
-    expect(out).toMatch(/^a\.policy-test\.yaml {2}\(policy\.yaml, revision [0-9a-f]{12}\)\n {2}✓ a member\n/);
+    const [tested, first] = nameLines(out);
+    expect(tested).toMatch(/^testsOfPolicy\(a\.policy-test\.yaml, policy\.yaml, [0-9a-f]{12}\)$/);
+    expect(first).toBe('  ✓ a member');
     expect(out).toContain('  ✓ a stranger\n2 passed, 0 failed\nCoverage 100 % (3 of 3 outcomes)\n');
     expect(out).not.toContain('a wrong hope');
   });
@@ -64,7 +66,7 @@ describe('test', () => {
     };
     const { exitCode, out } = await run(files, ['--policy', 'new.yaml']);
     expect(exitCode).toBe(0);
-    expect(out).toContain('(new.yaml, revision ');
+    expect(nameLines(out)[0]).toMatch(/^testsOfPolicy\(a\.policy-test\.yaml, new\.yaml, /);
     expect(out).toContain('2 passed, 0 failed');
     expect((await run(files)).exitCode).toBe(78);
   });
@@ -84,7 +86,7 @@ describe('test', () => {
     };
     const { exitCode, out } = await run(files, ['sub/a.policy-test.yaml']);
     expect(exitCode).toBe(0);
-    expect(out).toContain('(mine.yaml, revision');
+    expect(nameLines(out)[0]).toMatch(/^testsOfPolicy\(sub\/a\.policy-test\.yaml, mine\.yaml, /);
   });
 
   it('adds up the coverage of one policy over all its test files', async () => {
@@ -117,7 +119,7 @@ describe('test', () => {
     );
     const { exitCode, err } = await run(files, ['--coverage-min', '67']);
     expect(exitCode).toBe(1);
-    expect(err).toBe('policy.yaml: coverage is below 67 %\n');
+    expect(nameLines(err)).toEqual(['coverageBelow(policy.yaml, 67)']);
     expect((await run(files, ['--coverage-min', '66'])).exitCode).toBe(0);
   });
 
@@ -133,7 +135,7 @@ describe('test', () => {
   it('fails without any test', async () => {
     const { exitCode, err } = await run({ 'policy.yaml': policy });
     expect(exitCode).toBe(1);
-    expect(err).toBe('test: there is no *.policy-test.yaml beside policy.yaml. Nothing was tested.\n');
+    expect(nameLines(err)).toEqual(['nothingTested(policy.yaml)']);
   });
 
   it('reports the problems of all files at once with exit code 78, and runs no test', async () => {
@@ -171,7 +173,7 @@ describe('test', () => {
     const files = { 'policy.yaml': policy, 'a.policy-test.yaml': `tests:\n${permit}` };
     const { exitCode, err } = await run(files, ['--junit', 'nowhere/report.xml']);
     expect(exitCode).toBe(64);
-    expect(err).toBe('test: the file for --junit cannot be written (ENOENT). Try --help.\n');
+    expect(nameLines(err)).toEqual(['junitNotWritten(ENOENT)']);
   });
 
   it.each([[['--coverage-min', '101']], [['--coverage-min', 'all']], [['--junit']], [['--unknown']]])(
