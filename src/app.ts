@@ -119,7 +119,7 @@ export async function buildApp(options: AppOptions): Promise<App> {
   const apiKeys = createApiKeys({
     settings: settings.apiKeys,
     polling: secretPolling.polling,
-    accept: (_name, value) => {
+    accept: (value) => {
       if (authenticator.isSigningSecret(value)) throw new Error('is the same as the JWT secret');
     },
   });

@@ -49,7 +49,7 @@ interface ConnectionsOptions extends ConnectionLimits {
   readonly origin: string;
   readonly connect: buildConnector.connector;
   readonly maxAnswerBytes: number;
-  readonly onSurplus: () => void;
+  readonly onUnexpectedResponse: () => void;
 }
 
 /** If the next connection was not needed for this long, there are too many, and one is closed ... */
@@ -69,7 +69,7 @@ export function createConnections(options: ConnectionsOptions): Connections {
    * Rest is measured up to the last run of the timer, not up to now: after a pause of the process the clock has
    * advanced, but nothing was read from any connection.
    */
-  let heardUntil = -Infinity;
+  let restCountedUntil = -Infinity;
   let lastRestedAt = -Infinity;
   let timer: NodeJS.Timeout | undefined;
   let isClosed = false;
@@ -88,7 +88,7 @@ export function createConnections(options: ConnectionsOptions): Connections {
 
   const distrust = (): void => {
     const now = clock.monotonic();
-    if (now >= distrustedUntil) options.onSurplus();
+    if (now >= distrustedUntil) options.onUnexpectedResponse();
     distrustedUntil = now + options.distrustMs;
   };
 
@@ -127,7 +127,7 @@ export function createConnections(options: ConnectionsOptions): Connections {
   const available = (): Connection | undefined => {
     const now = clock.monotonic();
     const oldest = resting[0];
-    const restedMs = oldest === undefined ? -1 : heardUntil - oldest.restingSince;
+    const restedMs = oldest === undefined ? -1 : restCountedUntil - oldest.restingSince;
     if (oldest !== undefined && restedMs >= (open.size < spread ? longRestMs : restNeededMs(now))) {
       resting.shift();
       shrink(now);
@@ -148,15 +148,15 @@ export function createConnections(options: ConnectionsOptions): Connections {
   };
 
   /** Runs while a connection has not rested for `longRestMs`. */
-  const listen = (): void => {
+  const watchRest = (): void => {
     if (timer !== undefined || isClosed) return;
     const isShort = open.size >= spread && clock.monotonic() >= distrustedUntil;
     timer = setTimeout(
       () => {
         timer = undefined;
-        heardUntil = clock.monotonic();
+        restCountedUntil = clock.monotonic();
         serveWaiting();
-        if (resting.length > 0 && heardUntil < lastRestedAt + longRestMs) listen();
+        if (resting.length > 0 && restCountedUntil < lastRestedAt + longRestMs) watchRest();
       },
       isShort ? options.shortRestMs : longRestMs / 5,
     );
@@ -178,7 +178,7 @@ export function createConnections(options: ConnectionsOptions): Connections {
       connection.answers += 1;
       connection.restingSince = lastRestedAt = clock.monotonic();
       resting.push(connection);
-      listen();
+      watchRest();
     },
     close: async () => {
       isClosed = true;

@@ -58,7 +58,7 @@ interface ExchangesOptions extends ConnectionLimits {
   readonly route: Route;
   /** The path of the upstream's address, without a trailing slash. */
   readonly basePath: string;
-  readonly onSurplus: () => void;
+  readonly onUnexpectedResponse: () => void;
   /** The `traceparent` of the current trace (W3C Trace Context). */
   readonly traceparent?: (() => string | undefined) | undefined;
 }

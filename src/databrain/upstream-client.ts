@@ -40,7 +40,7 @@ export interface UpstreamLimits extends ConnectionLimits, LaneLimits {
 /** The events of the upstream client for metrics and log. */
 export interface UpstreamEvents extends MintEvents, LaneEvents {
   /** The upstream sent an unexpected response; for a while connections rest longer. */
-  readonly surplus: () => void;
+  readonly unexpectedResponse: () => void;
 }
 
 export interface UpstreamClient {
@@ -94,7 +94,7 @@ export function createUpstreamClient(options: UpstreamClientOptions): UpstreamCl
     clock,
     route: options.egress.routeTo(baseUrl, { connectTimeoutMs: timeoutMs }),
     basePath: baseUrl.pathname.replace(/\/+$/, ''),
-    onSurplus: events.surplus,
+    onUnexpectedResponse: events.unexpectedResponse,
     traceparent: options.traceparent,
   });
   const lanes = createLanes({ ...limits, clock, minCallMs, events });

@@ -81,7 +81,7 @@ export function registerGuestTokenRoute(app: FastifyInstance, options: GuestToke
       }
 
       const { grant } = decision;
-      audit.expectRecord();
+      audit.assertCanRecord();
       const { token, tokenSha256, grantTag, expiresInSeconds, reused } = await within(record, () =>
         issue(grant, principal),
       );

@@ -149,7 +149,11 @@ interface Remembered {
   readonly next: Remembered | undefined;
 }
 
-function recall(first: Remembered | undefined, policy: Policy, name: string | undefined): Remembered | undefined {
+function findRemembered(
+  first: Remembered | undefined,
+  policy: Policy,
+  name: string | undefined,
+): Remembered | undefined {
   if (first?.policy !== policy) return undefined;
   for (let entry: Remembered | undefined = first; entry !== undefined; entry = entry.next) {
     if (entry.name === name) return entry;
@@ -172,7 +176,7 @@ export function createDecide(): (
 
   return (policy, principal, name, nowMs) => {
     const first = remembered.get(principal);
-    const known = recall(first, policy, name);
+    const known = findRemembered(first, policy, name);
     if (known !== undefined) {
       const { dataApp, permit } = known;
       if (!dataApp.withinAccessToken) return permit;

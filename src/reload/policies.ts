@@ -132,7 +132,7 @@ export function createPolicies(options: PoliciesOptions): Policies {
       logger.warn({ location, problem }, 'the policy has a lint warning');
   };
 
-  const main = watch(configuration.policy, settings.policyTestFiles, archiving, (policy, outcome) => {
+  const active = watch(configuration.policy, settings.policyTestFiles, archiving, (policy, outcome) => {
     metrics.policyReloads.inc({ result: outcome.kind });
     if (outcome.kind === 'failed') {
       logger.error(
@@ -144,7 +144,7 @@ export function createPolicies(options: PoliciesOptions): Policies {
     inUse(policy);
     logger.info({ policyRevision: policy.revision }, 'the policy was reloaded');
   });
-  inUse(main.current());
+  inUse(active.current());
 
   const shadow =
     configuration.shadow === undefined
@@ -178,13 +178,13 @@ export function createPolicies(options: PoliciesOptions): Policies {
   };
 
   return {
-    current: main.current,
+    current: active.current,
     compareWithShadow: shadow && compareWithShadow,
     reload: async () => {
-      await Promise.all([main.file.reload({ force: true }), shadow?.file.reload({ force: true })]);
+      await Promise.all([active.file.reload({ force: true }), shadow?.file.reload({ force: true })]);
     },
     close: () => {
-      main.file.close();
+      active.file.close();
       shadow?.file.close();
     },
   };

@@ -22,7 +22,7 @@ interface ApiKeysOptions {
   readonly settings: readonly SecretSetting[];
   readonly polling: SecretPolling;
   /** Throws to refuse a new value for reasons across settings (such as equality with a JWT secret). */
-  readonly accept: (name: string, value: Secret) => void;
+  readonly accept: (value: Secret) => void;
 }
 
 export function createApiKeys({ settings, polling, accept }: ApiKeysOptions): ApiKeys {
@@ -38,7 +38,7 @@ export function createApiKeys({ settings, polling, accept }: ApiKeysOptions): Ap
         const unusable = apiKeyProblem(text);
         if (unusable !== undefined) throw new Error(unusable.problem);
         const key = new Secret(text);
-        accept(name, key);
+        accept(key);
         keys.set(name, key);
       },
     });

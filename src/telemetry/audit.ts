@@ -42,7 +42,7 @@ export interface RefusedDecision extends DecisionSubject {
 
 export interface Audit {
   /** Throws AUDIT_UNAVAILABLE while no line can be written. Called before minting. */
-  readonly expectRecord: () => void;
+  readonly assertCanRecord: () => void;
   /** Resolves once the line is written. Throws AUDIT_UNAVAILABLE if that fails: then the token must not be sent. */
   readonly issued: (decision: IssuedDecision) => Promise<void>;
   /** Resolves once the line is written. While the log is not read, the line may be dropped; it is counted. */
@@ -129,7 +129,7 @@ export function createAudit({ record, note, canRecord }: AuditLog, clock: Pick<C
   const time = createTimeText(clock);
 
   return {
-    expectRecord: () => {
+    assertCanRecord: () => {
       if (!canRecord()) throw new ServiceError('AUDIT_UNAVAILABLE', 'audit_unavailable');
     },
     issued: async (decision) => {

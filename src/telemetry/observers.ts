@@ -49,7 +49,7 @@ export function observeUpstream(metrics: Metrics, logger: Logger): UpstreamEvent
     },
     slowedDown: (callsPerSecond, setting) =>
       logger.warn({ callsPerSecond, setting }, 'Databrain limits the call rate; calling more slowly'),
-    surplus: () =>
+    unexpectedResponse: () =>
       logger.warn('Databrain sent an unexpected response; connections now wait longer before they are used again'),
     keyRefused: (setting) => {
       metrics.upstreamKeyRefused.inc({ setting });

@@ -78,11 +78,11 @@ describe('The connections', () => {
     );
     await mintOnce(client, 'first');
     await sleep(20);
-    expect(client.events).toEqual(['surplus']);
+    expect(client.events).toEqual(['unexpectedResponse']);
     for (let i = 0; i < 10; i += 1) await mintOnce(client, `user-${i}`);
     await sleep(20);
     expect(upstream.seen.map(({ onConnection }) => onConnection)).toEqual(Array(11).fill(0));
-    expect(client.events).toEqual(['surplus']);
+    expect(client.events).toEqual(['unexpectedResponse']);
   });
 
   it('have the short rest again some time after the last unexpected response', async () => {

@@ -96,7 +96,7 @@ describe('a response that is broken', () => {
   });
 
   it.each([
-    ...malformed.map(([what, script]) => [what, script, ['surplus']] as const),
+    ...malformed.map(([what, script]) => [what, script, ['unexpectedResponse']] as const),
     ...cutOff.map(([what, script]) => [what, script, []] as const),
   ])('is handled in the same way on a reused connection: %s', async (_what, script, surpluses) => {
     const { upstream, client } = await start(
@@ -109,7 +109,7 @@ describe('a response that is broken', () => {
     expect(gist(await mintOnce(client, 'second'))).toBe(invalid);
     expect(upstream.seen.map(({ onConnection }) => onConnection)).toEqual([0, 1]);
     // It may be the end of the response to the first call, so connections have the long rest from now on.
-    expect(client.events.filter((event) => event === 'surplus')).toEqual(surpluses);
+    expect(client.events.filter((event) => event === 'unexpectedResponse')).toEqual(surpluses);
   });
 });
 

@@ -48,7 +48,7 @@ export function startClient(baseUrl: string, options: ClientOptions = {}): Clien
         worstCircuit = worst;
       },
       slowedDown: () => events.push('slowed down'),
-      surplus: () => events.push('surplus'),
+      unexpectedResponse: () => events.push('unexpectedResponse'),
       keyRefused: (name) => events.push(`key refused ${name}`),
     },
     ...options,

@@ -36,7 +36,7 @@ export function compileDataApp(name: string, app: DataAppDocument, options: Data
 
   const seconds = durationSeconds(app.expiresIn);
   if (seconds > options.maxLifetimeSeconds)
-    compiler.problem(
+    compiler.report(
       [...path, 'expiresIn'],
       `expiresIn is ${app.expiresIn}, and TOKEN_MAX_LIFETIME_SECONDS allows ${options.maxLifetimeSeconds} s`,
       'Shorten it or raise TOKEN_MAX_LIFETIME_SECONDS',
@@ -46,7 +46,7 @@ export function compileDataApp(name: string, app: DataAppDocument, options: Data
   if (apiKeyNames !== undefined && !apiKeyNames.has(apiKeyName)) {
     const named = [...apiKeyNames].filter((known) => known !== defaultKeyName).map(toSuffix);
     const nearest = app.apiKey === undefined ? undefined : closest(app.apiKey, named);
-    compiler.problem(
+    compiler.report(
       app.apiKey === undefined ? path : [...path, 'apiKey'],
       `the data app "${name}" needs the setting ${apiKeyName}, which is not set`,
       nearest === undefined ? `Set ${apiKeyName} or ${apiKeyName}_FILE` : `Did you mean apiKey: ${nearest}`,

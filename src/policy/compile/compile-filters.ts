@@ -11,7 +11,7 @@ import type { ExpectedType } from '../expression/read-expression.ts';
 import {
   completeObjectField,
   conditionalListField,
-  known,
+  constant,
   splicedListField,
   type ConditionalField,
   type Field,
@@ -141,13 +141,13 @@ function rangeField<T extends string | number>(
   if (range === undefined) return undefined;
   const inOrder = (ends: JsonObject): boolean => (ends[names[0]] as T) <= (ends[names[1]] as T);
   const problem = `${place.sitePath}.${names[0]} is after ${names[1]}`;
-  if (range.known) {
-    if (!inOrder(range.value)) compiler.problem(place.path, problem, 'Swap the two');
+  if (range.constant) {
+    if (!inOrder(range.value)) compiler.report(place.path, problem, 'Swap the two');
     return range;
   }
   const site = compiler.sites[firstSite];
   return {
-    known: false,
+    constant: false,
     compute: (evaluation, index) => {
       const ends = range.compute(evaluation, index);
       if (!inOrder(ends) && site !== undefined)
@@ -180,7 +180,7 @@ function filterValueField(scope: FilterScope, isMetric: boolean, place: Place): 
         expected: ['number'],
         fix: 'Write a finite number',
       });
-    return completeObjectField(Object.entries(value).map(([name, member]) => [name, known(member)]));
+    return completeObjectField(Object.entries(value).map(([name, member]) => [name, constant(member)]));
   }
   const expected: readonly ExpectedType[] = isMetric ? ['string', 'list', 'bool', 'number'] : ['string', 'list'];
   const rule = isMetric ? metricFilterRule : dashboardFilterRule;

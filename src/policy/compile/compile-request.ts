@@ -5,7 +5,7 @@ import { didYouMean } from '../../did-you-mean.ts';
 import type { Path } from '../../strict-yaml.ts';
 import { paramFields, permissionFields, topFields, type FieldKind } from '../upstream-request.ts';
 import { filterListField, textListField, valueField, type FilterScope, type Place } from './compile-filters.ts';
-import { completeObjectField, known, type Field } from './field.ts';
+import { completeObjectField, constant, type Field } from './field.ts';
 import { clientIdRule, flagRule, listRule, nameRule, noTenancy, type Rule, type TextTest } from './value-rules.ts';
 
 export interface RequestScope extends FilterScope {
@@ -92,5 +92,5 @@ export function compileRequest(
       ? fieldsOf(topFields, { [name]: value }, [])
       : [[name, completeObjectField(fieldsOf(group, value as JsonObject, [name]))] as const];
   });
-  return completeObjectField([['dataAppName', known(scope.dataApp)], ...fields]);
+  return completeObjectField([['dataAppName', constant(scope.dataApp)], ...fields]);
 }

@@ -3,15 +3,15 @@
 import type { Evaluation } from '../expression/evaluation.ts';
 
 export type Field<T> =
-  | { readonly known: true; readonly value: T }
-  | { readonly known: false; readonly compute: Compute<T> };
+  | { readonly constant: true; readonly value: T }
+  | { readonly constant: false; readonly compute: Compute<T> };
 
 /** `index`: the index of the entry in the body's filter list, for the trace; 0 outside lists. */
 export type Compute<T> = (evaluation: Evaluation, index?: number) => T;
 
-export const known = <T>(value: T): Field<T> => ({ known: true, value });
+export const constant = <T>(value: T): Field<T> => ({ constant: true, value });
 
-export const computer = <T>(field: Field<T>): Compute<T> => (field.known ? () => field.value : field.compute);
+export const computer = <T>(field: Field<T>): Compute<T> => (field.constant ? () => field.value : field.compute);
 
 /** A map with these keys; undefined if one of its members had a problem. */
 export function completeObjectField(
@@ -30,11 +30,11 @@ function objectField(
 ): Field<Readonly<Record<string, unknown>>> {
   const skeleton: Record<string, unknown> = {};
   const inOrder = entries.toSorted(([a], [b]) => (a < b ? -1 : 1));
-  for (const [key, field] of inOrder) skeleton[key] = field.known ? field.value : undefined;
-  const computed = entries.flatMap(([key, field]) => (field.known ? [] : [{ key, compute: field.compute }]));
-  if (computed.length === 0) return known(Object.freeze(skeleton));
+  for (const [key, field] of inOrder) skeleton[key] = field.constant ? field.value : undefined;
+  const computed = entries.flatMap(([key, field]) => (field.constant ? [] : [{ key, compute: field.compute }]));
+  if (computed.length === 0) return constant(Object.freeze(skeleton));
   return {
-    known: false,
+    constant: false,
     compute: (evaluation, index) => {
       const object = { ...skeleton };
       for (const { key, compute } of computed) object[key] = compute(evaluation, index);
@@ -51,11 +51,11 @@ export interface ConditionalField<T> {
 
 /** A list of the entries whose conditions are true. May be empty; never left out. */
 export function conditionalListField<T>(entries: readonly ConditionalField<T>[]): Field<readonly T[]> {
-  if (entries.every(({ condition, field }) => condition === undefined && field.known))
-    return known(Object.freeze(entries.flatMap(({ field }) => (field.known ? [field.value] : []))));
+  if (entries.every(({ condition, field }) => condition === undefined && field.constant))
+    return constant(Object.freeze(entries.flatMap(({ field }) => (field.constant ? [field.value] : []))));
   const compiled = entries.map(({ condition, field }) => ({ condition, compute: computer(field) }));
   return {
-    known: false,
+    constant: false,
     compute: (evaluation) => {
       const list: T[] = [];
       for (const { condition, compute } of compiled)
@@ -71,11 +71,11 @@ export function splicedListField(
   finish: (list: readonly string[]) => readonly string[],
   placed: (evaluation: Evaluation, index: number, item: number, from: number, to: number) => void,
 ): Field<readonly string[]> {
-  if (items.every((item) => item.known))
-    return known(Object.freeze(items.flatMap((item) => (item.known ? item.value : []))));
+  if (items.every((item) => item.constant))
+    return constant(Object.freeze(items.flatMap((item) => (item.constant ? item.value : []))));
   const computes = items.map((item) => computer(item));
   return {
-    known: false,
+    constant: false,
     compute: (evaluation, index = 0) => {
       const list: string[] = [];
       for (const [item, compute] of computes.entries()) {

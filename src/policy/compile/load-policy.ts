@@ -48,7 +48,7 @@ function patternReader(root: unknown, compiler: PolicyCompiler): (path: readonly
       return { pattern: source, matches: compileAnchoredPattern(source) };
     } catch (error) {
       if (!(error instanceof LoadProblem)) throw error;
-      compiler.problem(path, error.problem, error.fix);
+      compiler.report(path, error.problem, error.fix);
       return undefined;
     }
   };
@@ -85,7 +85,7 @@ export function loadPolicy({ text, file, maxLifetimeSeconds, apiKeyNames }: Load
     compiled.set(name, dataApp);
     if (!dataApp.isDefault) continue;
     if (defaultDataApp !== undefined)
-      compiler.problem(
+      compiler.report(
         ['dataApps', name, 'default'],
         `"${defaultDataApp.name}" is already the default`,
         'Keep default: true for one data app only',

@@ -20,7 +20,7 @@ import { createExpressionReader, registrableType, typeFits, type ExpectedType } 
 import type { ExpressionSite, ExpressionSiteKind } from '../expression/trace.ts';
 import type { Condition } from '../policy.ts';
 import { expressionIn } from '../document/field-schema.ts';
-import { known, type Field } from './field.ts';
+import { constant, type Field } from './field.ts';
 import { checkLiteral, type Refuse, type Rule } from './value-rules.ts';
 
 export interface ScalarOptions<T> {
@@ -91,7 +91,7 @@ export function createPolicyCompiler(document: YamlDocument) {
   let slots = 0;
   let read = createExpressionReader(variableTypes);
 
-  const problem = (path: Path, problem: string, fix: string): void =>
+  const report = (path: Path, problem: string, fix: string): void =>
     void problems.push({ location: document.positionOf(path), problem, fix });
 
   const variable = (name: string): Evaluate => {
@@ -178,7 +178,7 @@ export function createPolicyCompiler(document: YamlDocument) {
   return {
     problems,
     sites,
-    problem,
+    report,
     checkExpressions,
     positionOf: document.positionOf,
 
@@ -228,11 +228,11 @@ export function createPolicyCompiler(document: YamlDocument) {
     scalar<T>(path: Path, value: unknown, sitePath: string, options: ScalarOptions<T>): Field<T> | undefined {
       if (expressionIn(value) === undefined) {
         try {
-          return known(checkLiteral(value, options.literalRule));
+          return constant(checkLiteral(value, options.literalRule));
         } catch (error) {
           if (!(error instanceof LoadProblem)) throw error;
           const fix = typeof options.fix === 'function' ? options.fix(value) : options.fix;
-          problem(
+          report(
             path,
             `${pathText(path)} ${shown(value)} ${error.problem}`,
             error.fix || (fix ?? 'Write another value'),
@@ -249,7 +249,7 @@ export function createPolicyCompiler(document: YamlDocument) {
         throw denied({ code: 'ACCESS_DENIED', reason, position: site.position, claim }, `${sitePath} ${problem}`);
       };
       return {
-        known: false,
+        constant: false,
         compute: (evaluation, index = 0) => {
           const pay = (steps: number): void => spend(evaluation, steps / stepsPerUnit);
           const result = evaluateSite(compiled, evaluation, (value) => rule(value, refuse, pay));

@@ -35,10 +35,10 @@ describe('the audit log', () => {
   });
 
   it('reports before a mint that no line can be written', () => {
-    expect(() => start({ canRecord: false }).audit.expectRecord()).toThrow(
+    expect(() => start({ canRecord: false }).audit.assertCanRecord()).toThrow(
       expect.objectContaining({ code: 'AUDIT_UNAVAILABLE', reason: 'audit_unavailable' }),
     );
-    expect(() => start().audit.expectRecord()).not.toThrow();
+    expect(() => start().audit.assertCanRecord()).not.toThrow();
   });
 
   it.each([

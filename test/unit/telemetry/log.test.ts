@@ -144,7 +144,7 @@ describe('the audit', () => {
       ]);
     }
     const { audit, text } = start('silent');
-    audit.expectRecord();
+    audit.assertCanRecord();
     await audit.issued(issued);
     await audit.refused({ ...subject, code: 'INVALID_TOKEN', reason: 'signature_invalid' });
     expect(text()).toBe('');
@@ -203,12 +203,12 @@ describe('the audit', () => {
       sink: { write: (_text, done) => done(new Error('EPIPE')) },
     });
     const audit = createAudit(log.audit, systemClock);
-    audit.expectRecord();
+    audit.assertCanRecord();
     await expect(audit.issued(issued)).rejects.toMatchObject({
       code: 'AUDIT_UNAVAILABLE',
       reason: 'audit_unavailable',
     });
-    expect(() => audit.expectRecord()).toThrow(ServiceError);
+    expect(() => audit.assertCanRecord()).toThrow(ServiceError);
     await audit.refused({ ...subject, code: 'AUDIT_UNAVAILABLE', reason: 'audit_unavailable' });
   });
 });

@@ -69,10 +69,10 @@ describe('calls to Databrain', () => {
   });
 
   it('that are repeated, slowed down or answered twice are reported', async () => {
-    const { retry, slowedDown, surplus } = observeUpstream(metrics, log.logger);
+    const { retry, slowedDown, unexpectedResponse } = observeUpstream(metrics, log.logger);
     retry('overloaded');
     slowedDown(2, 'DATABRAIN_API_KEY');
-    surplus();
+    unexpectedResponse();
     expect(await metric('guest_token_upstream_retries_total')).toBe(1);
     expect(await lines()).toEqual([
       { level: 'warn', callsPerSecond: 2, setting: 'DATABRAIN_API_KEY' },
