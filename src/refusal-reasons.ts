@@ -82,7 +82,6 @@ export const edgeReasons = {
   shutting_down: ['SHUTTING_DOWN'],
   bug: ['INTERNAL_ERROR'],
 } as const;
-export type EdgeReason = keyof typeof edgeReasons;
 
 /** Every reason with its codes. */
 export const codesByReason = { ...authnReasons, ...policyReasons, ...upstreamReasons, ...edgeReasons };

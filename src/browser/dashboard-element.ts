@@ -5,7 +5,16 @@ import { createGuestTokens, type GuestTokens, type GuestTokensOptions } from './
 import { defineElement } from './custom-element.ts';
 import { mount, mountedIn, type MountOptions } from './mount.ts';
 
-const own: readonly string[] = ['src', 'data-app', 'get-access-token', 'credentials', 'dashboard-id', 'metric-id', 'script', 'class'];
+const own: readonly string[] = [
+  'src',
+  'data-app',
+  'get-access-token',
+  'credentials',
+  'dashboard-id',
+  'metric-id',
+  'script',
+  'class',
+];
 
 /** Defines the element. Without a DOM, such as on a server, it does nothing. */
 export function defineDashboardElement(): void {

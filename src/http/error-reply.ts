@@ -1,7 +1,7 @@
 // Refuses requests: turns every error into the response of its code, with fixed messages only. An unknown error is a bug:
 // 500.
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { errorRow, ServiceError, type ErrorCode } from '../errors.ts';
+import { errorRow, isServiceError, ServiceError, type ErrorCode } from '../errors.ts';
 
 /** Errors of Fastify, by their code. */
 const fastifyRefusals: ReadonlyMap<string, () => ServiceError> = new Map([
@@ -14,7 +14,7 @@ const fastifyRefusals: ReadonlyMap<string, () => ServiceError> = new Map([
 
 /** Converts any thrown value to a ServiceError. Unknown ones become INTERNAL_ERROR, never 401 or 200. */
 export function toServiceError(error: unknown): ServiceError {
-  if (error instanceof ServiceError) return error;
+  if (isServiceError(error)) return error;
   const code = error instanceof Error ? (error as NodeJS.ErrnoException).code : undefined;
   const refusal = code === undefined ? undefined : fastifyRefusals.get(code);
   if (refusal !== undefined) return refusal();

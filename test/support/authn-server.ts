@@ -9,7 +9,7 @@ import { loadIssuersFile } from '../../src/authn/issuers-file.ts';
 import type { KeySetEvents } from '../../src/authn/keys/key-set.ts';
 import { systemClock } from '../../src/clock.ts';
 import { createEgress } from '../../src/egress/egress.ts';
-import { errorRow, ServiceError } from '../../src/errors.ts';
+import { errorRow, isServiceError, type ServiceError } from '../../src/errors.ts';
 import { createAuthenticationStep } from '../../src/http/authentication-step.ts';
 import { prepareVerifiers } from '../../src/http/jwt.ts';
 import { toLine } from '../../src/problem.ts';
@@ -71,7 +71,7 @@ export async function startAuthnServer(
 
   const app = Fastify({ http: { maxHeaderSize: 65_536 } });
   app.setErrorHandler((error, _request, reply) => {
-    if (!(error instanceof ServiceError)) {
+    if (!isServiceError(error)) {
       bugs.push(error);
       return reply.code(500).send({});
     }

@@ -1,6 +1,6 @@
 // The real upstream client with a faulty upstream and short times, and a record of its events.
 import { systemClock } from '../../src/clock.ts';
-import { ServiceError } from '../../src/errors.ts';
+import { isServiceError, type ServiceError } from '../../src/errors.ts';
 import type { CircuitState } from '../../src/databrain/circuit.ts';
 import {
   createUpstreamClient,
@@ -127,7 +127,7 @@ export async function mintOnce(
     const minted = await client.mint(grantFor(clientId, extra));
     return { minted, ms: performance.now() - start };
   } catch (error) {
-    if (!(error instanceof ServiceError)) throw error;
+    if (!isServiceError(error)) throw error;
     return { error, ms: performance.now() - start };
   }
 }
