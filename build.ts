@@ -3,10 +3,11 @@
 // other apps.
 import { build, type BuildOptions } from 'esbuild';
 import { execFileSync } from 'node:child_process';
-import { copyFileSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join, parse } from 'node:path';
-import { rolldown } from 'rolldown';
 import packageJson from './package.json' with { type: 'json' };
+import { buildBrowserHelper } from './scripts/build-browser-helper.ts';
+import { buildPlayground } from './scripts/build-playground.ts';
 import { compiledValidators } from './scripts/compiled-validators.ts';
 import { leftOutOfTheBundle } from './scripts/left-out-of-the-bundle.ts';
 import { namedExports } from './scripts/named-exports.ts';
@@ -62,26 +63,6 @@ function licensesOf(folders: readonly string[]): string {
   return [...new Set(sections)].join(`\n${'-'.repeat(80)}\n\n`);
 }
 
-/** The complete page of the policy playground, which loads nothing from other hosts. */
-export async function buildPlayground(outdir: string): Promise<void> {
-  await build({
-    absWorkingDir: import.meta.dirname,
-    entryPoints: ['src/playground/page/page.ts'],
-    outdir,
-    bundle: true,
-    platform: 'browser',
-    format: 'esm',
-    target: 'es2022',
-    legalComments: 'none',
-    logLevel: 'warning',
-    minify: true,
-  });
-  const page = (name: string): URL => new URL(`src/playground/page/${name}`, import.meta.url);
-  copyFileSync(page('index.html'), `${outdir}/index.html`);
-  const styles = ['theme.css', 'page.css'].map((name) => readFileSync(page(name), 'utf8'));
-  writeFileSync(`${outdir}/page.css`, styles.join('\n'));
-}
-
 const browserOptions = {
   entryPoints: ['src/browser/index.ts'],
   bundle: true,
@@ -91,17 +72,6 @@ const browserOptions = {
   legalComments: 'none',
   logLevel: 'warning',
 } as const satisfies BuildOptions;
-
-/**
- * The browser helper as one small module, the content of guest-token.js. Built with Rolldown, because its output is 3 %
- * smaller after compression.
- */
-export async function buildBrowserHelper(): Promise<string> {
-  const bundle = await rolldown({ input: 'src/browser/index.ts', cwd: import.meta.dirname });
-  const { output } = await bundle.generate({ format: 'esm', minify: true });
-  await bundle.close();
-  return output[0].code;
-}
 
 /** Readable, with types and a source map: the module `guest-token-proxy/browser` for bundlers. */
 async function buildBrowserPackage(outdir: string): Promise<void> {

@@ -2,7 +2,7 @@
 // Prometheus, evaluates the dashboard's expressions, and draws docs/images/dashboard.png. Grafana is not used.
 import { setTimeout as delay } from 'node:timers/promises';
 import { launchChromium } from '../test/support/chromium.ts';
-import { createProgramBuild } from '../test/support/program.ts';
+import { createProgramBuild } from '../test/support/build-program.ts';
 import { startRedisServer } from '../test/support/redis-server.ts';
 import { dashboard } from '../test/contract/metric-documents.ts';
 import { drawDashboard, type DrawnPanel } from './dashboard/draw.ts';

@@ -4,7 +4,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { stop as stopBundler } from 'esbuild';
-import { buildPlayground } from '../build.ts';
+import { buildPlayground } from '../scripts/build-playground.ts';
 import { salesEmbeds } from './databrain/catalogue.ts';
 import { startSimulatedDatabrain, type SimulatedDatabrain } from './databrain/start-simulated-databrain.ts';
 import type { ComponentCall } from './databrain/component-api.ts';

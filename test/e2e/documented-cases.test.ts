@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import { runInNewContext } from 'node:vm';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startSimulatedDatabrain, type SimulatedDatabrain } from '../../demo/databrain/start-simulated-databrain.ts';
-import { createProgramBuild, startProgram, type Program } from '../support/program.ts';
+import { programPath } from '../support/program-path.ts';
+import { startProgram, type Program } from '../support/program.ts';
 import { signToken } from '../support/sign-token.ts';
 import { until } from '../support/until.ts';
 
@@ -19,14 +20,13 @@ function blockOf(page: string, kind: string): string {
   return block;
 }
 
-const build = createProgramBuild();
 let databrain: SimulatedDatabrain;
 let program: Program;
 
 beforeAll(async () => {
   databrain = await startSimulatedDatabrain({ apiKeys: { 'sales-dashboard': apiKey }, embeds: 'any' });
   program = await startProgram({
-    path: await build.path(),
+    path: programPath(),
     env: {
       JWT_ISSUER: 'https://login.example.com',
       JWT_AUDIENCE: 'reports',
@@ -40,7 +40,6 @@ beforeAll(async () => {
 afterAll(async () => {
   await program.stop();
   await databrain.close();
-  build.remove();
 });
 
 /** The same for all tokens: a guest token that ends with the access token is reused only for the same end. */

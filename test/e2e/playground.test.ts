@@ -4,7 +4,7 @@ import { createRequire } from 'node:module';
 import { request } from 'node:http';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { buildPlayground } from '../../build.ts';
+import { buildPlayground } from '../../scripts/build-playground.ts';
 import { startDatabrain } from '../contract/provocations.ts';
 import { freePort } from '../../demo/free-port.ts';
 import { chromiumReason, hasChromium, launchChromium } from '../support/chromium.ts';

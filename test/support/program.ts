@@ -1,10 +1,9 @@
 // The built program as a child process on real sockets. Takes settings; returns log lines and the exit code.
 import { spawn, type ChildProcess } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { dirname, join, parse } from 'node:path';
-import { buildProgram } from '../../build.ts';
 import { freePort } from '../../demo/free-port.ts';
 import { logMessages, type LogMessage } from './sentences/log-messages.ts';
 
@@ -84,22 +83,7 @@ export function ask(
 }
 
 /** Node's compile cache of a build, which saves a sixth of the CPU time of a start. */
-const compiledOf = (path: string): string => join(dirname(path), parse(path).name, 'compiled');
-
-/** A build of the program under a unique name, so that parallel runs do not conflict. */
-export function createProgramBuild(): { readonly path: () => Promise<string>; readonly remove: () => void } {
-  const outfile = `dist/test-${process.pid}-${Math.random().toString(36).slice(2)}.js`;
-  let built: Promise<unknown> | undefined;
-  return {
-    path: async () => {
-      await (built ??= buildProgram(outfile).then(() => mkdirSync(compiledOf(outfile), { recursive: true })));
-      return join(process.cwd(), outfile);
-    },
-    remove: () => {
-      for (const path of [outfile, outfile.slice(0, -'.js'.length)]) rmSync(path, { recursive: true, force: true });
-    },
-  };
-}
+export const compiledOf = (path: string): string => join(dirname(path), parse(path).name, 'compiled');
 
 function collect(child: ChildProcess): () => string {
   let text = '';

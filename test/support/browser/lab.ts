@@ -4,7 +4,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
 import type { Browser, BrowserContext, Page } from 'playwright-core';
-import { buildBrowserHelper } from '../../../build.ts';
+import { buildBrowserHelper } from '../../../scripts/build-browser-helper.ts';
 import { launchChromium } from '../chromium.ts';
 import { startTokenServer, type TokenServer } from './token-server.ts';
 

@@ -2,7 +2,7 @@
 import Fastify from 'fastify';
 import { gzipSync } from 'node:zlib';
 import { afterAll, describe, expect, it } from 'vitest';
-import { buildBrowserHelper } from '../../../build.ts';
+import { buildBrowserHelper } from '../../../scripts/build-browser-helper.ts';
 import { registerBrowserHelper } from '../../../src/http/served-files.ts';
 import { readBrowserHelper } from '../../../src/shipped-files.ts';
 
