@@ -17,7 +17,7 @@ let tokens;
 let mounted;
 /** The last event with a token. */
 let latest;
-let lifeMs = 40_000;
+let lifetimeMs = 40_000;
 
 function tell(text, state = '') {
   const entry = element('li', { class: state }, element('time', {}, new Date().toLocaleTimeString()), ' ', text);
@@ -34,7 +34,7 @@ const vendorElement = () => {
 function onToken(event, user) {
   const before = latest === undefined ? undefined : vendorElement();
   latest = event;
-  lifeMs = event.left();
+  lifetimeMs = event.left();
   byId('token').textContent = short(event.token);
   if (before === undefined) return tell(`${user.name} has a token: ${short(event.token)}`, 'good');
   // Other listeners get the token at the same time. Check the view after them.
@@ -72,8 +72,8 @@ function showEmbed(chosen) {
 function countDown() {
   const left = Math.max(0, latest?.left() ?? 0);
   byId('left').textContent = latest === undefined ? '' : `${Math.ceil(left / 1000)} s left`;
-  byId('bar').style.width = `${Math.min(100, (left / lifeMs) * 100)}%`;
-  byId('bar').classList.toggle('is-low', left < lifeMs * 0.25);
+  byId('bar').style.width = `${Math.min(100, (left / lifetimeMs) * 100)}%`;
+  byId('bar').classList.toggle('is-low', left < lifetimeMs * 0.25);
 }
 
 async function listCalls() {

@@ -24,7 +24,7 @@ export interface Connections {
   /** Withdraws a `take` whose `use` was not called yet. */
   readonly withdraw: (use: UseConnection) => void;
   /** A complete response was received: the connection rests and is used again. */
-  readonly giveBack: (connection: Connection) => void;
+  readonly release: (connection: Connection) => void;
   /** The call failed or timed out: the connection is closed. */
   readonly discard: (connection: Connection) => void;
   /** A response without a request, or one for another call, was received. */
@@ -174,7 +174,7 @@ export function createConnections(options: ConnectionsOptions): Connections {
       timer?.ref();
     },
     withdraw: (use) => void waiting.delete(use),
-    giveBack: (connection) => {
+    release: (connection) => {
       connection.answers += 1;
       connection.restingSince = lastRestedAt = clock.monotonic();
       resting.push(connection);

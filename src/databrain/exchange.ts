@@ -140,7 +140,7 @@ export function createExchanges(options: ExchangesOptions): Exchanges {
         },
         onResponseEnd: () => {
           if (isDone || connection === undefined) return;
-          connections.giveBack(connection);
+          connections.release(connection);
           // A response of the egress proxy (RFC 9110 §15.5.8), which answers itself if there is no tunnel.
           if (status === 407 && route.pathPrefix !== '') {
             finish({ kind: 'lost', how: 'unreachable', errorCode: 'EGRESS_PROXY_407' });

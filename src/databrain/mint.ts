@@ -109,7 +109,7 @@ export function createMint(options: MintOptions): Mint {
     const { clientId } = grant.request;
     const refusedForMs = lane.circuit.refusedForMs(clientId);
     if (refusedForMs > 0) throw refuseUnsent('circuit_open', refusedForMs);
-    const askedAt = clock.monotonic();
+    const requestedAt = clock.monotonic();
     const place = lane.queue.enter(remainingMs);
     const leave = typeof place === 'function' ? place : await place;
     try {
@@ -119,7 +119,7 @@ export function createMint(options: MintOptions): Mint {
       if (admission.kind === 'refused') throw refuseUnsent('circuit_open', admission.retryAfterMs);
 
       const sentAt = clock.monotonic();
-      const timeoutMs = Math.ceil(Math.min(options.timeoutMs, remainingMs - (sentAt - askedAt)));
+      const timeoutMs = Math.ceil(Math.min(options.timeoutMs, remainingMs - (sentAt - requestedAt)));
       const exchange = await exchanges.send({ apiKey, body: body.bytes, timeoutMs, freshConnection });
       if (exchange.kind === 'closed') {
         admission.done('not_sent');

@@ -37,12 +37,12 @@ export function createSharedLookup(
       others.push(answer);
       return;
     }
-    const asking = [answer];
-    waiting.set(key, asking);
+    const callers = [answer];
+    waiting.set(key, callers);
     lookup(hostname, { ...options, all: true }, (error, addresses) => {
       waiting.delete(key);
       if (error === null) known.set(key, { until: now() + sharedForMs, addresses });
-      for (const one of asking) one(error, addresses);
+      for (const one of callers) one(error, addresses);
     });
   };
 }

@@ -33,14 +33,14 @@ const unfinishedForMs = 3_600_000;
 
 const unwritable = (code: string): Error => Object.assign(new Error(code), { code });
 
-const isGone = (error: unknown): boolean => (error as NodeJS.ErrnoException).code === 'ENOENT';
+const isMissing = (error: unknown): boolean => (error as NodeJS.ErrnoException).code === 'ENOENT';
 
 /** Another replica may have removed the same file. */
 async function remove(path: string): Promise<void> {
   try {
     await unlink(path);
   } catch (error) {
-    if (!isGone(error)) throw error;
+    if (!isMissing(error)) throw error;
   }
 }
 
@@ -76,7 +76,7 @@ async function entriesOf(folder: string, pattern: RegExp): Promise<readonly Entr
       const { mtimeMs, size } = await stat(path);
       entries.push({ path, usedMs: mtimeMs, bytes: size });
     } catch (error) {
-      if (!isGone(error)) throw error;
+      if (!isMissing(error)) throw error;
     }
   }
   return entries;
@@ -87,7 +87,7 @@ async function holds(path: string, text: string): Promise<boolean> {
   try {
     if ((await readFile(path, 'utf8')) === text) return true;
   } catch (error) {
-    if (isGone(error)) return false;
+    if (isMissing(error)) return false;
     throw error;
   }
   throw unwritable('EALTERED');

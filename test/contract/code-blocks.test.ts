@@ -233,8 +233,8 @@ describe('the code blocks', () => {
 
   describe.each(Object.keys(tried))('in %s', (language) => {
     const chosen = blocks.filter((block) => block.language === language && block.marker === undefined);
-    const isAway = (language === 'haproxy' || language === 'nginx') && !isInstalled(language);
-    it.skipIf(isAway)(`are valid${needs(!isAway, language === 'nginx' ? 'nginx' : 'haproxy')}`, () => {
+    const isMissing = (language === 'haproxy' || language === 'nginx') && !isInstalled(language);
+    it.skipIf(isMissing)(`are valid${needs(!isMissing, language === 'nginx' ? 'nginx' : 'haproxy')}`, () => {
       const problems = chosen.flatMap((block) =>
         (tried[language]?.(block) ?? []).map((one) => `${block.title}: ${one}`),
       );

@@ -54,7 +54,7 @@ const knownPath = fc.constantFrom(
   '/version',
   '/',
 );
-const strangePath = fc
+const oddPath = fc
   .array(
     fc.constantFrom(
       '/',
@@ -82,7 +82,7 @@ const query = fc.oneof(
   fc.constant('?access_token=x&dataApp=finance'),
 );
 const path = fc
-  .tuple(fc.oneof({ weight: 6, arbitrary: fc.constant('/guest-token') }, knownPath, strangePath), query)
+  .tuple(fc.oneof({ weight: 6, arbitrary: fc.constant('/guest-token') }, knownPath, oddPath), query)
   .map(([first, second]) => `${first}${second}`);
 
 const headerText = fc.string({

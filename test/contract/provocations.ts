@@ -65,7 +65,7 @@ const asked = (ask: Ask) => (): Promise<Observed> =>
   withService({}, ({ service }) => service.ask({ ...ask, headers: { origin: allowedOrigin, ...ask.headers } }));
 
 /** A request whose head begins before the service stops, and ends when it accepts no new requests. */
-async function askWhileStopping(): Promise<Observed> {
+async function requestWhileStopping(): Promise<Observed> {
   const databrain = await startDatabrain();
   // Longer than the wait below, or the connection may be cut off first.
   const settings = { SHUTDOWN_GRACE_SECONDS: '10' };
@@ -172,7 +172,7 @@ export const provocations = {
     await databrain.close();
     return observed;
   },
-  SHUTTING_DOWN: askWhileStopping,
+  SHUTTING_DOWN: requestWhileStopping,
   UPSTREAM_TIMEOUT: () => withUpstream(() => undefined, { DATABRAIN_TIMEOUT_MS: '200', DATABRAIN_DEADLINE_MS: '300' }),
 } as const satisfies Readonly<Record<ErrorCode, () => Promise<Observed>>>;
 
@@ -184,7 +184,7 @@ const publicKeyToken = (() => {
 })();
 
 /** All other described responses: successes, failing probes, limits of every public path. */
-export async function observeTheRest(): Promise<readonly Observed[]> {
+export async function observeOthers(): Promise<readonly Observed[]> {
   const origin = { origin: allowedOrigin };
   const reads: readonly Ask[] = ['GET', 'HEAD'].flatMap((method) => [
     ...['/livez', '/readyz', '/healthz', '/openapi.yaml', '/guest-token.js'].map((path): Ask => ({

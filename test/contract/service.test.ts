@@ -3,7 +3,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { errorRow, type ErrorCode } from '../../src/errors.ts';
 import { conformanceProblems, describedResponses, type Observed } from './conformance.ts';
 import { readDescription } from './description.ts';
-import { observeTheRest, provocations, startDatabrain } from './provocations.ts';
+import { observeOthers, provocations, startDatabrain } from './provocations.ts';
 import { apiKey, startService } from './running-service.ts';
 
 const description = readDescription();
@@ -20,7 +20,7 @@ describe('the running service', () => {
       byCode.set(code, answer);
       observed.push(answer);
     }
-    observed.push(...(await observeTheRest()));
+    observed.push(...(await observeOthers()));
   }, 60_000);
 
   it.each(Object.keys(provocations) as ErrorCode[])('answers %s as described when it is provoked', (code) => {

@@ -664,7 +664,7 @@ describe('a faulty issuer', () => {
   const good = setOf(key);
   const good200 = JSON.stringify(good);
 
-  const troubles: readonly (readonly [string, Answer, string])[] = [
+  const faults: readonly (readonly [string, Answer, string])[] = [
     ['answers nothing', silent, 'timeout'],
     ['answers slowly without end', dripping, 'timeout'],
     ['redirects', status(302, { location: '/elsewhere' }), 'redirect'],
@@ -704,7 +704,7 @@ describe('a faulty issuer', () => {
     ['does not answer with HTTP', (request) => void request.socket.end('hello\r\n\r\n'), 'unreachable'],
   ];
 
-  it.each(troubles)('that %s has no effect on users while older keys are used', async (_title, answer, failure) => {
+  it.each(faults)('that %s has no effect on users while older keys are used', async (_title, answer, failure) => {
     const clock = movableClock();
     const { issuer, server } = await setUp({
       answer: json(good),
@@ -741,7 +741,7 @@ describe('a faulty issuer', () => {
     await eventually(() => expect(closed).toBe(true));
   });
 
-  it.each(troubles)('that %s from the start causes 503 for its users', async (_title, answer, failure) => {
+  it.each(faults)('that %s from the start causes 503 for its users', async (_title, answer, failure) => {
     const timings = { timeoutMs: failure === 'timeout' ? 150 : 15_000 };
     const { server } = await setUp({ answer, timings, maxKeySetBytes: 10_000 });
     expect(server.events[0]).toMatchObject({ event: 'failed', failure, keysInUse: false });

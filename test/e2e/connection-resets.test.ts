@@ -120,13 +120,13 @@ describe('connections that are reset at random times', () => {
     };
     await Promise.all(Array.from({ length: atOnce }, worker));
 
-    const stillThere = `seed ${seed}`;
+    const seedOfFailure = `seed ${seed}`;
     for (const port of [program.port, program.adminPort]) {
-      expect((await program.ask({ method: 'GET', path: '/livez', port })).status, stillThere).toBe(200);
+      expect((await program.ask({ method: 'GET', path: '/livez', port })).status, seedOfFailure).toBe(200);
     }
     expect(
       program.lines().filter(({ level }) => level === 'fatal' || level === 'error'),
-      stillThere,
+      seedOfFailure,
     ).toEqual([]);
     await until(() => descriptorsOf(program.pid) <= before + 40, 30_000);
   }, 600_000);

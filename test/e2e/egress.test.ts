@@ -61,7 +61,7 @@ async function start(env: Readonly<Record<string, string>>): Promise<Program> {
   return program;
 }
 
-function askFor(program: Program): Promise<{ status: number; text: string }> {
+function requestToken(program: Program): Promise<{ status: number; text: string }> {
   const now = Math.floor(Date.now() / 1000);
   const claims = {
     iss: 'https://login.example',
@@ -87,7 +87,7 @@ describe(`behind a forward proxy${tinyproxyReason}`, () => {
       HTTPS_PROXY: secure ? proxy.url : 'http://127.0.0.1:1',
       HTTP_PROXY: secure ? 'http://127.0.0.1:1' : proxy.url,
     });
-    const { status, text } = await askFor(program);
+    const { status, text } = await requestToken(program);
     expect([status, program.output()]).toEqual([200, expect.anything()]);
     expect(text).toMatch(/^\{"token":"[0-9a-f-]{36}"\}$/);
     expect(databrain.seen).toEqual([`Bearer ${apiKey}`]);
@@ -111,7 +111,7 @@ describe(`behind a forward proxy${tinyproxyReason}`, () => {
       HTTP_PROXY: withoutCredentials,
       DATABRAIN_MAX_RETRIES: '0',
     });
-    const { status, text } = await askFor(program);
+    const { status, text } = await requestToken(program);
     expect([status, text]).toEqual([503, expect.stringContaining('UPSTREAM_UNAVAILABLE')]);
     expect(databrain.seen).toEqual([]);
     expect(program.lines().map(({ errorCode }) => errorCode)).toContain('EGRESS_PROXY_407');
@@ -124,7 +124,7 @@ describe(`behind a forward proxy${tinyproxyReason}`, () => {
       https_proxy: 'http://127.0.0.1:1',
       no_proxy: 'localhost',
     });
-    expect((await askFor(program)).status).toBe(200);
+    expect((await requestToken(program)).status).toBe(200);
   });
 
   it.skipIf(!tinyproxyIsInstalled)('check --live uses the proxy', async () => {

@@ -9,7 +9,7 @@ import { needs } from '../support/needs.ts';
 
 const fronts = { haproxy: isInstalled('haproxy'), nginx: isInstalled('nginx') };
 
-const costless: readonly (readonly [ScenarioName, string])[] = [
+const withoutFailures: readonly (readonly [ScenarioName, string])[] = [
   ['rollingHaproxy', 'a rolling restart behind HAProxy'],
   ['rollingNginx', 'a rolling restart behind nginx'],
   ['killReplica', 'a replica killed behind HAProxy'],
@@ -18,7 +18,7 @@ const costless: readonly (readonly [ScenarioName, string])[] = [
 ];
 
 describe.skipIf(!redisIsInstalled)(`under 200 requests a second${redisReason}`, () => {
-  for (const [name, title] of costless) {
+  for (const [name, title] of withoutFailures) {
     const { front } = scenarios[name];
     const isReady = fronts[front];
     it.skipIf(!isReady)(

@@ -53,7 +53,7 @@ async function start(
   return program;
 }
 
-const askAs = (running: Program, claims: object = {}) => running.ask({ headers: bearer({ note, ...claims }) });
+const requestAs = (running: Program, claims: object = {}) => running.ask({ headers: bearer({ note, ...claims }) });
 
 async function logged(running: Program, message: LogMessage): Promise<LogLine> {
   await until(() => running.logged(message).length > 0);
@@ -73,7 +73,7 @@ describe('POLICY_TEST_FILES', () => {
     running.signal('SIGHUP');
     const line = await logged(running, 'policyRefused');
     expect(line['problem']).toContain('a viewer is identified by the subject');
-    expect((await askAs(running)).status).toBe(200);
+    expect((await requestAs(running)).status).toBe(200);
     expect(databrain.requests.at(-1)?.body).toMatchObject({ params: { userIdentifier: 'u1' } });
     expect(await metricsOf(running)).toContain('guest_token_policy_reloads_total{result="failed"} 1');
   });
@@ -85,7 +85,7 @@ describe('POLICY_TEST_FILES', () => {
     const tests = policyTests.replace('userIdentifier: u1', 'userIdentifier: acme');
     writeFileSync(join(running.folder, 'sales.policy-test.yaml'), tests);
     await logged(running, 'policyReloaded');
-    expect((await askAs(running)).status).toBe(200);
+    expect((await requestAs(running)).status).toBe(200);
     expect(databrain.requests.at(-1)?.body).toMatchObject({ params: { userIdentifier: 'acme' } });
     expect(running.logged('policyRefused')).toHaveLength(1);
   });
@@ -112,14 +112,14 @@ describe('POLICY_ARCHIVE_DIR', () => {
     // With the permissions of the image.
     const permissions = ['--permission', '--allow-fs-read=*', `--allow-fs-write=${archive}/*`];
     const running = await start(env(), { 'policy.yaml': policyFor('${claims.sub}') }, permissions);
-    expect((await askAs(running)).status).toBe(200);
+    expect((await requestAs(running)).status).toBe(200);
     const issued = (): readonly LogLine[] => running.lines().filter(({ event }) => event === 'guest_token.issued');
     await until(() => issued().length > 0);
     const line = issued()[0] ?? expect.unreachable();
 
     writeFileSync(join(running.folder, 'policy.yaml'), policyFor('${claims.org_id}'));
     await logged(running, 'policyReloaded');
-    expect((await askAs(running)).status).toBe(200);
+    expect((await requestAs(running)).status).toBe(200);
     await running.stop();
     const last = issued().at(-1);
 
@@ -141,7 +141,7 @@ describe('POLICY_ARCHIVE_DIR', () => {
     writeFileSync(join(running.folder, 'policy.yaml'), policyFor('${claims.org_id}'));
     const { problem } = await logged(running, 'policyRefused');
     expect(problem).toMatch(/^POLICY_ARCHIVE_DIR: .*\(ENOENT\)/);
-    expect((await askAs(running)).status).toBe(200);
+    expect((await requestAs(running)).status).toBe(200);
     expect(databrain.requests.at(-1)?.body).toMatchObject({ params: { userIdentifier: 'u1' } });
     expect(await metricsOf(running)).toContain('guest_token_policy_reloads_total{result="failed"} 1');
 
@@ -184,7 +184,7 @@ describe('POLICY_SHADOW_FILE', () => {
       'policy.yaml': policyFor('${claims.sub}'),
       'shadow.yaml': policyFor('${claims.note}'),
     });
-    expect((await askAs(running)).status).toBe(200);
+    expect((await requestAs(running)).status).toBe(200);
     expect(databrain.requests.at(-1)?.body).toMatchObject({ params: { userIdentifier: 'u1' } });
     const line = await logged(running, 'shadowDiffers');
     expect(line['differences']).toEqual([expect.objectContaining({ path: 'params.userIdentifier' })]);
@@ -197,7 +197,7 @@ describe('POLICY_SHADOW_FILE', () => {
       'policy.yaml': policyFor('${claims.sub}'),
       'shadow.yaml': policyFor('${claims.nowhere}'),
     });
-    expect((await askAs(running)).status).toBe(200);
+    expect((await requestAs(running)).status).toBe(200);
     await logged(running, 'shadowDiffers');
     expect(running.lines().filter(({ event }) => event === 'guest_token.refused')).toEqual([]);
   });
@@ -207,7 +207,7 @@ describe('POLICY_SHADOW_FILE', () => {
       'policy.yaml': policyFor('${claims.sub}'),
       'shadow.yaml': policyFor('"${claims.sub}" # the same'),
     });
-    expect((await askAs(running)).status).toBe(200);
+    expect((await requestAs(running)).status).toBe(200);
     for (let i = 0; i < 100 && !(await metricsOf(running)).includes('result="same"} 1'); i += 1) {
       await new Promise((resolve) => setTimeout(resolve, 20));
     }

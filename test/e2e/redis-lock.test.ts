@@ -71,10 +71,10 @@ describe.skipIf(!redisIsInstalled)(`a lock in Redis${redisReason}`, () => {
     const link = await connect();
     await createRedisLocks(link)('lock');
     link.close();
-    const goneAt = performance.now();
+    const endedAt = performance.now();
     const waiting = createRedisLocks(await connect());
     while ((await waiting('lock')) === 'held') await pause(20);
-    expect(performance.now() - goneAt).toBeLessThan(1_200);
+    expect(performance.now() - endedAt).toBeLessThan(1_200);
   });
 
   it('is not released or renewed by a former holder', async () => {

@@ -90,7 +90,7 @@ const metricsOf = async (running: Program): Promise<string> =>
   (await running.ask({ method: 'GET', path: '/metrics', port: running.adminPort })).text;
 
 const expectNoSecrets = (text: string): void => {
-  for (const secret of [...secrets, ...vault.living(), 'hvs.']) expect(text).not.toContain(secret);
+  for (const secret of [...secrets, ...vault.validTokens(), 'hvs.']) expect(text).not.toContain(secret);
 };
 
 const has = (running: Program, message: LogMessage): boolean => running.logged(message).length > 0;
@@ -100,10 +100,10 @@ describe('the program with its secrets in Vault', () => {
     const running = await start();
     expect((await mint(running)).status).toBe(200);
     expect(await checksOf(running)).toMatchObject({ apiKeys: 'ok', secretStores: 'ok' });
-    expect(vault.living()).toHaveLength(1);
+    expect(vault.validTokens()).toHaveLength(1);
     expectNoSecrets(running.output() + (await metricsOf(running)));
     expect(await running.stop()).toBe(0);
-    expect(vault.living()).toEqual([]);
+    expect(vault.validTokens()).toEqual([]);
   });
 
   it('uses a rotated API key when Databrain refuses the old one, without an error for the user', async () => {
@@ -173,7 +173,7 @@ describe('the program with its secrets in Vault', () => {
     await until(() => has(running, 'storedSecretUnreadable'));
     vault.state.sealed = false;
     await until(() => has(running, 'storedSecretReadable'), 15_000);
-    expect(vault.living()).toHaveLength(1);
+    expect(vault.validTokens()).toHaveLength(1);
     expect(has(running, 'loggedInToStore')).toBe(true);
   });
 
@@ -236,7 +236,7 @@ describe('the start with secrets in Vault', () => {
     expect(output).toMatch(/^secret: DATABRAIN_API_KEY .* secret\/proxy#api-key$/m);
     expect(output).toMatch(/^secret: JWT_SECRET .* secret\/proxy#signing$/m);
     expectNoSecrets(output);
-    expect(vault.living()).toEqual([]);
+    expect(vault.validTokens()).toEqual([]);
   });
 
   it('names the missing package for a cloud store', async () => {

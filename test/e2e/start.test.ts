@@ -120,9 +120,9 @@ describe('a start on Node.js', () => {
 describe('a start that fails because of a programming error', () => {
   it('prints a few lines: the type of the error and its place, without its message and the code', async () => {
     // Open sockets and timers must not keep the process alive.
-    const sabotage = `setInterval(() => {}, 1000); process.cwd = () => { throw new RangeError('${secret}'); }`;
-    const file = join(folder, 'sabotage.mjs');
-    writeFileSync(file, sabotage);
+    const failingScript = `setInterval(() => {}, 1000); process.cwd = () => { throw new RangeError('${secret}'); }`;
+    const file = join(folder, 'failingScript.mjs');
+    writeFileSync(file, failingScript);
     const { exitCode, output } = await runProgram(path, ['check'], { ...good, NODE_OPTIONS: `--import ${file}` });
     expect(exitCode).toBe(1);
     const [first, type, ...frames] = output.trimEnd().split('\n');

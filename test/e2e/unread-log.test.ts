@@ -176,9 +176,9 @@ describe('standard output that is not read', () => {
     const ready = await program.ask({ method: 'GET', path: '/readyz' });
     expect([ready.status, JSON.parse(ready.text)]).toMatchObject([503, { checks: { audit: 'failing' } }]);
     // Refused at once by now, without a call to Databrain.
-    const askedBefore = databrain.requests.length;
+    const requestsBefore = databrain.requests.length;
     const again = await program.ask({ headers: bearer({ sub: 'again' }) });
-    expect([again.status, databrain.requests.length]).toEqual([503, askedBefore]);
+    expect([again.status, databrain.requests.length]).toEqual([503, requestsBefore]);
 
     const counted = await dropped();
     program.readOutput(true);

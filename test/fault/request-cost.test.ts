@@ -30,7 +30,7 @@ dataApps:
 const { publicKey, privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
 const users = 300;
 const atATime = 30;
-const onceForTheApiKey = 1 / users;
+const oncePerApiKey = 1 / users;
 const exp = Math.floor(Date.now() / 1000) + 600;
 const claimsOf = (user: number) => ({ iss: 'https://a.example', aud: 'a', sub: `user-${user}`, org: 'acme', exp });
 const tokens = Array.from({ length: users }, (_, user) => signToken('RS256', privateKey, claimsOf(user)));
@@ -82,7 +82,7 @@ async function start() {
 }
 
 /** Sends every token once, over the given number of connections. Returns the number of 200 answers, and their packets. */
-async function askAll(port: number): Promise<{ readonly issued: number; readonly packets: number }> {
+async function sendAll(port: number): Promise<{ readonly issued: number; readonly packets: number }> {
   const requests = tokens.map(
     (token) => `POST /guest-token HTTP/1.1\r\nhost: a\r\nauthorization: Bearer ${token}\r\ncontent-length: 0\r\n\r\n`,
   );
@@ -149,12 +149,12 @@ async function countedPerRequest(run: () => Promise<{ readonly issued: number; r
 describe('A request', () => {
   it('with a new token costs one signature check, five parsed JSON texts, five hashes and one packet in each direction', async () => {
     const { port, calls } = await start();
-    const cost = await countedPerRequest(() => askAll(port));
+    const cost = await countedPerRequest(() => sendAll(port));
     expect(cost.verified).toBe(1);
     // Header and payload, by this service and by the library of @fastify/jwt, and the answer of the upstream.
     expect(cost.parsed).toBe(5);
     // Of the token, the request, the reuse key, the tag and the guest token.
-    expect(cost.hashes).toBeLessThanOrEqual(5 + onceForTheApiKey);
+    expect(cost.hashes).toBeLessThanOrEqual(5 + oncePerApiKey);
     expect(cost.packets).toBeLessThan(1.05);
     // Undici's timer, one per connection.
     expect(cost.timers).toBeLessThan(1.5);
@@ -165,9 +165,9 @@ describe('A request', () => {
 
   it('with a known token costs one hash, one JSON text and one packet, without a timer or a call', async () => {
     const { port, calls } = await start();
-    await askAll(port);
+    await sendAll(port);
     calls.logWrites = calls.lines = 0;
-    const cost = await countedPerRequest(() => askAll(port));
+    const cost = await countedPerRequest(() => sendAll(port));
     // The text is the body of the answer; the log line is not created from an object.
     expect(cost).toMatchObject({ verified: 0, parsed: 0, hashes: 1, written: 1, weakEntries: 0 });
     expect(cost.packets).toBeLessThan(1.05);

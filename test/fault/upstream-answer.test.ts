@@ -13,8 +13,8 @@ import {
 } from '../support/faulty-upstream.ts';
 import {
   apiKeyText,
-  everythingSaid,
-  gist,
+  allOutput,
+  outcomeOf,
   mintOnce,
   neverOpens,
   startClient,
@@ -29,7 +29,7 @@ const rejected = 'UPSTREAM_REJECTED upstream_rejected';
 const keyRefused = 'UPSTREAM_REJECTED upstream_key_refused';
 const failed = 'UPSTREAM_UNAVAILABLE upstream_error';
 /** A sentence that must not appear anywhere, with the key, which an upstream may repeat. */
-const gossip = `Bearer ${apiKeyText} is a fine key`;
+const upstreamText = `Bearer ${apiKeyText} is a fine key`;
 
 let upstream: FaultyUpstream;
 let client: ClientRecord;
@@ -111,9 +111,9 @@ describe('the response must be 200 and JSON, without an error, with a token that
 
   it.each(cases)('refuses %s', async (_what, bytes, expected) => {
     const settled = await ask(sends(bytes));
-    expect(gist(settled)).toBe(expected);
+    expect(outcomeOf(settled)).toBe(expected);
     expect(settled.ms).toBeLessThan(900);
-    expect(everythingSaid(client, settled)).not.toContain(token);
+    expect(allOutput(client, settled)).not.toContain(token);
   });
 
   it.each<[string, Buffer | string]>([
@@ -131,7 +131,7 @@ describe('the response must be 200 and JSON, without an error, with a token that
     ['exactly 64 KiB', answer(200, good.padEnd(64 * 1024))],
   ])('accepts a token in a response with %s', async (_what, bytes) => {
     const settled = await ask(sends(bytes));
-    expect(gist(settled).toLowerCase()).toBe(token);
+    expect(outcomeOf(settled).toLowerCase()).toBe(token);
   });
 
   it('requests no compression, and sends the key and the body to the configured URL', async () => {
@@ -189,7 +189,7 @@ describe('the response must be 200 and JSON, without an error, with a token that
       more();
     });
     await sleep(50);
-    expect(gist(settled)).toBe(tooLarge);
+    expect(outcomeOf(settled)).toBe(tooLarge);
     expect(settled.ms).toBeLessThan(900);
     // The kernel's buffers on both sides take a part, and the rest is not sent.
     expect(flushed).toBeLessThan(16);
@@ -250,22 +250,30 @@ describe("The upstream's text, headers, cookies and status are not passed on", (
   it.each<[string, Buffer]>([
     [
       'an error object',
-      answer(400, JSON.stringify({ error: { code: 'CLIENT_ID_ERROR', message: gossip, status: 418 } })),
+      answer(400, JSON.stringify({ error: { code: 'CLIENT_ID_ERROR', message: upstreamText, status: 418 } })),
     ],
-    ['an error text', answer(401, JSON.stringify({ error: gossip }))],
-    ['an unknown code', answer(400, JSON.stringify({ error: { code: gossip, message: gossip } }))],
-    ['an object as code', answer(400, JSON.stringify({ error: { code: { toString: gossip }, message: [gossip] } }))],
-    ['HTML', answer(500, `<h1>${gossip}</h1>`, { 'content-type': 'text/html' })],
+    ['an error text', answer(401, JSON.stringify({ error: upstreamText }))],
+    ['an unknown code', answer(400, JSON.stringify({ error: { code: upstreamText, message: upstreamText } }))],
+    [
+      'an object as code',
+      answer(400, JSON.stringify({ error: { code: { toString: upstreamText }, message: [upstreamText] } })),
+    ],
+    ['HTML', answer(500, `<h1>${upstreamText}</h1>`, { 'content-type': 'text/html' })],
     [
       'headers',
-      answer(403, '', { 'set-cookie': gossip, 'x-gossip': gossip, 'www-authenticate': gossip, 'retry-after': gossip }),
+      answer(403, '', {
+        'set-cookie': upstreamText,
+        'x-gossip': upstreamText,
+        'www-authenticate': upstreamText,
+        'retry-after': upstreamText,
+      }),
     ],
-    ['the reason phrase', Buffer.from(`HTTP/1.1 500 ${gossip}\r\ncontent-length: 0\r\n\r\n`)],
-    ['text that is not HTTP', Buffer.from(`${gossip}\r\n\r\n`)],
+    ['the reason phrase', Buffer.from(`HTTP/1.1 500 ${upstreamText}\r\ncontent-length: 0\r\n\r\n`)],
+    ['text that is not HTTP', Buffer.from(`${upstreamText}\r\n\r\n`)],
   ])('does not pass on %s', async (_where, bytes) => {
     const settled = await ask(sends(bytes));
-    expect(gist(settled)).toMatch(/^UPSTREAM_/);
-    expect(everythingSaid(client, settled)).not.toMatch(/fine key|7e57ab1e|(?<![\d.])418(?![\d.])/);
+    expect(outcomeOf(settled)).toMatch(/^UPSTREAM_/);
+    expect(allOutput(client, settled)).not.toMatch(/fine key|7e57ab1e|(?<![\d.])418(?![\d.])/);
   });
 
   it.each<[number, string, string]>([
@@ -286,10 +294,10 @@ describe("The upstream's text, headers, cookies and status are not passed on", (
     [500, 'INTERNAL_SERVER_ERROR', failed],
   ])('answers %i %s with a fixed message, and logs the code', async (status, code, expected) => {
     const settled = await ask(sends(errorAnswer(status, code)));
-    expect(gist(settled)).toBe(expected);
+    expect(outcomeOf(settled)).toBe(expected);
     expect('error' in settled && settled.error.detail.upstreamCode).toBe(code);
     expect(client.calls.map(({ upstreamCode }) => upstreamCode)).toEqual([code]);
-    expect(everythingSaid(client, settled)).not.toContain('the vendor says');
+    expect(allOutput(client, settled)).not.toContain('the vendor says');
   });
 
   it('never converts a response of any status to 401 or 403', async () => {

@@ -3,7 +3,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from 'vitest';
 import { answer, reset, uuidOf, type Script, type SeenRequest } from '../support/faulty-upstream.ts';
-import { createPairs, gist, mintOnce, opensAtOnce } from '../support/faulty-upstream-client.ts';
+import { createPairs, outcomeOf, mintOnce, opensAtOnce } from '../support/faulty-upstream-client.ts';
 
 const { start, close } = createPairs();
 afterEach(close);
@@ -20,7 +20,7 @@ describe('a surplus response never becomes the token of another user', () => {
       socket.write(Buffer.concat([ownToken(request), surplus]));
     });
     for (let user = 0; user < 5; user += 1) {
-      expect(gist(await mintOnce(client, `u${user}`))).toBe(uuidOf(user));
+      expect(outcomeOf(await mintOnce(client, `u${user}`))).toBe(uuidOf(user));
       await sleep(70);
     }
     expect(upstream.connections()).toBe(5);
@@ -32,7 +32,7 @@ describe('a surplus response never becomes the token of another user', () => {
       setTimeout(() => socket.write(surplus), 100);
     });
     for (let user = 0; user < 3; user += 1) {
-      expect(gist(await mintOnce(client, `u${user}`))).toBe(uuidOf(user));
+      expect(outcomeOf(await mintOnce(client, `u${user}`))).toBe(uuidOf(user));
       await sleep(150);
     }
     expect(upstream.connections()).toBe(3);
@@ -50,7 +50,7 @@ describe('a surplus response never becomes the token of another user', () => {
       );
       const users = Array.from({ length: 200 }, (_, user) => user);
       const settled = await Promise.all(users.map((user) => mintOnce(client, `u${user}`)));
-      expect(settled.map(gist)).toEqual(users.map(uuidOf));
+      expect(settled.map(outcomeOf)).toEqual(users.map(uuidOf));
     },
   );
 
@@ -59,9 +59,9 @@ describe('a surplus response never becomes the token of another user', () => {
       socket.write(ownToken(request));
       setTimeout(() => socket.write('\r\n\r\nHTTP'), 80);
     });
-    expect(gist(await mintOnce(client, 'u1'))).toBe(uuidOf(1));
+    expect(outcomeOf(await mintOnce(client, 'u1'))).toBe(uuidOf(1));
     await sleep(120);
-    expect(gist(await mintOnce(client, 'u2'))).toBe(uuidOf(2));
+    expect(outcomeOf(await mintOnce(client, 'u2'))).toBe(uuidOf(2));
     expect(upstream.connections()).toBe(2);
   });
 
@@ -73,10 +73,10 @@ describe('a surplus response never becomes the token of another user', () => {
       },
       { timeoutMs: 100, maxRetries: 0 },
     );
-    expect(gist(await mintOnce(client, 'u1'))).toBe('UPSTREAM_TIMEOUT upstream_timeout');
+    expect(outcomeOf(await mintOnce(client, 'u1'))).toBe('UPSTREAM_TIMEOUT upstream_timeout');
     const users = [2, 3, 4, 5, 6];
     for (const user of users) {
-      expect(gist(await mintOnce(client, `u${user}`))).toBe(uuidOf(user));
+      expect(outcomeOf(await mintOnce(client, `u${user}`))).toBe(uuidOf(user));
       await sleep(30);
     }
   });
@@ -86,7 +86,7 @@ describe('a connection that the upstream closes while it is idle', () => {
   it('is used again after its rest', async () => {
     const { upstream, client } = await start((request, socket) => void socket.write(ownToken(request)));
     for (let user = 0; user < 5; user += 1) {
-      expect(gist(await mintOnce(client, `u${user}`))).toBe(uuidOf(user));
+      expect(outcomeOf(await mintOnce(client, `u${user}`))).toBe(uuidOf(user));
       await sleep(150);
     }
     expect(upstream.connections()).toBe(1);
@@ -101,7 +101,7 @@ describe('a connection that the upstream closes while it is idle', () => {
       { maxRetries: 0 },
     );
     for (let user = 0; user < 4; user += 1) {
-      expect(gist(await mintOnce(client, `u${user}`))).toBe(uuidOf(user));
+      expect(outcomeOf(await mintOnce(client, `u${user}`))).toBe(uuidOf(user));
       await sleep(80);
     }
     expect(client.calls.map(({ result }) => result)).toEqual(Array(4).fill('token'));
@@ -127,7 +127,7 @@ describe('a connection that the upstream closes while it is idle', () => {
       },
     );
     for (let user = 0; user < 6; user += 1) {
-      expect(gist(await mintOnce(client, `u${user}`))).toBe(uuidOf(user));
+      expect(outcomeOf(await mintOnce(client, `u${user}`))).toBe(uuidOf(user));
       await sleep(70);
     }
     expect(client.calls.filter(({ result }) => result === 'connection_stale').length).toBeGreaterThan(1);
@@ -145,7 +145,7 @@ describe('a connection that the upstream closes while it is idle', () => {
     );
     await Promise.all([1, 2, 3, 4].map((user) => mintOnce(client, `u${user}`)));
     await sleep(80);
-    expect(gist(await mintOnce(client, 'u5'))).toBe(uuidOf(5));
+    expect(outcomeOf(await mintOnce(client, 'u5'))).toBe(uuidOf(5));
     expect(upstream.seen.slice(4).map(({ onConnection }) => onConnection)).toEqual([1, 0]);
   });
 
@@ -160,7 +160,7 @@ describe('a connection that the upstream closes while it is idle', () => {
     const users = Array.from({ length: 32 }, (_, user) => user);
     for (let round = 0; round < 3; round += 1) {
       const settled = await Promise.all(users.map((user) => mintOnce(client, `u${user}`)));
-      expect(settled.map(gist)).toEqual(users.map(uuidOf));
+      expect(settled.map(outcomeOf)).toEqual(users.map(uuidOf));
       await sleep(80);
     }
   });
@@ -174,10 +174,10 @@ describe('a connection that the upstream closes while it is idle', () => {
       },
       { maxRetries: 0 },
     );
-    expect(gist(await mintOnce(client, 'u1'))).toBe(uuidOf(1));
+    expect(outcomeOf(await mintOnce(client, 'u1'))).toBe(uuidOf(1));
     await sleep(70);
     broken = true;
-    expect(gist(await mintOnce(client, 'u2'))).toBe('UPSTREAM_UNAVAILABLE upstream_unreachable');
+    expect(outcomeOf(await mintOnce(client, 'u2'))).toBe('UPSTREAM_UNAVAILABLE upstream_unreachable');
     expect(upstream.seen).toHaveLength(3);
     expect(client.calls.map(({ result }) => result)).toEqual(['token', 'connection_stale', 'unreachable']);
   });
@@ -209,7 +209,7 @@ describe('a connection that the upstream closes while it is idle', () => {
     await sleep(50);
     await client.close();
     const settled = await running;
-    expect(gist(settled)).toBe('SHUTTING_DOWN shutting_down');
+    expect(outcomeOf(settled)).toBe('SHUTTING_DOWN shutting_down');
     expect(settled.ms).toBeLessThan(1000);
   });
 });

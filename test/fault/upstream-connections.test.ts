@@ -6,7 +6,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { answer, reset, tokenAnswer, uuidOf, type Script } from '../support/faulty-upstream.ts';
 import {
   createPairs,
-  gist,
+  outcomeOf,
   mintOnce,
   opensAtOnce,
   startClient,
@@ -63,7 +63,7 @@ describe('The connections', () => {
     });
     for (let user = 0; user < 5; user += 1) {
       const before = performance.now();
-      expect(gist(await mintOnce(client, `user-${user}`))).toBe(uuidOf(user));
+      expect(outcomeOf(await mintOnce(client, `user-${user}`))).toBe(uuidOf(user));
       while (performance.now() - before < 120);
     }
   });
@@ -147,9 +147,9 @@ describe('The connections', () => {
       { maxRetries: 0, limits: { most: 2, spread: 2 } },
     );
     for (let i = 0; i < 6; i += 1) {
-      expect(gist(await mintOnce(client, `user-${i}`))).toBe('UPSTREAM_UNAVAILABLE upstream_unreachable');
+      expect(outcomeOf(await mintOnce(client, `user-${i}`))).toBe('UPSTREAM_UNAVAILABLE upstream_unreachable');
     }
-    expect(gist(await mintOnce(client, 'last'))).toBe(uuidOf(6));
+    expect(outcomeOf(await mintOnce(client, 'last'))).toBe(uuidOf(6));
   });
 
   it('are closed after an aborted call, even while they are opened', async () => {
@@ -163,7 +163,7 @@ describe('The connections', () => {
     const port = await listen(server);
     const client = clientOf(port, { timeoutMs: 150, deadlineMs: 1000, maxRetries: 0 });
     const settled = await mintOnce(client);
-    expect(gist(settled)).toBe('UPSTREAM_TIMEOUT upstream_timeout');
+    expect(outcomeOf(settled)).toBe('UPSTREAM_TIMEOUT upstream_timeout');
     expect(settled.ms).toBeLessThan(600);
     await expect.poll(() => sockets.size, { timeout: 2000 }).toBe(0);
   });
@@ -179,7 +179,7 @@ describe('when the client is closed', () => {
     const running = mintOnce(client);
     await sleep(30);
     await client.close();
-    expect(gist(await running)).toBe('SHUTTING_DOWN shutting_down');
+    expect(outcomeOf(await running)).toBe('SHUTTING_DOWN shutting_down');
     expect(client.circuitState()).toBe('closed');
     expect(client.events).toEqual([]);
     expect(client.calls).toEqual([]);
@@ -194,7 +194,7 @@ describe('when the client is closed', () => {
     await sleep(30);
     await client.close();
     const settled = await waiting;
-    expect(gist(settled)).toBe('SHUTTING_DOWN shutting_down');
+    expect(outcomeOf(settled)).toBe('SHUTTING_DOWN shutting_down');
     expect(settled.ms).toBeLessThan(2000);
   });
 
@@ -204,7 +204,7 @@ describe('when the client is closed', () => {
     await sleep(30);
     await client.close();
     const settled = await Promise.all([...running, mintOnce(client, 'late')]);
-    expect(settled.map(gist)).toEqual(Array(7).fill('SHUTTING_DOWN shutting_down'));
+    expect(settled.map(outcomeOf)).toEqual(Array(7).fill('SHUTTING_DOWN shutting_down'));
     await sleep(30);
     expect(upstream.connections()).toBe(2);
     expect(upstream.openSockets()).toBe(0);
@@ -247,7 +247,7 @@ describe('over TLS', () => {
     process.env['NODE_TLS_REJECT_UNAUTHORIZED'] = '0';
     const client = clientOf(port, { maxRetries: 0 });
     try {
-      expect(gist(await mintOnce(client))).toBe('UPSTREAM_UNAVAILABLE upstream_unreachable');
+      expect(outcomeOf(await mintOnce(client))).toBe('UPSTREAM_UNAVAILABLE upstream_unreachable');
     } finally {
       if (before === undefined) delete process.env['NODE_TLS_REJECT_UNAUTHORIZED'];
       else process.env['NODE_TLS_REJECT_UNAUTHORIZED'] = before;

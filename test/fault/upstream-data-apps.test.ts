@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from 'vitest';
 import { Secret } from '../../src/secrets/secret.ts';
 import { answer, errorAnswer, tokenAnswer, uuidOf, type Script, type SeenRequest } from '../support/faulty-upstream.ts';
-import { createPairs, gist, mintOnce } from '../support/faulty-upstream-client.ts';
+import { createPairs, outcomeOf, mintOnce } from '../support/faulty-upstream-client.ts';
 
 const keys: Readonly<Record<string, Secret>> = {
   DATABRAIN_API_KEY_A: new Secret('aaaaaaaa-0000-4000-8000-00000000000a'),
@@ -27,10 +27,10 @@ describe('a data app that is limited', () => {
       socket.write(isOf('a', request) ? limitedAnswer : tokenAnswer(request.index));
     });
     const limited = await Promise.all(times(3, (i) => mintOnce(client, `a-${i}`, a)));
-    expect(new Set(limited.map(gist))).toEqual(new Set(['UPSTREAM_UNAVAILABLE upstream_rate_limited']));
+    expect(new Set(limited.map(outcomeOf))).toEqual(new Set(['UPSTREAM_UNAVAILABLE upstream_rate_limited']));
     const others = await Promise.all(times(60, (i) => mintOnce(client, `b-${i}`, b)));
     expect(others.filter((one) => 'error' in one)).toEqual([]);
-    expect(gist(await mintOnce(client, 'a-4', a))).toBe('UPSTREAM_UNAVAILABLE queue_full');
+    expect(outcomeOf(await mintOnce(client, 'a-4', a))).toBe('UPSTREAM_UNAVAILABLE queue_full');
   });
 
   it('slows down all users if the address is limited, which shows in a second data app', async () => {
@@ -41,9 +41,9 @@ describe('a data app that is limited', () => {
     await mintOnce(client, 'b', b);
     expect(upstream.seen).toHaveLength(2);
     const c = { apiKeyName: 'DATABRAIN_API_KEY_C' };
-    expect(gist(await mintOnce(client, 'c', c))).toBe('INTERNAL_ERROR api_key_missing');
+    expect(outcomeOf(await mintOnce(client, 'c', c))).toBe('INTERNAL_ERROR api_key_missing');
     for (const one of await Promise.all(times(5, (i) => mintOnce(client, `b-${i}`, b)))) {
-      expect(gist(one)).toBe('UPSTREAM_UNAVAILABLE queue_full');
+      expect(outcomeOf(one)).toBe('UPSTREAM_UNAVAILABLE queue_full');
     }
     expect(client.events).toEqual(['slowed down', 'slowed down', 'slowed down']);
   });
@@ -72,8 +72,8 @@ describe('a data app whose calls fail', () => {
       { timeoutMs: 500, limits: { circuit: fiveFailuresOpen } },
     );
     await Promise.all(times(5, (i) => mintOnce(client, `a-${i}`, a)));
-    expect(gist(await mintOnce(client, 'a-new', a))).toBe('UPSTREAM_UNAVAILABLE circuit_open');
-    expect(gist(await mintOnce(client, 'b', b))).toMatch(/^0{8}-/);
+    expect(outcomeOf(await mintOnce(client, 'a-new', a))).toBe('UPSTREAM_UNAVAILABLE circuit_open');
+    expect(outcomeOf(await mintOnce(client, 'b', b))).toMatch(/^0{8}-/);
   });
 
   it('uses only its own retries', async () => {
@@ -86,7 +86,7 @@ describe('a data app whose calls fail', () => {
       { maxRetries: 2, limits: { retryReserve: 2, retryQuietMs: 1e9 } },
     );
     for (let i = 0; i < 4; i += 1) await mintOnce(client, `a-${i}`, a);
-    expect(gist(await mintOnce(client, 'b', b))).toMatch(/^0{8}-/);
+    expect(outcomeOf(await mintOnce(client, 'b', b))).toMatch(/^0{8}-/);
   });
 
   it('leaves places for other data apps while its calls hang', async () => {
@@ -100,7 +100,7 @@ describe('a data app whose calls fail', () => {
     const hanging = times(20, (i) => mintOnce(client, `a-${i}`, a));
     await sleep(50);
     const settled = await mintOnce(client, 'b', b);
-    expect(gist(settled)).toMatch(/^0{8}-/);
+    expect(outcomeOf(settled)).toMatch(/^0{8}-/);
     expect(settled.ms).toBeLessThan(500);
     await Promise.all(hanging);
   });
@@ -123,7 +123,7 @@ describe('a clientId whose calls fail', () => {
     );
     await Promise.all(times(30, () => mintOnce(client, 'broken', a)));
     const seen = upstream.seen.length;
-    expect(gist(await mintOnce(client, 'broken', a))).toBe('UPSTREAM_UNAVAILABLE circuit_open');
+    expect(outcomeOf(await mintOnce(client, 'broken', a))).toBe('UPSTREAM_UNAVAILABLE circuit_open');
     expect(upstream.seen).toHaveLength(seen);
     const others = await Promise.all(times(10, (i) => mintOnce(client, `fine-${i}`, a)));
     expect(others.filter((one) => 'error' in one)).toEqual([]);
@@ -140,7 +140,7 @@ describe('a clientId whose calls fail', () => {
     expect(client.circuitState()).toBe('open');
     broken = false;
     await sleep(150);
-    expect(gist(await mintOnce(client, 'only', a))).toBe(uuidOf(5));
+    expect(outcomeOf(await mintOnce(client, 'only', a))).toBe(uuidOf(5));
     expect(client.circuitState()).toBe('closed');
   });
 });

@@ -3,7 +3,7 @@
 import type { Socket } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
 import { answer, reset, tokenAnswer, uuidOf, type Script } from '../support/faulty-upstream.ts';
-import { createPairs, gist, mintOnce } from '../support/faulty-upstream-client.ts';
+import { createPairs, outcomeOf, mintOnce } from '../support/faulty-upstream-client.ts';
 
 const { start, close } = createPairs();
 afterEach(close);
@@ -69,7 +69,7 @@ describe('a response that is broken', () => {
     'is invalid, and the call is sent once without retries: %s',
     async (_what, script) => {
       const { upstream, client } = await start(script, { maxRetries: 0, timeoutMs: 1000 });
-      expect(gist(await mintOnce(client))).toBe(invalid);
+      expect(outcomeOf(await mintOnce(client))).toBe(invalid);
       expect(upstream.seen).toHaveLength(1);
     },
   );
@@ -82,14 +82,14 @@ describe('a response that is broken', () => {
 
   it.each(malformed)('is not retried, because a token may have been minted: %s', async (_what, script) => {
     const { upstream, client } = await start(script, { maxRetries: 2, timeoutMs: 1000 });
-    expect(gist(await mintOnce(client))).toBe(invalid);
+    expect(outcomeOf(await mintOnce(client))).toBe(invalid);
     expect(upstream.seen).toHaveLength(1);
     expect(client.calls.map(({ result }) => result)).toEqual(['answer_malformed']);
   });
 
   it.each(cutOff)('is retried as often as configured, over new connections: %s', async (_what, script) => {
     const { upstream, client } = await start(script, { maxRetries: 2, timeoutMs: 1000 });
-    expect(gist(await mintOnce(client))).toBe(invalid);
+    expect(outcomeOf(await mintOnce(client))).toBe(invalid);
     expect(upstream.seen).toHaveLength(3);
     expect(upstream.connections()).toBe(3);
     expect(client.calls.map(({ result }) => result)).toEqual(Array(3).fill('answer_cut_off'));
@@ -106,7 +106,7 @@ describe('a response that is broken', () => {
     );
     await mintOnce(client, 'first');
     await new Promise((resolve) => setTimeout(resolve, 30));
-    expect(gist(await mintOnce(client, 'second'))).toBe(invalid);
+    expect(outcomeOf(await mintOnce(client, 'second'))).toBe(invalid);
     expect(upstream.seen.map(({ onConnection }) => onConnection)).toEqual([0, 1]);
     // It may be the end of the response to the first call, so connections have the long rest from now on.
     expect(client.events.filter((event) => event === 'unexpectedResponse')).toEqual(surpluses);
@@ -124,7 +124,7 @@ describe('a connection that ends without a response', () => {
     );
     await mintOnce(client, 'first');
     await new Promise((resolve) => setTimeout(resolve, 30));
-    expect(gist(await mintOnce(client, 'second'))).toBe(uuidOf(2));
+    expect(outcomeOf(await mintOnce(client, 'second'))).toBe(uuidOf(2));
     expect(upstream.seen).toHaveLength(3);
   });
 
@@ -138,13 +138,13 @@ describe('a connection that ends without a response', () => {
     );
     await mintOnce(client, 'first');
     await new Promise((resolve) => setTimeout(resolve, 30));
-    expect(gist(await mintOnce(client, 'second'))).toBe('UPSTREAM_UNAVAILABLE upstream_unreachable');
+    expect(outcomeOf(await mintOnce(client, 'second'))).toBe('UPSTREAM_UNAVAILABLE upstream_unreachable');
     expect(upstream.seen).toHaveLength(2);
   });
 
   it('counts as a failure of the upstream on its first call', async () => {
     const { upstream, client } = await start((_request, socket) => reset(socket), { maxRetries: 0 });
-    expect(gist(await mintOnce(client))).toBe('UPSTREAM_UNAVAILABLE upstream_unreachable');
+    expect(outcomeOf(await mintOnce(client))).toBe('UPSTREAM_UNAVAILABLE upstream_unreachable');
     expect(upstream.seen).toHaveLength(1);
   });
 
@@ -156,9 +156,9 @@ describe('a connection that ends without a response', () => {
       },
       { maxRetries: 0, limits: { longRestMs: 5 } },
     );
-    expect(gist(await mintOnce(client))).toBe(uuidOf(1));
+    expect(outcomeOf(await mintOnce(client))).toBe(uuidOf(1));
     await new Promise((resolve) => setTimeout(resolve, 30));
-    expect(gist(await mintOnce(client))).toBe('UPSTREAM_UNAVAILABLE upstream_unreachable');
+    expect(outcomeOf(await mintOnce(client))).toBe('UPSTREAM_UNAVAILABLE upstream_unreachable');
     expect(upstream.seen).toHaveLength(2);
   });
 
@@ -175,7 +175,7 @@ describe('a connection that ends without a response', () => {
     await mintOnce(client, 'first');
     await new Promise((resolve) => setTimeout(resolve, 30));
     for (const socket of sockets) socket.destroy();
-    expect(gist(await mintOnce(client, 'second'))).toBe('UPSTREAM_UNAVAILABLE upstream_unreachable');
+    expect(outcomeOf(await mintOnce(client, 'second'))).toBe('UPSTREAM_UNAVAILABLE upstream_unreachable');
     expect(client.calls.map(({ result }) => result)).toEqual(['token', 'unreachable']);
     expect(upstream.seen).toHaveLength(2);
   });

@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from 'vitest';
 import { answer, errorAnswer, tokenAnswer, uuidOf } from '../support/faulty-upstream.ts';
-import { createPairs, gist, mintOnce, startClient } from '../support/faulty-upstream-client.ts';
+import { createPairs, outcomeOf, mintOnce, startClient } from '../support/faulty-upstream-client.ts';
 
 const { start, close } = createPairs();
 afterEach(close);
@@ -28,9 +28,9 @@ describe('users whose calls hang', () => {
     const hanging = times(60, (i) => mintOnce(client, `slow-${i}`));
     await sleep(50);
     const settled = await mintOnce(client, 'quick');
-    expect(gist(settled)).toBe(uuidOf(1));
+    expect(outcomeOf(settled)).toBe(uuidOf(1));
     expect(settled.ms).toBeLessThan(400);
-    for (const one of await Promise.all(hanging)) expect(gist(one)).toBe('UPSTREAM_TIMEOUT upstream_timeout');
+    for (const one of await Promise.all(hanging)) expect(outcomeOf(one)).toBe('UPSTREAM_TIMEOUT upstream_timeout');
   });
 
   it('fill only a limited queue and limited connections; further calls are refused early', async () => {
@@ -40,7 +40,7 @@ describe('users whose calls hang', () => {
       limits: { maxConcurrent: 8, maxWaiting: 10, circuit: never },
     });
     const settled = await Promise.all(times(100, (i) => mintOnce(client, `user-${i}`)));
-    const refused = settled.filter((one) => gist(one) === 'UPSTREAM_UNAVAILABLE queue_full');
+    const refused = settled.filter((one) => outcomeOf(one) === 'UPSTREAM_UNAVAILABLE queue_full');
     expect(refused).toHaveLength(82);
     for (const one of refused) {
       expect(one.ms).toBeLessThan(400);
@@ -58,10 +58,10 @@ describe('users whose calls hang', () => {
     });
     const first = mintOnce(client, 'first');
     const second = await mintOnce(client, 'second');
-    expect(gist(second)).toBe('UPSTREAM_UNAVAILABLE queue_full');
+    expect(outcomeOf(second)).toBe('UPSTREAM_UNAVAILABLE queue_full');
     expect(second.ms).toBeGreaterThan(800);
     expect(second.ms).toBeLessThan(1000);
-    expect(gist(await first)).toBe('UPSTREAM_TIMEOUT upstream_timeout');
+    expect(outcomeOf(await first)).toBe('UPSTREAM_TIMEOUT upstream_timeout');
   });
 
   it('are queued as long as they can be served in time; others are refused as soon as that is known', async () => {
@@ -73,7 +73,7 @@ describe('users whose calls hang', () => {
       const settled = await Promise.all(times(100, (i) => mintOnce(client, `user-${i}`)));
       await client.close();
       await upstream.close();
-      const refused = settled.filter((one) => gist(one) === 'UPSTREAM_UNAVAILABLE queue_full');
+      const refused = settled.filter((one) => outcomeOf(one) === 'UPSTREAM_UNAVAILABLE queue_full');
       const early = refused.filter(({ ms }) => ms < 500).length;
       return { served: settled.filter((one) => 'minted' in one).length, refused: refused.length, early };
     };
@@ -92,7 +92,7 @@ describe('users whose calls hang', () => {
       { limits: { maxConcurrent: 1 } },
     );
     const settled = await Promise.all(times(10, (i) => mintOnce(client, `user-${i}`)));
-    expect(settled.map(gist)).toEqual(times(10, uuidOf));
+    expect(settled.map(outcomeOf)).toEqual(times(10, uuidOf));
     expect(upstream.seen.map(({ body }) => /user-\d/.exec(body)?.[0])).toEqual(times(10, (i) => `user-${i}`));
   });
 });
@@ -105,13 +105,14 @@ describe('the circuit', () => {
         void (down ? socket.write(answer(503)) : setTimeout(() => socket.write(tokenAnswer(1)), 50)),
       { maxRetries: 0, limits: { circuit } },
     );
-    for (let i = 0; i < 5; i += 1) expect(gist(await mintOnce(client))).toBe('UPSTREAM_UNAVAILABLE upstream_error');
+    for (let i = 0; i < 5; i += 1)
+      expect(outcomeOf(await mintOnce(client))).toBe('UPSTREAM_UNAVAILABLE upstream_error');
     expect(client.circuitState()).toBe('open');
 
     const refused = await Promise.all(times(50, () => mintOnce(client)));
     expect(upstream.seen).toHaveLength(5);
     for (const one of refused) {
-      expect(gist(one)).toBe('UPSTREAM_UNAVAILABLE circuit_open');
+      expect(outcomeOf(one)).toBe('UPSTREAM_UNAVAILABLE circuit_open');
       expect('error' in one && one.error.detail.retryAfterSeconds).toBe(1);
       expect(one.ms).toBeLessThan(200);
     }
@@ -120,10 +121,10 @@ describe('the circuit', () => {
     down = false;
     const probed = await Promise.all(times(20, () => mintOnce(client)));
     expect(upstream.seen).toHaveLength(6);
-    expect(probed.filter((one) => gist(one) === uuidOf(1))).toHaveLength(1);
-    expect(probed.filter((one) => gist(one) === 'UPSTREAM_UNAVAILABLE circuit_open')).toHaveLength(19);
+    expect(probed.filter((one) => outcomeOf(one) === uuidOf(1))).toHaveLength(1);
+    expect(probed.filter((one) => outcomeOf(one) === 'UPSTREAM_UNAVAILABLE circuit_open')).toHaveLength(19);
 
-    expect((await Promise.all(times(20, () => mintOnce(client)))).map(gist)).toEqual(Array(20).fill(uuidOf(1)));
+    expect((await Promise.all(times(20, () => mintOnce(client)))).map(outcomeOf)).toEqual(Array(20).fill(uuidOf(1)));
     expect(client.events).toEqual(['circuit open', 'circuit half_open', 'circuit closed']);
   });
 
@@ -160,7 +161,7 @@ describe('the circuit', () => {
     const { upstream, client } = await start((_request, socket) => void socket.write(answer(503)), {
       limits: { circuit: { ...circuit, consecutiveFailures: 2 } },
     });
-    expect(gist(await mintOnce(client))).toBe('UPSTREAM_UNAVAILABLE circuit_open');
+    expect(outcomeOf(await mintOnce(client))).toBe('UPSTREAM_UNAVAILABLE circuit_open');
     expect(upstream.seen).toHaveLength(2);
   });
 
@@ -179,7 +180,7 @@ describe('the circuit', () => {
     await mintOnce(client);
     await mintOnce(client);
     const settled = await mintOnce(client);
-    expect(gist(settled)).toBe('UPSTREAM_UNAVAILABLE circuit_open');
+    expect(outcomeOf(settled)).toBe('UPSTREAM_UNAVAILABLE circuit_open');
     expect(settled.ms).toBeLessThan(500);
     expect(upstream.seen).toHaveLength(2);
   });

@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from 'vitest';
 import { Secret } from '../../src/secrets/secret.ts';
 import { answer, errorAnswer, tokenAnswer, uuidOf, type Script } from '../support/faulty-upstream.ts';
-import { createPairs, everythingSaid, gist, mintOnce } from '../support/faulty-upstream-client.ts';
+import { createPairs, allOutput, outcomeOf, mintOnce } from '../support/faulty-upstream-client.ts';
 
 const oldKey = '01d00000-0000-4000-8000-00000000000a';
 const newKey = '2e200000-0000-4000-8000-00000000000b';
@@ -58,7 +58,7 @@ describe('an API key that the upstream refuses', () => {
   ])('is read again after %s, and the user gets the token', async (_what, refusal) => {
     const keys = keysWith(oldKey, () => newKey);
     const { upstream, client } = await start(newKey, keys, refusal);
-    expect(gist(await mintOnce(client))).toBe(uuidOf(1));
+    expect(outcomeOf(await mintOnce(client))).toBe(uuidOf(1));
     expect(keys.reads()).toBe(1);
     expect(upstream.seen).toHaveLength(2);
     expect(client.events).toEqual([]);
@@ -68,19 +68,19 @@ describe('an API key that the upstream refuses', () => {
     const keys = keysWith(oldKey, () => oldKey);
     const { upstream, client } = await start(newKey, keys);
     const settled = await mintOnce(client);
-    expect(gist(settled)).toBe('UPSTREAM_REJECTED upstream_key_refused');
+    expect(outcomeOf(settled)).toBe('UPSTREAM_REJECTED upstream_key_refused');
     expect('error' in settled && settled.error.detail.upstreamCode).toBe('AUTHENTICATION_ERROR');
     expect(keys.reads()).toBe(1);
     expect(upstream.seen).toHaveLength(1);
     expect(client.events).toEqual(['key refused DATABRAIN_API_KEY']);
-    expect(everythingSaid(client, settled)).not.toContain(oldKey);
+    expect(allOutput(client, settled)).not.toContain(oldKey);
   });
 
   it('is replaced and tried again only once', async () => {
     let generation = 0;
     const keys = keysWith(oldKey, () => `another-${generation++}`);
     const { upstream, client } = await start(newKey, keys);
-    expect(gist(await mintOnce(client))).toBe('UPSTREAM_REJECTED upstream_key_refused');
+    expect(outcomeOf(await mintOnce(client))).toBe('UPSTREAM_REJECTED upstream_key_refused');
     expect(upstream.seen).toHaveLength(2);
     expect(client.events).toEqual(['key refused DATABRAIN_API_KEY']);
   });
@@ -89,7 +89,7 @@ describe('an API key that the upstream refuses', () => {
     const keys = keysWith(oldKey, () => newKey, 100);
     const { upstream, client } = await start(newKey, keys);
     const settled = await Promise.all(Array.from({ length: 20 }, (_, i) => mintOnce(client, `user-${i}`)));
-    expect(settled.map(gist).sort()).toEqual(Array.from({ length: 20 }, (_, i) => uuidOf(i + 1)));
+    expect(settled.map(outcomeOf).sort()).toEqual(Array.from({ length: 20 }, (_, i) => uuidOf(i + 1)));
     expect(keys.reads()).toBe(1);
     expect(upstream.seen).toHaveLength(40);
   });
@@ -102,7 +102,7 @@ describe('an API key that the upstream refuses', () => {
       socket.write(request.index === 0 ? refusal : tokenAnswer(1));
     };
     const { client } = await pairs.start(answerTo, { apiKeys: keys });
-    expect(gist(await mintOnce(client))).toBe(uuidOf(1));
+    expect(outcomeOf(await mintOnce(client))).toBe(uuidOf(1));
     expect(keys.reads()).toBe(0);
   });
 
@@ -110,7 +110,7 @@ describe('an API key that the upstream refuses', () => {
     const keys = keysWith(oldKey, () => newKey, 5000);
     const { client } = await start(newKey, keys);
     const settled = await mintOnce(client);
-    expect(gist(settled)).toBe('UPSTREAM_REJECTED upstream_key_refused');
+    expect(outcomeOf(settled)).toBe('UPSTREAM_REJECTED upstream_key_refused');
     expect(settled.ms).toBeLessThan(2000);
   });
 
@@ -128,7 +128,7 @@ describe('an API key that the upstream refuses', () => {
       keysWith(oldKey, () => newKey),
     );
     const settled = await mintOnce(client, 'acme', { apiKeyName: 'DATABRAIN_API_KEY_NOBODY' });
-    expect(gist(settled)).toBe('INTERNAL_ERROR api_key_missing');
+    expect(outcomeOf(settled)).toBe('INTERNAL_ERROR api_key_missing');
     expect(upstream.seen).toHaveLength(0);
   });
 });

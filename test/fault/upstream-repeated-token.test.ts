@@ -3,7 +3,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from 'vitest';
 import { answer, uuidOf, type Script, type SeenRequest } from '../support/faulty-upstream.ts';
-import { createPairs, everythingSaid, gist, mintOnce } from '../support/faulty-upstream-client.ts';
+import { createPairs, allOutput, outcomeOf, mintOnce } from '../support/faulty-upstream-client.ts';
 
 const { start, close } = createPairs({ timeoutMs: 3000, deadlineMs: 8000 });
 afterEach(close);
@@ -17,12 +17,12 @@ describe('a cache in front of the upstream that returns one token for all users'
 
   it('lets only the first user get the token', async () => {
     const { upstream, client } = await start(cached, { limits: { longRestMs: 60_000 } });
-    expect(gist(await mintOnce(client, 'u1'))).toBe(uuidOf(1));
+    expect(outcomeOf(await mintOnce(client, 'u1'))).toBe(uuidOf(1));
     const second = await mintOnce(client, 'u2');
-    expect(gist(second)).toBe(repeated);
-    expect(everythingSaid(client, second)).not.toContain(uuidOf(1));
-    expect(gist(await mintOnce(client, 'u3'))).toBe(repeated);
-    expect(gist(await mintOnce(client, 'u1'))).toBe(uuidOf(1));
+    expect(outcomeOf(second)).toBe(repeated);
+    expect(allOutput(client, second)).not.toContain(uuidOf(1));
+    expect(outcomeOf(await mintOnce(client, 'u3'))).toBe(repeated);
+    expect(outcomeOf(await mintOnce(client, 'u1'))).toBe(uuidOf(1));
     expect(upstream.seen).toHaveLength(4);
     expect(client.circuitState()).toBe('closed');
     expect(client.events).toEqual(['unexpectedResponse']);
@@ -32,15 +32,15 @@ describe('a cache in front of the upstream that returns one token for all users'
     const { client } = await start(cached, { maxRetries: 0 });
     const settled = await Promise.all(Array.from({ length: 50 }, (_, user) => mintOnce(client, `u${user}`)));
     expect(settled.filter((one) => 'minted' in one)).toHaveLength(1);
-    expect(settled.filter((one) => gist(one) === repeated)).toHaveLength(49);
+    expect(settled.filter((one) => outcomeOf(one) === repeated)).toHaveLength(49);
   });
 
   it('is detected for two users with the same clientId', async () => {
     const { client } = await start(cached);
     const of = (sub: string) => ({ user: { iss: 'https://login.example.com', sub } });
-    expect(gist(await mintOnce(client, 'acme', of('ada')))).toBe(uuidOf(1));
-    expect(gist(await mintOnce(client, 'acme', of('bob')))).toBe(repeated);
-    expect(gist(await mintOnce(client, 'acme', { user: { iss: 'https://other.example.com', sub: 'ada' } }))).toBe(
+    expect(outcomeOf(await mintOnce(client, 'acme', of('ada')))).toBe(uuidOf(1));
+    expect(outcomeOf(await mintOnce(client, 'acme', of('bob')))).toBe(repeated);
+    expect(outcomeOf(await mintOnce(client, 'acme', { user: { iss: 'https://other.example.com', sub: 'ada' } }))).toBe(
       repeated,
     );
   });
@@ -55,9 +55,9 @@ describe('a response that is sent twice', () => {
       },
       { limits: { longRestMs: 5 } },
     );
-    expect(gist(await mintOnce(client, 'u1'))).toBe(uuidOf(1));
+    expect(outcomeOf(await mintOnce(client, 'u1'))).toBe(uuidOf(1));
     await sleep(30);
-    expect(gist(await mintOnce(client, 'u2'))).toBe(uuidOf(2));
+    expect(outcomeOf(await mintOnce(client, 'u2'))).toBe(uuidOf(2));
     expect(upstream.seen.map(({ connection, onConnection }) => [connection, onConnection])).toEqual([
       [0, 0],
       [0, 1],
@@ -73,7 +73,7 @@ describe('a response that is sent twice', () => {
     });
     await mintOnce(client, 'u1');
     await sleep(30);
-    expect(gist(await mintOnce(client, 'u2'))).toBe(repeated);
+    expect(outcomeOf(await mintOnce(client, 'u2'))).toBe(repeated);
     expect(upstream.seen).toHaveLength(2);
   });
 
@@ -94,6 +94,6 @@ describe('a response that is sent twice', () => {
     const wrong = settled.filter((one, user) => 'minted' in one && one.minted.token !== uuidOf(user));
     expect(wrong).toEqual([]);
     expect(settled.filter((one) => 'minted' in one).length).toBeGreaterThan(250);
-    for (const one of settled) if ('error' in one) expect(gist(one)).toBe(repeated);
+    for (const one of settled) if ('error' in one) expect(outcomeOf(one)).toBe(repeated);
   });
 });

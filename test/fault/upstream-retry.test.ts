@@ -11,8 +11,8 @@ import {
 import {
   apiKeyText,
   createPairs,
-  everythingSaid,
-  gist,
+  allOutput,
+  outcomeOf,
   mintOnce,
   startClient,
 } from '../support/faulty-upstream-client.ts';
@@ -40,11 +40,11 @@ describe('redirects', () => {
       );
       const settled = await mintOnce(client);
       await elsewhere.close();
-      expect(gist(settled)).toBe('UPSTREAM_INVALID_RESPONSE upstream_redirect');
+      expect(outcomeOf(settled)).toBe('UPSTREAM_INVALID_RESPONSE upstream_redirect');
       expect(elsewhere.connections()).toBe(0);
       expect(upstream.seen).toHaveLength(1);
       // As a whole number, because a duration may contain the same digits.
-      expect(everythingSaid(client, settled)).not.toMatch(new RegExp(`(?<![\\d.])${elsewhere.port}(?!\\d)`));
+      expect(allOutput(client, settled)).not.toMatch(new RegExp(`(?<![\\d.])${elsewhere.port}(?!\\d)`));
     },
   );
 
@@ -52,7 +52,7 @@ describe('redirects', () => {
     const { upstream, client } = await start(
       inTurn(answer(307, JSON.stringify({ token: uuidOf(9) }), { location: '/api/v2/guest-token/create' })),
     );
-    expect(gist(await mintOnce(client))).toBe('UPSTREAM_INVALID_RESPONSE upstream_redirect');
+    expect(outcomeOf(await mintOnce(client))).toBe('UPSTREAM_INVALID_RESPONSE upstream_redirect');
     expect(upstream.seen).toHaveLength(1);
   });
 });
@@ -62,7 +62,7 @@ describe('retries', () => {
     'are never sent after %i',
     async (status) => {
       const { upstream, client } = await start(inTurn(answer(status, 'no')));
-      expect(gist(await mintOnce(client))).toMatch(/^UPSTREAM_REJECTED /);
+      expect(outcomeOf(await mintOnce(client))).toMatch(/^UPSTREAM_REJECTED /);
       expect(upstream.seen).toHaveLength(1);
       expect(client.circuitState()).toBe('closed');
     },
@@ -71,7 +71,7 @@ describe('retries', () => {
   it.each([500, 501, 505, 507, 520, 599])('are never sent after %i, which is answered with 503', async (status) => {
     const { upstream, client } = await start(inTurn(answer(status, 'broken')));
     const settled = await mintOnce(client);
-    expect(gist(settled)).toBe('UPSTREAM_UNAVAILABLE upstream_error');
+    expect(outcomeOf(settled)).toBe('UPSTREAM_UNAVAILABLE upstream_error');
     expect('error' in settled && settled.error.detail.retryAfterSeconds).toBeGreaterThanOrEqual(1);
     expect(upstream.seen).toHaveLength(1);
   });
@@ -87,7 +87,7 @@ describe('retries', () => {
 
   it.each([429, 502, 503, 504])('return the token that arrives after %i twice', async (status) => {
     const { upstream, client } = await start(inTurn(answer(status, 'busy'), answer(status, 'busy')));
-    expect(gist(await mintOnce(client))).toBe(uuidOf(2));
+    expect(outcomeOf(await mintOnce(client))).toBe(uuidOf(2));
     expect(new Set(upstream.seen.map(({ body }) => body)).size).toBe(1);
     expect(new Set(upstream.seen.map(({ headers }) => headers.get('authorization')))).toEqual(
       new Set([`Bearer ${apiKeyText}`]),
@@ -96,13 +96,13 @@ describe('retries', () => {
 
   it('are not sent if DATABRAIN_MAX_RETRIES is 0', async () => {
     const { upstream, client } = await start(inTurn(answer(503)), { maxRetries: 0 });
-    expect(gist(await mintOnce(client))).toBe('UPSTREAM_UNAVAILABLE upstream_error');
+    expect(outcomeOf(await mintOnce(client))).toBe('UPSTREAM_UNAVAILABLE upstream_error');
     expect(upstream.seen).toHaveLength(1);
   });
 
   it('depend on the status, even if a 503 has the vendor’s error format', async () => {
     const { client } = await start(inTurn(errorAnswer(503, 'INTERNAL_SERVER_ERROR')));
-    expect(gist(await mintOnce(client))).toBe(uuidOf(1));
+    expect(outcomeOf(await mintOnce(client))).toBe(uuidOf(1));
   });
 
   it('wait longer before each attempt', async () => {
@@ -156,7 +156,7 @@ describe('Retry-After', () => {
   ])('is respected with %s, and then the user gets the token', async (_what, retryAfter) => {
     const { upstream, client } = await limitedOnce(retryAfter(), { deadlineMs: 4000 });
     const settled = await mintOnce(client);
-    expect(gist(settled)).toBe(uuidOf(1));
+    expect(outcomeOf(settled)).toBe(uuidOf(1));
     expect(settled.ms).toBeGreaterThan(900);
     expect(settled.ms).toBeLessThan(2600);
     expect(upstream.seen).toHaveLength(2);
@@ -176,7 +176,7 @@ describe('Retry-After', () => {
   ])('is ignored with %s, and the call is repeated after the usual time', async (_what, retryAfter) => {
     const { client } = await limitedOnce(retryAfter());
     const settled = await mintOnce(client);
-    expect(gist(settled)).toBe(uuidOf(1));
+    expect(outcomeOf(settled)).toBe(uuidOf(1));
     expect(settled.ms).toBeLessThan(600);
   });
 
@@ -189,7 +189,7 @@ describe('Retry-After', () => {
   ])('causes 503 at once with %s, with a limited Retry-After for the caller', async (_what, retryAfter, seconds) => {
     const { upstream, client } = await limitedOnce(retryAfter());
     const settled = await mintOnce(client);
-    expect(gist(settled)).toBe('UPSTREAM_UNAVAILABLE upstream_rate_limited');
+    expect(outcomeOf(settled)).toBe('UPSTREAM_UNAVAILABLE upstream_rate_limited');
     expect(settled.ms).toBeLessThan(400);
     expect('error' in settled && settled.error.detail.retryAfterSeconds).toBeGreaterThanOrEqual(seconds - 1);
     expect('error' in settled && settled.error.detail.retryAfterSeconds).toBeLessThanOrEqual(seconds);
@@ -200,7 +200,7 @@ describe('Retry-After', () => {
     const { client } = await start(
       inTurn(Buffer.from('HTTP/1.1 429 X\r\nretry-after: 60\r\nretry-after: 61\r\ncontent-length: 0\r\n\r\n')),
     );
-    expect(gist(await mintOnce(client))).toBe(uuidOf(1));
+    expect(outcomeOf(await mintOnce(client))).toBe(uuidOf(1));
   });
 
   it('delays every other call too, so that a 429 slows down the whole service', async () => {
@@ -236,7 +236,7 @@ describe('Retry-After', () => {
     const refused = settled.filter((one) => 'error' in one);
     expect(refused.length).toBeGreaterThan(15);
     for (const one of refused) {
-      expect(gist(one)).toBe('UPSTREAM_UNAVAILABLE queue_full');
+      expect(outcomeOf(one)).toBe('UPSTREAM_UNAVAILABLE queue_full');
       expect(one.ms).toBeLessThan(300);
       expect(one.error.detail.retryAfterSeconds).toBeGreaterThanOrEqual(1);
     }
@@ -249,7 +249,7 @@ describe('Retry-After', () => {
       { maxRetries: 0, deadlineMs: 3000, limits: { maxConcurrent: 1 } },
     );
     const settled = await Promise.all(Array.from({ length: 5 }, (_, i) => mintOnce(client, `user-${i}`)));
-    expect(settled.map(gist)).toEqual([
+    expect(settled.map(outcomeOf)).toEqual([
       'UPSTREAM_UNAVAILABLE upstream_rate_limited',
       ...Array<string>(4).fill('UPSTREAM_UNAVAILABLE queue_full'),
     ]);

@@ -4,8 +4,8 @@ import { answer, reset, tokenAnswer, uuidOf, type Script } from '../support/faul
 import {
   apiKeyText,
   createPairs,
-  everythingSaid,
-  gist,
+  allOutput,
+  outcomeOf,
   mintOnce,
   startClient,
 } from '../support/faulty-upstream-client.ts';
@@ -59,12 +59,12 @@ describe('one deadline for connect, headers and body', () => {
   it.each(Object.entries(slow))('ends a call to an upstream that %s', async (_what, script) => {
     const { upstream, client } = await start(script);
     const settled = await mintOnce(client);
-    expect(gist(settled)).toBe('UPSTREAM_TIMEOUT upstream_timeout');
+    expect(outcomeOf(settled)).toBe('UPSTREAM_TIMEOUT upstream_timeout');
     expect(settled.ms).toBeGreaterThan(timeoutMs);
     expect(settled.ms).toBeLessThan(deadlineMs + slackMs);
     expect(client.calls.length).toBeGreaterThan(1);
     for (const { durationMs } of client.calls) expect(durationMs).toBeLessThan(timeoutMs + slackMs);
-    expect(everythingSaid(client, settled)).not.toContain(apiKeyText);
+    expect(allOutput(client, settled)).not.toContain(apiKeyText);
     await expect.poll(() => upstream.openSockets(), { timeout: 2000 }).toBe(0);
   });
 
@@ -75,7 +75,7 @@ describe('one deadline for connect, headers and body', () => {
       (socket) => socket.pause(),
     );
     const settled = await mintOnce(client);
-    expect(gist(settled)).toBe('UPSTREAM_TIMEOUT upstream_timeout');
+    expect(outcomeOf(settled)).toBe('UPSTREAM_TIMEOUT upstream_timeout');
     expect(settled.ms).toBeLessThan(deadlineMs + slackMs);
     expect(upstream.seen).toHaveLength(0);
   });
@@ -85,7 +85,7 @@ describe('one deadline for connect, headers and body', () => {
     const client = startClient('http://192.0.2.1', { timeoutMs, deadlineMs });
     const settled = await mintOnce(client);
     await client.close();
-    expect(gist(settled)).toMatch(/^UPSTREAM_(?:TIMEOUT upstream_timeout|UNAVAILABLE upstream_unreachable)$/);
+    expect(outcomeOf(settled)).toMatch(/^UPSTREAM_(?:TIMEOUT upstream_timeout|UNAVAILABLE upstream_unreachable)$/);
     expect(settled.ms).toBeLessThan(deadlineMs + slackMs);
   });
 
@@ -104,7 +104,7 @@ describe('one deadline for connect, headers and body', () => {
       if (request.index > 0) socket.write(tokenAnswer(1));
     });
     const settled = await mintOnce(client);
-    expect(gist(settled)).toBe(uuidOf(1));
+    expect(outcomeOf(settled)).toBe(uuidOf(1));
     expect(upstream.seen.map(({ connection }) => connection)).toEqual([0, 1]);
     expect(settled.ms).toBeLessThan(timeoutMs + slackMs);
   });
@@ -130,7 +130,7 @@ describe('one deadline for connect, headers and body', () => {
     const { upstream, client } = await start(() => undefined);
     await upstream.close();
     const settled = await mintOnce(client);
-    expect(gist(settled)).toBe('UPSTREAM_UNAVAILABLE upstream_unreachable');
+    expect(outcomeOf(settled)).toBe('UPSTREAM_UNAVAILABLE upstream_unreachable');
     expect('error' in settled && settled.error.detail.retryAfterSeconds).toBeGreaterThanOrEqual(1);
     expect(client.calls.map(({ errorCode }) => errorCode)).toEqual(Array(3).fill('ECONNREFUSED'));
     expect(settled.ms).toBeLessThan(slackMs);
@@ -169,16 +169,16 @@ describe('one deadline for connect, headers and body', () => {
       else socket.write(tokenAnswer(7));
     });
     const settled = await mintOnce(client);
-    expect(gist(settled)).toBe(uuidOf(7));
+    expect(outcomeOf(settled)).toBe(uuidOf(7));
     expect(new Set(upstream.seen.map(({ connection }) => connection)).size).toBe(3);
     expect(settled.ms).toBeLessThan(slackMs);
-    expect(everythingSaid(client, settled)).not.toContain(apiKeyText);
+    expect(allOutput(client, settled)).not.toContain(apiKeyText);
   });
 
   it('ends in 503 when every connection is lost, without open sockets', async () => {
     const { upstream, client } = await start((_request, socket) => reset(socket));
     const settled = await mintOnce(client);
-    expect(gist(settled)).toBe('UPSTREAM_UNAVAILABLE upstream_unreachable');
+    expect(outcomeOf(settled)).toBe('UPSTREAM_UNAVAILABLE upstream_unreachable');
     await expect.poll(() => upstream.openSockets(), { timeout: 2000 }).toBe(0);
   });
 });

@@ -95,7 +95,7 @@ export const knownToDiffer = '`==` or `? :` between two types that the type chec
 const names = 'names other than `claims` and `variables`: types, enums, namespaces, unset variables';
 
 /** Parts of CEL that a policy does not need, by the loader's problem with an expression that uses one. */
-const outsideParts: readonly (readonly [part: string, said: RegExp])[] = [
+const outsideParts: readonly (readonly [part: string, pattern: RegExp])[] = [
   [messages, /got LBRACE|Unexpected character: '\{'/],
   ['bytes and unsigned integers', /^unsupportedLiteral|Unexpected character: '["']'/],
   [names, /^unknownName/],
@@ -116,7 +116,7 @@ const otherwise = (problem: string): string => `not explained: ${problem}`;
 
 /** What a case needs that our language leaves out, by what the loader says of its expression. */
 function outsidePart(problem: string, expression: string, expectsFailure: boolean): string {
-  const part = outsideParts.find(([, said]) => said.test(nameSentence(problem)))?.[0] ?? otherwise(problem);
+  const part = outsideParts.find(([, pattern]) => pattern.test(nameSentence(problem)))?.[0] ?? otherwise(problem);
   // The parser stops at the first dot of `.cel.expr.conformance.proto3.TestAllTypes{…}`, before the brace.
   if (problem.endsWith('Unexpected token: DOT') && expression.includes('TestAllTypes')) return messages;
   if (part !== wrongTypes || expectsFailure || /&&|\|\|/.test(expression)) return part;

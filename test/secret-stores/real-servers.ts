@@ -23,7 +23,7 @@ export interface VaultJson {
   readonly auth?: Readonly<Record<string, unknown>>;
 }
 
-type Vitals = { readonly address: string; readonly token: string; readonly key: string };
+type ServerAccess = { readonly address: string; readonly token: string; readonly key: string };
 
 /** The path of a server's binary, or undefined with a reason for the titles of skipped tests. */
 export const binaryOf = (variable: string): { readonly path?: string; readonly reason: string } => {
@@ -41,7 +41,7 @@ export async function untilReachable(url: string): Promise<void> {
   throw new Error(`nothing answers at ${url}`);
 }
 
-function toVault({ address, token: rootToken, key }: Vitals, child: ChildProcess, clean: () => void): RealVault {
+function toVault({ address, token: rootToken, key }: ServerAccess, child: ChildProcess, clean: () => void): RealVault {
   const api: RealVault['api'] = async (method, path, body, token = rootToken) => {
     const answer = await fetch(`${address}/v1/${path}`, {
       method,
@@ -87,7 +87,7 @@ export async function startVault(
 ): Promise<RealVault> {
   const child = spawn(binary, tls === undefined ? [] : [tls.cert, tls.key], { stdio: ['pipe', 'pipe', 'inherit'] });
   const [line] = (await once(createInterface(child.stdout), 'line')) as [string];
-  return toVault(JSON.parse(line) as Vitals, child, () => undefined);
+  return toVault(JSON.parse(line) as ServerAccess, child, () => undefined);
 }
 
 export async function startRustyVault(binary: string): Promise<RealVault> {

@@ -133,11 +133,11 @@ export async function mintOnce(
 }
 
 /** The error's code and reason, or the token, for comparisons. */
-export const gist = (settled: Settled): string =>
+export const outcomeOf = (settled: Settled): string =>
   'minted' in settled ? settled.minted.token : `${settled.error.code} ${settled.error.reason}`;
 
 /** Everything that could reach a log or an answer, as one text. */
-export const everythingSaid = (client: ClientRecord, ...settled: readonly Settled[]): string =>
+export const allOutput = (client: ClientRecord, ...settled: readonly Settled[]): string =>
   JSON.stringify([
     client.calls,
     client.events,

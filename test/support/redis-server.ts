@@ -29,8 +29,8 @@ export interface RedisServer {
 }
 
 /** @param extra further arguments; a configuration file must come first */
-export async function startRedisServer(extra: readonly string[] = [], askedPort?: number): Promise<RedisServer> {
-  const port = askedPort ?? (await freePort());
+export async function startRedisServer(extra: readonly string[] = [], fixedPort?: number): Promise<RedisServer> {
+  const port = fixedPort ?? (await freePort());
   let child: ChildProcess | undefined;
 
   // TLS only, with a self-signed certificate.

@@ -22,7 +22,7 @@ interface TokenTerms {
 }
 
 interface IssuedToken extends TokenTerms {
-  readonly born: number;
+  readonly createdAt: number;
   expires: number;
 }
 
@@ -78,16 +78,16 @@ export async function startVaultStandIn({ tls, namespace }: { tls?: Pem; namespa
   const logins = new Map<string, { readonly accepts: Record<string, string>; readonly terms: TokenTerms }>();
   const leases = new Map<string, { readonly ends: number; readonly seconds: number }>();
   const requests: SeenRequest[] = [];
-  const state = { sealed: false, mountsMayBeAsked: true };
+  const state = { sealed: false, mountsMayBeListed: true };
   let override: Override | undefined;
 
   const issue = (terms: TokenTerms, token = `hvs.${randomUUID()}`): string => {
     const expires = terms.ttlSeconds === 0 ? Number.POSITIVE_INFINITY : Date.now() + terms.ttlSeconds * 1000;
-    tokens.set(token, { ...terms, born: Date.now(), expires });
+    tokens.set(token, { ...terms, createdAt: Date.now(), expires });
     return token;
   };
 
-  const livingToken = ({ headers }: SeenRequest): [string, IssuedToken] | undefined => {
+  const validToken = ({ headers }: SeenRequest): [string, IssuedToken] | undefined => {
     const name = headers['x-vault-token'];
     const token = typeof name === 'string' ? tokens.get(name) : undefined;
     return typeof name === 'string' && token !== undefined && token.expires > Date.now() ? [name, token] : undefined;
@@ -121,7 +121,7 @@ export async function startVaultStandIn({ tls, namespace }: { tls?: Pem; namespa
 
   function renew(name: string, token: IssuedToken, response: ServerResponse): void {
     if (token.renewable === false) return refuse(response, 400, 'lease is not renewable');
-    const longest = token.maxTtlSeconds ? token.born + token.maxTtlSeconds * 1000 : Number.POSITIVE_INFINITY;
+    const longest = token.maxTtlSeconds ? token.createdAt + token.maxTtlSeconds * 1000 : Number.POSITIVE_INFINITY;
     token.expires = Math.min(Date.now() + token.ttlSeconds * 1000, longest);
     json(response, 200, envelope({ auth: authOf(name, token) }));
   }
@@ -172,7 +172,7 @@ export async function startVaultStandIn({ tls, namespace }: { tls?: Pem; namespa
   function describeMount(path: string, token: IssuedToken, response: ServerResponse): void {
     const [name, mount] = [...mounts].find(([candidate]) => `${path}/`.startsWith(`${candidate}/`)) ?? [];
     const touches = token.mayRead.some((rule) => name !== undefined && rule.startsWith(`${name}/`));
-    if (!state.mountsMayBeAsked || mount === undefined || !touches) {
+    if (!state.mountsMayBeListed || mount === undefined || !touches) {
       return refuse(
         response,
         403,
@@ -194,10 +194,10 @@ export async function startVaultStandIn({ tls, namespace }: { tls?: Pem; namespa
     if (headers['x-vault-namespace'] !== namespace) return refuse(response, 404, 'no handler for route');
     const login = /^auth\/(.+)\/login$/.exec(path)?.[1];
     if (login !== undefined && method === 'POST') return logIn(login, body, response);
-    const living = livingToken(request);
-    if (living === undefined)
+    const caller = validToken(request);
+    if (caller === undefined)
       return refuse(response, 403, '2 errors occurred:\n\t* permission denied\n\t* invalid token\n\n');
-    const [name, token] = living;
+    const [name, token] = caller;
     if (path === 'auth/token/lookup-self') {
       const ttl = Number.isFinite(token.expires) ? secondsLeft(token.expires) : 0;
       return json(response, 200, envelope({ data: { id: name, ttl, renewable: token.renewable ?? true } }));
@@ -248,7 +248,7 @@ export async function startVaultStandIn({ tls, namespace }: { tls?: Pem; namespa
     },
     issue,
     revoke: (token?: string): void => void (token === undefined ? tokens.clear() : tokens.delete(token)),
-    living: (): readonly string[] =>
+    validTokens: (): readonly string[] =>
       [...tokens].filter(([, { expires }]) => expires > Date.now()).map(([name]) => name),
     enableLogin: (path: string, accepts: Record<string, string>, terms: TokenTerms): void =>
       void logins.set(path, { accepts, terms }),

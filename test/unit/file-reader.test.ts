@@ -41,7 +41,7 @@ function heldReads() {
 }
 
 /** The error code of a file that does not answer. */
-const givenUp = 'no answer within 0.02 s';
+const timedOut = 'no answer within 0.02 s';
 
 describe('reading a file', () => {
   it.each([
@@ -75,8 +75,8 @@ describe('reading a file', () => {
   it('stops waiting for a file that hangs and does not read it again meanwhile; others are read', async () => {
     const { begun, end, read } = heldReads();
     const reader = createFileReader({ read, timeLimitMs: 20 });
-    expect(await codeOf(() => reader('hanging'))).toBe(givenUp);
-    expect(await codeOf(() => reader('hanging'))).toBe(givenUp);
+    expect(await codeOf(() => reader('hanging'))).toBe(timedOut);
+    expect(await codeOf(() => reader('hanging'))).toBe(timedOut);
     const other = reader('other');
     end('other');
     expect(String(await other)).toBe('other');
@@ -92,7 +92,7 @@ describe('reading a file', () => {
     const { begun, read } = heldReads();
     const reader = createFileReader({ read, timeLimitMs: 20 });
     const codes = await Promise.all(['a', 'b', 'c', 'd'].map((path) => codeOf(() => reader(path))));
-    expect(codes).toEqual(Array.from({ length: 4 }, () => givenUp));
+    expect(codes).toEqual(Array.from({ length: 4 }, () => timedOut));
     expect(begun).toEqual(['a', 'b']);
   });
 });

@@ -81,7 +81,7 @@ export function fromDiscovery(
   const { rediscoverMs, metadataTimeoutMs, monotonic } = options;
   let uri: string | undefined;
   /** By the monotonic clock. */
-  let askAgainAt = 0;
+  let rediscoverAt = 0;
 
   /** The address in the metadata; during an outage the last known one. */
   const discover = async (signal: AbortSignal): Promise<string | FailedFetch> => {
@@ -89,16 +89,16 @@ export function fromDiscovery(
     const deadline = uri === undefined ? signal : AbortSignal.any([signal, AbortSignal.timeout(metadataTimeoutMs)]);
     const fetched = await fetcher.fetch(metadataUrl, deadline);
     if (!isFailedFetch(fetched)) {
-      askAgainAt = monotonic() + rediscoverMs;
+      rediscoverAt = monotonic() + rediscoverMs;
       return jwksUriOf(fetched.document, issuer, metadataUrl);
     }
     if (uri === undefined) return fetched;
-    askAgainAt = monotonic() + rediscoverMs / partAfterOutage;
+    rediscoverAt = monotonic() + rediscoverMs / partAfterOutage;
     return uri;
   };
 
   return async (signal) => {
-    if (uri === undefined || monotonic() >= askAgainAt) {
+    if (uri === undefined || monotonic() >= rediscoverAt) {
       const found = await discover(signal);
       if (typeof found !== 'string') {
         uri = undefined;
@@ -107,7 +107,7 @@ export function fromDiscovery(
       uri = found;
     }
     const fetched = await fetchKeys(issuer, uri, fetcher, signal);
-    if (isFailedFetch(fetched)) askAgainAt = 0;
+    if (isFailedFetch(fetched)) rediscoverAt = 0;
     return fetched;
   };
 }

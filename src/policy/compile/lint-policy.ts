@@ -16,7 +16,7 @@ interface FilterEntry {
 /** Of `params`: its lists of filters, by name. Other members are not read as such. */
 type FilterLists = Readonly<Record<string, readonly FilterEntry[] | undefined>>;
 
-const longLifeSeconds = 86_400;
+const longLifetimeSeconds = 86_400;
 
 const holdsExpression = (value: unknown): boolean =>
   expressionIn(value) !== undefined ||
@@ -55,7 +55,7 @@ function lintDataApp(name: string, app: DataAppDocument, document: YamlDocument)
         'Add isShowOnUrl: false',
       );
 
-  if (durationSeconds(app.expiresIn) > longLifeSeconds)
+  if (durationSeconds(app.expiresIn) > longLifetimeSeconds)
     warn([...path, 'expiresIn'], 'expiresIn is over 24 h, and a guest token cannot be revoked', 'Shorten it');
 
   if (app.request['clientId'] === noTenancy)

@@ -11,7 +11,7 @@ import type { SendVaultRequest, VaultFailure } from './vault-request.ts';
 export interface VaultToken {
   readonly token: Secret;
   /** Remaining lifetime; undefined if it does not expire or is unknown. */
-  readonly lifeMs?: number | undefined;
+  readonly lifetimeMs?: number | undefined;
   /** As Vault reports. At the end of its maximum lifetime a token is still reported as renewable. */
   readonly renewable: boolean;
 }
@@ -37,7 +37,7 @@ export function tokenOf(body: JsonObject): VaultToken | undefined {
   if (typeof text !== 'string' || !/^[\x21-\x7E]{1,8192}$/.test(text)) return undefined;
   const life = seconds(memberOf(auth, 'lease_duration'));
   const renewable = memberOf(auth, 'renewable') === true;
-  return { token: new Secret(text), renewable, lifeMs: life === 0 ? undefined : life * 1000 };
+  return { token: new Secret(text), renewable, lifetimeMs: life === 0 ? undefined : life * 1000 };
 }
 
 type Presented = { readonly value: Secret } | ReadFailure;
@@ -97,7 +97,7 @@ function tokenLogin(setting: SecretSetting, options: LoginOptions): VaultLogin {
       const data = own(answer.body, 'data');
       const ttl = seconds(memberOf(data, 'ttl'));
       const renewable = memberOf(data, 'renewable') === true;
-      return { kind: 'ok', token: { token, renewable, lifeMs: ttl === 0 ? undefined : ttl * 1000 } };
+      return { kind: 'ok', token: { token, renewable, lifetimeMs: ttl === 0 ? undefined : ttl * 1000 } };
     },
   };
 }

@@ -32,7 +32,7 @@ type Engine =
 
 export interface VaultLease {
   readonly id: string;
-  readonly lifeMs: number;
+  readonly lifetimeMs: number;
   readonly renewable: boolean;
 }
 
@@ -52,7 +52,7 @@ export function leaseOf(body: JsonObject): VaultLease | undefined {
   const id = own(body, 'lease_id');
   const life = own(body, 'lease_duration');
   if (typeof id !== 'string' || id === '' || typeof life !== 'number' || !(life > 0)) return undefined;
-  return { id, lifeMs: life * 1000, renewable: own(body, 'renewable') === true };
+  return { id, lifetimeMs: life * 1000, renewable: own(body, 'renewable') === true };
 }
 
 export function createReadVaultSecret(send: SendVaultRequest) {

@@ -30,7 +30,7 @@ export interface VaultSession {
 
 interface Held extends VaultToken {
   /** Its life when it was new; a renewal that gives less than half of it no longer prolongs it. */
-  readonly fullLifeMs?: number | undefined;
+  readonly fullLifetimeMs?: number | undefined;
   /** Monotonic. */
   readonly expiresAt?: number | undefined;
 }
@@ -74,9 +74,9 @@ export function createVaultSession({ send, login, clock, random, onEvent }: Vaul
     schedule(ceiling * random());
   }
 
-  function hold(token: VaultToken, fullLifeMs = token.lifeMs): Held {
-    const expiresAt = token.lifeMs === undefined ? undefined : clock.monotonic() + token.lifeMs;
-    held = { ...token, fullLifeMs, expiresAt };
+  function hold(token: VaultToken, fullLifetimeMs = token.lifetimeMs): Held {
+    const expiresAt = token.lifetimeMs === undefined ? undefined : clock.monotonic() + token.lifetimeMs;
+    held = { ...token, fullLifetimeMs, expiresAt };
     failure = undefined;
     failures = 0;
     scheduleRenewal(held);
@@ -96,8 +96,8 @@ export function createVaultSession({ send, login, clock, random, onEvent }: Vaul
     if (!isSame) onEvent({ kind: 'login', store: 'Vault', result: 'ok' });
     failure = undefined;
     // In its last second a token reports a lifetime of 0, like one that never expires.
-    const isAboutToExpire = isSame && result.token.lifeMs === undefined && before?.expiresAt !== undefined;
-    if (!isAboutToExpire) hold(result.token, isSame ? before?.fullLifeMs : undefined);
+    const isAboutToExpire = isSame && result.token.lifetimeMs === undefined && before?.expiresAt !== undefined;
+    if (!isAboutToExpire) hold(result.token, isSame ? before?.fullLifetimeMs : undefined);
     return result;
   }
 
@@ -107,15 +107,15 @@ export function createVaultSession({ send, login, clock, random, onEvent }: Vaul
     return (running ??= logIn().finally(() => (running = undefined)));
   };
 
-  const isLongEnough = ({ lifeMs, fullLifeMs }: Pick<Held, 'lifeMs' | 'fullLifeMs'>): boolean =>
-    lifeMs === undefined || fullLifeMs === undefined || lifeMs >= fullLifeMs / 2;
+  const isLongEnough = ({ lifetimeMs, fullLifetimeMs }: Pick<Held, 'lifetimeMs' | 'fullLifetimeMs'>): boolean =>
+    lifetimeMs === undefined || fullLifetimeMs === undefined || lifetimeMs >= fullLifetimeMs / 2;
 
   type Renewal = 'prolonged' | 'not prolonged' | 'later';
 
   /** Whether the token was prolonged; `later`: Vault was unavailable. */
   async function renew(token: Held): Promise<Renewal> {
     if (!token.renewable) return 'not prolonged';
-    const increment = Math.ceil((token.fullLifeMs ?? 0) / 1000);
+    const increment = Math.ceil((token.fullLifetimeMs ?? 0) / 1000);
     const answer = await send({
       method: 'POST',
       path: 'auth/token/renew-self',
@@ -125,9 +125,10 @@ export function createVaultSession({ send, login, clock, random, onEvent }: Vaul
     if (answer.kind === 'unavailable') return 'later';
     const renewed = answer.kind === 'ok' ? tokenOf(answer.body) : undefined;
     // A lifetime under one second is reported as 0, like that of a token that does not expire.
-    if (renewed === undefined || (renewed.lifeMs === undefined && token.lifeMs !== undefined)) return 'not prolonged';
+    if (renewed === undefined || (renewed.lifetimeMs === undefined && token.lifetimeMs !== undefined))
+      return 'not prolonged';
     if (held !== token) return 'prolonged';
-    return isLongEnough(hold({ ...renewed, token: token.token }, token.fullLifeMs)) ? 'prolonged' : 'not prolonged';
+    return isLongEnough(hold({ ...renewed, token: token.token }, token.fullLifetimeMs)) ? 'prolonged' : 'not prolonged';
   }
 
   const renewOnce = (token: Held): Promise<Renewal> => {
@@ -140,7 +141,11 @@ export function createVaultSession({ send, login, clock, random, onEvent }: Vaul
 
   function warnOfExpiry(token: Held): void {
     const identity = token.token.identity();
-    if (token.expiresAt === undefined || isLongEnough({ ...token, lifeMs: remaining(token) }) || warned === identity)
+    if (
+      token.expiresAt === undefined ||
+      isLongEnough({ ...token, lifetimeMs: remaining(token) }) ||
+      warned === identity
+    )
       return;
     warned = identity;
     onEvent({

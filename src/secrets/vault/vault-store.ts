@@ -30,12 +30,12 @@ async function prolong(
   token: Secret,
 ): Promise<SecretRead | undefined> {
   if (!lease.renewable) return undefined;
-  const body = { lease_id: lease.id, increment: Math.ceil(lease.lifeMs / 1000) };
+  const body = { lease_id: lease.id, increment: Math.ceil(lease.lifetimeMs / 1000) };
   const answer = await send({ method: 'PUT', path: 'sys/leases/renew', token, body });
   if (answer.kind === 'unavailable') return { kind: 'unavailable', problem: answer.problem, fix: answer.fix };
   const renewed = answer.kind === 'ok' ? leaseOf(answer.body) : undefined;
-  if (renewed === undefined || renewed.lifeMs < lease.lifeMs / 2) return undefined;
-  return { kind: 'read', value, freshForMs: renewed.lifeMs };
+  if (renewed === undefined || renewed.lifetimeMs < lease.lifetimeMs / 2) return undefined;
+  return { kind: 'read', value, freshForMs: renewed.lifetimeMs };
 }
 
 function createVaultStore(send: SendVaultRequest, session: VaultSession): SecretStore {

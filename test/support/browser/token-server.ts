@@ -15,7 +15,7 @@ export interface ScriptedAnswer {
   readonly isHeld?: boolean;
 }
 
-export interface AskedForToken {
+export interface TokenRequest {
   readonly authorization: string | undefined;
   readonly cookie: string | undefined;
   readonly body: string;
@@ -25,7 +25,7 @@ export interface AskedForToken {
 export interface TokenServer {
   readonly url: string;
   /** Calls of POST /guest-token, oldest first. */
-  readonly asked: readonly AskedForToken[];
+  readonly asked: readonly TokenRequest[];
   /** Tokens in the component's requests, oldest first. */
   readonly componentTokens: readonly string[];
   /** Answers of the next calls, in this order. */
@@ -46,7 +46,7 @@ export const refusal = (
 });
 
 export async function startTokenServer(): Promise<TokenServer> {
-  const asked: AskedForToken[] = [];
+  const asked: TokenRequest[] = [];
   const componentTokens: string[] = [];
   const scripted: ScriptedAnswer[] = [];
 

@@ -28,7 +28,7 @@ const claims = (changes: Record<string, unknown> = {}): Record<string, unknown> 
     JSON.stringify({ iss: 'https://issuer.example', aud: 'me', sub: 'user-1', exp: now + 600, ...changes }),
   ) as Record<string, unknown>;
 
-const worded = (result: RegisteredClaims | TokenRefusal | undefined): string =>
+const outcomeOf = (result: RegisteredClaims | TokenRefusal | undefined): string =>
   result !== undefined && isRefusal(result) ? `${result.code} ${result.reason} ${result.claim ?? ''}` : 'accepted';
 
 function accepted(result: RegisteredClaims | TokenRefusal): RegisteredClaims {
@@ -36,9 +36,9 @@ function accepted(result: RegisteredClaims | TokenRefusal): RegisteredClaims {
   return result;
 }
 const read = (changes: Record<string, unknown>, config = issuer()) =>
-  worded(readRegisteredClaims(claims(changes), config));
+  outcomeOf(readRegisteredClaims(claims(changes), config));
 const times = (changes: Record<string, unknown>, at: number, config = issuer()) =>
-  worded(timeRefusal(accepted(readRegisteredClaims(claims(changes), config)), config, at * 1000));
+  outcomeOf(timeRefusal(accepted(readRegisteredClaims(claims(changes), config)), config, at * 1000));
 
 describe('times', () => {
   it('refuse a token at its exp plus the tolerance', () => {
@@ -81,7 +81,7 @@ describe('times', () => {
     expect(read({ exp: 253_402_300_799.5 })).toBe('INVALID_TOKEN claim_invalid exp');
     expect(read({ nbf: 0, iat: 0 })).toBe('accepted');
     expect(read({ nbf: -0.5 })).toBe('INVALID_TOKEN claim_invalid nbf');
-    expect(worded(readRegisteredClaims({ ...claims(), iat: Number.NaN }, issuer()))).toBe(
+    expect(outcomeOf(readRegisteredClaims({ ...claims(), iat: Number.NaN }, issuer()))).toBe(
       'INVALID_TOKEN claim_invalid iat',
     );
   });
@@ -124,7 +124,7 @@ describe('claims', () => {
       const all = claims();
       const inherited: Record<string, unknown> = Object.create({ [name]: all[name] }) as Record<string, unknown>;
       for (const [key, value] of Object.entries(all)) if (key !== name) inherited[key] = value;
-      expect(worded(readRegisteredClaims(inherited, issuer()))).toBe(`INVALID_TOKEN claim_missing ${name}`);
+      expect(outcomeOf(readRegisteredClaims(inherited, issuer()))).toBe(`INVALID_TOKEN claim_missing ${name}`);
     }
   });
 

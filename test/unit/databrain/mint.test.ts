@@ -88,14 +88,14 @@ function start(steps: readonly Step[], maxRetries = 2, consecutiveFailures = 10)
 /** Mints on a fast virtual clock; returns the outcome and the virtual duration. */
 async function finish(mint: ReturnType<typeof start>['mint'], user = 'acme', priority?: MintPriority) {
   const begin = performance.now();
-  const outcome: Promise<{ gist: string; detail?: ServiceError['detail']; sentAt?: number }> = mint(
+  const outcome: Promise<{ summary: string; detail?: ServiceError['detail']; sentAt?: number }> = mint(
     grantFor(user),
     priority,
   ).then(
-    (minted) => ({ gist: minted.token, sentAt: minted.sentAt }),
+    (minted) => ({ summary: minted.token, sentAt: minted.sentAt }),
     (error: unknown) => {
       if (!(error instanceof ServiceError)) throw error;
-      return { gist: error.message, detail: error.detail };
+      return { summary: error.message, detail: error.detail };
     },
   );
   let ms: number | undefined;
@@ -110,14 +110,14 @@ describe('Minting under one deadline', () => {
 
   it('returns the token with the time when its call was sent', async () => {
     const { mint, sent } = start([{ exchange: answered(503, 'busy'), tookMs: 700 }]);
-    const { gist, sentAt } = await finish(mint);
-    expect(gist).toBe(token);
+    const { summary, sentAt } = await finish(mint);
+    expect(summary).toBe(token);
     expect(sentAt).toBe(sent[1]?.at);
   });
 
   it('waits for Retry-After and the lower call rate before it retries', async () => {
     const { mint, sent, events } = start([{ exchange: answered(429, '', '3'), tookMs: 10 }]);
-    expect((await finish(mint)).gist).toBe(token);
+    expect((await finish(mint)).summary).toBe(token);
     expect((sent[1]?.at ?? 0) - (sent[0]?.at ?? 0)).toBeGreaterThanOrEqual(3010);
     expect(events).toEqual(['rate_limited', 'slowed down', 'retry', 'token']);
   });
@@ -125,7 +125,7 @@ describe('Minting under one deadline', () => {
   it('replaces one connection that was closed while idle, and a second one only as a retry', async () => {
     const stale = { exchange: lost('connection_stale'), tookMs: 1 };
     const { mint, sent, events } = start(Array<Step>(5).fill(stale), 0);
-    expect((await finish(mint)).gist).toBe('UPSTREAM_UNAVAILABLE (upstream_unreachable)');
+    expect((await finish(mint)).summary).toBe('UPSTREAM_UNAVAILABLE (upstream_unreachable)');
     expect(sent.map(({ request }) => request.freshConnection)).toEqual([false, true]);
     expect(events).toEqual(['connection_stale', 'connection_stale']);
   });
@@ -133,18 +133,18 @@ describe('Minting under one deadline', () => {
   it('answers 504 when the time ends during a wait, and 503 when it ends after refusals', async () => {
     const hanging = start(Array(5).fill({ exchange: lost('timed_out'), tookMs: 10_000 }));
     const late = await finish(hanging.mint);
-    expect(late.gist).toBe('UPSTREAM_TIMEOUT (upstream_timeout)');
+    expect(late.summary).toBe('UPSTREAM_TIMEOUT (upstream_timeout)');
     expect(late.ms).toBeLessThanOrEqual(deadlineMs + 100);
     expect(hanging.sent.map(({ request }) => request.timeoutMs > 0)).toEqual([true, true, true]);
 
     const refusing = start(Array(5).fill({ exchange: answered(503, 'busy', '6'), tookMs: 2900 }));
     const refused = await finish(refusing.mint);
-    expect(refused.gist).toBe('UPSTREAM_UNAVAILABLE (upstream_error)');
+    expect(refused.summary).toBe('UPSTREAM_UNAVAILABLE (upstream_error)');
     expect(refused.detail?.retryAfterSeconds).toBeGreaterThanOrEqual(1);
   });
 
   it('counts a time-out as an outage only if the upstream had enough time', async () => {
-    const hurried = start(
+    const urgent = start(
       [
         { exchange: answered(429, ''), tookMs: 2900 },
         { exchange: answered(429, '', '1'), tookMs: 2900 },
@@ -153,9 +153,9 @@ describe('Minting under one deadline', () => {
       2,
       1,
     );
-    expect((await finish(hurried.mint)).gist).toBe('UPSTREAM_TIMEOUT (upstream_timeout)');
-    expect(hurried.sent[2]?.request.timeoutMs).toBeLessThan(timeoutMs / 2);
-    expect(hurried.circuitState()).toBe('closed');
+    expect((await finish(urgent.mint)).summary).toBe('UPSTREAM_TIMEOUT (upstream_timeout)');
+    expect(urgent.sent[2]?.request.timeoutMs).toBeLessThan(timeoutMs / 2);
+    expect(urgent.circuitState()).toBe('closed');
 
     const patient = start([{ exchange: lost('timed_out'), tookMs: 10_000 }], 0, 1);
     await finish(patient.mint);
@@ -174,9 +174,9 @@ describe('Minting under one deadline', () => {
     await finish(mint);
     expect(circuitState()).toBe('open');
     await vi.advanceTimersByTimeAsync(1000);
-    expect((await finish(mint)).gist).toBe('SHUTTING_DOWN (shutting_down)');
+    expect((await finish(mint)).summary).toBe('SHUTTING_DOWN (shutting_down)');
     expect(circuitState()).toBe('half_open');
-    expect((await finish(mint)).gist).toBe(token);
+    expect((await finish(mint)).summary).toBe(token);
     expect(circuitState()).toBe('closed');
     expect(events).toEqual(['unreachable', 'token']);
   });
@@ -195,12 +195,12 @@ describe('Minting under one deadline', () => {
 
   it('never returns a token of another user, and rests connections longer after one', async () => {
     const { mint, sent, events } = start([]);
-    expect((await finish(mint, 'ada')).gist).toBe(token);
+    expect((await finish(mint, 'ada')).summary).toBe(token);
     const refused = await finish(mint, 'bob');
-    expect(refused.gist).toBe('UPSTREAM_INVALID_RESPONSE (upstream_token_repeated)');
+    expect(refused.summary).toBe('UPSTREAM_INVALID_RESPONSE (upstream_token_repeated)');
     expect(events).toEqual(['token', 'distrust', 'token_repeated']);
     expect(sent).toHaveLength(2);
-    expect((await finish(mint, 'ada')).gist).toBe(token);
+    expect((await finish(mint, 'ada')).summary).toBe(token);
   });
 
   it('calls again over a new connection when a used connection returned a token of another user', async () => {
@@ -212,27 +212,27 @@ describe('Minting under one deadline', () => {
       { exchange: answered(200, { token: own }), tookMs: 1 },
     ]);
     await finish(mint, 'ada');
-    expect((await finish(mint, 'bob')).gist).toBe(own);
+    expect((await finish(mint, 'bob')).summary).toBe(own);
     expect(events).toEqual(['token', 'distrust', 'answer_misplaced', 'retry', 'token']);
     expect(sent[2]?.request.freshConnection).toBe(true);
   });
 
   it('sends a renewal at once or not at all, and only once', async () => {
     const failing = start([{ exchange: answered(503, ''), tookMs: 1 }]);
-    expect((await finish(failing.mint, 'acme', 'renewal')).gist).toBe('UPSTREAM_UNAVAILABLE (upstream_error)');
+    expect((await finish(failing.mint, 'acme', 'renewal')).summary).toBe('UPSTREAM_UNAVAILABLE (upstream_error)');
     expect(failing.sent).toHaveLength(1);
 
     const busy = start([{ exchange: answered(429, '', '3'), tookMs: 1 }], 0);
     await finish(busy.mint);
-    const { gist, detail } = await finish(busy.mint, 'acme', 'renewal');
-    expect(gist).toBe('UPSTREAM_UNAVAILABLE (queue_full)');
+    const { summary, detail } = await finish(busy.mint, 'acme', 'renewal');
+    expect(summary).toBe('UPSTREAM_UNAVAILABLE (queue_full)');
     expect(detail?.retryAfterSeconds).toBe(3);
     expect(busy.sent).toHaveLength(1);
   });
 
   it('uses the new key at once when the old one is refused', async () => {
     const { mint, sent, events } = start([{ exchange: answered(401, { error: 'Unauthorized' }), tookMs: 1 }], 0);
-    expect((await finish(mint)).gist).toBe(token);
+    expect((await finish(mint)).summary).toBe(token);
     expect(sent.map(({ request }) => request.apiKey.reveal())).toEqual(['key-0', 'key-1']);
     expect(events).toEqual(['key_refused', 'token']);
   });
@@ -263,8 +263,8 @@ describe('Minting under one deadline', () => {
     await fc.assert(
       fc.asyncProperty(fc.array(step, { maxLength: 8 }), fc.integer({ min: 0, max: 4 }), async (steps, maxRetries) => {
         const { mint, sent, events } = start(steps, maxRetries);
-        const { gist, ms } = await finish(mint);
-        expect(gist === token || /^UPSTREAM_/.test(gist)).toBe(true);
+        const { summary, ms } = await finish(mint);
+        expect(summary === token || /^UPSTREAM_/.test(summary)).toBe(true);
         expect(ms).toBeLessThanOrEqual(deadlineMs + 100);
         // One more call for a stale connection, and one more for a changed key.
         expect(sent.length).toBeLessThanOrEqual(1 + maxRetries + 2);

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { createBypass, unusableEntries } from '../../../src/egress/no-proxy.ts';
 
-const goesPast = (noProxy: string, url: string): boolean => createBypass(noProxy)(new URL(url));
+const bypasses = (noProxy: string, url: string): boolean => createBypass(noProxy)(new URL(url));
 
 describe('NO_PROXY', () => {
   it.each([
@@ -36,7 +36,7 @@ describe('NO_PROXY', () => {
     ['fd00::/8', 'https://[fe80::1]/', false],
     ['svc.cluster.local', 'http://keycloak.auth.svc.cluster.local:8080/', true],
   ])('with %j and %s: %s', (noProxy, url, expected) => {
-    expect(goesPast(noProxy, url)).toBe(expected);
+    expect(bypasses(noProxy, url)).toBe(expected);
   });
 
   it.each([

@@ -75,7 +75,7 @@ const request = optional(
   ['clientId'],
 );
 
-const nasty = fc.constantFrom<Json[]>(
+const hostile = fc.constantFrom<Json[]>(
   '',
   ' ',
   'None',
@@ -125,7 +125,7 @@ const claimValue: fc.Arbitrary<Json> = fc.oneof(
       7,
     ),
   },
-  { weight: 2, arbitrary: nasty },
+  { weight: 2, arbitrary: hostile },
   { weight: 1, arbitrary: fc.string({ unit: 'grapheme' }) },
   { weight: 1, arbitrary: fc.jsonValue({ maxDepth: 3 }) as fc.Arbitrary<Json> },
 );

@@ -54,7 +54,7 @@ const listen = async (server: Server): Promise<number> => {
 };
 
 /** Relays to a TLS server, and sends a record of an unknown type, in one piece with the handshake of the server. */
-async function startGarbledServer() {
+async function startFaultyServer() {
   const server = createServer(selfSigned).on('tlsClientError', () => undefined);
   server.on('secureConnection', (socket) => socket.on('error', () => undefined));
   const serverPort = await listen(server);
@@ -80,8 +80,8 @@ describe('a connection with two errors, its certificate and an invalid record, d
     ['to a Sentinel', 'rediss+sentinel', '/mymaster'],
     ['to a cluster', 'rediss+cluster', ''],
   ])('%s', async (_to, scheme, path) => {
-    const garbled = await startGarbledServer();
-    const address = parseRedisUrl(`${scheme}://127.0.0.1:${garbled.port}${path}`);
+    const faulty = await startFaultyServer();
+    const address = parseRedisUrl(`${scheme}://127.0.0.1:${faulty.port}${path}`);
     let signals = 0;
     const construct = (target: typeof AbortController): AbortController => {
       signals += 1;
@@ -96,16 +96,16 @@ describe('a connection with two errors, its certificate and an invalid record, d
     const link = await connectRedis({ address, clock: systemClock, random: () => 0.5, events });
     try {
       // Both errors of a connection come before the next connection.
-      await vi.waitUntil(() => garbled.connections() >= 3, 5_000);
+      await vi.waitUntil(() => faulty.connections() >= 3, 5_000);
       expect(uncaught).toEqual([]);
       // A signal that several connections share would keep the closed ones in memory.
-      expect(signals).toBeGreaterThanOrEqual(garbled.connections());
+      expect(signals).toBeGreaterThanOrEqual(faulty.connections());
       expect(states).toEqual(['down']);
       expect(link.isUp()).toBe(false);
       expect(await link.run((client) => client.call('PING', []))).toBe(redisDown);
     } finally {
       link.close();
-      garbled.close();
+      faulty.close();
       process.off('uncaughtException', onUncaught);
     }
   });

@@ -4,7 +4,7 @@ import { Secret } from '../../../src/secrets/secret.ts';
 import { createVaultSession } from '../../../src/secrets/vault/vault-session.ts';
 import type { VaultAnswer } from '../../../src/secrets/vault/vault-request.ts';
 
-const lifeMs = 60_000;
+const lifetimeMs = 60_000;
 
 function start(ask: (path: string) => Promise<VaultAnswer>) {
   const begun = performance.now();
@@ -21,7 +21,7 @@ function start(ask: (path: string) => Promise<VaultAnswer>) {
         logins += 1;
         return Promise.resolve({
           kind: 'ok',
-          token: { token: new Secret(`hvs.${logins}`), lifeMs, renewable: true },
+          token: { token: new Secret(`hvs.${logins}`), lifetimeMs, renewable: true },
         });
       },
     },
@@ -34,7 +34,7 @@ function start(ask: (path: string) => Promise<VaultAnswer>) {
 
 const renewed: VaultAnswer = {
   kind: 'ok',
-  body: { auth: { client_token: 'hvs.1', lease_duration: lifeMs / 1000, renewable: true } },
+  body: { auth: { client_token: 'hvs.1', lease_duration: lifetimeMs / 1000, renewable: true } },
 };
 
 beforeEach(() => void vi.useFakeTimers());
@@ -43,7 +43,7 @@ afterEach(() => void vi.useRealTimers());
 it('a token is renewed after two thirds of its lifetime, every time', async () => {
   const { session, asked, logins } = start(() => Promise.resolve(renewed));
   await session.token();
-  await vi.advanceTimersByTimeAsync(2 * lifeMs);
+  await vi.advanceTimersByTimeAsync(2 * lifetimeMs);
   expect(asked).toEqual([39_000, 78_000, 117_000].map((atMs) => ({ path: 'auth/token/renew-self', atMs })));
   expect(logins()).toBe(1);
 });
@@ -52,7 +52,7 @@ it('a read shortly before the end of a token waits for the running renewal', asy
   const answers: ((answer: VaultAnswer) => void)[] = [];
   const { session, logins } = start(() => new Promise((resolve) => answers.push(resolve)));
   const first = await session.token();
-  await vi.advanceTimersByTimeAsync(lifeMs - 500);
+  await vi.advanceTimersByTimeAsync(lifetimeMs - 500);
   const read = session.token();
   await vi.advanceTimersByTimeAsync(100);
   expect(logins()).toBe(1);
@@ -68,7 +68,7 @@ it('a read shortly before the end of a token logs in if the renewal fails', asyn
   const answers: ((answer: VaultAnswer) => void)[] = [];
   const { session, logins } = start(() => new Promise((resolve) => answers.push(resolve)));
   await session.token();
-  await vi.advanceTimersByTimeAsync(lifeMs - 500);
+  await vi.advanceTimersByTimeAsync(lifetimeMs - 500);
   const reads = [session.token(), session.token()];
   answers[0]?.({ kind: 'refused', problem: 'is refused', fix: 'none', status: 403, body: {} });
   for (const read of await Promise.all(reads)) expect(read.kind).toBe('ok');

@@ -94,7 +94,7 @@ describe('a secret in Vault', () => {
     ['version 2 of KV', 'secret/app#key'],
     ['version 1 of KV', 'old/app#key'],
   ])('is read from %s if the mounts must not be listed', async (_what, reference) => {
-    vault.state.mountsMayBeAsked = false;
+    vault.state.mountsMayBeListed = false;
     const { store } = await open(tokenEnv());
     expect(revealed(await store.read(reference))).toBe(apiKey);
     const asked = vault.requests.length;
@@ -202,16 +202,16 @@ describe('a login', () => {
     vault.enableLogin('approle', { role_id: 'the-role' }, terms);
     const { store } = await open({ VAULT_ROLE_ID: 'the-role' });
     await store.read('secret/app#key');
-    expect(vault.living()).toHaveLength(1);
+    expect(vault.validTokens()).toHaveLength(1);
     await store.close();
-    expect(vault.living()).toEqual([]);
+    expect(vault.validTokens()).toEqual([]);
   });
 
   it('with a token of an operator does not revoke it', async () => {
     const { store } = await open(tokenEnv());
     await store.read('secret/app#key');
     await store.close();
-    expect(vault.living()).toHaveLength(1);
+    expect(vault.validTokens()).toHaveLength(1);
   });
 
   it.each([
@@ -314,7 +314,7 @@ describe('a token', () => {
     const token = vault.issue({ ttlSeconds: 4, maxTtlSeconds: 4, mayRead });
     const { store } = await open({ VAULT_TOKEN: token });
     await store.read('secret/app#key');
-    await until(() => vault.living().length === 0);
+    await until(() => vault.validTokens().length === 0);
     expect(events.filter(({ kind }) => kind === 'credential_expires')).toHaveLength(1);
     expect((await store.read('secret/app#key')).kind).toBe('refused');
   });

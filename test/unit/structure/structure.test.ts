@@ -44,11 +44,11 @@ describe('the source', () => {
 
   it('creates each proof (principal, grant, guest token, key of a reusable token) in one file', () => {
     const brands = sources.flatMap((source) => source.brands);
-    const makers = brands.map((brand) => [
+    const creators = brands.map((brand) => [
       brand,
       sources.filter(({ casts }) => casts.includes(brand)).map(({ path }) => path),
     ]);
-    expect(Object.fromEntries(makers)).toEqual({
+    expect(Object.fromEntries(creators)).toEqual({
       Principal: ['src/authn/authenticator.ts', unverified],
       Grant: ['src/policy/decide.ts'],
       GuestToken: ['src/guest-token/issue.ts'],
