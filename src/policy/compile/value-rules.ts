@@ -116,9 +116,11 @@ export const dateRule: Rule<string> = (value, refuse) => {
 
 /** An IANA time zone, from the list of this runtime or an alias that Intl accepts. */
 export function createTimeZoneRule(): Rule<string> {
-  const listed = new Set(['UTC', 'Etc/UTC', 'GMT', ...Intl.supportedValuesOf('timeZone')]);
+  // Only when it is needed: most policies name no time zone.
+  let listed: ReadonlySet<string> | undefined;
   return (value, refuse) => {
     if (typeof value === 'string') {
+      listed ??= new Set(['UTC', 'Etc/UTC', 'GMT', ...Intl.supportedValuesOf('timeZone')]);
       if (listed.has(value)) return value;
       // Intl also accepts offsets such as +02:00, which are not IANA names.
       if (/^[A-Za-z][A-Za-z0-9_+-]{0,30}(?:\/[A-Za-z0-9_+-]{1,30}){0,2}$/.test(value)) {
