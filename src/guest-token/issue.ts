@@ -89,7 +89,8 @@ const renewalPauseMs = 5_000;
 export function createIssue(options: IssueOptions): Issue {
   const { apiKeys, clock, events, upstreamHasRoom } = options;
   const minimumShare = options.minRemainingPercent / 100;
-  const entries = new LRUCache<ReuseKey, ReusableToken>({ max: options.maxEntries });
+  // Bounded by the sum of sizes, not by `max`: that would allocate room for all entries at the start.
+  const entries = new LRUCache<ReuseKey, ReusableToken>({ maxSize: options.maxEntries, sizeCalculation: () => 1 });
   const renewalNotBefore = new WeakMap<ReusableToken, number>();
   const flights = createSingleFlight<MintedOrFound>();
   const namesOf = createGrantNames(options.baseUrl, clock);
