@@ -11,8 +11,10 @@ const optional = [
   'pino-pretty',
 ];
 
+const sources = readSources();
+
 describe.each(optional)('%s', (name) => {
-  const users = readSources().filter(({ text }) => text.includes(`'${name}'`));
+  const users = sources.filter(({ text }) => text.includes(`'${name}'`));
 
   it('is used', () => {
     expect(users.map(({ text }) => text.includes(`import('${name}')`))).toContain(true);

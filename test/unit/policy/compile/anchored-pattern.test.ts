@@ -43,7 +43,7 @@ describe('an anchored pattern', () => {
         const matches = compileForFree(`^${pattern}$`);
         const expected = new RegExp(`^(?:${pattern})$`, 'u');
         for (const candidate of texts)
-          expect([candidate, matches(candidate)]).toEqual([candidate, expected.test(candidate)]);
+          if (matches(candidate) !== expected.test(candidate)) expect.fail(`${pattern} and ${candidate}`);
       }),
       { numRuns: 1_000 },
     );
@@ -68,7 +68,7 @@ describe('an anchored pattern', () => {
         try {
           matches = compileForFree(`^${pattern}$`);
         } catch (error) {
-          expect(error).toBeInstanceOf(LoadProblem);
+          if (!(error instanceof LoadProblem)) throw error;
           continue;
         }
         accepted += 1;
@@ -105,7 +105,7 @@ describe('an anchored pattern', () => {
       (_, i) => `${'abc'.repeat(i % 7)}-${String.fromCodePoint(0x10000 + i)}`,
     );
     for (const text of [...texts, 'a-1', 'abc-cab-123', 'abc-1234', '-', '', 'a-', 'ab-1', ...texts])
-      expect([text, matches(text)]).toEqual([text, expected.test(text)]);
+      if (matches(text) !== expected.test(text)) expect.fail(text);
   });
 
   it('uses fuel for the text length and the pattern size, before it runs', () => {
@@ -199,7 +199,7 @@ describe('an anchored pattern', () => {
     ];
     const counts = ['', 'a', 'aa', 'aaa', 'aaaa'];
     for (const text of [...characters, ...others, ...counts]) {
-      expect([text, matches(text)]).toEqual([text, expected.test(text)]);
+      if (matches(text) !== expected.test(text)) expect.fail(text);
     }
   });
 
