@@ -123,7 +123,9 @@ describe('the alerts', () => {
       ['check', 'rules', rulesPath],
       ['test', 'rules', ruleTestsPath],
     ]) {
-      const { status, stdout, stderr } = spawnSync('promtool', args, { encoding: 'utf8' });
+      // It lives for seconds: collecting garbage less often saves a quarter of its time.
+      const env = { ...process.env, GOGC: '400' };
+      const { status, stdout, stderr } = spawnSync('promtool', args, { encoding: 'utf8', env });
       expect(status, `${stdout}${stderr}`).toBe(0);
     }
   });

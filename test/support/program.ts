@@ -100,6 +100,19 @@ const parseLine = (line: string): readonly LogLine[] => {
   }
 };
 
+/** Each line of a growing text is parsed once. */
+function createLineReader(output: () => string): () => readonly LogLine[] {
+  const parsed: LogLine[] = [];
+  let end = 0;
+  return () => {
+    const text = output();
+    const newEnd = text.lastIndexOf('\n') + 1;
+    parsed.push(...text.slice(end, newEnd).split('\n').flatMap(parseLine));
+    end = newEnd;
+    return [...parsed, ...parseLine(text.slice(end))];
+  };
+}
+
 /** Runs a command to its end. */
 export function runProgram(
   path: string,
@@ -152,7 +165,7 @@ export async function startProgram({
       resolve(code);
     });
   });
-  const lines = (): readonly LogLine[] => output().split('\n').flatMap(parseLine);
+  const lines = createLineReader(output);
   const logged = (name: LogMessage): readonly LogLine[] =>
     lines().filter(({ message }) => message.includes(logMessages[name]));
   const listening = async (): Promise<LogLine> => {

@@ -1,14 +1,10 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { deepFreeze, own, parseJsonObject } from '../../src/strict-json.ts';
+import { anyCharacter } from '../support/any-character.ts';
 import { sentenceOf } from '../support/sentences/name-sentence.ts';
 
 const parse = (text: string): unknown => parseJsonObject(Buffer.from(text));
-
-/** Every code point except surrogates. The same unit of fast-check, `binary`, takes a second to prepare. */
-const anyCharacter = fc
-  .integer({ min: 0, max: 0x10ffff - 0x800 })
-  .map((index) => String.fromCodePoint(index < 0xd800 ? index : index + 0x800));
 
 describe('strict JSON', () => {
   it('parses every JSON object like JSON.parse', () => {
