@@ -6,6 +6,22 @@ import { Secret } from '../secrets/secret.ts';
 import type { TracingSettings } from '../telemetry/tracing.ts';
 import type { SettingReader } from './setting-reader.ts';
 
+/** The variables of OpenTelemetry that this program reads; the specification has many more. */
+export const tracingVariables: readonly string[] = [
+  'OTEL_SDK_DISABLED',
+  'OTEL_SERVICE_NAME',
+  'OTEL_RESOURCE_ATTRIBUTES',
+  'OTEL_TRACES_EXPORTER',
+  'OTEL_TRACES_SAMPLER',
+  'OTEL_TRACES_SAMPLER_ARG',
+  ...['', 'TRACES_'].flatMap((signal) =>
+    ['ENDPOINT', 'HEADERS', 'HEADERS_FILE', 'PROTOCOL', 'CERTIFICATE', 'TIMEOUT', 'COMPRESSION'].map(
+      (name) => `OTEL_EXPORTER_OTLP_${signal}${name}`,
+    ),
+  ),
+  ...['SCHEDULE_DELAY', 'MAX_QUEUE_SIZE', 'MAX_EXPORT_BATCH_SIZE', 'EXPORT_TIMEOUT'].map((name) => `OTEL_BSP_${name}`),
+];
+
 const samplers = ['always_on', 'always_off', 'traceidratio'] as const;
 const defaultEndpoint = 'http://localhost:4318';
 /** RFC 9110 §5.6.2 and §5.5: a name, and a value without line breaks. */
@@ -114,10 +130,11 @@ export function readTracing(reader: SettingReader, readFile: (path: string) => B
     return report('OTEL_TRACES_EXPORTER', 'is an unsupported exporter', 'Set otlp, or none');
   }
   refuseOtherProtocols(reader);
-  const compression = raw('OTEL_EXPORTER_OTLP_TRACES_COMPRESSION') ?? raw('OTEL_EXPORTER_OTLP_COMPRESSION') ?? 'none';
+  const signal = raw('OTEL_EXPORTER_OTLP_TRACES_COMPRESSION') === undefined ? '' : 'TRACES_';
+  const compression = raw(`OTEL_EXPORTER_OTLP_${signal}COMPRESSION`) ?? 'none';
   // The exporter reads it itself.
   if (compression !== 'none' && compression !== 'gzip') {
-    return report('OTEL_EXPORTER_OTLP_COMPRESSION', 'has an unknown value', 'Set none or gzip');
+    return report(`OTEL_EXPORTER_OTLP_${signal}COMPRESSION`, 'has an unknown value', 'Set none or gzip');
   }
   const timeout = raw('OTEL_EXPORTER_OTLP_TRACES_TIMEOUT') === undefined ? 'TIMEOUT' : 'TRACES_TIMEOUT';
   const ca = readCa(reader, readFile);

@@ -6,30 +6,41 @@ import type { Problem } from '../problem.ts';
 import { settingOf, sourceVariables } from '../secrets/secret-stores.ts';
 import { textProblem, type TextKind } from '../unusable-text.ts';
 import type { Environment } from './setting-reader.ts';
+import { tracingVariables } from './read-tracing.ts';
 import { kindOfSetting, namedApiKey, ownPrefixes, settingNamed, settingTable, type Setting } from './settings.ts';
 
 /** Shorter names are similar to too many others: HOST and PORT are one letter from variables of other programs. */
 const minNearNameLength = 8;
-/** Variables of other programs that look like ours: proxies of curl, npm's own settings, Kubernetes service links. */
+/** Names of this length are only compared without case, underscores and plural: NOPROXY is NO_PROXY. */
+const minSpelledNameLength = 7;
+/**
+ * Variables of other programs that look like ours: proxies of curl, npm's own settings, Kubernetes service links, and
+ * OpenTelemetry's batches of log records.
+ */
 const foreign =
-  /^(npm_|otel_|(https?|no|ftp)_proxy$|all_proxy$|rsync_proxy$|kubernetes_)|_(service_(host|port)|port(_.+)?)$/i;
+  /^(npm_|otel_blrp_|(https?|no|ftp)_proxy$|all_proxy$|rsync_proxy$|kubernetes_)|_(service_(host|port)|port(_.+)?)$/i;
+/** OpenTelemetry has many variables that we do not read, and some have similar names. */
+const maxEditsOfTracing = 2;
 const units = /_(SECONDS|MS|FILE|PERCENT|MAX)$/;
 
 /** The names of all variables, prepared once for comparing every variable of the environment with them. */
 interface KnownNames {
   readonly all: ReadonlySet<string>;
-  /** Without case, underscores and unit → the first name that is written so. */
+  /** Without case, underscores, plural and unit → the first name that is written so. */
   readonly bySpelling: ReadonlyMap<string, string>;
   /** Those that a similar name may be meant for. */
   readonly long: readonly string[];
 }
 
-const lowered = (name: string): string => name.toLowerCase().replaceAll('_', '');
+const lowered = (name: string): string => name.toLowerCase().replaceAll('_', '').replace(/ies$/, 'y').replace(/s$/, '');
 
 /** One edit per four characters: REDIS_URI is similar to REDIS_URL, but REDIS_HOST is not. */
 function nearMiss(variable: string, { bySpelling, long }: KnownNames): string | undefined {
-  if (variable.length < minNearNameLength || foreign.test(variable)) return undefined;
-  return bySpelling.get(lowered(variable)) ?? closest(variable, long, Math.floor(variable.length / 4));
+  if (variable.length < minSpelledNameLength || foreign.test(variable)) return undefined;
+  const same = bySpelling.get(lowered(variable));
+  if (same !== undefined || variable.length < minNearNameLength) return same;
+  if (/^otel_/i.test(variable)) return closest(variable, tracingVariables, maxEditsOfTracing);
+  return closest(variable, long, Math.floor(variable.length / 4));
 }
 
 function knownNames(): KnownNames {
@@ -40,13 +51,15 @@ function knownNames(): KnownNames {
     if (fromFile !== undefined) all.add(`${name}_FILE`);
     if (fromFile === true) for (const variable of sourceVariables(name)) all.add(variable);
   }
+  const long = [...all].filter((name) => name.length >= minNearNameLength);
+  for (const name of tracingVariables) all.add(name);
   const bySpelling = new Map<string, string>();
   for (const name of all) {
     for (const spelling of [lowered(name.replace(units, '')), lowered(name)]) {
       if (!bySpelling.has(spelling)) bySpelling.set(spelling, name);
     }
   }
-  return { all, bySpelling, long: [...all].filter((name) => name.length >= minNearNameLength) };
+  return { all, bySpelling, long };
 }
 
 function problemOf(variable: string, known: KnownNames): Problem | undefined {

@@ -239,6 +239,8 @@ export const ownPrefixes = [
   'ADMIN_',
   'CORS_',
   'SHUTDOWN_',
+  'KEEP_ALIVE_',
+  'TRUST_PROXY',
   'SECRETS_',
   'INSECURE_',
 ] as const;

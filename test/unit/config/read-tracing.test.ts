@@ -1,7 +1,7 @@
 // OTEL_… variables: when tracing is on, where traces go, and what stops the start.
 import { describe, expect, it } from 'vitest';
 import { createSettingReader } from '../../../src/config/setting-reader.ts';
-import { readTracing } from '../../../src/config/read-tracing.ts';
+import { readTracing, tracingVariables } from '../../../src/config/read-tracing.ts';
 import type { Problem } from '../../../src/problem.ts';
 
 function read(env: Record<string, string>) {
@@ -69,6 +69,7 @@ describe('tracing', () => {
     ['OTEL_EXPORTER_OTLP_ENDPOINT', 'https://user:password@collector'],
     ['OTEL_EXPORTER_OTLP_PROTOCOL', 'grpc'],
     ['OTEL_EXPORTER_OTLP_COMPRESSION', 'zstd'],
+    ['OTEL_EXPORTER_OTLP_TRACES_COMPRESSION', 'zstd'],
     ['OTEL_EXPORTER_OTLP_TIMEOUT', 'soon'],
     ['OTEL_TRACES_EXPORTER', 'jaeger'],
     ['OTEL_TRACES_SAMPLER', 'sometimes'],
@@ -81,6 +82,17 @@ describe('tracing', () => {
     ['OTEL_BSP_MAX_QUEUE_SIZE', '0'],
   ])('stops the start with %s=%s', (name, value) => {
     expect(read({ ...endpoint, [name]: value }).wrong).toEqual([name]);
+  });
+
+  it('reads the variables of its list, against which misspelt names are compared', () => {
+    const asked = new Set<string>();
+    const get = (target: Readonly<Record<string, string>>, name: string): string | undefined => {
+      asked.add(name);
+      return target[name];
+    };
+    const env = new Proxy<Record<string, string>>({ OTEL_TRACES_EXPORTER: 'otlp' }, { get });
+    read(env);
+    expect([...asked].sort()).toEqual([...tracingVariables].sort());
   });
 
   it('ignores all tracing variables while it is disabled', () => {
