@@ -152,7 +152,7 @@ export const errorTable = {
   },
   UPSTREAM_TIMEOUT: {
     status: 504,
-    message: 'The dashboard service did not answer in time. Try again later.',
+    message: 'The dashboard service did not respond in time. Try again later.',
     logLevel: 'warn',
     retryable: true,
   },

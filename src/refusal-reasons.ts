@@ -36,7 +36,7 @@ export const policyReasons = {
   data_app_not_named: ['DATA_APP_NOT_ALLOWED'],
   data_app_not_for_user: ['DATA_APP_NOT_ALLOWED'],
   validation_refused: ['ACCESS_DENIED'],
-  /** In the `when` of a data app: the caller gets the same answer as for an unknown data app. */
+  /** In the `when` of a data app: the caller gets the same response as for an unknown data app. */
   expression_failed: ['ACCESS_DENIED', 'DATA_APP_NOT_ALLOWED'],
   client_id_refused: ['ACCESS_DENIED'],
   filter_value_refused: ['ACCESS_DENIED'],

@@ -1,7 +1,7 @@
 // Keeps one guest token valid for any number of embeds of one user: one request at a time, renewal before it expires,
 // retries with back-off, pauses while the page is hidden or offline. Without subscribers nothing runs.
 import { createError, isGuestTokenError, type GuestTokenError } from './guest-token-error.ts';
-import { requestToken, unreachable, type TokenAnswer } from './request-token.ts';
+import { requestToken, unreachable, type TokenResponse } from './request-token.ts';
 
 export interface GuestTokensOptions {
   /** Address of the proxy's `/guest-token`; may be relative to the page. */
@@ -148,9 +148,9 @@ export function createGuestTokens(options: GuestTokensOptions): GuestTokens {
   }
 
   /** Rejects with a GuestTokenError, or with what `getAccessToken` rejected with. */
-  async function fetchToken(deadline: AbortSignal): Promise<TokenAnswer> {
+  async function fetchToken(deadline: AbortSignal): Promise<TokenResponse> {
     const late = new Promise<never>((_, reject) => deadline.addEventListener('abort', reject));
-    const attempt = async (): Promise<TokenAnswer> => {
+    const attempt = async (): Promise<TokenResponse> => {
       const accessToken = await Promise.race([getAccessToken?.(fresh), late]);
       fresh = false;
       return requestToken(options, accessToken ?? '', deadline);
@@ -167,8 +167,8 @@ export function createGuestTokens(options: GuestTokensOptions): GuestTokens {
     const deadline = setTimeout(() => mine.abort(), maxWaitMs);
     const asked = clock();
     try {
-      const answer = await fetchToken(mine.signal);
-      if (!ended) accept(answer, asked);
+      const response = await fetchToken(mine.signal);
+      if (!ended) accept(response, asked);
     } catch (error) {
       const { message = 'No access token.', terminal } = (error ?? {}) as Partial<GuestTokenError>;
       fail(
@@ -180,10 +180,10 @@ export function createGuestTokens(options: GuestTokensOptions): GuestTokens {
     plan();
   }
 
-  function accept(answer: TokenAnswer, asked: number): void {
-    const { lifetime } = answer;
-    token = answer.token;
-    grant = answer.grant ?? ownGrant;
+  function accept(response: TokenResponse, asked: number): void {
+    const { lifetime } = response;
+    token = response.token;
+    grant = response.grant ?? ownGrant;
     expiresAt = asked + lifetime;
     // Between 75 and 85 percent of the lifetime, so that many pages do not send a request in the same second.
     renewAt = asked + lifetime * (0.75 + Math.random() / 10);

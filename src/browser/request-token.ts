@@ -1,5 +1,5 @@
 // Sends one POST /guest-token and interprets the response. Does not trust the response: gateways, captive portals and
-// login pages answer with any status and with HTML. Does not decide about retries.
+// login pages respond with any status and with HTML. Does not decide about retries.
 import { createError, type GuestTokenError } from './guest-token-error.ts';
 
 export interface TokenRequest {
@@ -8,7 +8,7 @@ export interface TokenRequest {
   readonly fetch?: typeof fetch | undefined;
 }
 
-export interface TokenAnswer {
+export interface TokenResponse {
   readonly token: string;
   /** The remaining lifetime in milliseconds. */
   readonly lifetime: number;
@@ -35,7 +35,7 @@ export async function requestToken(
   { url, dataApp, fetch = globalThis.fetch }: TokenRequest,
   accessToken: string,
   signal: AbortSignal,
-): Promise<TokenAnswer> {
+): Promise<TokenResponse> {
   /** Used if the header with the lifetime is missing or cannot be read, for example because a gateway removes it. */
   const assumedLifetimeSeconds = 120;
   const maxRetryAfterSeconds = 300;
@@ -63,7 +63,7 @@ export async function requestToken(
   }
   const retryAfter = Math.min(secondsOf(headers, 'retry-after'), maxRetryAfterSeconds) * 1000;
   if (ok || typeof error?.code !== 'string')
-    throw createError('INVALID_RESPONSE', `Unexpected answer (${status}).`, { status, retryAfter });
+    throw createError('INVALID_RESPONSE', `Unexpected response (${status}).`, { status, retryAfter });
   const terminal = status < 500 && status !== 408 && status !== 429;
   throw createError(error.code, error.message, { terminal, status, retryAfter, requestId: error.requestId });
 }

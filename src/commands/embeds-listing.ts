@@ -71,7 +71,7 @@ export async function fetchListing(
     });
     body.on('error', () => undefined);
     const bytes = await readBody(body, maxBytes);
-    if (bytes === undefined) return fail('url', 'answers with more than 4 MiB', "Set the address of Databrain's API");
+    if (bytes === undefined) return fail('url', 'responds with more than 4 MiB', "Set the address of Databrain's API");
     if (statusCode >= 300 && statusCode < 400) {
       return fail('url', `redirects (${statusCode}), which is not followed`, 'Set the target address, if it is yours');
     }
@@ -84,7 +84,7 @@ export async function fetchListing(
     }
     if (statusCode === 429) return fail('url', 'limits our requests (429)', 'Try again in two minutes');
     if (statusCode >= 500) return fail('url', `is failing (${statusCode})`, 'Try again later');
-    // Databrain answers 400 or 401 to a bad key.
+    // Databrain responds with 400 or 401 to a bad key.
     if (statusCode === 400 || statusCode === 401 || statusCode === 403) {
       return fail(
         'key',
@@ -100,7 +100,7 @@ export async function fetchListing(
     const timedOut = error instanceof Error && error.name === 'TimeoutError';
     return fail(
       'url',
-      timedOut ? 'does not answer in time' : `cannot be reached (${word})`,
+      timedOut ? 'does not respond in time' : `cannot be reached (${word})`,
       'Check the address and the network',
     );
   } finally {

@@ -174,7 +174,7 @@ Settings: POLICY_FILE, TOKEN_MAX_LIFETIME_SECONDS; with --verify those of serve.
       context.out(`${explanationLines(explanation).join('\n')}\n`);
       const { exp } = claims as { readonly exp?: unknown };
       if (typeof exp === 'number' && exp * 1_000 <= nowMs) {
-        context.err('Note: exp has passed. The service would answer TOKEN_EXPIRED before the policy decides.\n');
+        context.err('Note: exp has passed. The service would respond with TOKEN_EXPIRED before the policy decides.\n');
       }
       return exitCode.ok;
     } catch (error) {

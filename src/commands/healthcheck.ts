@@ -51,7 +51,7 @@ Exit code 0 if it is ready, 1 if it is not ready or does not respond.
         context.out('ready\n');
         return exitCode.ok;
       }
-      context.err(`not ready: /readyz answered ${status}\n`);
+      context.err(`not ready: /readyz responded with ${status}\n`);
     } catch {
       context.err(`not ready: no response on port ${port}\n`);
     }

@@ -53,14 +53,14 @@ const messageFaults: readonly (readonly [RegExp, Fault])[] = [
 
 const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 
-export interface UpstreamAnswer {
+export interface UpstreamResponse {
   readonly status: number;
   /** As received. Compressed responses are not requested and not read. */
   readonly contentEncoding: string | undefined;
   readonly body: Uint8Array;
 }
 
-export type ParsedAnswer =
+export type ParsedResponse =
   | { readonly kind: 'token'; readonly token: string }
   | { readonly kind: 'fault'; readonly fault: Fault; readonly upstreamCode?: UpstreamCode | undefined };
 
@@ -69,7 +69,7 @@ export type ParsedAnswer =
  * member `token` that is exactly a UUID. The `Content-Type` is ignored, because gateways change it.
  * Everything else is a fault, classified by the upstream's code, then its message, then the status. Never throws.
  */
-export function parseResponse({ status, contentEncoding, body }: UpstreamAnswer): ParsedAnswer {
+export function parseResponse({ status, contentEncoding, body }: UpstreamResponse): ParsedResponse {
   if (status >= 300 && status <= 399) return { kind: 'fault', fault: 'redirected' };
   const document = isPlain(contentEncoding) ? parseObject(body) : undefined;
   const error = document?.['error'] ?? undefined;
@@ -101,7 +101,7 @@ function ownMembers(value: unknown): Readonly<Record<string, unknown>> | undefin
 }
 
 /** `error` is absent, an object or a string. Some versions have code and message at the top level. */
-function classify(status: number, error: unknown): ParsedAnswer {
+function classify(status: number, error: unknown): ParsedResponse {
   const members = ownMembers(error);
   const texts = members === undefined ? [error] : [members['code'], members['error'], members['message']];
   const code = texts.find(isUpstreamCode);

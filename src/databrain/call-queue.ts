@@ -12,7 +12,7 @@ export type Leave = () => void;
 export interface KeyQueue {
   /**
    * Resolves when the call may be sent. Throws ServiceError UPSTREAM_UNAVAILABLE (`queue_full`) at once when the queue
-   * is full or the call could not be answered within `remainingMs`, or as soon as that becomes clear.
+   * is full or the response could not arrive within `remainingMs`, or as soon as that becomes clear.
    */
   readonly enter: (remainingMs: number) => Leave | Promise<Leave>;
   /** Whether a call would be let through at once. */

@@ -1,4 +1,4 @@
-// The call rate: unlimited until the upstream answers 429, then halved, then doubled every `doublingMs` until no limit
+// The call rate: unlimited until the upstream responds with 429, then halved, then doubled every `doublingMs` until no limit
 // is reached.
 import type { Clock } from '../clock.ts';
 
@@ -8,7 +8,7 @@ export interface CallRate {
   /** How long a call with `ahead` calls before it would wait at the current rate. */
   readonly projectedWaitMs: (ahead: number) => number;
   readonly sent: () => void;
-  /** The upstream answered 429 to a call that was sent at `sentAt` (monotonic milliseconds). */
+  /** The upstream responded with 429 to a call that was sent at `sentAt` (monotonic milliseconds). */
   readonly limited: (sentAt: number, retryAfterMs: number | undefined) => void;
   /** Infinity while there is no limit. */
   readonly callsPerSecond: () => number;

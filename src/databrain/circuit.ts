@@ -8,11 +8,11 @@ export type CircuitState = 'closed' | 'open' | 'half_open';
 
 /**
  * - `success`, `failure`: count;
- * - `answered`: proves that the upstream is reachable, without being a success (4xx);
+ * - `responded`: proves that the upstream is reachable, without being a success (4xx);
  * - `repeated_failure`: of a clientId whose failure was counted already: neither a new failure nor a success;
  * - `not_sent`: no result.
  */
-export type CallResult = 'success' | 'failure' | 'answered' | 'repeated_failure' | 'not_sent';
+export type CallResult = 'success' | 'failure' | 'responded' | 'repeated_failure' | 'not_sent';
 
 export type Admission =
   | { readonly kind: 'admitted'; readonly done: (result: CallResult) => void }

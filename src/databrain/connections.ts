@@ -1,5 +1,5 @@
 // The connections to the upstream, each with one call at a time. After a response a connection rests before it is used
-// again, so that a response that is sent twice closes the connection instead of answering the next user's call.
+// again, so that a response that is sent twice closes the connection instead of becoming the response to the next user's call.
 //
 // The connection that has rested longest is used first. Up to `spread` connections are opened before one is used that
 // has rested less than `longRestMs`. Beyond that, in a burst, `shortRestMs` is enough, unless the upstream sent an
@@ -11,7 +11,7 @@ import { isProtocolViolation } from './upstream-fault.ts';
 export interface Connection {
   readonly client: Client;
   /** Responses received over its current socket. */
-  answers: number;
+  responses: number;
   restingSince: number;
 }
 
@@ -48,7 +48,7 @@ interface ConnectionsOptions extends ConnectionLimits {
   readonly clock: Pick<Clock, 'monotonic'>;
   readonly origin: string;
   readonly connect: buildConnector.connector;
-  readonly maxAnswerBytes: number;
+  readonly maxResponseBytes: number;
   readonly onUnexpectedResponse: () => void;
 }
 
@@ -97,16 +97,16 @@ export function createConnections(options: ConnectionsOptions): Connections {
       connect: options.connect,
       allowH2: false,
       pipelining: 1,
-      maxResponseSize: options.maxAnswerBytes,
+      maxResponseSize: options.maxResponseBytes,
       keepAliveTimeout: options.keepAliveMs,
       keepAliveMaxTimeout: options.keepAliveMs,
       // The caller's time limit covers both. undici's bodyTimeout restarts with every chunk.
       headersTimeout: 0,
       bodyTimeout: 0,
     });
-    const connection: Connection = { client, answers: 0, restingSince: 0 };
+    const connection: Connection = { client, responses: 0, restingSince: 0 };
     client.on('disconnect', (_origin, _targets, error) => {
-      connection.answers = 0;
+      connection.responses = 0;
       if (!resting.includes(connection)) return;
       if (isProtocolViolation(error, false)) distrust();
       discard(connection);
@@ -175,7 +175,7 @@ export function createConnections(options: ConnectionsOptions): Connections {
     },
     withdraw: (use) => void waiting.delete(use),
     release: (connection) => {
-      connection.answers += 1;
+      connection.responses += 1;
       connection.restingSince = lastRestedAt = clock.monotonic();
       resting.push(connection);
       watchRest();

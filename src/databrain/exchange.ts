@@ -4,7 +4,7 @@ import { errors, type Dispatcher } from 'undici';
 import type { Clock } from '../clock.ts';
 import type { Route } from '../egress/egress.ts';
 import type { Secret } from '../secrets/secret.ts';
-import type { UpstreamAnswer } from './api-messages.ts';
+import type { UpstreamResponse } from './api-messages.ts';
 import { codeOf, isProtocolViolation } from './upstream-fault.ts';
 import { createConnections, type Connection, type ConnectionLimits } from './connections.ts';
 import { createDeadlines } from './deadlines.ts';
@@ -23,8 +23,8 @@ export type LostExchange =
 
 export type Exchange =
   | {
-      readonly kind: 'answer';
-      readonly answer: UpstreamAnswer;
+      readonly kind: 'response';
+      readonly response: UpstreamResponse;
       readonly retryAfter: string | undefined;
       /** Whether the connection was used before. */
       readonly overUsedConnection: boolean;
@@ -63,7 +63,7 @@ interface ExchangesOptions extends ConnectionLimits {
   readonly traceparent?: (() => string | undefined) | undefined;
 }
 
-const maxAnswerBytes = 64 * 1024;
+const maxResponseBytes = 64 * 1024;
 const endpoint = '/api/v2/guest-token/create';
 
 /**
@@ -75,7 +75,7 @@ export function createExchanges(options: ExchangesOptions): Exchanges {
   const { clock, route } = options;
   const path = `${route.pathPrefix}${options.basePath}${endpoint}`;
   const routeHeaders = Object.entries(route.headers).flat();
-  const connections = createConnections({ ...options, ...route, maxAnswerBytes });
+  const connections = createConnections({ ...options, ...route, maxResponseBytes });
   const deadlines = createDeadlines(clock);
 
   const headersFor = (apiKey: Secret, traceparent: string | undefined): string[] => [
@@ -125,7 +125,7 @@ export function createExchanges(options: ExchangesOptions): Exchanges {
       const handler: Dispatcher.DispatchHandler = {
         onRequestStart: () => {
           sentAt = clock.monotonic();
-          isReused = connection !== undefined && connection.answers > 0;
+          isReused = connection !== undefined && connection.responses > 0;
         },
         onResponseStarted: () => {
           hasBegun = true;
@@ -141,14 +141,14 @@ export function createExchanges(options: ExchangesOptions): Exchanges {
         onResponseEnd: () => {
           if (isDone || connection === undefined) return;
           connections.release(connection);
-          // A response of the egress proxy (RFC 9110 §15.5.8), which answers itself if there is no tunnel.
+          // A response of the egress proxy (RFC 9110 §15.5.8), which responds itself if there is no tunnel.
           if (status === 407 && route.pathPrefix !== '') {
             finish({ kind: 'lost', how: 'unreachable', errorCode: 'EGRESS_PROXY_407' });
             return;
           }
           finish({
-            kind: 'answer',
-            answer: {
+            kind: 'response',
+            response: {
               status,
               contentEncoding: textOf(headers['content-encoding']),
               body: chunks === undefined ? body : Buffer.concat(chunks),

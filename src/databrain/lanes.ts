@@ -15,7 +15,7 @@ export interface Lane {
   readonly retryBudget: RetryBudget;
   /** Milliseconds until the rate lets the next call through. */
   readonly rateWaitMs: () => number;
-  /** The upstream answered 429 to a call that was sent at `sentAt` (monotonic milliseconds). */
+  /** The upstream responded with 429 to a call that was sent at `sentAt` (monotonic milliseconds). */
   readonly limited: (sentAt: number, retryAfterMs: number | undefined) => void;
 }
 

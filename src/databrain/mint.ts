@@ -90,7 +90,7 @@ export function createMint(options: MintOptions): Mint {
   /** The result of a response for this grant. */
   const read = (exchange: Exclude<Exchange, { kind: 'closed' }>, grant: Grant): string | Failed => {
     if (exchange.kind === 'lost') return failed(exchange.how, { errorCode: exchange.errorCode });
-    const parsed = parseResponse(exchange.answer);
+    const parsed = parseResponse(exchange.response);
     if (parsed.kind === 'fault') {
       const retryAfterMs = parseRetryAfter(exchange.retryAfter, clock.now());
       return failed(parsed.fault, { upstreamCode: parsed.upstreamCode, retryAfterMs });
@@ -195,7 +195,7 @@ const failed = (fault: Fault, details: Omit<Failure, 'fault'>): Failed => ({
 /** How an outcome counts for the circuit: a time-out only if the upstream had enough time, a stale connection never. */
 function countsAs(fault: Fault, cutShort: boolean): CallResult {
   if (fault === 'connection_stale' || (fault === 'timed_out' && cutShort)) return 'not_sent';
-  return faultRow(fault).outage ? 'failure' : 'answered';
+  return faultRow(fault).outage ? 'failure' : 'responded';
 }
 
 /** After these faults, the next call uses a new connection. */

@@ -48,7 +48,7 @@ export function createTunnel(proxy: EgressProxy, options: TunnelOptions): buildC
       callback(...result);
     };
     const timer = setTimeout(
-      () => settle(new errors.ConnectTimeoutError('the egress proxy or the target behind it does not answer'), null),
+      () => settle(new errors.ConnectTimeoutError('the egress proxy or the target behind it does not respond'), null),
       timeoutMs,
     );
 

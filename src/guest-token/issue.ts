@@ -95,7 +95,7 @@ export function createIssue(options: IssueOptions): Issue {
   const flights = createSingleFlight<MintedOrFound>();
   const namesOf = createGrantNames(options.baseUrl, clock);
   /** API keys with a caller that timed out and no mint since: callers with a spare token no longer wait. */
-  const unanswered = new Set<string>();
+  const timedOutKeys = new Set<string>();
   /** Waiting callers that have a spare token, by API key. */
   const waitingWithSpare = new Map<string, Set<() => void>>();
   let renewals = 0;
@@ -103,7 +103,7 @@ export function createIssue(options: IssueOptions): Issue {
 
   const mint: Mint = async (grant, priority, spentMs) => {
     const minted = await options.mint(grant, priority, spentMs);
-    unanswered.delete(grant.apiKeyName);
+    timedOutKeys.delete(grant.apiKeyName);
     return minted;
   };
   const mintAcrossReplicas = createMintAcrossReplicas({
@@ -160,7 +160,7 @@ export function createIssue(options: IssueOptions): Issue {
     waiting.add(stopWaiting);
     void options.pause(spareWaitMs).then(() => {
       if (!waiting.has(stopWaiting)) return;
-      unanswered.add(apiKeyName);
+      timedOutKeys.add(apiKeyName);
       for (const stop of waiting) stop();
     });
     try {
@@ -173,7 +173,7 @@ export function createIssue(options: IssueOptions): Issue {
   /** For a user whose token has little lifetime left, but can be used if no new one arrives soon. */
   const replaceOrKeep = async (wanted: Wanted, spare: ReusableToken): Promise<HandedOut> => {
     const { grant } = wanted;
-    const cannotMintSoon = !upstreamHasRoom(grant) || unanswered.has(grant.apiKeyName);
+    const cannotMintSoon = !upstreamHasRoom(grant) || timedOutKeys.has(grant.apiKeyName);
     if (cannotMintSoon || flights.size() >= maxFlights) {
       renew(wanted, spare);
       return handOut(spare, grant, 'spare');

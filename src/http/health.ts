@@ -12,7 +12,7 @@ export type Checks = Readonly<Record<string, 'ok' | 'failing'>>;
 export type Readiness = () => { readonly isReady: boolean; readonly checks: Checks };
 
 const livenessPath = '/livez';
-/** Both answer the same. */
+/** Both respond the same. */
 const readinessPaths = ['/readyz', '/healthz'] as const;
 export const probePaths = [livenessPath, ...readinessPaths] as const;
 

@@ -76,7 +76,7 @@ export function createListener(options: ListenerOptions, handle: RequestListener
     connection.current = response;
     connection.unreadSince = undefined;
     connections.markBusy(connection);
-    response.on('close', answered);
+    response.on('close', onResponseClosed);
     // After the piece of input is parsed: a connection that it overfills is closed without any work on its requests.
     queueMicrotask(() => {
       if (!request.socket.destroyed) handle(request, response);
@@ -84,7 +84,7 @@ export function createListener(options: ListenerOptions, handle: RequestListener
   }
 
   /** The response was written to the socket, or the connection is closed. */
-  function answered(this: ServerResponse): void {
+  function onResponseClosed(this: ServerResponse): void {
     const connection = connections.of(this.req.socket);
     if (connection === undefined) return;
     connection.current = undefined;
@@ -126,10 +126,10 @@ export function createListener(options: ListenerOptions, handle: RequestListener
     }
     if (connection.refuse !== undefined) return;
     const { current, waiting } = connection;
-    const mayAnswer = onProtocolError(connection, received) && current?.headersSent !== true;
+    const mayRespond = onProtocolError(connection, received) && current?.headersSent !== true;
     // Computed now, so that the input is not kept until the connection is closed.
-    const headers = mayAnswer ? refusalHeaders(received) : {};
-    connection.refuse = () => (mayAnswer ? refuseRaw(socket, refusal, headers) : socket.destroy());
+    const headers = mayRespond ? refusalHeaders(received) : {};
+    connection.refuse = () => (mayRespond ? refuseRaw(socket, refusal, headers) : socket.destroy());
     // Complete requests before the error are answered first; the broken one comes last.
     if (waiting.at(-1)?.request.complete === false) waiting.pop();
     if (current?.req.complete !== true) connection.refuse();

@@ -78,13 +78,13 @@ export const awsStoreKind: SecretStoreKind = {
       const { name: id, field } = parseFieldReference(reference);
       const region = arnPattern.exec(id)?.[1] ?? '';
       const command = new library.GetSecretValueCommand({ SecretId: id });
-      const answer = await callCloud(
+      const response = await callCloud(
         'AWS Secrets Manager',
         async (abortSignal) => clientFor(region).send(command, { abortSignal }),
         classify,
       );
-      if ('kind' in answer) return answer;
-      const { SecretString: text, SecretBinary: binary } = answer.value;
+      if ('kind' in response) return response;
+      const { SecretString: text, SecretBinary: binary } = response.value;
       return readField(text ?? Buffer.from(binary ?? []).toString('utf8'), field);
     };
 

@@ -60,13 +60,13 @@ export const createAzureStoreKind = (clientOptions: object = {}): SecretStoreKin
         if (located === undefined)
           return { kind: 'refused', problem: 'is not the identifier of a secret', fix: example };
         const { vault, secret, version } = located;
-        const answer = await callCloud(
+        const response = await callCloud(
           'Azure Key Vault',
           (abortSignal) =>
             clientFor(vault).getSecret(secret, { abortSignal, ...(version !== undefined && { version }) }),
           classify,
         );
-        return 'kind' in answer ? answer : readField(answer.value.value ?? '', field);
+        return 'kind' in response ? response : readField(response.value.value ?? '', field);
       },
       close: () => Promise.resolve(),
     };

@@ -34,7 +34,7 @@ export async function callCloud<T>(
     running.catch(() => undefined);
     return {
       kind: 'unavailable',
-      problem: `could not be read: ${store} did not answer in time`,
+      problem: `could not be read: ${store} did not respond in time`,
       fix: 'Check the network',
     };
   } catch (error) {

@@ -40,13 +40,13 @@ export const createGcpStoreKind = (clientOptions: ClientOptions = {}): SecretSto
       read: async (reference) => {
         const { name: secret, field } = parseFieldReference(reference);
         const version = secret.includes('/versions/') ? secret : `${secret}/versions/latest`;
-        const answer = await callCloud(
+        const response = await callCloud(
           'Google Secret Manager',
           () => client.accessSecretVersion({ name: version }, { timeout: callTimeoutMs, maxRetries: 1 }),
           classify,
         );
-        if ('kind' in answer) return answer;
-        const data = answer.value[0].payload?.data ?? '';
+        if ('kind' in response) return response;
+        const data = response.value[0].payload?.data ?? '';
         return readField(typeof data === 'string' ? data : Buffer.from(data).toString('utf8'), field);
       },
       close: async () => {

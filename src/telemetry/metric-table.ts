@@ -218,7 +218,7 @@ export const metricTable = {
     name: 'guest_token_connections_closed_total',
     kind: 'counter',
     labels: { cause: ['total', 'address', 'pipelining', 'unread', 'offender'] },
-    help: 'Client connections closed because of a limit: too many in total, too many of one address, too many unanswered requests on a connection (`pipelining`), an answer that was not read (`unread`), or an address with many such connections (`offender`).',
+    help: 'Client connections closed because of a limit: too many in total, too many of one address, too many unanswered requests on a connection (`pipelining`), a response that was not read (`unread`), or an address with many such connections (`offender`).',
     advice:
       '`address` or `total` under normal load: a proxy in front is missing in `TRUST_PROXY`, or more replicas are needed.',
   },

@@ -78,6 +78,6 @@ export async function evaluate(question: EvaluationInput, signal: AbortSignal): 
     body: JSON.stringify(question),
     signal,
   });
-  if (!response.ok) throw new Error(`The service answered ${response.status}. Is the text larger than 256 KiB?`);
+  if (!response.ok) throw new Error(`The service responded with ${response.status}. Is the text larger than 256 KiB?`);
   return (await response.json()) as Evaluation;
 }

@@ -82,8 +82,8 @@ async function start(): Promise<void> {
     );
   };
 
-  const show = (answer: Evaluation): void => {
-    const { problems, dataApps, tests, other } = answer;
+  const show = (evaluation: Evaluation): void => {
+    const { problems, dataApps, tests, other } = evaluation;
     editors.policy.showProblems(problems);
     editors.otherPolicy.showProblems(other?.problems ?? []);
     editors.tests.showProblems(tests?.problems ?? []);
@@ -98,9 +98,9 @@ async function start(): Promise<void> {
       ...names.map((name) => element('option', { value: name }, name)),
     );
     dataApp.value = names.includes(chosen) ? chosen : '';
-    byId('panel-decision').replaceChildren(...decisionView(answer, actions));
-    byId('panel-difference').replaceChildren(...differenceView(answer));
-    byId('panel-run').replaceChildren(...testsView(answer, actions));
+    byId('panel-decision').replaceChildren(...decisionView(evaluation, actions));
+    byId('panel-difference').replaceChildren(...differenceView(evaluation));
+    byId('panel-run').replaceChildren(...testsView(evaluation, actions));
     document.body.dataset['evaluated'] = String(Number(document.body.dataset['evaluated'] ?? 0) + 1);
   };
 

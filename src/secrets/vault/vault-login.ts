@@ -90,11 +90,11 @@ function tokenLogin(setting: SecretSetting, options: LoginOptions): VaultLogin {
       const presented = await current(setting, options);
       if ('kind' in presented) return presented;
       const token = presented.value;
-      const answer = await options.send({ method: 'GET', path: 'auth/token/lookup-self', token });
+      const response = await options.send({ method: 'GET', path: 'auth/token/lookup-self', token });
       // A valid token without permission for the look-up gets 403 too; reading a secret will show.
-      if (answer.kind !== 'ok' && answer.status === 403) return { kind: 'ok', token: { token, renewable: false } };
-      if (answer.kind !== 'ok') return refusedLogin('token', 'token', answer);
-      const data = own(answer.body, 'data');
+      if (response.kind !== 'ok' && response.status === 403) return { kind: 'ok', token: { token, renewable: false } };
+      if (response.kind !== 'ok') return refusedLogin('token', 'token', response);
+      const data = own(response.body, 'data');
       const ttl = seconds(memberOf(data, 'ttl'));
       const renewable = memberOf(data, 'renewable') === true;
       return { kind: 'ok', token: { token, renewable, lifetimeMs: ttl === 0 ? undefined : ttl * 1000 } };
@@ -114,11 +114,11 @@ function roleLogin(name: string, path: string, presents: Presents, { send }: Log
     run: async () => {
       const body = await presents();
       if (isFailure(body)) return body;
-      const answer = await send({ method: 'POST', path: `auth/${encodeURI(path)}/login`, body });
-      if (answer.kind !== 'ok') return refusedLogin(name, path, answer);
-      const token = tokenOf(answer.body);
+      const response = await send({ method: 'POST', path: `auth/${encodeURI(path)}/login`, body });
+      if (response.kind !== 'ok') return refusedLogin(name, path, response);
+      const token = tokenOf(response.body);
       if (token !== undefined) return { kind: 'ok', token };
-      const problem = `could not be read: Vault's answer to the ${name} login contains no token`;
+      const problem = `could not be read: Vault's response to the ${name} login contains no token`;
       return { kind: 'refused', problem, fix: 'Check VAULT_AUTH_PATH, and that the role asks for no second factor' };
     },
   };

@@ -21,15 +21,15 @@ export interface VaultRequest {
 
 /** `problem` completes the sentence "the secret …". */
 export type VaultFailure = ReadFailure & {
-  /** 0: there was no HTTP answer. */
+  /** 0: there was no HTTP response. */
   readonly status: number;
   readonly body: JsonObject;
 };
 
-export type VaultAnswer = { readonly kind: 'ok'; readonly body: JsonObject } | VaultFailure;
+export type VaultResponse = { readonly kind: 'ok'; readonly body: JsonObject } | VaultFailure;
 
 /** Never throws. */
-export type SendVaultRequest = (request: VaultRequest) => Promise<VaultAnswer>;
+export type SendVaultRequest = (request: VaultRequest) => Promise<VaultResponse>;
 
 const direct = createEgress({ https: undefined, http: undefined, noProxy: '' });
 
@@ -48,7 +48,7 @@ function failureOf(error: unknown, timedOut: boolean): VaultFailure {
     fix,
     body: nothing,
   });
-  if (timedOut) return failure('unavailable', 'Vault did not answer in time', 'Check VAULT_ADDR and the network');
+  if (timedOut) return failure('unavailable', 'Vault did not respond in time', 'Check VAULT_ADDR and the network');
   const code = systemErrorCode(error);
   return certificateCode.test(code)
     ? failure(
@@ -66,7 +66,7 @@ const says = (body: JsonObject, sentence: RegExp): boolean => {
 };
 
 /** By the status codes in Vault's API documentation; `body` is undefined if it is not a JSON object. */
-function answerOf(status: number, parsed: JsonObject | undefined): VaultAnswer {
+function responseOf(status: number, parsed: JsonObject | undefined): VaultResponse {
   const body = parsed ?? nothing;
   if (status === 204 || (status === 200 && parsed !== undefined)) return { kind: 'ok', body };
   const unavailable = (why: string, fix: string): VaultFailure => ({
@@ -85,16 +85,19 @@ function answerOf(status: number, parsed: JsonObject | undefined): VaultAnswer {
   if (says(body, /not initialized/i)) return unavailable('Vault is not initialized', 'Initialize and unseal Vault');
   if (status >= 300 && status < 400) {
     return unavailable(
-      `Vault answered with a redirect (${status}), which is not followed`,
+      `Vault responded with a redirect (${status}), which is not followed`,
       'Set VAULT_ADDR to the active node, or to a load balancer that finds it',
     );
   }
   if (status === 412 || status === 429 || status === 472 || status === 473 || status >= 500) {
-    return unavailable(`Vault answered ${status}`, "Check Vault's own log and health");
+    return unavailable(`Vault responded with ${status}`, "Check Vault's own log and health");
   }
   if (status === 403) return refused('may not be read with this login (403)', "Let the login's policy read its path");
   if (status === 404) return refused('does not exist (404)', 'Check mount, path and VAULT_NAMESPACE');
-  return refused(`could not be read: Vault answered ${status}`, "Check mount, path, VAULT_NAMESPACE and Vault's log");
+  return refused(
+    `could not be read: Vault responded with ${status}`,
+    "Check mount, path, VAULT_NAMESPACE and Vault's log",
+  );
 }
 
 /** The body as a JSON object; undefined when it is not one or too large. */
@@ -137,7 +140,7 @@ export function createVaultSender({ address, readFile, egress, timeoutMs }: Vaul
     'content-type': body && 'application/json',
   });
 
-  async function sendOver(request: VaultRequest, ca: string | undefined, signal: AbortSignal): Promise<VaultAnswer> {
+  async function sendOver(request: VaultRequest, ca: string | undefined, signal: AbortSignal): Promise<VaultResponse> {
     const route = routeTo(target, { connectTimeoutMs: timeoutMs, ca });
     const client = new Client(route.origin, { connect: route.connect, allowH2: false });
     try {
@@ -150,7 +153,7 @@ export function createVaultSender({ address, readFile, egress, timeoutMs }: Vaul
       });
       // Without this listener, a body that fails later would end the process.
       body.on('error', () => undefined);
-      return answerOf(statusCode, await readObject(body));
+      return responseOf(statusCode, await readObject(body));
     } finally {
       await client.destroy();
     }

@@ -3,7 +3,7 @@
 import { memberOf, own, type JsonObject } from '../../strict-json.ts';
 import type { Problem } from '../../problem.ts';
 import type { Secret } from '../secret.ts';
-import type { SendVaultRequest, VaultAnswer, VaultFailure } from './vault-request.ts';
+import type { SendVaultRequest, VaultResponse, VaultFailure } from './vault-request.ts';
 
 export interface VaultReference {
   /** Segments of mount and path; only Vault knows where the mount ends. */
@@ -47,7 +47,7 @@ export type FoundSecret =
 
 const encode = (segments: readonly string[]): string => segments.map(encodeURIComponent).join('/');
 
-/** A lease's terms in an answer or renewal; undefined for secrets that are simply kept, as KV's are. */
+/** A lease's terms in a response or renewal; undefined for secrets that are simply kept, as KV's are. */
 export function leaseOf(body: JsonObject): VaultLease | undefined {
   const id = own(body, 'lease_id');
   const life = own(body, 'lease_duration');
@@ -56,14 +56,14 @@ export function leaseOf(body: JsonObject): VaultLease | undefined {
 }
 
 export function createReadVaultSecret(send: SendVaultRequest) {
-  const get = (token: Secret, ...parts: (readonly string[])[]): Promise<VaultAnswer> =>
+  const get = (token: Secret, ...parts: (readonly string[])[]): Promise<VaultResponse> =>
     send({ method: 'GET', path: encode(parts.flat()), token });
 
   /** Vault's description of the mount; undefined if there is none, for example without permission. */
   async function lookUpEngine({ segments }: VaultReference, token: Secret): Promise<Engine | VaultFailure | undefined> {
-    const answer = await get(token, ['sys', 'internal', 'ui', 'mounts'], segments);
-    if (answer.kind === 'unavailable' || (answer.kind === 'refused' && answer.status === 0)) return answer;
-    const data = answer.kind === 'ok' ? own(answer.body, 'data') : undefined;
+    const response = await get(token, ['sys', 'internal', 'ui', 'mounts'], segments);
+    if (response.kind === 'unavailable' || (response.kind === 'refused' && response.status === 0)) return response;
+    const data = response.kind === 'ok' ? own(response.body, 'data') : undefined;
     const mountPath = memberOf(data, 'path');
     if (typeof mountPath !== 'string') return undefined;
     const mount = mountPath.replace(/\/+$/, '').split('/');
@@ -75,37 +75,40 @@ export function createReadVaultSecret(send: SendVaultRequest) {
     return { kind: isVersioned ? 'kv2' : 'kv1', mount, path: segments.slice(mount.length) };
   }
 
-  const readFrom = (engine: Engine, { segments }: VaultReference, token: Secret): Promise<VaultAnswer> => {
+  const readFrom = (engine: Engine, { segments }: VaultReference, token: Secret): Promise<VaultResponse> => {
     if (engine.kind === 'other') return get(token, segments);
     return engine.kind === 'kv2'
       ? get(token, engine.mount, ['data'], engine.path)
       : get(token, engine.mount, engine.path);
   };
 
-  const isVersioned = (answer: VaultAnswer): boolean =>
-    answer.kind === 'ok' && typeof memberOf(memberOf(own(answer.body, 'data'), 'metadata'), 'version') === 'number';
+  const isVersioned = (response: VaultResponse): boolean =>
+    response.kind === 'ok' && typeof memberOf(memberOf(own(response.body, 'data'), 'metadata'), 'version') === 'number';
 
-  /** The version whose path answers, with one segment as the mount. */
-  async function tryBoth(reference: VaultReference, token: Secret): Promise<{ engine: Engine; answer: VaultAnswer }> {
+  /** The version whose path responds, with one segment as the mount. */
+  async function tryBoth(
+    reference: VaultReference,
+    token: Secret,
+  ): Promise<{ engine: Engine; response: VaultResponse }> {
     const mount = reference.segments.slice(0, 1);
     const path = reference.segments.slice(1);
     const kv2: Engine = { kind: 'kv2', mount, path };
     const versioned = await readFrom(kv2, reference, token);
-    if (isVersioned(versioned) || versioned.kind === 'unavailable') return { engine: kv2, answer: versioned };
+    if (isVersioned(versioned) || versioned.kind === 'unavailable') return { engine: kv2, response: versioned };
     const kv1: Engine = { kind: 'kv1', mount, path };
     const plain = await readFrom(kv1, reference, token);
     // Prefer "forbidden" over "not found", which each version returns for paths of the other.
     const isPlain = plain.kind === 'ok' || versioned.kind === 'ok' || plain.kind === 'unavailable';
     const isMoreSpecific = isPlain || plain.status === 403 || versioned.status === 404;
-    return isMoreSpecific ? { engine: kv1, answer: plain } : { engine: kv2, answer: versioned };
+    return isMoreSpecific ? { engine: kv1, response: plain } : { engine: kv2, response: versioned };
   }
 
-  function toFound(engine: Engine, reference: VaultReference, answer: VaultAnswer): FoundSecret {
-    if (answer.kind !== 'ok') return explain(engine, answer);
-    const data = own(answer.body, 'data');
-    const lease = leaseOf(answer.body);
+  function toFound(engine: Engine, reference: VaultReference, response: VaultResponse): FoundSecret {
+    if (response.kind !== 'ok') return explain(engine, response);
+    const data = own(response.body, 'data');
+    const lease = leaseOf(response.body);
     // KV 1 has a lease without a name, with the time after which its secret should be read again.
-    const life = own(answer.body, 'lease_duration');
+    const life = own(response.body, 'lease_duration');
     const freshForMs = typeof life === 'number' && life > 0 ? life * 1000 : undefined;
     return {
       kind: 'ok',
@@ -133,18 +136,18 @@ export function createReadVaultSecret(send: SendVaultRequest) {
     const key = encode(reference.segments);
     const remembered = known.get(key);
     if (remembered !== undefined) {
-      const answer = await readFrom(remembered, reference, token);
-      if (answer.kind !== 'refused' || answer.status === 0) return toFound(remembered, reference, answer);
+      const response = await readFrom(remembered, reference, token);
+      if (response.kind !== 'refused' || response.status === 0) return toFound(remembered, reference, response);
       // The mount may have become another one.
       known.delete(key);
     }
     const found = await lookUpEngine(reference, token);
     if (found !== undefined && 'status' in found) return found;
-    const { engine, answer } =
+    const { engine, response } =
       found === undefined
         ? await tryBoth(reference, token)
-        : { engine: found, answer: await readFrom(found, reference, token) };
-    if (answer.kind === 'ok') known.set(key, engine);
-    return toFound(engine, reference, answer);
+        : { engine: found, response: await readFrom(found, reference, token) };
+    if (response.kind === 'ok') known.set(key, engine);
+    return toFound(engine, reference, response);
   };
 }

@@ -116,14 +116,14 @@ export function createVaultSession({ send, login, clock, random, onEvent }: Vaul
   async function renew(token: Held): Promise<Renewal> {
     if (!token.renewable) return 'not prolonged';
     const increment = Math.ceil((token.fullLifetimeMs ?? 0) / 1000);
-    const answer = await send({
+    const response = await send({
       method: 'POST',
       path: 'auth/token/renew-self',
       token: token.token,
       body: { increment },
     });
-    if (answer.kind === 'unavailable') return 'later';
-    const renewed = answer.kind === 'ok' ? tokenOf(answer.body) : undefined;
+    if (response.kind === 'unavailable') return 'later';
+    const renewed = response.kind === 'ok' ? tokenOf(response.body) : undefined;
     // A lifetime under one second is reported as 0, like that of a token that does not expire.
     if (renewed === undefined || (renewed.lifetimeMs === undefined && token.lifetimeMs !== undefined))
       return 'not prolonged';

@@ -31,9 +31,9 @@ async function prolong(
 ): Promise<SecretRead | undefined> {
   if (!lease.renewable) return undefined;
   const body = { lease_id: lease.id, increment: Math.ceil(lease.lifetimeMs / 1000) };
-  const answer = await send({ method: 'PUT', path: 'sys/leases/renew', token, body });
-  if (answer.kind === 'unavailable') return { kind: 'unavailable', problem: answer.problem, fix: answer.fix };
-  const renewed = answer.kind === 'ok' ? leaseOf(answer.body) : undefined;
+  const response = await send({ method: 'PUT', path: 'sys/leases/renew', token, body });
+  if (response.kind === 'unavailable') return { kind: 'unavailable', problem: response.problem, fix: response.fix };
+  const renewed = response.kind === 'ok' ? leaseOf(response.body) : undefined;
   if (renewed === undefined || renewed.lifetimeMs < lease.lifetimeMs / 2) return undefined;
   return { kind: 'read', value, freshForMs: renewed.lifetimeMs };
 }

@@ -30,8 +30,8 @@ export const commandSentences = {
   notDatabrain: '{} does not respond like Databrain',
   requestsLimited: '{} limits our requests ({})',
   failing: '{} is failing ({})',
-  answerTooLarge: '{} answers with more than 4 MiB',
-  noAnswer: '{} does not answer in time',
+  answerTooLarge: '{} responds with more than 4 MiB',
+  noAnswer: '{} does not respond in time',
   unreachable: '{} cannot be reached ({})',
 
   // What no policy test tries.

@@ -67,7 +67,7 @@ describe('The circuit to the upstream', () => {
   it('does not count 4xx responses, however many there are', () => {
     const { circuit } = start();
     repeat(4, () => call(circuit, 'failure'));
-    repeat(100, () => call(circuit, 'answered'));
+    repeat(100, () => call(circuit, 'responded'));
     repeat(100, () => call(circuit, 'not_sent'));
     expect(circuit.state()).toBe('closed');
     call(circuit, 'failure');
@@ -109,7 +109,7 @@ describe('The circuit to the upstream', () => {
     const { circuit, clock } = start();
     repeat(5, () => call(circuit, 'failure'));
     clock.advance(1000);
-    call(circuit, 'answered');
+    call(circuit, 'responded');
     expect(circuit.state()).toBe('closed');
   });
 
@@ -176,7 +176,7 @@ describe('The circuit to the upstream', () => {
         'failure',
         'failure',
         'repeated_failure',
-        'answered',
+        'responded',
         'not_sent',
         'pending',
       ),

@@ -23,8 +23,8 @@ interface Step {
 }
 
 const answered = (status: number, body: unknown, retryAfter?: string): Exchange => ({
-  kind: 'answer',
-  answer: { status, contentEncoding: undefined, body: Buffer.from(JSON.stringify(body)) },
+  kind: 'response',
+  response: { status, contentEncoding: undefined, body: Buffer.from(JSON.stringify(body)) },
   retryAfter,
   overUsedConnection: false,
 });

@@ -2,11 +2,11 @@
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { Secret } from '../../../src/secrets/secret.ts';
 import { createVaultSession } from '../../../src/secrets/vault/vault-session.ts';
-import type { VaultAnswer } from '../../../src/secrets/vault/vault-request.ts';
+import type { VaultResponse } from '../../../src/secrets/vault/vault-request.ts';
 
 const lifetimeMs = 60_000;
 
-function start(ask: (path: string) => Promise<VaultAnswer>) {
+function start(ask: (path: string) => Promise<VaultResponse>) {
   const begun = performance.now();
   const asked: { readonly path: string; readonly atMs: number }[] = [];
   let logins = 0;
@@ -32,7 +32,7 @@ function start(ask: (path: string) => Promise<VaultAnswer>) {
   return { session, asked, logins: () => logins };
 }
 
-const renewed: VaultAnswer = {
+const renewed: VaultResponse = {
   kind: 'ok',
   body: { auth: { client_token: 'hvs.1', lease_duration: lifetimeMs / 1000, renewable: true } },
 };
@@ -49,7 +49,7 @@ it('a token is renewed after two thirds of its lifetime, every time', async () =
 });
 
 it('a read shortly before the end of a token waits for the running renewal', async () => {
-  const answers: ((answer: VaultAnswer) => void)[] = [];
+  const answers: ((response: VaultResponse) => void)[] = [];
   const { session, logins } = start(() => new Promise((resolve) => answers.push(resolve)));
   const first = await session.token();
   await vi.advanceTimersByTimeAsync(lifetimeMs - 500);
@@ -65,7 +65,7 @@ it('a read shortly before the end of a token waits for the running renewal', asy
 });
 
 it('a read shortly before the end of a token logs in if the renewal fails', async () => {
-  const answers: ((answer: VaultAnswer) => void)[] = [];
+  const answers: ((response: VaultResponse) => void)[] = [];
   const { session, logins } = start(() => new Promise((resolve) => answers.push(resolve)));
   await session.token();
   await vi.advanceTimersByTimeAsync(lifetimeMs - 500);
