@@ -25,7 +25,7 @@ import { createKeyDerivation } from './redis/key-derivation.ts';
 import { connectRedis } from './redis/redis-link.ts';
 import { watchIssuerKeyFiles } from './reload/issuer-key-files.ts';
 import { createPolicies } from './reload/policies.ts';
-import { createSecretPolling } from './reload/secret-polling.ts';
+import { createSecretPolling } from './secrets/watched-secret.ts';
 import { createApiKeys } from './secrets/api-keys.ts';
 import type { Secret } from './secrets/secret.ts';
 import { createAudit } from './telemetry/audit.ts';

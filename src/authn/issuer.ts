@@ -11,7 +11,7 @@ import {
   type Algorithm,
 } from './keys/algorithms.ts';
 import { loadHmacSecrets, type SecretEncoding } from './keys/hmac-secret.ts';
-import { loadPublicKeys } from './keys/public-keys.ts';
+import { loadPublicKeys } from './keys/public-key-text.ts';
 import { trustedUrl } from '../trusted-url.ts';
 import type { VerificationKey } from './keys/verification-keys.ts';
 

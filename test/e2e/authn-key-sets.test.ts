@@ -12,7 +12,7 @@ import { signToken } from '../support/sign-token.ts';
 
 const iss = 'https://issuer.example';
 const hour = 3_600_000;
-/** test/unit/authn/keys/public-keys.test.ts asserts the problem itself. */
+/** test/unit/authn/keys/public-key-text.test.ts asserts the problem itself. */
 const sentence = expect.any(String) as string;
 const open: { close: () => Promise<void> }[] = [];
 afterEach(async () => {

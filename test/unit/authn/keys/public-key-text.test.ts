@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { defaultPublicKeyAlgorithms, type Algorithm } from '../../../../src/authn/keys/algorithms.ts';
 import { createKeyRing } from '../../../../src/authn/keys/verification-keys.ts';
 import { loadJwk } from '../../../../src/authn/keys/public-key.ts';
-import { loadPublicKeys } from '../../../../src/authn/keys/public-keys.ts';
+import { loadPublicKeys } from '../../../../src/authn/keys/public-key-text.ts';
 import { nameFailure, nameSentence } from '../../../support/sentences/name-sentence.ts';
 
 const rsa = generateKeyPairSync('rsa', { modulusLength: 2048 });
