@@ -158,7 +158,7 @@ export const settingTable = [
   {
     name: 'TOKEN_REUSE_MIN_REMAINING_PERCENT',
     default: '50',
-    description: 'a reused token has at least this share of its life left, 1 to 99',
+    description: 'a reused token has at least this share of its lifetime left, 1 to 99',
   },
   { name: 'TOKEN_CACHE_MAX_ENTRIES', default: '100000', description: 'reusable tokens kept in the process' },
   { name: 'TOKEN_MAX_LIFETIME_SECONDS', default: '86400', description: "upper bound for the policy's expiresIn" },
