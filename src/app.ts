@@ -5,7 +5,7 @@ import { createAuthenticator } from './authn/authenticator.ts';
 import { isSecretOf } from './authn/keys/verification-keys.ts';
 import type { Clock } from './clock.ts';
 import type { Configuration } from './config/load-configuration.ts';
-import { noStoredSecrets, type StoredSecrets } from './config/stored-secrets.ts';
+import { noStoredSecrets, type StoredSecrets } from './config/read-stored-secrets.ts';
 import { ServiceError } from './errors.ts';
 import { createFileReader } from './file-reader.ts';
 import { createEgress } from './egress/egress.ts';
@@ -23,7 +23,7 @@ import { createDecide } from './policy/decide.ts';
 import { validateUpstreamBody } from './policy/upstream-request.ts';
 import { createKeyDerivation } from './redis/key-derivation.ts';
 import { connectRedis } from './redis/redis-link.ts';
-import { watchIssuerKeyFiles } from './reload/issuer-key-files.ts';
+import { watchIssuerKeys } from './reload/watch-issuer-keys.ts';
 import { createPolicies } from './reload/policies.ts';
 import { createSecretPolling } from './secrets/watched-secret.ts';
 import { createApiKeys } from './secrets/api-keys.ts';
@@ -123,7 +123,7 @@ export async function buildApp(options: AppOptions): Promise<App> {
       if (authenticator.isSigningSecret(value)) throw new Error('is the same as the JWT secret');
     },
   });
-  const issuerKeyFiles = watchIssuerKeyFiles({
+  const issuerKeyFiles = watchIssuerKeys({
     keyFiles: settings.issuerKeyFiles,
     issuersFile: settings.issuersFile,
     replaceKeys: authenticator.replaceKeys,

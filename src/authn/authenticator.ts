@@ -11,7 +11,7 @@ import { signatureBytesOf } from './keys/algorithms.ts';
 import { createIssuerKeys, type IssuerKeys, type PrepareVerifiers } from './keys/issuer-keys.ts';
 import { type ActiveKey, isSecretOf, shareSecret, type VerificationKey } from './keys/verification-keys.ts';
 import { createDocumentFetcher } from './keys/document-fetcher.ts';
-import { defaultTimings, type KeySetEvents, type KeySetAge, type KeySetTimings } from './keys/key-set.ts';
+import { defaultTimings, type KeySetEvents, type KeySetAge, type KeySetTimings } from './keys/fetched-keys.ts';
 import type { Principal } from './principal.ts';
 import { readRegisteredClaims, timeRefusal, type RegisteredClaims } from './registered-claims.ts';
 import { createRememberedTokens, digestOf, type TokenDigest } from './remembered-tokens.ts';

@@ -7,7 +7,7 @@ import { Secret } from '../secrets/secret.ts';
 import { parseIssuer, type IssuerConfig, type RawIssuer, type RawKeySource, type IssuerRules } from './issuer.ts';
 import { secretEncodings, type SecretEncoding } from './keys/hmac-secret.ts';
 import { shareSecret } from './keys/verification-keys.ts';
-import { readIssuerEntries, type IssuerEntry } from './issuer-entries.ts';
+import { readIssuerEntries, type IssuerEntry } from './issuers-file-entries.ts';
 
 /** Defaults for the issuers of the file. */
 export interface IssuersFileOptions extends IssuerRules {

@@ -3,7 +3,7 @@
 import { resolve } from 'node:path';
 import { createSettingReader, type ReadFile } from '../config/setting-reader.ts';
 import { loadConfiguration, type Configuration } from '../config/load-configuration.ts';
-import { readStoredSecrets, type StoredSecrets } from '../config/stored-secrets.ts';
+import { readStoredSecrets, type StoredSecrets } from '../config/read-stored-secrets.ts';
 import { createFileReader, readRegularFileSync } from '../file-reader.ts';
 import { ConfigurationError, toLine, type Problem } from '../problem.ts';
 import { archiveProblem, createPolicyArchive, type PolicyArchive } from '../reload/policy-archive.ts';

@@ -1,7 +1,7 @@
 // explain: shows the exact body for given claims and the source of each field, or why the request is refused.
 import { isJsonObject, type JsonObject } from '../strict-json.ts';
-import { explain } from '../policy/trial/explain.ts';
-import { explanationLines } from '../policy/trial/explain-text.ts';
+import { explainDecision } from '../policy/trial/explain-decision.ts';
+import { explanationLines } from '../policy/trial/explanation-lines.ts';
 import { ConfigurationError } from '../problem.ts';
 import { examineToken, type TokenExamination } from '../authn/examine.ts';
 import { isRefusal } from '../authn/token-refusal.ts';
@@ -160,7 +160,7 @@ Settings: POLICY_FILE, TOKEN_MAX_LIFETIME_SECONDS; with --verify those of serve.
     try {
       const policy = loadTrialPolicy(context, policyFile);
       const nowMs = context.clock.now();
-      const explanation = explain(policy, claims, dataApp, nowMs);
+      const explanation = explainDecision(policy, claims, dataApp, nowMs);
       if (json) {
         const verified = token === undefined ? undefined : verify;
         context.out(`${JSON.stringify({ verified, ...explanation }, null, 2)}\n`);

@@ -6,7 +6,7 @@ import { requirePolicyTests } from '../policy/trial/required-tests.ts';
 import { ConfigurationError, type Problem, unreadableFile, collectProblems } from '../problem.ts';
 import { createSettingReader, type Environment, type ReadFile } from './setting-reader.ts';
 import { readSettings, type Settings } from './read-settings.ts';
-import { noStoredSecrets } from './stored-secrets.ts';
+import { noStoredSecrets } from './read-stored-secrets.ts';
 
 /** The content of a file and the policy compiled from it. */
 export interface LoadedPolicy {

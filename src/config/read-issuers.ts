@@ -3,7 +3,7 @@ import { unreadableFile } from '../problem.ts';
 import { loadIssuersFile, type IssuerKeyFile } from '../authn/issuers-file.ts';
 import { parseIssuer, type IssuerConfig, type RawKeySource, type IssuerRules } from '../authn/issuer.ts';
 import type { SecretSetting } from '../secrets/secret-setting.ts';
-import { sourceVariables } from '../secrets/secret-stores.ts';
+import { sourceVariables } from '../secrets/secret-sources.ts';
 import { secretEncodings } from '../authn/keys/hmac-secret.ts';
 import type { ReadFile, SettingReader } from './setting-reader.ts';
 import { singleIssuerSettings } from './settings.ts';

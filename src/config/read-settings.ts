@@ -12,12 +12,12 @@ import { apiKeyProblem, type SecretOrigin, type SecretSetting } from '../secrets
 import type { IssuerConfig } from '../authn/issuer.ts';
 import { isSecretOf } from '../authn/keys/verification-keys.ts';
 import type { Secret } from '../secrets/secret.ts';
-import { sourceVariables } from '../secrets/secret-stores.ts';
+import { sourceVariables } from '../secrets/secret-sources.ts';
 import { readListeners, type Listeners } from './read-listeners.ts';
 import { readIssuers, type Issuers } from './read-issuers.ts';
 import { readTracing } from './read-tracing.ts';
 import { settingTable } from './settings.ts';
-import { noStoredSecrets, type StoredSecrets } from './stored-secrets.ts';
+import { noStoredSecrets, type StoredSecrets } from './read-stored-secrets.ts';
 import { readTrustProxy } from './read-trust-proxy.ts';
 import { unknownVariables, unusableValues } from './refused-variables.ts';
 

@@ -3,7 +3,7 @@
 // checked where they are read.
 import { closest, didYouMean } from '../did-you-mean.ts';
 import type { Problem } from '../problem.ts';
-import { settingOf, sourceVariables } from '../secrets/secret-stores.ts';
+import { settingOf, sourceVariables } from '../secrets/secret-sources.ts';
 import { textProblem, type TextKind } from '../unusable-text.ts';
 import type { Environment } from './setting-reader.ts';
 import { tracingVariables } from './read-tracing.ts';

@@ -2,7 +2,7 @@
 // and the fix; the value is never printed. Empty means absent.
 import { type Problem, unreadableFile } from '../problem.ts';
 import { originOf, secretText, type SecretOrigin, type SecretSetting } from '../secrets/secret-setting.ts';
-import { settingOf, sourceVariables } from '../secrets/secret-stores.ts';
+import { settingOf, sourceVariables } from '../secrets/secret-sources.ts';
 import { Secret } from '../secrets/secret.ts';
 import { textProblem } from '../unusable-text.ts';
 import { kindOfSetting, namedApiKey, settingNamed, type SettingName } from './settings.ts';

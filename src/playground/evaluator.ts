@@ -5,7 +5,7 @@ import type { Claims } from '../authn/principal.ts';
 import { loadPolicy } from '../policy/compile/load-policy.ts';
 import type { Policy } from '../policy/policy.ts';
 import { coveredPercent } from '../policy/trial/coverage.ts';
-import { explain, type Explanation } from '../policy/trial/explain.ts';
+import { explainDecision, type Explanation } from '../policy/trial/explain-decision.ts';
 import { loadPolicyTests } from '../policy/trial/policy-test-document.ts';
 import { runPolicyTests, type PolicyTestRun } from '../policy/trial/policy-test-run.ts';
 import { compareTrials, type FieldChange } from '../policy/trial/policy-diff.ts';
@@ -130,12 +130,12 @@ export function createPlaygroundEvaluator(limits: PlaygroundLimits): PlaygroundE
   return (input, nowMs) => {
     const { loaded: policy, problems } = load(input.policy);
     if (policy === undefined) return { problems, dataApps: [] };
-    const explanation = explain(policy, input.claims, input.dataApp, nowMs);
+    const explanation = explainDecision(policy, input.claims, input.dataApp, nowMs);
     const comparesAnything = input.otherClaims !== undefined || input.otherPolicy !== undefined;
     const another = input.otherPolicy === undefined ? { loaded: policy, problems: [] } : load(input.otherPolicy);
     const otherExplanation =
       another.loaded && comparesAnything
-        ? explain(another.loaded, input.otherClaims ?? input.claims, input.dataApp, nowMs)
+        ? explainDecision(another.loaded, input.otherClaims ?? input.claims, input.dataApp, nowMs)
         : undefined;
     const { claims, otherClaims = claims, dataApp } = input;
     const changes =

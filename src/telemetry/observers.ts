@@ -1,7 +1,7 @@
 // Implements the event interfaces of the stages with metrics and log lines. The stages know neither.
 import type { Logger } from 'pino';
 import { roundMs } from '../clock.ts';
-import type { KeySetEvents } from '../authn/keys/key-set.ts';
+import type { KeySetEvents } from '../authn/keys/fetched-keys.ts';
 import type { LeftOutKey } from '../authn/keys/jwk-set.ts';
 import type { TokenRefusal } from '../authn/token-refusal.ts';
 import { printable } from '../printable.ts';

@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { loadIssuersFile } from '../../src/authn/issuers-file.ts';
 import { namedApiKey, ownPrefixes, settingTable } from '../../src/config/settings.ts';
 import { errorCodes } from '../../src/errors.ts';
-import { settingOf } from '../../src/secrets/secret-stores.ts';
+import { settingOf } from '../../src/secrets/secret-sources.ts';
 import { metricTable } from '../../src/telemetry/metric-table.ts';
 import { readDocument } from './settings-documents.ts';
 

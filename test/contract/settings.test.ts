@@ -1,7 +1,7 @@
 // Compares .env.example and docs/operating/settings.md with src/config/settings.ts: names, order, defaults, descriptions.
 import { describe, expect, it } from 'vitest';
 import { namedApiKey, settingTable, type Setting } from '../../src/config/settings.ts';
-import { secretStoreKinds, settingOf } from '../../src/secrets/secret-stores.ts';
+import { secretStoreKinds, settingOf } from '../../src/secrets/secret-sources.ts';
 import { readSources } from '../unit/structure/source-file.ts';
 import { parseEnvExample, readDocument } from './settings-documents.ts';
 

@@ -2,7 +2,7 @@
 // redirect or fail. Times are shorter than in production; tests can set the clock forward.
 import { generateKeyPairSync, type JsonWebKey } from 'node:crypto';
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import type { KeySetTimings } from '../../src/authn/keys/key-set.ts';
+import type { KeySetTimings } from '../../src/authn/keys/fetched-keys.ts';
 import type { TokenRefusal } from '../../src/authn/token-refusal.ts';
 import type { PrepareVerifiers } from '../../src/authn/keys/issuer-keys.ts';
 import type { Clock } from '../../src/clock.ts';

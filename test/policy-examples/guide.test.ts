@@ -1,7 +1,7 @@
 // Runs the policies and the table of expressions of docs/policy.md, and the policies of other pages.
 import { readFileSync, readdirSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { explain } from '../../src/policy/trial/explain.ts';
+import { explainDecision } from '../../src/policy/trial/explain-decision.ts';
 import { loadPolicy } from '../../src/policy/compile/load-policy.ts';
 import { policySchema } from '../../src/policy/document/policy-schema.ts';
 import { loadPolicyTests } from '../../src/policy/trial/policy-test-document.ts';
@@ -91,7 +91,7 @@ describe('the table of expressions in the guide', () => {
     });
     const policy = loadPolicy({ text, file: 'policy.md', maxLifetimeSeconds });
     const claims = JSON.parse(row.claims) as Record<string, unknown>;
-    const { decision, rules } = explain(policy, claims, undefined, 0);
+    const { decision, rules } = explainDecision(policy, claims, undefined, 0);
     expect(decision).toBe('permit');
     const variable = rules.find(({ path }) => path === 'variables.it');
     expect(variable).toMatchObject({ value: JSON.parse(row.gives) as unknown });

@@ -6,7 +6,7 @@ import type { Principal } from '../../src/authn/principal.ts';
 import type { TokenRefusal } from '../../src/authn/token-refusal.ts';
 import type { IssuerConfig } from '../../src/authn/issuer.ts';
 import { loadIssuersFile } from '../../src/authn/issuers-file.ts';
-import type { KeySetEvents } from '../../src/authn/keys/key-set.ts';
+import type { KeySetEvents } from '../../src/authn/keys/fetched-keys.ts';
 import { systemClock } from '../../src/clock.ts';
 import { createEgress } from '../../src/egress/egress.ts';
 import { errorRow, isServiceError, type ServiceError } from '../../src/errors.ts';

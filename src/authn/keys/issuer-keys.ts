@@ -9,7 +9,13 @@ import {
   type VerificationKey,
 } from './verification-keys.ts';
 import type { DocumentFetcher } from './document-fetcher.ts';
-import { createKeySet, type KeySet, type KeySetEvents, type KeySetAge, type KeySetTimings } from './key-set.ts';
+import {
+  createFetchedKeys,
+  type FetchedKeys,
+  type KeySetEvents,
+  type KeySetAge,
+  type KeySetTimings,
+} from './fetched-keys.ts';
 import { fromDiscovery, fromJwksUrl } from './key-set-source.ts';
 
 /** Creates one verifier per key, in the same order. http/jwt.ts implements it with @fastify/jwt. */
@@ -18,9 +24,9 @@ export type PrepareVerifiers = (
   keys: readonly VerificationKey[],
 ) => Promise<readonly VerifyToken[]>;
 
-export interface IssuerKeys extends Omit<KeySet, 'isWithdrawn' | 'lookUp' | 'age'> {
+export interface IssuerKeys extends Omit<FetchedKeys, 'isWithdrawn' | 'lookUp' | 'age'> {
   /** Only for fetched keys. Undefined for a `kid` that a new fetch cannot bring. */
-  readonly lookUpOf?: (kid: string) => KeySet['lookUp'] | undefined;
+  readonly lookUpOf?: (kid: string) => FetchedKeys['lookUp'] | undefined;
   /** Only for fetched keys. */
   readonly age: () => KeySetAge | undefined;
   /**
@@ -84,7 +90,7 @@ export async function createIssuerKeys(issuer: IssuerConfig, options: IssuerKeys
           metadataTimeoutMs: timings.timeoutMs / 2,
           monotonic: clock.monotonic,
         });
-  const keySet = createKeySet({ iss: issuer.iss, fetch, prepare, clock, timings, events });
+  const keySet = createFetchedKeys({ iss: issuer.iss, fetch, prepare, clock, timings, events });
   return {
     ...keySet,
     // Without any keys, the next scheduled fetch comes first.

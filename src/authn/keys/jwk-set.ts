@@ -4,7 +4,7 @@ import { printable } from '../../printable.ts';
 import { LoadProblem } from '../../problem.ts';
 import { isJsonObject, memberOf, own, type JsonObject } from '../../strict-json.ts';
 import type { Algorithm } from './algorithms.ts';
-import { loadJwk } from './public-key.ts';
+import { loadJwk } from './pem-and-jwk.ts';
 import type { VerificationKey } from './verification-keys.ts';
 
 export interface LeftOutKey {

@@ -5,7 +5,7 @@ import { parseJsonObject, type JsonObject } from '../../strict-json.ts';
 import type { Algorithm } from './algorithms.ts';
 import { loadJwkSet } from './jwk-set.ts';
 import { maxCandidateKeys, type VerificationKey } from './verification-keys.ts';
-import { loadPem } from './public-key.ts';
+import { loadPem } from './pem-and-jwk.ts';
 
 const pemBlock = /-----BEGIN ([A-Z0-9 ]+)-----\r?\n[A-Za-z0-9+/=\r\n\t ]+-----END \1-----/g;
 const publicLabels: ReadonlySet<string> = new Set(['PUBLIC KEY', 'RSA PUBLIC KEY']);

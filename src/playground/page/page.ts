@@ -4,7 +4,7 @@ import { decodeJwt, readClaims } from './claims.ts';
 import { createPolicyCompletion } from './complete-policy.ts';
 import { createEditor, type Editor, type PlacedMessage } from './editor.ts';
 import { byId, connectTabs, element } from './elements.ts';
-import { evaluate, type Evaluation, type EvaluationInput } from './evaluation.ts';
+import { requestEvaluation, type Evaluation, type EvaluationInput } from './request-evaluation.ts';
 import { decisionView, differenceView, testsView, type ResultActions } from './result-view.ts';
 import { fromFragment, toFragment, type Scratch } from './share.ts';
 
@@ -132,7 +132,7 @@ async function start(): Promise<void> {
     running.abort();
     running = new AbortController();
     try {
-      show(await evaluate(question, running.signal));
+      show(await requestEvaluation(question, running.signal));
     } catch (error) {
       if (error instanceof Error && error.name !== 'AbortError') notice.textContent = error.message;
     }

@@ -2,7 +2,7 @@
 // between two users or policies; and the policy tests.
 import type { Place, PlacedMessage } from './editor.ts';
 import { asText, element } from './elements.ts';
-import type { Evaluation, Explanation, Field, FieldChange } from './evaluation.ts';
+import type { Evaluation, ShownExplanation, Field, FieldChange } from './request-evaluation.ts';
 
 export interface ResultActions {
   /** Shows a position of the policy. */
@@ -35,13 +35,13 @@ function fieldRow({ path, value, expression, position, claims }: Field, goToPoli
   return group;
 }
 
-function verdict(explanation: Explanation): HTMLElement {
+function verdict(explanation: ShownExplanation): HTMLElement {
   const { decision, dataApp = 'no data app', denial } = explanation;
   if (decision === 'permit') return element('p', { class: 'verdict permit' }, `Permitted for ${dataApp}`);
   return element('p', { class: 'verdict deny' }, `Denied: ${denial?.code ?? ''} (${denial?.reason ?? ''})`);
 }
 
-function denialRows({ denial }: Explanation, goToPolicy: ResultActions['goToPolicy']): readonly Node[] {
+function denialRows({ denial }: ShownExplanation, goToPolicy: ResultActions['goToPolicy']): readonly Node[] {
   if (denial === undefined) return [];
   const rows: Node[] = [element('p', {}, `${denial.problem}.`)];
   if (denial.message !== undefined) rows.push(element('p', {}, `The user sees: “${denial.message}”`));

@@ -1,7 +1,7 @@
 import { generateKeyPairSync } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { readSettings } from '../../../src/config/read-settings.ts';
-import { noStoredSecrets } from '../../../src/config/stored-secrets.ts';
+import { noStoredSecrets } from '../../../src/config/read-stored-secrets.ts';
 import { unusableValues } from '../../../src/config/refused-variables.ts';
 import { ConfigurationError, type Problem } from '../../../src/problem.ts';
 import { Secret } from '../../../src/secrets/secret.ts';

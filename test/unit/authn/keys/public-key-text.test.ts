@@ -2,7 +2,7 @@ import { createPublicKey, generateKeyPairSync, randomBytes, type KeyObject } fro
 import { describe, expect, it } from 'vitest';
 import { defaultPublicKeyAlgorithms, type Algorithm } from '../../../../src/authn/keys/algorithms.ts';
 import { createKeyRing } from '../../../../src/authn/keys/verification-keys.ts';
-import { loadJwk } from '../../../../src/authn/keys/public-key.ts';
+import { loadJwk } from '../../../../src/authn/keys/pem-and-jwk.ts';
 import { loadPublicKeys } from '../../../../src/authn/keys/public-key-text.ts';
 import { nameFailure, nameSentence } from '../../../support/sentences/name-sentence.ts';
 

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { explanationLines } from '../../../../src/policy/trial/explain-text.ts';
-import { explain } from '../../../../src/policy/trial/explain.ts';
+import { explanationLines } from '../../../../src/policy/trial/explanation-lines.ts';
+import { explainDecision } from '../../../../src/policy/trial/explain-decision.ts';
 import { loadPolicy } from '../../../../src/policy/compile/load-policy.ts';
 
 const policy = loadPolicy({
@@ -43,7 +43,7 @@ const claims = {
 };
 
 const explained = (changes: Record<string, unknown> = {}, dataApp?: string) =>
-  explain(policy, { ...claims, ...changes }, dataApp, 0);
+  explainDecision(policy, { ...claims, ...changes }, dataApp, 0);
 
 describe('the explanation of a permit', () => {
   const { body, fields, rules, ...rest } = explained();
@@ -138,7 +138,7 @@ describe('the explanation of a refusal', () => {
   });
 
   it('contains the missing claim', () => {
-    const { denial, rules } = explain(policy, { verified: true }, undefined, 0);
+    const { denial, rules } = explainDecision(policy, { verified: true }, undefined, 0);
     expect(denial).toMatchObject({
       reason: 'expression_failed',
       position: 'policy.yaml:15:17',
@@ -165,7 +165,12 @@ describe('the explanation of a refusal', () => {
   it('does not treat inherited members as claims', () => {
     const text = `{ version: 1, dataApps: { any: { default: true, expiresIn: 1h, validations: [
       { expression: has(claims.constructor), message: No. }], request: { clientId: acme } } } }`;
-    const { rules } = explain(loadPolicy({ text, file: 'p.yaml', maxLifetimeSeconds: 86_400 }), {}, undefined, 0);
+    const { rules } = explainDecision(
+      loadPolicy({ text, file: 'p.yaml', maxLifetimeSeconds: 86_400 }),
+      {},
+      undefined,
+      0,
+    );
     expect(rules).toMatchObject([{ value: false, claims: [{ name: 'constructor' }] }]);
     expect(rules[0]?.claims[0]).not.toHaveProperty('value');
   });
@@ -192,7 +197,9 @@ describe('an explanation as text', () => {
   it('contains a missing claim', () => {
     const without = { ...claims, realm_access: undefined };
     Reflect.deleteProperty(without, 'realm_access');
-    expect(explanationLines(explain(policy, without, undefined, 0)).join('\n')).toContain('realm_access = absent');
+    expect(explanationLines(explainDecision(policy, without, undefined, 0)).join('\n')).toContain(
+      'realm_access = absent',
+    );
   });
 
   it('shortens long values in tables, but not in the body', () => {
@@ -236,7 +243,12 @@ dataApps:
     validations: [{ expression: '${expression}', message: No. }]
     request: { clientId: acme }
 `;
-    const { rules } = explain(loadPolicy({ text, file: 'p.yaml', maxLifetimeSeconds: 86_400 }), values, undefined, 0);
+    const { rules } = explainDecision(
+      loadPolicy({ text, file: 'p.yaml', maxLifetimeSeconds: 86_400 }),
+      values,
+      undefined,
+      0,
+    );
     return rules[0]?.claims;
   };
 
@@ -264,7 +276,7 @@ dataApps:
 
 describe('an explanation', () => {
   const explainedOf = (text: string, values: Record<string, unknown> = {}) =>
-    explain(loadPolicy({ text, file: 'p.yaml', maxLifetimeSeconds: 86_400 }), values, undefined, 0);
+    explainDecision(loadPolicy({ text, file: 'p.yaml', maxLifetimeSeconds: 86_400 }), values, undefined, 0);
 
   it('contains values of every type', () => {
     const { rules } = explainedOf(

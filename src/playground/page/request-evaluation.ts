@@ -23,7 +23,7 @@ export interface Field {
   readonly claims?: readonly ReadClaim[];
 }
 
-export interface Explanation {
+export interface ShownExplanation {
   readonly decision: 'permit' | 'deny';
   readonly dataApp?: string;
   readonly apiKey?: string;
@@ -51,10 +51,10 @@ export interface FieldChange {
 export interface Evaluation {
   readonly problems: readonly PlacedMessage[];
   readonly dataApps: readonly string[];
-  readonly explanation?: Explanation;
+  readonly explanation?: ShownExplanation;
   readonly other?: {
     readonly problems: readonly PlacedMessage[];
-    readonly explanation?: Explanation;
+    readonly explanation?: ShownExplanation;
     readonly changes?: readonly FieldChange[];
   };
   readonly tests?: {
@@ -71,7 +71,7 @@ export interface Evaluation {
 }
 
 /** Throws an Error whose message is shown in the page. */
-export async function evaluate(question: EvaluationInput, signal: AbortSignal): Promise<Evaluation> {
+export async function requestEvaluation(question: EvaluationInput, signal: AbortSignal): Promise<Evaluation> {
   const response = await fetch('evaluate', {
     method: 'POST',
     headers: { 'content-type': 'application/json' },

@@ -71,7 +71,7 @@ export interface KeySetAge {
   readonly ageMs: number | undefined;
 }
 
-export interface KeySet {
+export interface FetchedKeys {
   /** Undefined before the first successful fetch, and when the last one is too long ago. */
   readonly ring: () => KeyRing | undefined;
   /** Whether the issuer has withdrawn the key with this `kid`: fetching again is useless. */
@@ -90,7 +90,7 @@ export interface KeySet {
   readonly age: () => KeySetAge;
 }
 
-interface KeySetOptions {
+interface FetchedKeysOptions {
   readonly iss: string;
   readonly fetch: FetchKeySet;
   /** Creates the verifiers of new keys. */
@@ -119,7 +119,7 @@ function namesWithdrawn(before: HeldKeys | undefined, next: KeyRing): readonly s
   return names.filter((kid) => !next.names(kid)).slice(-maxWithdrawn);
 }
 
-export function createKeySet({ iss, fetch, prepare, clock, timings, events }: KeySetOptions): KeySet {
+export function createFetchedKeys({ iss, fetch, prepare, clock, timings, events }: FetchedKeysOptions): FetchedKeys {
   const allowance = createLookUpAllowance(timings.cooldownMs, clock.monotonic);
   let held: HeldKeys | undefined;
   let inFlight: Promise<void> | undefined;

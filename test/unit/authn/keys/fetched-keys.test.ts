@@ -4,8 +4,8 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { failedFetch, fixByFailure, type FailedFetch } from '../../../../src/authn/keys/key-set-failure.ts';
 import { maxAgeMs } from '../../../../src/authn/keys/document-fetcher.ts';
 import type { FetchedKeySet, FetchKeySet } from '../../../../src/authn/keys/key-set-source.ts';
-import { createKeySet, defaultTimings, type KeySet } from '../../../../src/authn/keys/key-set.ts';
-import { loadJwk } from '../../../../src/authn/keys/public-key.ts';
+import { createFetchedKeys, defaultTimings, type FetchedKeys } from '../../../../src/authn/keys/fetched-keys.ts';
+import { loadJwk } from '../../../../src/authn/keys/pem-and-jwk.ts';
 import type { VerificationKey } from '../../../../src/authn/keys/verification-keys.ts';
 
 const minute = 60_000;
@@ -20,7 +20,7 @@ function keyNamed(kid: string): VerificationKey {
 
 let fetches: number[];
 let answer: () => ReturnType<FetchKeySet> | Awaited<ReturnType<FetchKeySet>>;
-let keySet: KeySet;
+let keySet: FetchedKeys;
 let events: Record<string, unknown>[];
 let prepared: number;
 
@@ -31,7 +31,7 @@ beforeEach(() => {
   prepared = 0;
   const record = (event: string) => (detail: object) => void events.push({ event, ...detail });
   const start = Date.now();
-  keySet = createKeySet({
+  keySet = createFetchedKeys({
     iss: 'https://issuer.example',
     fetch: async () => {
       fetches.push(Date.now() - start);

@@ -6,7 +6,7 @@ import type { VerificationKey } from '../authn/keys/verification-keys.ts';
 import { watchSecret, type SecretPolling, type WatchedSecret } from '../secrets/watched-secret.ts';
 import { watchFile } from '../watched-file.ts';
 
-interface IssuerKeyFilesOptions {
+interface WatchIssuerKeysOptions {
   readonly keyFiles: readonly IssuerKeyFile[];
   readonly issuersFile: { readonly path: string; readonly content: Buffer } | undefined;
   readonly replaceKeys: Authenticator['replaceKeys'];
@@ -15,7 +15,7 @@ interface IssuerKeyFilesOptions {
   readonly polling: SecretPolling;
 }
 
-function watchIssuersFile({ issuersFile, polling }: IssuerKeyFilesOptions): readonly WatchedSecret[] {
+function watchIssuersFile({ issuersFile, polling }: WatchIssuerKeysOptions): readonly WatchedSecret[] {
   if (issuersFile === undefined) return [];
   const file = watchFile({
     path: issuersFile.path,
@@ -30,7 +30,7 @@ function watchIssuersFile({ issuersFile, polling }: IssuerKeyFilesOptions): read
   return [{ reload: async () => void (await file.reload()), close: file.close }];
 }
 
-export function watchIssuerKeyFiles(options: IssuerKeyFilesOptions): readonly WatchedSecret[] {
+export function watchIssuerKeys(options: WatchIssuerKeysOptions): readonly WatchedSecret[] {
   const keys = options.keyFiles.flatMap(({ iss, setting }) => {
     const watched = watchSecret({
       setting,

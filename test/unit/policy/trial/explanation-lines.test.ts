@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { explanationLines } from '../../../../src/policy/trial/explain-text.ts';
-import { explain } from '../../../../src/policy/trial/explain.ts';
+import { explanationLines } from '../../../../src/policy/trial/explanation-lines.ts';
+import { explainDecision } from '../../../../src/policy/trial/explain-decision.ts';
 import { loadPolicy } from '../../../../src/policy/compile/load-policy.ts';
 import { sentenceOf } from '../../../support/sentences/name-sentence.ts';
 
@@ -29,7 +29,7 @@ dataApps:
 });
 const claims = { org: 'acme', verified: true, embed: 'costs', realm_access: { roles: ['admin'] } };
 const textOf = (changes: Record<string, unknown> = {}, dataApp: string | undefined = 'sales'): readonly string[] =>
-  explanationLines(explain(policy, { ...claims, ...changes }, dataApp, 0));
+  explanationLines(explainDecision(policy, { ...claims, ...changes }, dataApp, 0));
 
 const section = (lines: readonly string[], title: string): readonly string[] => {
   const from = lines.indexOf(title) + 1;
@@ -41,7 +41,7 @@ const rulesTitle = 'Rules, in the order they were evaluated';
 
 describe('an explanation as text', () => {
   it('of a permit has this layout', () => {
-    const { requestSha256 } = explain(policy, claims, 'sales', 0);
+    const { requestSha256 } = explainDecision(policy, claims, 'sales', 0);
     expect(textOf()).toEqual(
       `policy    p.yaml (revision ${policy.revision})
 data app  sales
@@ -125,13 +125,13 @@ ${rulesTitle}
     const text =
       'version: 1\ndataApps: { s: { when: claims.size() == 1, expiresIn: 1h, request: { clientId: acme } } }\n';
     const whole = loadPolicy({ text, file: 'p.yaml', maxLifetimeSeconds: 86_400 });
-    expect(explanationLines(explain(whole, { a: 1 }, 's', 0)).at(-1)).toBe(
+    expect(explanationLines(explainDecision(whole, { a: 1 }, 's', 0)).at(-1)).toBe(
       '  when  true  claims.size() == 1  p.yaml:2:24  all claims',
     );
   });
 
   it('of a refusal before any rule has this layout', () => {
-    expect(explanationLines(explain(policy, claims, undefined, 0))).toEqual([
+    expect(explanationLines(explainDecision(policy, claims, undefined, 0))).toEqual([
       `policy    p.yaml (revision ${policy.revision})`,
       'data app  none named, and the policy has no default',
       'decision  deny',

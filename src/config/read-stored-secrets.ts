@@ -7,7 +7,7 @@ import type { ReadFileAsync } from '../file-reader.ts';
 import type { Problem } from '../problem.ts';
 import type { SecretRead, SecretSetting } from '../secrets/secret-setting.ts';
 import type { SecretStore, SecretStoreKind, StoreEvent } from '../secrets/secret-store.ts';
-import { secretStoreKinds, settingOf, sourceVariables } from '../secrets/secret-stores.ts';
+import { secretStoreKinds, settingOf, sourceVariables } from '../secrets/secret-sources.ts';
 import { createSingleFlight } from '../single-flight.ts';
 import { readEgress } from './read-egress.ts';
 import { createSettingReader, type Environment, type ReadFile, type StoredSecretSettings } from './setting-reader.ts';

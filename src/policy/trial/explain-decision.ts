@@ -116,7 +116,12 @@ function leaves(value: unknown, path: string, isPlaced: (path: string) => boolea
 }
 
 /** Decides for unverified claims and explains the result. Never throws, whatever the claims. */
-export function explain(policy: Policy, claims: Claims, dataApp: string | undefined, nowMs: number): Explanation {
+export function explainDecision(
+  policy: Policy,
+  claims: Claims,
+  dataApp: string | undefined,
+  nowMs: number,
+): Explanation {
   const readClaims = claimReader(policy, claims);
   const rules: ExplainedRule[] = [];
   const placed = new Map<string, ExpressionSite>();

@@ -1,6 +1,6 @@
 // Formats an explanation for a terminal: body, fields and rules in aligned columns. No colours, so that it is the same
 // in a log, a pager and a terminal.
-import type { ExplainedField, ExplainedRule, Explanation, ReadClaim } from './explain.ts';
+import type { ExplainedField, ExplainedRule, Explanation, ReadClaim } from './explain-decision.ts';
 
 /** Longer values are cut in tables; the body above them is whole. */
 const maxCell = 48;
