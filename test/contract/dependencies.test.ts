@@ -1,5 +1,7 @@
-// Checks that docs/dependencies.md lists every dependency with its exact version and a reason, and no others, and that
-// version managers get the same Node.js.
+// Checks that docs/dependencies.md lists every dependency with its exact version and a reason, and no others, that the
+// sizes of our own code are true, and that version managers get the same Node.js.
+import { readdirSync, statSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import packageJson from '../../package.json' with { type: 'json' };
 import { readDocument, tableRowsBelow } from './settings-documents.ts';
@@ -32,6 +34,41 @@ describe.each([
 
   it('has only exact versions', () => {
     expect(Object.values(dependencies).filter((version) => !/^\d+\.\d+\.\d+$/.test(version))).toEqual([]);
+  });
+});
+
+describe('## What replaced code of our own', () => {
+  const rows = rowsBelow('## What replaced code of our own');
+
+  it('names only packages that package.json asks for, and compares each with the old code', () => {
+    const known = Object.keys({ ...packageJson.dependencies, ...packageJson.devDependencies });
+    expect(rows.length).toBeGreaterThan(5);
+    for (const [, name = '', lines, , since, comparison = ''] of rows) {
+      expect(known).toContain(name.split(' ')[0]);
+      expect(lines).toMatch(/^\d+/);
+      expect(since).toMatch(/^20\d\d-\d\d-\d\d/);
+      expect(comparison.length).toBeGreaterThan(40);
+    }
+  });
+});
+
+/** The lines of a file, or of all files in a folder. */
+const linesOf = (path: string): number =>
+  statSync(path).isDirectory()
+    ? readdirSync(path).reduce((sum, name) => sum + linesOf(join(path, name)), 0)
+    : readDocument(path).split('\n').length - 1;
+
+describe('## Our own code, and why', () => {
+  const rows = rowsBelow('## Our own code, and why').map(([, ...cells]) => cells);
+
+  it.each(rows)('%s has about %s lines', (task, lines, ...why) => {
+    const linked = [...task.matchAll(/\]\(\.\.\/(src\/[^)]+)\)/g)].map(([, path = '']) => path);
+    const actual = linked.reduce((sum, path) => sum + linesOf(path), 0);
+    const stated = Number.parseInt(lines.replace(',', ''), 10);
+    const hint = `docs/dependencies.md says ${lines} lines; ${linked.join(', ')} have ${actual}`;
+    expect(stated, hint).toBeLessThan(actual * 1.1);
+    if (!lines.endsWith('a part')) expect(stated, hint).toBeGreaterThan(actual * 0.9);
+    for (const text of why.slice(0, 2)) expect(text.length).toBeGreaterThan(5);
   });
 });
 
