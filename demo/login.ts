@@ -5,7 +5,7 @@ export interface DemoUser {
   readonly id: string;
   readonly name: string;
   readonly title: string;
-  /** The claims of the access token beside iss, aud, iat and exp. */
+  /** The claims of the access token, except iss, aud, iat and exp. */
   readonly claims: Readonly<Record<string, unknown>>;
 }
 

@@ -69,7 +69,7 @@ export interface AppOptions {
 }
 
 export interface App {
-  /** The public listener's instance, for injection beside real sockets. */
+  /** The public listener's instance, for injected requests. */
   readonly server: FastifyInstance;
   /**
    * Opens the listeners and starts the background work. Returns the ports; `adminPort` only if it is open. Throws

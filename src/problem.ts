@@ -4,9 +4,9 @@
 export interface Problem {
   /** A variable's name or `file:line:column`. */
   readonly location: string;
-  /** What is wrong, without a full stop. */
+  /** The problem, without a full stop. */
   readonly problem: string;
-  /** What to do about it, without a full stop. */
+  /** The fix, without a full stop. */
   readonly fix: string;
 }
 

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 
 const read = (path: string, programUrl: string): string => readFileSync(new URL(path, programUrl), 'utf8');
 
-/** The text of openapi.yaml. `programUrl` is the main module's, or another one's beside it. */
+/** The text of openapi.yaml. `programUrl` is the main module's, or that of another file in its folder. */
 export const readOpenApiDocument = (programUrl = import.meta.url): string => read('../openapi.yaml', programUrl);
 
 /**

@@ -22,7 +22,7 @@ interface WatchedFileOptions {
   readonly initial: Buffer;
   readonly intervalMs: number;
   /**
-   * What `accept` depends on beside the content, as text that changes with it (a revision, a hash). Refused content is
+   * Other input of `accept` than the content, as text that changes with it (a revision, a hash). Refused content is
    * tried again only when this has changed; without it, only when the content has.
    */
   readonly dependsOn?: () => string | Promise<string>;

@@ -35,7 +35,7 @@ export async function startSentinelRedis(): Promise<RedisStage> {
   ];
   writeFileSync(file, `${lines.join('\n')}\n`);
   const sentinel = await startRedisServer([file, '--sentinel'], port);
-  // The Sentinel asks the master for its replicas, every ten seconds at first.
+  // The Sentinel requests the list of replicas from the master, first every ten seconds.
   while (!String(await sentinel.ask('SENTINEL', 'replicas', 'proxy')).includes(String(replica.port))) await delay(100);
   return {
     url: `redis+sentinel://127.0.0.1:${port}/proxy`,

@@ -197,7 +197,7 @@ export async function createAuthenticator(options: AuthenticatorOptions): Promis
     if (!isRefusal(first) || first.isSigned === true) return first;
     const lookUp = header.kid === undefined ? undefined : issuer.keys.lookUpOf?.(header.kid);
     if (lookUp === undefined) return first;
-    // An expired token stays expired with any key: don't ask the issuer.
+    // An expired token stays expired with any key: fetch no keys.
     if (timeRefusal(registered, issuer.config, clock.now()) !== undefined) return first;
     const waitSeconds = await lookUp();
     if (waitSeconds !== undefined) return refuseForNow('key_not_looked_up', waitSeconds, { received: header.kid });

@@ -14,7 +14,7 @@ import { loadTrialPolicy, policyFileSetting, readTextFile, withPolicyFile } from
 
 const suffix = '.policy-test.yaml';
 
-/** All test files beside the policy of POLICY_FILE, by name. */
+/** All test files in the folder of POLICY_FILE, by name. */
 function testFilesBesidePolicy(context: CommandContext): readonly string[] {
   const folder = dirname(policyFileSetting(context));
   let names: readonly string[];

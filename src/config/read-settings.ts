@@ -65,7 +65,7 @@ export interface RateLimit {
 
 const day = 86_400;
 
-/** RFC 9110 §5.6.2 token characters, as RFC 6265 asks of cookie names. */
+/** RFC 9110 §5.6.2 token characters, as RFC 6265 requires for cookie names. */
 const cookieName = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,128}$/;
 
 /** Headers with another meaning for this service or for proxies. */

@@ -1,6 +1,6 @@
 // Reads the tracing settings from OpenTelemetry's variables ("Environment Variable Specification" and "OTLP Exporter
 // Configuration"). Tracing is disabled unless an exporter is set. Invalid values stop the start, although the
-// specification tells libraries to ignore them.
+// specification requires libraries to ignore them.
 import { unreadableFile } from '../problem.ts';
 import { Secret } from '../secrets/secret.ts';
 import type { TracingSettings } from '../telemetry/tracing.ts';

@@ -1,7 +1,7 @@
 // State per API key, so that one data app's problems do not affect others: circuit, call rate, queue and retries.
 // Shared state: the places, and one call rate for the upstream's limit per address.
 //
-// A 429 does not tell whether the key or our address is limited. It first counts for its key. If a second key is
+// A 429 does not show whether the key or our address is limited. It first counts for its key. If a second key is
 // limited within `sameLimitMs`, it is the address, and the rate of all calls is lowered too.
 import type { Clock } from '../clock.ts';
 import { createCallQueue, type KeyQueue } from './call-queue.ts';

@@ -15,7 +15,7 @@ export interface AdminOptions {
   readonly clock: Clock;
   readonly events: EdgeEvents;
   readonly keepAliveTimeoutMs: number;
-  /** Accepted Host values beside loopback names and the listener's own address. */
+  /** Accepted Host values in addition to loopback names and the listener's own address. */
   readonly hosts: readonly string[];
   readonly readiness: Readiness;
   readonly metrics: () => Promise<{ readonly contentType: string; readonly text: string }>;

@@ -51,7 +51,7 @@ export interface FieldRow {
   readonly forbids?: true;
 }
 
-/** Fields beside `dataAppName`, `params`, `permissions` and `expiryTime`. */
+/** Fields other than `dataAppName`, `params`, `permissions` and `expiryTime`. */
 export const topFields = {
   clientId: {
     kind: 'clientId',

@@ -18,7 +18,7 @@ export interface SecretPolling {
   readonly readFile: ReadFileAsync;
   /** How often a file is compared with what is in use. */
   readonly fileIntervalMs: number;
-  /** How often a store is read, unless it asks for a shorter time. */
+  /** How often a store is read, unless it reports a shorter time. */
   readonly storeIntervalMs: number;
   /** A number from 0 (inclusive) to 1 (exclusive), for jitter. */
   readonly random: () => number;

@@ -80,7 +80,7 @@ const refusedMembers = {
   durationMs: true,
 } as const satisfies Record<keyof RefusedDecision, true>;
 
-/** What a member of a line can hold; undefined: the line has no such member. */
+/** The value of a member of a line; undefined: the line has no such member. */
 type AuditValue = string | number | boolean | undefined;
 
 /** Text that JSON and a terminal show as it is: ASCII without quotation marks and backslashes. */

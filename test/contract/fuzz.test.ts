@@ -270,7 +270,7 @@ describe('any request', () => {
   }, 60_000);
 });
 
-/** What the service sends before it closes the connection, or before a short silence. */
+/** Returns the response, until the service closes the connection or sends nothing for a short time. */
 function sendRaw(port: number, bytes: string): Promise<string> {
   return new Promise((resolve) => {
     const socket = connect(port, '127.0.0.1', () => socket.end(bytes));

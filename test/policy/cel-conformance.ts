@@ -114,7 +114,7 @@ const outsideParts: readonly (readonly [part: string, pattern: RegExp])[] = [
 
 const otherwise = (problem: string): string => `not explained: ${problem}`;
 
-/** What a case needs that our language leaves out, by what the loader says of its expression. */
+/** The unsupported part of CEL that a case needs, by the loader's problem with its expression. */
 function outsidePart(problem: string, expression: string, expectsFailure: boolean): string {
   const part = outsideParts.find(([, pattern]) => pattern.test(nameSentence(problem)))?.[0] ?? otherwise(problem);
   // The parser stops at the first dot of `.cel.expr.conformance.proto3.TestAllTypes{…}`, before the brace.

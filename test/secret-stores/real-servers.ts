@@ -1,4 +1,4 @@
-// Real servers that speak Vault's API, each in memory or in its own folder, on a local port: Vault's core, and
+// Real servers with Vault's API, each in memory or in its own folder, on a local port: Vault's core, and
 // RustyVault, an independent implementation. .ci/secret-stores builds both and passes their paths.
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';

@@ -20,8 +20,8 @@ export interface DemoProcess {
 const compileCache = resolvePath('node_modules/.cache/guest-token-proxy/compiled');
 
 /**
- * @param env beside PATH; without DEMO_ENV_FILE there is no .env
- * @param command how it is started; leads a process group of its own, as in a terminal
+ * @param env in addition to PATH; without DEMO_ENV_FILE there is no .env
+ * @param command starts the demo, in a separate process group, as in a terminal
  */
 export function startDemo(
   env: Readonly<Record<string, string>> = {},

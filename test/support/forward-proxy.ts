@@ -57,7 +57,7 @@ export async function startTinyproxy(user?: { readonly name: string; readonly pa
   };
 }
 
-/** What the proxy does with a CONNECT; `tunnel` connects to the requested port on this machine, whatever the host. */
+/** The reaction to a CONNECT; `tunnel` connects to the requested port on this machine, whatever the host. */
 export type ConnectBehaviour = 'tunnel' | 'hang' | 'reset' | 'garbage' | number;
 
 export interface ScriptedProxy {

@@ -33,7 +33,7 @@ export interface ScriptedMint {
   /** Grants that were minted for, in order. */
   readonly grants: readonly Grant[];
   readonly priorities: readonly (MintPriority | undefined)[];
-  /** What the next mints do; the last one is repeated. */
+  /** The results of the next mints; the last one is repeated. */
   readonly behave: (behaviour: (grant: Grant) => Promise<void>) => void;
 }
 

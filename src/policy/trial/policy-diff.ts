@@ -188,7 +188,7 @@ function bodyChanges(before: JsonObject, after: JsonObject): readonly FieldChang
   return [...plain, ...embedChanges(before, after), ...hiddenChanges(before, after), ...filterChanges(before, after)];
 }
 
-/** Differences beside the body: the API key, and whether the access token limits the lifetime. */
+/** Differences outside the body: the API key, and whether the access token limits the lifetime. */
 function termChanges(before: Grant, after: Grant): readonly FieldChange[] {
   const [was, is] = [before, after].map(({ notAfterMs }) => notAfterMs !== undefined);
   return [

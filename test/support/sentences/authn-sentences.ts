@@ -1,7 +1,7 @@
 // The sentences of src/authn.
 
 export const authnSentences = {
-  // What is wrong with a public key, or with a key of a set.
+  // Problems of a public key, or of a key in a set.
   keyTypeUnsupported: '{} is of a type or curve that is not supported',
   ktyUnsupported: '{} is of kty {}, which is not supported',
   rsaTooShort: '{} is an RSA key of fewer than {} bits',
@@ -20,13 +20,13 @@ export const authnSentences = {
   jwkNotObject: '{} is not an object',
   cannotVerify: '{} cannot verify any of the configured algorithms',
 
-  // What a key of a set is for instead.
+  // Other purposes of a key in a set.
   keyForOtherUse: '{} has use {}, not sig',
   keyWithoutVerify: '{} has key_ops without verify',
   keyForOtherAlgorithm: '{} has alg {}; the configured algorithms are {}',
   keyNotForConfigured: '{} is a key for {}, but configured are {}',
 
-  // What is wrong with a text of public keys.
+  // Problems of a text with public keys.
   privateKeyBlock: '{} contains a private key; set the public key only',
   certificateBlock: '{} contains a certificate; set its public key (openssl x509 -pubkey -noout)',
   otherBlock: '{} contains a PEM block that is not a public key',
@@ -41,7 +41,7 @@ export const authnSentences = {
   jsonDuplicate: '{} has a duplicate member',
   notJson: '{} is not JSON in UTF-8',
 
-  // What is wrong with an HMAC secret.
+  // Problems of an HMAC secret.
   keyOfPair: '{} is a key of a public-key pair, not a secret',
   publishedSecret: '{} is a published example',
   repeatedCharacter: '{} is one repeated character',
@@ -53,7 +53,7 @@ export const authnSentences = {
   secretTooShort: '{} is shorter than the {} bytes that {} needs',
   tooLong: '{} is longer than {} characters',
 
-  // What is wrong with the settings of an issuer.
+  // Problems of the settings of an issuer.
   settingEmpty: '{} is empty',
   algorithmUnsupported: '{} names an algorithm that is not supported',
   algorithmsMixed: '{} mixes HMAC (HS…) with public-key algorithms',
@@ -62,7 +62,7 @@ export const authnSentences = {
   notHttps: '{} is not an https address',
   noKeySource: '{} is not an https address, and no key source is set',
 
-  // What is wrong with a list of issuers.
+  // Problems of a list of issuers.
   notIssuers: '{} must be a list of issuers',
   notIssuer: '{} must be an issuer, with its members',
   notIssuerMember: '{} is not a member of an issuer',

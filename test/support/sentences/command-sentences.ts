@@ -24,7 +24,7 @@ export const commandSentences = {
   // The line of diff.
   noDifference: 'No difference for {} sets of claims.',
 
-  // Why Databrain's list of embeds could not be read.
+  // Problems with reading Databrain's list of embeds.
   keyRefused: '{} is refused by Databrain ({})',
   redirected: '{} redirects ({}), which is not followed',
   notDatabrain: '{} does not respond like Databrain',
@@ -34,7 +34,7 @@ export const commandSentences = {
   noAnswer: '{} does not respond in time',
   unreachable: '{} cannot be reached ({})',
 
-  // What no policy test tries.
+  // Outcomes that no policy test covers.
   conditionNever: 'condition of "?:" was never {} — {}',
   entryNeverSent: 'entry was never sent: no test makes this true — {}',
   entryNeverLeftOut: 'entry was never left out: no test makes this false — {}',

@@ -1,7 +1,7 @@
 // The sentences of the simulated Databrain in demo/databrain.
 
 export const demoSentences = {
-  // What is wrong with the body of a request, in Databrain's words.
+  // Problems of a request's body, in Databrain's words.
   fieldNotAllowed: '"{}" is not allowed',
   fieldRequired: '"{}" is required',
   fieldEmpty: '"{}" is not allowed to be empty',

@@ -1,7 +1,7 @@
 // The sentences of src/policy and src/strict-yaml.ts.
 
 export const policySentences = {
-  // What is wrong with a policy file.
+  // Problems of a policy file.
   unknownKey: 'unknown key "{}" in {}',
   missingKey: '"{}" is missing in {}',
   invalidVariableName: 'the key {} in {} is not a name of letters, digits and _',
@@ -32,7 +32,7 @@ export const policySentences = {
   apiKeyNotSet: 'the data app "{}" needs the setting {}, which is not set',
   lifetimeTooLong: 'expiresIn is {}, and TOKEN_MAX_LIFETIME_SECONDS allows {} s',
 
-  // What is wrong with a value, of the file or of a claim.
+  // Problems of a value in the file or in a claim.
   patternMismatch: '{} does not match {}',
   mustBeText: '{} must be a string that is not empty, or exactly one ${ … } (there is no string interpolation), not {}',
   mustBeNumber: '{} must be a number or exactly one ${ … }, not {}',
@@ -53,7 +53,7 @@ export const policySentences = {
   notFinite: '{} is not a finite number',
   rangeReversed: '{} is after {}',
 
-  // What is wrong with the YAML of a file.
+  // Problems of the YAML in a file.
   notYaml: 'not valid YAML: {}',
   fileTooLarge: 'is larger than {} KiB',
   yamlTooDeep: 'is nested more than {} levels deep',
@@ -68,7 +68,7 @@ export const policySentences = {
   yamlKeyForbidden: '"{}" cannot be a key',
   yamlNumberChanges: '{} would be read as the number {}',
 
-  // Why an expression does not load.
+  // Problems of an expression when it is loaded.
   expressionInvalid: 'the expression is not valid: {}',
   expressionTooLong: 'the expression is longer than 4096 characters',
   wrongType: 'the expression gives {}, and {} needs {}',
@@ -84,7 +84,7 @@ export const policySentences = {
   elementsWithoutType: 'the expression uses elements of an empty list or map, which have no type',
   unsupportedLiteral: '"{}" is a literal of bytes or of an unsigned integer',
 
-  // Why an expression fails for a request.
+  // Failures of an expression in a request.
   claimMissing: '"{}" is missing',
   cannotLookInto: '"{}" looks into a {} by a {}',
   operatorTypes: '"{}" does not apply to {} and {}',
@@ -106,7 +106,7 @@ export const policySentences = {
   mapKeyTwice: 'a map has the same key twice',
   outOfFuel: 'the expressions of this decision take too long',
 
-  // Why a pattern does not load.
+  // Problems of a pattern.
   patternRefused: 'the pattern cannot be used: {}',
   patternEscape: 'the pattern cannot be used: {} is not available',
   patternNotAnchored: 'the pattern cannot be used: it must begin with ^ and end with $',
@@ -119,7 +119,7 @@ export const policySentences = {
   patternAnchorInside: 'the pattern cannot be used: ^ and $ are only allowed at its two ends',
   patternGroup: 'the pattern cannot be used: only ( ) and (?: ) groups are available',
 
-  // What loads, and is probably not meant.
+  // Warnings: rules that load but are probably a mistake.
   dashboardsUnfiltered:
     'dashboardAppFilters without allowedEmbeds: other dashboards of the data app show unfiltered data',
   everyEmbedOpen: 'no allowedEmbeds: a token of "{}" opens every embed of the data app',
@@ -130,7 +130,7 @@ export const policySentences = {
     'every entry of {} has a when, and clientId is None: a user for whom none is true sees unfiltered data',
   variableUnused: '{} is never used',
 
-  // What is wrong with a file of policy tests.
+  // Problems of a file of policy tests.
   unknownTestKey: '"{}" is not a key here',
   testWithoutName: 'the test has no name',
   testExpectsNothing: 'the test expects nothing',
@@ -145,7 +145,7 @@ export const policySentences = {
   aliasWithoutAnchor: 'an alias has no anchor before it',
   aliasesTooLarge: 'aliases make the file too large',
 
-  // What is wrong with a file of policy tests: what to do about it.
+  // Fixes for a file of policy tests.
   useKeys: 'Use {}',
   keepOne: 'Keep exactly one of the two',
   writeText: 'Write a string, in quotes if needed',
@@ -163,7 +163,7 @@ export const policySentences = {
   addTests: 'Add tests: with a list of tests below it',
   writeOut: 'Write the value out',
 
-  // What Databrain's list of embeds says against a policy.
+  // Differences between a policy and Databrain's list of embeds.
   dashboardForEmbed: '"{}" is a dashboard id, but allowedEmbeds takes embed ids',
   embedForDashboard: '"{}" is an embed id, but dashboardId takes a dashboard id',
   idNotInDataApp: 'the data app has no {} "{}"',
@@ -173,7 +173,7 @@ export const policySentences = {
   createOrCorrect: 'Create it in Databrain or correct the id',
   correctKey: "Correct the data app's name, or its apiKey, or the key in {}",
 
-  // What to do about it.
+  // Fixes for them.
   didYouMean: 'Did you mean {}',
   addOrValue: 'Add .orValue("…") to the optional value',
   useSameType: 'Convert one side to the type of the other with int(…), double(…) or string(…)',

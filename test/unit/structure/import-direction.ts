@@ -49,7 +49,7 @@ const directions: Readonly<Record<string, Rule>> = {
   'trusted-url': { uses: [], knows: [] },
   'unusable-text': { uses: [], knows: [] },
   version: { uses: [], knows: [] },
-  /** Reads files beside the program, and imports nothing of it. */
+  /** Reads files that are shipped with the program, and imports no part of it. */
   'shipped-files': { uses: [], knows: [] },
   'watched-file': { uses: ['file-reader', 'problem'], knows: [] },
   secrets: {
