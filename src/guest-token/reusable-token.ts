@@ -37,7 +37,7 @@ export const remainingMs = ({ sentAt, lifetimeMs }: ReusableToken, clock: Clock)
   sentAt + lifetimeMs - clock.monotonic();
 
 /** Whether the access token's end, not the policy, limits the lifetime of the grant. */
-export const isCutByAccessToken = ({ notAfterMs, lifetimeMs }: Grant, clock: Clock): boolean =>
+const isCutByAccessToken = ({ notAfterMs, lifetimeMs }: Grant, clock: Clock): boolean =>
   notAfterMs !== undefined && notAfterMs - clock.now() <= lifetimeMs + sameBoundMs;
 
 /** Whether a token with `left` milliseconds ends no later than a new one for this grant would. */
@@ -93,7 +93,7 @@ declare const hashed: unique symbol;
 /** SHA-256 in base64url. */
 export type ReuseKey = string & { readonly [hashed]: true };
 
-export interface GrantNames {
+interface GrantNames {
   readonly key: ReuseKey;
   readonly grantTag: string;
 }

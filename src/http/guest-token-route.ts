@@ -121,7 +121,7 @@ declare module 'fastify' {
   }
 }
 
-export interface DecisionRecords {
+interface DecisionRecords {
   readonly begin: (request: FastifyRequest) => DecisionRecord;
   /** The record of the request; a new one if the request was refused before its route. */
   readonly of: (request: FastifyRequest) => DecisionRecord;

@@ -7,7 +7,7 @@ export type Field<T> =
   | { readonly constant: false; readonly compute: Compute<T> };
 
 /** `index`: the index of the entry in the body's filter list, for the trace; 0 outside lists. */
-export type Compute<T> = (evaluation: Evaluation, index?: number) => T;
+type Compute<T> = (evaluation: Evaluation, index?: number) => T;
 
 export const constant = <T>(value: T): Field<T> => ({ constant: true, value });
 
