@@ -1,7 +1,9 @@
-// Generates documents from tables of the code: the policy's JSON Schema, and the tables of request fields, settings and
-// metrics in docs/. `npm run schema` writes them; a test checks that the files are up to date.
+// Generates documents from tables of the code: the policy's JSON Schema; the tables of request fields, settings and
+// metrics in docs/; the codes and reasons in the schema of the audit line. `npm run schema` writes them; a test checks
+// that the files are up to date.
 import { readFileSync } from 'node:fs';
 import { settingTable, type Setting } from '../src/config/settings.ts';
+import { errorCodes } from '../src/errors.ts';
 import { policySchema } from '../src/policy/document/policy-schema.ts';
 import {
   paramFields,
@@ -10,6 +12,7 @@ import {
   type FieldKind,
   type FieldRow,
 } from '../src/policy/upstream-request.ts';
+import { reasons } from '../src/refusal-reasons.ts';
 import { metricTable, type MetricRow } from '../src/telemetry/metric-table.ts';
 
 export interface GeneratedDocument {
@@ -89,6 +92,17 @@ function withMetrics(page: string): string {
   return page.slice(0, page.indexOf('### ')) + rows.map(toSection).join('\n');
 }
 
+/** Throws Error if the schema has no such list. */
+function withList(schema: string, member: string, values: readonly string[]): string {
+  const list = new RegExp(`("${member}": \\{\\n +"enum": \\[\\n)( +)[^\\]]*?(\\n +\\])`);
+  if (!list.test(schema)) throw new Error(`docs/operating/audit-line.schema.json has no enum of "${member}"`);
+  return schema.replace(
+    list,
+    (_all, start: string, indent: string, end: string) =>
+      `${start}${values.map((value) => `${indent}${JSON.stringify(value)}`).join(',\n')}${end}`,
+  );
+}
+
 /** The expected content of the files, based on their current content. */
 export function documents(root: URL): readonly GeneratedDocument[] {
   const read = (file: string): string => readFileSync(new URL(file, root), 'utf8');
@@ -101,5 +115,9 @@ export function documents(root: URL): readonly GeneratedDocument[] {
     { file: 'docs/policy.md', text: withFieldTable(read('docs/policy.md')) },
     { file: 'docs/settings.md', text: withSettings(read('docs/settings.md')) },
     { file: 'docs/metrics.md', text: withMetrics(read('docs/metrics.md')) },
+    {
+      file: 'docs/operating/audit-line.schema.json',
+      text: withList(withList(read('docs/operating/audit-line.schema.json'), 'code', errorCodes), 'reason', reasons),
+    },
   ];
 }

@@ -1,4 +1,4 @@
-// npm run schema: writes policy.schema.json and the tables in docs/ that are generated from tables of the code.
+// npm run schema: writes policy.schema.json and the parts of docs/ that are generated from tables of the code.
 import { writeFileSync } from 'node:fs';
 import { documents } from './documents.ts';
 

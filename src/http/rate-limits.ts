@@ -229,8 +229,9 @@ export async function registerLimits(app: FastifyInstance, options: LimitsOption
 
   function refuse(name: 'address' | 'user', retryAfterSeconds: number, request: FastifyRequest): never {
     options.onLimited(name);
-    const address = name === 'address' ? toShortAddress(toAddressKeys(request.ip)) : undefined;
-    throw new ServiceError('RATE_LIMITED', `${name}_limit`, { retryAfterSeconds, address });
+    if (name === 'user') throw new ServiceError('RATE_LIMITED', 'user_limit', { retryAfterSeconds });
+    const address = toShortAddress(toAddressKeys(request.ip));
+    throw new ServiceError('RATE_LIMITED', 'address_limit', { retryAfterSeconds, address });
   }
 
   const address = create('address', options.address, (counted) => counted.address.key);

@@ -1,11 +1,17 @@
-// Checks that every error code has a page, and every reason a cause and a fix on one of them.
+// Checks that every error code has a page, and every reason a cause and a fix on the page of each of its codes.
 import { describe, expect, it } from 'vitest';
-import { readdirSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { errorCodes, errorRow } from '../../src/errors.ts';
+import { reasons } from '../../src/refusal-reasons.ts';
 import { reasonsOf } from '../support/refusal-of-code.ts';
+import { readSources } from '../unit/structure/source-file.ts';
 import { readDocument, tableRowsBelow } from './settings-documents.ts';
 
-const page = (code: string): string => readDocument(`docs/errors/${code}.md`);
+/** Empty if it does not exist. */
+const page = (code: string): string => {
+  const path = `docs/errors/${code}.md`;
+  return existsSync(new URL(`../../${path}`, import.meta.url)) ? readDocument(path) : '';
+};
 const table = readDocument('docs/errors/README.md');
 
 describe('docs/errors', () => {
@@ -45,4 +51,16 @@ describe('docs/errors', () => {
       expect(explained, `src/refusal-reasons.ts needs a reason of ${code}`).not.toEqual([]);
     },
   );
+});
+
+describe('src', () => {
+  const tables = ['src/refusal-reasons.ts', 'src/authn/refusal-advice.ts'];
+  const sources = readSources().filter(({ path }) => !tables.includes(path));
+
+  it.each(reasons)('refuses with the reason %s', (reason) => {
+    const isUsed = sources.some(({ text }) => text.includes(`'${reason}'`));
+    expect(isUsed, `no file of src/ refuses with ${reason}: remove it from src/refusal-reasons.ts, or throw it`).toBe(
+      true,
+    );
+  });
 });

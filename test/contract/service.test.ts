@@ -25,7 +25,10 @@ describe('the running service', () => {
 
   it.each(Object.keys(provocations) as ErrorCode[])('answers %s as described when it is provoked', (code) => {
     const answer = byCode.get(code);
-    expect(answer && { status: answer.status, code: codeOf(answer) }).toEqual({ status: errorRow(code).status, code });
+    expect(
+      answer && { status: answer.status, code: codeOf(answer) },
+      `make provocations.${code} in test/contract/provocations.ts cause this code`,
+    ).toEqual({ status: errorRow(code).status, code });
     expect(answer && conformanceProblems(description, answer)).toEqual([]);
     expect(answer?.body).not.toContain(apiKey);
   });
