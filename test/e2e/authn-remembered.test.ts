@@ -12,6 +12,7 @@ import { Secret } from '../../src/secrets/secret.ts';
 import { issuersFrom, startAuthnServer, type AuthnServer } from '../support/authn-server.ts';
 import { signToken } from '../support/sign-token.ts';
 import { createTokenIssuers, pemOf } from '../support/token-issuers.ts';
+import { sentenceOf } from '../support/sentences/name-sentence.ts';
 
 const [oldSecret, newSecret, thirdSecret] = [
   'the-old-secret-of-the-remembered-tests-40',
@@ -90,7 +91,7 @@ ${pem.replace(/^/gm, '    ')}`;
     const server = await start(three);
     for (const text of [newSecret, `${oldSecret}\n${newSecret}`]) {
       await expect(server.authenticator.replaceKeys(iss, text, accept)).rejects.toThrow(
-        'is also the secret of another issuer',
+        sentenceOf('secretOfOtherIssuer'),
       );
     }
     expect((await server.send(signToken('HS256', newSecret, claims()))).status).toBe(401);
@@ -227,8 +228,8 @@ describe('changed keys', () => {
   it('must belong to an issuer with keys from a text', async () => {
     const server = await start(`- { issuer: '${iss}', audience: me, jwksUrl: 'https://127.0.0.1:1/' }`);
     const { replaceKeys } = server.authenticator;
-    await expect(replaceKeys('https://other.example', newSecret, accept)).rejects.toThrow('no such issuer');
-    await expect(replaceKeys(iss, newSecret, accept)).rejects.toThrow('fetched, not configured');
+    await expect(replaceKeys('https://other.example', newSecret, accept)).rejects.toThrow(sentenceOf('noSuchIssuer'));
+    await expect(replaceKeys(iss, newSecret, accept)).rejects.toThrow(sentenceOf('keysAreFetched'));
   });
 });
 

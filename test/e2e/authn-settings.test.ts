@@ -8,6 +8,7 @@ import { programPath } from '../support/program-path.ts';
 import { startProgram, type Program } from '../support/program.ts';
 import { signToken } from '../support/sign-token.ts';
 import { until } from '../support/until.ts';
+import { logMessages } from '../support/sentences/log-messages.ts';
 
 const iss = 'https://issuer.example';
 const origin = 'https://app.example';
@@ -154,7 +155,7 @@ describe('allowMissingAudience', () => {
 
 describe('a refused token', () => {
   const explanations = (running: Program) =>
-    running.lines().filter(({ message }) => /access token was refused/.test(message));
+    running.lines().filter(({ message }) => message === logMessages.tokenRefused);
   const metrics = async (running: Program): Promise<string> =>
     (await running.ask({ method: 'GET', path: '/metrics', port: running.adminPort })).text;
 

@@ -5,6 +5,7 @@ import { startLab, type Lab, type Opened } from '../support/browser/lab.ts';
 import { refusal } from '../support/browser/token-server.ts';
 import { chromiumReason, hasChromium } from '../support/chromium.ts';
 import { until } from '../support/until.ts';
+import { pageTexts } from '../support/sentences/page-texts.ts';
 
 const minute = 60_000;
 const hour = 60 * minute;
@@ -326,7 +327,7 @@ describe.skipIf(!hasChromium)(`a mounted dashboard${chromiumReason}`, () => {
       await opened.run(
         `lab.user = 'bob', lab.tokens.stop(), lab.tokens = lab.create(), lab.a.update({ tokens: lab.tokens }), 0`,
       );
-      await isShown(opened, 'Reload the page to see this dashboard.');
+      await isShown(opened, pageTexts.reloadPage);
       expect((await opened.events()).at(-1)).toBe('a COMPONENT_IN_USE!');
       expect(opened.server.componentTokens).toEqual(['token-1-ann']);
       await leavesNothing(opened);
@@ -398,7 +399,7 @@ describe.skipIf(!hasChromium)(`a mounted dashboard${chromiumReason}`, () => {
     it.each(['/broken.js', '/nowhere.js', 'http://['])('reports a failure: %s', async (script) => {
       const opened = await lab.open({ component: 'none' });
       await show(opened, `{ script: '${script}' }`);
-      await isShown(opened, 'The component cannot be loaded.');
+      await isShown(opened, pageTexts.componentNotLoaded);
       expect(await opened.events()).toEqual(['a COMPONENT_NOT_LOADED!']);
       expect(opened.server.componentTokens).toEqual([]);
       await leavesNothing(opened);

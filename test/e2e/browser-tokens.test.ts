@@ -337,10 +337,10 @@ describe.skipIf(!hasChromium)(`the tokens of a page${chromiumReason}`, () => {
 
   it('end when getAccessToken reports that no user is logged in', async () => {
     const opened = await lab.open({ fakeTime: Date.now() });
-    const getAccessToken = '() => { throw Object.assign(new Error("Log in again."), { terminal: true }) }';
+    const getAccessToken = '() => { throw Object.assign(new Error("Nobody is logged in."), { terminal: true }) }';
     await subscribe(opened, `{ getAccessToken: ${getAccessToken} }`);
     await receives(opened, 'ACCESS_TOKEN_UNAVAILABLE!');
-    expect(await opened.run('lab.tokens.get().catch(({ message }) => message)')).toBe('Log in again.');
+    expect(await opened.run('lab.tokens.get().catch(({ message }) => message)')).toBe('Nobody is logged in.');
     expect(opened.server.asked).toHaveLength(0);
     await hasEnded(opened);
   });

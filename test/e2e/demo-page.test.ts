@@ -5,6 +5,7 @@ import { chromiumReason, hasChromium, launchChromium } from '../support/chromium
 import { startDemo, type DemoProcess } from '../support/demo-process.ts';
 import { until } from '../support/until.ts';
 import { pageTexts } from '../support/sentences/page-texts.ts';
+import { sentenceOf } from '../support/sentences/name-sentence.ts';
 
 describe.skipIf(!hasChromium)(`the demo's page${chromiumReason}`, () => {
   let demo: DemoProcess;
@@ -73,7 +74,7 @@ describe.skipIf(!hasChromium)(`the demo's page${chromiumReason}`, () => {
     await choose('Ada');
     await page.click('[data-embed="finance-report"]');
     await page.waitForSelector('[data-accepted="false"]');
-    expect(await textOf('#dashboard .status')).toBe('403: This guest token does not open this embed.');
+    expect(await textOf('#dashboard .status')).toBe(`403: ${sentenceOf('embedNotOpened')}`);
     await choose('Grace');
     await page.click('[data-embed="finance-report"]');
     await page.waitForSelector('text=Margin by country');
@@ -185,7 +186,7 @@ describe.skipIf(!hasChromium)(`the demo's page${chromiumReason}`, () => {
   it('can be used with the keyboard only', async () => {
     await page.getByRole('radio', { name: 'Ada' }).focus();
     await page.keyboard.press('ArrowDown');
-    expect(await settled()).toContain('A guest token');
+    expect(await settled()).toBe(pageTexts.tokenGiven);
     expect(await textOf('[data-node="browser"] span')).toBe('Grace');
     await page.keyboard.press('Tab');
     await page.keyboard.press('Tab');

@@ -8,6 +8,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { startSimulatedDatabrain, type SimulatedDatabrain } from '../../demo/databrain/start-simulated-databrain.ts';
 import { isClosed, startDemo, type DemoProcess } from '../support/demo-process.ts';
 import { needs } from '../support/needs.ts';
+import { sentenceOf } from '../support/sentences/name-sentence.ts';
 
 const hasCurl = spawnSync('curl', ['--version']).status === 0;
 /** The test finds the proxy's process in /proc. */
@@ -97,7 +98,7 @@ describe('the demo', () => {
       expect(children).toHaveLength(1);
       process.kill(Number(children[0]), 'SIGKILL');
       expect(await demo.ended).toBe(1);
-      expect(demo.output()).toContain('The proxy exited (signal SIGKILL)');
+      expect(demo.output()).toContain(sentenceOf('proxyExited', 'signal SIGKILL'));
       expect(await isClosed(pageUrl, 0)).toBe(true);
     },
   );
@@ -159,7 +160,7 @@ describe('the demo with an API key in .env', () => {
       params: { userIdentifier: 'ada', allowedEmbeds: ['embed-1'] },
       expiryTime: 3_600_000,
     });
-    expect(await demo.line('Databrain')).toContain(`${api.url}  (the real API`);
+    expect(await demo.line('Databrain')).toContain(sentenceOf('realApi', api.url));
     const page = (await (await fetch(`${await demo.pageUrl()}/demo.json`)).json()) as Record<string, unknown>;
     expect(page['realApiUrl']).toBe(api.url);
     expect(page).not.toHaveProperty('simulatedUrl');
@@ -188,7 +189,7 @@ describe('the demo with an API key in .env', () => {
     });
     expect(await demo.ended).toBe(1);
     expect(demo.output()).toContain('DATABRAIN_API_URL');
-    expect(demo.output()).toContain('The proxy exited while starting (exit code 78)');
+    expect(demo.output()).toContain(sentenceOf('proxyExitedAtStart', 'exit code 78'));
     expect(demo.output()).not.toContain(apiKey);
   });
 });

@@ -12,6 +12,7 @@ import { shortestMs } from '../support/shortest.ts';
 import { signToken } from '../support/sign-token.ts';
 import { salesPolicy, salesPolicyWith } from '../support/sales-policy.ts';
 import { apiKey, startDatabrain } from '../support/sales-service.ts';
+import { sentenceOf } from '../support/sentences/name-sentence.ts';
 
 const oldSecret = 'the first secret of this test, 32 bytes or more'.replace(',', '');
 const newSecret = 'the second secret of this test 32 bytes or more';
@@ -317,7 +318,7 @@ describe('a changed secret file', () => {
     running.signal('SIGHUP');
     await eventually(() => running.lines().some(({ setting }) => setting === 'JWT_ISSUERS_FILE'));
     const line = running.lines().find(({ setting }) => setting === 'JWT_ISSUERS_FILE');
-    expect(line).toMatchObject({ level: 'error', problem: expect.stringContaining('restart the service') as string });
+    expect(line).toMatchObject({ level: 'error', problem: sentenceOf('issuersChanged') });
     expect((await running.ask({ headers: bearer(before) })).status).toBe(200);
     expect((await running.ask({ headers: bearer(after) })).status).toBe(401);
     expect(running.output()).not.toContain(after);

@@ -249,7 +249,7 @@ describe.skipIf(!hasChromium)(`the playground's page${chromiumReason}`, () => {
     await write('Policy', policy.replace('expiresIn: 1h', 'expiresin: 1h'));
     const problems = await page.locator('#problems button').allInnerTexts();
     expect(problems.some((text) => text.startsWith('line 10: '))).toBe(true);
-    expect(await page.locator('#panel-decision').innerText()).toContain('The policy does not load');
+    expect(await page.locator('#panel-decision').innerText()).toContain(pageTexts.policyDoesNotLoad);
     await write('Policy', policy);
     expect(await page.locator('#problems .error').count()).toBe(0);
   });

@@ -11,6 +11,7 @@ import { runProgram, startProgram, type LogLine, type Program } from '../support
 import { until } from '../support/until.ts';
 import { salesPolicyWith } from '../support/sales-policy.ts';
 import { apiKey, bearer, secret, settingsFor, startDatabrain } from '../support/sales-service.ts';
+import { sentenceOf } from '../support/sentences/name-sentence.ts';
 
 const note = 'a-claim-value-that-stays-inside';
 
@@ -92,7 +93,8 @@ describe('POLICY_TEST_FILES', () => {
 
   it('prevents the start too', async () => {
     const failing = start(env, { ...files, 'policy.yaml': policyFor('someone-else') });
-    await expect(failing).rejects.toThrow(/ended with 78: sales\.policy-test\.yaml:2:\d+: the policy fails the test/);
+    const problem = sentenceOf('testNotPassed', 'a viewer is identified by the subject');
+    await expect(failing).rejects.toThrow(new RegExp(`ended with 78: sales\\.policy-test\\.yaml:2:\\d+: ${problem}`));
   });
 });
 

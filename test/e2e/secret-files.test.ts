@@ -9,6 +9,7 @@ import { startProgram, type Program } from '../support/program.ts';
 import { signToken } from '../support/sign-token.ts';
 import { salesPolicy as policy } from '../support/sales-policy.ts';
 import { apiKey, startDatabrain } from '../support/sales-service.ts';
+import { sentenceOf } from '../support/sentences/name-sentence.ts';
 
 const jwtSecret = 'q8Zt-first-signing-secret-of-the-secret-file-tests';
 const otherSecret = 'w3Rk-other-signing-secret-of-the-secret-file-tests';
@@ -62,7 +63,7 @@ describe('a changed secret file', () => {
     const running = await start();
     write(running, 'api-key', jwtSecret);
     running.signal('SIGHUP');
-    await eventually(() => expect(refusals(running)).toEqual([['DATABRAIN_API_KEY', 'is the same as the JWT secret']]));
+    await eventually(() => expect(refusals(running)).toEqual([['DATABRAIN_API_KEY', sentenceOf('sameAsJwtSecret')]]));
     expect(await statusAs(running, jwtSecret)).toBe(200);
     expect(running.output()).not.toContain(jwtSecret);
   });
@@ -71,7 +72,7 @@ describe('a changed secret file', () => {
     const running = await start();
     write(running, 'jwt-secret', `${jwtSecret}\n${apiKey}`);
     running.signal('SIGHUP');
-    await eventually(() => expect(refusals(running)).toEqual([['JWT_SECRET', 'is the same as an API key']]));
+    await eventually(() => expect(refusals(running)).toEqual([['JWT_SECRET', sentenceOf('sameAsApiKey')]]));
     expect(await statusAs(running, apiKey)).toBe(401);
     expect(await statusAs(running, jwtSecret)).toBe(200);
     expect(running.output()).not.toContain(apiKey);

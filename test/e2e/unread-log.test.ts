@@ -8,6 +8,7 @@ import { startProber } from '../support/livez-prober.ts';
 import type { Program } from '../support/program.ts';
 import { bearer, startDatabrain, startService } from '../support/sales-service.ts';
 import { until } from '../support/until.ts';
+import { logMessages } from '../support/sentences/log-messages.ts';
 
 const pipelined = 3_000;
 const post = 'POST /guest-token HTTP/1.1\r\nHost: proxy.example\r\nContent-Length: 0\r\n\r\n';
@@ -205,7 +206,7 @@ describe('standard output that is not read', () => {
       program
         .output()
         .split('\n')
-        .filter((line) => line.startsWith('standard output was closed')),
+        .filter((line) => line.startsWith(logMessages.outputClosed)),
     ).toHaveLength(1);
   });
 });

@@ -100,7 +100,7 @@ const outsideParts: readonly (readonly [part: string, pattern: RegExp])[] = [
   ['bytes and unsigned integers', /^unsupportedLiteral|Unexpected character: '["']'/],
   [names, /^unknownName/],
   ['functions that are not supported', /^unknownFunction|^matchesNotAvailable/],
-  ['variants of functions and macros with other arguments', /^wrongArguments|invalid predicate iteration variable/],
+  ['variants of functions and macros with other arguments', /^wrongArguments|macroVariableInvalid/],
   ['maps with keys that are not strings', /^mapKeyNotString/],
   ['`has()` of something other than a claim or variable', /^hasTakesMember/],
   [wrongTypes, /no such overload|no matching overload|same type|must be bool|requires bool|Cannot index/],

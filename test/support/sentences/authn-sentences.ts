@@ -74,7 +74,19 @@ export const authnSentences = {
   fileUnusable: '{} names a file that {}',
   issuerRepeated: '{} repeats the issuer of an earlier entry',
   secretRepeated: '{} is the secret of an earlier entry too',
+  secretOfOtherIssuer: 'is also the secret of another issuer',
   encodingOfNoSecret: '{} is set, but the key is not a secret',
   encodingUnknown: '{} is unknown',
   missingIssuerForSeveral: '{} is true, but with several issuers a token without iss has no known issuer',
+
+  // Why keys that changed while the service runs are refused.
+  noSuchIssuer: 'no such issuer is configured',
+  keysAreFetched: 'the keys of this issuer are fetched, not configured',
+  issuersChanged: 'has changed; restart the service to apply it (key files that it names need no restart)',
+  jwksUriLoopback: 'jwks_uri is a loopback address, but the issuer is not',
+
+  // What is wrong with JSON.
+  jsonLoneSurrogate: 'contains a lone surrogate',
+  jsonNumberTooLarge: 'contains a number that is too large',
+  jsonTooDeep: 'is nested too deeply',
 } as const;

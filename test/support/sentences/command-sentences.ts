@@ -6,17 +6,25 @@ export const commandSentences = {
   secretReadFrom: 'secret: {} was read from {}',
   keyWorks: 'live: {}: the key in {} works, {} found',
   keysFetched: 'live: {}: {} fetched',
+  httpStatus: 'HTTP status {}',
   keysNotFetched: '{} its keys could not be fetched ({}): {}',
+
+  // What check reports of tests that must pass.
+  testNotPassed: 'the policy fails the test "{}"',
 
   // The lines of explain.
   notJwt: 'the token is not a JWT',
   tokenVerified: 'Verified: the token of {} from {} passes every check.',
   tokenHas: 'The token has: {}',
   tokenAccepted: 'Accepted: {}',
+  tokenExpired: 'Note: exp has passed. The service would answer TOKEN_EXPIRED before the policy decides.',
+  audienceMapper:
+    'Keycloak: add an Audience mapper: Clients, your client, Client scopes, its dedicated scope, Add mapper, Audience',
   clockSays: 'The clock here says: {}',
 
   // The lines of test.
   testsOfPolicy: '{}  ({}, revision {})',
+  refusalExpected: 'expected a refusal, but this would be sent:',
   coverageBelow: '{}: coverage is below {} %',
   nothingTested: 'test: there is no *.policy-test.yaml beside {}. Nothing was tested.',
   junitNotWritten: 'test: the file for --junit cannot be written ({}). Try --help.',

@@ -1,4 +1,4 @@
-// The sentences of the simulated Databrain in demo/databrain.
+// The sentences of the demo, and of its simulated Databrain in demo/databrain.
 
 export const demoSentences = {
   // Problems of a request's body, in Databrain's words.
@@ -18,4 +18,12 @@ export const demoSentences = {
   embedUnknown: '"{}" names an embed that does not exist',
   dataAppUnknown: 'Data app does not exist',
   keyOfOtherApp: 'API key does not belong to this data app',
+  guestTokenExpired: 'This guest token has expired.',
+  embedNotOpened: 'This guest token does not open this embed.',
+
+  // The lines of the demo.
+  realApi: 'Databrain  {}  (the real API, with the key of DATABRAIN_API_KEY)',
+  notPort: '{} is not a port: use 0 to 65535.',
+  proxyExited: 'The proxy exited ({}). Its message is above.',
+  proxyExitedAtStart: 'The proxy exited while starting ({}). Its message is above.',
 } as const;

@@ -23,6 +23,9 @@ export const logMessages = {
   tracesNotExported: 'traces cannot be exported',
   tracesExported: 'traces are exported again',
   linesDropped: 'log lines were dropped',
+  shadowFailed: 'the shadow policy could not be evaluated',
+  tokenRefused: 'an access token was refused',
+  outputClosed: 'standard output was closed',
 } as const;
 
 export type LogMessage = keyof typeof logMessages;

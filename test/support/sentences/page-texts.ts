@@ -5,4 +5,7 @@ export const pageTexts = {
   tokenGiven: 'A guest token with the rights that the policy allows.',
   otherPolicy: 'Policy to compare with',
   otherClaims: 'Claims to compare with',
+  policyDoesNotLoad: 'The policy does not load',
+  reloadPage: 'Reload the page to see this dashboard.',
+  componentNotLoaded: 'The component cannot be loaded.',
 } as const;

@@ -15,4 +15,7 @@ export const secretSentences = {
   vaultUntrusted: "Vault's certificate could not be verified ({})",
   caWithoutCertificates: '{} names a file without PEM certificates',
   vaultSealed: 'Vault is sealed',
+  sameAsJwtSecret: '{} is the same as the JWT secret',
+  sameAsApiKey: '{} is the same as an API key',
+  packageMissing: 'needs the package {}, which is not installed',
 } as const;

@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { adviceByReason, adviceOn } from '../../../src/authn/refusal-advice.ts';
 import { refuseToken } from '../../../src/authn/token-refusal.ts';
 import { authnReasons, type AuthnReason } from '../../../src/refusal-reasons.ts';
+import { sentenceOf } from '../../support/sentences/name-sentence.ts';
 
 const keycloak = 'https://login.example/realms/acme';
 const cognito = 'https://cognito-idp.eu-central-1.amazonaws.com/eu-central-1_abc';
@@ -23,8 +24,8 @@ describe('advice on a refused token', () => {
   });
 
   it.each([
-    ['audience_refused', 'aud', keycloak, /^Keycloak: add an Audience mapper/],
-    ['claim_missing', 'aud', keycloak, /^Keycloak: add an Audience mapper/],
+    ['audience_refused', 'aud', keycloak, new RegExp(`^${sentenceOf('audienceMapper')}`)],
+    ['claim_missing', 'aud', keycloak, new RegExp(`^${sentenceOf('audienceMapper')}`)],
     ['claim_missing', 'sub', keycloak, /^Keycloak: .*`basic`/],
     ['token_malformed', undefined, 'https://acme.eu.auth0.com/', /^Auth0: .*audience/],
     ['signature_invalid', undefined, 'https://login.microsoftonline.com/t/v2.0', /^Microsoft Entra: .*Graph/],

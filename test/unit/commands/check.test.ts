@@ -144,7 +144,9 @@ describe('check', () => {
     expect((await check(policyText(), [], env, tests('expression_failed'))).exitCode).toBe(0);
     const failing = await check(policyText(), [], env, tests('client_id_refused'));
     expect(failing.exitCode).toBe(78);
-    expect(failing.err).toMatch(/^it\.policy-test\.yaml:1:2: the policy fails the test "a stranger"\. /);
+    expect(failing.err).toMatch(
+      new RegExp(`^it\\.policy-test\\.yaml:1:2: ${sentenceOf('testNotPassed', 'a stranger')}\\. `),
+    );
     const broken = await check(policyText(), [], env, { 'it.policy-test.yaml': '[]' });
     expect(broken.exitCode).toBe(78);
     expect((await check(policyText(), [], { POLICY_TEST_FILES: 'gone.yaml' })).exitCode).toBe(78);

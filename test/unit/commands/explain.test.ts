@@ -92,7 +92,7 @@ describe('explain', () => {
   it('notes an expired access token', async () => {
     const { exitCode, err } = await run(['--token', jwt({ org: 'acme', exp: 1_767_225_599 })]);
     expect(exitCode).toBe(0);
-    expect(err).toContain('exp has passed');
+    expect(err).toBe(`${sentenceOf('tokenExpired')}\n`);
     expect((await run(['--token', jwt({ org: 'acme', exp: 1_767_225_601 })])).err).toBe('');
   });
 

@@ -1,6 +1,7 @@
 // The demo's settings from .env and the environment, and which of them the proxy gets.
 import { describe, expect, it } from 'vitest';
 import { readDemoSettings } from '../../../demo/settings.ts';
+import { sentenceOf } from '../../support/sentences/name-sentence.ts';
 
 describe('the demo without an API key', () => {
   it('simulates Databrain on the usual ports', () => {
@@ -61,5 +62,7 @@ describe('the demo with an API key', () => {
 });
 
 it.each(['-1', '65536', '80.5', 'http'])('refuses %s as a port, and names the variable', (port) => {
-  expect(() => readDemoSettings({ DEMO_PROXY_PORT: port }, undefined)).toThrow('DEMO_PROXY_PORT is not a port');
+  expect(() => readDemoSettings({ DEMO_PROXY_PORT: port }, undefined)).toThrow(
+    sentenceOf('notPort', 'DEMO_PROXY_PORT'),
+  );
 });

@@ -5,7 +5,7 @@ import {
   type SimulatedDatabrain,
   type SimulatedDatabrainOptions,
 } from '../../../demo/databrain/start-simulated-databrain.ts';
-import { nameSentence } from '../../support/sentences/name-sentence.ts';
+import { nameSentence, sentenceOf } from '../../support/sentences/name-sentence.ts';
 
 const key = '7d1f3a52-6c1e-4b0e-9b52-0c6f5b1c9a10';
 const otherKey = 'e4a7c1de-08a0-4f5c-a7c8-5d8a2f7b6c21';
@@ -467,7 +467,7 @@ describe('opening a dashboard', () => {
     expect((await open(databrain, body.token)).status).toBe(200);
     now += 60_000;
     const expired = await open(databrain, body.token);
-    expect([expired.status, await expired.json()]).toEqual([401, { reason: 'This guest token has expired.' }]);
+    expect([expired.status, await expired.json()]).toEqual([401, { reason: sentenceOf('guestTokenExpired') }]);
   });
 
   it('always works with a token that was created without an expiry', async () => {

@@ -9,6 +9,7 @@ import { createPolicies, type Policies } from '../../../src/reload/policies.ts';
 import { createMetrics } from '../../../src/telemetry/metrics.ts';
 import { principalOf } from '../../support/issuing.ts';
 import { createManualClock } from '../../support/manual-clock.ts';
+import { logMessages } from '../../support/sentences/log-messages.ts';
 
 const policyText = `version: 1
 dataApps:
@@ -52,7 +53,7 @@ describe('a shadow policy that fails', () => {
     const principal = principalOf('ada');
     const decision = decide(policies.current(), principal, undefined, clock.now());
     expect(() => policies.compareWithShadow?.(principal, undefined, decision)).not.toThrow();
-    expect(logged).toContain('the shadow policy could not be evaluated');
+    expect(logged).toContain(logMessages.shadowFailed);
     expect((await metrics.expose()).text).toContain('guest_token_shadow_decisions_total{result="failed"} 1');
   });
 });

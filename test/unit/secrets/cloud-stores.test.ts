@@ -285,7 +285,7 @@ describe('a library of a provider', () => {
     expect(await load(Promise.reject(missing))).toEqual([
       {
         location: 'DATABRAIN_API_KEY_AWS_SECRET',
-        problem: 'needs the package @cloud/secrets, which is not installed',
+        problem: sentenceOf('packageMissing', '@cloud/secrets'),
         fix: 'Run npm install @cloud/secrets in the folder of the service',
       },
     ]);

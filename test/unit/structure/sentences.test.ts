@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { nameSentence, sentenceOf, sentences, tables } from '../../support/sentences/name-sentence.ts';
 
 const files = globSync('test/**/*.{ts,yaml}', {
-  exclude: ['test/support/sentences/**', 'test/policy/reference/**'],
+  exclude: ['test/support/sentences/**', 'test/policy/reference/**', 'test/unit/structure/sentences.test.ts'],
 });
 
 /** Titles and comments may contain any sentence. */
@@ -16,6 +16,24 @@ function fixedPart(sentence: string): string | undefined {
   const parts = sentence.split('{}').map((part) => part.replace(/^[\s":]+|[\s":]+$/g, ''));
   const [longest = ''] = parts.toSorted((a, b) => b.length - a.length);
   return longest.split(' ').length >= 4 ? longest : undefined;
+}
+
+/** What assertions compare with: a string or a pattern. */
+const assertion =
+  /\b(?:toThrow|toContain|toMatch|toBe|toEqual|stringContaining|stringMatching|includes|startsWith)\(\s*(?:new \w*Error\()?(?:(['"`])((?:\\.|(?!\1)[^\\])*)\1|\/((?:\\.|[^/\\\n])+)\/)/g;
+const program = globSync('{src,demo}/**/*.ts').map((file) => withoutTitles(readFileSync(file, 'utf8')));
+/** Not messages: a standard phrase of HTTP, code, a name in the demo's data. */
+const otherTexts = ['Request Header Fields Too Large', 'export function mount', 'Margin by country'];
+/** Tests that hold a whole printed page, line by line. */
+const layouts = ['test/unit/policy/trial/explanation-lines.test.ts', 'test/unit/policy/trial/junit.test.ts'];
+
+/** The runs of three or more words that a test asserts and the program writes. */
+function assertedWording(text: string): readonly string[] {
+  const literals = [...text.matchAll(assertion)].map(([, , quoted, pattern = '']) => quoted ?? pattern);
+  const runs = literals.flatMap(
+    (literal) => literal.replace(/\\([^\w])/g, '$1').match(/[A-Za-z][\w'-]*(?: [\w'-]+){2,}/g) ?? [],
+  );
+  return runs.filter((run) => !otherTexts.includes(run) && program.some((source) => source.includes(run)));
 }
 
 describe('the sentences of tests', () => {
@@ -31,6 +49,22 @@ describe('the sentences of tests', () => {
     });
     expect(written).toEqual([]);
   });
+
+  it('are asserted by name, not written out', () => {
+    const written = texts
+      .filter(({ file }) => !layouts.includes(file))
+      .flatMap(({ file, text }) => assertedWording(text).map((run) => `${file}: ${run}`));
+    expect(written, 'add a row to a table of test/support/sentences, and use its name').toEqual([]);
+  });
+
+  it.each([
+    ["expect(run).toThrow('no such issuer');", ['no such issuer']],
+    ['expect(line).toMatch(/ended: no such issuer/);', ['no such issuer']],
+    ["problem: expect.stringContaining('no such issuer') as string", ['no such issuer']],
+    ["expect(run).toThrow(new SyntaxError('is nested too deeply'));", ['is nested too deeply']],
+    ["expect(run).toThrow(sentenceOf('noSuchIssuer'));", []],
+    ["expect(text).toBe('the words of this test');", []],
+  ])('are found in %s', (text, wording) => expect(assertedWording(text)).toEqual(wording));
 
   it('can be told apart', () => {
     const named = Object.values(sentences).map((sentence) => nameSentence(sentence.replaceAll('{}', 'X')));

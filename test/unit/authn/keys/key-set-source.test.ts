@@ -99,7 +99,7 @@ describe('metadata that cannot be used', () => {
       fix: expect.stringContaining('JWT_JWKS_URL') as string,
     });
     expect(detailOf(uriOf('https://127.0.0.1/k'))).toMatchObject({
-      problem: 'jwks_uri is a loopback address, but the issuer is not',
+      problem: sentenceOf('jwksUriLoopback'),
     });
     expect(detailOf(uriOf({ a: '\n' }))).toMatchObject({
       received: '{"a":"\\n"}',

@@ -4,6 +4,7 @@ import { compile } from '../../../../src/policy/expression/compile-expression.ts
 import { createEvaluation } from '../../../../src/policy/expression/evaluation.ts';
 import { createExpressionReader } from '../../../../src/policy/expression/read-expression.ts';
 import { nameExpressionFailure } from '../../../support/sentences/name-expression-failure.ts';
+import { nameFailure } from '../../../support/sentences/name-sentence.ts';
 
 const read = createExpressionReader(new Map());
 
@@ -256,6 +257,8 @@ describe('an expression fails without repeating a value:', () => {
   });
 
   it('the first argument of a macro is not a name', () => {
-    expect(() => read('claims.l.exists("x", true)')).toThrow(/invalid predicate iteration variable|takes a name/);
+    expect(nameFailure(() => read('claims.l.exists("x", true)'))).toBe(
+      'expressionInvalid(macroVariableInvalid(exists(var, predicate)))',
+    );
   });
 });

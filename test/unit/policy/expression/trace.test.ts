@@ -3,6 +3,7 @@ import { decide } from '../../../../src/policy/decide.ts';
 import { loadPolicy } from '../../../../src/policy/compile/load-policy.ts';
 import type { Trace } from '../../../../src/policy/expression/trace.ts';
 import { caseTime, principalOf } from '../../../policy/policy-case.ts';
+import { sentenceOf } from '../../../support/sentences/name-sentence.ts';
 
 const policy = loadPolicy({
   file: 'p.yaml',
@@ -110,7 +111,7 @@ describe('the trace of a decision', () => {
   });
 
   it('records that the data app is not available to the user', () => {
-    expect(observe({}).events).toEqual(['when = false', 'refused when: the data app "sales" is not for this user']);
+    expect(observe({}).events).toEqual(['when = false', `refused when: ${sentenceOf('dataAppOfOthers', 'sales')}`]);
   });
 
   it('does not change the decision', () => {

@@ -96,7 +96,7 @@ decision  deny
 
 Refusal
   refused   ACCESS_DENIED (validation_refused)
-  problem   the validation is not true: Verify first.
+  problem   ${sentenceOf('validationNotTrue', 'Verify first.')}
   rule      validations[0].expression: claims.verified == true
   location  p.yaml:8:21
   reads     verified = false

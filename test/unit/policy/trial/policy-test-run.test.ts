@@ -4,7 +4,7 @@ import { loadPolicy } from '../../../../src/policy/compile/load-policy.ts';
 import { loadPolicyTests } from '../../../../src/policy/trial/policy-test-document.ts';
 import { coverageLines, resultLines } from '../../../../src/policy/trial/policy-test-report.ts';
 import { runPolicyTests, type PolicyTestRun } from '../../../../src/policy/trial/policy-test-run.ts';
-import { nameSentence } from '../../../support/sentences/name-sentence.ts';
+import { nameSentence, sentenceOf } from '../../../support/sentences/name-sentence.ts';
 
 const policyText = `
 version: 1
@@ -130,7 +130,7 @@ describe('a policy test fails', () => {
     const { params, ...others } = body();
     const sent = { dataAppName: others.dataAppName, clientId: others.clientId, params, expiryTime: others.expiryTime };
     const shown = lines({ expect: 'denied' });
-    expect(shown[1]).toBe('    expected a refusal, but this would be sent:');
+    expect(shown[1]).toBe(`    ${sentenceOf('refusalExpected')}`);
     expect(JSON.parse(shown.slice(2).join(''))).toEqual(sent);
     expect(shown.slice(2, 5)).toEqual(['    {', '      "clientId": "acme",', '      "dataAppName": "sales",']);
   });
@@ -138,7 +138,7 @@ describe('a policy test fails', () => {
   it('if a request is refused instead of permitted, with the reason', () => {
     expect(lines({ claims: { verified: false }, expect: { request: body() } }).slice(1)).toEqual([
       '    expected a request, but it was',
-      '    refused: validation_refused (the validation is not true: Verify first.)',
+      `    refused: validation_refused (${sentenceOf('validationNotTrue', 'Verify first.')})`,
       '      at policy.yaml:9:21',
       '      message "Verify first."',
     ]);
