@@ -3,8 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { stop as stopBundler } from 'esbuild';
-import { buildPlayground } from '../scripts/build-playground.ts';
+import { ensurePlayground } from '../scripts/build-playground.ts';
 import { salesEmbeds } from './databrain/catalogue.ts';
 import { startSimulatedDatabrain, type SimulatedDatabrain } from './databrain/start-simulated-databrain.ts';
 import type { ComponentCall } from './databrain/component-api.ts';
@@ -108,8 +107,7 @@ async function run(): Promise<void> {
 
   const proxyUrl = `http://${host}:${await freePort(ports.proxy, host)}`;
   const adminUrl = `http://${host}:${await freePort(ports.admin, host)}`;
-  await buildPlayground(resolve(root, 'dist/playground'));
-  await stopBundler();
+  await ensurePlayground(resolve(root, 'dist/playground'));
   const policy = (): string => readFileSync(resolve(root, policyFile), 'utf8');
   const explainOptions = { node: process.execPath, root, env: { ...inherited, POLICY_FILE: policyFile } };
   /** Of the proxy, which starts after the page. */

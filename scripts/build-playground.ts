@@ -1,12 +1,14 @@
 // Builds the policy playground's page, which the admin listener serves from dist/playground/.
-import { build } from 'esbuild';
-import { copyFileSync, readFileSync, writeFileSync } from 'node:fs';
-import { resolve } from 'node:path';
+import { build, stop as stopBundler } from 'esbuild';
+import { copyFileSync, readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+
+const root = resolve(import.meta.dirname, '..');
 
 /** The complete page of the policy playground, which loads nothing from other hosts. */
 export async function buildPlayground(outdir: string): Promise<void> {
   await build({
-    absWorkingDir: resolve(import.meta.dirname, '..'),
+    absWorkingDir: root,
     entryPoints: ['src/playground/page/page.ts'],
     outdir,
     bundle: true,
@@ -21,4 +23,18 @@ export async function buildPlayground(outdir: string): Promise<void> {
   copyFileSync(page('index.html'), `${outdir}/index.html`);
   const styles = ['theme.css', 'page.css'].map((name) => readFileSync(page(name), 'utf8'));
   writeFileSync(`${outdir}/page.css`, styles.join('\n'));
+}
+
+const changedAt = (path: string): number => statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0;
+
+/** Builds the page, unless it is newer than all that it can be made of. */
+export async function ensurePlayground(outdir: string): Promise<void> {
+  const sources = readdirSync(join(root, 'src'), { recursive: true, encoding: 'utf8' }).map((name) => `src/${name}`);
+  const builtAt = changedAt(`${outdir}/page.css`);
+  const isCurrent = ['package-lock.json', 'scripts/build-playground.ts', ...sources].every(
+    (name) => changedAt(join(root, name)) < builtAt,
+  );
+  if (isCurrent) return;
+  await buildPlayground(outdir);
+  await stopBundler();
 }

@@ -103,19 +103,16 @@ describe('the demo', () => {
     },
   );
 
-  it('uses another port if the usual one is in use', async () => {
+  it('uses other ports if the usual ones are in use, and ignores settings of a real deployment in the environment', async () => {
     const occupant = createServer();
     await new Promise<void>((resolve) => occupant.listen(0, '127.0.0.1', resolve));
     cleanUp.push(() => occupant.close());
     const address = occupant.address();
     const port = typeof address === 'object' && address !== null ? String(address.port) : '';
-    const demo = start({ DEMO_PAGE_PORT: port, DEMO_PROXY_PORT: port, DEMO_DATABRAIN_PORT: port });
-    expect((await sendPrinted(demo)).token).toMatch(uuid);
-    expect(await demo.pageUrl()).not.toContain(`:${port}`);
-  });
-
-  it('ignores settings of a real deployment in the environment', async () => {
     const demo = start({
+      DEMO_PAGE_PORT: port,
+      DEMO_PROXY_PORT: port,
+      DEMO_DATABRAIN_PORT: port,
       JWT_SECRET_FILE: '/nowhere',
       JWT_ISSUER: 'x',
       PORT: 'x',
@@ -123,6 +120,7 @@ describe('the demo', () => {
       TOKEN_X: '1',
     });
     expect((await sendPrinted(demo)).token).toMatch(uuid);
+    expect(await demo.pageUrl()).not.toContain(`:${port}`);
   });
 
   it('names an invalid port setting', async () => {
