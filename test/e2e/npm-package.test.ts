@@ -10,6 +10,7 @@ import {
   mkdtempSync,
   readFileSync,
   readdirSync,
+  renameSync,
   rmSync,
   symlinkSync,
   writeFileSync,
@@ -37,16 +38,19 @@ const digests = (folder: string): Readonly<Record<string, string>> =>
       .map((path) => [path.slice(folder.length), createHash('sha256').update(readFileSync(path)).digest('hex')]),
   );
 
-/** Builds and packs in a separate folder. */
+/** A copy of node_modules. */
+const packages = join(scratch, 'packages');
+
+/** Builds and packs in a separate folder, which has the packages meanwhile. */
 function make(...place: readonly string[]) {
   const folder = join(scratch, ...place);
   const files = ['src', 'scripts', 'build.ts', 'tsconfig.json', 'package.json', ...packageJson.files];
   for (const file of files.filter((one) => !one.startsWith('dist')))
     cpSync(file, join(folder, file), { recursive: true });
-  // Hard links if possible: with a symbolic link, the packages would have another path.
-  for (const how of ['-al', '-a'])
-    if (!existsSync(join(folder, 'node_modules/esbuild'))) spawnSync('cp', [how, 'node_modules', folder]);
+  // Moved, because with a symbolic link the packages would have another path.
+  renameSync(packages, join(folder, 'node_modules'));
   const made = spawnSync(process.execPath, ['build.ts'], { cwd: folder, encoding: 'utf8' });
+  renameSync(join(folder, 'node_modules'), packages);
   expect(made.status, made.stderr).toBe(0);
   return { dist: digests(join(folder, 'dist')), archive: packBuild(folder, folder) };
 }
@@ -57,6 +61,12 @@ const installed = join(project, 'node_modules', packageJson.name);
 let archive: string;
 
 beforeAll(() => {
+  // Hard links if possible.
+  for (const how of ['-al', '-a']) {
+    if (existsSync(join(packages, 'esbuild/package.json'))) break;
+    rmSync(packages, { recursive: true, force: true });
+    spawnSync('cp', [how, 'node_modules', packages]);
+  }
   ({ archive } = make('one', 'somewhere', 'deeper'));
   mkdirSync(project);
   writeFileSync(join(project, 'package.json'), '{}');
