@@ -28,7 +28,11 @@ interface Measured extends LoadResult {
   readonly cpuMicroseconds: number;
 }
 
-async function ask(running: readonly Running[], order: readonly number[], connections: number): Promise<Measured> {
+async function measureLoad(
+  running: readonly Running[],
+  order: readonly number[],
+  connections: number,
+): Promise<Measured> {
   const [first] = running;
   if (first === undefined) throw new Error('nothing runs');
   const known = tokens.slice(0, maximum(order) + 1);
@@ -53,12 +57,12 @@ const head = (title: string, last: string): void =>
 async function byConnections(): Promise<void> {
   head('connections, 1,000 users known', 'resident memory');
   const running = await startOurs(common);
-  for (let turn = 0; turn < 3; turn += 1) await ask([running], users(0, 1_000), 64);
+  for (let turn = 0; turn < 3; turn += 1) await measureLoad([running], users(0, 1_000), 64);
   for (const connections of [1, 8, 64, 512]) {
     const order = shuffled(Array.from({ length: connections === 1 ? 5 : 20 }, () => users(0, 1_000)).flat());
     row(
       String(connections),
-      await ask([running], order, connections),
+      await measureLoad([running], order, connections),
       order.length,
       `${running.rssMiB().toFixed(0)} MiB`,
     );
@@ -71,12 +75,12 @@ async function byUsers(): Promise<void> {
   for (const count of [1_000, 10_000, 100_000]) {
     const running = await startOurs(common);
     for (let from = 0; from < count; from += 20_000)
-      await ask([running], users(from, Math.min(from + 20_000, count)), 64);
+      await measureLoad([running], users(from, Math.min(from + 20_000, count)), 64);
     const order = shuffled(users(0, count)).slice(0, 20_000);
     const twice = order.length < 20_000 ? Array.from({ length: 20_000 / order.length }, () => order).flat() : order;
     row(
       count.toLocaleString('en'),
-      await ask([running], twice, 64),
+      await measureLoad([running], twice, 64),
       twice.length,
       `${running.rssMiB().toFixed(0)} MiB`,
     );
@@ -98,9 +102,9 @@ async function byReplicas(): Promise<void> {
   const everybody = users(0, 5_000);
   const print = (name: string, result: Measured): void =>
     row(name, result, everybody.length, String(result.upstreamCalls));
-  print('first: a mint, stored for all', await ask([one], everybody, 64));
-  print('first on the other replica: a shared hit', await ask([other], everybody, 64));
-  print('again: a hit here, both limits counted in Redis', await ask([other], everybody, 64));
+  print('first: a mint, stored for all', await measureLoad([one], everybody, 64));
+  print('first on the other replica: a shared hit', await measureLoad([other], everybody, 64));
+  print('again: a hit here, both limits counted in Redis', await measureLoad([other], everybody, 64));
   await Promise.all([one.stop(), other.stop()]);
   await redis.stop();
 }
@@ -114,7 +118,7 @@ async function soak(requests: number): Promise<void> {
     const order = shuffled(
       Array.from({ length: tenth }, (_, i) => (i % 10 === 0 ? 20_000 + turn * 5_000 + (i % 5_000) : i % 10_000)),
     );
-    const result = await ask([running], order, 32);
+    const result = await measureLoad([running], order, 32);
     console.log(
       `| ${(turn * tenth).toLocaleString('en')} | ${running.rssMiB().toFixed(0)} MiB | ${result.p50Ms.toFixed(1)} ms | ${result.p99Ms.toFixed(1)} ms | ${result.cpuMicroseconds.toFixed(0)} µs |`,
     );

@@ -66,13 +66,13 @@ scrape_configs: [{ job_name: guest-token-proxy, static_configs: [{ targets: [${t
   return {
     query: async (expression, seconds, step = 1) => {
       const end = Date.now() / 1000;
-      const asked = new URLSearchParams({
+      const range = new URLSearchParams({
         query: expression,
         start: String(end - seconds),
         end: String(end),
         step: String(step),
       });
-      return (await get<{ result: readonly Series[] }>(`/api/v1/query_range?${asked.toString()}`)).result;
+      return (await get<{ result: readonly Series[] }>(`/api/v1/query_range?${range.toString()}`)).result;
     },
     rules: async () =>
       (await get<{ groups: readonly { rules: readonly Rule[] }[] }>('/api/v1/rules')).groups.flatMap(

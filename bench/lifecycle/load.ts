@@ -45,7 +45,7 @@ export function startLoad({ url, requestsPerSecond, jwtSecret, newUsers = 0.2 }:
     return token;
   }
 
-  async function ask(): Promise<void> {
+  async function send(): Promise<void> {
     const began = performance.now();
     const fail = (why: string): unknown => failures.set(why, (failures.get(why) ?? 0) + 1);
     try {
@@ -66,9 +66,9 @@ export function startLoad({ url, requestsPerSecond, jwtSecret, newUsers = 0.2 }:
   const timer = setInterval(() => {
     const due = ((performance.now() - startedAt) / 1000) * requestsPerSecond;
     for (; sent < due; sent += 1) {
-      const asking = ask();
-      underWay.add(asking);
-      void asking.finally(() => underWay.delete(asking));
+      const pending = send();
+      underWay.add(pending);
+      void pending.finally(() => underWay.delete(pending));
     }
   }, 5);
 

@@ -1,6 +1,6 @@
 // The requests of the page: to the demo's server, to the proxy, and for a dashboard.
 
-async function ask(path, body) {
+async function post(path, body) {
   const response = await fetch(path, {
     method: 'POST',
     headers: { 'Content-Type': 'application/json' },
@@ -12,10 +12,10 @@ async function ask(path, body) {
 
 export const loadDemo = async () => (await fetch('demo.json')).json();
 export const loadPolicy = async () => (await fetch('policy.yaml')).text();
-export const signIn = async (user, kind) => (await ask('login', { user, kind })).accessToken;
-export const received = (token) => ask('received', { token });
-export const explain = (user) => ask('explain', { user });
-export const auditLine = async (requestId) => (await ask('audit', { requestId })).line;
+export const signIn = async (user, kind) => (await post('login', { user, kind })).accessToken;
+export const received = (token) => post('received', { token });
+export const explain = (user) => post('explain', { user });
+export const auditLine = async (requestId) => (await post('audit', { requestId })).line;
 export const componentCalls = async () => (await fetch('component-calls.json')).json();
 
 /** The only request that an app needs. `accessToken` or `body` may be undefined. */

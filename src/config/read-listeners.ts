@@ -5,7 +5,7 @@ export interface Listeners {
   readonly listen: { readonly host: string; readonly port: number };
   /** Undefined: the admin listener is off. */
   readonly admin?: { readonly host: string; readonly port: number } | undefined;
-  /** Accepted Host values of the admin listener in addition to loopback names and its own address; includes ADMIN_HOST. */
+  /** Accepted Host values of the admin listener besides loopback names and its own address; with ADMIN_HOST. */
   readonly adminHosts: readonly string[];
   /** Whether the admin listener has the policy playground. */
   readonly hasPlayground: boolean;

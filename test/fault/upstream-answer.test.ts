@@ -41,7 +41,7 @@ beforeAll(async () => {
 afterAll(() => upstream.close());
 
 /** One mint by a separate client, so that retries and circuits of other cases have no effect. */
-async function ask(next: Script) {
+async function mintFrom(next: Script) {
   script = next;
   client = startClient(upstream.baseUrl, { timeoutMs: 1000, deadlineMs: 2500, maxRetries: 0 });
   const settled = await mintOnce(client);
@@ -110,7 +110,7 @@ describe('the response must be 200 and JSON, without an error, with a token that
   ];
 
   it.each(cases)('refuses %s', async (_what, bytes, expected) => {
-    const settled = await ask(sends(bytes));
+    const settled = await mintFrom(sends(bytes));
     expect(outcomeOf(settled)).toBe(expected);
     expect(settled.ms).toBeLessThan(900);
     expect(allOutput(client, settled)).not.toContain(token);
@@ -130,12 +130,12 @@ describe('the response must be 200 and JSON, without an error, with a token that
     ['early hints before it', Buffer.concat([Buffer.from('HTTP/1.1 103 Early Hints\r\n\r\n'), answer(200, good)])],
     ['exactly 64 KiB', answer(200, good.padEnd(64 * 1024))],
   ])('accepts a token in a response with %s', async (_what, bytes) => {
-    const settled = await ask(sends(bytes));
+    const settled = await mintFrom(sends(bytes));
     expect(outcomeOf(settled).toLowerCase()).toBe(token);
   });
 
   it('requests no compression, and sends the key and the body to the configured URL', async () => {
-    await ask(sends(tokenAnswer(1)));
+    await mintFrom(sends(tokenAnswer(1)));
     const request = upstream.seen.at(-1);
     expect(request?.method).toBe('POST');
     expect(request?.path).toBe('/api/v2/guest-token/create');
@@ -178,7 +178,7 @@ describe('the response must be 200 and JSON, without an error, with a token that
       ? Buffer.concat([Buffer.from(`${megabyte.length.toString(16)}\r\n`), megabyte, Buffer.from('\r\n')])
       : megabyte;
     let flushed = 0;
-    const settled = await ask((_request, socket) => {
+    const settled = await mintFrom((_request, socket) => {
       socket.write(`HTTP/1.1 200 OK\r\n${header}\r\n\r\n`);
       const more = (): void =>
         void socket.write(chunk, (error) => {
@@ -271,7 +271,7 @@ describe("The upstream's text, headers, cookies and status are not passed on", (
     ['the reason phrase', Buffer.from(`HTTP/1.1 500 ${upstreamText}\r\ncontent-length: 0\r\n\r\n`)],
     ['text that is not HTTP', Buffer.from(`${upstreamText}\r\n\r\n`)],
   ])('does not pass on %s', async (_where, bytes) => {
-    const settled = await ask(sends(bytes));
+    const settled = await mintFrom(sends(bytes));
     expect(outcomeOf(settled)).toMatch(/^UPSTREAM_/);
     expect(allOutput(client, settled)).not.toMatch(/fine key|7e57ab1e|(?<![\d.])418(?![\d.])/);
   });
@@ -293,7 +293,7 @@ describe("The upstream's text, headers, cookies and status are not passed on", (
     [429, 'RATE_LIMIT_EXCEEDED', 'UPSTREAM_UNAVAILABLE upstream_rate_limited'],
     [500, 'INTERNAL_SERVER_ERROR', failed],
   ])('answers %i %s with a fixed message, and logs the code', async (status, code, expected) => {
-    const settled = await ask(sends(errorAnswer(status, code)));
+    const settled = await mintFrom(sends(errorAnswer(status, code)));
     expect(outcomeOf(settled)).toBe(expected);
     expect('error' in settled && settled.error.detail.upstreamCode).toBe(code);
     expect(client.calls.map(({ upstreamCode }) => upstreamCode)).toEqual([code]);

@@ -85,14 +85,14 @@ describe('tracing', () => {
   });
 
   it('reads the variables of its list, against which misspelt names are compared', () => {
-    const asked = new Set<string>();
+    const requested = new Set<string>();
     const get = (target: Readonly<Record<string, string>>, name: string): string | undefined => {
-      asked.add(name);
+      requested.add(name);
       return target[name];
     };
     const env = new Proxy<Record<string, string>>({ OTEL_TRACES_EXPORTER: 'otlp' }, { get });
     read(env);
-    expect([...asked].sort()).toEqual([...tracingVariables].sort());
+    expect([...requested].sort()).toEqual([...tracingVariables].sort());
   });
 
   it('ignores all tracing variables while it is disabled', () => {

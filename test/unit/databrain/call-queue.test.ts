@@ -22,20 +22,20 @@ function start(maxConcurrent = 2, maxWaiting = 3, maxConcurrentPerKey = maxConcu
 }
 
 /** The state of a call: waiting, admitted or refused. */
-function ask(lane: KeyQueue, remainingMs = 10_000) {
-  const asked: { state: string; leave: () => void; error?: unknown } = { state: 'waiting', leave: () => undefined };
+function enter(lane: KeyQueue, remainingMs = 10_000) {
+  const call: { state: string; leave: () => void; error?: unknown } = { state: 'waiting', leave: () => undefined };
   Promise.resolve(lane.enter(remainingMs)).then(
-    (leave) => Object.assign(asked, { state: 'in', leave }),
-    (error: unknown) => Object.assign(asked, { state: error instanceof ServiceError ? error.reason : 'failed', error }),
+    (leave) => Object.assign(call, { state: 'in', leave }),
+    (error: unknown) => Object.assign(call, { state: error instanceof ServiceError ? error.reason : 'failed', error }),
   );
-  return asked;
+  return call;
 }
-const states = (asked: readonly { readonly state: string }[]): readonly string[] => asked.map(({ state }) => state);
+const states = (calls: readonly { readonly state: string }[]): readonly string[] => calls.map(({ state }) => state);
 const settle = (ms = 0): Promise<unknown> => vi.advanceTimersByTimeAsync(ms);
 /** Runs full rounds of concurrent calls with the given duration. */
 async function learn(lane: KeyQueue, atATime: number, tookMs: number, rounds: number): Promise<void> {
   for (let round = 0; round < rounds; round += 1) {
-    const calls = times(atATime, () => ask(lane));
+    const calls = times(atATime, () => enter(lane));
     await settle(tookMs);
     for (const { leave } of calls) leave();
     await settle();
@@ -49,31 +49,31 @@ describe('The queue of calls', () => {
 
   it('allows a limited number of concurrent calls, and starts the next one in order when one ends', async () => {
     const { lane } = start();
-    const asked = times(4, () => ask(lane));
+    const calls = times(4, () => enter(lane));
     await settle();
-    expect(states(asked)).toEqual(['in', 'in', 'waiting', 'waiting']);
-    asked[1]?.leave();
+    expect(states(calls)).toEqual(['in', 'in', 'waiting', 'waiting']);
+    calls[1]?.leave();
     await settle();
-    expect(states(asked)).toEqual(['in', 'in', 'in', 'waiting']);
+    expect(states(calls)).toEqual(['in', 'in', 'in', 'waiting']);
   });
 
   it('refuses a call at once if the queue is full', async () => {
     const { lane } = start(1, 3);
-    const asked = times(6, () => ask(lane));
+    const calls = times(6, () => enter(lane));
     await settle();
-    expect(states(asked)).toEqual(['in', 'waiting', 'waiting', 'waiting', 'queue_full', 'queue_full']);
-    expect(asked[5]?.error).toMatchObject({ code: 'UPSTREAM_UNAVAILABLE', detail: { retryAfterSeconds: 1 } });
+    expect(states(calls)).toEqual(['in', 'waiting', 'waiting', 'waiting', 'queue_full', 'queue_full']);
+    expect(calls[5]?.error).toMatchObject({ code: 'UPSTREAM_UNAVAILABLE', detail: { retryAfterSeconds: 1 } });
   });
 
   it('refuses a call that has waited too long, and gives its place to the next one', async () => {
     const { lane } = start(1, 3);
-    const asked = [ask(lane), ask(lane, 500), ask(lane, 10_000)];
+    const calls = [enter(lane), enter(lane, 500), enter(lane, 10_000)];
     await settle(502);
-    expect(states(asked)).toEqual(['in', 'queue_full', 'waiting']);
-    asked[0]?.leave();
+    expect(states(calls)).toEqual(['in', 'queue_full', 'waiting']);
+    calls[0]?.leave();
     await settle();
-    expect(states(asked)).toEqual(['in', 'queue_full', 'in']);
-    const later = times(4, () => ask(lane));
+    expect(states(calls)).toEqual(['in', 'queue_full', 'in']);
+    const later = times(4, () => enter(lane));
     await settle();
     expect(states(later)).toEqual(['waiting', 'waiting', 'waiting', 'queue_full']);
   });
@@ -81,8 +81,8 @@ describe('The queue of calls', () => {
   it('sends calls at the rate that the upstream accepts', async () => {
     const { lane, rate } = start(100, 100);
     rate.limited(clock.monotonic(), undefined);
-    const asked = times(5, () => ask(lane));
-    const inside = () => asked.filter(({ state }) => state === 'in').length;
+    const calls = times(5, () => enter(lane));
+    const inside = () => calls.filter(({ state }) => state === 'in').length;
     await settle();
     expect(inside()).toBe(1);
     await settle(510);
@@ -94,96 +94,96 @@ describe('The queue of calls', () => {
   it('refuses at once a call that cannot be sent in time at that rate', async () => {
     const { lane, rate } = start(100, 100);
     rate.limited(clock.monotonic(), undefined);
-    const asked = times(6, () => ask(lane, 1100));
+    const calls = times(6, () => enter(lane, 1100));
     await settle();
-    expect(states(asked)).toEqual(['in', 'waiting', 'waiting', 'queue_full', 'queue_full', 'queue_full']);
+    expect(states(calls)).toEqual(['in', 'waiting', 'waiting', 'queue_full', 'queue_full', 'queue_full']);
   });
 
   it('refuses queued calls that would wait too long after the rate was lowered', async () => {
     const { lane, rate, queue } = start(1, 100);
-    const asked = [ask(lane), ask(lane, 800), ask(lane, 800), ask(lane, 30_000)];
+    const calls = [enter(lane), enter(lane, 800), enter(lane, 800), enter(lane, 30_000)];
     await settle();
-    expect(states(asked)).toEqual(['in', 'waiting', 'waiting', 'waiting']);
+    expect(states(calls)).toEqual(['in', 'waiting', 'waiting', 'waiting']);
     rate.limited(clock.monotonic(), undefined);
     queue.reconsider();
     await settle();
-    expect(states(asked)).toEqual(['in', 'waiting', 'queue_full', 'waiting']);
+    expect(states(calls)).toEqual(['in', 'waiting', 'queue_full', 'waiting']);
     rate.limited(clock.monotonic(), 5000);
     queue.reconsider();
     await settle();
-    expect(states(asked)).toEqual(['in', 'queue_full', 'queue_full', 'waiting']);
+    expect(states(calls)).toEqual(['in', 'queue_full', 'queue_full', 'waiting']);
   });
 
   it('refuses a call without time left', async () => {
     const { lane, rate } = start(1, 100);
     rate.limited(clock.monotonic(), 1000);
-    const asked = ask(lane, -5);
+    const call = enter(lane, -5);
     await settle();
-    expect(asked.state).toBe('queue_full');
+    expect(call.state).toBe('queue_full');
   });
 
   it('refuses a call without time left also if no call waits', async () => {
     const { lane } = start(1, 100);
-    const asked = ask(lane, -5);
+    const call = enter(lane, -5);
     await settle();
-    expect(asked.state).toBe('queue_full');
+    expect(call.state).toBe('queue_full');
   });
 
   it('refuses at once a call that cannot end in time, after it has measured how long calls take', async () => {
     const { lane } = start(1, 1000);
     await learn(lane, 1, 200, 100);
     // A call takes 200 ms: four more can start within 900 ms and still end within 1,100 ms.
-    const asked = times(8, () => ask(lane, 1100));
+    const calls = times(8, () => enter(lane, 1100));
     await settle();
-    expect(states(asked).filter((state) => state === 'queue_full').length).toBeGreaterThanOrEqual(3);
-    expect(states(asked).slice(0, 4)).toEqual(['in', 'waiting', 'waiting', 'waiting']);
+    expect(states(calls).filter((state) => state === 'queue_full').length).toBeGreaterThanOrEqual(3);
+    expect(states(calls).slice(0, 4)).toEqual(['in', 'waiting', 'waiting', 'waiting']);
   });
 
   it('refuses waiting calls when calls take longer than before', async () => {
     const { lane } = start(20, 1000);
     await learn(lane, 20, 10, 10);
-    const asked = times(120, () => ask(lane, 2000));
+    const calls = times(120, () => enter(lane, 2000));
     await settle();
-    expect(states(asked)).not.toContain('queue_full');
+    expect(states(calls)).not.toContain('queue_full');
     await settle(1000);
-    for (const { leave } of asked.slice(0, 20)) leave();
+    for (const { leave } of calls.slice(0, 20)) leave();
     await settle();
-    expect(states(asked).slice(0, 35)).toEqual(Array(35).fill('in'));
-    expect(states(asked).at(-1)).toBe('queue_full');
+    expect(states(calls).slice(0, 35)).toEqual(Array(35).fill('in'));
+    expect(states(calls).at(-1)).toBe('queue_full');
   });
 
   it('refuses no call after a single slow call', async () => {
     const { lane } = start(2, 1000);
     await learn(lane, 2, 10, 10);
-    const slow = ask(lane);
+    const slow = enter(lane);
     await settle(400);
     slow.leave();
-    const asked = times(50, () => ask(lane, 1500));
+    const calls = times(50, () => enter(lane, 1500));
     await settle();
-    expect(states(asked)).not.toContain('queue_full');
+    expect(states(calls)).not.toContain('queue_full');
   });
 
   it('does not refuse other calls when a few calls hang', async () => {
     const { lane } = start(4, 1000);
-    times(2, () => ask(lane));
+    times(2, () => enter(lane));
     for (let round = 0; round < 20; round += 1) {
-      const two = times(2, () => ask(lane));
+      const two = times(2, () => enter(lane));
       await settle(100);
       for (const one of two) one.leave();
       await settle();
     }
     // Two places are left for calls of 100 ms, so 20 calls per second.
-    const asked = times(16, () => ask(lane, 1200));
+    const calls = times(16, () => enter(lane, 1200));
     await settle();
-    expect(states(asked)).not.toContain('queue_full');
+    expect(states(calls)).not.toContain('queue_full');
   });
 
   it('refuses all waiting calls as SHUTTING_DOWN when it is closed', async () => {
     const { lane, queue } = start(1, 10);
-    const asked = times(3, () => ask(lane));
+    const calls = times(3, () => enter(lane));
     queue.close();
     await settle();
-    expect(states(asked)).toEqual(['in', 'shutting_down', 'shutting_down']);
+    expect(states(calls)).toEqual(['in', 'shutting_down', 'shutting_down']);
   });
 });
 
@@ -211,8 +211,8 @@ describe('The queues of several API keys', () => {
     const { lane, rate, queue } = start(10, 100);
     const other = queue.createKeyQueue(newRate());
     rate.limited(clock.monotonic(), 5000);
-    const limited = times(3, () => ask(lane));
-    const free = times(3, () => ask(other));
+    const limited = times(3, () => enter(lane));
+    const free = times(3, () => enter(other));
     await settle();
     expect(states(limited)).toEqual(['waiting', 'waiting', 'waiting']);
     expect(states(free)).toEqual(['in', 'in', 'in']);
@@ -223,13 +223,13 @@ describe('The queues of several API keys', () => {
     const { lane, shared, queue } = start(10, 100);
     const other = queue.createKeyQueue(newRate());
     shared.limited(clock.monotonic(), 1000);
-    const asked = [ask(lane), ask(other)];
+    const calls = [enter(lane), enter(other)];
     await settle(900);
-    expect(states(asked)).toEqual(['waiting', 'waiting']);
+    expect(states(calls)).toEqual(['waiting', 'waiting']);
     await settle(200);
-    expect(states(asked)).toEqual(['in', 'waiting']);
+    expect(states(calls)).toEqual(['in', 'waiting']);
     await settle(600);
-    expect(states(asked)).toEqual(['in', 'in']);
+    expect(states(calls)).toEqual(['in', 'in']);
   });
 
   it('refuse at once a call that cannot be sent in time at the rate of the address', async () => {
@@ -237,20 +237,20 @@ describe('The queues of several API keys', () => {
     const other = queue.createKeyQueue(newRate());
     shared.limited(clock.monotonic(), undefined);
     // Calls start half a second apart, in turn: the second call of the second lane would start after 1.5 seconds.
-    const asked = [ask(lane, 1100), ask(lane, 1100), ask(other, 1100), ask(other, 1100)];
+    const calls = [enter(lane, 1100), enter(lane, 1100), enter(other, 1100), enter(other, 1100)];
     await settle();
-    expect(states(asked)).toEqual(['in', 'waiting', 'waiting', 'queue_full']);
+    expect(states(calls)).toEqual(['in', 'waiting', 'waiting', 'queue_full']);
   });
 
   it('keep places for each other when the calls of one hang', async () => {
     const { lane, queue } = start(4, 100, 3);
     const other = queue.createKeyQueue(newRate());
-    const hanging = times(10, () => ask(lane));
+    const hanging = times(10, () => enter(lane));
     await settle();
     expect(states(hanging).filter((state) => state === 'in')).toHaveLength(3);
     expect(other.hasRoom()).toBe(true);
-    const asked = ask(other);
+    const call = enter(other);
     await settle();
-    expect(asked.state).toBe('in');
+    expect(call.state).toBe('in');
   });
 });

@@ -27,7 +27,7 @@ interface Answer {
   readonly error?: { readonly message: string };
 }
 
-async function ask({ url }: SimulatedDatabrain, path: string, init: RequestInit = {}): Promise<Answer> {
+async function send({ url }: SimulatedDatabrain, path: string, init: RequestInit = {}): Promise<Answer> {
   const response = await fetch(`${url}/api/v2${path}`, init);
   return { status: response.status, ...((await response.json()) as object) };
 }
@@ -42,10 +42,10 @@ async function tokenOf({ url }: SimulatedDatabrain, clientId: string, expiryTime
 }
 
 const open = (databrain: SimulatedDatabrain, token: string, embedId = 'sales-overview'): Promise<Answer> =>
-  ask(databrain, `/dashboard?dashboardId=${embedId}`, { headers: { 'x-plugin-token': token } });
+  send(databrain, `/dashboard?dashboardId=${embedId}`, { headers: { 'x-plugin-token': token } });
 
 const rows = (databrain: SimulatedDatabrain, id: string, clientId: unknown): Promise<Answer> =>
-  ask(databrain, '/metric/query', { method: 'POST', body: JSON.stringify({ id, clientId }) });
+  send(databrain, '/metric/query', { method: 'POST', body: JSON.stringify({ id, clientId }) });
 
 describe('the API of the component', () => {
   it('returns each client only its own rows, for a handle that is not the client id', async () => {
@@ -84,7 +84,7 @@ describe('the API of the component', () => {
     expect((await open(databrain, token, 'finance-report')).status).toBe(403);
     expect((await open(databrain, 'unknown')).status).toBe(401);
     const metric = (id: string): Promise<Answer> =>
-      ask(databrain, `/dashboard/embeddedMetric?metricId=${id}`, { headers: { 'x-plugin-token': token } });
+      send(databrain, `/dashboard/embeddedMetric?metricId=${id}`, { headers: { 'x-plugin-token': token } });
     expect((await metric('orders')).data?.embeddedMetricData?.clientId).toBe(data?.clientId);
     expect((await metric('margin')).status).toBe(403);
   });
@@ -96,10 +96,10 @@ describe('the API of the component', () => {
     expect((await open(databrain, await tokenOf(databrain, 'acme', 60_000))).data?.clientId).toBe(data?.clientId);
     time += 50_000;
     expect((await rows(databrain, 'orders', data?.clientId)).status).toBe(200);
-    expect((await ask(databrain, `/metric/layout?id=sales-overview&clientId=${data?.clientId}`)).status).toBe(200);
+    expect((await send(databrain, `/metric/layout?id=sales-overview&clientId=${data?.clientId}`)).status).toBe(200);
     time += 50_000;
     expect((await rows(databrain, 'orders', data?.clientId)).status).toBe(401);
-    expect((await ask(databrain, `/metric/layout?id=sales-overview&clientId=${data?.clientId}`)).status).toBe(401);
+    expect((await send(databrain, `/metric/layout?id=sales-overview&clientId=${data?.clientId}`)).status).toBe(401);
   });
 
   it('accepts browser requests from any page', async () => {

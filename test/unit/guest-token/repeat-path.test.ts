@@ -45,26 +45,26 @@ const start = (maxEntries: number) => {
     const decision = decide(policy, user, undefined, systemClock.now());
     return decision.kind === 'permit' ? decision.grant : expect.unreachable();
   };
-  return { ask: (user: ReturnType<typeof userOf>) => issue(grantOf(user), user), grantOf };
+  return { request: (user: ReturnType<typeof userOf>) => issue(grantOf(user), user), grantOf };
 };
 
 describe('a repeated request', () => {
   it('computes no hash, and creates no new decision or grant', async () => {
-    const { ask, grantOf } = start(10);
+    const { request, grantOf } = start(10);
     const user = userOf(1);
-    const first = await ask(user);
+    const first = await request(user);
     const grant = grantOf(user);
     hashes.reset();
-    for (let count = 0; count < 100; count += 1) expect((await ask(user)).token).toBe(first.token);
+    for (let count = 0; count < 100; count += 1) expect((await request(user)).token).toBe(first.token);
     expect(hashes.count()).toBe(0);
     expect(grantOf(user)).toBe(grant);
   });
 
   it('computes four hashes the first time: request, reuse key, tag, token', async () => {
-    const { ask } = start(10);
-    await ask(userOf(1));
+    const { request } = start(10);
+    await request(userOf(1));
     hashes.reset();
-    await ask(userOf(2));
+    await request(userOf(2));
     expect(hashes.count()).toBe(4);
   });
 });
@@ -80,17 +80,17 @@ describe('the memory for 100,000 users', () => {
   const sample = 20_000;
 
   it('is 45 MB of reusable tokens, and 80 MB of principals and decisions while their access tokens are remembered', async () => {
-    const { ask } = start(100_000);
-    await ask(userOf(sample));
+    const { request } = start(100_000);
+    await request(userOf(sample));
     const before = heapMegabytes();
     const principals = Array.from({ length: sample }, (_, index) => userOf(index));
-    for (const user of principals) await ask(user);
+    for (const user of principals) await request(user);
     const whole = (heapMegabytes() - before) * (100_000 / sample);
     principals.length = 0;
     const tokens = (heapMegabytes() - before) * (100_000 / sample);
     expect(tokens).toBeLessThan(45);
     expect(whole - tokens).toBeGreaterThan(10);
     expect(whole - tokens).toBeLessThan(80);
-    await ask(userOf(sample));
+    await request(userOf(sample));
   });
 });

@@ -41,16 +41,16 @@ function start(options: Partial<AdminOptions> = {}) {
     ...options,
   });
   apps.push(app);
-  const ask = (method: 'GET' | 'HEAD' | 'POST' | 'PUT', url: string, headers: object = {}, payload?: object) =>
+  const send = (method: 'GET' | 'HEAD' | 'POST' | 'PUT', url: string, headers: object = {}, payload?: object) =>
     app.inject({ method, url, headers: { host: 'localhost', ...headers }, ...(payload && { payload }) });
-  return { app, seen, ask };
+  return { app, seen, send };
 }
 
 describe('the admin listener', () => {
   it('serves metrics, version and health, without caching', async () => {
-    const { ask } = start();
+    const { send } = start();
     const [metrics, version, live, ready, health] = await Promise.all(
-      ['/metrics', '/version', '/livez', '/readyz', '/healthz'].map((path) => ask('GET', path)),
+      ['/metrics', '/version', '/livez', '/readyz', '/healthz'].map((path) => send('GET', path)),
     );
     expect([metrics?.body, metrics?.headers['content-type']]).toEqual(['up 1\n', 'text/plain; version=0.0.4']);
     expect(version?.json()).toEqual({ version: '1.2.3' });
@@ -67,19 +67,19 @@ describe('the admin listener', () => {
   });
 
   it('answers 200 when it is ready', async () => {
-    const { ask } = start({ readiness: () => ({ isReady: true, checks: { policy: 'ok' } }) });
-    const answer = await ask('GET', '/readyz');
+    const { send } = start({ readiness: () => ({ isReady: true, checks: { policy: 'ok' } }) });
+    const answer = await send('GET', '/readyz');
     expect([answer.statusCode, answer.json()]).toEqual([200, { status: 'ok', checks: { policy: 'ok' } }]);
   });
 
   it('refuses and reports an unknown Host on every path', async () => {
-    const { seen, ask } = start();
+    const { seen, send } = start();
     for (const path of ['/metrics', '/playground/', '/nowhere']) {
-      const answer = await ask('GET', path, { host: 'evil.example' });
+      const answer = await send('GET', path, { host: 'evil.example' });
       expect([answer.statusCode, answer.json()]).toMatchObject([400, { error: { code: 'INVALID_REQUEST' } }]);
     }
     expect(seen).toEqual(['evil.example', 'evil.example', 'evil.example']);
-    expect((await ask('GET', '/version', { host: 'admin.example' })).statusCode).toBe(200);
+    expect((await send('GET', '/version', { host: 'admin.example' })).statusCode).toBe(200);
   });
 
   it.each([
@@ -91,14 +91,14 @@ describe('the admin listener', () => {
     ['/playground/start', 'GET, HEAD'],
     ['/playground/evaluate', 'POST'],
   ])('answers 405 with the methods of %s', async (path, allow) => {
-    const answer = await start().ask('PUT', path);
+    const answer = await start().send('PUT', path);
     expect([answer.statusCode, answer.headers['allow']]).toEqual([405, allow]);
   });
 
   it('has no playground by default', async () => {
-    const { ask } = start({ playground: undefined });
-    expect((await ask('GET', '/playground/')).statusCode).toBe(404);
-    expect((await ask('POST', '/playground/evaluate', {}, { policy: '', claims: {} })).statusCode).toBe(404);
+    const { send } = start({ playground: undefined });
+    expect((await send('GET', '/playground/')).statusCode).toBe(404);
+    expect((await send('POST', '/playground/evaluate', {}, { policy: '', claims: {} })).statusCode).toBe(404);
   });
 
   it('reports another protocol', async () => {
@@ -130,20 +130,20 @@ describe('the playground', () => {
     ['/playground/policy.schema.json', 'application/json; charset=utf-8', '{}'],
     ['/playground/start', 'application/json; charset=utf-8', '{"policy":"version: 1","tests":"[]"}'],
   ])('serves %s with its content security policy', async (path, type, body) => {
-    const answer = await start().ask('GET', path);
+    const answer = await start().send('GET', path);
     expect(answer.headers).toMatchObject({ ...security, 'content-type': type });
     expect(answer.body).toBe(body);
   });
 
   it('redirects to its page', async () => {
-    const answer = await start().ask('GET', '/playground');
+    const answer = await start().send('GET', '/playground');
     expect([answer.statusCode, answer.headers['location']]).toEqual([308, '/playground/']);
   });
 
   const input = { policy: 'version: 1', claims: { sub: 'u1' } };
 
   it('evaluates with the present time', async () => {
-    const answer = await start().ask('POST', '/playground/evaluate', {}, input);
+    const answer = await start().send('POST', '/playground/evaluate', {}, input);
     expect(answer.json()).toEqual({ input, now: 42 });
     expect(answer.headers).toMatchObject(security);
   });
@@ -161,15 +161,15 @@ describe('the playground', () => {
     { ...input, otherPolicy: 'x'.repeat(262_145) },
     { ...input, tests: 'x'.repeat(262_145) },
   ])('refuses any other input', async (body) => {
-    expect((await start().ask('POST', '/playground/evaluate', {}, body)).statusCode).toBe(400);
+    expect((await start().send('POST', '/playground/evaluate', {}, body)).statusCode).toBe(400);
   });
 
   it('accepts texts of the maximum length', async () => {
     const long = 'x'.repeat(262_144);
     const body = { ...input, policy: long, otherPolicy: long, tests: long, otherClaims: {}, dataApp: 'x'.repeat(256) };
-    expect((await start().ask('POST', '/playground/evaluate', {}, body)).statusCode).toBe(200);
+    expect((await start().send('POST', '/playground/evaluate', {}, body)).statusCode).toBe(200);
     const tooLong = { ...input, claims: { text: 'x'.repeat(1_048_576) } };
-    expect((await start().ask('POST', '/playground/evaluate', {}, tooLong)).statusCode).toBe(413);
+    expect((await start().send('POST', '/playground/evaluate', {}, tooLong)).statusCode).toBe(413);
   });
 
   it.each([
@@ -180,10 +180,10 @@ describe('the playground', () => {
     { 'sec-fetch-site': 'same-site' },
     { origin: 'http://localhost', 'sec-fetch-site': 'cross-site' },
   ])('serves nothing to a page of another origin: %j', async (headers) => {
-    const { ask } = start();
+    const { send } = start();
     for (const answer of [
-      await ask('GET', '/playground/start', headers),
-      await ask('POST', '/playground/evaluate', headers, input),
+      await send('GET', '/playground/start', headers),
+      await send('POST', '/playground/evaluate', headers, input),
     ]) {
       expect([answer.statusCode, answer.json()]).toMatchObject([403, { error: { code: 'ORIGIN_NOT_ALLOWED' } }]);
     }
@@ -196,6 +196,6 @@ describe('the playground', () => {
     { 'sec-fetch-site': 'none' },
     {},
   ])('serves requests of its own page: %j', async (headers) => {
-    expect((await start().ask('GET', '/playground/start', headers)).statusCode).toBe(200);
+    expect((await start().send('GET', '/playground/start', headers)).statusCode).toBe(200);
   });
 });

@@ -197,10 +197,10 @@ describe('a request for a guest token', () => {
     ],
   ])(
     '%s is refused with one audit line, and nothing is minted',
-    async (_title, asked, status, code, reason, verified) => {
+    async (_title, options, status, code, reason, verified) => {
       const { ask, audit, metric } = await start();
       const mintedBefore = databrain.requests.length;
-      const answer = await ask(asked);
+      const answer = await ask(options);
       expect([answer.status, codeOf(answer.body)]).toEqual([status, code]);
       expect(answer.headers).toMatchObject({ 'x-content-type-options': 'nosniff', 'cache-control': 'no-store' });
       expect(audit()).toMatchObject([
@@ -245,8 +245,8 @@ describe('a request for a guest token', () => {
   it('of an address over the limit is refused, except health probes', async () => {
     const { ask, audit, metric } = await start({ RATE_LIMIT_ADDRESS_MAX: '1' });
     expect((await ask({ headers: bearer() })).status).toBe(200);
-    for (const asked of [{ headers: bearer() }, { method: 'GET', path: '/nowhere' }, { path: '/%zz' }]) {
-      expect((await ask(asked)).status).toBe(429);
+    for (const options of [{ headers: bearer() }, { method: 'GET', path: '/nowhere' }, { path: '/%zz' }]) {
+      expect((await ask(options)).status).toBe(429);
     }
     expect((await ask({ method: 'POST', path: '/livez' })).status).toBe(429);
     for (const method of ['GET', 'HEAD']) expect((await ask({ method, path: '/livez' })).status).toBe(200);
@@ -311,8 +311,8 @@ describe('pages', () => {
   it('of an allowed origin can read every response', async () => {
     const { ask } = await start();
     const headers = { origin: allowedOrigin };
-    for (const asked of [{ headers: { ...headers, ...bearer() } }, { headers }, { path: '/nowhere', headers }]) {
-      expect((await ask(asked)).headers).toMatchObject({
+    for (const options of [{ headers: { ...headers, ...bearer() } }, { headers }, { path: '/nowhere', headers }]) {
+      expect((await ask(options)).headers).toMatchObject({
         'access-control-allow-origin': allowedOrigin,
         'access-control-allow-credentials': 'true',
       });

@@ -63,7 +63,7 @@ describe('the counts of a request in Redis', () => {
       await limits.limitUser(request, reply, asking);
       return 'ok';
     });
-    const ask = async () => {
+    const send = async () => {
       const answer = app.inject({ method: 'POST', url: '/' });
       void answer.then(() => undefined);
       for (let count = 0; count < 5; count += 1) await turn();
@@ -72,12 +72,12 @@ describe('the counts of a request in Redis', () => {
         return { body, limits: headers['ratelimit'] };
       };
     };
-    return { ...redis, ask };
+    return { ...redis, send };
   };
 
   it('are sent together if the user is known, and each counts once', async () => {
-    const { ask, asked, answer } = await start(alice);
-    const result = await ask();
+    const { send, asked, answer } = await start(alice);
+    const result = await send();
     expect(asked()).toBe(2);
     await answer(allowed);
     await answer([1, 3, 1_000]);
@@ -86,8 +86,8 @@ describe('the counts of a request in Redis', () => {
   });
 
   it('are sent one after the other if the user is not known yet', async () => {
-    const { ask, asked, answer } = await start(undefined);
-    const result = await ask();
+    const { send, asked, answer } = await start(undefined);
+    const result = await send();
     expect(asked()).toBe(1);
     await answer(allowed);
     expect(asked()).toBe(1);
@@ -96,8 +96,8 @@ describe('the counts of a request in Redis', () => {
   });
 
   it('count the verified user, not the expected one', async () => {
-    const { ask, asked, answer } = await start(alice, principalOf('bob'));
-    const result = await ask();
+    const { send, asked, answer } = await start(alice, principalOf('bob'));
+    const result = await send();
     await answer(allowed);
     await answer(refused);
     expect(asked(), 'bob is counted').toBe(1);
@@ -106,18 +106,18 @@ describe('the counts of a request in Redis', () => {
   });
 
   it('refuse for the address first, and send nothing while that refusal is remembered', async () => {
-    const { ask, asked, answer } = await start(alice);
-    const result = await ask();
+    const { send, asked, answer } = await start(alice);
+    const result = await send();
     await answer(refused);
     await answer(refused);
     expect((await result()).body).toBe('address_limit');
-    expect((await (await ask())()).body).toBe('address_limit');
+    expect((await (await send())()).body).toBe('address_limit');
     expect(asked()).toBe(0);
   });
 
   it('refuse for the user', async () => {
-    const { ask, answer } = await start(alice);
-    const result = await ask();
+    const { send, answer } = await start(alice);
+    const result = await send();
     await answer(allowed);
     await answer(refused);
     expect((await result()).body).toBe('user_limit');

@@ -94,7 +94,7 @@ async function read(kind: SecretStoreKind, reference: string, env: Record<string
 const revealed = (result: SecretRead): unknown => (result.kind === 'read' ? result.value.reveal() : result);
 
 describe('AWS Secrets Manager', () => {
-  const ask = (reference: string, env: Record<string, string> = {}): Promise<SecretRead> => {
+  const readSecret = (reference: string, env: Record<string, string> = {}): Promise<SecretRead> => {
     setEnvironment({
       AWS_REGION: 'eu-central-1',
       AWS_ACCESS_KEY_ID: 'AKIDEXAMPLE',
@@ -109,11 +109,14 @@ describe('AWS Secrets Manager', () => {
 
   it('returns a whole secret, and a field of one', async () => {
     answer = (_request, body) => ({ status: 200, body: { SecretString: body.includes('plain') ? apiKey : document } });
-    expect(revealed(await ask('prod/plain'))).toBe(apiKey);
-    expect(revealed(await ask('prod/app#api-key'))).toBe(apiKey);
-    expect(await ask('prod/app#other')).toMatchObject({ kind: 'refused' });
-    expect(await ask('prod/app#count')).toMatchObject({ kind: 'refused' });
-    expect(await ask('prod/plain#api-key')).toMatchObject({ kind: 'refused', problem: sentenceOf('secretNotJson') });
+    expect(revealed(await readSecret('prod/plain'))).toBe(apiKey);
+    expect(revealed(await readSecret('prod/app#api-key'))).toBe(apiKey);
+    expect(await readSecret('prod/app#other')).toMatchObject({ kind: 'refused' });
+    expect(await readSecret('prod/app#count')).toMatchObject({ kind: 'refused' });
+    expect(await readSecret('prod/plain#api-key')).toMatchObject({
+      kind: 'refused',
+      problem: sentenceOf('secretNotJson'),
+    });
   });
 
   it('is called in the region of an ARN', async () => {
@@ -122,7 +125,7 @@ describe('AWS Secrets Manager', () => {
       authorization = request.headers.authorization ?? '';
       return { status: 200, body: { SecretString: apiKey } };
     };
-    await ask('arn:aws:secretsmanager:us-west-2:123456789012:secret:prod/app-AbCdEf');
+    await readSecret('arn:aws:secretsmanager:us-west-2:123456789012:secret:prod/app-AbCdEf');
     expect(authorization).toContain('/us-west-2/secretsmanager/');
   });
 
@@ -137,7 +140,7 @@ describe('AWS Secrets Manager', () => {
     [503, 'ServiceUnavailable', 'unavailable'],
   ])('with the answer %i %s causes the problem %s', async (status, type, kind) => {
     refusal(status, type);
-    const result = await ask('prod/app');
+    const result = await readSecret('prod/app');
     expect(result.kind).toBe(kind);
     expect(result.kind === 'read' ? '' : result.problem).toContain(`(${type})`);
   });
@@ -145,10 +148,10 @@ describe('AWS Secrets Manager', () => {
   it('is called through the egress proxy, except for hosts in NO_PROXY', async () => {
     const proxy = await startScriptedProxy();
     answer = () => ({ status: 200, body: { SecretString: apiKey } });
-    expect((await ask('prod/app', { HTTP_PROXY: proxy.url })).kind).toBe('unavailable');
+    expect((await readSecret('prod/app', { HTTP_PROXY: proxy.url })).kind).toBe('unavailable');
     expect(proxy.requests[0]).toBe(`POST http://127.0.0.1:${portOf(plain)}/`);
     expect(seen).toEqual([]);
-    expect((await ask('prod/app', { HTTP_PROXY: proxy.url, NO_PROXY: '127.0.0.1' })).kind).toBe('read');
+    expect((await readSecret('prod/app', { HTTP_PROXY: proxy.url, NO_PROXY: '127.0.0.1' })).kind).toBe('read');
     await proxy.close();
   });
 
@@ -164,7 +167,7 @@ describe('Google Secret Manager', () => {
     privateKeyEncoding: { type: 'pkcs8', format: 'pem' },
     publicKeyEncoding: { type: 'spki', format: 'pem' },
   });
-  const ask = (reference: string): Promise<SecretRead> =>
+  const readSecret = (reference: string): Promise<SecretRead> =>
     read(
       createGcpStoreKind({
         fallback: true,
@@ -182,8 +185,8 @@ describe('Google Secret Manager', () => {
       const data = Buffer.from(request.url?.includes('/versions/7') === true ? apiKey : document).toString('base64');
       return { status: 200, body: { name: 'projects/p/secrets/app/versions/7', payload: { data } } };
     };
-    expect(revealed(await ask('projects/p/secrets/app#api-key'))).toBe(apiKey);
-    expect(revealed(await ask('projects/p/secrets/app/versions/7'))).toBe(apiKey);
+    expect(revealed(await readSecret('projects/p/secrets/app#api-key'))).toBe(apiKey);
+    expect(revealed(await readSecret('projects/p/secrets/app/versions/7'))).toBe(apiKey);
     expect(seen.map((line) => /versions\/\w+:access/.exec(line)?.[0])).toEqual([
       'versions/latest:access',
       'versions/7:access',
@@ -199,14 +202,14 @@ describe('Google Secret Manager', () => {
     [503, 'UNAVAILABLE', 'unavailable'],
   ])('with the answer %i %s causes the problem %s', async (status, name, kind) => {
     answer = () => ({ status, body: { error: { code: status, message: upstreamText, status: name } } });
-    expect((await ask('projects/p/secrets/app')).kind).toBe(kind);
+    expect((await readSecret('projects/p/secrets/app')).kind).toBe(kind);
   });
 });
 
 describe('Azure Key Vault', () => {
   const challenge =
     'Bearer authorization="https://login.microsoftonline.com/72f988bf-86f1-41af-91ab-2d7cd011db47", resource="https://vault.azure.net"';
-  const ask = (path: string): Promise<SecretRead> => {
+  const readSecret = (path: string): Promise<SecretRead> => {
     setEnvironment({ IDENTITY_ENDPOINT: `http://127.0.0.1:${portOf(plain)}/identity`, IDENTITY_HEADER: 'example' });
     // The library checks the names of Azure's own vaults.
     const options = { disableChallengeResourceVerification: true, tlsOptions: { ca: selfSigned.cert } };
@@ -230,8 +233,8 @@ describe('Azure Key Vault', () => {
       status: 200,
       body: { id, attributes: { enabled: true }, value: request.url?.includes('0123') === true ? apiKey : document },
     }));
-    expect(revealed(await ask('app#api-key'))).toBe(apiKey);
-    expect(revealed(await ask('app/0123456789abcdef0123456789abcdef'))).toBe(apiKey);
+    expect(revealed(await readSecret('app#api-key'))).toBe(apiKey);
+    expect(revealed(await readSecret('app/0123456789abcdef0123456789abcdef'))).toBe(apiKey);
   });
 
   it.each([
@@ -242,7 +245,7 @@ describe('Azure Key Vault', () => {
     [503, 'ServiceUnavailable', 'unavailable'],
   ])('with the answer %i %s causes the problem %s', async (status, code, kind) => {
     vault(() => ({ status, body: { error: { code, message: upstreamText } } }));
-    const result = await ask('app');
+    const result = await readSecret('app');
     expect(result.kind).toBe(kind);
     expect(result.kind === 'read' ? '' : result.problem).toContain(code);
   });

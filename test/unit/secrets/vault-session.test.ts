@@ -8,11 +8,11 @@ const lifetimeMs = 60_000;
 
 function start(ask: (path: string) => Promise<VaultResponse>) {
   const begun = performance.now();
-  const asked: { readonly path: string; readonly atMs: number }[] = [];
+  const requests: { readonly path: string; readonly atMs: number }[] = [];
   let logins = 0;
   const session = createVaultSession({
     send: ({ path }) => {
-      asked.push({ path, atMs: performance.now() - begun });
+      requests.push({ path, atMs: performance.now() - begun });
       return ask(path);
     },
     login: {
@@ -29,7 +29,7 @@ function start(ask: (path: string) => Promise<VaultResponse>) {
     random: () => 0.5,
     onEvent: () => undefined,
   });
-  return { session, asked, logins: () => logins };
+  return { session, requests, logins: () => logins };
 }
 
 const renewed: VaultResponse = {
@@ -41,10 +41,10 @@ beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());
 
 it('a token is renewed after two thirds of its lifetime, every time', async () => {
-  const { session, asked, logins } = start(() => Promise.resolve(renewed));
+  const { session, requests, logins } = start(() => Promise.resolve(renewed));
   await session.token();
   await vi.advanceTimersByTimeAsync(2 * lifetimeMs);
-  expect(asked).toEqual([39_000, 78_000, 117_000].map((atMs) => ({ path: 'auth/token/renew-self', atMs })));
+  expect(requests).toEqual([39_000, 78_000, 117_000].map((atMs) => ({ path: 'auth/token/renew-self', atMs })));
   expect(logins()).toBe(1);
 });
 

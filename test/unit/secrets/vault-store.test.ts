@@ -97,9 +97,9 @@ describe('a secret in Vault', () => {
     vault.state.mountsMayBeListed = false;
     const { store } = await open(tokenEnv());
     expect(revealed(await store.read(reference))).toBe(apiKey);
-    const asked = vault.requests.length;
+    const requestsBefore = vault.requests.length;
     expect(revealed(await store.read(reference))).toBe(apiKey);
-    expect(vault.requests.length - asked).toBe(1);
+    expect(vault.requests.length - requestsBefore).toBe(1);
   });
 
   it('is found again after its mount is upgraded to version 2', async () => {
@@ -451,10 +451,10 @@ describe('TLS to Vault', () => {
 
       await vault.close();
       await prepare();
-      const asked = proxy.requests.length;
+      const requestsBefore = proxy.requests.length;
       const local = await open(tokenEnv());
       expect(revealed(await local.store.read('secret/app#key'))).toBe(apiKey);
-      expect(proxy.requests).toHaveLength(asked);
+      expect(proxy.requests).toHaveLength(requestsBefore);
     } finally {
       egressProxy = undefined;
       await proxy.close();

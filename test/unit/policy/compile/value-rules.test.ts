@@ -83,12 +83,12 @@ describe('a time zone', () => {
     ['UTC'],
   ])('%j is invalid', (zone) => expect(outcome(rule, zone)).toBe(refused));
   it('in the list of the runtime needs no further check', () => {
-    const asked = Intl.DateTimeFormat;
+    const original = Intl.DateTimeFormat;
     try {
       Object.assign(Intl, { DateTimeFormat: undefined });
       expect(outcome(rule, 'Europe/Berlin')).toBe('Europe/Berlin');
     } finally {
-      Object.assign(Intl, { DateTimeFormat: asked });
+      Object.assign(Intl, { DateTimeFormat: original });
     }
   });
 });
