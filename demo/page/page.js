@@ -71,7 +71,7 @@ async function attempt(trial, user, isCurrent) {
   const accessToken = trial.kind === undefined ? undefined : await calls.signIn(user.id, trial.kind);
   const answer = await calls.askForGuestToken(demo.proxyUrl, accessToken, trial.body);
   if (!isCurrent()) return;
-  showStep('call', steps.askedStep(user, accessToken, trial.body));
+  showStep('call', steps.requestStep(user, accessToken, trial.body));
   showStep('answer', steps.answeredStep(answer, isReal));
   if (demo.hasLog)
     void calls.auditLine(answer.requestId).then(

@@ -30,7 +30,7 @@ function claimsView(user, accessToken) {
   return [element('details', {}, element('summary', {}, 'Claims in the access token'), shown)];
 }
 
-export function askedStep(user, accessToken, body) {
+export function requestStep(user, accessToken, body) {
   const lines = ['POST /guest-token'];
   if (accessToken !== undefined) lines.push(`Authorization: Bearer ${short(accessToken)}`);
   if (body !== undefined) lines.push('Content-Type: application/json', '', JSON.stringify(body));
@@ -99,7 +99,7 @@ export function notReceivedStep(isUntouched) {
           : 'It sent no token: it refused the request, or could not be reached.',
       ),
     ],
-    node: ['databrain', isUntouched ? 'unreached' : 'refused', isUntouched ? 'heard nothing' : 'gave no token'],
+    node: ['databrain', isUntouched ? 'unreached' : 'refused', isUntouched ? 'no request' : 'gave no token'],
   };
 }
 
@@ -124,7 +124,7 @@ export function receivedStep(request, isReused, explained) {
           : 'Received just now, with the API key that only the proxy knows.',
       ),
     ],
-    node: ['databrain', 'good', isReused ? 'not asked again' : 'gave a token'],
+    node: ['databrain', 'good', isReused ? 'not called again' : 'gave a token'],
   };
 }
 

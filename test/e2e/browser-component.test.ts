@@ -119,7 +119,7 @@ describe.skipIf(!hasChromium)(`the vendor's component${chromiumReason}`, () => {
     await page.locator('#events li', { hasText: 'The view was kept.' }).waitFor({ timeout: 45_000 });
     expect(await inComponent(`window.kept === element && root.querySelector('input').value`)).toBe('Rock');
     expect(asked('GET /api/v2/dashboard ')).toBe(1);
-    await page.getByRole('button', { name: 'Ask again' }).click();
+    await page.getByRole('button', { name: 'Send again' }).click();
     await until(() => asked('GET /api/v2/dashboard ') === 2);
     const [first, second] = sent.filter((one) => one.startsWith('GET /api/v2/dashboard '));
     expect(second).not.toBe(first);
