@@ -17,7 +17,7 @@ import type { PlaygroundFiles } from './http/playground.ts';
 import { createReadiness } from './http/health.ts';
 import { prepareVerifiers } from './http/jwt.ts';
 import { createPublicListener, type Phase } from './http/public-listener.ts';
-import { openListener } from './http/server.ts';
+import { openListener } from './http/listener.ts';
 import { createPlaygroundEvaluator } from './playground/evaluator.ts';
 import { createDecide } from './policy/decide.ts';
 import { validateUpstreamBody } from './policy/upstream-request.ts';
@@ -199,6 +199,7 @@ export async function buildApp(options: AppOptions): Promise<App> {
   });
   const limitSecret = (): Secret => {
     const key = apiKeys.get('DATABRAIN_API_KEY');
+    // The start requires it. Without it, keys in Redis could be guessed, so no request is counted.
     if (key === undefined) throw new ServiceError('INTERNAL_ERROR', 'bug');
     return key;
   };

@@ -251,7 +251,8 @@ export async function createAuthenticator(options: AuthenticatorOptions): Promis
     ready: () => [...issuers.values()].some(({ keys }) => keys.ring() !== undefined),
     replaceKeys: async (iss, text, accept) => {
       const issuer = issuers.get(iss);
-      if (issuer === undefined) throw new Error('no such issuer is configured');
+      // A new key must never be dropped in silence, although only issuers with configured keys have one to watch.
+      if (issuer?.keys.replace === undefined) throw new Error('this issuer has no configured keys');
       await issuer.keys.replace(text, (next) => {
         for (const other of issuers.values()) {
           if (other !== issuer && shareSecret(next, keysOf(other)))

@@ -1,5 +1,5 @@
 // One issuer of access tokens: checks the raw settings and returns an IssuerConfig, or all problems at once. Opens no
-// connection; keys/key-set.ts fetches keys later.
+// connection; keys/fetched-keys.ts fetches keys later.
 import { LoadProblem, type Problem } from '../problem.ts';
 import type { Secret } from '../secrets/secret.ts';
 import {

@@ -8,7 +8,7 @@ import { refusePlainly } from './error-reply.ts';
 import { probePaths, registerHealth, type Readiness } from './health.ts';
 import { playgroundPaths, registerPlayground, type PlaygroundOptions } from './playground.ts';
 import { otherProtocolOf } from './raw-refusal.ts';
-import { createServer } from './server.ts';
+import { createListener } from './listener.ts';
 
 export interface AdminOptions {
   readonly logger: FastifyBaseLogger;
@@ -59,7 +59,7 @@ export function createAdminListener(options: AdminOptions): FastifyInstance {
   const { logger, clock, events, readiness, metrics, version } = options;
   const isListed = createHostList(options.hosts);
 
-  const app = createServer({
+  const app = createListener({
     logger,
     clock,
     isTrustedProxy: undefined,

@@ -1,5 +1,5 @@
 // Limits the connections of one listener: their number, in total and per address, and how long a response may wait for
-// a client that does not read it. listener.ts limits the requests of each connection.
+// a client that does not read it. bounded-server.ts limits the requests of each connection.
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { LRUCache } from 'lru-cache';

@@ -11,7 +11,7 @@ import type { Audit, DecisionSubject } from '../telemetry/audit.ts';
 import type { Cors } from './cors.ts';
 import type { RequestTrace, StepName } from '../telemetry/tracing.ts';
 import { pathOf, refusePlainly, toServiceError, type RefuseRequest } from './error-reply.ts';
-import { refuseIfGone } from './server.ts';
+import { refuseIfGone } from './listener.ts';
 
 export interface GuestTokenRouteOptions {
   readonly basePath: string;

@@ -1,161 +1,174 @@
-// A node:http server with limits on its connections: their number, unanswered requests, slow sending and unread
-// responses. Requests of one connection are handled one at a time. Every socket has an error listener, because an
-// unhandled error event would end the process.
-import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from 'node:http';
-import type { Socket } from 'node:net';
-import type { Clock } from '../clock.ts';
-import {
-  createClientConnections,
-  type ClientConnection,
-  type ConnectionBounds,
-  type ConnectionCause,
-  type PendingRequest,
-} from './client-connections.ts';
-import { connectRefusal, refuseRaw, toRawRefusal, type RawRefusal } from './raw-refusal.ts';
+// A listener: a Fastify instance on a bounded server (bounded-server.ts), stricter than Fastify's defaults: no coercion or
+// removal in bodies, a header limit with a regular error response, and a first step for every request, including those
+// without a route.
+import Fastify, { LogController, type FastifyBaseLogger, type FastifyInstance, type FastifyReply } from 'fastify';
+import type { FastifyRequest } from 'fastify';
+import { randomUUID } from 'node:crypto';
+import type { IncomingHttpHeaders } from 'node:http';
+import { ServiceError } from '../errors.ts';
+import { ConfigurationError, systemErrorCode } from '../problem.ts';
+import { pathOf, refusePlainly, type RefuseRequest } from './error-reply.ts';
+import { createBoundedServer, maxHeaders, type BoundedServerOptions } from './bounded-server.ts';
+import { schemaCompilers } from './json-body.ts';
 
-export interface ListenerOptions {
-  readonly bounds: ConnectionBounds;
-  readonly clock: Clock;
-  readonly keepAliveTimeoutMs: number;
-  readonly addressKeyOf: (peer: string | undefined) => string | undefined;
-  /** Called for every connection that was closed because of a bound. */
-  readonly onConnectionClosed: (cause: ConnectionCause) => void;
-  /**
-   * Called for input that was refused before it was a complete request. False: send no response to this address.
-   * `received` is the last piece of input for the parser.
-   */
-  readonly onProtocolError: (connection: ClientConnection, received: Buffer | undefined) => boolean;
-  /** Further headers of such a response. */
-  readonly refusalHeaders: (received: Buffer | undefined) => Readonly<Record<string, string>>;
-  /** Called with the code of an error of the listening socket, which keeps listening. */
-  readonly onServerError: (code: string) => void;
+export interface ListenerOptions extends BoundedServerOptions {
+  readonly logger: FastifyBaseLogger;
+  /** Which peers' X-Forwarded-* headers are trusted; undefined: none. */
+  readonly isTrustedProxy: ((address: string | undefined) => boolean) | undefined;
+  /** The first step of every request. It refuses by throwing. */
+  readonly admit?: ((request: FastifyRequest, reply: FastifyReply) => Promise<void>) | undefined;
+  /** Refuses a valid Host by throwing. */
+  readonly checkHost?: ((host: string | undefined, request: FastifyRequest) => void) | undefined;
+  /** The value of `Allow` for each path that exists. */
+  readonly methods: ReadonlyMap<string, string>;
+  /** Sends every error response. */
+  readonly refuse: RefuseRequest;
 }
 
-/** The limit of the parser. http/server.ts refuses from 32 KiB on, with a regular error response. */
-const parserHeaderLimitBytes = 49_152;
+const bodyLimitBytes = 4_096;
+const headerLimitBytes = 32_768;
+
+/** Counts the header lines, and their size with separators: `name: value\r\n`. */
+function refuseLargeHeaders(rawHeaders: readonly string[]): void {
+  if (rawHeaders.length > 2 * maxHeaders) throw new ServiceError('HEADERS_TOO_LARGE', 'headers_too_large');
+  let bytes = 0;
+  for (const text of rawHeaders) bytes += text.length + 2;
+  if (bytes > headerLimitBytes) throw new ServiceError('HEADERS_TOO_LARGE', 'headers_too_large');
+}
+
+/** RFC 3986 §3.2.2: a name, an IPv4 address or an IPv6 address in brackets, with an optional port; never empty. */
+const hostField = /^(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~!$&'()*+,;=%-]+)(?::\d{0,5})?$/;
+
+/** The head of a request, as Node keeps it. */
+interface RawHead {
+  readonly rawHeaders: readonly string[];
+  readonly httpVersion: string;
+}
+
 /**
- * A header takes some 90 bytes of memory beside its text, so that 1,000 connections with 900 short ones each would fill
- * a heap of 128 MB. The parser stores one more and drops the rest: http/server.ts refuses requests that have it.
+ * The Host (RFC 9112 §3.2); undefined for HTTP/1.0 without one. Throws INVALID_REQUEST if it is missing, malformed or repeated (Node
+ * silently keeps the first), and for other versions of HTTP.
  */
-export const maxHeaders = 128;
-const receiveTimeoutMs = 10_000;
-const checkIntervalMs = 1_000;
-/** The request in progress and those that may wait behind it. */
-const maxUnanswered = 8;
-
-/** Node's internal callback for each parsed request. Undocumented, so it may be absent: see below. */
-interface ParsedSocket {
-  readonly parser?: { onIncoming?: ((request: IncomingMessage, keepAlive: boolean) => number) | null } | null;
+export function readHost({ rawHeaders, httpVersion }: RawHead): string | undefined {
+  if (httpVersion !== '1.1' && httpVersion !== '1.0') {
+    throw new ServiceError('INVALID_REQUEST', 'version_refused', { status: 505 });
+  }
+  let host: string | undefined;
+  for (let index = 0; index < rawHeaders.length; index += 2) {
+    const name = rawHeaders[index];
+    if (name?.length !== 4 || name.toLowerCase() !== 'host') continue;
+    const value = rawHeaders[index + 1] ?? '';
+    if (host !== undefined || !hostField.test(value)) throw new ServiceError('INVALID_REQUEST', 'host_refused');
+    host = value;
+  }
+  if (host === undefined && httpVersion === '1.1') throw new ServiceError('INVALID_REQUEST', 'host_refused');
+  return host;
 }
 
-/** Makes the parser ignore the rest of its input. */
-const stopParsing = -1;
+const safeRequestId = /^[A-Za-z0-9._-]{1,128}$/;
 
-/** Creates the server. `handle` is called for one request of a connection at a time. */
-export function createListener(options: ListenerOptions, handle: RequestListener): Server {
-  const { onConnectionClosed, onProtocolError, refusalHeaders } = options;
-  const connections = createClientConnections({ ...options, onClosed: onConnectionClosed });
+/** X-Request-Id: the caller's if it is safe to return and to log, otherwise a generated one. */
+function requestIdOf(headers: IncomingHttpHeaders): string {
+  const given = headers['x-request-id'];
+  return typeof given === 'string' && safeRequestId.test(given) ? given : randomUUID();
+}
 
-  const server = createServer({
-    maxHeaderSize: parserHeaderLimitBytes,
-    headersTimeout: receiveTimeoutMs,
-    requestTimeout: receiveTimeoutMs,
-    connectionsCheckingInterval: checkIntervalMs,
-    keepAliveTimeout: options.keepAliveTimeoutMs,
-    requireHostHeader: false,
-    // Explicit, because --insecure-http-parser in NODE_OPTIONS would change the default.
-    insecureHTTPParser: false,
+/**
+ * Ends the request of a caller who disconnected while a step waited: its body will never arrive. Call it after every
+ * asynchronous step before the body is read.
+ */
+export function refuseIfGone({ raw }: FastifyRequest): void {
+  if (raw.destroyed) throw new ServiceError('INVALID_REQUEST', 'caller_gone');
+}
+
+/** Creates a listener without routes. Every response has X-Request-Id; `refuse` sends every error response. */
+export function createListener({
+  logger,
+  isTrustedProxy,
+  admit,
+  checkHost,
+  methods,
+  refuse,
+  ...server
+}: ListenerOptions): FastifyInstance {
+  async function begin(request: FastifyRequest, reply: FastifyReply): Promise<void> {
+    reply.header('x-request-id', request.id).header('x-content-type-options', 'nosniff');
+    await admit?.(request, reply);
+    const host = readHost(request.raw);
+    checkHost?.(host, request);
+    refuseIfGone(request);
+    refuseLargeHeaders(request.raw.rawHeaders);
+  }
+
+  /** Before the body is read, so that the response cannot depend on it. */
+  function refuseWithoutRoute(request: FastifyRequest, reply: FastifyReply): never {
+    const allow = methods.get(pathOf(request.url));
+    if (allow === undefined) throw new ServiceError('NOT_FOUND', 'not_found');
+    reply.header('allow', allow);
+    throw new ServiceError('METHOD_NOT_ALLOWED', 'method');
+  }
+
+  const app = Fastify({
+    loggerInstance: logger,
+    logController: new LogController({ disableRequestLogging: true }),
+    // Not a logger for every request: the one line that is written for a request has its ID.
+    childLoggerFactory: (parent) => parent,
+    serverFactory: (handle) => createBoundedServer(server, handle),
+    bodyLimit: bodyLimitBytes,
+    trustProxy: isTrustedProxy ?? false,
+    genReqId: (request) => requestIdOf(request.headers),
+    forceCloseConnections: 'idle',
+    return503OnClosing: false,
+    schemaController: schemaCompilers,
+    routerOptions: { caseSensitive: true, ignoreTrailingSlash: false },
+    // A malformed URL runs no hook, so call the first step here.
+    frameworkErrors: (error, request, reply) => {
+      begin(request, reply)
+        .catch((thrown: unknown) => thrown)
+        .then((thrown) => refuse(request, reply, thrown ?? error))
+        .catch(() => reply.raw.destroy());
+    },
+    // bounded-server.ts handles these.
+    clientErrorHandler: () => undefined,
   });
 
-  server.maxHeadersCount = maxHeaders + 1;
-
-  const isFull = ({ current, waiting }: ClientConnection): boolean =>
-    current !== undefined && waiting.length + 1 >= maxUnanswered;
-
-  function begin(connection: ClientConnection, { request, response }: PendingRequest): void {
-    connection.current = response;
-    connection.unreadSince = undefined;
-    connections.markBusy(connection);
-    response.on('close', onResponseClosed);
-    // After the piece of input is parsed: a connection that it overfills is closed without any work on its requests.
-    queueMicrotask(() => {
-      if (!request.socket.destroyed) handle(request, response);
-    });
-  }
-
-  /** The response was written to the socket, or the connection is closed. */
-  function onResponseClosed(this: ServerResponse): void {
-    const connection = connections.of(this.req.socket);
-    if (connection === undefined) return;
-    connection.current = undefined;
-    // After a response with `Connection: close` no more can be sent: don't start waiting requests.
-    const next = connection.socket.writable ? connection.waiting.shift() : undefined;
-    if (next !== undefined) begin(connection, next);
-    else if (connection.refuse !== undefined) connection.refuse();
-    else connections.markIdle(connection);
-  }
-
-  function take(request: IncomingMessage, response: ServerResponse): void {
-    const connection = connections.of(request.socket);
-    if (connection === undefined || connection.socket.destroyed) return;
-    if (connection.current === undefined) begin(connection, { request, response });
-    else if (isFull(connection)) connections.close(connection, 'pipelining');
-    else connection.waiting.push({ request, response });
-  }
-
-  /**
-   * One piece of input can hold hundreds of requests, and node:http creates objects for all of them before other code
-   * runs. `take` bounds the requests in progress; this bounds what is parsed.
-   */
-  function stopReadingWhenFull(connection: ClientConnection): void {
-    const { parser } = connection.socket as ParsedSocket;
-    const onIncoming = parser?.onIncoming;
-    if (!parser || typeof onIncoming !== 'function') return;
-    parser.onIncoming = (request, keepAlive) => {
-      if (!isFull(connection)) return onIncoming(request, keepAlive);
-      connections.close(connection, 'pipelining');
-      return stopParsing;
-    };
-  }
-
-  function refuse(socket: Socket, refusal: RawRefusal, received: Buffer | undefined): void {
-    const connection = connections.of(socket);
-    if (connection === undefined || socket.destroyed) {
-      socket.destroy();
-      return;
+  app.addHook('onRequest', async (request, reply) => {
+    await begin(request, reply);
+    if (request.is404) refuseWithoutRoute(request, reply);
+  });
+  app.setErrorHandler(async (error, request, reply) => {
+    try {
+      return await refuse(request, reply, error);
+    } catch (failure) {
+      // If `refuse` throws, Fastify would send the message of that error.
+      return refusePlainly(request, reply, failure);
     }
-    if (connection.refuse !== undefined) return;
-    const { current, waiting } = connection;
-    const mayRespond = onProtocolError(connection, received) && current?.headersSent !== true;
-    // Computed now, so that the input is not kept until the connection is closed.
-    const headers = mayRespond ? refusalHeaders(received) : {};
-    connection.refuse = () => (mayRespond ? refuseRaw(socket, refusal, headers) : socket.destroy());
-    // Complete requests before the error are answered first; the broken one comes last.
-    if (waiting.at(-1)?.request.complete === false) waiting.pop();
-    if (current?.req.complete !== true) connection.refuse();
+  });
+  return app;
+}
+
+/**
+ * Accepts connections. Returns the port, which differs from `address.port` if that is 0. Throws ConfigurationError, which
+ * names the setting, if the port cannot be opened.
+ * @param settingPrefix how the names of its two settings begin
+ */
+export async function openListener(
+  app: FastifyInstance,
+  address: { readonly host: string; readonly port: number },
+  settingPrefix: '' | 'ADMIN_' = '',
+): Promise<number> {
+  try {
+    await app.listen({ host: address.host, port: address.port });
+  } catch (error) {
+    const code = systemErrorCode(error);
+    const isTaken = code === 'EADDRINUSE';
+    const fix = isTaken
+      ? 'Choose a free port or stop what uses it'
+      : `Check ${settingPrefix}HOST and ${settingPrefix}PORT`;
+    throw new ConfigurationError([
+      { location: `${settingPrefix}PORT`, problem: `cannot be listened on (${code})`, fix },
+    ]);
   }
-
-  server.on('connection', (socket: Socket) => {
-    socket.on('error', () => undefined);
-    const connection = connections.admit(socket);
-    if (connection === undefined) return;
-    socket.once('close', () => connections.forget(connection));
-    stopReadingWhenFull(connection);
-  });
-  server.on('request', take);
-  // Unknown expectations may be ignored (RFC 9110 §10.1.1).
-  server.on('checkExpectation', take);
-  server.on('connect', (_request, socket) => refuse(socket as Socket, connectRefusal, undefined));
-  server.on('clientError', (error: NodeJS.ErrnoException & { rawPacket?: Buffer }, socket) => {
-    const refusal = toRawRefusal(error.code);
-    if (refusal === undefined) socket.destroy();
-    else refuse(socket as Socket, refusal, error.rawPacket);
-  });
-  server.on('error', (error: NodeJS.ErrnoException) => {
-    if (server.listening) options.onServerError(error.code ?? 'unknown');
-  });
-
-  const check = setInterval(connections.closeUnread, checkIntervalMs).unref();
-  server.on('close', () => clearInterval(check));
-  return server;
+  const bound = app.server.address();
+  return typeof bound === 'object' && bound !== null ? bound.port : address.port;
 }

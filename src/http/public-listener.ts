@@ -30,7 +30,7 @@ import { probePaths, registerHealth, type Readiness } from './health.ts';
 import { registerJsonBody } from './json-body.ts';
 import { createProbeCheck, registerLimits } from './rate-limits.ts';
 import { originHeaderOf, otherProtocolOf } from './raw-refusal.ts';
-import { createServer } from './server.ts';
+import { createListener } from './listener.ts';
 
 /** Headers in which proxies send the client's address. Only the first is read, and only from proxies in TRUST_PROXY. */
 const forwardingHeaders = ['x-forwarded-for', 'forwarded', 'x-real-ip'] as const;
@@ -102,7 +102,7 @@ export async function createPublicListener(options: PublicListenerOptions): Prom
   const isTokenRequest = ({ method, routeOptions }: FastifyRequest): boolean =>
     method === 'POST' && routeOptions.url === basePath + guestTokenPath;
 
-  const server = createServer({
+  const server = createListener({
     logger,
     clock,
     isTrustedProxy,

@@ -6,7 +6,7 @@ import type { Principal } from '../authn/principal.ts';
 import { denied, isDenied, type Decision, type Grant } from './decision.ts';
 import { createEvaluation, type Evaluation } from './expression/evaluation.ts';
 import type { DataAppPolicy, Policy } from './policy.ts';
-import type { Trace } from './expression/trace.ts';
+import type { DecisionTrace } from './expression/decision-trace.ts';
 import type { UpstreamRequest } from './upstream-request.ts';
 
 /** With `withinAccessToken`: the request upstream takes up to a second, and a guest token should live for one more. */
@@ -61,7 +61,7 @@ function fingerprint(request: UpstreamRequest, dataApp: DataAppPolicy): string {
   }
 }
 
-function termsOf(policy: Policy, dataApp: DataAppPolicy, principal: Principal, trace?: Trace): Terms {
+function termsOf(policy: Policy, dataApp: DataAppPolicy, principal: Principal, trace?: DecisionTrace): Terms {
   const evaluation = createEvaluation(principal.claims, policy.variableCount, trace);
   checkAvailable(dataApp, evaluation);
   checkValidations(dataApp, evaluation);
@@ -99,7 +99,12 @@ const toGrant = (policy: Policy, dataApp: DataAppPolicy, principal: Principal, t
   }) as Grant;
 };
 
-function permitOrDeny(policy: Policy, name: string | undefined, makeGrant: () => Grant, trace?: Trace): Decision {
+function permitOrDeny(
+  policy: Policy,
+  name: string | undefined,
+  makeGrant: () => Grant,
+  trace?: DecisionTrace,
+): Decision {
   try {
     return { kind: 'permit', grant: makeGrant() };
   } catch (error) {
@@ -129,7 +134,7 @@ export function decide(
   principal: Principal,
   dataAppName: string | undefined,
   nowMs: number,
-  trace?: Trace,
+  trace?: DecisionTrace,
 ): Decision {
   const makeGrant = (): Grant => {
     const dataApp = findDataApp(policy, dataAppName);

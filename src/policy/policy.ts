@@ -1,7 +1,7 @@
 // A loaded policy: checked, compiled to closures, immutable. compile/load-policy.ts creates it, decide.ts uses it.
 import type { Problem } from '../problem.ts';
 import type { Evaluation } from './expression/evaluation.ts';
-import type { ExpressionSite } from './expression/trace.ts';
+import type { ExpressionSite } from './expression/decision-trace.ts';
 import type { UpstreamRequest } from './upstream-request.ts';
 
 /** A literal id in the file, which only the upstream can confirm. */

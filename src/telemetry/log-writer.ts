@@ -59,6 +59,14 @@ const checkIntervalMs = 250;
 /** The time until the next attempt after a failed write (a full disk), unless another line comes first. */
 const retryAfterMs = 5_000;
 
+/** One write to the sink. */
+interface Batch {
+  readonly commit: Commit | undefined;
+  readonly startedAt: number;
+  /** The number of ordinary lines. */
+  readonly lines: number;
+}
+
 export function createLogWriter({ sink, clock, onDropped, bounds }: LogWriterOptions): LogWriter {
   const max = { ...defaultBounds, ...bounds };
   let required: string[] = [];
@@ -67,7 +75,7 @@ export function createLogWriter({ sink, clock, onDropped, bounds }: LogWriterOpt
   let ordinaryLength = 0;
   /** Of the buffered lines. */
   let next: Commit | undefined;
-  let inFlight: { readonly commit: Commit | undefined; readonly startedAt: number; readonly lines: number } | undefined;
+  let inFlight: Batch | undefined;
   let isScheduled = false;
   let isStalled = false;
   let hasFailed = false;
@@ -109,12 +117,13 @@ export function createLogWriter({ sink, clock, onDropped, bounds }: LogWriterOpt
     isScheduled = false;
     if (inFlight !== undefined || (required.length === 0 && ordinary.length === 0)) return;
     const lines = [...required, ...takeOrdinary()];
-    inFlight = { commit: next, startedAt: clock.monotonic(), lines: lines.length - required.length };
+    const batch: Batch = { commit: next, startedAt: clock.monotonic(), lines: lines.length - required.length };
+    inFlight = batch;
     required = [];
     requiredLength = 0;
     next = undefined;
     check ??= setInterval(checkStalled, checkIntervalMs).unref();
-    sink.write(lines.join(''), sent);
+    sink.write(lines.join(''), (error) => sent(batch, error));
   }
 
   function reportDropped(): void {
@@ -126,8 +135,7 @@ export function createLogWriter({ sink, clock, onDropped, bounds }: LogWriterOpt
     onDropped(lines);
   }
 
-  function sent(error?: Error | null): void {
-    const { commit, lines } = inFlight ?? { commit: undefined, lines: 0 };
+  function sent({ commit, lines }: Batch, error?: Error | null): void {
     inFlight = undefined;
     isStalled = false;
     hasFailed = Boolean(error);

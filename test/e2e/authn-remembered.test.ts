@@ -228,8 +228,10 @@ describe('changed keys', () => {
   it('must belong to an issuer with keys from a text', async () => {
     const server = await start(`- { issuer: '${iss}', audience: me, jwksUrl: 'https://127.0.0.1:1/' }`);
     const { replaceKeys } = server.authenticator;
-    await expect(replaceKeys('https://other.example', newSecret, accept)).rejects.toThrow(sentenceOf('noSuchIssuer'));
-    await expect(replaceKeys(iss, newSecret, accept)).rejects.toThrow(sentenceOf('keysAreFetched'));
+    await expect(replaceKeys('https://other.example', newSecret, accept)).rejects.toThrow(
+      sentenceOf('noConfiguredKeys'),
+    );
+    await expect(replaceKeys(iss, newSecret, accept)).rejects.toThrow(sentenceOf('noConfiguredKeys'));
   });
 });
 

@@ -30,10 +30,10 @@ export interface IssuerKeys extends Omit<FetchedKeys, 'isWithdrawn' | 'lookUp' |
   /** Only for fetched keys. */
   readonly age: () => KeySetAge | undefined;
   /**
-   * Applies the keys of a changed text. `accept` is called right before the change. Rejects with LoadProblem, with what
-   * `accept` throws, or if the keys are fetched; the old keys then stay active.
+   * Only for configured keys: applies the keys of a changed text. `accept` is called right before the change. Rejects
+   * with LoadProblem, or with what `accept` throws; the old keys then stay active.
    */
-  readonly replace: (text: string, accept: (next: readonly VerificationKey[]) => void) => Promise<void>;
+  readonly replace?: (text: string, accept: (next: readonly VerificationKey[]) => void) => Promise<void>;
 }
 
 type PrepareKeys = (keys: readonly VerificationKey[]) => Promise<readonly ActiveKey[]>;
@@ -95,8 +95,5 @@ export async function createIssuerKeys(issuer: IssuerConfig, options: IssuerKeys
     ...keySet,
     // Without any keys, the next scheduled fetch comes first.
     lookUpOf: (kid) => (keySet.ring()?.names(kid) === false && !keySet.isWithdrawn(kid) ? keySet.lookUp : undefined),
-    replace: async () => {
-      throw new Error('the keys of this issuer are fetched, not configured');
-    },
   };
 }

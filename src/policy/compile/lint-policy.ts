@@ -5,7 +5,7 @@ import { expressionIn } from '../document/field-schema.ts';
 import { filterLists } from '../upstream-request.ts';
 import { noTenancy } from './value-rules.ts';
 import type { Path, YamlDocument } from '../../strict-yaml.ts';
-import type { ExpressionSite } from '../expression/trace.ts';
+import type { ExpressionSite } from '../expression/decision-trace.ts';
 
 interface FilterEntry {
   readonly when?: string;

@@ -17,7 +17,7 @@ import {
   type Evaluate,
 } from '../expression/evaluation.ts';
 import { createExpressionReader, registrableType, typeFits, type ExpectedType } from '../expression/read-expression.ts';
-import type { ExpressionSite, ExpressionSiteKind } from '../expression/trace.ts';
+import type { ExpressionSite, ExpressionSiteKind } from '../expression/decision-trace.ts';
 import type { Condition } from '../policy.ts';
 import { expressionIn } from '../document/field-schema.ts';
 import { constant, type Field } from './field.ts';

@@ -28,7 +28,6 @@ export function pathText(path: Path): string {
 interface Parameters {
   readonly additionalProperty?: string;
   readonly missingProperty?: string;
-  readonly property?: string;
 }
 
 interface SchemaPart {

@@ -2,7 +2,7 @@
 // character or element produced costs some of it.
 import { ServiceError } from '../../errors.ts';
 import type { Claims } from '../../authn/principal.ts';
-import type { Trace } from './trace.ts';
+import type { DecisionTrace } from './decision-trace.ts';
 
 /** The fuel of all expressions of one decision together; at most a few milliseconds. */
 export const fuelPerDecision = 50_000;
@@ -12,7 +12,7 @@ export type Flaw = 'number' | 'text' | 'depth';
 
 export interface Evaluation {
   readonly claims: Claims;
-  readonly trace: Trace | undefined;
+  readonly trace: DecisionTrace | undefined;
   fuel: number;
   /** By the variable's index; undefined until first used, the failure if it failed. */
   readonly variables: unknown[];
@@ -35,7 +35,7 @@ export const expressionFailure = (problem: string, claim?: string): ServiceError
 export const isExpressionFailure = (error: unknown): error is ServiceError =>
   error instanceof ServiceError && error.reason === 'expression_failed';
 
-export const createEvaluation = (claims: Claims, variableCount: number, trace?: Trace): Evaluation => ({
+export const createEvaluation = (claims: Claims, variableCount: number, trace?: DecisionTrace): Evaluation => ({
   claims,
   trace,
   fuel: fuelPerDecision,
@@ -45,8 +45,8 @@ export const createEvaluation = (claims: Claims, variableCount: number, trace?: 
 });
 
 /**
- * Uses fuel. Throws if there is not enough, or if `units` is not a valid number. Then `fuel` is negative, and nothing
- * may override the failure.
+ * Uses fuel. Throws if there is not enough. Then `fuel` is negative, and nothing may override the failure. Units that are
+ * no amount (NaN, a negative number) would end the limit for the rest of the decision, so they use up all fuel.
  */
 export function spend(evaluation: Evaluation, units: number): void {
   evaluation.fuel = units >= 0 ? evaluation.fuel - units : -1;

@@ -1,7 +1,7 @@
 // Finds the decisions of a policy that no test has exercised: a `when` that was never false, a validation that never
 // refused, a branch of a ternary that was never taken, a data app without a token.
 import type { Policy } from '../policy.ts';
-import type { ExpressionSite, ExpressionSiteKind, Trace } from '../expression/trace.ts';
+import type { ExpressionSite, ExpressionSiteKind, DecisionTrace } from '../expression/decision-trace.ts';
 
 export interface CoverageGap {
   /** `file:line:column`. */
@@ -19,8 +19,8 @@ export interface Coverage {
 }
 
 export interface CoverageRecorder {
-  readonly evaluated: Trace['evaluated'];
-  readonly branch: Trace['branch'];
+  readonly evaluated: DecisionTrace['evaluated'];
+  readonly branch: DecisionTrace['branch'];
   readonly permitted: (dataApp: string) => void;
   readonly result: () => Coverage;
 }

@@ -5,7 +5,7 @@ import { decide } from '../decide.ts';
 import type { Denial } from '../decision.ts';
 import { bodyOf } from './policy-test-run.ts';
 import type { Policy } from '../policy.ts';
-import type { ExpressionSite, ExpressionSiteKind } from '../expression/trace.ts';
+import type { ExpressionSite, ExpressionSiteKind } from '../expression/decision-trace.ts';
 import { unverifiedPrincipal } from './unverified-principal.ts';
 
 /** A claim that an expression reads, directly or through a variable. */

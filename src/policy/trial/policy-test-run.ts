@@ -7,7 +7,7 @@ import type { Denial, Grant } from '../decision.ts';
 import { treeDifferences, type TreeDifference } from '../tree-difference.ts';
 import { denialKeys, type PolicyTest } from './policy-test-document.ts';
 import type { Policy } from '../policy.ts';
-import type { ExpressionSite } from '../expression/trace.ts';
+import type { ExpressionSite } from '../expression/decision-trace.ts';
 import { trialTimeMs, unverifiedPrincipal } from './unverified-principal.ts';
 
 /** The result of a policy for the claims of a test. */

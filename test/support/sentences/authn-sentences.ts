@@ -80,8 +80,7 @@ export const authnSentences = {
   missingIssuerForSeveral: '{} is true, but with several issuers a token without iss has no known issuer',
 
   // Why keys that changed while the service runs are refused.
-  noSuchIssuer: 'no such issuer is configured',
-  keysAreFetched: 'the keys of this issuer are fetched, not configured',
+  noConfiguredKeys: 'this issuer has no configured keys',
   issuersChanged: 'has changed; restart the service to apply it (key files that it names need no restart)',
   jwksUriLoopback: 'jwks_uri is a loopback address, but the issuer is not',
 

@@ -58,11 +58,11 @@ describe('the sentences of tests', () => {
   });
 
   it.each([
-    ["expect(run).toThrow('no such issuer');", ['no such issuer']],
-    ['expect(line).toMatch(/ended: no such issuer/);', ['no such issuer']],
-    ["problem: expect.stringContaining('no such issuer') as string", ['no such issuer']],
+    ["expect(run).toThrow('no configured keys');", ['no configured keys']],
+    ['expect(line).toMatch(/ended: no configured keys/);', ['no configured keys']],
+    ["problem: expect.stringContaining('no configured keys') as string", ['no configured keys']],
     ["expect(run).toThrow(new SyntaxError('is nested too deeply'));", ['is nested too deeply']],
-    ["expect(run).toThrow(sentenceOf('noSuchIssuer'));", []],
+    ["expect(run).toThrow(sentenceOf('noConfiguredKeys'));", []],
     ["expect(text).toBe('the words of this test');", []],
   ])('are found in %s', (text, wording) => expect(assertedWording(text)).toEqual(wording));
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { readHost } from '../../../src/http/server.ts';
+import { readHost } from '../../../src/http/listener.ts';
 
 const host = (values: readonly string[], httpVersion = '1.1'): unknown => {
   try {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { decide } from '../../../../src/policy/decide.ts';
 import { loadPolicy } from '../../../../src/policy/compile/load-policy.ts';
-import type { Trace } from '../../../../src/policy/expression/trace.ts';
+import type { DecisionTrace } from '../../../../src/policy/expression/decision-trace.ts';
 import { caseTime, principalOf } from '../../../policy/policy-case.ts';
 import { sentenceOf } from '../../../support/sentences/name-sentence.ts';
 
@@ -36,7 +36,7 @@ dataApps:
 
 function observe(claims: Readonly<Record<string, unknown>>) {
   const events: string[] = [];
-  const trace: Trace = {
+  const trace: DecisionTrace = {
     evaluated: (site, outcome) =>
       events.push(
         `${site.path} ${outcome.kind === 'value' ? `= ${JSON.stringify(outcome.value)}` : `failed: ${outcome.problem} (${outcome.claim})`}`,

@@ -54,7 +54,7 @@ export type ExpressionSiteOutcome =
   /** Why it failed; `problem` holds no claim's value. */
   | { readonly kind: 'failed'; readonly problem: string; readonly claim: string | undefined };
 
-export interface Trace {
+export interface DecisionTrace {
   /** An expression was evaluated. Called once per variable and decision, on first use. */
   readonly evaluated: (site: ExpressionSite, outcome: ExpressionSiteOutcome) => void;
   /** A ternary chose a branch: `ternary` is its index in `site.ternaries`. Inside a macro, called per element. */
