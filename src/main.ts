@@ -54,7 +54,8 @@ Commands:
 ${commands.map(({ name, summary }) => `  ${name.padEnd(12)} ${summary}`).join('\n')}
 
 Every command explains itself with --help. Settings are environment variables; see docs/settings.md.
-Exit codes: 0 success, 1 a check failed, 64 wrong usage, 78 wrong configuration.
+Exit codes: 0 success, 1 a check failed, a secret store is unavailable, or the service failed, 64 wrong usage,
+78 wrong configuration.
 `;
 
 async function stdin(): Promise<string> {
