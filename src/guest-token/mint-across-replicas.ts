@@ -124,14 +124,14 @@ export function createMintAcrossReplicas(options: MintAcrossReplicasOptions): Mi
     readonly usability: Usability;
   }
 
-  const take = (stored: SharedToken | undefined, grant: Grant): Found | undefined => {
+  const assess = (stored: SharedToken | undefined, grant: Grant): Found | undefined => {
     const token = stored === undefined ? undefined : adopt(stored);
     return token && { token, usability: usabilityOf(token, grant, minimumShare, clock) };
   };
 
   /** Reads the shared store with the long time limit, if the alternative is a long wait or an error. */
   const readAnyway = async ({ key, apiKey, grant }: Wanted): Promise<Found | undefined> => {
-    const found = take(await shared?.getAnyway(key, apiKey), grant);
+    const found = assess(await shared?.getAnyway(key, apiKey), grant);
     if (found === undefined || found.usability === 'unusable') return undefined;
     keep(key, found.token);
     return found;
@@ -179,7 +179,7 @@ export function createMintAcrossReplicas(options: MintAcrossReplicasOptions): Mi
       // Take the lock first: its former holder has stored the token by then.
       const [lock, stored] = await Promise.all([shared.lock(key, apiKey), shared.get(key, apiKey)]);
       try {
-        const found = take(stored, grant);
+        const found = assess(stored, grant);
         if (found !== undefined && found.token.token !== known?.token) {
           if (found.usability !== 'unusable') keep(key, found.token);
           if (found.usability === 'fresh') return { token: found.token, source: 'shared' };

@@ -114,36 +114,38 @@ interface AuthenticationStepOptions {
 const errorOfRefusal = ({ code, reason, claim, iss, sub, retryAfterSeconds }: TokenRefusal): ServiceError =>
   new ServiceError(code, reason, { claim, iss, sub, retryAfterSeconds });
 
-/**
- * The principal of a request whose token was verified before, or undefined. Only to prepare work: it refuses nothing,
- * the authentication step does.
- */
-export const createRecall =
-  ({ authenticator, credentials }: Omit<AuthenticationStepOptions, 'onRefusedToken'>) =>
-  (request: FastifyRequest): Principal | undefined => {
-    const token = readCredential({ rawHeaders: request.raw.rawHeaders, ownOrigin: ownOrigin(request) }, credentials);
-    return typeof token === 'string' ? authenticator.recall(token) : undefined;
-  };
+export interface AuthenticationStep {
+  /**
+   * The principal of a request. Throws ServiceError if it has none. It is only asynchronous if the token has to be
+   * verified.
+   */
+  readonly authenticate: (request: FastifyRequest) => Principal | Promise<Principal>;
+  /** The principal, if the token was verified before. Only to prepare work: it refuses nothing. */
+  readonly recall: (request: FastifyRequest) => Principal | undefined;
+}
 
-/**
- * Creates the authentication step of the route. It throws ServiceError for every request without a principal. It is only
- * asynchronous if the token has to be verified.
- */
-export function createAuthenticationStep({
-  authenticator,
-  credentials,
-  onRefusedToken,
-}: AuthenticationStepOptions): (request: FastifyRequest) => Principal | Promise<Principal> {
+export function createAuthenticationStep(options: AuthenticationStepOptions): AuthenticationStep {
+  const { authenticator, credentials, onRefusedToken } = options;
+
+  const credentialOf = (request: FastifyRequest): string | TokenRefusal =>
+    readCredential({ rawHeaders: request.raw.rawHeaders, ownOrigin: ownOrigin(request) }, credentials);
+
   const orThrow = (result: Principal | TokenRefusal, requestId: string): Principal => {
     if (!('refused' in result)) return result;
     onRefusedToken(result, requestId);
     throw errorOfRefusal(result);
   };
 
-  return (request) => {
-    const token = readCredential({ rawHeaders: request.raw.rawHeaders, ownOrigin: ownOrigin(request) }, credentials);
-    if (typeof token !== 'string') throw errorOfRefusal(token);
-    const result = authenticator.authenticate(token);
-    return result instanceof Promise ? result.then((late) => orThrow(late, request.id)) : orThrow(result, request.id);
+  return {
+    authenticate: (request) => {
+      const token = credentialOf(request);
+      if (typeof token !== 'string') throw errorOfRefusal(token);
+      const result = authenticator.authenticate(token);
+      return result instanceof Promise ? result.then((late) => orThrow(late, request.id)) : orThrow(result, request.id);
+    },
+    recall: (request) => {
+      const token = credentialOf(request);
+      return typeof token === 'string' ? authenticator.recall(token) : undefined;
+    },
   };
 }

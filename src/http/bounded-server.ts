@@ -95,7 +95,7 @@ export function createBoundedServer(options: BoundedServerOptions, handle: Reque
     else connections.markIdle(connection);
   }
 
-  function take(request: IncomingMessage, response: ServerResponse): void {
+  function receive(request: IncomingMessage, response: ServerResponse): void {
     const connection = connections.of(request.socket);
     if (connection === undefined || connection.socket.destroyed) return;
     if (connection.current === undefined) begin(connection, { request, response });
@@ -105,7 +105,7 @@ export function createBoundedServer(options: BoundedServerOptions, handle: Reque
 
   /**
    * One piece of input can hold hundreds of requests, and node:http creates objects for all of them before other code
-   * runs. `take` bounds the requests in progress; this bounds what is parsed.
+   * runs. `receive` bounds the requests in progress; this bounds what is parsed.
    */
   function stopReadingWhenFull(connection: ClientConnection): void {
     const { parser } = connection.socket as ParsedSocket;
@@ -142,9 +142,9 @@ export function createBoundedServer(options: BoundedServerOptions, handle: Reque
     socket.once('close', () => connections.forget(connection));
     stopReadingWhenFull(connection);
   });
-  server.on('request', take);
+  server.on('request', receive);
   // Unknown expectations may be ignored (RFC 9110 §10.1.1).
-  server.on('checkExpectation', take);
+  server.on('checkExpectation', receive);
   server.on('connect', (_request, socket) => refuse(socket as Socket, connectRefusal, undefined));
   server.on('clientError', (error: NodeJS.ErrnoException & { rawPacket?: Buffer }, socket) => {
     const refusal = toRawRefusal(error.code);

@@ -16,7 +16,7 @@ import type { Metrics } from '../telemetry/metrics.ts';
 import type { Tracing } from '../telemetry/tracing.ts';
 import { browserHelperPath, openApiPath, registerBrowserHelper, registerOpenApi } from './served-files.ts';
 import type { TokenRefusal } from '../authn/token-refusal.ts';
-import { createAuthenticationStep, createRecall, ownOrigin } from './authentication-step.ts';
+import { createAuthenticationStep, ownOrigin } from './authentication-step.ts';
 import { publicConnectionBounds } from './client-connections.ts';
 import { createCors } from './cors.ts';
 import { pathOf } from './error-reply.ts';
@@ -90,17 +90,20 @@ export async function createPublicListener(options: PublicListenerOptions): Prom
           : undefined),
   );
   const isProbe = createProbeCheck(basePath);
-  const credentials = {
-    cookieName: settings.cookieName,
-    headerName: settings.headerName,
-    isAllowedOrigin: cors.isAllowed,
-  };
-  const recall = createRecall({ authenticator: options.authenticator, credentials });
+  const { authenticate, recall } = createAuthenticationStep({
+    authenticator: options.authenticator,
+    credentials: {
+      cookieName: settings.cookieName,
+      headerName: settings.headerName,
+      isAllowedOrigin: cors.isAllowed,
+    },
+    onRefusedToken: options.onRefusedToken,
+  });
   /** Only used with Redis, where it saves a round trip. */
   const expectedPrincipal = (request: FastifyRequest): Principal | undefined =>
     options.redis?.link.isUp() === true && isTokenRequest(request) ? recall(request) : undefined;
   const isTokenRequest = ({ method, routeOptions }: FastifyRequest): boolean =>
-    method === 'POST' && routeOptions.url === basePath + guestTokenPath;
+    method === 'POST' && routeOptions.url === decisionPath;
 
   const server = createListener({
     logger,
@@ -160,11 +163,7 @@ export async function createPublicListener(options: PublicListenerOptions): Prom
 
   registerGuestTokenRoute(server, {
     basePath,
-    authenticate: createAuthenticationStep({
-      authenticator: options.authenticator,
-      credentials,
-      onRefusedToken: options.onRefusedToken,
-    }),
+    authenticate,
     limitUser: limits.limitUser,
     decide: options.decide,
     issue: options.issue,

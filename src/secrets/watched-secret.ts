@@ -82,7 +82,7 @@ function watchStored(stored: StoredSecret, { setting, polling, accept }: WatchSe
   }
 
   /** Why the value cannot be used, or undefined once it is in use. */
-  async function take({ value }: Extract<SecretRead, { kind: 'read' }>): Promise<string | undefined> {
+  async function apply({ value }: Extract<SecretRead, { kind: 'read' }>): Promise<string | undefined> {
     const identity = value.identity();
     const basis = polling.dependsOn();
     if (refused?.identity === identity && refused.basis === basis) return refused.problem;
@@ -104,7 +104,7 @@ function watchStored(stored: StoredSecret, { setting, polling, accept }: WatchSe
       return;
     }
     const isNew = read.value.identity() !== inUse;
-    const problem = isNew ? await take(read) : undefined;
+    const problem = isNew ? await apply(read) : undefined;
     if (closed) return;
     if (problem !== undefined) {
       fail('failed', problem);

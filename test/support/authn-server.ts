@@ -81,7 +81,7 @@ export async function startAuthnServer(
     if (challenge === 'invalid_token') reply.header('www-authenticate', 'Bearer error="invalid_token"');
     return reply.code(status).send({ error: { code: error.code } });
   });
-  const authenticate = createAuthenticationStep({
+  const { authenticate } = createAuthenticationStep({
     authenticator,
     credentials: {
       isAllowedOrigin: (origin) => origin === 'https://app.example',

@@ -153,11 +153,11 @@ export function createPolicyCompiler(document: YamlDocument) {
   const evaluateSite = <T>(
     { site, evaluate }: CompiledSite,
     evaluation: Evaluation,
-    take: (value: unknown) => T,
+    check: (value: unknown) => T,
     message?: string,
   ): T => {
     try {
-      return take(evaluate(evaluation));
+      return check(evaluate(evaluation));
     } catch (error) {
       if (!isExpressionFailure(error)) throw error;
       const { problem = '', claim = onlyClaimOf(site) } = error.detail;

@@ -1,7 +1,7 @@
 import type { FastifyRequest } from 'fastify';
 import { describe, expect, it } from 'vitest';
 import type { TokenRefusal } from '../../../src/authn/token-refusal.ts';
-import { createAuthenticationStep, createRecall, ownOrigin } from '../../../src/http/authentication-step.ts';
+import { createAuthenticationStep, ownOrigin } from '../../../src/http/authentication-step.ts';
 import { principalOf } from '../../support/issuing.ts';
 
 const alice = principalOf('alice');
@@ -16,7 +16,7 @@ const requestWith = (headers: Readonly<Record<string, string>>): FastifyRequest 
 
 function start(result: typeof alice | TokenRefusal) {
   const refused: unknown[] = [];
-  const authenticate = createAuthenticationStep({
+  const { authenticate } = createAuthenticationStep({
     authenticator: { authenticate: () => result } as never,
     credentials,
     onRefusedToken: (...refusal) => refused.push(refusal),
@@ -66,9 +66,10 @@ describe('authentication', () => {
 });
 
 it('a principal is remembered by its token only', () => {
-  const recall = createRecall({
+  const { recall } = createAuthenticationStep({
     authenticator: { recall: (token: string) => (token === 'a.b.c' ? alice : undefined) } as never,
     credentials,
+    onRefusedToken: () => expect.fail('recall refuses nothing'),
   });
   expect(recall(requestWith(withToken))).toBe(alice);
   expect(recall(requestWith({ authorization: 'Bearer d.e.f' }))).toBeUndefined();
