@@ -87,7 +87,7 @@ function readKey(entry: IssuerEntry<IssuerMember>, file: string, options: Issuer
   const encoding = readEncoding(entry, source);
   if (encoding === undefined) return undefined;
   if (second !== undefined) {
-    return entry.report(second, `is set beside ${source ?? ''}`, 'Keep one key source');
+    return entry.report(second, `is set together with ${source ?? ''}`, 'Keep one key source');
   }
   if (source === undefined) return { key: { kind: 'discovery' }, location: entry.location('issuer') };
   const location = entry.location(source);

@@ -21,7 +21,7 @@ export function keySetProblem(report: KeySetReport & { readonly kind: 'failed' }
   const { iss, failure, detail } = report;
   const { url, httpStatus, errorCode, location, received, expected, problem, leftOut = [], fix } = detail;
   const facts = [
-    url === undefined ? '' : `asked ${url}`,
+    url === undefined ? '' : `requested ${url}`,
     httpStatus === undefined ? '' : `HTTP status ${httpStatus}`,
     errorCode ?? '',
     location === undefined ? '' : `redirects to ${location}`,

@@ -137,7 +137,9 @@ Exit code 1 if a test fails or there is none, 78 if a file does not load.
     try {
       const files = words.positionals.length > 0 ? words.positionals : testFilesBesidePolicy(context);
       if (files.length === 0) {
-        context.err(`test: there is no *${suffix} beside ${policyFileSetting(context)}. Nothing was tested.\n`);
+        context.err(
+          `test: there is no *${suffix} in the folder of ${policyFileSetting(context)}. Nothing was tested.\n`,
+        );
         return exitCode.checkFailed;
       }
       const runs = loadGroups(files, context, policyFile).map((group) => runGroup(group, context.clock));

@@ -89,7 +89,7 @@ export function differenceView({ explanation, other }: Evaluation): readonly Nod
       element(
         'p',
         {},
-        'Fill in “compare with” beside the claims or the policy: another user, another policy, or both.',
+        'Fill in “compare with” next to the claims or the policy: another user, another policy, or both.',
       ),
       element(
         'p',
@@ -152,7 +152,7 @@ const gapRow = ({ line, column, message }: PlacedMessage, goToPolicy: ResultActi
 };
 
 export function testsView({ tests }: Evaluation, { goToPolicy, goToTests }: ResultActions): readonly Node[] {
-  if (tests === undefined) return [element('p', {}, 'Write policy tests in the tab “tests” beside the policy.')];
+  if (tests === undefined) return [element('p', {}, 'Write policy tests in the tab “tests” next to the policy.')];
   if (tests.problems.length > 0) {
     return tests.problems.map(({ line, message }) =>
       element('p', { class: 'verdict deny' }, `tests, line ${line}: ${message}`),

@@ -160,7 +160,7 @@ export const metricFilterRule =
     if (typeof value === 'string') return element(value, refuse, pay);
     if (Array.isArray(value)) return listRule(element, false)(value, refuse, pay);
     if (typeof value !== 'boolean' && typeof value !== 'number' && typeof value !== 'bigint')
-      return refuse(value === null ? 'is null' : 'is neither a boolean, number, string nor list of strings');
+      return refuse(value === null ? 'is null' : 'must be a boolean, a number, a string or a list of strings');
     const scalar = typeof value === 'boolean' ? value : numberRule(value, refuse, pay);
     element(String(scalar), refuse, pay);
     return scalar;

@@ -119,7 +119,7 @@ function roleLogin(name: string, path: string, presents: Presents, { send }: Log
       const token = tokenOf(response.body);
       if (token !== undefined) return { kind: 'ok', token };
       const problem = `could not be read: Vault's response to the ${name} login contains no token`;
-      return { kind: 'refused', problem, fix: 'Check VAULT_AUTH_PATH, and that the role asks for no second factor' };
+      return { kind: 'refused', problem, fix: 'Check VAULT_AUTH_PATH, and that the role requires no second factor' };
     },
   };
 }

@@ -69,7 +69,7 @@ export const authnSentences = {
   issuerMemberMissing: '{} is missing',
   memberNotBoolean: '{} must be true or false',
   outOfRange: '{} is out of range or not a whole number',
-  besideOther: '{} is set beside {}',
+  besideOther: '{} is set together with {}',
   fileUnreadable: '{} names a file that cannot be read ({})',
   fileUnusable: '{} names a file that {}',
   issuerRepeated: '{} repeats the issuer of an earlier entry',

@@ -17,7 +17,7 @@ export const commandSentences = {
   tokenVerified: 'Verified: the token of {} from {} passes every check.',
   tokenHas: 'The token has: {}',
   tokenAccepted: 'Accepted: {}',
-  tokenExpired: 'Note: exp has passed. The service would answer TOKEN_EXPIRED before the policy decides.',
+  tokenExpired: 'Note: exp has passed. The service would respond with TOKEN_EXPIRED before the policy decides.',
   audienceMapper:
     'Keycloak: add an Audience mapper: Clients, your client, Client scopes, its dedicated scope, Add mapper, Audience',
   clockSays: 'The clock here says: {}',
@@ -26,7 +26,7 @@ export const commandSentences = {
   testsOfPolicy: '{}  ({}, revision {})',
   refusalExpected: 'expected a refusal, but this would be sent:',
   coverageBelow: '{}: coverage is below {} %',
-  nothingTested: 'test: there is no *.policy-test.yaml beside {}. Nothing was tested.',
+  nothingTested: 'test: there is no *.policy-test.yaml in the folder of {}. Nothing was tested.',
   junitNotWritten: 'test: the file for --junit cannot be written ({}). Try --help.',
 
   // The line of diff.

@@ -42,7 +42,7 @@ export const policySentences = {
   numberInexact: '{} is an integer too large to be exact',
   notDate: '{} is not a date written YYYY-MM-DD',
   isNull: '{} is null',
-  notScalarOrList: '{} is neither a boolean, number, string nor list of strings',
+  notScalarOrList: '{} must be a boolean, a number, a string or a list of strings',
   notTextOrList: '{} must be a string or a list of strings',
   emptyList: '{} is an empty list',
   listOfNumbers: '{} contains numbers, but must contain strings: append .map(x, string(x))',
