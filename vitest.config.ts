@@ -1,7 +1,7 @@
-// The parts of a test run, in their order, so that cheap checks fail first. What mostly waits runs side by side: timers, fault
-// and e2e; the others begin when the one before them is done.
-// Tests of a part that mostly waits (for sockets, processes, time) run in more workers than there are cores. A worker runs
-// one file after the other: each file gets our modules anew, and shares the libraries that were loaded before it.
+// The parts of a test run, in their order, so that cheap checks fail first: `quick`, then `timers` and `service` side by
+// side. Tests of the whole service mostly wait (for sockets, processes, time), so they run in more workers than there are
+// cores. A worker runs one file after the other: each file gets our modules anew, and shares the libraries that were loaded
+// before it. Contract, fault and e2e tests are one part, because a worker belongs to one part.
 import { globSync, readFileSync } from 'node:fs';
 import { defineConfig } from 'vitest/config';
 import { StartOrder } from './test/support/start-order.ts';
@@ -39,41 +39,21 @@ export default defineConfig({
       {
         extends: true,
         test: {
-          name: 'contract',
-          include: ['test/contract/**/*.test.ts'],
-          isolate: false,
-          maxWorkers: 2,
+          name: 'timers',
+          include: withFakeTimers,
+          maxWorkers: waiting,
           sequence: { groupOrder: 2 },
         },
       },
       {
         extends: true,
         test: {
-          name: 'timers',
-          include: withFakeTimers,
-          maxWorkers: waiting,
-          sequence: { groupOrder: 3 },
-        },
-      },
-      {
-        extends: true,
-        test: {
-          name: 'fault',
-          include: ['test/fault/**/*.test.ts'],
-          isolate: false,
-          maxWorkers: waiting,
-          sequence: { groupOrder: 3 },
-        },
-      },
-      {
-        extends: true,
-        test: {
-          name: 'e2e',
-          include: ['test/e2e/**/*.test.ts'],
+          name: 'service',
+          include: ['test/{contract,fault,e2e}/**/*.test.ts'],
           globalSetup: './test/support/build-program.ts',
           isolate: false,
           maxWorkers: waiting,
-          sequence: { groupOrder: 3 },
+          sequence: { groupOrder: 2 },
         },
       },
     ],

@@ -23,12 +23,15 @@ export function createProgramBuild(): { readonly path: () => Promise<string>; re
 
 /** Before the first e2e test of a run, and again for every further run while vitest watches. */
 export default async function buildForAllTests(project: TestProject): Promise<() => void> {
-  let build = createProgramBuild();
-  project.provide('programPath', await build.path());
-  project.onTestsRerun(async () => {
-    build.remove();
+  let build: ReturnType<typeof createProgramBuild> | undefined;
+  async function buildIfNeeded(): Promise<void> {
+    build?.remove();
+    build = undefined;
+    if (!project.vitest.state.getPaths().some((path) => path.includes('/test/e2e/'))) return;
     build = createProgramBuild();
     project.provide('programPath', await build.path());
-  });
-  return () => build.remove();
+  }
+  await buildIfNeeded();
+  project.onTestsRerun(buildIfNeeded);
+  return () => build?.remove();
 }

@@ -1,10 +1,10 @@
-// The order in which test files start: part by part, and in the last part the longest first, so that no core
+// The order in which test files start: part by part and folder by folder, and in these the longest first, so that no core
 // is idle at the end while one file still runs. Vitest remembers the durations of an earlier run; the list below
 // replaces them on a new machine.
 import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
-/** Parts that run side by side. */
-const parts = ['timers', 'fault', 'e2e'];
+/** Folders of the last part; unit tests come before them. */
+const folders = ['/test/contract/', '/test/fault/', '/test/e2e/'];
 
 /** Files of ten seconds and more. Those that mostly wait and those that mostly compute take turns. */
 const longest = [
@@ -39,6 +39,8 @@ const longest = [
   'e2e/egress',
 ];
 
+const folderOf = ({ moduleId }: TestSpecification): number => folders.findIndex((folder) => moduleId.includes(folder));
+
 /** First those of the list, in its order. */
 function rank({ moduleId }: TestSpecification): number {
   const at = longest.findIndex((name) => moduleId.endsWith(`/${name}.test.ts`));
@@ -51,7 +53,7 @@ export class StartOrder extends BaseSequencer {
     return sorted.sort(
       (a, b) =>
         a.project.config.sequence.groupOrder - b.project.config.sequence.groupOrder ||
-        parts.indexOf(a.project.name) - parts.indexOf(b.project.name) ||
+        folderOf(a) - folderOf(b) ||
         rank(a) - rank(b),
     );
   }
