@@ -27,7 +27,15 @@ const unused = modules(
   // Fastify gets the service's own compilers (src/http/json-body.ts), and `inject` is for tests.
   '@fastify/(?:ajv|fast-json-stringify)-compiler/',
   'light-my-request/',
+  // @fastify/rate-limit gets the service's own keys, and groups no addresses.
+  'ip-address/',
+  'prom-client/lib/pushgateway\\.js',
 );
+
+/** Imports of one library, for what the service does not use: exemplars of metrics, and HTTP/2. */
+const unusedBy: Readonly<Record<string, string>> = { '@opentelemetry/api': 'prom-client', 'node:http2': 'fastify' };
+
+const nothing = { contents: 'module.exports = {};' };
 
 export const leftOutOfTheBundle: Plugin = {
   name: 'left out of the bundle',
@@ -37,6 +45,10 @@ export const leftOutOfTheBundle: Plugin = {
       contents: undici,
       resolveDir: import.meta.dirname,
     }));
-    build.onLoad({ filter: unused }, () => ({ contents: 'module.exports = {};' }));
+    build.onResolve({ filter: new RegExp(`^(?:${Object.keys(unusedBy).join('|')})$`) }, ({ path, importer }) =>
+      importer.includes(`node_modules/${unusedBy[path]}/`) ? { path, namespace: 'unused' } : undefined,
+    );
+    build.onLoad({ filter: /./, namespace: 'unused' }, () => nothing);
+    build.onLoad({ filter: unused }, () => nothing);
   },
 };
