@@ -72,10 +72,10 @@ export interface App {
   /** The public listener's instance, for injected requests. */
   readonly server: FastifyInstance;
   /**
-   * Opens the listeners and starts the background work. Returns the ports; `adminPort` only if it is open. Throws
+   * Opens the listeners and starts the background work. Returns the ports; `adminPort` is undefined if it is not opened. Throws
    * ConfigurationError for a port that cannot be opened.
    */
-  readonly listen: () => Promise<{ readonly port: number; readonly adminPort?: number }>;
+  readonly listen: () => Promise<{ readonly port: number; readonly adminPort: number | undefined }>;
   /** Reports not ready, then accepts no connections, then finishes running requests, within the grace time. */
   readonly stop: () => Promise<void>;
   /** Reads the policy and the secrets again now (SIGHUP). */
@@ -262,7 +262,7 @@ export async function buildApp(options: AppOptions): Promise<App> {
       const port = await openListener(server, settings.listen);
       const adminPort = settings.admin && (await openListener(admin, settings.admin, 'ADMIN_'));
       authenticator.start();
-      const ports = { port, ...(adminPort !== undefined && { adminPort }) };
+      const ports = { port, adminPort };
       logger.info({ ...ports, policyRevision: policies.current().revision, version }, 'listening');
       return ports;
     },

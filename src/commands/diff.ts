@@ -59,7 +59,7 @@ async function samplesOf(argument: string, context: CommandContext): Promise<rea
 }
 
 const shown = (change: FieldChange, side: 'before' | 'after'): string =>
-  side in change ? JSON.stringify(change[side]) : 'absent';
+  change[side] === undefined ? 'absent' : JSON.stringify(change[side]);
 
 const textLines = (diffs: readonly SampleDiff[]): readonly string[] =>
   diffs.flatMap(({ name, dataApp, changes }) => [

@@ -6,7 +6,8 @@ import type { Authenticator } from '../authn/authenticator.ts';
 import type { Policy } from '../policy/policy.ts';
 import type { ApiKeys } from '../secrets/api-keys.ts';
 
-export type Checks = Readonly<Record<string, 'ok' | 'failing'>>;
+/** Undefined ones are not in the response. */
+export type Checks = Readonly<Record<string, 'ok' | 'failing' | undefined>>;
 
 /** The checks of readiness, and those that are only informative. Called for every probe, so they must be cheap. */
 export type Readiness = () => { readonly isReady: boolean; readonly checks: Checks };
@@ -59,6 +60,6 @@ export const createReadiness =
     const isReady = Object.values(required).every((result) => result === 'ok');
     // Informative only: the last values stay in use, and an unavailable store must not take every replica out of
     // service.
-    const informative = secretsAreCurrent === undefined ? {} : { secretStores: check(secretsAreCurrent()) };
-    return { isReady, checks: { ...required, ...informative } };
+    const secretStores = secretsAreCurrent && check(secretsAreCurrent());
+    return { isReady, checks: { ...required, secretStores } };
   };

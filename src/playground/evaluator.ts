@@ -32,7 +32,7 @@ export interface PlacedProblem {
 interface Trial {
   readonly problems: readonly PlacedProblem[];
   /** Absent: the policy does not load. */
-  readonly explanation?: Explanation;
+  readonly explanation?: Explanation | undefined;
 }
 
 export interface PlaygroundTest {
@@ -45,19 +45,23 @@ export interface PlaygroundTest {
 
 export interface PlaygroundResult extends Trial {
   readonly dataApps: readonly string[];
-  readonly other?: Trial & {
-    /**
-     * What differs for the second, and whether it has more access; absent if one of the policies does not
-     * load.
-     */
-    readonly changes?: readonly FieldChange[];
-  };
-  readonly tests?: {
-    readonly problems: readonly PlacedProblem[];
-    readonly results: readonly PlaygroundTest[];
-    readonly coveredPercent: number;
-    readonly gaps: readonly PlacedProblem[];
-  };
+  readonly other?:
+    | (Trial & {
+        /**
+         * What differs for the second, and whether it has more access; absent if one of the policies does not
+         * load.
+         */
+        readonly changes?: readonly FieldChange[] | undefined;
+      })
+    | undefined;
+  readonly tests?:
+    | {
+        readonly problems: readonly PlacedProblem[];
+        readonly results: readonly PlaygroundTest[];
+        readonly coveredPercent: number;
+        readonly gaps: readonly PlacedProblem[];
+      }
+    | undefined;
 }
 
 const policyName = 'policy.yaml';
@@ -146,14 +150,8 @@ export function createPlaygroundEvaluator(limits: PlaygroundLimits): PlaygroundE
       problems: policy.lint.map(toPlaced('warning')),
       dataApps: [...policy.dataApps.keys()],
       explanation,
-      ...(comparesAnything && {
-        other: {
-          problems: another.problems,
-          ...(otherExplanation && { explanation: otherExplanation }),
-          ...(changes && { changes }),
-        },
-      }),
-      ...(input.tests !== undefined && input.tests.trim() !== '' && { tests: testsOf(policy, input.tests) }),
+      other: comparesAnything ? { problems: another.problems, explanation: otherExplanation, changes } : undefined,
+      tests: input.tests === undefined || input.tests.trim() === '' ? undefined : testsOf(policy, input.tests),
     };
   };
 }

@@ -7,7 +7,7 @@ export interface TreeDifference {
   /** Absent: the left tree does not have this member. */
   readonly left?: { readonly value: unknown };
   /** Absent: the right tree does not have this member. */
-  readonly right?: { readonly value: unknown };
+  readonly right?: { readonly value: unknown } | undefined;
 }
 
 /**

@@ -122,7 +122,7 @@ export function observeRefusedTokens(logger: Logger): (refusal: TokenRefusal, re
   return ({ reason, claim, received, expected, isSigned }, requestId) => {
     const isShown = received !== undefined && (claim === undefined || claim === 'iss' || isSigned === true);
     logger.debug(
-      { requestId, reason, claim, ...(isShown && { received: printable(received) }), expected, isSigned },
+      { requestId, reason, claim, received: isShown ? printable(received) : undefined, expected, isSigned },
       'an access token was refused',
     );
   };

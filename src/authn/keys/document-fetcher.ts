@@ -96,7 +96,7 @@ export function createDocumentFetcher(options: DocumentFetcherOptions): Document
     try {
       document = parseJsonObject(withoutByteOrderMark(bytes));
     } catch (error) {
-      return failedFetch('not_json', { url, ...(error instanceof SyntaxError && { problem: error.message }) });
+      return failedFetch('not_json', { url, problem: error instanceof SyntaxError ? error.message : undefined });
     }
     return { document, maxAgeMs: lifetime };
   }

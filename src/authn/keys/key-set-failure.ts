@@ -30,7 +30,7 @@ export interface KeySetFailureFacts {
   /** The value in the metadata or the set, and the expected one. */
   readonly received?: string;
   readonly expected?: string;
-  readonly problem?: string;
+  readonly problem?: string | undefined;
   readonly leftOut?: readonly LeftOutKey[];
   /** Only if there is a better fix than the one for this kind of failure. */
   readonly fix?: string | undefined;

@@ -115,10 +115,10 @@ async function start(): Promise<void> {
     return {
       policy: editors.policy.text(),
       claims: claims.claims,
-      ...(dataApp.value !== '' && { dataApp: dataApp.value }),
-      ...(other && { otherClaims: other.claims }),
-      ...(otherPolicy.trim() !== '' && { otherPolicy }),
-      ...(tests.trim() !== '' && { tests }),
+      dataApp: dataApp.value === '' ? undefined : dataApp.value,
+      otherClaims: other?.claims,
+      otherPolicy: otherPolicy.trim() === '' ? undefined : otherPolicy,
+      tests: tests.trim() === '' ? undefined : tests,
     };
   };
 

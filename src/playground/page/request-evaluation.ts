@@ -4,10 +4,10 @@ import type { PlacedMessage } from './editor.ts';
 export interface EvaluationInput {
   readonly policy: string;
   readonly claims: Readonly<Record<string, unknown>>;
-  readonly dataApp?: string;
-  readonly otherClaims?: Readonly<Record<string, unknown>>;
-  readonly otherPolicy?: string;
-  readonly tests?: string;
+  readonly dataApp: string | undefined;
+  readonly otherClaims: Readonly<Record<string, unknown>> | undefined;
+  readonly otherPolicy: string | undefined;
+  readonly tests: string | undefined;
 }
 
 export interface ReadClaim {

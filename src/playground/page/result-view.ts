@@ -81,7 +81,7 @@ export function decisionView({ explanation, problems }: Evaluation, { goToPolicy
 }
 
 const cell = (change: FieldChange, side: 'before' | 'after'): HTMLElement =>
-  side in change ? element('td', {}, asText(change[side])) : element('td', { class: 'quiet' }, 'absent');
+  change[side] === undefined ? element('td', { class: 'quiet' }, 'absent') : element('td', {}, asText(change[side]));
 
 export function differenceView({ explanation, other }: Evaluation): readonly Node[] {
   if (other === undefined) {

@@ -16,9 +16,9 @@ export interface FieldChange {
   /** `decision`, a field of the body, or a filter as `params.appFilters[revenue].values.country`. */
   readonly path: string;
   readonly direction: Direction;
-  /** Absent: the old policy does not send it. */
+  /** Undefined, and not in the output: the old policy does not send it. */
   readonly before?: unknown;
-  /** Absent: the new policy does not send it. */
+  /** Undefined, and not in the output: the new policy does not send it. */
   readonly after?: unknown;
 }
 
@@ -154,7 +154,7 @@ function hiddenChanges(before: JsonObject, after: JsonObject): readonly FieldCha
   const [old, now] = [was, is].map((value) => new Set(isList(value) ? value : []));
   if (old === undefined || now === undefined || (isSubset(old, now) && isSubset(now, old))) return [];
   const direction = isSubset(now, old) ? 'wider' : isSubset(old, now) ? 'narrower' : 'changed';
-  return [{ path, direction, ...(isList(was) && { before: was }), ...(isList(is) && { after: is }) }];
+  return [{ path, direction, before: isList(was) ? was : undefined, after: isList(is) ? is : undefined }];
 }
 
 function fieldDirection(path: string, before: unknown, after: unknown): Direction {
@@ -181,8 +181,8 @@ function bodyChanges(before: JsonObject, after: JsonObject): readonly FieldChang
     ({ path, left, right }): FieldChange => ({
       path,
       direction: fieldDirection(path, left?.value, right?.value),
-      ...(left && { before: left.value }),
-      ...(right && { after: right.value }),
+      before: left?.value,
+      after: right?.value,
     }),
   );
   return [...plain, ...embedChanges(before, after), ...hiddenChanges(before, after), ...filterChanges(before, after)];
@@ -234,8 +234,7 @@ export function compareTrials(before: TrialSide, after: TrialSide, nowMs: number
 /** The data app that is used when none is named. */
 function defaultChange(before: Policy, after: Policy): readonly FieldChange[] {
   const [was, is] = [before, after].map(({ defaultDataApp }) => defaultDataApp?.name);
-  const sides = { ...(was !== undefined && { before: was }), ...(is !== undefined && { after: is }) };
-  return was === is ? [] : [{ path: 'default', direction: 'changed', ...sides }];
+  return was === is ? [] : [{ path: 'default', direction: 'changed', before: was, after: is }];
 }
 
 /** Decides every sample by both policies, at the time of its claims. Returns only differences. */

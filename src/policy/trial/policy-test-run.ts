@@ -18,7 +18,7 @@ export type TrialOutcome =
 
 /** A difference between the expected (left) and the actual body (right), with the expression that caused it. */
 export interface ExplainedDifference extends TreeDifference {
-  readonly source?: Pick<ExpressionSite, 'expression' | 'position'>;
+  readonly source?: Pick<ExpressionSite, 'expression' | 'position'> | undefined;
 }
 
 export interface PolicyTestResult {
@@ -59,7 +59,7 @@ function compareOutcome(test: PolicyTest, outcome: TrialOutcome): readonly TreeD
   return denialKeys.flatMap((path): readonly TreeDifference[] => {
     const [value, got] = [denial[path], outcome.denial[path]];
     if (value === undefined || got === value) return [];
-    return [{ path, left: { value }, ...(got !== undefined && { right: { value: got } }) }];
+    return [{ path, left: { value }, right: got === undefined ? undefined : { value: got } }];
   });
 }
 
@@ -87,7 +87,7 @@ export function runPolicyTests(policy: Policy, tests: readonly PolicyTest[]): Po
 
     const differences = compareOutcome(test, outcome)?.map((difference): ExplainedDifference => {
       const source = outcome.kind === 'request' ? sourceOf(difference.path, placed) : undefined;
-      return source === undefined ? difference : { ...difference, source };
+      return { ...difference, source };
     });
     return { test, passed: differences?.length === 0, outcome, differences: differences ?? [] };
   });
