@@ -7,6 +7,7 @@ import { createHmac, hash } from 'node:crypto';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Principal } from '../authn/principal.ts';
 import type { Clock } from '../clock.ts';
+import type { RateLimit } from '../config/read-settings.ts';
 import { ServiceError, toRetryAfterSeconds } from '../errors.ts';
 import { createMemoryCounter, type Limit, type Taken } from '../limits/memory-counter.ts';
 import { createRedisCounter } from '../limits/redis-counter.ts';
@@ -17,35 +18,9 @@ import type { Secret } from '../secrets/secret.ts';
 import { toAddressKeys, toShortAddress, type AddressKeys } from './client-address.ts';
 import { probePaths } from './health.ts';
 
-/** The same for every request. `name` of the policy: `address` or `user`. */
-interface LimitPolicy {
-  readonly name: string;
-  readonly max: number;
-  readonly windowSeconds: number;
-}
-
-interface LimitState {
-  readonly name: string;
-  readonly remaining: number;
-  /** Whole seconds until the quota increases. */
-  readonly resetSeconds: number;
-}
-
-/** `RateLimit-Policy`: `q` requests per `w` seconds. */
-const toPolicyItem = ({ name, max, windowSeconds }: LimitPolicy): string => `"${name}";q=${max};w=${windowSeconds}`;
-
-/** `RateLimit`: `r` remaining requests; more after `t` seconds. */
-const toLimitItem = ({ name, remaining, resetSeconds }: LimitState): string =>
-  `"${name}";r=${remaining};t=${resetSeconds}`;
-
-interface WindowLimit {
-  readonly max: number;
-  readonly windowSeconds: number;
-}
-
 interface LimitsOptions {
-  readonly address: WindowLimit;
-  readonly user: WindowLimit;
+  readonly address: RateLimit;
+  readonly user: RateLimit;
   readonly clock: Clock;
   /**
    * Shares the counts between replicas; `secret` (the API key) gives the key that addresses and users are hashed with.
@@ -154,7 +129,7 @@ const appendItem = (reply: FastifyReply, field: string, item: string): void => {
   reply.header(field, typeof before === 'string' ? `${before}, ${item}` : item);
 };
 
-const toLimit = ({ max, windowSeconds }: WindowLimit): Limit => ({ max, windowMs: windowSeconds * 1000 });
+const toLimit = ({ max, windowSeconds }: RateLimit): Limit => ({ max, windowMs: windowSeconds * 1000 });
 
 /** Stored keys are short, whatever the length of the caller's name. */
 const bounded = (key: string): string => (key.length <= maxKeyLength ? key : hash('sha256', key, 'base64url'));
@@ -188,21 +163,18 @@ export async function registerLimits(app: FastifyInstance, options: LimitsOption
   await app.register(rateLimit, { global: false, store: LimitStore });
   app.decorateRequest('counted', undefined);
 
-  const create = (
-    name: 'address' | 'user',
-    { max, windowSeconds }: WindowLimit,
-    keyOf: (counted: Counted) => string,
-  ) => {
+  const create = (name: 'address' | 'user', { max, windowSeconds }: RateLimit, keyOf: (counted: Counted) => string) => {
     const local = createMemoryCounter({ clock, ...counterBounds });
-    // Keys that leave the process are hashed with a secret.
-    const nameOf = (key: string): string =>
-      redis === undefined
-        ? key
-        : createHmac('sha256', deriveKey(redis.secret(), 'limit index 1')).update(`${name} ${key}`).digest('base64url');
     const { take, peek } = createSharedCounter({
       local,
       clock,
-      shared: redis && { link: redis.link, counter: createRedisCounter(redis.link, redisPrefix), nameOf },
+      shared: redis && {
+        link: redis.link,
+        counter: createRedisCounter(redis.link, redisPrefix),
+        // Keys that leave the process are hashed with a secret.
+        nameOf: (key) =>
+          createHmac('sha256', deriveKey(redis.secret(), 'limit index 1')).update(`${name} ${key}`).digest('base64url'),
+      },
     });
     const limit = toLimit({ max, windowSeconds });
     const keyGenerator = ({ counted }: FastifyRequest): string => {
@@ -210,7 +182,8 @@ export async function registerLimits(app: FastifyInstance, options: LimitsOption
       return keyOf(counted);
     };
     const limiter: CreateRateLimitOptions & LimiterOptions = { max, timeWindow: limit.windowMs, keyGenerator, take };
-    const policyItem = toPolicyItem({ name, max, windowSeconds });
+    // `q` requests per `w` seconds.
+    const policyItem = `"${name}";q=${max};w=${windowSeconds}`;
     const count: CountRequest = app.createRateLimit(limiter);
     return {
       local,
@@ -221,7 +194,8 @@ export async function registerLimits(app: FastifyInstance, options: LimitsOption
         if (result.isAllowed) return;
         const resetSeconds = Math.max(1, result.ttlInSeconds);
         appendItem(reply, 'ratelimit-policy', policyItem);
-        appendItem(reply, 'ratelimit', toLimitItem({ name, remaining: result.remaining, resetSeconds }));
+        // `r` remaining requests; more after `t` seconds.
+        appendItem(reply, 'ratelimit', `"${name}";r=${result.remaining};t=${resetSeconds}`);
         if (result.isExceeded) refuse(name, resetSeconds, request);
       },
     };
