@@ -7,11 +7,22 @@ import { isIP } from 'node:net';
 
 type Range = readonly [network: ipaddr.IPv4 | ipaddr.IPv6, length: number];
 
+/**
+ * The address in a form that ipaddr.js reads correctly. It throws for some zones (`fe80::1%br-lan`), and reads
+ * `::10.1.2.3` (IPv4-compatible, RFC 4291 §2.5.5.1) as `::ffff:10.1.2.3`, so such a client would count as the IPv4 address.
+ * The URL parser writes the four numbers as groups.
+ */
+function toReadable(address: string): string {
+  const withoutZone = address.split('%', 1)[0] ?? '';
+  const isUsual = !withoutZone.includes('.') || /^(?:::ffff:)?[\d.]+$/.test(withoutZone);
+  if (isUsual || isIP(withoutZone) !== 6) return withoutZone;
+  return new URL(`http://[${withoutZone}]`).hostname.slice(1, -1);
+}
+
 /** Converts an IPv4-mapped IPv6 range (`::ffff:10.0.0.0/104`) to its IPv4 range. */
 function toRange(entry: string): Range {
-  const [network, length] = entry.includes('/')
-    ? ipaddr.parseCIDR(entry)
-    : [ipaddr.parse(entry), isIP(entry) === 4 ? 32 : 128];
+  const [address = '', prefix = isIP(entry) === 4 ? '32' : '128'] = entry.split('/');
+  const [network, length] = ipaddr.parseCIDR(`${toReadable(address)}/${prefix}`);
   const isMapped = network instanceof ipaddr.IPv6 && network.isIPv4MappedAddress() && length >= 96;
   return isMapped ? [network.toIPv4Address(), length - 96] : [network, length];
 }
@@ -24,7 +35,7 @@ export function createTrustedProxies(
   const ranges = entries.map(toRange);
   return (address) => {
     if (address === undefined || isIP(address) === 0) return false;
-    const parsed = ipaddr.process(address);
+    const parsed = ipaddr.process(toReadable(address));
     return ranges.some(([network, length]) => parsed.kind() === network.kind() && parsed.match(network, length));
   };
 }
@@ -60,7 +71,7 @@ function parse(address: string | undefined): ipaddr.IPv4 | ipaddr.IPv6 | undefin
   const bare = v4WithPort.exec(address)?.[1] ?? v6InBrackets.exec(address)?.[1] ?? address;
   const withoutZone = bare.split('%', 1)[0] ?? '';
   // Stricter than the library, which also reads 0x7f.1 and the like as IPv4.
-  return isIP(withoutZone) === 0 ? undefined : ipaddr.parse(withoutZone);
+  return isIP(withoutZone) === 0 ? undefined : ipaddr.parse(toReadable(withoutZone));
 }
 
 const network = (parts: readonly number[], groups: number, length: number): string =>

@@ -21,6 +21,9 @@ describe('the key of a client address', () => {
     ['::1', '0:0:0:0::/64'],
     ['2001:db8::', '2001:db8:0:0::/64'],
     ['1:2:3:4:5:6:192.0.2.7', '1:2:3:4::/64'],
+    // IPv4-compatible: an IPv6 address, not the IPv4 address that it is written with.
+    ['::192.0.2.7', '0:0:0:0::/64'],
+    ['::192.0.2.7%eth0', '0:0:0:0::/64'],
     // These differ in one group from an address that contains IPv4, and must not count as that IPv4 address.
     ['1::ffff:c000:207', '1:0:0:0::/64'],
     ['0:1::ffff:c000:207', '0:1:0:0::/64'],
