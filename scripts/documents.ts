@@ -1,7 +1,8 @@
 // Generates documents from tables of the code: the policy's JSON Schema; the tables of request fields, settings and
-// metrics in docs/; the codes and reasons in the schema of the audit line. `npm run schema` writes them; a test checks
-// that the files are up to date.
-import { readFileSync } from 'node:fs';
+// metrics in docs/; the codes and reasons in the schema of the audit line; sentences that a page repeats. `npm run schema`
+// writes them; a test checks that the files are up to date.
+import { existsSync, readFileSync } from 'node:fs';
+import { adviceByReason } from '../src/authn/refusal-advice.ts';
 import { settingTable, type Setting } from '../src/config/settings.ts';
 import { errorCodes } from '../src/errors.ts';
 import { policySchema } from '../src/policy/document/policy-schema.ts';
@@ -74,6 +75,47 @@ function withSettings(page: string): string {
   );
 }
 
+const rows: readonly Setting[] = settingTable;
+
+/** Lines of a comment, at most as wide as the code. */
+function toComment(text: string): string {
+  const lines: string[] = [];
+  for (const word of text.split(' ')) {
+    const line = lines.at(-1);
+    if (line !== undefined && `${line} ${word}`.length <= 124) lines[lines.length - 1] = `${line} ${word}`;
+    else lines.push(`# ${word}`);
+  }
+  return lines.map((line) => `${line}\n`).join('');
+}
+
+/** Comments and default values of the settings that .env.example has. */
+const withExampleValues = (example: string): string =>
+  rows.reduce((text, { name, default: fallback = '', required, absent, description }) => {
+    const entry = new RegExp(`^(?:# (?![A-Z][A-Z0-9_]*=).*\\n)+((?:# )?${name}=).*$`, 'm');
+    const note = required ? 'required' : absent;
+    const comment = toComment(note === undefined ? description : `${description}; ${note}`);
+    return text.replace(entry, (_all, assignment: string) => `${comment}${assignment}${fallback}`);
+  }, example);
+
+/** The second cell of the rows that the page has. */
+const withDescriptions = (page: string): string =>
+  rows.reduce(
+    (text, { name, description }) =>
+      text.replace(
+        new RegExp(`^(\\| \`${name}\` \\| ).*?( \\| .* \\|)$`, 'm'),
+        (_all, start: string, end: string) => start + description + end,
+      ),
+    page,
+  );
+
+/** Cause and fix of the reasons of authn/, which `explain --verify` prints too, on the page of an error code. */
+const withAdvice = (page: string): string =>
+  Object.entries(adviceByReason).reduce(
+    (text, [reason, { cause, fix }]) =>
+      text.replace(new RegExp(`^\\| \`${reason}\` \\| .* \\|$`, 'm'), () => `| \`${reason}\` | ${cause} | ${fix} |`),
+    page,
+  );
+
 /** The section of docs/metrics.md for a metric. */
 function toSection({ name, kind, labels, help, absent, advice }: MetricRow): string {
   const labelLines = Object.entries(labels).map(
@@ -114,6 +156,12 @@ export function documents(root: URL): readonly GeneratedDocument[] {
     },
     { file: 'docs/policy.md', text: withFieldTable(read('docs/policy.md')) },
     { file: 'docs/settings.md', text: withSettings(read('docs/settings.md')) },
+    { file: '.env.example', text: withExampleValues(read('.env.example')) },
+    { file: 'docs/operating/settings.md', text: withDescriptions(read('docs/operating/settings.md')) },
+    ...errorCodes
+      .map((code) => `docs/errors/${code}.md`)
+      .filter((file) => existsSync(new URL(file, root)))
+      .map((file) => ({ file, text: withAdvice(read(file)) })),
     { file: 'docs/metrics.md', text: withMetrics(read('docs/metrics.md')) },
     {
       file: 'docs/operating/audit-line.schema.json',

@@ -32,7 +32,7 @@ describe('.env.example', () => {
     'has the default and the description of %s',
     (name, setting) => {
       const entry = example.find((candidate) => candidate.name === name);
-      const fix = `correct ${name} in .env.example; its comment is "description" of src/config/settings.ts`;
+      const fix = `${name} in .env.example differs from src/config/settings.ts. Add it, then run: npm run schema`;
       expect(entry?.value, fix).toBe(setting.default ?? '');
       const absent = setting.required ? 'required' : setting.absent;
       expect(entry?.comment, fix).toBe(
@@ -63,7 +63,8 @@ describe('docs/operating/settings.md', () => {
     .flatMap((match) => (match === null ? [] : [{ name: match[1], description: match[2], danger: match[3] ?? '' }]));
 
   it('has every setting once in the order of the table, with its description', () => {
-    const fix = 'docs/operating/settings.md differs from src/config/settings.ts: correct it, and name the danger';
+    const fix =
+      'docs/operating/settings.md differs from src/config/settings.ts: add a row with the danger, or remove it; then run: npm run schema';
     expect(
       rows.map(({ name, description }) => ({ name, description })),
       fix,

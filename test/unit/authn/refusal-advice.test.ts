@@ -17,7 +17,7 @@ describe('advice on a refused token', () => {
     const rows = [...pages.matchAll(/^\| `(\w+)` \| (.*) \| (.*) \|$/gm)];
     for (const reason of Object.keys(authnReasons) as AuthnReason[]) {
       const texts = rows.filter(([, name]) => name === reason).map(([, , cause, fix]) => ({ cause, fix }));
-      const fix = `${reason}: src/authn/refusal-advice.ts and the page of its code in docs/errors need the same cause and fix`;
+      const fix = `${reason}: add a row to the page of its code in docs/errors, then run: npm run schema`;
       expect(texts.length, fix).toBeGreaterThan(0);
       expect(texts, fix).toEqual(texts.map(() => adviceByReason[reason]));
     }
