@@ -13,7 +13,7 @@ const seconds = Number(process.argv[2] ?? 10);
 const requestsPerSecond = 400;
 
 const cpuSeconds = async (program: Program): Promise<number> => {
-  const { text } = await program.ask({ method: 'GET', path: '/metrics', port: program.adminPort });
+  const { text } = await program.send({ method: 'GET', path: '/metrics', port: program.adminPort });
   return Number(/^process_cpu_seconds_total (\S+)$/m.exec(text)?.[1]);
 };
 

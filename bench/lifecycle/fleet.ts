@@ -85,7 +85,7 @@ export async function startFleet({ program, redisUrl, drainSeconds = 2, delayMs 
       },
     });
     running[index] = one;
-    while ((await one.ask({ method: 'GET', path: '/readyz' })).status !== 200) await delay(20);
+    while ((await one.send({ method: 'GET', path: '/readyz' })).status !== 200) await delay(20);
   };
 
   await Promise.all([start(0), start(1)]);

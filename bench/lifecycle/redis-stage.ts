@@ -22,7 +22,7 @@ export async function startSentinelRedis(): Promise<RedisStage> {
   const folder = mkdtempSync(join(tmpdir(), 'guest-token-sentinel-'));
   const master = await startRedisServer();
   const replica = await startRedisServer(['--replicaof', '127.0.0.1', String(master.port)]);
-  while (!String(await replica.ask('INFO', 'replication')).includes('master_link_status:up')) await delay(50);
+  while (!String(await replica.call('INFO', 'replication')).includes('master_link_status:up')) await delay(50);
   const port = await freePort();
   const file = join(folder, 'sentinel.conf');
   const lines = [
@@ -36,7 +36,7 @@ export async function startSentinelRedis(): Promise<RedisStage> {
   writeFileSync(file, `${lines.join('\n')}\n`);
   const sentinel = await startRedisServer([file, '--sentinel'], port);
   // The Sentinel requests the list of replicas from the master, first every ten seconds.
-  while (!String(await sentinel.ask('SENTINEL', 'replicas', 'proxy')).includes(String(replica.port))) await delay(100);
+  while (!String(await sentinel.call('SENTINEL', 'replicas', 'proxy')).includes(String(replica.port))) await delay(100);
   return {
     url: `redis+sentinel://127.0.0.1:${port}/proxy`,
     master,

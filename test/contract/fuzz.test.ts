@@ -14,7 +14,7 @@ import {
   apiKey,
   cookieName,
   startService,
-  type Ask,
+  type RequestOptions,
   type RunningService,
 } from './running-service.ts';
 
@@ -168,7 +168,7 @@ const body = fc.oneof(
   fc.integer({ min: 4000, max: 9000 }).map((length) => JSON.stringify({ dataApp: 'x'.repeat(length) })),
 );
 
-const request: fc.Arbitrary<Ask> = fc
+const request: fc.Arbitrary<RequestOptions> = fc
   .record({
     method,
     path,
@@ -176,7 +176,7 @@ const request: fc.Arbitrary<Ask> = fc
     headers,
     body,
   })
-  .map(({ body: bytes, ...ask }) => (bytes === undefined ? ask : { ...ask, body: bytes }));
+  .map(({ body: bytes, ...options }) => (bytes === undefined ? options : { ...options, body: bytes }));
 
 describe('any request', () => {
   let databrain: SimulatedDatabrain;
@@ -197,8 +197,8 @@ describe('any request', () => {
   it('gets a described response, never a 5xx, and never the API key', async () => {
     let minted = 0;
     await fc.assert(
-      fc.asyncProperty(request, async (ask) => {
-        const answer = await service.ask(ask);
+      fc.asyncProperty(request, async (options) => {
+        const answer = await service.send(options);
         expect(conformanceProblems(description, answer)).toEqual([]);
         expect(answer.status).toBeLessThan(500);
         expect(answer.body.includes(apiKey)).toBe(false);

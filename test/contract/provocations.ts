@@ -11,7 +11,7 @@ import {
   apiKey,
   cookieName,
   startService,
-  type Ask,
+  type RequestOptions,
   type RunningService,
 } from './running-service.ts';
 
@@ -53,7 +53,7 @@ async function withUpstream(script: Script, settings: Readonly<Record<string, st
     settings: { DATABRAIN_MAX_RETRIES: '0', ...settings },
   });
   try {
-    return await service.ask({ headers: { ...bearer(), origin: allowedOrigin } });
+    return await service.send({ headers: { ...bearer(), origin: allowedOrigin } });
   } finally {
     await service.stop();
     await upstream.close();
@@ -61,8 +61,10 @@ async function withUpstream(script: Script, settings: Readonly<Record<string, st
 }
 
 /** From an allowed origin, so that the response has all possible headers. */
-const asked = (ask: Ask) => (): Promise<Observed> =>
-  withService({}, ({ service }) => service.ask({ ...ask, headers: { origin: allowedOrigin, ...ask.headers } }));
+const requesting = (options: RequestOptions) => (): Promise<Observed> =>
+  withService({}, ({ service }) =>
+    service.send({ ...options, headers: { origin: allowedOrigin, ...options.headers } }),
+  );
 
 /** A request whose head begins before the service stops, and ends when it accepts no new requests. */
 async function requestWhileStopping(): Promise<Observed> {
@@ -121,32 +123,35 @@ function brokenClock() {
 }
 
 export const provocations = {
-  INVALID_REQUEST: asked({ headers: { ...bearer(), ...json }, body: '{"dataApp":1}' }),
-  AUTHENTICATION_REQUIRED: asked({}),
-  INVALID_TOKEN: asked({ headers: { authorization: 'Bearer x.y.z' } }),
-  TOKEN_EXPIRED: asked({ headers: bearer({ iat: now() - 4000, exp: now() - 400 }) }),
-  ACCESS_DENIED: asked({ headers: bearer({ email_verified: false }) }),
-  DATA_APP_NOT_ALLOWED: asked({ headers: { ...bearer(), ...json }, body: '{"dataApp":"finance"}' }),
+  INVALID_REQUEST: requesting({ headers: { ...bearer(), ...json }, body: '{"dataApp":1}' }),
+  AUTHENTICATION_REQUIRED: requesting({}),
+  INVALID_TOKEN: requesting({ headers: { authorization: 'Bearer x.y.z' } }),
+  TOKEN_EXPIRED: requesting({ headers: bearer({ iat: now() - 4000, exp: now() - 400 }) }),
+  ACCESS_DENIED: requesting({ headers: bearer({ email_verified: false }) }),
+  DATA_APP_NOT_ALLOWED: requesting({ headers: { ...bearer(), ...json }, body: '{"dataApp":"finance"}' }),
   ORIGIN_NOT_ALLOWED: () =>
     withService({}, ({ service }) =>
-      service.ask({ headers: { cookie: `${cookieName}=${accessToken()}`, origin: 'https://evil.example' } }),
+      service.send({ headers: { cookie: `${cookieName}=${accessToken()}`, origin: 'https://evil.example' } }),
     ),
-  NOT_FOUND: asked({ method: 'GET', path: '/nowhere' }),
-  METHOD_NOT_ALLOWED: asked({ method: 'GET' }),
-  BODY_TOO_LARGE: asked({ headers: { ...bearer(), ...json }, body: JSON.stringify({ dataApp: 'x'.repeat(4096) }) }),
-  UNSUPPORTED_MEDIA_TYPE: asked({ headers: { ...bearer(), 'content-type': 'text/plain' }, body: '{}' }),
-  HEADERS_TOO_LARGE: asked({ headers: { authorization: `Bearer ${'x'.repeat(16_385)}` } }),
+  NOT_FOUND: requesting({ method: 'GET', path: '/nowhere' }),
+  METHOD_NOT_ALLOWED: requesting({ method: 'GET' }),
+  BODY_TOO_LARGE: requesting({
+    headers: { ...bearer(), ...json },
+    body: JSON.stringify({ dataApp: 'x'.repeat(4096) }),
+  }),
+  UNSUPPORTED_MEDIA_TYPE: requesting({ headers: { ...bearer(), 'content-type': 'text/plain' }, body: '{}' }),
+  HEADERS_TOO_LARGE: requesting({ headers: { authorization: `Bearer ${'x'.repeat(16_385)}` } }),
   RATE_LIMITED: () =>
     withService({ RATE_LIMIT_USER_MAX: '1' }, async ({ service }) => {
       const headers = { ...bearer(), origin: allowedOrigin };
-      await service.ask({ headers });
-      return service.ask({ headers });
+      await service.send({ headers });
+      return service.send({ headers });
     }),
   INTERNAL_ERROR: () => {
     const { state, clock } = brokenClock();
     const play = async ({ service }: Scene): Promise<Observed> => {
       state.broken = true;
-      const observed = await service.ask({ headers: { ...bearer(), origin: allowedOrigin } });
+      const observed = await service.send({ headers: { ...bearer(), origin: allowedOrigin } });
       state.broken = false;
       return observed;
     };
@@ -155,19 +160,19 @@ export const provocations = {
   UPSTREAM_REJECTED: () =>
     withService({}, async ({ service, databrain }) => {
       databrain.refuseNext('AUTHENTICATION_ERROR');
-      return service.ask({ headers: { ...bearer(), origin: allowedOrigin } });
+      return service.send({ headers: { ...bearer(), origin: allowedOrigin } });
     }),
   UPSTREAM_INVALID_RESPONSE: () =>
     withUpstream((_request, socket) => socket.write(answer(200, '<p>hello</p>', { 'content-type': 'text/html' }))),
   UPSTREAM_UNAVAILABLE: () => withUpstream((_request, socket) => socket.write(answer(503, ''))),
   AUTHENTICATION_UNAVAILABLE: () =>
     withService({ JWT_SECRET: '', JWT_JWKS_URL: 'http://127.0.0.1:1/jwks.json' }, ({ service }) =>
-      service.ask({ headers: { authorization: `Bearer ${publicKeyToken}`, origin: allowedOrigin } }),
+      service.send({ headers: { authorization: `Bearer ${publicKeyToken}`, origin: allowedOrigin } }),
     ),
   AUDIT_UNAVAILABLE: async () => {
     const databrain = await startDatabrain();
     const service = await startService({ databrainUrl: databrain.url, sink: { write: () => undefined } });
-    const observed = await service.ask({ headers: { ...bearer(), origin: allowedOrigin } });
+    const observed = await service.send({ headers: { ...bearer(), origin: allowedOrigin } });
     await service.stop();
     await databrain.close();
     return observed;
@@ -186,41 +191,44 @@ const publicKeyToken = (() => {
 /** All other described responses: successes, failing probes, limits of every public path. */
 export async function observeOthers(): Promise<readonly Observed[]> {
   const origin = { origin: allowedOrigin };
-  const reads: readonly Ask[] = ['GET', 'HEAD'].flatMap((method) => [
-    ...['/livez', '/readyz', '/healthz', '/openapi.yaml', '/guest-token.js'].map((path): Ask => ({
+  const reads: readonly RequestOptions[] = ['GET', 'HEAD'].flatMap((method) => [
+    ...['/livez', '/readyz', '/healthz', '/openapi.yaml', '/guest-token.js'].map((path): RequestOptions => ({
       method,
       path,
       headers: origin,
     })),
     { method, path: '/guest-token.js', headers: { ...origin, 'if-none-match': '*' } },
-    ...['/livez', '/readyz', '/healthz', '/metrics', '/version'].map((path): Ask => ({
+    ...['/livez', '/readyz', '/healthz', '/metrics', '/version'].map((path): RequestOptions => ({
       method,
       path,
       listener: 'admin',
     })),
   ]);
-  const badPreflights: readonly Ask[] = [
+  const badPreflights: readonly RequestOptions[] = [
     { method: 'OPTIONS', headers: { ...origin, 'content-type': 'text/plain' }, body: 'x' },
     { method: 'OPTIONS', headers: { ...origin, ...json }, body: 'x' },
     { method: 'OPTIONS', headers: { ...origin, ...json }, body: `"${'x'.repeat(4096)}"` },
   ];
-  const preflight: Ask = { method: 'OPTIONS', headers: { ...origin, 'access-control-request-method': 'POST' } };
+  const preflight: RequestOptions = {
+    method: 'OPTIONS',
+    headers: { ...origin, 'access-control-request-method': 'POST' },
+  };
 
   const healthy = await withService({}, ({ service }) =>
     Promise.all(
       [...reads, preflight, ...badPreflights, { headers: { ...bearer(), ...origin } }, { headers: bearer() }].map(
-        service.ask,
+        service.send,
       ),
     ),
   );
   const withoutKeys = await withService(
     { JWT_SECRET: '', JWT_JWKS_URL: 'http://127.0.0.1:1/jwks.json' },
-    ({ service }) => Promise.all(reads.map(service.ask)),
+    ({ service }) => Promise.all(reads.map(service.send)),
   );
   const limited = await withService({ RATE_LIMIT_ADDRESS_MAX: '1' }, async ({ service }) => {
-    await service.ask({});
+    await service.send({});
     const open = [preflight, ...reads, { headers: origin }, { method: 'GET', path: '/nowhere', headers: origin }];
-    return Promise.all(open.map(service.ask));
+    return Promise.all(open.map(service.send));
   });
   return [...healthy, ...withoutKeys, ...limited];
 }

@@ -113,7 +113,7 @@ describe('the audit line', () => {
     const lines: string[] = [];
     const databrain = await startDatabrain();
     const service = await startService({ databrainUrl: databrain.url, log: (line) => void lines.push(line) });
-    await service.ask({ headers: { authorization: `Bearer ${accessToken()}` } });
+    await service.send({ headers: { authorization: `Bearer ${accessToken()}` } });
     await service.stop();
     await databrain.close();
     const real = JSON.parse(lines.find((line) => line.includes('guest_token.issued')) ?? '{}') as object;

@@ -43,7 +43,7 @@ export function accessToken(claims: Readonly<Record<string, unknown>> = {}): str
   return signToken('HS256', secret, { ...usual, iat: now - 10, exp: now + 600, ...claims });
 }
 
-export interface Ask {
+export interface RequestOptions {
   readonly method?: string;
   readonly path?: string;
   readonly listener?: 'public' | 'admin';
@@ -53,7 +53,7 @@ export interface Ask {
 
 export interface RunningService {
   readonly port: number;
-  readonly ask: (ask: Ask) => Promise<Observed>;
+  readonly send: (options: RequestOptions) => Promise<Observed>;
   /** The routes that the public listener has registered, as `METHOD path`. */
   readonly routes: string;
   readonly stop: () => Promise<void>;
@@ -115,7 +115,7 @@ export async function startService({
   const { port, adminPort } = await app.listen();
   return {
     port,
-    ask: (ask) => send(ask.listener === 'admin' ? (adminPort ?? 0) : port, ask),
+    send: (options) => send(options.listener === 'admin' ? (adminPort ?? 0) : port, options),
     routes: app.server.printRoutes({ commonPrefix: false }),
     stop: async () => {
       await app.stop();
@@ -126,7 +126,7 @@ export async function startService({
 
 function send(
   port: number,
-  { method = 'POST', path = '/guest-token', listener = 'public', headers, body }: Ask,
+  { method = 'POST', path = '/guest-token', listener = 'public', headers, body }: RequestOptions,
 ): Promise<Observed> {
   return new Promise((resolve, reject) => {
     const length = body === undefined ? {} : { 'content-length': String(Buffer.byteLength(body)) };

@@ -77,7 +77,7 @@ const outcome = async (headers: Record<string, string>): Promise<string> => {
   const before = databrain.requests.length;
   const id = randomUUID();
   ids.push(id);
-  const { status, text } = await program.ask({ headers: { cookie, 'x-request-id': id, ...headers } });
+  const { status, text } = await program.send({ headers: { cookie, 'x-request-id': id, ...headers } });
   await until(() => program.lines().some(({ requestId }) => requestId === id));
   const minted = databrain.requests.length - before;
   if (status === 200) return '200';

@@ -70,7 +70,7 @@ const one = (secret: string): string => signToken('HS256', secret, claimsOf('htt
 const two = (secret: string): string => signToken('HS256', secret, claimsOf('https://two.example'));
 
 const asking = async (running: Program, token: string): Promise<number> =>
-  (await running.ask({ headers: { authorization: `Bearer ${token}` } })).status;
+  (await running.send({ headers: { authorization: `Bearer ${token}` } })).status;
 
 const bySecretFiles = `- { issuer: https://one.example, audience: me, secretFile: s1 }
 - { issuer: https://two.example, audience: me, secretFile: s2 }
@@ -168,7 +168,7 @@ describe('an issuer whose keys are fetched', () => {
       }),
     );
     expect(running.output()).not.toContain(String(leaked.d));
-    const { text } = await running.ask({ method: 'GET', path: '/metrics', port: running.adminPort });
+    const { text } = await running.send({ method: 'GET', path: '/metrics', port: running.adminPort });
     expect(text).toMatch(/guest_token_key_set_fetches_total\{issuer="https:\/\/one\.example",result="fetched"\} 1\n/);
     expect(text).toMatch(
       /guest_token_key_set_fetches_total\{issuer="https:\/\/one\.example",result="unreachable"\} \d/,

@@ -61,7 +61,7 @@ const tokenOf = (answer: { text: string }): string => (JSON.parse(answer.text) a
 describe('JWT_USER_CLAIM', () => {
   it('identifies the user for reuse, limits and audit; the number 17 and the string "17" are two users', async () => {
     const running = await start({ ...bySecret, JWT_USER_CLAIM: 'uid', RATE_LIMIT_USER_MAX: '2' });
-    const ask = (uid: unknown) => running.ask({ headers: bearer(token({ uid, sub: 'one-for-all' })) });
+    const ask = (uid: unknown) => running.send({ headers: bearer(token({ uid, sub: 'one-for-all' })) });
     const [number, text] = [await ask(17), await ask('17')];
     expect([number.status, text.status]).toEqual([200, 200]);
     expect(tokenOf(number)).not.toBe(tokenOf(text));
@@ -76,7 +76,7 @@ describe('JWT_USER_CLAIM', () => {
 
   it('is required in every token', async () => {
     const running = await start({ ...bySecret, JWT_USER_CLAIM: 'uid' });
-    expect((await running.ask({ headers: bearer(token()) })).status).toBe(401);
+    expect((await running.send({ headers: bearer(token()) })).status).toBe(401);
     expect(running.lines().at(-1)).toMatchObject({ reason: 'claim_missing', claim: 'uid' });
   });
 });
@@ -84,8 +84,8 @@ describe('JWT_USER_CLAIM', () => {
 describe('JWT_SECRET_ENCODING', () => {
   it('decodes the secret in the same way as the signer', async () => {
     const running = await start({ ...bySecret, JWT_SECRET_ENCODING: 'base64' });
-    expect((await running.ask({ headers: bearer(token({}, Buffer.from(secret, 'base64'))) })).status).toBe(200);
-    expect((await running.ask({ headers: bearer(token({}, secret)) })).status).toBe(401);
+    expect((await running.send({ headers: bearer(token({}, Buffer.from(secret, 'base64'))) })).status).toBe(200);
+    expect((await running.send({ headers: bearer(token({}, secret)) })).status).toBe(401);
     expect(running.output()).not.toContain(secret);
   });
 });
@@ -94,13 +94,13 @@ describe('JWT_HEADER_NAME', () => {
   it('accepts the token of a gateway only from an allowed page, and ignores Authorization', async () => {
     const running = await start({ ...bySecret, JWT_HEADER_NAME: 'Cf-Access-Jwt-Assertion' });
     const header = { 'cf-access-jwt-assertion': token() };
-    const good = await running.ask({ headers: { ...header, origin } });
+    const good = await running.send({ headers: { ...header, origin } });
     expect(good.status).toBe(200);
     expect(good.headers).toMatchObject({
       'access-control-allow-origin': origin,
       'access-control-allow-credentials': 'true',
     });
-    const status = async (headers: Record<string, string>): Promise<number> => (await running.ask({ headers })).status;
+    const status = async (headers: Record<string, string>): Promise<number> => (await running.send({ headers })).status;
     expect(await status(header)).toBe(403);
     expect(await status({ ...header, origin: 'https://evil.example' })).toBe(403);
     expect(await status({ ...header, 'sec-fetch-site': 'same-origin' })).toBe(200);
@@ -123,7 +123,7 @@ describe('INSECURE_JWT_HTTP', () => {
       INSECURE_JWT_HTTP: 'true',
     });
     const signed = signToken('ES256', privateKey, claimsOf(), { kid: 'a' });
-    expect((await running.ask({ headers: bearer(signed) })).status).toBe(200);
+    expect((await running.send({ headers: bearer(signed) })).status).toBe(200);
     expect(running.lines()).toContainEqual(
       expect.objectContaining({ level: 'warn', setting: 'INSECURE_JWT_HTTP' }) as object,
     );
@@ -142,7 +142,7 @@ describe('allowMissingAudience', () => {
 `,
       },
     );
-    const status = async (text: string): Promise<number> => (await running.ask({ headers: bearer(text) })).status;
+    const status = async (text: string): Promise<number> => (await running.send({ headers: bearer(text) })).status;
     expect(await status(token({ aud: undefined }))).toBe(200);
     expect(await status(token({ aud: 'someone-else' }))).toBe(401);
     expect(await status(token({ iss: other, aud: undefined }, otherSecret))).toBe(401);
@@ -157,7 +157,7 @@ describe('a refused token', () => {
   const explanations = (running: Program) =>
     running.lines().filter(({ message }) => message === logMessages.tokenRefused);
   const metrics = async (running: Program): Promise<string> =>
-    (await running.ask({ method: 'GET', path: '/metrics', port: running.adminPort })).text;
+    (await running.send({ method: 'GET', path: '/metrics', port: running.adminPort })).text;
 
   it('is explained once at debug, with the received value only if it is public and signed, and is counted by reason', async () => {
     const running = await start({ ...bySecret, LOG_LEVEL: 'debug' });
@@ -170,7 +170,7 @@ describe('a refused token', () => {
       signToken('HS384', secret, claimsOf({ sub: 'hidden-user' }), { typ: 'x'.repeat(500) }),
       token({ sub: 'hidden-user' }, forger),
     ]) {
-      expect((await running.ask({ headers: bearer(text) })).status).toBe(401);
+      expect((await running.send({ headers: bearer(text) })).status).toBe(401);
     }
     await until(() => running.lines().filter((line) => line['event'] === 'guest_token.refused').length === 6);
     expect(explanations(running)).toMatchObject([
@@ -198,7 +198,7 @@ describe('a refused token', () => {
 
   it('has only its audit line at info', async () => {
     const running = await start(bySecret);
-    expect((await running.ask({ headers: bearer(token({ aud: 'account' })) })).status).toBe(401);
+    expect((await running.send({ headers: bearer(token({ aud: 'account' })) })).status).toBe(401);
     expect(explanations(running)).toEqual([]);
     expect(running.output()).not.toContain('account');
     expect(await metrics(running)).toContain('guest_token_refusals_total{reason="audience_refused"} 1\n');

@@ -74,16 +74,16 @@ describe.each([
 
   it('is used if its certificate is trusted', async () => {
     const running = await start({ ...settings(), NODE_EXTRA_CA_CERTS: 'ca.pem' });
-    expect((await running.ask({ headers: bearer() })).status).toBe(200);
+    expect((await running.send({ headers: bearer() })).status).toBe(200);
     expect(asked).toBeGreaterThan(0);
   });
 
   it('is not trusted without a valid certificate: no keys, 503, not ready', async () => {
     const running = await start(settings());
-    const answer = await running.ask({ headers: bearer() });
+    const answer = await running.send({ headers: bearer() });
     expect(answer.status).toBe(503);
     expect(answer.text).toContain('AUTHENTICATION_UNAVAILABLE');
-    expect((await running.ask({ method: 'GET', path: '/readyz' })).status).toBe(503);
+    expect((await running.send({ method: 'GET', path: '/readyz' })).status).toBe(503);
     expect(running.logged('keysNotFetched')[0]).toMatchObject({
       level: 'warn',
       failure: 'unreachable',
@@ -102,7 +102,7 @@ describe(`an issuer behind an egress proxy${tinyproxyReason}`, () => {
     const proxy = await startTinyproxy({ name: 'proxyuser', password: 'proxypassword' });
     try {
       const running = await start(env(proxy.url));
-      expect((await running.ask({ headers: bearer() })).status).toBe(200);
+      expect((await running.send({ headers: bearer() })).status).toBe(200);
       expect(new Set(proxy.requests())).toEqual(new Set([`CONNECT ${url.replace('https://', '')}`]));
       expect(running.output()).not.toMatch(/proxypassword|cHJveHl1c2Vy/);
     } finally {
@@ -114,7 +114,7 @@ describe(`an issuer behind an egress proxy${tinyproxyReason}`, () => {
     const proxy = await startTinyproxy({ name: 'proxyuser', password: 'proxypassword' });
     try {
       const running = await start(env(proxy.url.replace('proxyuser:proxypassword@', '')));
-      expect((await running.ask({ headers: bearer() })).status).toBe(503);
+      expect((await running.send({ headers: bearer() })).status).toBe(503);
       expect(running.logged('keysNotFetched')[0]).toMatchObject({
         errorCode: 'EGRESS_PROXY_407',
         fix: expect.stringContaining('HTTPS_PROXY') as string,

@@ -40,7 +40,7 @@ describe.skipIf(!hasChromium)(`<guest-token-dashboard>${chromiumReason}`, () => 
       <guest-token-dashboard SRC metric-id="M"></guest-token-dashboard>`,
     );
     await isShown(opened, 'A: token-1-ann', 'B: token-1-ann', 'M: token-1-ann');
-    expect(opened.server.asked).toHaveLength(1);
+    expect(opened.server.requests).toHaveLength(1);
     await leavesNothing(opened);
   });
 
@@ -53,7 +53,7 @@ describe.skipIf(!hasChromium)(`<guest-token-dashboard>${chromiumReason}`, () => 
       <guest-token-dashboard src="${opened.server.url}/guest-token" get-access-token="bob" dashboard-id="B" script="/component.js"></guest-token-dashboard>`,
     );
     await until(async () => (await opened.shown()).filter((text) => /: token-\d-(ann|bob)/.test(text)).length === 2);
-    expect(opened.server.asked.map(({ authorization, body }) => [authorization, body]).sort()).toEqual([
+    expect(opened.server.requests.map(({ authorization, body }) => [authorization, body]).sort()).toEqual([
       ['Bearer jwt-of-ann-1', '{"dataApp":"x"}'],
       ['Bearer jwt-of-bob-1', ''],
     ]);
@@ -94,7 +94,7 @@ describe.skipIf(!hasChromium)(`<guest-token-dashboard>${chromiumReason}`, () => 
     ).toBe('dark');
     await set('metric-id', 'M');
     await isShown(opened, 'M: token-1-ann');
-    expect(opened.server.asked).toHaveLength(1);
+    expect(opened.server.requests).toHaveLength(1);
     await set('script', '/component.js');
     await set('data-app', 'other');
     await isShown(opened, 'M: token-2-ann');
@@ -127,7 +127,7 @@ describe.skipIf(!hasChromium)(`<guest-token-dashboard>${chromiumReason}`, () => 
       'renewed',
       'error ACCESS_DENIED,request-1,true',
     ]);
-    expect(opened.server.asked).toHaveLength(4);
+    expect(opened.server.requests).toHaveLength(4);
     await leavesNothing(opened);
   });
 
@@ -142,13 +142,13 @@ describe.skipIf(!hasChromium)(`<guest-token-dashboard>${chromiumReason}`, () => 
       <guest-token-dashboard SRC></guest-token-dashboard>`,
     );
     await opened.run('lab.settled()');
-    expect(opened.server.asked).toHaveLength(0);
+    expect(opened.server.requests).toHaveLength(0);
     await write(
       opened,
       `<guest-token-dashboard ${src} credentials="include" dashboard-id="B"></guest-token-dashboard>`,
     );
     await isShown(opened, 'B: token-1-');
-    expect(opened.server.asked).toMatchObject([{ authorization: undefined, cookie: 'session=ann' }]);
+    expect(opened.server.requests).toMatchObject([{ authorization: undefined, cookie: 'session=ann' }]);
     await leavesNothing(opened);
   });
 
@@ -164,7 +164,7 @@ describe.skipIf(!hasChromium)(`<guest-token-dashboard>${chromiumReason}`, () => 
     );
     await until(async () => (await opened.events()).length === 1);
     expect(await opened.events()).toEqual(['ACCESS_TOKEN_UNAVAILABLE']);
-    expect(opened.server.asked).toHaveLength(0);
+    expect(opened.server.requests).toHaveLength(0);
     await opened.run('window.later = lab.getAccessToken, 0');
     await opened.advance(1_500);
     await isShown(opened, 'A: token-1-ann');
@@ -181,7 +181,7 @@ describe.skipIf(!hasChromium)(`<guest-token-dashboard>${chromiumReason}`, () => 
     expect((await opened.running()).listeners).toBe(3);
     await leavesNothing(opened);
     await opened.runFor(9 * hour);
-    expect(opened.server.asked).toHaveLength(1);
+    expect(opened.server.requests).toHaveLength(1);
     await write(opened, html);
     await isShown(opened, 'A: token-2-ann');
     await leavesNothing(opened);
@@ -193,7 +193,7 @@ describe.skipIf(!hasChromium)(`<guest-token-dashboard>${chromiumReason}`, () => 
     await opened.page
       .setContent(`<script src="${lab.pageUrl}/lab-page.js"></script><script>window.token = () => 'jwt-of-ann-1'; lab.server = '${opened.server.url}'</script>
       <guest-token-dashboard ${source}></guest-token-dashboard><script type="module" src="${lab.pageUrl}/guest-token.js"></script>`);
-    await until(async () => opened.server.asked.length === 1);
+    await until(async () => opened.server.requests.length === 1);
     await until(async () => opened.server.componentTokens.length === 1);
     await leavesNothing(opened);
   });

@@ -32,12 +32,12 @@ describe.skipIf(!hasChromium)(`a mounted dashboard${chromiumReason}`, () => {
   };
   /** Advances to the next token, which arrives at least 45 minutes after the last one. */
   const renew = async (opened: Opened): Promise<void> => {
-    const { length } = opened.server.asked;
+    const { length } = opened.server.requests;
     await opened.run('lab.settled()');
     await opened.runFor(43 * minute);
-    expect(opened.server.asked).toHaveLength(length);
-    for (let left = 60; left > 0 && opened.server.asked.length === length; left -= 1) await opened.advance(minute);
-    expect(opened.server.asked).toHaveLength(length + 1);
+    expect(opened.server.requests).toHaveLength(length);
+    for (let left = 60; left > 0 && opened.server.requests.length === length; left -= 1) await opened.advance(minute);
+    expect(opened.server.requests).toHaveLength(length + 1);
   };
 
   it('shows A, then B, then A: always the last requested one, with one request for all', async () => {
@@ -50,7 +50,7 @@ describe.skipIf(!hasChromium)(`a mounted dashboard${chromiumReason}`, () => {
     await isShown(opened, 'A: token-1-ann');
     await opened.run(`lab.a.update({ embedId: 'A' })`);
     expect(await opened.events()).toEqual(['a ready', 'a ready', 'a ready']);
-    expect(opened.server.asked).toHaveLength(1);
+    expect(opened.server.requests).toHaveLength(1);
     await leavesNothing(opened);
   });
 
@@ -73,7 +73,7 @@ describe.skipIf(!hasChromium)(`a mounted dashboard${chromiumReason}`, () => {
     await opened.run(`lab.first.update({ embedId: 'E' }), lab.first.stop()`);
     await isShown(opened, 'D: token-1-ann');
     expect(await opened.run(`document.getElementById('a').innerText`)).toContain('Loading …');
-    expect(opened.server.asked).toHaveLength(1);
+    expect(opened.server.requests).toHaveLength(1);
     await leavesNothing(opened);
   });
 
@@ -86,7 +86,7 @@ describe.skipIf(!hasChromium)(`a mounted dashboard${chromiumReason}`, () => {
     await renew(opened);
     await opened.advance(10 * minute);
     expect(await opened.run(`document.querySelector('dbn-dashboard') === lab.element`)).toBe(true);
-    await opened.run('lab.element.ask()');
+    await opened.run('lab.element.send()');
     await isShown(opened, 'A: token-3-ann');
     expect(await opened.events()).toEqual(['a ready', 'a renewed', 'a renewed']);
     expect(opened.server.componentTokens).toEqual(['token-1-ann', 'token-3-ann']);
@@ -98,10 +98,10 @@ describe.skipIf(!hasChromium)(`a mounted dashboard${chromiumReason}`, () => {
     await show(opened);
     await isShown(opened, 'A: token-1-ann');
     await opened.run(`lab.sleep(${2 * hour})`);
-    await opened.run(`document.querySelector('dbn-dashboard').ask()`);
+    await opened.run(`document.querySelector('dbn-dashboard').send()`);
     await isShown(opened, 'A: token-2-ann');
     expect(opened.server.componentTokens).toEqual(['token-1-ann', 'token-2-ann']);
-    expect(opened.server.asked).toHaveLength(2);
+    expect(opened.server.requests).toHaveLength(2);
     await leavesNothing(opened);
   });
 
@@ -147,7 +147,7 @@ describe.skipIf(!hasChromium)(`a mounted dashboard${chromiumReason}`, () => {
     await opened.advance(8 * minute);
     await isShown(opened, 'A: token-2-ann');
     expect(await opened.events()).toEqual(['a ready', 'a renewed']);
-    expect(opened.server.asked).toHaveLength(2);
+    expect(opened.server.requests).toHaveLength(2);
     await leavesNothing(opened);
   });
 
@@ -173,7 +173,7 @@ describe.skipIf(!hasChromium)(`a mounted dashboard${chromiumReason}`, () => {
       'own TOKEN_EXPIRED',
       'a renewed',
     ]);
-    expect(opened.server.asked).toHaveLength(2);
+    expect(opened.server.requests).toHaveLength(2);
     await leavesNothing(opened);
   });
 
@@ -184,11 +184,11 @@ describe.skipIf(!hasChromium)(`a mounted dashboard${chromiumReason}`, () => {
     await opened.run(`lab.parent = document.getElementById('a'), lab.parent.remove(), 0`);
     expect(await opened.running()).toEqual({ timers: 0, listeners: 0 });
     await opened.runFor(9 * hour);
-    expect(opened.server.asked).toHaveLength(1);
+    expect(opened.server.requests).toHaveLength(1);
     expect(await opened.run('lab.parent.innerText')).toBe('');
     await opened.run(`document.body.append(lab.parent)`);
     await isShown(opened, 'A: token-2-ann');
-    expect(opened.server.asked).toHaveLength(2);
+    expect(opened.server.requests).toHaveLength(2);
     await leavesNothing(opened);
   });
 
@@ -209,7 +209,7 @@ describe.skipIf(!hasChromium)(`a mounted dashboard${chromiumReason}`, () => {
     await opened.run(`${remove}, 0`);
     expect(await opened.running()).toEqual({ timers: 0, listeners: 0 });
     await opened.runFor(9 * hour);
-    expect(opened.server.asked).toHaveLength(1);
+    expect(opened.server.requests).toHaveLength(1);
   });
 
   it('keeps its token when it is moved: the view is created again, without another request', async () => {
@@ -218,7 +218,7 @@ describe.skipIf(!hasChromium)(`a mounted dashboard${chromiumReason}`, () => {
     await isShown(opened, 'A: token-1-ann');
     await opened.run(`lab.place('elsewhere').append(document.getElementById('a'))`);
     await isShown(opened, 'A: token-1-ann');
-    expect(opened.server.asked).toHaveLength(1);
+    expect(opened.server.requests).toHaveLength(1);
     await leavesNothing(opened);
   });
 
@@ -227,7 +227,7 @@ describe.skipIf(!hasChromium)(`a mounted dashboard${chromiumReason}`, () => {
     await opened.run(`lab.parent = document.createElement('div'), lab.tokens = lab.create(), 0`);
     await opened.run(`lab.a = lab.helper.mount(lab.parent, { tokens: lab.tokens, embedId: 'A' }), 0`);
     expect(await opened.running()).toEqual({ timers: 0, listeners: 0 });
-    expect(opened.server.asked).toHaveLength(0);
+    expect(opened.server.requests).toHaveLength(0);
     await opened.run(`document.body.append(lab.parent)`);
     await isShown(opened, 'A: token-1-ann');
     await leavesNothing(opened);
@@ -297,13 +297,13 @@ describe.skipIf(!hasChromium)(`a mounted dashboard${chromiumReason}`, () => {
       );
       expect(await opened.run(`document.querySelector('dbn-dashboard')`)).toBe(null);
       // Later requests of the removed component are not sent.
-      expect(await opened.run('lab.old.ask().catch((error) => error.errors[0].code)')).toBe('STOPPED');
+      expect(await opened.run('lab.old.send().catch((error) => error.errors[0].code)')).toBe('STOPPED');
       await isShown(opened, 'A: token-2-bob');
       expect(await opened.run(`document.querySelector('iframe').contentWindow.location.host === location.host`)).toBe(
         true,
       );
       expect(opened.server.componentTokens).toEqual(['token-1-ann', 'token-2-bob']);
-      expect(opened.server.asked).toHaveLength(2);
+      expect(opened.server.requests).toHaveLength(2);
       expect(JSON.stringify(await opened.run('lab.seen'))).not.toContain('ann');
       await leavesNothing(opened);
     });
@@ -315,7 +315,7 @@ describe.skipIf(!hasChromium)(`a mounted dashboard${chromiumReason}`, () => {
       await opened.run(`lab.user = 'bob', lab.old = document.querySelector('dbn-dashboard'), 0`);
       await renew(opened);
       await isShown(opened, 'A: token-2-bob');
-      expect(await opened.run('lab.old.ask().catch((error) => error.errors[0].code)')).toBe('STOPPED');
+      expect(await opened.run('lab.old.send().catch((error) => error.errors[0].code)')).toBe('STOPPED');
       expect(opened.server.componentTokens).toEqual(['token-1-ann', 'token-2-bob']);
       await leavesNothing(opened);
     });
@@ -375,7 +375,7 @@ describe.skipIf(!hasChromium)(`a mounted dashboard${chromiumReason}`, () => {
       await opened.run(`lab.b = lab.mount('b', { tokens: lab.create(), embedId: 'B' }), 0`);
       await until(async () => (await opened.events()).length === 2);
       await opened.run('lab.tokens.stop()');
-      await opened.run(`document.querySelector('dbn-dashboard').ask()`);
+      await opened.run(`document.querySelector('dbn-dashboard').send()`);
       await until(() => opened.server.componentTokens.length === 3);
       expect(await opened.run(`document.querySelectorAll('iframe').length`)).toBe(0);
       await opened.run('lab.b.stop()');
@@ -393,7 +393,7 @@ describe.skipIf(!hasChromium)(`a mounted dashboard${chromiumReason}`, () => {
       expect(
         await opened.run(`[process.env.NODE_ENV, document.querySelector('script[src*=component]').nonce]`),
       ).toEqual(['production', 'n']);
-      expect(opened.server.asked).toHaveLength(1);
+      expect(opened.server.requests).toHaveLength(1);
     });
 
     it.each(['/broken.js', '/nowhere.js', 'http://['])('reports a failure: %s', async (script) => {
@@ -421,7 +421,7 @@ describe.skipIf(!hasChromium)(`a mounted dashboard${chromiumReason}`, () => {
     it('waits for an app that loads it itself, and shows only the last requested embed', async () => {
       const opened = await lab.open({ component: 'none' });
       await show(opened);
-      await until(() => opened.server.asked.length === 1);
+      await until(() => opened.server.requests.length === 1);
       await opened.run(`lab.a.update({ embedId: 'B' }), lab.a.update({ embedId: 'C' }), defineComponent()`);
       await isShown(opened, 'C: token-1-ann');
       expect(opened.server.componentTokens).toHaveLength(1);
@@ -431,7 +431,7 @@ describe.skipIf(!hasChromium)(`a mounted dashboard${chromiumReason}`, () => {
     it('shows nothing if it was stopped while the component was loading', async () => {
       const opened = await lab.open({ component: 'none' });
       await show(opened);
-      await until(() => opened.server.asked.length === 1);
+      await until(() => opened.server.requests.length === 1);
       await opened.run('lab.a.stop(), defineComponent()');
       await opened.run('lab.settled()');
       expect(await opened.shown()).toEqual([]);

@@ -36,9 +36,9 @@ describe.skipIf(!hasChromium)(`the tokens of a page${chromiumReason}`, () => {
   /** The session has ended: nothing runs, and no request is sent. */
   const hasEnded = async ({ server, running, runFor }: Opened): Promise<void> => {
     expect(await running()).toEqual({ timers: 0, listeners: 0 });
-    const { length } = server.asked;
+    const { length } = server.requests;
     await runFor(3 * hour);
-    expect(server.asked).toHaveLength(length);
+    expect(server.requests).toHaveLength(length);
   };
 
   it('are one token and one request for fifty embeds that start together', async () => {
@@ -46,7 +46,9 @@ describe.skipIf(!hasChromium)(`the tokens of a page${chromiumReason}`, () => {
     await opened.run(`lab.tokens = lab.create({ dataApp: 'sales' });
       for (let n = 0; n < 50; n += 1) lab.mount('board' + n, { tokens: lab.tokens, embedId: 'board' + n })`);
     await until(async () => (await opened.shown()).filter((text) => text.includes('token-1-ann')).length === 50);
-    expect(opened.server.asked).toMatchObject([{ authorization: 'Bearer jwt-of-ann-1', body: '{"dataApp":"sales"}' }]);
+    expect(opened.server.requests).toMatchObject([
+      { authorization: 'Bearer jwt-of-ann-1', body: '{"dataApp":"sales"}' },
+    ]);
     expect(new Set(opened.server.componentTokens)).toEqual(new Set(['token-1-ann']));
     await opened.run('lab.tokens.stop()');
     expect(await opened.shown()).toEqual([]);
@@ -58,10 +60,10 @@ describe.skipIf(!hasChromium)(`the tokens of a page${chromiumReason}`, () => {
     await subscribe(opened);
     await receives(opened, 'token-1-ann');
     await opened.runFor(0.74 * hour);
-    expect(opened.server.asked).toHaveLength(1);
+    expect(opened.server.requests).toHaveLength(1);
     await opened.advance(0.12 * hour);
     await receives(opened, 'token-1-ann', 'token-2-ann');
-    expect(opened.server.asked.map(({ authorization }) => authorization)).toEqual([
+    expect(opened.server.requests.map(({ authorization }) => authorization)).toEqual([
       'Bearer jwt-of-ann-1',
       'Bearer jwt-of-ann-2',
     ]);
@@ -78,10 +80,10 @@ describe.skipIf(!hasChromium)(`the tokens of a page${chromiumReason}`, () => {
     await receives(opened, 'token-1-ann', 'NETWORK_ERROR');
     await opened.runFor(8 * hour);
     await receives(opened, 'token-1-ann', 'NETWORK_ERROR');
-    expect(opened.server.asked).toHaveLength(1);
+    expect(opened.server.requests).toHaveLength(1);
     await opened.context.setOffline(false);
     await receives(opened, 'token-1-ann', 'NETWORK_ERROR', 'token-2-ann');
-    expect(opened.server.asked).toHaveLength(2);
+    expect(opened.server.requests).toHaveLength(2);
     await leavesNothing(opened);
   });
 
@@ -96,7 +98,7 @@ describe.skipIf(!hasChromium)(`the tokens of a page${chromiumReason}`, () => {
     await opened.run(`lab.sleep(${2 * hour})`);
     await opened.runFor(31_000);
     await receives(opened, 'token-1-ann', 'token-2-ann', 'token-3-ann');
-    expect(opened.server.asked).toHaveLength(3);
+    expect(opened.server.requests).toHaveLength(3);
     await leavesNothing(opened);
   });
 
@@ -105,14 +107,14 @@ describe.skipIf(!hasChromium)(`the tokens of a page${chromiumReason}`, () => {
     await opened.run('lab.hide(true)');
     await subscribe(opened);
     await opened.runFor(hour);
-    expect(opened.server.asked).toHaveLength(0);
+    expect(opened.server.requests).toHaveLength(0);
     await opened.run('lab.hide(false)');
     await receives(opened, 'token-1-ann');
     await opened.run('lab.hide(true)');
     await opened.runFor(9 * hour);
-    expect(opened.server.asked).toHaveLength(1);
+    expect(opened.server.requests).toHaveLength(1);
     expect(await opened.run('lab.tokens.get()')).toBe('token-2-ann');
-    expect(opened.server.asked).toHaveLength(2);
+    expect(opened.server.requests).toHaveLength(2);
     await leavesNothing(opened);
   });
 
@@ -126,7 +128,7 @@ describe.skipIf(!hasChromium)(`the tokens of a page${chromiumReason}`, () => {
     expect(await second.evaluate('lab.events')).toEqual([]);
     await second.evaluate('lab.hide(false)');
     await until(async () => (await second.evaluate<string[]>('lab.events')).length === 1);
-    expect(opened.server.asked).toHaveLength(2);
+    expect(opened.server.requests).toHaveLength(2);
     await leavesNothing(opened);
   });
 
@@ -136,7 +138,7 @@ describe.skipIf(!hasChromium)(`the tokens of a page${chromiumReason}`, () => {
     await subscribe(opened);
     await receives(opened, 'token-2-ann');
     expect(await opened.run('lab.fresh')).toEqual([false, true]);
-    expect(opened.server.asked).toHaveLength(2);
+    expect(opened.server.requests).toHaveLength(2);
     await leavesNothing(opened);
   });
 
@@ -145,7 +147,7 @@ describe.skipIf(!hasChromium)(`the tokens of a page${chromiumReason}`, () => {
     opened.server.script(refusal(401, 'TOKEN_EXPIRED'), refusal(401, 'TOKEN_EXPIRED'));
     await subscribe(opened);
     await receives(opened, 'TOKEN_EXPIRED!');
-    expect(opened.server.asked).toHaveLength(2);
+    expect(opened.server.requests).toHaveLength(2);
     await hasEnded(opened);
   });
 
@@ -168,7 +170,7 @@ describe.skipIf(!hasChromium)(`the tokens of a page${chromiumReason}`, () => {
         message: `The sentence of ${code}.`,
       },
     );
-    expect(opened.server.asked).toHaveLength(1);
+    expect(opened.server.requests).toHaveLength(1);
     await hasEnded(opened);
   });
 
@@ -181,10 +183,10 @@ describe.skipIf(!hasChromium)(`the tokens of a page${chromiumReason}`, () => {
     await subscribe(opened);
     await receives(opened, code);
     await opened.runFor(39_000);
-    expect(opened.server.asked).toHaveLength(1);
+    expect(opened.server.requests).toHaveLength(1);
     await opened.runFor(2_000);
     await receives(opened, code, 'token-2-ann');
-    expect(opened.server.asked).toHaveLength(2);
+    expect(opened.server.requests).toHaveLength(2);
     await leavesNothing(opened);
   });
 
@@ -214,7 +216,7 @@ describe.skipIf(!hasChromium)(`the tokens of a page${chromiumReason}`, () => {
     await receives(opened, code);
     await opened.runFor(1_500);
     await receives(opened, code, 'token-2-ann');
-    expect(opened.server.asked).toHaveLength(2);
+    expect(opened.server.requests).toHaveLength(2);
     await leavesNothing(opened);
   });
 
@@ -234,8 +236,8 @@ describe.skipIf(!hasChromium)(`the tokens of a page${chromiumReason}`, () => {
     opened.server.script(...Array.from({ length: 100 }, () => refusal(503, 'UPSTREAM_UNAVAILABLE')));
     await subscribe(opened);
     await opened.advance(10 * minute);
-    expect(opened.server.asked.length).toBeGreaterThanOrEqual(12);
-    expect(opened.server.asked.length).toBeLessThanOrEqual(26);
+    expect(opened.server.requests.length).toBeGreaterThanOrEqual(12);
+    expect(opened.server.requests.length).toBeLessThanOrEqual(26);
     expect(await opened.run('lab.fresh.includes(true)')).toBe(false);
     await leavesNothing(opened);
   });
@@ -252,10 +254,10 @@ describe.skipIf(!hasChromium)(`the tokens of a page${chromiumReason}`, () => {
     await subscribe(opened);
     await receives(opened, 'lasting');
     await opened.runFor(89_000);
-    expect(opened.server.asked).toHaveLength(1);
+    expect(opened.server.requests).toHaveLength(1);
     await opened.runFor(14_000);
     await receives(opened, 'lasting', 'token-2-ann');
-    expect(opened.server.asked).toHaveLength(2);
+    expect(opened.server.requests).toHaveLength(2);
     await leavesNothing(opened);
   });
 
@@ -264,8 +266,8 @@ describe.skipIf(!hasChromium)(`the tokens of a page${chromiumReason}`, () => {
     opened.server.lifetimeSeconds = 1;
     await subscribe(opened);
     await opened.advance(minute);
-    expect(opened.server.asked.length).toBeGreaterThanOrEqual(5);
-    expect(opened.server.asked.length).toBeLessThanOrEqual(7);
+    expect(opened.server.requests.length).toBeGreaterThanOrEqual(5);
+    expect(opened.server.requests.length).toBeLessThanOrEqual(7);
     await leavesNothing(opened);
   });
 
@@ -275,7 +277,7 @@ describe.skipIf(!hasChromium)(`the tokens of a page${chromiumReason}`, () => {
     await subscribe(opened);
     await receives(opened, 'token-1-ann');
     await opened.jump(60 * 24 * hour);
-    expect(opened.server.asked).toHaveLength(1);
+    expect(opened.server.requests).toHaveLength(1);
     await leavesNothing(opened);
   });
 
@@ -287,12 +289,12 @@ describe.skipIf(!hasChromium)(`the tokens of a page${chromiumReason}`, () => {
     const isAborted = opened.page.waitForEvent('requestfailed');
     opened.server.script({ isHeld: true });
     await subscribe(opened, options);
-    await until(() => opened.server.asked.length === 1);
+    await until(() => opened.server.requests.length === 1);
     await opened.run(`${how}, 0`);
     expect((await isAborted).failure()?.errorText).toBe('net::ERR_ABORTED');
     await receives(opened, 'STOPPED!');
     expect(await opened.run('lab.tokens.get().catch(({ code }) => code)')).toBe('STOPPED');
-    expect(opened.server.asked).toHaveLength(1);
+    expect(opened.server.requests).toHaveLength(1);
     await hasEnded(opened);
   });
 
@@ -300,7 +302,7 @@ describe.skipIf(!hasChromium)(`the tokens of a page${chromiumReason}`, () => {
     const opened = await lab.open({ fakeTime: Date.now() });
     await subscribe(opened, '{ signal: AbortSignal.abort() }');
     await receives(opened, 'STOPPED!');
-    expect(opened.server.asked).toHaveLength(0);
+    expect(opened.server.requests).toHaveLength(0);
     await hasEnded(opened);
   });
 
@@ -308,7 +310,7 @@ describe.skipIf(!hasChromium)(`the tokens of a page${chromiumReason}`, () => {
     const opened = await lab.open({ fakeTime: Date.now() });
     opened.server.script({ isHeld: true });
     await subscribe(opened);
-    await until(() => opened.server.asked.length === 1);
+    await until(() => opened.server.requests.length === 1);
     await opened.runFor(30_000);
     await receives(opened, 'NETWORK_ERROR');
     await opened.runFor(1_500);
@@ -328,7 +330,7 @@ describe.skipIf(!hasChromium)(`the tokens of a page${chromiumReason}`, () => {
     );
     await opened.runFor(ms);
     await receives(opened, 'ACCESS_TOKEN_UNAVAILABLE');
-    expect(opened.server.asked).toHaveLength(0);
+    expect(opened.server.requests).toHaveLength(0);
     await opened.run('lab.isBack = true');
     await opened.runFor(1_500);
     await receives(opened, 'ACCESS_TOKEN_UNAVAILABLE', 'token-1-ann');
@@ -341,7 +343,7 @@ describe.skipIf(!hasChromium)(`the tokens of a page${chromiumReason}`, () => {
     await subscribe(opened, `{ getAccessToken: ${getAccessToken} }`);
     await receives(opened, 'ACCESS_TOKEN_UNAVAILABLE!');
     expect(await opened.run('lab.tokens.get().catch(({ message }) => message)')).toBe('Nobody is logged in.');
-    expect(opened.server.asked).toHaveLength(0);
+    expect(opened.server.requests).toHaveLength(0);
     await hasEnded(opened);
   });
 
@@ -350,12 +352,12 @@ describe.skipIf(!hasChromium)(`the tokens of a page${chromiumReason}`, () => {
     await opened.context.addCookies([{ name: 'session', value: 'ann', url: opened.server.url }]);
     await subscribe(opened, '{ getAccessToken: undefined }');
     await receives(opened, 'token-1-');
-    expect(opened.server.asked).toMatchObject([{ authorization: undefined, cookie: 'session=ann' }]);
+    expect(opened.server.requests).toMatchObject([{ authorization: undefined, cookie: 'session=ann' }]);
     opened.server.script(refusal(401, 'TOKEN_EXPIRED'));
     await opened.runFor(0.74 * hour);
     await opened.advance(0.12 * hour);
     await receives(opened, 'token-1-', 'TOKEN_EXPIRED!');
-    expect(opened.server.asked).toHaveLength(2);
+    expect(opened.server.requests).toHaveLength(2);
     await hasEnded(opened);
   });
 
@@ -364,7 +366,7 @@ describe.skipIf(!hasChromium)(`the tokens of a page${chromiumReason}`, () => {
     await opened.context.addCookies([{ name: 'session', value: 'ann', url: opened.server.url }]);
     await subscribe(opened);
     await receives(opened, 'token-1-ann');
-    expect(opened.server.asked).toMatchObject([{ cookie: undefined }]);
+    expect(opened.server.requests).toMatchObject([{ cookie: undefined }]);
     await leavesNothing(opened);
   });
 
@@ -375,7 +377,7 @@ describe.skipIf(!hasChromium)(`the tokens of a page${chromiumReason}`, () => {
     expect(new Set(await opened.run<string[]>(all))).toEqual(new Set(['token-1-ann']));
     await hasEnded(opened);
     expect(new Set(await opened.run<string[]>(all))).toEqual(new Set(['token-2-ann']));
-    expect(opened.server.asked).toHaveLength(2);
+    expect(opened.server.requests).toHaveLength(2);
   });
 
   it('are replaced once for all callers that report the same token as expired, and not within ten seconds', async () => {
@@ -384,11 +386,11 @@ describe.skipIf(!hasChromium)(`the tokens of a page${chromiumReason}`, () => {
     await receives(opened, 'token-1-ann');
     await opened.run('lab.others = Promise.all([1, 2, 3].map(() => lab.tokens.get("token-1-ann"))), 0');
     await opened.runFor(9_000);
-    expect(opened.server.asked).toHaveLength(1);
+    expect(opened.server.requests).toHaveLength(1);
     await opened.runFor(2_000);
     expect(await opened.run('lab.others')).toEqual(['token-2-ann', 'token-2-ann', 'token-2-ann']);
     expect(await opened.run('lab.tokens.get("token-1-ann")')).toBe('token-2-ann');
-    expect(opened.server.asked).toHaveLength(2);
+    expect(opened.server.requests).toHaveLength(2);
     await leavesNothing(opened);
   });
 
@@ -396,11 +398,11 @@ describe.skipIf(!hasChromium)(`the tokens of a page${chromiumReason}`, () => {
     const opened = await lab.open({ fakeTime: Date.now() });
     opened.server.script(refusal(503, 'UPSTREAM_UNAVAILABLE', { 'retry-after': '300' }));
     await opened.run('lab.tokens = lab.create(), lab.got = lab.tokens.get().catch(({ code }) => code), 0');
-    await until(() => opened.server.asked.length === 1);
+    await until(() => opened.server.requests.length === 1);
     await opened.run('lab.settled()');
     await opened.runFor(31_000);
     expect(await opened.run('lab.got')).toBe('UPSTREAM_UNAVAILABLE');
-    expect(opened.server.asked).toHaveLength(1);
+    expect(opened.server.requests).toHaveLength(1);
     expect(await opened.running()).toEqual({ timers: 0, listeners: 0 });
   });
 
@@ -412,7 +414,7 @@ describe.skipIf(!hasChromium)(`the tokens of a page${chromiumReason}`, () => {
     await opened.run('lab.leave = lab.tokens.subscribe(lab.note), 0');
     await receives(opened, 'token-1-ann');
     expect(errors).toEqual(['broken']);
-    expect(opened.server.asked).toHaveLength(1);
+    expect(opened.server.requests).toHaveLength(1);
     await opened.run('lab.tokens.stop()');
     expect(await opened.running()).toEqual({ timers: 0, listeners: 0 });
   });
@@ -438,6 +440,6 @@ describe.skipIf(!hasWholeChromium)(`the tokens of a page in the whole browser${w
     }, { capture: true }), location.href = '/back', 0`);
     await until(() => lab.reports.length > 0);
     expect(lab.reports).toEqual(['token-1-ann,persisted true,token-2-ann']);
-    expect(opened.server.asked).toHaveLength(2);
+    expect(opened.server.requests).toHaveLength(2);
   });
 });

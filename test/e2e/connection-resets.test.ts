@@ -122,7 +122,7 @@ describe('connections that are reset at random times', () => {
 
     const seedOfFailure = `seed ${seed}`;
     for (const port of [program.port, program.adminPort]) {
-      expect((await program.ask({ method: 'GET', path: '/livez', port })).status, seedOfFailure).toBe(200);
+      expect((await program.send({ method: 'GET', path: '/livez', port })).status, seedOfFailure).toBe(200);
     }
     expect(
       program.lines().filter(({ level }) => level === 'fatal' || level === 'error'),

@@ -31,8 +31,8 @@ afterAll(async () => {
 
 const statuses = ({ received }: Probe): string[] =>
   [...received().matchAll(/HTTP\/1\.1 (\d{3}) /g)].map(([, status = '']) => status);
-const metric = async ({ ask, adminPort }: Program, name: string): Promise<number> => {
-  const { text } = await ask({ method: 'GET', path: '/metrics', port: adminPort });
+const metric = async ({ send, adminPort }: Program, name: string): Promise<number> => {
+  const { text } = await send({ method: 'GET', path: '/metrics', port: adminPort });
   const line = text.split('\n').find((candidate) => candidate.startsWith(`${name} `));
   return Number(line?.split(' ')[1]);
 };
@@ -202,12 +202,12 @@ describe('connections', () => {
     const probes = await openMany(one.port, 1_024);
     const closed = 'guest_token_connections_closed_total{cause="address"}';
     expect(await metric(one, closed)).toBe(0);
-    expect((await one.ask({ method: 'GET', path: '/livez' })).status).toBe(200);
+    expect((await one.send({ method: 'GET', path: '/livez' })).status).toBe(200);
     await probes[0]?.ended;
     expect(await metric(one, closed)).toBe(1);
     for (const { socket } of probes) socket.destroy();
     await until(() => descriptorsOf(one.pid) < 200);
-    expect((await one.ask({ method: 'GET', path: '/livez' })).status).toBe(200);
+    expect((await one.send({ method: 'GET', path: '/livez' })).status).toBe(200);
     expect(await one.stop()).toBe(0);
   });
 
@@ -215,7 +215,7 @@ describe('connections', () => {
     const behind = await start({ TRUST_PROXY: '127.0.0.1' });
     const probes = await openMany(behind.port, 1_536);
     expect(await metric(behind, 'guest_token_connections_closed_total{cause="address"}')).toBe(0);
-    expect((await behind.ask({ method: 'GET', path: '/livez' })).status).toBe(200);
+    expect((await behind.send({ method: 'GET', path: '/livez' })).status).toBe(200);
     expect(await metric(behind, 'guest_token_connections_closed_total{cause="total"}')).toBe(1);
     for (const { socket } of probes) socket.destroy();
     expect(await behind.stop()).toBe(0);
@@ -223,7 +223,7 @@ describe('connections', () => {
 
   it('of the admin listener are limited too, and the newest one is answered', async () => {
     const probes = await openMany(program.adminPort, 200);
-    expect((await program.ask({ method: 'GET', path: '/livez', port: program.adminPort })).status).toBe(200);
+    expect((await program.send({ method: 'GET', path: '/livez', port: program.adminPort })).status).toBe(200);
     for (const { socket } of probes) socket.destroy();
   });
 });

@@ -48,7 +48,7 @@ const exp = Math.floor(Date.now() / 1000) + 600;
 function ask(sub: string, body?: string) {
   const claims = { iss: 'https://login.example.com', aud: 'reports', sub, org_id: 'acme', exp };
   const type = body === undefined ? {} : { 'content-type': 'application/json' };
-  return program.ask({
+  return program.send({
     headers: { authorization: `Bearer ${signToken('HS256', secret, claims)}`, ...type },
     ...(body !== undefined && { body }),
   });

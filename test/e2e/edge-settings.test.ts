@@ -40,25 +40,25 @@ const sendRaw = (port: number, bytes: string | Buffer): Promise<string> =>
 
 describe('a path prefix', () => {
   it('is before every public path', async () => {
-    expect((await program.ask({ path: '/bi/guest-token', headers: bearer() })).status).toBe(200);
+    expect((await program.send({ path: '/bi/guest-token', headers: bearer() })).status).toBe(200);
     for (const path of ['/bi/livez', '/bi/readyz', '/bi/healthz', '/bi/openapi.yaml', '/bi/guest-token.js']) {
-      expect((await program.ask({ method: 'GET', path })).status, path).toBe(200);
+      expect((await program.send({ method: 'GET', path })).status, path).toBe(200);
     }
-    const wrong = await program.ask({ method: 'GET', path: '/bi/guest-token' });
+    const wrong = await program.send({ method: 'GET', path: '/bi/guest-token' });
     expect([wrong.status, wrong.headers['allow']]).toEqual([405, 'POST, OPTIONS']);
   });
 
   it('removes all paths without it, and requests to them are limited', async () => {
     for (const path of ['/guest-token', '/livez', '/readyz', '/openapi.yaml', '/bi', '/bi/', '/bi/bi/guest-token']) {
-      const answer = await program.ask({ method: 'GET', path });
+      const answer = await program.send({ method: 'GET', path });
       expect(answer.status, path).toBe(404);
       expect(answer.headers['ratelimit'], path).toBeDefined();
     }
-    expect((await program.ask({ path: '/guest-token', headers: bearer() })).status).toBe(404);
+    expect((await program.send({ path: '/guest-token', headers: bearer() })).status).toBe(404);
   });
 
   it('is in the audit line, and healthcheck uses it', async () => {
-    await program.ask({ path: '/bi/guest-token', headers: { 'x-request-id': 'prefixed' } });
+    await program.send({ path: '/bi/guest-token', headers: { 'x-request-id': 'prefixed' } });
     await until(() => program.lines().some(({ requestId }) => requestId === 'prefixed'));
     const settings = { ...settingsFor(databrain), ...edge, HOST: '127.0.0.1', PORT: String(program.port) };
     expect(await runProgram(programPath(), ['healthcheck'], settings)).toMatchObject({ exitCode: 0 });
@@ -69,14 +69,14 @@ describe('a path prefix', () => {
   it('is not used on the admin listener', async () => {
     const paths = ['/metrics', '/livez', '/readyz', '/version'];
     for (const path of paths) {
-      expect((await program.ask({ method: 'GET', path, port: program.adminPort })).status, path).toBe(200);
+      expect((await program.send({ method: 'GET', path, port: program.adminPort })).status, path).toBe(200);
     }
   });
 });
 
 describe('CORS', () => {
   const preflight = (origin: string, names = 'authorization'): Promise<Answer> =>
-    program.ask({
+    program.send({
       method: 'OPTIONS',
       path: '/bi/guest-token',
       headers: { origin, 'access-control-request-method': 'POST', 'access-control-request-headers': names },
@@ -89,7 +89,7 @@ describe('CORS', () => {
     'capacitor://localhost',
   ])('allows %s', async (origin) => {
     expect((await preflight(origin)).headers['access-control-allow-origin']).toBe(origin);
-    const refused = await program.ask({ path: '/bi/guest-token', headers: { origin } });
+    const refused = await program.send({ path: '/bi/guest-token', headers: { origin } });
     expect([refused.status, refused.headers['access-control-allow-origin']]).toEqual([401, origin]);
   });
 
@@ -126,7 +126,7 @@ describe('CORS', () => {
 
 describe('the admin listener', () => {
   const statusFor = async (host: string): Promise<number> =>
-    (await program.ask({ method: 'GET', path: '/metrics', port: program.adminPort, headers: { host } })).status;
+    (await program.send({ method: 'GET', path: '/metrics', port: program.adminPort, headers: { host } })).status;
 
   it.each([
     'localhost',
@@ -158,35 +158,35 @@ describe('the admin listener', () => {
 describe('a missing setting', () => {
   it('is logged once per unknown origin, counted each time, and not logged for the own origin', async () => {
     const origins = ['https://forgotten.example', 'https://forgotten.example', `http://localhost:${program.port}`];
-    const before = await program.ask({ method: 'GET', path: '/metrics', port: program.adminPort });
+    const before = await program.send({ method: 'GET', path: '/metrics', port: program.adminPort });
     for (const origin of origins) {
-      await program.ask({ path: '/bi/guest-token', headers: { origin, host: `localhost:${program.port}` } });
+      await program.send({ path: '/bi/guest-token', headers: { origin, host: `localhost:${program.port}` } });
     }
     await until(() => program.lines().some((line) => line['origin'] === 'https://forgotten.example'));
     expect(program.lines().filter((line) => line['origin'] === 'https://forgotten.example')).toHaveLength(1);
     expect(program.lines().filter((line) => line['origin'] === origins[2])).toEqual([]);
     const counted = (text: string): number => Number(/^guest_token_unknown_origins_total (\d+)$/m.exec(text)?.[1]);
-    const after = await program.ask({ method: 'GET', path: '/metrics', port: program.adminPort });
+    const after = await program.send({ method: 'GET', path: '/metrics', port: program.adminPort });
     expect(counted(after.text) - counted(before.text)).toBe(2);
   });
 
   it('is logged for at most a hundred unknown origins', async () => {
     for (let index = 0; index < 150; index += 1) {
-      await program.ask({ path: '/bi/guest-token', headers: { origin: `https://flood-${index}.example` } });
+      await program.send({ path: '/bi/guest-token', headers: { origin: `https://flood-${index}.example` } });
     }
     expect(program.lines().filter((line) => 'origin' in line).length).toBeLessThanOrEqual(100);
   });
 
   it('is logged once for a proxy that is not in TRUST_PROXY, without the address of a client', async () => {
     const headers = { 'x-forwarded-for': '203.0.113.9' };
-    for (let count = 0; count < 3; count += 1) await program.ask({ path: '/bi/guest-token', headers });
+    for (let count = 0; count < 3; count += 1) await program.send({ path: '/bi/guest-token', headers });
     await until(() => program.lines().some(({ message }) => message.includes('TRUST_PROXY')));
     const warnings = program.lines().filter(({ message }) => message.includes('TRUST_PROXY'));
     expect(warnings).toMatchObject([{ level: 'warn', header: 'x-forwarded-for', peer: '127.0.0.0/24' }]);
     expect(program.output()).not.toContain('203.0.113.9');
 
     const behind = await start({ TRUST_PROXY: '127.0.0.1' });
-    await behind.ask({ path: '/bi/guest-token', headers });
+    await behind.send({ path: '/bi/guest-token', headers });
     expect(await behind.stop()).toBe(0);
     expect(behind.output()).not.toContain('TRUST_PROXY');
   });

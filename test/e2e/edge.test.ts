@@ -2,7 +2,7 @@
 import { connect } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { SimulatedDatabrain } from '../../demo/databrain/start-simulated-databrain.ts';
-import type { Asked, Program } from '../support/program.ts';
+import type { RequestOptions, Program } from '../support/program.ts';
 import { accessToken, bearer, startDatabrain, startService } from '../support/sales-service.ts';
 import { until } from '../support/until.ts';
 
@@ -110,7 +110,7 @@ describe('input that is not a valid HTTP/1.1 request', () => {
   });
 
   it('refuses an encoded spelling of the path with an audit line too', async () => {
-    const answer = await program.ask({ path: '/guest%2Dtoken', headers: { 'x-request-id': 'encoded-path' } });
+    const answer = await program.send({ path: '/guest%2Dtoken', headers: { 'x-request-id': 'encoded-path' } });
     expect(answer.status).toBe(401);
     const find = () => program.lines().filter(({ requestId }) => requestId === 'encoded-path');
     for (let i = 0; i < 100 && find().length === 0; i += 1) await new Promise((done) => setTimeout(done, 5));
@@ -148,7 +148,7 @@ describe('headers that are too large', () => {
   it('are accepted up to 32 KiB, including a token of 16 KiB', async () => {
     const padding = accessToken({ padding: 'x'.repeat(11_500) });
     expect(padding.length).toBeGreaterThan(15_000);
-    const answer = await program.ask({
+    const answer = await program.send({
       headers: { authorization: `Bearer ${padding}`, cookie: `a=${'b'.repeat(16_000)}`, origin },
     });
     expect(answer.status).toBe(200);
@@ -157,12 +157,12 @@ describe('headers that are too large', () => {
 
 describe('the request id', () => {
   it.each(['abc', 'A.b_c-1', 'x'.repeat(128)])('is the one of the caller: %s', async (id) => {
-    const answer = await program.ask({ headers: { 'x-request-id': id } });
+    const answer = await program.send({ headers: { 'x-request-id': id } });
     expect(answer.headers['x-request-id']).toBe(id);
     expect(answer.text).toContain(`"requestId":"${id}"`);
   });
   it.each(['', 'a b', 'x'.repeat(129), '<script>', 'a,b', 'ä'])('is generated if the caller’s is %j', async (id) => {
-    const answer = await program.ask({ headers: { 'x-request-id': id } });
+    const answer = await program.send({ headers: { 'x-request-id': id } });
     expect(answer.headers['x-request-id']).toMatch(/^[0-9a-f-]{36}$/);
   });
 });
@@ -170,7 +170,7 @@ describe('the request id', () => {
 describe('CORS', () => {
   it('answers the preflight of an allowed origin and mints nothing', async () => {
     const seen = databrain.requests.length;
-    const answer = await program.ask({
+    const answer = await program.send({
       method: 'OPTIONS',
       headers: { origin, 'access-control-request-method': 'POST', 'access-control-request-headers': 'authorization' },
     });
@@ -195,7 +195,7 @@ describe('CORS', () => {
       { headers: { origin, ...bearer(), 'content-type': 'text/plain' }, body: 'x' },
     ];
     for (const one of asked) {
-      const { headers } = await program.ask(one);
+      const { headers } = await program.send(one);
       expect(headers['access-control-allow-origin']).toBe(origin);
       expect(headers['vary']).toBe('Origin');
       expect(headers['access-control-allow-credentials']).toBeUndefined();
@@ -205,7 +205,7 @@ describe('CORS', () => {
   it.each(['https://evil.example', 'null', `${origin}.evil.example`, 'https://APP.example.com', `${origin}/`, '*'])(
     'sends no headers to %s',
     async (other) => {
-      const { headers } = await program.ask({
+      const { headers } = await program.send({
         method: 'OPTIONS',
         headers: { origin: other, 'access-control-request-method': 'POST' },
       });
@@ -225,18 +225,18 @@ describe('the limit by address', () => {
         'X-Client-IP': `10.0.1.${i}`,
         forwarded: `for=10.0.2.${i}`,
       };
-      const answer = await limited.ask({ headers: { authorization: 'Bearer nonsense', ...forwarded } });
+      const answer = await limited.send({ headers: { authorization: 'Bearer nonsense', ...forwarded } });
       statuses.push(answer.status);
       if (answer.status === 429) expect(Number(answer.headers['retry-after'])).toBeGreaterThanOrEqual(1);
     }
     expect(statuses).toEqual([401, 401, 401, 401, 401, 429, 429, 429]);
-    expect((await limited.ask({ path: '/nothing' })).status).toBe(429);
-    for (let i = 0; i < 10; i += 1) expect((await limited.ask({ method: 'GET', path: '/readyz' })).status).toBe(200);
+    expect((await limited.send({ path: '/nothing' })).status).toBe(429);
+    for (let i = 0; i < 10; i += 1) expect((await limited.send({ method: 'GET', path: '/readyz' })).status).toBe(200);
     expect(await limited.stop()).toBe(0);
   });
 
   it('counts requests that are refused before authentication: a bad Host, a malformed path, large headers', async () => {
-    const bad: readonly Asked[] = [
+    const bad: readonly RequestOptions[] = [
       { headers: { host: 'a b' } },
       { path: '/%zz' },
       { path: '/guest-token%ff' },
@@ -245,7 +245,7 @@ describe('the limit by address', () => {
     for (const asked of bad) {
       const limited = await start({ RATE_LIMIT_ADDRESS_MAX: '3' });
       const statuses: number[] = [];
-      for (let i = 0; i < 6; i += 1) statuses.push((await limited.ask(asked)).status);
+      for (let i = 0; i < 6; i += 1) statuses.push((await limited.send(asked)).status);
       expect(statuses.map((status) => status === 429)).toEqual([false, false, false, true, true, true]);
       expect(await limited.stop()).toBe(0);
     }
@@ -257,14 +257,14 @@ describe('the limit by address', () => {
     for (let i = 0; i < 6; i += 1) answers.push((await raw('\x16\x03\x01\r\n\r\n', 1_000, limited.port)).text);
     expect(answers.map((text) => text.startsWith('HTTP/1.1 400'))).toEqual([true, true, true, false, false, false]);
     expect(answers.slice(3)).toEqual(['', '', '']);
-    expect((await limited.ask()).status).toBe(429);
+    expect((await limited.send()).status).toBe(429);
     expect(await limited.stop()).toBe(0);
   });
 
   it('names the network of a limited address in the audit line', async () => {
     const limited = await start({ RATE_LIMIT_ADDRESS_MAX: '1', TRUST_PROXY: '127.0.0.1' });
     for (const forwarded of ['203.0.113.77', '2001:db8:1:2::3']) {
-      for (let i = 0; i < 2; i += 1) await limited.ask({ headers: { 'x-forwarded-for': forwarded } });
+      for (let i = 0; i < 2; i += 1) await limited.send({ headers: { 'x-forwarded-for': forwarded } });
     }
     await until(() => limited.lines().filter(({ reason }) => reason === 'address_limit').length === 2);
     const lines = limited.lines().filter(({ reason }) => reason === 'address_limit');
@@ -276,7 +276,7 @@ describe('the limit by address', () => {
   it('uses the client address from a configured proxy, and counts IPv6 clients by /64', async () => {
     const behind = await start({ RATE_LIMIT_ADDRESS_MAX: '2', TRUST_PROXY: '127.0.0.1' });
     const statusFor = async (address: string): Promise<number> =>
-      (await behind.ask({ headers: { 'x-forwarded-for': address } })).status;
+      (await behind.send({ headers: { 'x-forwarded-for': address } })).status;
     expect([await statusFor('203.0.113.1'), await statusFor('203.0.113.1'), await statusFor('203.0.113.1')]).toEqual([
       401, 401, 429,
     ]);
@@ -292,7 +292,7 @@ describe('the limit by address', () => {
   it('is separate from the limit of each user', async () => {
     const limited = await start({ RATE_LIMIT_USER_MAX: '2' });
     const statusOf = async (sub: string): Promise<number> =>
-      (await limited.ask({ headers: bearer({ sub, jti: Math.random() }) })).status;
+      (await limited.send({ headers: bearer({ sub, jti: Math.random() }) })).status;
     expect([
       await statusOf('a'),
       await statusOf('a'),

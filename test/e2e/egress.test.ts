@@ -71,7 +71,7 @@ function requestToken(program: Program): Promise<{ status: number; text: string 
     iat: now,
     exp: now + 600,
   };
-  return program.ask({ headers: { authorization: `Bearer ${signToken('HS256', secret, claims)}` } });
+  return program.send({ headers: { authorization: `Bearer ${signToken('HS256', secret, claims)}` } });
 }
 
 describe(`behind a forward proxy${tinyproxyReason}`, () => {

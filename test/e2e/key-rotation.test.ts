@@ -75,7 +75,7 @@ function bearer(sub: string, sign: (claims: object) => string = (claims) => sign
 }
 
 async function tokenOf(program: Program, sub: string): Promise<string> {
-  const answer = await program.ask({ headers: bearer(sub) });
+  const answer = await program.send({ headers: bearer(sub) });
   expect(answer.status).toBe(200);
   return (JSON.parse(answer.text) as { token: string }).token;
 }
@@ -88,7 +88,7 @@ describe('the public key of an issuer in a file', () => {
     ];
     const pem = (key: KeyObject): string => key.export({ type: 'spki', format: 'pem' }) as string;
     const statusWith = async (key: KeyObject): Promise<number> =>
-      (await program.ask({ headers: bearer('u1', (claims) => signToken('ES256', key, claims)) })).status;
+      (await program.send({ headers: bearer('u1', (claims) => signToken('ES256', key, claims)) })).status;
     const program = await start({
       DATABRAIN_API_KEY: apiKey,
       JWT_PUBLIC_KEY_FILE: put('key.pem', pem(old.publicKey)),
@@ -122,10 +122,10 @@ describe('the token for Vault in a file', () => {
       await tokenOf(program, 'u1');
       put('vault-token', issue());
       vault.revoke(old);
-      const readBefore = vault.asked('secret/data/proxy');
+      const readBefore = vault.requestCount('secret/data/proxy');
       program.signal('SIGHUP');
-      await until(() => vault.asked('secret/data/proxy') > readBefore + 1);
-      const ready = await program.ask({ method: 'GET', path: '/readyz' });
+      await until(() => vault.requestCount('secret/data/proxy') > readBefore + 1);
+      const ready = await program.send({ method: 'GET', path: '/readyz' });
       expect(JSON.parse(ready.text)).toMatchObject({ checks: { secretStores: 'ok' } });
       await tokenOf(program, 'u2');
       expect(program.logged('storedSecretUnreadable')).toEqual([]);
@@ -144,7 +144,7 @@ describe.skipIf(!redisIsInstalled)(`with Redis${redisReason}`, () => {
 
   const urlWith = (password: string): string => `redis://:${password}@127.0.0.1:${redis.port}`;
   const usesRedis = async (program: Program): Promise<boolean> =>
-    (await program.ask({ method: 'GET', path: '/metrics', port: program.adminPort })).text.includes(
+    (await program.send({ method: 'GET', path: '/metrics', port: program.adminPort })).text.includes(
       '\nguest_token_redis_up 1\n',
     );
 
@@ -153,13 +153,13 @@ describe.skipIf(!redisIsInstalled)(`with Redis${redisReason}`, () => {
     const first = await start(env);
     const token = await tokenOf(first, 'u1');
 
-    await redis.ask('ACL', 'SETUSER', 'default', '>new-password');
+    await redis.call('ACL', 'SETUSER', 'default', '>new-password');
     put('redis-url', urlWith('new-password'));
     const second = await start(env);
     expect(await tokenOf(second, 'u1')).toBe(token);
     expect(await first.stop()).toBe(0);
 
-    await redis.ask('ACL', 'SETUSER', 'default', '<old-password');
+    await redis.call('ACL', 'SETUSER', 'default', '<old-password');
     expect(await usesRedis(second)).toBe(true);
     const third = await start(env);
     expect(await tokenOf(third, 'u1')).toBe(token);

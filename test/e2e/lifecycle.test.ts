@@ -85,13 +85,13 @@ describe('on SIGTERM', () => {
   it('first serves but is not ready, then finishes running requests, and exits with 0', async () => {
     const running = await start(slow, { SHUTDOWN_DRAIN_SECONDS: '1' });
     running.signal('SIGTERM');
-    await eventually(async () => (await running.ask({ method: 'GET', path: '/readyz' })).status === 503);
-    expect((await running.ask({ method: 'GET', path: '/livez' })).status).toBe(200);
-    const draining = running.ask({ headers: bearer(oldSecret) });
+    await eventually(async () => (await running.send({ method: 'GET', path: '/readyz' })).status === 503);
+    expect((await running.send({ method: 'GET', path: '/livez' })).status).toBe(200);
+    const draining = running.send({ headers: bearer(oldSecret) });
     expect((await draining).status).toBe(200);
     expect((await draining).headers['connection']).toBe('close');
     await new Promise((resolve) => setTimeout(resolve, 150));
-    const late = running.ask({ headers: bearer(oldSecret, { sub: 'u2' }) });
+    const late = running.send({ headers: bearer(oldSecret, { sub: 'u2' }) });
     // Closed before or while it was accepted.
     expect([200, 'ECONNREFUSED', 'ECONNRESET']).toContain(
       await late.then(
@@ -108,10 +108,10 @@ describe('on SIGTERM', () => {
     const socket = connect(running.port, '127.0.0.1');
     const [first = '', ...rest] = Object.entries(bearer(oldSecret)).map(([name, value]) => `${name}: ${value}\r\n`);
     socket.write(`POST /guest-token HTTP/1.1\r\nHost: proxy\r\n`);
-    await eventually(async () => (await running.ask({ method: 'GET', path: '/livez' })).status === 200);
+    await eventually(async () => (await running.send({ method: 'GET', path: '/livez' })).status === 200);
     running.signal('SIGTERM');
     const refuses = (): Promise<boolean> =>
-      running.ask({ method: 'GET', path: '/livez' }).then(
+      running.send({ method: 'GET', path: '/livez' }).then(
         () => false,
         () => true,
       );
@@ -126,7 +126,7 @@ describe('on SIGTERM', () => {
 
   it('answers a running request while it accepts no new connections', async () => {
     const running = await start(slow);
-    const underWay = running.ask({ headers: bearer(oldSecret) });
+    const underWay = running.send({ headers: bearer(oldSecret) });
     await eventually(() => slow.requests.length > 0 || true);
     await new Promise((resolve) => setTimeout(resolve, 200));
     running.signal('SIGTERM');
@@ -188,19 +188,19 @@ describe('a changed policy', () => {
   it('is used without a restart, at once after SIGHUP, and its revision is logged', async () => {
     const running = await start(databrain);
     const revision = async (): Promise<string> => {
-      const answer = await running.ask({ method: 'GET', path: '/version', port: running.adminPort });
+      const answer = await running.send({ method: 'GET', path: '/version', port: running.adminPort });
       return (JSON.parse(answer.text) as { policyRevision: string }).policyRevision;
     };
     const before = await revision();
     replaceFile(running, 'policy.yaml', salesPolicyWith({ clientId: 'tenant-from-the-new-policy' }));
     running.signal('SIGHUP');
     await eventually(async () => (await revision()) !== before);
-    expect((await running.ask({ headers: bearer(oldSecret) })).status).toBe(200);
+    expect((await running.send({ headers: bearer(oldSecret) })).status).toBe(200);
     expect(databrain.requests.at(-1)?.body).toMatchObject({ clientId: 'tenant-from-the-new-policy' });
 
     replaceFile(running, 'policy.yaml', salesPolicyWith({ clientId: 'and-by-polling' }));
     await eventually(async () => {
-      await running.ask({ headers: bearer(oldSecret) });
+      await running.send({ headers: bearer(oldSecret) });
       return JSON.stringify(databrain.requests.at(-1)?.body).includes('and-by-polling');
     });
   });
@@ -214,9 +214,9 @@ describe('a changed policy', () => {
     );
     running.signal('SIGHUP');
     await eventually(() => running.logged('policyRefused').length > 0);
-    expect((await running.ask({ headers: bearer(oldSecret) })).status).toBe(200);
+    expect((await running.send({ headers: bearer(oldSecret) })).status).toBe(200);
     expect(databrain.requests.at(-1)?.body).toMatchObject({ clientId: 'acme' });
-    const metrics = await running.ask({ method: 'GET', path: '/metrics', port: running.adminPort });
+    const metrics = await running.send({ method: 'GET', path: '/metrics', port: running.adminPort });
     expect(metrics.text).toContain('guest_token_policy_reloads_total{result="failed"} 1');
   });
 
@@ -235,7 +235,7 @@ describe('a changed policy', () => {
     const answers: Promise<Answer>[] = [];
     for (let round = 0; round < 6; round += 1) {
       for (let i = 0; i < 15; i += 1)
-        answers.push(running.ask({ headers: bearer(oldSecret, { sub: `u${round}-${i}` }) }));
+        answers.push(running.send({ headers: bearer(oldSecret, { sub: `u${round}-${i}` }) }));
       replaceFile(running, 'policy.yaml', both(round % 2 === 0 ? 'policy-b' : 'policy-a'));
       running.signal('SIGHUP');
       await eventually(() => reloads() === round + 2);
@@ -253,15 +253,15 @@ describe('a changed policy', () => {
 describe('a changed secret file', () => {
   it('rotates the JWT secret: both are accepted while both are in the file, then only the new one', async () => {
     const running = await start(databrain);
-    expect((await running.ask({ headers: bearer(newSecret) })).status).toBe(401);
+    expect((await running.send({ headers: bearer(newSecret) })).status).toBe(401);
     replaceFile(running, 'jwt-secret', `${oldSecret}\n${newSecret}\n`);
     running.signal('SIGHUP');
-    await eventually(async () => (await running.ask({ headers: bearer(newSecret) })).status === 200);
-    expect((await running.ask({ headers: bearer(oldSecret) })).status).toBe(200);
+    await eventually(async () => (await running.send({ headers: bearer(newSecret) })).status === 200);
+    expect((await running.send({ headers: bearer(oldSecret) })).status).toBe(200);
     replaceFile(running, 'jwt-secret', `${newSecret}\n`);
     running.signal('SIGHUP');
-    await eventually(async () => (await running.ask({ headers: bearer(oldSecret) })).status === 401);
-    expect((await running.ask({ headers: bearer(newSecret) })).status).toBe(200);
+    await eventually(async () => (await running.send({ headers: bearer(oldSecret) })).status === 401);
+    expect((await running.send({ headers: bearer(newSecret) })).status).toBe(200);
   });
 
   it('with an API key equal to the JWT secret is refused, even after both were rotated', async () => {
@@ -269,15 +269,15 @@ describe('a changed secret file', () => {
     const refused = (): number => running.lines().filter(({ level }) => level === 'error').length;
     replaceFile(running, 'jwt-secret', `${newSecret}\n`);
     running.signal('SIGHUP');
-    await eventually(async () => (await running.ask({ headers: bearer(newSecret) })).status === 200);
+    await eventually(async () => (await running.send({ headers: bearer(newSecret) })).status === 200);
     replaceFile(running, 'api-key', newSecret.replaceAll(' ', '_'));
     running.signal('SIGHUP');
-    await eventually(async () => (await running.ask({ headers: bearer(newSecret) })).status === 502);
+    await eventually(async () => (await running.send({ headers: bearer(newSecret) })).status === 502);
     const before = refused();
     replaceFile(running, 'jwt-secret', newSecret.replaceAll(' ', '_'));
     running.signal('SIGHUP');
     await eventually(() => refused() > before);
-    expect((await running.ask({ headers: bearer(newSecret.replaceAll(' ', '_')) })).status).toBe(401);
+    expect((await running.send({ headers: bearer(newSecret.replaceAll(' ', '_')) })).status).toBe(401);
   });
 
   it('that is invalid does not replace the old value, and is logged without its value', async () => {
@@ -292,7 +292,7 @@ describe('a changed secret file', () => {
       replaceFile(running, name, text);
       running.signal('SIGHUP');
       await eventually(() => running.logged('secretFileRefused').length > before);
-      expect((await running.ask({ headers: bearer(oldSecret) })).status).toBe(200);
+      expect((await running.send({ headers: bearer(oldSecret) })).status).toBe(200);
     }
     for (const word of ['tiny', apiKey, 'a key with spaces', oldSecret]) expect(running.output()).not.toContain(word);
   });
@@ -313,23 +313,23 @@ describe('a changed secret file', () => {
       files: { ...files(), 'issuers.yaml': entry(before) },
     });
     const running = program;
-    expect((await running.ask({ headers: bearer(before) })).status).toBe(200);
+    expect((await running.send({ headers: bearer(before) })).status).toBe(200);
     replaceFile(running, 'issuers.yaml', entry(after));
     running.signal('SIGHUP');
     await eventually(() => running.lines().some(({ setting }) => setting === 'JWT_ISSUERS_FILE'));
     const line = running.lines().find(({ setting }) => setting === 'JWT_ISSUERS_FILE');
     expect(line).toMatchObject({ level: 'error', problem: sentenceOf('issuersChanged') });
-    expect((await running.ask({ headers: bearer(before) })).status).toBe(200);
-    expect((await running.ask({ headers: bearer(after) })).status).toBe(401);
+    expect((await running.send({ headers: bearer(before) })).status).toBe(200);
+    expect((await running.send({ headers: bearer(after) })).status).toBe(401);
     expect(running.output()).not.toContain(after);
   });
 
   it('fixes a refused API key: it is read again and the call is repeated, so that no user gets an error', async () => {
     const other = await startSimulatedDatabrain({ apiKeys: { 'sales-dashboard': nextApiKey }, embeds: 'any' });
     const running = await start(other);
-    expect((await running.ask({ headers: bearer(oldSecret) })).status).toBe(502);
+    expect((await running.send({ headers: bearer(oldSecret) })).status).toBe(502);
     replaceFile(running, 'api-key', nextApiKey);
-    expect((await running.ask({ headers: bearer(oldSecret) })).status).toBe(200);
+    expect((await running.send({ headers: bearer(oldSecret) })).status).toBe(200);
     await other.close();
   });
 });

@@ -109,10 +109,10 @@ afterAll(async () => {
 
 describe('from the access token of a real OIDC provider to a guest token', () => {
   it('is ready after it has the keys of the issuer that discovery finds', async () => {
-    for (let i = 0; i < 200 && (await program.ask({ method: 'GET', path: '/readyz' })).status !== 200; i += 1) {
+    for (let i = 0; i < 200 && (await program.send({ method: 'GET', path: '/readyz' })).status !== 200; i += 1) {
       await new Promise((done) => setTimeout(done, 25));
     }
-    const ready = await program.ask({ method: 'GET', path: '/readyz' });
+    const ready = await program.send({ method: 'GET', path: '/readyz' });
     expect(JSON.parse(ready.text)).toEqual({
       status: 'ok',
       checks: { policy: 'ok', apiKeys: 'ok', issuerKeys: 'ok', audit: 'ok', accepting: 'ok' },
@@ -121,7 +121,7 @@ describe('from the access token of a real OIDC provider to a guest token', () =>
 
   it('sends exactly the body of the policy and returns only the UUID', async () => {
     const token = await accessToken(provider.issuer);
-    const answer = await program.ask({ headers: { authorization: `Bearer ${token}` } });
+    const answer = await program.send({ headers: { authorization: `Bearer ${token}` } });
     expect(answer.status).toBe(200);
     const body = JSON.parse(answer.text) as { token: string };
     expect(body).toEqual({ token: databrain.requests[0]?.token });
@@ -155,8 +155,8 @@ describe('from the access token of a real OIDC provider to a guest token', () =>
 
   it('returns the same token again without another call, with a shorter lifetime', async () => {
     const token = await accessToken(provider.issuer);
-    const first = await program.ask({ headers: { authorization: `Bearer ${token}` } });
-    const again = await program.ask({ headers: { authorization: `Bearer ${token}` } });
+    const first = await program.send({ headers: { authorization: `Bearer ${token}` } });
+    const again = await program.send({ headers: { authorization: `Bearer ${token}` } });
     expect(again.text).toBe(first.text);
     expect(Number(again.headers['guest-token-expires-in'])).toBeLessThanOrEqual(1800);
     expect(databrain.requests).toHaveLength(1);
@@ -184,7 +184,7 @@ describe('from the access token of a real OIDC provider to a guest token', () =>
   });
 
   it('serves metrics on the admin listener only', async () => {
-    const metrics = await program.ask({ method: 'GET', path: '/metrics', port: program.adminPort });
+    const metrics = await program.send({ method: 'GET', path: '/metrics', port: program.adminPort });
     expect(metrics.status).toBe(200);
     expect(metrics.text).toContain('guest_token_requests_total{code="ISSUED"} 3');
     expect(metrics.text).not.toMatch(/^guest_token_redis_up /m);
@@ -192,7 +192,7 @@ describe('from the access token of a real OIDC provider to a guest token', () =>
     expect(metrics.text).toContain('guest_token_reuse_total{result="hit"} 2');
     expect(metrics.text).toMatch(/guest_token_policy_info\{revision="[0-9a-f]{12}"\} 1/);
     for (const path of ['/metrics', '/version']) {
-      expect((await program.ask({ method: 'GET', path })).status).toBe(404);
+      expect((await program.send({ method: 'GET', path })).status).toBe(404);
     }
   });
 });

@@ -191,7 +191,7 @@ dataApps:
     const now = Math.floor(Date.now() / 1000);
     const claims = { iss: 'https://login.example.com', aud: 'reports', sub: 'u1', org_id: 'acme', exp: now + 60 };
     const ask = (key: string) =>
-      program.ask({
+      program.send({
         method: 'POST',
         path: '/guest-token',
         headers: { authorization: `Bearer ${signToken('HS256', key, claims)}` },
@@ -205,7 +205,7 @@ dataApps:
     });
     expect(databrain.requests).toMatchObject([{ body: { clientId: 'acme' }, status: 200 }]);
     for (const path of ['/guest-token.js', '/openapi.yaml'])
-      expect(await program.ask({ method: 'GET', path })).toMatchObject({ status: 200 });
+      expect(await program.send({ method: 'GET', path })).toMatchObject({ status: 200 });
     expect(await program.stop()).toBe(0);
   });
 });

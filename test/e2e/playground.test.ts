@@ -74,7 +74,7 @@ afterAll(async () => {
   await databrain.close();
 });
 
-interface Asked {
+interface PlaygroundAnswer {
   readonly status: number;
   readonly headers: Readonly<Record<string, unknown>>;
   readonly body: string;
@@ -83,7 +83,7 @@ interface Asked {
 function ask(
   path: string,
   options: { method?: string; headers?: Record<string, string>; body?: string } = {},
-): Promise<Asked> {
+): Promise<PlaygroundAnswer> {
   return new Promise((resolve, reject) => {
     const call = request(`${adminUrl}${path}`, {
       method: options.method ?? 'GET',

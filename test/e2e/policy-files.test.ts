@@ -54,7 +54,7 @@ async function start(
   return program;
 }
 
-const requestAs = (running: Program, claims: object = {}) => running.ask({ headers: bearer({ note, ...claims }) });
+const requestAs = (running: Program, claims: object = {}) => running.send({ headers: bearer({ note, ...claims }) });
 
 async function logged(running: Program, message: LogMessage): Promise<LogLine> {
   await until(() => running.logged(message).length > 0);
@@ -62,7 +62,7 @@ async function logged(running: Program, message: LogMessage): Promise<LogLine> {
 }
 
 const metricsOf = async (running: Program): Promise<string> =>
-  (await running.ask({ method: 'GET', path: '/metrics', port: running.adminPort })).text;
+  (await running.send({ method: 'GET', path: '/metrics', port: running.adminPort })).text;
 
 describe('POLICY_TEST_FILES', () => {
   const env = { POLICY_TEST_FILES: 'sales.policy-test.yaml' };

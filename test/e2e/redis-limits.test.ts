@@ -70,7 +70,7 @@ describe.skipIf(!redisIsInstalled)(`limits shared through Redis${redisReason}`, 
   it('refuse a caller that Redis has refused until the window has room, without another call to Redis', async () => {
     const [other, here] = [await startReplica(), await startReplica()];
     const commands = async (): Promise<number> =>
-      Number(/cmdstat_eval(?:sha)?:calls=(\d+)/.exec(String(await server.ask('INFO', 'commandstats')))?.[1] ?? 0);
+      Number(/cmdstat_eval(?:sha)?:calls=(\d+)/.exec(String(await server.call('INFO', 'commandstats')))?.[1] ?? 0);
     await count(other.store, 'user', 1, 600);
     const refused = await count(here.store, 'user', 1, 600);
     expect(refused.current).toBe(2);
@@ -115,15 +115,15 @@ describe.skipIf(!redisIsInstalled)(`limits shared through Redis${redisReason}`, 
     const take = counterOf(link);
     const end = performance.now() + 700;
     while (performance.now() < end) await take('user', { max: 1_000_000, windowMs: 500 });
-    expect(String(await server.ask('GET', 'test:user')).split(';').length).toBeLessThanOrEqual(18);
+    expect(String(await server.call('GET', 'test:user')).split(';').length).toBeLessThanOrEqual(18);
     await new Promise((resolve) => setTimeout(resolve, 520));
-    expect(await server.ask('EXISTS', 'test:user')).toBe(0);
+    expect(await server.call('EXISTS', 'test:user')).toBe(0);
   });
 
   it('still work after another program wrote to the key', async () => {
     const { link } = await startReplica();
-    await server.ask('LPUSH', 'test:user', 'foreign');
-    await server.ask('SET', 'test:other', 'foreign,text;12,;');
+    await server.call('LPUSH', 'test:user', 'foreign');
+    await server.call('SET', 'test:other', 'foreign,text;12,;');
     const take = counterOf(link);
     for (const key of ['user', 'other']) expect(await take(key, { max: 2, windowMs: 1000 })).toMatchObject({ used: 1 });
     expect(link.isUp()).toBe(true);
@@ -134,7 +134,7 @@ describe.skipIf(!redisIsInstalled)(`limits shared through Redis${redisReason}`, 
     const take = counterOf(link);
     const limit = { max: 10, windowMs: 400 };
     const later = Date.now() + 3_600_000;
-    await server.ask('SET', 'test:user', `${later},${later},2;${later + 50},${later + 50},1;`, 'PX', '60000');
+    await server.call('SET', 'test:user', `${later},${later},2;${later + 50},${later + 50},1;`, 'PX', '60000');
     expect(await take('user', limit)).toMatchObject({ allowed: true, used: 4 });
     // Steps in the future would stay as long as requests arrive, or include all of them.
     for (let count = 0; count < 2; count += 1) {
@@ -147,11 +147,11 @@ describe.skipIf(!redisIsInstalled)(`limits shared through Redis${redisReason}`, 
   it('overwrite a value that is too long to be a count, without reading it', async () => {
     const { link } = await startReplica();
     const take = counterOf(link);
-    await server.ask('SETRANGE', 'test:user', String(64 * 2 ** 20), 'x');
+    await server.call('SETRANGE', 'test:user', String(64 * 2 ** 20), 'x');
     expect(await take('user', { max: 2, windowMs: 1000 })).toMatchObject({ allowed: true, used: 1 });
     expect(await take('user', { max: 2, windowMs: 1000 })).toMatchObject({ allowed: true, used: 2 });
-    expect(Number(await server.ask('STRLEN', 'test:user'))).toBeLessThan(100);
-    await server.ask('SET', 'test:full', '1,1,1;'.repeat(200));
+    expect(Number(await server.call('STRLEN', 'test:user'))).toBeLessThan(100);
+    await server.call('SET', 'test:full', '1,1,1;'.repeat(200));
     expect(await take('full', { max: 2, windowMs: 1000 })).toMatchObject({ used: 1 });
   });
 
@@ -188,7 +188,7 @@ describe.skipIf(!redisIsInstalled)(`limits shared through Redis${redisReason}`, 
     expect(await limitedFor('one-api-key')).toEqual([]);
     expect(await limitedFor('one-api-key')).toEqual(['address', 'user']);
     expect(await limitedFor('another-api-key')).toEqual([]);
-    const names = (await server.ask('KEYS', '*')) as string[];
+    const names = (await server.call('KEYS', '*')) as string[];
     // The address and the user for both keys, and the other addresses.
     expect(names).toHaveLength(2 * 2 + others);
     for (const name of names) expect(name).toMatch(/^guest-token:1:limit:[\w-]{43}$/);
@@ -203,10 +203,12 @@ describe.skipIf(!redisIsInstalled)(`limits shared through Redis${redisReason}`, 
     const { store } = await startReplica();
     for (let index = 0; index < 5; index += 1) await count(store, 'user', 5);
     const commandsBefore = Number(
-      /total_commands_processed:(\d+)/.exec(String(await server.ask('INFO', 'stats')))?.[1],
+      /total_commands_processed:(\d+)/.exec(String(await server.call('INFO', 'stats')))?.[1],
     );
     for (let index = 0; index < 500; index += 1) expect((await count(store, 'user', 5)).current).toBe(6);
-    const commandsAfter = Number(/total_commands_processed:(\d+)/.exec(String(await server.ask('INFO', 'stats')))?.[1]);
+    const commandsAfter = Number(
+      /total_commands_processed:(\d+)/.exec(String(await server.call('INFO', 'stats')))?.[1],
+    );
     expect(commandsAfter - commandsBefore).toBeLessThan(100);
   });
 
@@ -230,7 +232,7 @@ describe.skipIf(!redisIsInstalled)(`limits shared through Redis${redisReason}`, 
       expect((await count(store, 'user', 5)).current).toBe(2);
       const ms = performance.now() - startedAt;
       server.thaw();
-      await server.ask('FLUSHALL');
+      await server.call('FLUSHALL');
       return ms;
     });
     expect(longestMs).toBeLessThan(50);
@@ -239,8 +241,8 @@ describe.skipIf(!redisIsInstalled)(`limits shared through Redis${redisReason}`, 
   it('keep the counts of this replica when Redis is flushed under load', async () => {
     const { store } = await startReplica();
     for (let index = 0; index < 5; index += 1) await count(store, 'user', 5);
-    await server.ask('FLUSHALL');
-    await server.ask('SCRIPT', 'FLUSH');
+    await server.call('FLUSHALL');
+    await server.call('SCRIPT', 'FLUSH');
     expect((await count(store, 'user', 5)).current).toBe(6);
     expect((await count(store, 'another user', 5)).current).toBe(1);
   });

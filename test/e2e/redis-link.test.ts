@@ -111,7 +111,7 @@ describe.skipIf(!redisIsInstalled)(`the link to Redis${redisReason}`, () => {
   it('connects again if a connection hangs and does not recover', async () => {
     const link = await connect();
     const clientIds = async (): Promise<string[]> =>
-      String(await server.ask('CLIENT', 'LIST'))
+      String(await server.call('CLIENT', 'LIST'))
         .split('\n')
         .filter((line) => line.includes('name=guest-token-proxy'))
         .map((line) => line.split(' ')[0] ?? '');
@@ -252,7 +252,7 @@ describe.skipIf(!redisIsInstalled)(`the link to Redis${redisReason}`, () => {
     const script = { name: 'testAnswer', lua: "return {'bytes', 7, ARGV[1]}" };
     const run = () => link.run((client) => client.run(script, 'key', ['text']));
     expect(await run()).toEqual([Buffer.from('bytes'), 7, Buffer.from('text')]);
-    await server.ask('SCRIPT', 'FLUSH');
+    await server.call('SCRIPT', 'FLUSH');
     expect(await run()).toEqual([Buffer.from('bytes'), 7, Buffer.from('text')]);
     expect(reported).toEqual(['up: answers']);
   });

@@ -23,7 +23,7 @@ describe.skipIf(!redisIsInstalled)(`a lock in Redis${redisReason}`, () => {
   afterEach(async () => {
     for (const link of links) link.close();
     links = [];
-    await server.ask('FLUSHALL');
+    await server.call('FLUSHALL');
   });
 
   const connect = async (): Promise<RedisLink> => {
@@ -37,7 +37,7 @@ describe.skipIf(!redisIsInstalled)(`a lock in Redis${redisReason}`, () => {
     links.push(link);
     return link;
   };
-  const exists = async (): Promise<boolean> => (await server.ask('EXISTS', 'lock')) === 1;
+  const exists = async (): Promise<boolean> => (await server.call('EXISTS', 'lock')) === 1;
 
   it('has one holder at a time, and is free at once after its release', async () => {
     const [first, second] = [createRedisLocks(await connect()), createRedisLocks(await connect())];
@@ -48,7 +48,7 @@ describe.skipIf(!redisIsInstalled)(`a lock in Redis${redisReason}`, () => {
     lock.release();
     await until(async () => !(await exists()), 500);
     const scriptCalls = async (): Promise<string | undefined> =>
-      /cmdstat_eval(?:sha)?:calls=(\d+)/.exec(String(await server.ask('INFO', 'commandstats')))?.[1];
+      /cmdstat_eval(?:sha)?:calls=(\d+)/.exec(String(await server.call('INFO', 'commandstats')))?.[1];
     const callsAtRelease = await scriptCalls();
     await pause(700);
     expect(await scriptCalls(), 'it is renewed no more').toBe(callsAtRelease);
@@ -80,14 +80,14 @@ describe.skipIf(!redisIsInstalled)(`a lock in Redis${redisReason}`, () => {
   it('is not released or renewed by a former holder', async () => {
     const lock = await createRedisLocks(await connect())('lock');
     if (typeof lock === 'string') expect.unreachable();
-    await server.ask('SET', 'lock', anotherOwner, 'PX', '60000');
+    await server.call('SET', 'lock', anotherOwner, 'PX', '60000');
     await pause(800);
-    expect(Number(await server.ask('PTTL', 'lock'))).toBeGreaterThan(50_000);
+    expect(Number(await server.call('PTTL', 'lock'))).toBeGreaterThan(50_000);
     lock.release();
     await pause(200);
-    expect(await server.ask('GET', 'lock')).toBe(anotherOwner);
-    await server.ask('DEL', 'lock');
-    await server.ask('LPUSH', 'lock', 'of another type');
+    expect(await server.call('GET', 'lock')).toBe(anotherOwner);
+    await server.call('DEL', 'lock');
+    await server.call('LPUSH', 'lock', 'of another type');
     expect(await createRedisLocks(await connect())('lock')).toBe('held');
   });
 

@@ -143,7 +143,7 @@ describe.skipIf(!redisIsInstalled)(`tokens shared through Redis${redisReason}`, 
     expect(outcomes.map(({ status }) => status).sort()).toEqual(['fulfilled', 'rejected']);
     // The first replica has released it; otherwise it would expire only after one second.
     expect(performance.now() - startedAt).toBeLessThan(800);
-    await until(async () => ((await server.ask('KEYS', 'guest-token:1:lock:*')) as string[]).length === 0, 500);
+    await until(async () => ((await server.call('KEYS', 'guest-token:1:lock:*')) as string[]).length === 0, 500);
   });
 
   it('are returned as spare tokens by a replica that has just started while the upstream is down', async () => {
@@ -176,10 +176,10 @@ describe.skipIf(!redisIsInstalled)(`tokens shared through Redis${redisReason}`, 
     const apiKey = createApiKeys().get('DATABRAIN_API_KEY') ?? expect.fail();
     const token = '0d6c2f0e-2d7c-4c8f-9a51-7b0f6f3f1a2b';
     await shared.put(key, apiKey, { token, lifetimeMs: hour, remainingMs: 10_000 });
-    const [name = ''] = (await server.ask('KEYS', '*')) as string[];
-    await server.ask('PEXPIRE', name, String(10 * hour));
+    const [name = ''] = (await server.call('KEYS', '*')) as string[];
+    await server.call('PEXPIRE', name, String(10 * hour));
     expect((await shared.get(key, apiKey))?.remainingMs).toBeLessThanOrEqual(9_000);
-    await server.ask('PERSIST', name);
+    await server.call('PERSIST', name);
     expect(await shared.get(key, apiKey)).toBeUndefined();
   });
 
@@ -187,8 +187,8 @@ describe.skipIf(!redisIsInstalled)(`tokens shared through Redis${redisReason}`, 
     const ahead = await startReplica({ clock: clockOffBy(2 * hour) });
     const right = await startReplica();
     const { token } = await ahead.issue(grantOf(), alice);
-    const [name = ''] = (await server.ask('KEYS', 'guest-token:1:token:*')) as string[];
-    await server.ask('PEXPIRE', name, String(10 * hour));
+    const [name = ''] = (await server.call('KEYS', 'guest-token:1:token:*')) as string[];
+    await server.call('PEXPIRE', name, String(10 * hour));
     const found = await right.issue(grantOf(), alice);
     expect(found.token).toBe(token);
     expect(found.expiresInSeconds).toBeLessThanOrEqual(3599);
@@ -209,10 +209,10 @@ describe.skipIf(!redisIsInstalled)(`tokens shared through Redis${redisReason}`, 
   it('are not read if they are too long', async () => {
     const first = await startReplica();
     await first.issue(grantOf(), alice);
-    const [name = ''] = (await server.ask('KEYS', 'guest-token:1:token:*')) as string[];
-    await server.ask('SETRANGE', name, String(64 * 2 ** 20), 'x');
+    const [name = ''] = (await server.call('KEYS', 'guest-token:1:token:*')) as string[];
+    await server.call('SETRANGE', name, String(64 * 2 ** 20), 'x');
     const bytesSent = async (): Promise<number> =>
-      Number(/total_net_output_bytes:(\d+)/.exec(String(await server.ask('INFO', 'stats')))?.[1]);
+      Number(/total_net_output_bytes:(\d+)/.exec(String(await server.call('INFO', 'stats')))?.[1]);
     const before = await bytesSent();
     const second = await startReplica();
     expect((await second.issue(grantOf(), alice)).reused).toBe(false);
@@ -239,26 +239,26 @@ describe.skipIf(!redisIsInstalled)(`tokens shared through Redis${redisReason}`, 
     const after = await Promise.all(replicas.map(({ issue }) => issue(grantOf(), alice)));
     expect(new Set(after.map(({ token }) => token)).size).toBe(1);
     expect(after[0]?.token).not.toBe(during[0]?.token);
-    expect(await server.ask('KEYS', 'guest-token:1:lock:*'), 'every lock was released').toEqual([]);
+    expect(await server.call('KEYS', 'guest-token:1:lock:*'), 'every lock was released').toEqual([]);
   });
 
   it('are ignored if they were changed, moved to another key, or written by another program', async () => {
     const [first, second] = [await startReplica(), await startReplica()];
     const { token } = await first.issue(grantOf(), alice);
-    const [name = ''] = (await server.ask('KEYS', 'guest-token:1:token:*')) as string[];
-    await server.ask('SETRANGE', name, '40', 'X');
+    const [name = ''] = (await server.call('KEYS', 'guest-token:1:token:*')) as string[];
+    await server.call('SETRANGE', name, '40', 'X');
     expect((await second.issue(grantOf(), alice)).token).not.toBe(token);
 
     const bob = principalOf('bob@example.com');
     await first.issue(grantOf(), bob);
-    const names = (await server.ask('KEYS', 'guest-token:1:token:*')) as string[];
+    const names = (await server.call('KEYS', 'guest-token:1:token:*')) as string[];
     const bobsName = names.find((one) => one !== name) ?? expect.fail();
-    await server.ask('COPY', name, bobsName, 'REPLACE');
+    await server.call('COPY', name, bobsName, 'REPLACE');
     const third = await startReplica();
     expect(await third.issue(grantOf(), bob)).toMatchObject({ reused: false });
 
-    await server.ask('DEL', name);
-    await server.ask('LPUSH', name, 'foreign');
+    await server.call('DEL', name);
+    await server.call('LPUSH', name, 'foreign');
     const fourth = await startReplica();
     expect(await fourth.issue(grantOf(), alice)).toMatchObject({ reused: false });
     expect(fourth.link.isUp()).toBe(true);
@@ -286,8 +286,8 @@ describe.skipIf(!redisIsInstalled)(`tokens shared through Redis${redisReason}`, 
   it('are removed from Redis when they expire', async () => {
     const { issue } = await startReplica();
     await issue(grantOf({ lifetimeMs: 3_000 }), alice);
-    const [name = ''] = (await server.ask('KEYS', 'guest-token:1:token:*')) as string[];
-    const countdown = Number(await server.ask('PTTL', name));
+    const [name = ''] = (await server.call('KEYS', 'guest-token:1:token:*')) as string[];
+    const countdown = Number(await server.call('PTTL', name));
     expect(countdown).toBeGreaterThan(0);
     expect(countdown).toBeLessThanOrEqual(3_000);
   });
@@ -321,8 +321,8 @@ describe.skipIf(!redisIsInstalled)(`tokens shared through Redis${redisReason}`, 
       }
     })();
     for (let count = 0; count < 3; count += 1) {
-      await server.ask('FLUSHALL');
-      await server.ask('SCRIPT', 'FLUSH');
+      await server.call('FLUSHALL');
+      await server.call('SCRIPT', 'FLUSH');
     }
     await expect(load).resolves.toBeUndefined();
   });

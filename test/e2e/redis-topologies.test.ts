@@ -68,7 +68,7 @@ describe.skipIf(!redisIsInstalled)(`other ways to reach Redis${redisReason}`, ()
   it('a cluster', async () => {
     const state = ['--cluster-enabled', 'yes', '--cluster-config-file', join(folder, 'nodes.conf')];
     const cluster = await start([...state, '--cluster-announce-ip', '127.0.0.1']);
-    await cluster.ask('CLUSTER', 'ADDSLOTSRANGE', '0', '16383');
+    await cluster.call('CLUSTER', 'ADDSLOTSRANGE', '0', '16383');
     const link = await connect(`redis+cluster://127.0.0.1:${cluster.port}`);
     expect(link.isUp()).toBe(true);
     await useRedis(link);
@@ -83,7 +83,7 @@ describe.skipIf(!redisIsInstalled)(`other ways to reach Redis${redisReason}`, ()
     const link = await connect(`redis+sentinel://127.0.0.1:${port}/mymaster/1`);
     expect(link.isUp()).toBe(true);
     await useRedis(link);
-    expect(String(await master.ask('INFO', 'keyspace'))).toContain('db1:');
+    expect(String(await master.call('INFO', 'keyspace'))).toContain('db1:');
   });
 
   describe.skipIf(!canMakeCertificates)(

@@ -7,7 +7,7 @@ import type { Reason } from '../../src/refusal-reasons.ts';
 import { auditLineProblems } from '../support/audit-lines.ts';
 import { hostileTokens, overHttp } from '../support/hostile-tokens.ts';
 import { programPath } from '../support/program-path.ts';
-import { startProgram, type Answer, type Asked, type LogLine, type Program } from '../support/program.ts';
+import { startProgram, type Answer, type RequestOptions, type LogLine, type Program } from '../support/program.ts';
 import { createTokenIssuers } from '../support/token-issuers.ts';
 
 const apiKey = 'c2d4e8a0-3f61-4b7d-8a55-0d9c7e1f2b34';
@@ -76,18 +76,18 @@ async function auditLines(requestId: string): Promise<readonly LogLine[]> {
   return find();
 }
 
-const secretsOf = (asked: Asked): readonly string[] => {
-  const token = /Bearer (.*)|access=(.*)/.exec(JSON.stringify(asked.headers ?? {}).replaceAll('"', ''));
+const secretsOf = (options: RequestOptions): readonly string[] => {
+  const token = /Bearer (.*)|access=(.*)/.exec(JSON.stringify(options.headers ?? {}).replaceAll('"', ''));
   const segments = (token?.[1] ?? token?.[2] ?? '').split(/[.,}]/).filter((part) => part.length > 12);
   return [...segments, apiKey, claimValue, issuers.keys.secret];
 };
 
 async function expectRefusal(
-  asked: Asked,
+  options: RequestOptions,
   code: ErrorCode,
   reason: Reason,
 ): Promise<{ answer: Answer; line: LogLine }> {
-  const answer = await program.ask(asked);
+  const answer = await program.send(options);
   const { status, message, challenge } = errorRow(code);
   const { error } = JSON.parse(answer.text) as { error: { code: string; message: string; requestId: string } };
   expect({ status: answer.status, code: error.code }).toEqual({ status, code });
@@ -107,13 +107,13 @@ async function expectRefusal(
   expect(auditLineProblems(line ?? {})).toEqual([]);
 
   const visible = program.output().slice(written) + answer.text + JSON.stringify(answer.headers);
-  for (const secret of secretsOf(asked)) expect(visible).not.toContain(secret);
+  for (const secret of secretsOf(options)) expect(visible).not.toContain(secret);
   return { answer, line: line as LogLine };
 }
 
 describe('an invalid request', () => {
   const good = () => bearer(issuers.token('hmac', usual));
-  const cases: readonly (readonly [string, () => Asked, ErrorCode, Reason])[] = [
+  const cases: readonly (readonly [string, () => RequestOptions, ErrorCode, Reason])[] = [
     ['without credentials', () => ({}), 'AUTHENTICATION_REQUIRED', 'credentials_missing'],
     [
       'with another scheme',
@@ -239,8 +239,8 @@ describe('an invalid request', () => {
     ['by GET', () => ({ method: 'GET', headers: good() }), 'METHOD_NOT_ALLOWED', 'method'],
     ['by PUT', () => ({ method: 'PUT', headers: good() }), 'METHOD_NOT_ALLOWED', 'method'],
   ];
-  it.each(cases)('%s', async (_title, asked, code, reason) => {
-    const { answer } = await expectRefusal(asked(), code, reason);
+  it.each(cases)('%s', async (_title, options, code, reason) => {
+    const { answer } = await expectRefusal(options(), code, reason);
     if (code === 'METHOD_NOT_ALLOWED') expect(answer.headers['allow']).toBe('POST, OPTIONS');
   });
 });
@@ -333,7 +333,7 @@ describe('a valid token', () => {
 
   it('causes a guest token, one audit line with its hash, and the body of the policy at Databrain', async () => {
     const token = issuers.token('hmac', usual);
-    const answer = await program.ask({ headers: { ...bearer(token), 'x-request-id': 'the-good-one' } });
+    const answer = await program.send({ headers: { ...bearer(token), 'x-request-id': 'the-good-one' } });
     expect(answer.status).toBe(200);
     const body = JSON.parse(answer.text) as { token: string };
     expect(Object.keys(body)).toEqual(['token']);
@@ -372,7 +372,7 @@ describe('a valid token', () => {
 
   it('has the same result whatever query, other headers, cookies or forwarded addresses there are', async () => {
     const token = issuers.token('hmac', { ...usual, sub: 'user-2' });
-    const answer = await program.ask({
+    const answer = await program.send({
       path: '/guest-token?clientId=evil&dataApp=payroll&access_token=x',
       headers: {
         ...bearer(token),

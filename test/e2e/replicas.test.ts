@@ -102,7 +102,7 @@ describe.skipIf(!redisIsInstalled)(`two replicas with Redis${redisReason}`, () =
   };
   const ask = async (replica: Program, sub: string) => {
     const startedAt = performance.now();
-    const answer = await replica.ask({ headers: { authorization: `Bearer ${tokenOf(sub)}` } });
+    const answer = await replica.send({ headers: { authorization: `Bearer ${tokenOf(sub)}` } });
     return { status: answer.status, text: answer.text, ms: performance.now() - startedAt };
   };
 
@@ -166,13 +166,13 @@ describe.skipIf(!redisIsInstalled)(`two replicas with Redis${redisReason}`, () =
     call.destroy();
     stopping.signal('SIGTERM');
     const isListening = (): Promise<boolean> =>
-      stopping.ask({ method: 'GET', path: '/livez' }).then(
+      stopping.send({ method: 'GET', path: '/livez' }).then(
         () => true,
         () => false,
       );
     await until(async () => !(await isListening()));
     // The admin listener is closed last. If there were nothing to wait for, it would be closed now.
-    expect((await stopping.ask({ method: 'GET', path: '/livez', port: stopping.adminPort })).status).toBe(200);
+    expect((await stopping.send({ method: 'GET', path: '/livez', port: stopping.adminPort })).status).toBe(200);
     answer();
     expect(await stopping.exited).toBe(0);
     upstream.behave(hangs);

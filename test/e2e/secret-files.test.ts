@@ -50,7 +50,7 @@ async function statusAs(running: Program, secret: string): Promise<number> {
   const now = Math.floor(Date.now() / 1000);
   const claims = { iss: 'https://issuer.example', aud: 'guest-token', sub: 'u1', org_id: 'acme', exp: now + 600 };
   const token = signToken('HS256', secret, { ...claims, jti: Math.random() });
-  return (await running.ask({ headers: { authorization: `Bearer ${token}` } })).status;
+  return (await running.send({ headers: { authorization: `Bearer ${token}` } })).status;
 }
 
 const refusals = (running: Program) =>

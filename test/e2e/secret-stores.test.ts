@@ -80,14 +80,14 @@ function run(command: string, env: Record<string, string> = {}): Promise<{ exitC
 async function mint(running: Program, secret = jwtSecret): Promise<Answer> {
   const now = Math.floor(Date.now() / 1000);
   const claims = { iss: 'https://issuer.example', aud: 'guest-token', sub: 'u1', org_id: 'acme', exp: now + 600 };
-  return running.ask({ headers: { authorization: `Bearer ${signToken('HS256', secret, claims)}` } });
+  return running.send({ headers: { authorization: `Bearer ${signToken('HS256', secret, claims)}` } });
 }
 
 const checksOf = async (running: Program): Promise<unknown> =>
-  (JSON.parse((await running.ask({ method: 'GET', path: '/readyz' })).text) as { checks: unknown }).checks;
+  (JSON.parse((await running.send({ method: 'GET', path: '/readyz' })).text) as { checks: unknown }).checks;
 
 const metricsOf = async (running: Program): Promise<string> =>
-  (await running.ask({ method: 'GET', path: '/metrics', port: running.adminPort })).text;
+  (await running.send({ method: 'GET', path: '/metrics', port: running.adminPort })).text;
 
 const expectNoSecrets = (text: string): void => {
   for (const secret of [...secrets, ...vault.validTokens(), 'hvs.']) expect(text).not.toContain(secret);
@@ -151,7 +151,7 @@ describe('the program with its secrets in Vault', () => {
     running.signal('SIGHUP');
     await until(() => has(running, 'storedSecretUnreadable'));
     expect((await mint(running)).status).toBe(200);
-    const ready = await running.ask({ method: 'GET', path: '/readyz' });
+    const ready = await running.send({ method: 'GET', path: '/readyz' });
     expect([ready.status, JSON.parse(ready.text)]).toMatchObject([
       200,
       { status: 'ok', checks: { secretStores: 'failing' } },

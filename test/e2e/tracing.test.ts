@@ -72,7 +72,7 @@ async function mint(running: Program, headers: Record<string, string> = {}, sub 
   const exp = Math.floor(Date.now() / 1000) + 600;
   const claims = { iss: 'https://issuer.example', aud: 'guest-token', sub, org_id: 'acme-corporation', exp };
   const token = signToken('HS256', secret, claims);
-  return running.ask({ headers: { authorization: `Bearer ${token}`, ...headers } });
+  return running.send({ headers: { authorization: `Bearer ${token}`, ...headers } });
 }
 
 const spanNamed = (name: string, among: readonly CollectedSpan[] = collector.spans): CollectedSpan => {
@@ -134,7 +134,7 @@ describe('a traced request', () => {
     ]) {
       expect(sent).not.toContain(part);
     }
-    const metrics = await running.ask({ method: 'GET', path: '/metrics', port: running.adminPort });
+    const metrics = await running.send({ method: 'GET', path: '/metrics', port: running.adminPort });
     expect(running.output() + metrics.text).not.toContain(collectorKey);
     expect(metrics.text).toContain('guest_token_spans_total{result="exported"} ');
   });

@@ -29,8 +29,8 @@ afterAll(async () => {
   await databrain.close();
 });
 
-async function metrics({ ask, adminPort }: Program, names: readonly string[]): Promise<readonly number[]> {
-  const { text } = await ask({ method: 'GET', path: '/metrics', port: adminPort });
+async function metrics({ send, adminPort }: Program, names: readonly string[]): Promise<readonly number[]> {
+  const { text } = await send({ method: 'GET', path: '/metrics', port: adminPort });
   const lines = text.split('\n');
   return names.map((name) => Number(lines.find((line) => line.startsWith(`${name} `))?.split(' ')[1]));
 }
@@ -103,7 +103,7 @@ describe('a flood of pipelined requests while the log is not read', () => {
     'from $name leaves the service available, fast and with the same memory',
     async (attack) => {
       const program = await start(attack.env);
-      for (let index = 0; index < 50; index += 1) await program.ask();
+      for (let index = 0; index < 50; index += 1) await program.send();
       const [resident = 0, descriptors = 0] = await metrics(program, [
         'process_resident_memory_bytes',
         'process_open_fds',
@@ -136,7 +136,7 @@ describe('a flood of pipelined requests while the log is not read', () => {
 describe('a flood of endless headers', () => {
   it('from one address leaves the service available, fast and with the same memory', async () => {
     const program = await start();
-    await program.ask();
+    await program.send();
     const heap = await heapUsed(program);
     // Each header takes much more memory than its text.
     const headers = Array.from({ length: 900 }, (_, index) => `a${1000 + index}:${'b'.repeat(40)}\r\n`).join('');
@@ -160,26 +160,26 @@ describe('a flood of endless headers', () => {
 describe('standard output that is not read', () => {
   it('drops the lines of refusals, counts them, and issues no tokens until the log is read again', async () => {
     const program = await start();
-    expect((await program.ask({ headers: bearer({ sub: 'before' }) })).status).toBe(200);
+    expect((await program.send({ headers: bearer({ sub: 'before' }) })).status).toBe(200);
     program.readOutput(false);
     // Long request ids make long lines.
     const refused = { 'x-request-id': 'r'.repeat(128), authorization: `Bearer ${'x'.repeat(20)}` };
     const dropped = (): Promise<number> => metric(program, 'guest_token_log_lines_dropped_total');
     while ((await dropped()) === 0) {
-      await Promise.all(Array.from({ length: 100 }, () => program.ask({ headers: refused })));
+      await Promise.all(Array.from({ length: 100 }, () => program.send({ headers: refused })));
     }
     const answers = await Promise.all(
-      Array.from({ length: 5 }, (_, index) => program.ask({ headers: bearer({ sub: `during-${index}` }) })),
+      Array.from({ length: 5 }, (_, index) => program.send({ headers: bearer({ sub: `during-${index}` }) })),
     );
     expect(answers.map(({ status }) => status)).toEqual([503, 503, 503, 503, 503]);
     expect(answers[0]?.text).toContain('"code":"AUDIT_UNAVAILABLE"');
     expect(Number(answers[0]?.headers['retry-after'])).toBeGreaterThan(0);
-    expect((await program.ask({ method: 'GET', path: '/livez' })).status).toBe(200);
-    const ready = await program.ask({ method: 'GET', path: '/readyz' });
+    expect((await program.send({ method: 'GET', path: '/livez' })).status).toBe(200);
+    const ready = await program.send({ method: 'GET', path: '/readyz' });
     expect([ready.status, JSON.parse(ready.text)]).toMatchObject([503, { checks: { audit: 'failing' } }]);
     // Refused at once by now, without a call to Databrain.
     const requestsBefore = databrain.requests.length;
-    const again = await program.ask({ headers: bearer({ sub: 'again' }) });
+    const again = await program.send({ headers: bearer({ sub: 'again' }) });
     expect([again.status, databrain.requests.length]).toEqual([503, requestsBefore]);
 
     const counted = await dropped();
@@ -189,9 +189,9 @@ describe('standard output that is not read', () => {
     expect(logged.map((line) => line['lines'])).toEqual([await dropped()]);
     expect(await dropped()).toBeGreaterThanOrEqual(counted);
     await until(() => program.output().includes('"requestId":"rrrr'));
-    expect((await program.ask({ headers: bearer({ sub: 'after' }) })).status).toBe(200);
+    expect((await program.send({ headers: bearer({ sub: 'after' }) })).status).toBe(200);
     await until(() => program.lines().some(({ sub, event }) => sub === 'after' && event === 'guest_token.issued'));
-    expect((await program.ask({ method: 'GET', path: '/readyz' })).status).toBe(200);
+    expect((await program.send({ method: 'GET', path: '/readyz' })).status).toBe(200);
     expect(program.lines().filter(({ sub, event }) => sub === 'again' && event === 'guest_token.issued')).toEqual([]);
     expect(await program.stop()).toBe(0);
     expect(program.lines().at(-1)?.message).toBe('stopped');
@@ -200,7 +200,7 @@ describe('standard output that is not read', () => {
   it('ends the service with exit code 1 if it is closed, and no token is issued', async () => {
     const program = await start();
     program.closeOutput();
-    expect((await program.ask({ headers: bearer({ sub: 'unrecorded' }) })).status).toBe(503);
+    expect((await program.send({ headers: bearer({ sub: 'unrecorded' }) })).status).toBe(503);
     expect(await program.exited).toBe(1);
     expect(
       program

@@ -6,7 +6,7 @@ import { connect, type AddressInfo, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { freePort } from '../../demo/free-port.ts';
-import { ask } from './program.ts';
+import { sendRequest } from './program.ts';
 import { until } from './until.ts';
 import { needs } from './needs.ts';
 
@@ -38,7 +38,7 @@ export async function startTinyproxy(user?: { readonly name: string; readonly pa
   writeFileSync(join(folder, 'tinyproxy.conf'), `${lines.join('\n')}\n`);
   const child = spawn('tinyproxy', ['-d', '-c', join(folder, 'tinyproxy.conf')], { stdio: 'ignore' });
   await until(() =>
-    ask(port, { method: 'GET', path: '/' }).then(
+    sendRequest(port, { method: 'GET', path: '/' }).then(
       () => true,
       () => false,
     ),

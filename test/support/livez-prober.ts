@@ -4,7 +4,7 @@ import { isMainThread, parentPort, Worker, workerData } from 'node:worker_thread
 
 const pauseMs = 5;
 
-function ask(port: number): Promise<number> {
+function probe(port: number): Promise<number> {
   return new Promise((resolve, reject) => {
     const startedAt = performance.now();
     request({ host: '127.0.0.1', port, path: '/livez', agent: false }, (response) => {
@@ -38,7 +38,7 @@ if (!isMainThread && typeof workerData === 'number') {
   parentPort?.once('message', (atLeast: number) => (state.enough = atLeast));
   const times: number[] = [];
   while (times.length < state.enough) {
-    times.push(await ask(workerData));
+    times.push(await probe(workerData));
     await new Promise((resolve) => setTimeout(resolve, pauseMs));
   }
   parentPort?.postMessage(times.sort((a, b) => a - b));

@@ -23,7 +23,7 @@ export interface Answer {
   readonly text: string;
 }
 
-export interface Asked {
+export interface RequestOptions {
   readonly method?: string;
   readonly path?: string;
   readonly headers?: Readonly<Record<string, string | string[]>>;
@@ -36,7 +36,7 @@ export interface Program {
   readonly adminPort: number;
   /** The working directory of this program only. */
   readonly folder: string;
-  readonly ask: (asked?: Asked) => Promise<Answer>;
+  readonly send: (options?: RequestOptions) => Promise<Answer>;
   /** The output so far, of both streams. */
   readonly output: () => string;
   readonly lines: () => readonly LogLine[];
@@ -56,9 +56,9 @@ export interface Program {
 }
 
 /** One request on a separate connection. */
-export function ask(
+export function sendRequest(
   port: number,
-  { method = 'POST', path = '/guest-token', headers = {}, body }: Asked = {},
+  { method = 'POST', path = '/guest-token', headers = {}, body }: RequestOptions = {},
 ): Promise<Answer> {
   return new Promise((resolve, reject) => {
     const length = body === undefined ? {} : { 'content-length': String(Buffer.byteLength(body)) };
@@ -182,7 +182,7 @@ export async function startProgram({
     port,
     adminPort: line['adminPort'] as number,
     folder,
-    ask: (asked = {}) => ask(asked.port ?? port, asked),
+    send: (options = {}) => sendRequest(options.port ?? port, options),
     output,
     lines,
     logged,

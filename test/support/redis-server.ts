@@ -22,7 +22,7 @@ export interface RedisServer {
   /** Starts it again on the same port, empty. */
   readonly restart: () => Promise<void>;
   /** Runs one command on a separate connection. */
-  readonly ask: (command: string, ...args: string[]) => Promise<unknown>;
+  readonly call: (command: string, ...args: string[]) => Promise<unknown>;
   /** Everything in it as text, binary values in Latin-1. */
   readonly dump: () => Promise<string>;
   readonly stop: () => Promise<void>;
@@ -82,7 +82,7 @@ export async function startRedisServer(extra: readonly string[] = [], fixedPort?
       await kill();
       await launch();
     },
-    ask: (command, ...args) => withClient((client) => client.call(command, args)),
+    call: (command, ...args) => withClient((client) => client.call(command, args)),
     dump: () =>
       withClient(async (client) => {
         const parts: string[] = [];

@@ -238,7 +238,7 @@ export async function startVaultStandIn({ tls, namespace }: { tls?: Pem; namespa
     address: `${secure === undefined ? 'http' : 'https'}://127.0.0.1:${port}`,
     /** All requests so far, in order. */
     requests,
-    asked: (path: string): number => requests.filter((request) => request.path === path).length,
+    requestCount: (path: string): number => requests.filter((request) => request.path === path).length,
     state,
     mount: (path: string, type: 'kv1' | 'kv2'): void => void mounts.set(path, { type, data: new Map() }),
     mountLeased: (path: string, lease: LeasedMount['lease']): void => void mounts.set(path, { type: 'leased', lease }),

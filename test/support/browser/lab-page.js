@@ -110,7 +110,7 @@ function fakeTime(startsAt) {
 }
 
 {
-  const { setTimeout: start, clearTimeout: stop, addEventListener: listen, fetch: ask } = window;
+  const { setTimeout: start, clearTimeout: stop, addEventListener: listen, fetch: originalFetch } = window;
   const track = (running) => {
     lab.requests.add(running);
     running.then(
@@ -119,7 +119,7 @@ function fakeTime(startsAt) {
     );
     return running;
   };
-  window.fetch = (...args) => track(ask(...args));
+  window.fetch = (...args) => track(originalFetch(...args));
   // A body that has not been read to its end is a request that runs.
   for (const read of ['text', 'json']) {
     const original = Response.prototype[read];
@@ -157,10 +157,10 @@ class StandIn extends HTMLElement {
   connectedCallback() {
     this.textContent = 'loading';
     if (new URLSearchParams(location.search).get('component') === 'mute') this.show(this.getAttribute('token'));
-    else this.ask().catch(() => undefined);
+    else this.send().catch(() => undefined);
   }
 
-  async ask() {
+  async send() {
     const headers = { 'X-Plugin-Token': this.getAttribute('token') };
     const server = new URLSearchParams(location.search).get('server');
     const response = await fetch(`${server}/api/v2/dashboard`, { headers });

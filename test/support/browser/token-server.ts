@@ -25,7 +25,7 @@ export interface TokenRequest {
 export interface TokenServer {
   readonly url: string;
   /** Calls of POST /guest-token, oldest first. */
-  readonly asked: readonly TokenRequest[];
+  readonly requests: readonly TokenRequest[];
   /** Tokens in the component's requests, oldest first. */
   readonly componentTokens: readonly string[];
   /** Answers of the next calls, in this order. */
@@ -46,14 +46,14 @@ export const refusal = (
 });
 
 export async function startTokenServer(): Promise<TokenServer> {
-  const asked: TokenRequest[] = [];
+  const requests: TokenRequest[] = [];
   const componentTokens: string[] = [];
   const scripted: ScriptedAnswer[] = [];
 
   function answerToken(request: IncomingMessage, response: ServerResponse): void {
     const user = (request.headers.authorization ?? '').replace(/^Bearer jwt-of-(\w+).*$/, '$1');
     const fallback: ScriptedAnswer = {
-      body: { token: `token-${asked.length}-${user}` },
+      body: { token: `token-${requests.length}-${user}` },
       headers: { 'guest-token-expires-in': String(server.lifetimeSeconds), 'guest-token-grant': `grant-of-${user}` },
     };
     const { status = 200, headers, body = '', isCut = false, isHeld = false } = scripted.shift() ?? fallback;
@@ -72,7 +72,7 @@ export async function startTokenServer(): Promise<TokenServer> {
     if (method === 'OPTIONS') return void response.writeHead(204).end();
     const body = await text(request);
     if (url === '/guest-token') {
-      asked.push({ authorization: headers.authorization, cookie: headers.cookie, body, at: Date.now() });
+      requests.push({ authorization: headers.authorization, cookie: headers.cookie, body, at: Date.now() });
       return answerToken(request, response);
     }
     const token = String(headers['x-plugin-token'] ?? '');
@@ -88,7 +88,7 @@ export async function startTokenServer(): Promise<TokenServer> {
   const server: TokenServer = {
     // The same site as the page, which is on another origin: cookies are sent.
     url: `http://localhost:${(listener.address() as AddressInfo).port}`,
-    asked,
+    requests,
     componentTokens,
     lifetimeSeconds: 3600,
     script: (...answers) => void scripted.push(...answers),

@@ -7,7 +7,7 @@ import {
   apiKey,
   cookieName,
   startService,
-  type Ask,
+  type RequestOptions,
   type RunningService,
 } from '../../contract/running-service.ts';
 import { openProbe } from '../../support/socket-probe.ts';
@@ -35,7 +35,7 @@ async function start(settings: Readonly<Record<string, string>> = {}) {
   services.push(service);
   const audit = () => lines.filter(({ event }) => event !== undefined);
   const metric = async (name: string): Promise<number> => {
-    const { body } = await service.ask({ listener: 'admin', method: 'GET', path: '/metrics' });
+    const { body } = await service.send({ listener: 'admin', method: 'GET', path: '/metrics' });
     const line = body.split('\n').find((one) => one.startsWith(`${name} `));
     return Number(line?.split(' ')[1]);
   };
@@ -48,9 +48,9 @@ const codeOf = (body: string): unknown => (JSON.parse(body) as { error: { code: 
 
 describe('a request for a guest token', () => {
   it('returns a token, its lifetime and its grant, and writes one audit line', async () => {
-    const { ask, audit, metric } = await start();
+    const { send, audit, metric } = await start();
     const mintedBefore = databrain.requests.length;
-    const { status, headers, body } = await ask({ headers: { ...bearer(), 'x-request-id': 'r-1' } });
+    const { status, headers, body } = await send({ headers: { ...bearer(), 'x-request-id': 'r-1' } });
     expect([status, Object.keys(JSON.parse(body) as object)]).toEqual([200, ['token']]);
     expect(headers).toMatchObject({
       'cache-control': 'no-store',
@@ -80,7 +80,7 @@ describe('a request for a guest token', () => {
     expect(await metric('guest_token_request_duration_seconds_sum')).toBeLessThan(10);
   });
 
-  it.each<readonly [string, Ask, number, string, string, Line]>([
+  it.each<readonly [string, RequestOptions, number, string, string, Line]>([
     ['without a credential', {}, 401, 'AUTHENTICATION_REQUIRED', 'credentials_missing', {}],
     [
       'with a token of an unknown issuer',
@@ -198,9 +198,9 @@ describe('a request for a guest token', () => {
   ])(
     '%s is refused with one audit line, and nothing is minted',
     async (_title, options, status, code, reason, verified) => {
-      const { ask, audit, metric } = await start();
+      const { send, audit, metric } = await start();
       const mintedBefore = databrain.requests.length;
-      const answer = await ask(options);
+      const answer = await send(options);
       expect([answer.status, codeOf(answer.body)]).toEqual([status, code]);
       expect(answer.headers).toMatchObject({ 'x-content-type-options': 'nosniff', 'cache-control': 'no-store' });
       expect(audit()).toMatchObject([
@@ -213,13 +213,13 @@ describe('a request for a guest token', () => {
   );
 
   it.each(['', '{}', '{"dataApp":"sales-dashboard"}'])('may have the body %j', async (body) => {
-    const { ask } = await start();
-    expect((await ask({ headers: { ...bearer(), ...json }, body })).status).toBe(200);
+    const { send } = await start();
+    expect((await send({ headers: { ...bearer(), ...json }, body })).status).toBe(200);
   });
 
   it('is refused with the claim and the position, but without the value', async () => {
-    const { ask, audit, lines } = await start();
-    await ask({ headers: bearer({ org_id: 'quote"quote' }) });
+    const { send, audit, lines } = await start();
+    await send({ headers: bearer({ org_id: 'quote"quote' }) });
     expect(audit()).toMatchObject([
       { code: 'ACCESS_DENIED', position: expect.stringMatching(/policy\.yaml:\d+:\d+$/) as unknown, sub: 'u1' },
     ]);
@@ -227,29 +227,29 @@ describe('a request for a guest token', () => {
   });
 
   it('is refused with the message that the policy contains', async () => {
-    const { ask } = await start();
-    expect((await ask({ headers: bearer({ email_verified: false }) })).body).toContain('Verify your e-mail address');
+    const { send } = await start();
+    expect((await send({ headers: bearer({ email_verified: false }) })).body).toContain('Verify your e-mail address');
   });
 
   it('of a user over the limit is refused with the time to wait', async () => {
-    const { ask, audit, metric } = await start({ RATE_LIMIT_USER_MAX: '1' });
-    const first = await ask({ headers: bearer() });
+    const { send, audit, metric } = await start({ RATE_LIMIT_USER_MAX: '1' });
+    const first = await send({ headers: bearer() });
     expect(first.headers['ratelimit-policy']).toBe('"address";q=600;w=60, "user";q=1;w=60');
-    expect((await ask({ headers: bearer({ sub: 'u2' }) })).status).toBe(200);
-    const { status, headers } = await ask({ headers: bearer() });
+    expect((await send({ headers: bearer({ sub: 'u2' }) })).status).toBe(200);
+    const { status, headers } = await send({ headers: bearer() });
     expect([status, Number(headers['retry-after'])]).toEqual([429, expect.closeTo(60, -1)]);
     expect(audit().at(-1)).toMatchObject({ code: 'RATE_LIMITED', reason: 'user_limit', sub: 'u1' });
     expect(await metric('guest_token_rate_limited_total{limit="user"}')).toBe(1);
   });
 
   it('of an address over the limit is refused, except health probes', async () => {
-    const { ask, audit, metric } = await start({ RATE_LIMIT_ADDRESS_MAX: '1' });
-    expect((await ask({ headers: bearer() })).status).toBe(200);
+    const { send, audit, metric } = await start({ RATE_LIMIT_ADDRESS_MAX: '1' });
+    expect((await send({ headers: bearer() })).status).toBe(200);
     for (const options of [{ headers: bearer() }, { method: 'GET', path: '/nowhere' }, { path: '/%zz' }]) {
-      expect((await ask(options)).status).toBe(429);
+      expect((await send(options)).status).toBe(429);
     }
-    expect((await ask({ method: 'POST', path: '/livez' })).status).toBe(429);
-    for (const method of ['GET', 'HEAD']) expect((await ask({ method, path: '/livez' })).status).toBe(200);
+    expect((await send({ method: 'POST', path: '/livez' })).status).toBe(429);
+    for (const method of ['GET', 'HEAD']) expect((await send({ method, path: '/livez' })).status).toBe(200);
     expect(audit().at(-1)).toMatchObject({ code: 'RATE_LIMITED', reason: 'address_limit', address: '127.0.0.0/24' });
     expect(await metric('guest_token_rate_limited_total{limit="address"}')).toBe(4);
   });
@@ -257,8 +257,8 @@ describe('a request for a guest token', () => {
 
 describe('the other paths', () => {
   it('are refused without an audit line if they are unknown', async () => {
-    const { ask, audit } = await start();
-    const answer = await ask({ method: 'GET', path: '/nowhere' });
+    const { send, audit } = await start();
+    const answer = await send({ method: 'GET', path: '/nowhere' });
     expect([answer.status, codeOf(answer.body), answer.headers['allow']]).toEqual([404, 'NOT_FOUND', undefined]);
     expect(audit()).toEqual([]);
   });
@@ -270,35 +270,35 @@ describe('the other paths', () => {
     ['/openapi.yaml', 'GET, HEAD'],
     ['/guest-token.js', 'GET, HEAD'],
   ])('answer 405 with their methods: %s', async (path, allow) => {
-    const { ask } = await start();
-    const { status, headers } = await ask({ method: 'PUT', path });
+    const { send } = await start();
+    const { status, headers } = await send({ method: 'PUT', path });
     expect([status, headers['allow']]).toEqual([405, allow]);
   });
 
   it('serve the API description and the browser helper', async () => {
-    const { ask } = await start();
-    const description = await ask({ method: 'GET', path: '/openapi.yaml' });
+    const { send } = await start();
+    const description = await send({ method: 'GET', path: '/openapi.yaml' });
     expect(description.headers['content-type']).toBe('application/yaml; charset=utf-8');
     expect(description.body).toMatch(/^openapi: /m);
-    const helper = await ask({ method: 'GET', path: '/guest-token.js' });
+    const helper = await send({ method: 'GET', path: '/guest-token.js' });
     expect(helper.headers['content-type']).toBe('text/javascript; charset=utf-8');
   });
 
   it('are all below BASE_PATH', async () => {
-    const { ask } = await start({ BASE_PATH: '/bi' });
-    expect((await ask({ path: '/bi/guest-token', headers: bearer() })).status).toBe(200);
+    const { send } = await start({ BASE_PATH: '/bi' });
+    expect((await send({ path: '/bi/guest-token', headers: bearer() })).status).toBe(200);
     for (const path of ['/bi/livez', '/bi/readyz', '/bi/healthz', '/bi/openapi.yaml', '/bi/guest-token.js']) {
-      expect((await ask({ method: 'GET', path })).status).toBe(200);
+      expect((await send({ method: 'GET', path })).status).toBe(200);
     }
     for (const path of ['/guest-token', '/livez', '/openapi.yaml', '/guest-token.js']) {
-      expect((await ask({ method: 'GET', path })).status).toBe(404);
+      expect((await send({ method: 'GET', path })).status).toBe(404);
     }
-    expect((await ask({ method: 'PUT', path: '/bi/guest-token' })).headers['allow']).toBe('POST, OPTIONS');
+    expect((await send({ method: 'PUT', path: '/bi/guest-token' })).headers['allow']).toBe('POST, OPTIONS');
   });
 
   it('with invalid escapes are refused', async () => {
-    const { ask } = await start();
-    const { status, headers, body } = await ask({ path: '/%zz', headers: { origin: allowedOrigin } });
+    const { send } = await start();
+    const { status, headers, body } = await send({ path: '/%zz', headers: { origin: allowedOrigin } });
     expect([status, codeOf(body)]).toEqual([400, 'INVALID_REQUEST']);
     expect(headers).toMatchObject({
       'access-control-allow-origin': allowedOrigin,
@@ -309,10 +309,10 @@ describe('the other paths', () => {
 
 describe('pages', () => {
   it('of an allowed origin can read every response', async () => {
-    const { ask } = await start();
+    const { send } = await start();
     const headers = { origin: allowedOrigin };
     for (const options of [{ headers: { ...headers, ...bearer() } }, { headers }, { path: '/nowhere', headers }]) {
-      expect((await ask(options)).headers).toMatchObject({
+      expect((await send(options)).headers).toMatchObject({
         'access-control-allow-origin': allowedOrigin,
         'access-control-allow-credentials': 'true',
       });
@@ -320,9 +320,9 @@ describe('pages', () => {
   });
 
   it('may send a preflight request', async () => {
-    const { ask, audit } = await start();
+    const { send, audit } = await start();
     const headers = { origin: allowedOrigin, 'access-control-request-headers': 'x-app' };
-    const answer = await ask({ method: 'OPTIONS', headers });
+    const answer = await send({ method: 'OPTIONS', headers });
     expect([answer.status, answer.body]).toEqual([204, '']);
     expect(answer.headers).toMatchObject({
       allow: 'POST, OPTIONS',
@@ -330,26 +330,26 @@ describe('pages', () => {
       'access-control-allow-methods': 'POST',
       'access-control-allow-headers': 'Authorization, Content-Type, X-Request-Id, x-app',
     });
-    const { headers: others } = await ask({ method: 'OPTIONS', headers: { origin: 'https://evil.example' } });
+    const { headers: others } = await send({ method: 'OPTIONS', headers: { origin: 'https://evil.example' } });
     expect(others['access-control-allow-methods']).toBeUndefined();
     expect(audit()).toEqual([]);
   });
 
   it('of an unknown origin are counted, and logged once', async () => {
-    const { ask, lines, metric } = await start();
+    const { send, lines, metric } = await start();
     const headers = { origin: 'https://evil.example' };
-    await ask({ headers });
-    await ask({ headers });
+    await send({ headers });
+    await send({ headers });
     expect(lines.filter(({ origin }) => origin === 'https://evil.example')).toHaveLength(1);
     expect(await metric('guest_token_unknown_origins_total')).toBe(2);
   });
 
   it("of the service's own origin are not counted as unknown", async () => {
-    const { ask, port, metric } = await start();
+    const { send, port, metric } = await start();
     const origin = `http://127.0.0.1:${port}`;
-    expect((await ask({ headers: { origin, cookie: `${cookieName}=${accessToken()}` } })).status).toBe(200);
-    expect((await ask({ headers: { origin: allowedOrigin } })).status).toBe(401);
-    expect((await ask({})).status).toBe(401);
+    expect((await send({ headers: { origin, cookie: `${cookieName}=${accessToken()}` } })).status).toBe(200);
+    expect((await send({ headers: { origin: allowedOrigin } })).status).toBe(401);
+    expect((await send({})).status).toBe(401);
     expect(await metric('guest_token_unknown_origins_total')).toBe(0);
   });
 });
@@ -358,9 +358,9 @@ describe('a reverse proxy', () => {
   it.each(['x-forwarded-for', 'forwarded', 'x-real-ip'])(
     'that is not in TRUST_PROXY is not trusted: %s',
     async (header) => {
-      const { ask, lines, audit } = await start({ RATE_LIMIT_ADDRESS_MAX: '1' });
-      await ask({ headers: { [header]: '192.0.2.1' } });
-      expect((await ask({ headers: { [header]: '192.0.2.2' } })).status).toBe(429);
+      const { send, lines, audit } = await start({ RATE_LIMIT_ADDRESS_MAX: '1' });
+      await send({ headers: { [header]: '192.0.2.1' } });
+      expect((await send({ headers: { [header]: '192.0.2.2' } })).status).toBe(429);
       expect(audit().at(-1)).toMatchObject({ address: '127.0.0.0/24' });
       const warned = lines.filter((line) => line['header'] === header);
       expect(warned).toMatchObject([{ level: 'warn', peer: '127.0.0.0/24' }]);
@@ -368,10 +368,10 @@ describe('a reverse proxy', () => {
   );
 
   it('that is in TRUST_PROXY is trusted: its clients are counted separately', async () => {
-    const { ask, lines } = await start({ RATE_LIMIT_ADDRESS_MAX: '1', TRUST_PROXY: '127.0.0.1' });
+    const { send, lines } = await start({ RATE_LIMIT_ADDRESS_MAX: '1', TRUST_PROXY: '127.0.0.1' });
     const statuses = [];
     for (const client of ['192.0.2.1', '192.0.2.2', '192.0.2.1']) {
-      statuses.push((await ask({ headers: { 'x-forwarded-for': client } })).status);
+      statuses.push((await send({ headers: { 'x-forwarded-for': client } })).status);
     }
     expect(statuses).toEqual([401, 401, 429]);
     expect(lines.filter((line) => line['header'] !== undefined)).toEqual([]);
@@ -427,7 +427,7 @@ describe('input that is not a request', () => {
 
 describe('a draining service', () => {
   it('serves requests, reports that it is not ready, and closes each connection after its response', async () => {
-    const { port, ask, stop } = await start({ SHUTDOWN_DRAIN_SECONDS: '1' });
+    const { port, send, stop } = await start({ SHUTDOWN_DRAIN_SECONDS: '1' });
     const request = `POST /guest-token HTTP/1.1\r\nHost: a\r\nAuthorization: ${bearer().authorization}\r\nContent-Length: 0\r\n\r\n`;
     const before = await openProbe(port, request);
     await until(() => before.received().includes('"token"'));
@@ -438,7 +438,7 @@ describe('a draining service', () => {
     await probe.ended;
     expect(probe.received()).toMatch(/^HTTP\/1\.1 200 /);
     expect(probe.received().toLowerCase()).toContain('connection: close');
-    const ready = await ask({ method: 'GET', path: '/readyz' });
+    const ready = await send({ method: 'GET', path: '/readyz' });
     expect([ready.status, JSON.parse(ready.body)]).toMatchObject([503, { checks: { accepting: 'failing' } }]);
     before.socket.destroy();
     await stopped;

@@ -195,7 +195,7 @@ describe('a login', () => {
     vault.enableLogin('approle', { role_id: 'the-role' }, terms);
     const { store } = await open({ VAULT_ROLE_ID: 'the-role' });
     await Promise.all(['secret/app#key', 'old/app#key', 'team/kv/app#key'].map((reference) => store.read(reference)));
-    expect(vault.asked('auth/approle/login')).toBe(1);
+    expect(vault.requestCount('auth/approle/login')).toBe(1);
   });
 
   it('revokes its token when the service stops', async () => {
@@ -237,9 +237,9 @@ describe('a token', () => {
       vault.enableLogin('approle', { role_id: 'r' }, { ttlSeconds: 2, mayRead });
       const { store } = await open({ VAULT_ROLE_ID: 'r' }, createManualClock());
       await store.read('secret/app#key');
-      await until(() => vault.asked('auth/token/renew-self') >= 2);
+      await until(() => vault.requestCount('auth/token/renew-self') >= 2);
       expect(revealed(await store.read('secret/app#key'))).toBe(apiKey);
-      expect(vault.asked('auth/approle/login')).toBe(1);
+      expect(vault.requestCount('auth/approle/login')).toBe(1);
     } finally {
       vi.useRealTimers();
     }
@@ -250,17 +250,17 @@ describe('a token', () => {
     const { store } = await open({ VAULT_ROLE_ID: 'r' });
     await store.read('secret/app#key');
     const started = Date.now();
-    await until(() => vault.asked('auth/approle/login') === 2);
+    await until(() => vault.requestCount('auth/approle/login') === 2);
     expect(Date.now() - started).toBeLessThan(3_000);
-    expect(vault.asked('auth/token/renew-self')).toBe(1);
+    expect(vault.requestCount('auth/token/renew-self')).toBe(1);
   });
 
   it('that is not renewable is replaced by a new login before it expires', async () => {
     vault.enableLogin('approle', { role_id: 'r' }, { ttlSeconds: 2, renewable: false, mayRead });
     const { store } = await open({ VAULT_ROLE_ID: 'r' });
     await store.read('secret/app#key');
-    await until(() => vault.asked('auth/approle/login') === 2);
-    expect(vault.asked('auth/token/renew-self')).toBe(0);
+    await until(() => vault.requestCount('auth/approle/login') === 2);
+    expect(vault.requestCount('auth/token/renew-self')).toBe(0);
   });
 
   it('that was revoked is replaced by a new login at the next read', async () => {
@@ -269,7 +269,7 @@ describe('a token', () => {
     await store.read('secret/app#key');
     vault.revoke();
     expect(revealed(await store.read('secret/app#key'))).toBe(apiKey);
-    expect(vault.asked('auth/approle/login')).toBe(2);
+    expect(vault.requestCount('auth/approle/login')).toBe(2);
   });
 
   it('is replaced once, even if a reader notices the revocation after another reader has logged in', async () => {
@@ -291,14 +291,14 @@ describe('a token', () => {
     await until(() => questions === 2);
     answerLate();
     for (const read of await Promise.all(reads)) expect(revealed(read)).toBe(apiKey);
-    expect(vault.asked('auth/approle/login')).toBe(2);
+    expect(vault.requestCount('auth/approle/login')).toBe(2);
   });
 
   it('without a permission causes no further logins', async () => {
     vault.enableLogin('approle', { role_id: 'r' }, { ttlSeconds: 600, mayRead });
     const { store } = await open({ VAULT_ROLE_ID: 'r' });
     for (let read = 0; read < 3; read += 1) expect((await store.read('secret/other#key')).kind).toBe('refused');
-    expect(vault.asked('auth/approle/login')).toBe(1);
+    expect(vault.requestCount('auth/approle/login')).toBe(1);
   });
 
   it('is read from its file again if it is refused', async () => {
@@ -328,7 +328,7 @@ describe('a secret with a lease', () => {
     const first = await store.read('mint/key#key');
     expect(first).toMatchObject({ kind: 'read', freshForMs: 60_000 });
     expect(revealed(await store.read('mint/key#key'))).toBe(revealed(first));
-    expect(vault.asked('mint/key')).toBe(1);
+    expect(vault.requestCount('mint/key')).toBe(1);
     expect(revealed(await store.read('mint/key#key', { forceNew: true }))).not.toBe(revealed(first));
   });
 
