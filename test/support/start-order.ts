@@ -6,9 +6,12 @@ import { BaseSequencer, type TestSpecification } from 'vitest/node';
 /** Folders of the last part; unit tests come before them. */
 const folders = ['/test/contract/', '/test/fault/', '/test/e2e/'];
 
-/** Files of ten seconds and more. Those that mostly wait and those that mostly compute take turns. */
+/** Files of five seconds and more. Those that mostly wait and those that mostly compute take turns. */
 const longest = [
   'secrets/vault-store',
+  'contract/metrics',
+  'contract/service',
+  'contract/fuzz',
   'fault/upstream-time',
   'fault/upstream-hang',
   'fault/upstream-connections',
@@ -36,7 +39,18 @@ const longest = [
   'e2e/secret-files',
   'e2e/replicas',
   'e2e/connection-resets',
+  'e2e/start',
   'e2e/egress',
+  'e2e/dashboard',
+  'e2e/key-rotation',
+  'e2e/edge',
+  'e2e/redis-tokens',
+  'e2e/browser-element',
+  'e2e/edge-settings',
+  'e2e/refusals',
+  'e2e/authn-tls',
+  'e2e/commands',
+  'e2e/redis-lock',
 ];
 
 const folderOf = ({ moduleId }: TestSpecification): number => folders.findIndex((folder) => moduleId.includes(folder));
