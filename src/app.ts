@@ -72,7 +72,7 @@ export interface App {
   /** The public listener's instance, for injected requests. */
   readonly server: FastifyInstance;
   /**
-   * Opens the listeners and starts the background work. Returns the ports; `adminPort` is undefined if it is not opened. Throws
+   * Opens the listeners and starts the background work. Returns the ports of those that are open. Throws
    * ConfigurationError for a port that cannot be opened.
    */
   readonly listen: () => Promise<{ readonly port: number; readonly adminPort: number | undefined }>;

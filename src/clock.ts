@@ -1,4 +1,5 @@
-// The two clocks of the service, and the form of a duration in the log. Tests pass their own object instead of patching globals.
+// The two clocks of the service, and the form of a duration in the log. Tests pass their own object instead of patching
+// globals.
 
 /** Wall time for timestamps of others (`exp`, `Retry-After` dates), monotonic time for durations and deadlines. */
 export interface Clock {

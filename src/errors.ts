@@ -192,8 +192,8 @@ interface ServiceErrorDetail {
 export const toRetryAfterSeconds = (ms: number): number => Math.max(1, Math.ceil(ms / 1000));
 
 /**
- * A refusal, thrown to the HTTP layer, with one of the codes of its reason. Its `message` holds only code and reason, so
- * logging it leaks nothing. Only an INTERNAL_ERROR has a stack: collecting one costs more than most requests.
+ * A refusal, thrown to the HTTP layer, with one of the codes of its reason. Its `message` holds only code and reason,
+ * so logging it leaks nothing. Only an INTERNAL_ERROR has a stack: collecting one costs more than most requests.
  */
 export class ServiceError<R extends Reason = Reason> extends Error {
   override readonly name = 'ServiceError';

@@ -1,5 +1,5 @@
-// Compiles JSON Schemas to validators, once for each, when the module with the schema is loaded. `npm run build` puts the
-// code that ajv generates, so that no start compiles a schema and ajv is not in the bundle.
+// Compiles JSON Schemas to validators, once for each, when the module with the schema is loaded. `npm run build` puts
+// the code that ajv generates, so that no start compiles a schema and ajv is not in the bundle.
 import { Ajv, type AnySchemaObject, type Options, type ValidateFunction } from 'ajv';
 
 /** Every validator of the program. The build compiles them. */

@@ -1,5 +1,6 @@
-// Finds values that can never be valid: quotes and comments that an env file kept, white space at the ends, placeholders
-// copied from an example. Without this check, such a value would cause errors that are hard to explain later.
+// Finds values that can never be valid: quotes and comments that an env file kept, white space at the ends,
+// placeholders copied from an example. Without this check, such a value would cause errors that are hard to explain
+// later.
 
 export interface UnusableText {
   /** Completes a sentence that starts with the location of the text. */

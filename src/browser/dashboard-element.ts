@@ -1,5 +1,5 @@
-// <guest-token-dashboard src="https://tokens.example.com/guest-token" dashboard-id="…" get-access-token="…">: `mount` as
-// an HTML element. Elements with the same settings share one session. Events: `ready`, `renewed`, and `error` with a
+// <guest-token-dashboard src="https://tokens.example.com/guest-token" dashboard-id="…" get-access-token="…">: `mount`
+// as an HTML element. Elements with the same settings share one session. Events: `ready`, `renewed`, and `error` with a
 // GuestTokenError as detail.
 import { createGuestTokens, type GuestTokens, type GuestTokensOptions } from './guest-tokens.ts';
 import { defineElement } from './custom-element.ts';

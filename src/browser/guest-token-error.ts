@@ -12,7 +12,9 @@ export type LocalErrorCode =
   | 'STOPPED'
   /** The vendor's component could not be loaded. */
   | 'COMPONENT_NOT_LOADED'
-  /** The component in this page has cached another user's data, and there is no `script` to load it again in a frame. */
+  /**
+   * The component in this page has cached another user's data, and there is no `script` to load it again in a frame.
+   */
   | 'COMPONENT_IN_USE';
 
 interface Details {

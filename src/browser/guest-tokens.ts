@@ -45,7 +45,9 @@ export interface GuestTokens {
    * @param grant rejects if the token has other rights
    */
   readonly get: (expired?: string, grant?: string) => Promise<string>;
-  /** Calls the listener with the current token, every later one and every error. Returns a function that unsubscribes. */
+  /**
+   * Calls the listener with the current token, every later one and every error. Returns a function that unsubscribes.
+   */
   readonly subscribe: (listener: (event: GuestTokenEvent) => void) => () => void;
   /** Ends the session at once; subscribers get the error STOPPED. */
   readonly stop: () => void;

@@ -77,8 +77,8 @@ export async function loadComponent(realm: Realm, tag: string, script: Component
 }
 
 /**
- * Creates a frame in `parent`, with a window in which no component has run. A dashboard is as high as its window, so its
- * frame is as high as the page's window. For other embeds, the frame gets the height of its content.
+ * Creates a frame in `parent`, with a window in which no component has run. A dashboard is as high as its window, so
+ * its frame is as high as the page's window. For other embeds, the frame gets the height of its content.
  */
 export function openFrame(parent: Element, owner: string, isDashboard: boolean): Realm {
   const frame = Object.assign(document.createElement('iframe'), {

@@ -208,8 +208,8 @@ const weight = { longer: 0.05, shorter: 0.5 };
 const hangsAfterMs = 500;
 
 /**
- * Estimates how long calls take, and so when a place becomes free, from completed calls and from the age of hanging ones.
- * Prefers a short estimate, so that no call is refused that could have been sent.
+ * Estimates how long calls take, and so when a place becomes free, from completed calls and from the age of hanging
+ * ones. Prefers a short estimate, so that no call is refused that could have been sent.
  */
 function createServiceTime(clock: Pick<Clock, 'monotonic'>): ServiceTime {
   const running = new Set<{ readonly since: number }>();

@@ -1,5 +1,5 @@
-// The call rate: unlimited until the upstream responds with 429, then halved, then doubled every `doublingMs` until no limit
-// is reached.
+// The call rate: unlimited until the upstream responds with 429, then halved, then doubled every `doublingMs` until no
+// limit is reached.
 import type { Clock } from '../clock.ts';
 
 export interface CallRate {

@@ -1,5 +1,5 @@
 // The connections to the upstream, each with one call at a time. After a response a connection rests before it is used
-// again, so that a response that is sent twice closes the connection instead of becoming the response to the next user's call.
+// again, so that a response that is sent twice closes the connection and never reaches the next user.
 //
 // The connection that has rested longest is used first. Up to `spread` connections are opened before one is used that
 // has rested less than `longRestMs`. Beyond that, in a burst, `shortRestMs` is enough, unless the upstream sent an

@@ -217,8 +217,8 @@ const adviceMs = (failure: Failure, lane: Lane, { request }: Grant): number =>
   );
 
 /**
- * The owner of recent tokens, so that a token that is received again (from a cache in front of the upstream, or a response
- * sent twice) is never given to another user. Bounded, and in this process only.
+ * The owner of recent tokens, so that a token that is received again (from a cache in front of the upstream, or a
+ * response sent twice) is never given to another user. Bounded, and in this process only.
  */
 interface TokenOwners {
   /** Whether the token belongs to this owner; an unknown token becomes this owner's. */

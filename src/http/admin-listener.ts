@@ -39,9 +39,9 @@ const asHost = (address: string): string => {
 };
 
 /**
- * Whether the admin listener accepts a Host: loopback names, its own address, and `hosts`. Others are refused, because a
- * page in an operator's browser can reach the listener under the page's own name (DNS rebinding). `localAddress` is the
- * local address of the connection.
+ * Whether the admin listener accepts a Host: loopback names, its own address, and `hosts`. Others are refused, because
+ * a page in an operator's browser can reach the listener under the page's own name (DNS rebinding). `localAddress` is
+ * the local address of the connection.
  */
 export function createHostList(
   hosts: readonly string[],

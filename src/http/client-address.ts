@@ -1,7 +1,7 @@
-// The addresses of clients: which peers are proxies that are trusted to report them (TRUST_PROXY, checked by config/), and
-// the keys that they are counted under: the IPv4 address, or the /64 of an IPv6 customer (RFC 6177, RFC 7934) and the
-// /48, the largest network that a customer gets. All spellings of an address have the same key, so that letter case,
-// zeros, ports and zones do not help an attacker.
+// The addresses of clients: which peers are proxies that are trusted to report them (TRUST_PROXY, checked by config/),
+// and the keys that they are counted under: the IPv4 address, or the /64 of an IPv6 customer (RFC 6177, RFC 7934) and
+// the /48, the largest network that a customer gets. All spellings of an address have the same key, so that letter
+// case, zeros, ports and zones do not help an attacker.
 import ipaddr from 'ipaddr.js';
 import { isIP } from 'node:net';
 

@@ -1,5 +1,5 @@
-// Refuses requests: turns every error into the response of its code, with fixed messages only. An unknown error is a bug:
-// 500.
+// Refuses requests: turns every error into the response of its code, with fixed messages only. An unknown error is a
+// bug: 500.
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { errorRow, isServiceError, ServiceError, type ErrorCode } from '../errors.ts';
 

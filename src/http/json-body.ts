@@ -1,6 +1,6 @@
-// How Fastify handles JSON. A request body is empty, or one JSON object that is parsed strictly (strict-json.ts). A route
-// with a schema has a compiled validator, and responses are plain JSON, so Fastify compiles no schema and does not load
-// its compilers.
+// How Fastify handles JSON. A request body is empty, or one JSON object that is parsed strictly (strict-json.ts). A
+// route with a schema has a compiled validator, and responses are plain JSON, so Fastify compiles no schema and does
+// not load its compilers.
 import type { FastifyInstance, FastifyServerOptions } from 'fastify';
 import { ServiceError } from '../errors.ts';
 import { parseJsonObject } from '../strict-json.ts';

@@ -1,6 +1,6 @@
-// A listener: a Fastify instance on a bounded server (bounded-server.ts), stricter than Fastify's defaults: no coercion or
-// removal in bodies, a header limit with a regular error response, and a first step for every request, including those
-// without a route.
+// A listener: a Fastify instance on a bounded server (bounded-server.ts), stricter than Fastify's defaults: no coercion
+// or removal in bodies, a header limit with a regular error response, and a first step for every request, including
+// those without a route.
 import Fastify, { LogController, type FastifyBaseLogger, type FastifyInstance, type FastifyReply } from 'fastify';
 import type { FastifyRequest } from 'fastify';
 import { randomUUID } from 'node:crypto';
@@ -46,8 +46,8 @@ interface RawHead {
 }
 
 /**
- * The Host (RFC 9112 §3.2); undefined for HTTP/1.0 without one. Throws INVALID_REQUEST if it is missing, malformed or repeated (Node
- * silently keeps the first), and for other versions of HTTP.
+ * The Host (RFC 9112 §3.2); undefined for HTTP/1.0 without one. Throws INVALID_REQUEST if it is missing, malformed or
+ * repeated (Node silently keeps the first), and for other versions of HTTP.
  */
 export function readHost({ rawHeaders, httpVersion }: RawHead): string | undefined {
   if (httpVersion !== '1.1' && httpVersion !== '1.0') {
@@ -148,8 +148,8 @@ export function createListener({
 }
 
 /**
- * Accepts connections. Returns the port, which differs from `address.port` if that is 0. Throws ConfigurationError, which
- * names the setting, if the port cannot be opened.
+ * Accepts connections. Returns the port, which differs from `address.port` if that is 0. Throws ConfigurationError,
+ * which names the setting, if the port cannot be opened.
  * @param settingPrefix how the names of its two settings begin
  */
 export async function openListener(

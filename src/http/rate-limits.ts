@@ -1,6 +1,6 @@
 // The two rate limits, called explicitly: per address before authentication, per user after it. @fastify/rate-limit
-// decides, with counters of limits/. A refusal is a ServiceError; every counted response has the RateLimit
-// and RateLimit-Policy fields of draft-ietf-httpapi-ratelimit-headers-10: structured lists (RFC 9651 §3.1) with one item
+// decides, with counters of limits/. A refusal is a ServiceError; every counted response has the RateLimit and
+// RateLimit-Policy fields of draft-ietf-httpapi-ratelimit-headers-10: structured lists (RFC 9651 §3.1) with one item
 // per limit that was counted.
 import rateLimit, { type CreateRateLimitOptions } from '@fastify/rate-limit';
 import { createHmac, hash } from 'node:crypto';

@@ -1,6 +1,6 @@
-// Evaluates a policy, claims and tests for the policy playground: problems and lint by line, the explained decision, the
-// same for a second user or policy, and the results of the policy tests. Pure: mints nothing, changes nothing, has no
-// key. An operator typed the input; its size is limited here.
+// Evaluates a policy, claims and tests for the policy playground: problems and lint by line, the explained decision,
+// the same for a second user or policy, and the results of the policy tests. Pure: mints nothing, changes nothing, has
+// no key. An operator typed the input; its size is limited here.
 import type { Claims } from '../authn/principal.ts';
 import { loadPolicy } from '../policy/compile/load-policy.ts';
 import type { Policy } from '../policy/policy.ts';

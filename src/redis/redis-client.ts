@@ -39,9 +39,9 @@ const reconnectPauseMs = (random: () => number) => (attempt: number) => {
 };
 
 /**
- * The TLS options of every connection, also of those that the library opens itself: to Sentinels, and to learn the slots
- * of a cluster. The library listens for the first error of a connection only. A server that sends bytes which are not TLS
- * after its certificate was refused causes a second one, which would end the process if nobody listened for it.
+ * The TLS options of every connection, also of those that the library opens itself: to Sentinels, and to learn the
+ * slots of a cluster. The library listens for the first error of a connection only. A server that sends bytes which are
+ * not TLS after its certificate was refused causes a second one, which would end the process if nobody listened for it.
  */
 const verifiedTls = {
   // Explicit, because NODE_TLS_REJECT_UNAUTHORIZED would change the default.

@@ -1,5 +1,5 @@
-// AWS Secrets Manager as a store of secrets: `X_AWS_SECRET=<arn or name>[#json-field]`, read with AWS's own library, which
-// finds the credentials and the region itself (role of the task, pod or instance; `AWS_…` variables).
+// AWS Secrets Manager as a store of secrets: `X_AWS_SECRET=<arn or name>[#json-field]`, read with AWS's own library,
+// which finds the credentials and the region itself (role of the task, pod or instance; `AWS_…` variables).
 import { Agent as HttpAgent } from 'node:http';
 import { Agent as HttpsAgent } from 'node:https';
 import type { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';

@@ -1,7 +1,7 @@
 // The audit log: one line for every decision on a guest token, issued or refused, without secrets. An issued token has
 // its line before it is sent; the line of a refusal may be dropped while the log is not read, and is counted. The
-// token's hash lets an operator trace a leaked token to its user. Lines are in the form of pino's, but written by hand, because
-// there is one for every request: the names are known, and pino takes several times as long.
+// token's hash lets an operator trace a leaked token to its user. Lines are in the form of pino's, but written by hand,
+// because there is one for every request: the names are known, and pino takes several times as long.
 import { roundMs, type Clock } from '../clock.ts';
 import { errorRow, ServiceError, type ErrorCode } from '../errors.ts';
 import type { Reason } from '../refusal-reasons.ts';

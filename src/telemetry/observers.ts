@@ -114,8 +114,8 @@ export function observeKeySets(metrics: Metrics, logger: Logger): KeySetEvents {
 }
 
 /**
- * At `debug`, logs each refused token with the refused public value. Values of claims are only shown if the signature is
- * valid; `iss` is always shown, because it selects the key.
+ * At `debug`, logs each refused token with the refused public value. Values of claims are only shown if the signature
+ * is valid; `iss` is always shown, because it selects the key.
  */
 export function observeRefusedTokens(logger: Logger): (refusal: TokenRefusal, requestId: string) => void {
   if (!logger.isLevelEnabled('debug')) return () => undefined;

@@ -17,17 +17,18 @@ interface OpenApi {
 }
 
 const policy = loadPolicy({ text: salesPolicy, file: 'policy.yaml', maxLifetimeSeconds: 3600 });
-const checksWith = (secretsAreCurrent?: () => boolean): readonly string[] =>
-  Object.keys(
-    createReadiness({
-      policy: () => policy,
-      apiKeys: createApiKeys(),
-      authenticator: { ready: () => true },
-      canRecord: () => true,
-      isServing: () => true,
-      secretsAreCurrent,
-    })().checks,
-  );
+/** The names of the checks in the response, which leaves undefined ones out. */
+function checksWith(secretsAreCurrent?: () => boolean): readonly string[] {
+  const { checks } = createReadiness({
+    policy: () => policy,
+    apiKeys: createApiKeys(),
+    authenticator: { ready: () => true },
+    canRecord: () => true,
+    isServing: () => true,
+    secretsAreCurrent,
+  })();
+  return Object.entries(checks).flatMap(([name, result]) => (result === undefined ? [] : [name]));
+}
 
 const openApi = parse(readDocument('openapi.yaml')) as OpenApi;
 const { description } = openApi.paths['/readyz'].get;

@@ -227,8 +227,8 @@ export function createFetchedKeys({ iss, fetch, prepare, clock, timings, events 
 }
 
 /**
- * How often unknown `kid`s may cause a fetch: a small burst, so that one odd token does not delay the next key rotation,
- * then once per cooldown.
+ * How often unknown `kid`s may cause a fetch: a small burst, so that one odd token does not delay the next key
+ * rotation, then once per cooldown.
  */
 interface LookUpAllowance {
   /** Uses one look-up; false if none is left. */

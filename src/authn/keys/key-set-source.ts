@@ -69,8 +69,8 @@ const partAfterOutage = 6;
 
 /**
  * For an issuer with discovery. The address of the key set is kept for `rediscoverMs`, or until a fetch from it fails,
- * so that an unknown `kid` costs one request, not two. If only the metadata cannot be fetched within `metadataTimeoutMs`, the
- * keys are fetched from the last known address, so that a withdrawn key does not stay active.
+ * so that an unknown `kid` costs one request, not two. If only the metadata cannot be fetched within
+ * `metadataTimeoutMs`, the keys are fetched from the last known address, so that a withdrawn key does not stay active.
  */
 export function fromDiscovery(
   issuer: IssuerConfig,

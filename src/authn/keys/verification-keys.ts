@@ -1,6 +1,6 @@
 // The keys that verify tokens, loaded and checked, and the ring of the active keys of one issuer, selected by `kid` and
-// `alg` (RFC 7515 §4.1.4, RFC 7517 §4). A KeyObject holds the material, because it never prints or serialises its bytes.
-// There is no hash of it: a hash is enough to find a guessable secret.
+// `alg` (RFC 7515 §4.1.4, RFC 7517 §4). A KeyObject holds the material, because it never prints or serialises its
+// bytes. There is no hash of it: a hash is enough to find a guessable secret.
 import { createSecretKey, type KeyObject } from 'node:crypto';
 import type { ReasonOf } from '../../refusal-reasons.ts';
 import type { Secret } from '../../secrets/secret.ts';

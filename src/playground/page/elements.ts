@@ -1,4 +1,5 @@
-// Creates elements of the page from text, never from markup, because the content was typed or comes from claims; and tabs.
+// Creates elements of the page from text, never from markup, because the content was typed or comes from claims; and
+// tabs.
 
 type Child = Node | string;
 

@@ -1,5 +1,5 @@
-// How values of a policy file are written: literals and `${ … }`, and the JSON Schema of each kind of field. A `description`
-// completes the sentence "… must be".
+// How values of a policy file are written: literals and `${ … }`, and the JSON Schema of each kind of field. A
+// `description` completes the sentence "… must be".
 import type { FieldKind } from '../upstream-request.ts';
 
 const noInterpolation = '(?:(?!\\$\\{)[\\s\\S])';

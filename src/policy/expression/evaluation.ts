@@ -26,8 +26,8 @@ export interface Evaluation {
 export type Evaluate = (evaluation: Evaluation) => unknown;
 
 /**
- * The failure of an expression, to be thrown. `problem` names types and claims, never values; `claim` is the dotted path
- * of the responsible claim, if known.
+ * The failure of an expression, to be thrown. `problem` names types and claims, never values; `claim` is the dotted
+ * path of the responsible claim, if known.
  */
 export const expressionFailure = (problem: string, claim?: string): ServiceError =>
   new ServiceError('ACCESS_DENIED', 'expression_failed', { problem, claim });
@@ -45,8 +45,8 @@ export const createEvaluation = (claims: Claims, variableCount: number, trace?: 
 });
 
 /**
- * Uses fuel. Throws if there is not enough. Then `fuel` is negative, and nothing may override the failure. Units that are
- * no amount (NaN, a negative number) would end the limit for the rest of the decision, so they use up all fuel.
+ * Uses fuel. Throws if there is not enough. Then `fuel` is negative, and nothing may override the failure. Units that
+ * are no amount (NaN, a negative number) would end the limit for the rest of the decision, so they use up all fuel.
  */
 export function spend(evaluation: Evaluation, units: number): void {
   evaluation.fuel = units >= 0 ? evaluation.fuel - units : -1;
