@@ -118,7 +118,7 @@ async function run(): Promise<void> {
     simulatedUrl: simulated?.url,
     realApiUrl,
     received: () => simulated?.requests ?? [],
-    ...(simulated && { componentCalls: (): readonly ComponentCall[] => simulated.componentCalls }),
+    componentCalls: simulated && ((): readonly ComponentCall[] => simulated.componentCalls),
     auditOf: (requestId) => log.lines?.auditOf(requestId),
     embedIds: salesEmbeds.map(({ embedId }) => embedId),
     login,

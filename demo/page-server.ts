@@ -19,7 +19,7 @@ interface PageServerOptions {
   readonly realApiUrl: string | undefined;
   readonly received: () => readonly ReceivedRequest[];
   /** The requests of the vendor's component to the simulation; without it there is no page for the component. */
-  readonly componentCalls?: () => readonly ComponentCall[];
+  readonly componentCalls?: (() => readonly ComponentCall[]) | undefined;
   /** The proxy's audit line of a request, if its log is available. */
   readonly auditOf?: (requestId: string) => object | undefined;
   /** The embeds that the page tries to open. */

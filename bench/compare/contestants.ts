@@ -43,7 +43,11 @@ const has = (program: string): boolean => spawnSync(program, ['-v']).error === u
 const pinned = (command: readonly string[]): readonly string[] =>
   has('taskset') ? ['taskset', '-c', '0', ...command] : command;
 
-async function run(command: readonly string[], env: Readonly<Record<string, string>>, port: number): Promise<Running> {
+async function run(
+  command: readonly string[],
+  env: Readonly<Record<string, string | undefined>>,
+  port: number,
+): Promise<Running> {
   const [program = '', ...args] = pinned(command);
   const child = spawn(program, args, {
     env: { PATH: process.env['PATH'], ...env },
@@ -92,7 +96,7 @@ const node = (file: string) => async (circumstances: Circumstances) => {
       DATABRAIN_API_URL: upstreamUrl,
       DATABRAIN_API_KEY: randomUUID(),
       REUSE: reuse ? '1' : '0',
-      ...(extraCa === undefined ? {} : { NODE_EXTRA_CA_CERTS: extraCa }),
+      NODE_EXTRA_CA_CERTS: extraCa,
     },
     port,
   );
@@ -132,7 +136,7 @@ export async function startOurs(circumstances: Circumstances): Promise<Running> 
       RATE_LIMIT_USER_MAX: '1000000',
       RATE_LIMIT_ADDRESS_MAX: '10000000',
       ...environment,
-      ...(extraCa === undefined ? {} : { NODE_EXTRA_CA_CERTS: extraCa }),
+      NODE_EXTRA_CA_CERTS: extraCa,
     },
     port,
   );

@@ -81,7 +81,7 @@ export async function startFleet({ program, redisUrl, drainSeconds = 2, delayMs 
         SHUTDOWN_GRACE_SECONDS: '10',
         RATE_LIMIT_USER_MAX: '1000000',
         RATE_LIMIT_ADDRESS_MAX: '1000000',
-        ...(redisUrl === undefined ? {} : { REDIS_URL: redisUrl }),
+        REDIS_URL: redisUrl,
       },
     });
     running[index] = one;

@@ -19,7 +19,10 @@ const preloaded = ['./demo/end-with-parent.ts', './bench/load/collect-garbage.ts
 ]);
 
 /** Starts the service with the settings and waits until it is ready. */
-export async function startReplica(folder: string, env: Readonly<Record<string, string>>): Promise<Replica> {
+export async function startReplica(
+  folder: string,
+  env: Readonly<Record<string, string | undefined>>,
+): Promise<Replica> {
   const [port, adminPort] = [await freePort(), await freePort()];
   const child = spawn(process.execPath, ['--expose-gc', ...preloaded, 'src/main.ts', 'serve'], {
     env: {

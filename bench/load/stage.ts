@@ -52,7 +52,7 @@ export async function onStage<T>(limit: UpstreamLimit, play: (stage: Stage) => P
       TRUST_PROXY: '127.0.0.1',
       // Tokens of two minutes: fresh for twelve seconds (six minutes, compressed), then spare for 48 more.
       TOKEN_REUSE_MIN_REMAINING_PERCENT: '90',
-      ...(redis === undefined ? {} : { REDIS_URL: redis.url }),
+      REDIS_URL: redis?.url,
     };
     const replicas: Replica[] = [];
     for (let count = 0; count < 2; count += 1) {

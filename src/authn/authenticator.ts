@@ -36,9 +36,9 @@ export interface AuthenticatorOptions {
   /** Whether to check the signature even if a claim is refused, so that the refusal can say who wrote the claim. */
   readonly explains?: boolean;
   /** Only tests set these. */
-  readonly timings?: Partial<KeySetTimings>;
-  readonly maxKeySetBytes?: number;
-  readonly maxRememberedTokens?: number;
+  readonly timings?: Partial<KeySetTimings> | undefined;
+  readonly maxKeySetBytes?: number | undefined;
+  readonly maxRememberedTokens?: number | undefined;
 }
 
 export interface Authenticator {

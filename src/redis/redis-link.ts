@@ -35,7 +35,7 @@ interface RedisLinkOptions {
   readonly random: () => number;
   readonly events: RedisEvents;
   /** The time limit of a call. After a time-out, a ping checks whether Redis is available. */
-  readonly limitMs?: number;
+  readonly limitMs?: number | undefined;
 }
 
 const defaultLimitMs = 35;

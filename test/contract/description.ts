@@ -17,13 +17,15 @@ export interface DescribedResponse {
   readonly status: number;
   readonly headers: readonly DescribedHeader[];
   /** Undefined: no body. */
-  readonly content?: {
-    readonly mediaType: string;
-    readonly accepts: (body: unknown) => boolean;
-    readonly examples: readonly unknown[];
-    /** The possible error codes; empty if it is not an error. */
-    readonly codes: readonly string[];
-  };
+  readonly content?:
+    | {
+        readonly mediaType: string;
+        readonly accepts: (body: unknown) => boolean;
+        readonly examples: readonly unknown[];
+        /** The possible error codes; empty if it is not an error. */
+        readonly codes: readonly string[];
+      }
+    | undefined;
 }
 
 export interface DescribedOperation {
@@ -107,7 +109,7 @@ export function readDescription(): Description {
     const [media, ...others] = members(response['content']).map(([mediaType]) => mediaType);
     if (others.length > 0) throw new Error(`openapi.yaml: ${pointer} has several media types`);
     const content = media === undefined ? undefined : toContent(media, step(step(pointer, 'content'), media));
-    return { status: Number(status), headers, ...(content === undefined ? {} : { content }) };
+    return { status: Number(status), headers, content };
   };
 
   const listenersOf = (item: Json): DescribedOperation['listeners'] => {

@@ -77,10 +77,10 @@ async function setUp(options: {
   issuer.on('/jwks', options.answer);
   const yaml = options.yaml?.(issuer.url) ?? `- { issuer: ${iss}, audience: me, jwksUrl: '${issuer.url}/jwks' }`;
   const server = await startAuthnServer(issuersFrom(yaml), {
-    ...(options.timings === undefined ? {} : { timings: options.timings }),
-    ...(options.clock === undefined ? {} : { clock: options.clock }),
-    ...(options.prepareVerifiers === undefined ? {} : { prepareVerifiers: options.prepareVerifiers }),
-    ...(options.maxKeySetBytes === undefined ? {} : { maxKeySetBytes: options.maxKeySetBytes }),
+    timings: options.timings,
+    clock: options.clock,
+    prepareVerifiers: options.prepareVerifiers,
+    maxKeySetBytes: options.maxKeySetBytes,
   });
   open.push(server);
   server.authenticator.start();

@@ -333,7 +333,7 @@ describe('the registered @fastify/jwt', () => {
 
 describe('a key ring', () => {
   const key = (kid: string | undefined, index: number): ActiveKey => ({
-    ...(kid === undefined ? {} : { kid }),
+    kid,
     algorithms: ['ES256'],
     material: createSecretKey(Buffer.from(`key ${index}`)),
     verify: () => undefined,
@@ -370,7 +370,7 @@ describe('credentials over HTTP', () => {
     const response = await fetch(`${server.url}${path}`, {
       method: 'POST',
       headers,
-      ...(body === undefined ? {} : { body }),
+      body: body ?? null,
     });
     return [response.status, response.headers.get('www-authenticate')];
   };

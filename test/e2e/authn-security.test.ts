@@ -30,7 +30,7 @@ function startsWith(key: RawKeySource, algorithms?: readonly (Algorithm | 'none'
     issuer: 'https://issuer.example',
     audience: ['me'],
     key,
-    ...(algorithms === undefined ? {} : { algorithms }),
+    algorithms,
     clockToleranceSeconds: 0,
     allowMissingIssuer: false,
     allowMissingAudience: false,

@@ -30,7 +30,7 @@ describe.skipIf(!redisIsInstalled)(`the link to Redis${redisReason}`, () => {
         onRedisState: (state, cause) => reported.push(`${state}: ${cause}`),
         onRedisCause: (cause) => reported.push(`still down: ${cause}`),
       },
-      ...(limitMs === undefined ? {} : { limitMs }),
+      limitMs,
     });
     links.push(link);
     return link;

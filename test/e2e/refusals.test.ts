@@ -289,9 +289,10 @@ describe('a user without access', () => {
   ];
   it.each(cases)('%s', async (_title, claims, dataApp, code, reason, claim) => {
     const token = issuers.token('hmac', { ...usual, ...claims });
-    const body = dataApp === undefined ? {} : { body: JSON.stringify({ dataApp }) };
     const { line } = await expectRefusal(
-      { headers: { ...bearer(token), ...(dataApp === undefined ? {} : json) }, ...body },
+      dataApp === undefined
+        ? { headers: bearer(token) }
+        : { headers: { ...bearer(token), ...json }, body: JSON.stringify({ dataApp }) },
       code,
       reason,
     );

@@ -46,7 +46,7 @@ function toVault({ address, token: rootToken, key }: ServerAccess, child: ChildP
     const answer = await fetch(`${address}/v1/${path}`, {
       method,
       headers: { 'x-vault-token': token, 'content-type': 'application/json' },
-      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+      body: body === undefined ? null : JSON.stringify(body),
     });
     const text = await answer.text();
     if (!answer.ok) throw new Error(`${method} ${path}: ${answer.status} ${text}`);

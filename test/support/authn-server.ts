@@ -7,7 +7,8 @@ import type { TokenRefusal } from '../../src/authn/token-refusal.ts';
 import type { IssuerConfig } from '../../src/authn/issuer.ts';
 import { loadIssuersFile } from '../../src/authn/issuers-file.ts';
 import type { KeySetEvents } from '../../src/authn/keys/fetched-keys.ts';
-import { systemClock } from '../../src/clock.ts';
+import { systemClock, type Clock } from '../../src/clock.ts';
+import type { PrepareVerifiers } from '../../src/authn/keys/issuer-keys.ts';
 import { createEgress } from '../../src/egress/egress.ts';
 import { errorRow, isServiceError, type ServiceError } from '../../src/errors.ts';
 import { createAuthenticationStep } from '../../src/http/authentication-step.ts';
@@ -50,21 +51,23 @@ export function issuersFrom(yaml: string, changes: { allowMissingIssuer?: boolea
 
 export async function startAuthnServer(
   issuers: readonly IssuerConfig[],
-  options: Partial<Omit<AuthenticatorOptions, 'issuers' | 'events'>> & {
+  options: Partial<Omit<AuthenticatorOptions, 'issuers' | 'events' | 'clock' | 'prepareVerifiers'>> & {
+    clock?: Clock | undefined;
+    prepareVerifiers?: PrepareVerifiers | undefined;
     cookieName?: string;
     headerName?: string;
   } = {},
 ): Promise<AuthnServer> {
-  const { cookieName, headerName, ...authenticatorOptions } = options;
+  const { cookieName, headerName, clock, prepareVerifiers: prepare, ...authenticatorOptions } = options;
   const events: RecordedEvent[] = [];
   const refusals: ServiceError[] = [];
   const bugs: unknown[] = [];
   const record = (event: keyof KeySetEvents) => (detail: object) => void events.push({ event, ...detail });
   const authenticator = await createAuthenticator({
     issuers,
-    prepareVerifiers,
+    prepareVerifiers: prepare ?? prepareVerifiers,
     createAgent: directly.createAgent,
-    clock: systemClock,
+    clock: clock ?? systemClock,
     events: { fetched: record('fetched'), failed: record('failed') },
     ...authenticatorOptions,
   });
@@ -85,8 +88,8 @@ export async function startAuthnServer(
     authenticator,
     credentials: {
       isAllowedOrigin: (origin) => origin === 'https://app.example',
-      ...(cookieName === undefined ? {} : { cookieName }),
-      ...(headerName === undefined ? {} : { headerName }),
+      cookieName,
+      headerName,
     },
     onRefusedToken: () => undefined,
   });

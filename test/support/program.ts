@@ -127,7 +127,7 @@ export function runProgram(
 
 interface ProgramOptions {
   readonly path: string;
-  readonly env: Readonly<Record<string, string>>;
+  readonly env: Readonly<Record<string, string | undefined>>;
   /** Files written into the program's working directory first. */
   readonly files?: Readonly<Record<string, string>>;
   /** Options of Node itself. */

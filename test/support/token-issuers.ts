@@ -91,7 +91,7 @@ ${indent(pemOf(ed.publicKey))}
   });
   const header = (name: IssuerName): Record<string, unknown> => {
     const issuer: TestIssuer = issuers[name];
-    return { typ: 'JWT', ...(issuer.kid === undefined ? {} : { kid: issuer.kid }) };
+    return { typ: 'JWT', kid: issuer.kid };
   };
 
   return {

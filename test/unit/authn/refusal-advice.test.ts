@@ -31,7 +31,7 @@ describe('advice on a refused token', () => {
     ['signature_invalid', undefined, 'https://login.microsoftonline.com/t/v2.0', /^Microsoft Entra: .*Graph/],
     ['claim_missing', 'aud', cognito, /^Amazon Cognito: .*client_id/],
   ] as const)('names the most common cause: %s %s at %s', (reason, claim, iss, hint) => {
-    const refusal = refuseToken(reason, claim === undefined ? {} : { claim });
+    const refusal = refuseToken(reason, claim && { claim });
     expect(adviceOn(refusal, ['https://other.example', iss])).toMatchObject({
       ...adviceByReason[reason],
       hint: expect.stringMatching(hint) as string,

@@ -67,7 +67,7 @@ describe('the background refresh', () => {
     answer = () => ({
       keys: [keyNamed('a')],
       leftOut: [],
-      ...(lifetime === undefined ? {} : { maxAgeMs: lifetime }),
+      maxAgeMs: lifetime,
     });
     await started();
     await vi.advanceTimersByTimeAsync(expected - 1);

@@ -33,7 +33,7 @@ const load = (apiKeyNames?: readonly string[]) =>
     text,
     file: 'p.yaml',
     maxLifetimeSeconds: 86_400,
-    ...(apiKeyNames === undefined ? {} : { apiKeyNames }),
+    apiKeyNames,
   });
 
 describe('a loaded policy', () => {
