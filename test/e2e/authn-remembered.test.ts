@@ -55,8 +55,8 @@ async function counted(options: Partial<AuthenticatorOptions> = {}) {
     });
   };
   const server = await start(yaml(oldSecret), { ...options, prepareVerifiers: counting });
-  const ask = async (token: string): Promise<string> => reasonOf(await server.authenticate(token));
-  return { server, calls: () => calls, ask };
+  const reasonFor = async (token: string): Promise<string> => reasonOf(await server.authenticate(token));
+  return { server, calls: () => calls, reasonFor };
 }
 
 const reasonOf = (result: Principal | TokenRefusal): string => (isRefusal(result) ? result.reason : 'accepted');
@@ -102,9 +102,9 @@ ${pem.replace(/^/gm, '    ')}`;
 
 describe('a remembered token', () => {
   it('is not verified again', async () => {
-    const { ask, calls } = await counted();
+    const { reasonFor, calls } = await counted();
     const token = signToken('HS256', oldSecret, claims());
-    for (let repeat = 0; repeat < 5; repeat += 1) expect(await ask(token)).toBe('accepted');
+    for (let repeat = 0; repeat < 5; repeat += 1) expect(await reasonFor(token)).toBe('accepted');
     expect(calls()).toBe(1);
   });
 
@@ -130,20 +130,20 @@ describe('a remembered token', () => {
   it('is checked against the clock each time', async () => {
     let skipped = 0;
     const clock = { now: () => Date.now() + skipped, monotonic: () => performance.now() };
-    const { server, ask } = await counted({ clock });
+    const { server, reasonFor } = await counted({ clock });
     const token = signToken(
       'HS256',
       oldSecret,
       claims({ exp: seconds() + 60, nbf: seconds() - 60, iat: seconds() - 60 }),
     );
-    expect(await ask(token)).toBe('accepted');
+    expect(await reasonFor(token)).toBe('accepted');
     skipped = 80_000;
-    expect(await ask(token)).toBe('accepted');
+    expect(await reasonFor(token)).toBe('accepted');
     skipped = 91_000;
     expect(await server.authenticate(token)).toMatchObject({ code: 'TOKEN_EXPIRED', sub: 'user-1', iss });
     expect(await server.authenticate(token)).toMatchObject({ code: 'TOKEN_EXPIRED' });
     skipped = 0;
-    expect(await ask(token)).toBe('accepted');
+    expect(await reasonFor(token)).toBe('accepted');
     skipped = -120_000;
     expect(await server.authenticate(token)).toMatchObject({ reason: 'token_not_yet_valid' });
   });
@@ -161,12 +161,12 @@ describe('a remembered token', () => {
   });
 
   it('is one of a limited number, of which the least recently used is removed first', async () => {
-    const { ask, calls } = await counted({ maxRememberedTokens: 3 });
+    const { reasonFor, calls } = await counted({ maxRememberedTokens: 3 });
     const tokens = Array.from({ length: 4 }, (_, index) => signToken('HS256', oldSecret, claims({ jti: index })));
-    for (const token of tokens) await ask(token);
-    await ask(tokens[3] ?? '');
+    for (const token of tokens) await reasonFor(token);
+    await reasonFor(tokens[3] ?? '');
     expect(calls()).toBe(4);
-    await ask(tokens[0] ?? '');
+    await reasonFor(tokens[0] ?? '');
     expect(calls()).toBe(5);
   });
 
@@ -180,10 +180,10 @@ describe('a remembered token', () => {
   });
 
   it('is never an invalid token: each attempt is verified again', async () => {
-    const { ask, calls } = await counted();
+    const { reasonFor, calls } = await counted();
     const forged = signToken('HS256', newSecret, claims());
     for (let repeat = 1; repeat <= 3; repeat += 1) {
-      expect(await ask(forged)).toBe('signature_invalid');
+      expect(await reasonFor(forged)).toBe('signature_invalid');
       expect(calls()).toBe(repeat);
     }
   });
@@ -366,7 +366,7 @@ describe('a key ring', () => {
 });
 
 describe('credentials over HTTP', () => {
-  const ask = async (server: AuthnServer, headers: [string, string][], path = '/guest-token', body?: string) => {
+  const send = async (server: AuthnServer, headers: [string, string][], path = '/guest-token', body?: string) => {
     const response = await fetch(`${server.url}${path}`, {
       method: 'POST',
       headers,
@@ -378,17 +378,17 @@ describe('credentials over HTTP', () => {
   it('in the query or the body are never read', async () => {
     const server = await start(yaml(oldSecret), { cookieName: 'session' });
     const token = signToken('HS256', oldSecret, claims());
-    expect(await ask(server, [], `/guest-token?access_token=${token}&token=${token}`)).toEqual([401, 'Bearer']);
+    expect(await send(server, [], `/guest-token?access_token=${token}&token=${token}`)).toEqual([401, 'Bearer']);
     const form: [string, string][] = [['content-type', 'application/json']];
-    expect(await ask(server, form, '/guest-token', JSON.stringify({ access_token: token }))).toEqual([401, 'Bearer']);
+    expect(await send(server, form, '/guest-token', JSON.stringify({ access_token: token }))).toEqual([401, 'Bearer']);
   });
 
   it('in the cookie are accepted from an allowed page or the own origin', async () => {
     const server = await start(yaml(oldSecret), { cookieName: 'session' });
     const cookie: [string, string] = ['cookie', `a=1; session=${signToken('HS256', oldSecret, claims())}`];
-    expect(await ask(server, [cookie])).toEqual([403, null]);
-    expect(await ask(server, [cookie, ['origin', 'https://app.example']])).toEqual([200, null]);
-    expect(await ask(server, [cookie, ['origin', server.url]])).toEqual([200, null]);
-    expect(await ask(server, [cookie, ['origin', 'https://evil.example']])).toEqual([403, null]);
+    expect(await send(server, [cookie])).toEqual([403, null]);
+    expect(await send(server, [cookie, ['origin', 'https://app.example']])).toEqual([200, null]);
+    expect(await send(server, [cookie, ['origin', server.url]])).toEqual([200, null]);
+    expect(await send(server, [cookie, ['origin', 'https://evil.example']])).toEqual([403, null]);
   });
 });

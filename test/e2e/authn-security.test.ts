@@ -98,9 +98,9 @@ describe('security requirement', () => {
   });
 
   it('4: nothing in a token causes a connection', async () => {
-    const asked: string[] = [];
+    const fetched: string[] = [];
     const trap = createServer((request, response) => {
-      asked.push(request.url ?? '');
+      fetched.push(request.url ?? '');
       response.end(JSON.stringify({ keys: [{ ...keys.attacker.publicKey.export({ format: 'jwk' }), kid: 'evil' }] }));
     });
     await new Promise<void>((resolve) => trap.listen(0, '127.0.0.1', resolve));
@@ -114,7 +114,7 @@ describe('security requirement', () => {
     expect(await statusOf(signToken('RS256', keys.attacker.privateKey, { ...issuers.claims('rsa'), iss: url }))).toBe(
       401,
     );
-    expect(asked).toEqual([]);
+    expect(fetched).toEqual([]);
     await new Promise((resolve) => trap.close(resolve));
   });
 

@@ -61,13 +61,13 @@ const tokenOf = (answer: { text: string }): string => (JSON.parse(answer.text) a
 describe('JWT_USER_CLAIM', () => {
   it('identifies the user for reuse, limits and audit; the number 17 and the string "17" are two users', async () => {
     const running = await start({ ...bySecret, JWT_USER_CLAIM: 'uid', RATE_LIMIT_USER_MAX: '2' });
-    const ask = (uid: unknown) => running.send({ headers: bearer(token({ uid, sub: 'one-for-all' })) });
-    const [number, text] = [await ask(17), await ask('17')];
+    const send = (uid: unknown) => running.send({ headers: bearer(token({ uid, sub: 'one-for-all' })) });
+    const [number, text] = [await send(17), await send('17')];
     expect([number.status, text.status]).toEqual([200, 200]);
     expect(tokenOf(number)).not.toBe(tokenOf(text));
-    expect(tokenOf(await ask(17))).toBe(tokenOf(number));
-    expect((await ask(17)).status).toBe(429);
-    expect((await ask('17')).status).toBe(200);
+    expect(tokenOf(await send(17))).toBe(tokenOf(number));
+    expect((await send(17)).status).toBe(429);
+    expect((await send('17')).status).toBe(200);
     const issued = () => running.lines().filter(({ event }) => event === 'guest_token.issued');
     // The answer may arrive before the log line.
     await until(() => issued().length === 4);

@@ -22,14 +22,14 @@ dataApps:
 
 let databrain: SimulatedDatabrain;
 let issuer: Server;
-let asked: number;
+let requestCount: number;
 let url: string;
 let program: Program | undefined;
 
 beforeAll(async () => {
   databrain = await startSimulatedDatabrain({ apiKeys: { 'sales-dashboard': apiKey }, embeds: 'any' });
   issuer = createServer(selfSigned, (request, response) => {
-    asked += 1;
+    requestCount += 1;
     const jwks = { keys: [{ ...publicKey.export({ format: 'jwk' }), kid: 'a' }] };
     const metadata = { issuer: url, jwks_uri: `${url}/jwks` };
     response.setHeader('content-type', 'application/json');
@@ -46,7 +46,7 @@ afterAll(async () => {
 });
 
 const start = async (env: Record<string, string>): Promise<Program> => {
-  asked = 0;
+  requestCount = 0;
   program = await startProgram({
     path: programPath(),
     env: {
@@ -75,7 +75,7 @@ describe.each([
   it('is used if its certificate is trusted', async () => {
     const running = await start({ ...settings(), NODE_EXTRA_CA_CERTS: 'ca.pem' });
     expect((await running.send({ headers: bearer() })).status).toBe(200);
-    expect(asked).toBeGreaterThan(0);
+    expect(requestCount).toBeGreaterThan(0);
   });
 
   it('is not trusted without a valid certificate: no keys, 503, not ready', async () => {
@@ -91,7 +91,7 @@ describe.each([
       errorCode: 'DEPTH_ZERO_SELF_SIGNED_CERT',
       fix: expect.stringContaining('NODE_EXTRA_CA_CERTS') as string,
     });
-    expect(asked).toBe(0);
+    expect(requestCount).toBe(0);
   });
 });
 
@@ -119,7 +119,7 @@ describe(`an issuer behind an egress proxy${tinyproxyReason}`, () => {
         errorCode: 'EGRESS_PROXY_407',
         fix: expect.stringContaining('HTTPS_PROXY') as string,
       });
-      expect(asked).toBe(0);
+      expect(requestCount).toBe(0);
     } finally {
       proxy.stop();
     }

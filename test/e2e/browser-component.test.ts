@@ -67,14 +67,14 @@ describe.skipIf(!hasChromium)(`the vendor's component${chromiumReason}`, () => {
     )) ?? '';
   const companies = async (): Promise<readonly string[]> => [...new Set((await text()).match(/\b(acme|globex)\b/g))];
   const choose = (user: string): Promise<void> => page.locator('#users label', { hasText: user }).click();
-  const asked = (path: string): number => sent.filter((one) => one.startsWith(path)).length;
+  const countOf = (path: string): number => sent.filter((one) => one.startsWith(path)).length;
   const frames = (): Promise<number> => page.locator('#stage iframe').count();
 
   it('shows the viewer of Acme the rows of Acme, with one guest token and no request to another host', async () => {
     await until(async () => (await text()).includes('1-2 of 2'));
     expect(await companies()).toEqual(['acme']);
     expect(await text()).not.toContain('France');
-    expect([asked('POST /guest-token'), asked('GET /api/v2/dashboard ')]).toEqual([1, 1]);
+    expect([countOf('POST /guest-token'), countOf('GET /api/v2/dashboard ')]).toEqual([1, 1]);
     expect(await frames()).toBe(0);
     expect(await page.evaluate(`getComputedStyle(document.querySelector('h1')).fontSize`)).toBe('25.6px');
   });
@@ -118,15 +118,15 @@ describe.skipIf(!hasChromium)(`the vendor's component${chromiumReason}`, () => {
     await until(async () => (await text()).includes('1-1 of 1'));
     await page.locator('#events li', { hasText: 'The view was kept.' }).waitFor({ timeout: 45_000 });
     expect(await inComponent(`window.kept === element && root.querySelector('input').value`)).toBe('Rock');
-    expect(asked('GET /api/v2/dashboard ')).toBe(1);
+    expect(countOf('GET /api/v2/dashboard ')).toBe(1);
     await page.getByRole('button', { name: 'Send again' }).click();
-    await until(() => asked('GET /api/v2/dashboard ') === 2);
+    await until(() => countOf('GET /api/v2/dashboard ') === 2);
     const [first, second] = sent.filter((one) => one.startsWith('GET /api/v2/dashboard '));
     expect(second).not.toBe(first);
     const shown = (await page.locator('#token').innerText()).slice(0, 8);
     expect(second).toContain(`dashboard ${shown}`);
     expect(await inComponent(`root.querySelector('input').value`)).toBe('Rock');
-    expect(asked('POST /guest-token')).toBe(2);
+    expect(countOf('POST /guest-token')).toBe(2);
   }, 70_000);
 
   it('cannot open an embed that the token does not allow', async () => {
@@ -141,7 +141,7 @@ describe.skipIf(!hasChromium)(`the vendor's component${chromiumReason}`, () => {
     await until(async () => (await text()).includes('Margin by country'));
     await page.getByRole('button', { name: 'Orders alone' }).click();
     await until(async () => (await text()).includes('1-10 of 10'));
-    expect(asked('POST /guest-token')).toBe(2);
+    expect(countOf('POST /guest-token')).toBe(2);
   }, 60_000);
 
   it('fits the screen of a phone', async () => {

@@ -127,10 +127,10 @@ describe.skipIf(!hasChromium)(`a mounted dashboard${chromiumReason}`, () => {
     const opened = await lab.open();
     await show(opened);
     await isShown(opened, 'A: token-1-ann');
-    const ask = (headers: string): Promise<unknown> =>
+    const request = (headers: string): Promise<unknown> =>
       opened.run(`fetch(lab.server + '/api', { headers: ${headers} }).then((got) => got.json())`);
-    expect(await ask(`{ 'x-plugin-token': 'of-another-app' }`)).toEqual({ token: 'of-another-app' });
-    expect(await ask('{}')).toEqual({ token: '' });
+    expect(await request(`{ 'x-plugin-token': 'of-another-app' }`)).toEqual({ token: 'of-another-app' });
+    expect(await request('{}')).toEqual({ token: '' });
     expect(await opened.run(`fetch('http://[').catch(({ name }) => name)`)).toBe('TypeError');
     await leavesNothing(opened);
   });

@@ -116,8 +116,8 @@ describe.skipIf(!hasChromium)(`a page and the service${chromiumReason}`, () => {
     const from = now();
     // Not even the helper can be loaded from there.
     expect(await getToken(page, `{ getAccessToken: () => '${accessToken()}' }`)).toBe('TypeError');
-    const ask = `fetch('${url}/guest-token', { method: 'POST', headers: { authorization: 'Bearer ${accessToken()}' } })`;
-    expect(await page.evaluate(`${ask}.catch(({ name }) => name)`)).toBe('TypeError');
+    const request = `fetch('${url}/guest-token', { method: 'POST', headers: { authorization: 'Bearer ${accessToken()}' } })`;
+    expect(await page.evaluate(`${request}.catch(({ name }) => name)`)).toBe('TypeError');
     expect(since(from)).toEqual({ mints: 0, decisions: [] });
   });
 

@@ -156,8 +156,8 @@ describe('a caller who disconnects during authentication', () => {
     ['without a body', ''],
     ['with a body', '{"dataApp":"sales-dashboard"}'],
   ])('causes one audit line, and nothing is minted: %s', async (_title, body) => {
-    const asked: ServerResponse[] = [];
-    const keyServer = createServer((_request, response) => void asked.push(response));
+    const pending: ServerResponse[] = [];
+    const keyServer = createServer((_request, response) => void pending.push(response));
     await new Promise<void>((resolve) => void keyServer.listen(0, '127.0.0.1', resolve));
     const { port } = keyServer.address() as AddressInfo;
     const waiting = await start({ JWT_SECRET: '', JWT_JWKS_URL: `http://127.0.0.1:${port}/keys` });
@@ -172,12 +172,12 @@ describe('a caller who disconnects during authentication', () => {
       `POST /guest-token HTTP/1.1\r\n${host}X-Request-Id: hung-up\r\nAuthorization: Bearer ${jwt}\r\n` +
         `Content-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}`,
     );
-    await until(() => asked.length > 0);
+    await until(() => pending.length > 0);
     await new Promise((resolve) => setTimeout(resolve, 200));
     probe.socket.resetAndDestroy();
     await new Promise((resolve) => setTimeout(resolve, 200));
     const keys = { keys: [{ ...publicKey.export({ format: 'jwk' }), kid: 'k1', alg: 'ES256', use: 'sig' }] };
-    for (const response of asked) response.setHeader('content-type', 'application/json').end(JSON.stringify(keys));
+    for (const response of pending) response.setHeader('content-type', 'application/json').end(JSON.stringify(keys));
 
     const lines = () => waiting.lines().filter(({ requestId }) => requestId === 'hung-up');
     await until(() => lines().length > 0);

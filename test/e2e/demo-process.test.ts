@@ -50,10 +50,10 @@ describe('the demo', () => {
       const demo = start();
       const urls = [await demo.pageUrl(), await demo.proxyUrl(), (await demo.line('Databrain')).split(/\s+/)[1] ?? ''];
       await demo.line('curl ');
-      const asked = Date.now();
+      const startedAt = Date.now();
       demo.child.kill(signal);
       expect(await demo.ended).toBe(0);
-      expect(Date.now() - asked).toBeLessThan(2_000);
+      expect(Date.now() - startedAt).toBeLessThan(2_000);
       for (const url of urls) expect(await isClosed(url, 0)).toBe(true);
     },
   );

@@ -45,7 +45,7 @@ afterAll(async () => {
 /** The same for all tokens: a guest token that ends with the access token is reused only for the same end. */
 const exp = Math.floor(Date.now() / 1000) + 600;
 
-function ask(sub: string, body?: string) {
+function send(sub: string, body?: string) {
   const claims = { iss: 'https://login.example.com', aud: 'reports', sub, org_id: 'acme', exp };
   const type = body === undefined ? {} : { 'content-type': 'application/json' };
   return program.send({
@@ -56,7 +56,7 @@ function ask(sub: string, body?: string) {
 
 describe('blocking a user', () => {
   it('takes effect with the next request, even if a token was kept for reuse, and for no other user', async () => {
-    for (const sub of ['user-17', 'user-1']) expect((await ask(sub)).status).toBe(200);
+    for (const sub of ['user-17', 'user-1']) expect((await send(sub)).status).toBe(200);
     const minted = databrain.requests.length;
 
     const file = join(program.folder, 'policy.yaml');
@@ -65,12 +65,12 @@ describe('blocking a user', () => {
     program.signal('SIGHUP');
     await until(() => program.logged('policyReloaded').length > 0);
 
-    const refused = await ask('user-17');
+    const refused = await send('user-17');
     expect(refused.status).toBe(403);
     expect(JSON.parse(refused.text)).toMatchObject({
       error: { code: 'ACCESS_DENIED', message: 'Your access to the reports has been switched off.' },
     });
-    expect((await ask('user-1')).status).toBe(200);
+    expect((await send('user-1')).status).toBe(200);
     expect(databrain.requests.length).toBe(minted);
     const audit = program.lines().filter(({ event }) => event === 'guest_token.refused');
     expect(audit).toMatchObject([{ sub: 'user-17', code: 'ACCESS_DENIED', reason: 'validation_refused' }]);
@@ -99,7 +99,7 @@ describe("the vendor's sample handler", () => {
 
   it('differs from the proxy, which refuses the same request and mints nothing', async () => {
     const before = databrain.requests.length;
-    expect(await ask('user-1', wanted)).toMatchObject({ status: 400 });
+    expect(await send('user-1', wanted)).toMatchObject({ status: 400 });
     expect(databrain.requests.length).toBe(before);
   });
 });

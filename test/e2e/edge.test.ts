@@ -186,7 +186,7 @@ describe('CORS', () => {
   });
 
   it('adds its headers to every response to an allowed origin, including refusals', async () => {
-    const asked = [
+    const requests = [
       { headers: { origin } },
       { method: 'GET', headers: { origin } },
       { headers: { origin, authorization: 'Bearer x' } },
@@ -194,7 +194,7 @@ describe('CORS', () => {
       { path: '/nothing', headers: { origin } },
       { headers: { origin, ...bearer(), 'content-type': 'text/plain' }, body: 'x' },
     ];
-    for (const one of asked) {
+    for (const one of requests) {
       const { headers } = await program.send(one);
       expect(headers['access-control-allow-origin']).toBe(origin);
       expect(headers['vary']).toBe('Origin');
@@ -242,10 +242,10 @@ describe('the limit by address', () => {
       { path: '/guest-token%ff' },
       { headers: { cookie: 'c'.repeat(40_000) } },
     ];
-    for (const asked of bad) {
+    for (const options of bad) {
       const limited = await start({ RATE_LIMIT_ADDRESS_MAX: '3' });
       const statuses: number[] = [];
-      for (let i = 0; i < 6; i += 1) statuses.push((await limited.send(asked)).status);
+      for (let i = 0; i < 6; i += 1) statuses.push((await limited.send(options)).status);
       expect(statuses.map((status) => status === 429)).toEqual([false, false, false, true, true, true]);
       expect(await limited.stop()).toBe(0);
     }

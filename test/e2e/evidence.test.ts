@@ -41,16 +41,16 @@ beforeAll(async () => {
     },
     files: { 'policy.yaml': policy },
   });
-  const ask = async (claims: object): Promise<string> => {
+  const sendAs = async (claims: object): Promise<string> => {
     const exp = Math.floor(Date.now() / 1000) + 600;
     const token = signToken('HS256', secret, { iss: 'https://issuer.example', aud: 'guest-token', exp, ...claims });
     return (await program.send({ headers: { authorization: `Bearer ${token}` } })).text;
   };
-  adasToken = (JSON.parse(await ask({ sub: 'ada', org_id: 'acme' })) as { token: string }).token;
-  await ask({ sub: 'ada', org_id: 'acme' });
-  await ask({ sub: 17, org_id: 'acme' });
-  await ask({ sub: 'eve', org_id: 'other' });
-  await ask({ sub: 'no-tenant' });
+  adasToken = (JSON.parse(await sendAs({ sub: 'ada', org_id: 'acme' })) as { token: string }).token;
+  await sendAs({ sub: 'ada', org_id: 'acme' });
+  await sendAs({ sub: 17, org_id: 'acme' });
+  await sendAs({ sub: 'eve', org_id: 'other' });
+  await sendAs({ sub: 'no-tenant' });
   await program.send();
   await program.send({ method: 'GET' });
   for (let i = 0; i < 2; i += 1) await program.send();

@@ -222,7 +222,7 @@ backend proxy\n  server one 127.0.0.1:${program.port}\n`,
     haproxy = spawn('haproxy', ['-W', '-db', '-f', join(folder, 'haproxy.cfg')], { stdio: 'ignore' });
 
     /** One request on a separate connection: its status or error, and the certificate's fingerprint. */
-    const ask = (): Promise<{ readonly status: number | string; readonly certificate?: string }> =>
+    const send = (): Promise<{ readonly status: number | string; readonly certificate?: string }> =>
       new Promise((resolve) => {
         let certificate: string | undefined;
         const call = request(
@@ -246,14 +246,14 @@ backend proxy\n  server one 127.0.0.1:${program.port}\n`,
         call.on('error', (error: NodeJS.ErrnoException) => resolve({ status: error.code ?? 'failed' }));
         call.end();
       });
-    await expect.poll(async () => (await ask()).status, { timeout: 10_000 }).toBe(200);
-    const { certificate: before } = await ask();
+    await expect.poll(async () => (await send()).status, { timeout: 10_000 }).toBe(200);
+    const { certificate: before } = await send();
 
     put('site.pem', otherSelfSigned.cert + otherSelfSigned.key);
     haproxy.kill('SIGUSR2');
-    const answers = [await ask()];
-    while (answers.at(-1)?.certificate === before && answers.length < 2_000) answers.push(await ask());
-    for (let i = 0; i < 20; i += 1) answers.push(await ask());
+    const answers = [await send()];
+    while (answers.at(-1)?.certificate === before && answers.length < 2_000) answers.push(await send());
+    for (let i = 0; i < 20; i += 1) answers.push(await send());
     expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([200]));
     expect(answers.at(-1)?.certificate).not.toBe(before);
   });

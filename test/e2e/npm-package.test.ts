@@ -190,15 +190,15 @@ dataApps:
     const program = await startProgram({ node, path: join(installed, 'dist/main.js'), env: settings, files });
     const now = Math.floor(Date.now() / 1000);
     const claims = { iss: 'https://login.example.com', aud: 'reports', sub: 'u1', org_id: 'acme', exp: now + 60 };
-    const ask = (key: string) =>
+    const sendWith = (key: string) =>
       program.send({
         method: 'POST',
         path: '/guest-token',
         headers: { authorization: `Bearer ${signToken('HS256', key, claims)}` },
       });
-    expect(await ask('another secret that is just as long as the first')).toMatchObject({ status: 401 });
+    expect(await sendWith('another secret that is just as long as the first')).toMatchObject({ status: 401 });
     expect(databrain.requests).toEqual([]);
-    const { status, text } = await ask(secret);
+    const { status, text } = await sendWith(secret);
     expect({ status, text }).toMatchObject({
       status: 200,
       text: expect.stringMatching(/^\{"token":"[0-9a-f-]{36}"\}$/) as string,

@@ -42,8 +42,8 @@ describe('a real OpenID provider', () => {
         status: 200,
         body: { iss: issuer.iss, sub: 'reporting-job', claims: { aud: oidcAudience, client_id: 'reporting-job' } },
       });
-      const asked = issuer.requests.filter((request) => request.startsWith('GET'));
-      expect(asked).toEqual(['GET /.well-known/openid-configuration', 'GET /jwks']);
+      const fetched = issuer.requests.filter((request) => request.startsWith('GET'));
+      expect(fetched).toEqual(['GET /.well-known/openid-configuration', 'GET /jwks']);
     },
   );
 

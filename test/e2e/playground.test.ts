@@ -80,7 +80,7 @@ interface PlaygroundAnswer {
   readonly body: string;
 }
 
-function ask(
+function send(
   path: string,
   options: { method?: string; headers?: Record<string, string>; body?: string } = {},
 ): Promise<PlaygroundAnswer> {
@@ -118,7 +118,7 @@ describe('the playground on the admin listener', () => {
   });
 
   it('serves its page under a policy without inline scripts and eval', async () => {
-    const { status, headers, body } = await ask('/playground/');
+    const { status, headers, body } = await send('/playground/');
     expect(status).toBe(200);
     const csp = String(headers['content-security-policy']);
     expect(csp).toContain("default-src 'none'");
@@ -129,7 +129,7 @@ describe('the playground on the admin listener', () => {
 
   it('explains a decision and mints nothing', async () => {
     const before = databrain.requests.length;
-    const { status, body } = await ask('/playground/evaluate', { method: 'POST', headers: json, body: question });
+    const { status, body } = await send('/playground/evaluate', { method: 'POST', headers: json, body: question });
     expect(status).toBe(200);
     expect(JSON.parse(body)).toMatchObject({ explanation: { decision: 'permit', body: { clientId: 'acme' } } });
     expect(databrain.requests.length).toBe(before);
@@ -140,14 +140,14 @@ describe('the playground on the admin listener', () => {
     ['no origin', { ...json, origin: 'null' }],
     ['another site, by Fetch Metadata', { ...json, 'sec-fetch-site': 'cross-site' }],
   ])('refuses a request from %s', async (_title, headers) => {
-    const { status, body } = await ask('/playground/evaluate', { method: 'POST', headers, body: question });
+    const { status, body } = await send('/playground/evaluate', { method: 'POST', headers, body: question });
     expect(status).toBe(403);
     expect(body).toContain('ORIGIN_NOT_ALLOWED');
   });
 
   it('refuses an unknown host name, whatever the path', async () => {
     for (const path of ['/playground/', '/playground/start', '/playground/page.js']) {
-      const { status, body } = await ask(path, { headers: { host: 'rebound.example' } });
+      const { status, body } = await send(path, { headers: { host: 'rebound.example' } });
       expect(status).toBe(400);
       expect(body).not.toContain('dataApps');
     }
@@ -159,17 +159,17 @@ describe('the playground on the admin listener', () => {
     ['invalid JSON', '{'],
     ['a string that is too long', JSON.stringify({ policy: 'x'.repeat(300_000), claims: {} })],
   ])('refuses %s', async (_title, body) => {
-    expect((await ask('/playground/evaluate', { method: 'POST', headers: json, body })).status).toBe(400);
+    expect((await send('/playground/evaluate', { method: 'POST', headers: json, body })).status).toBe(400);
   });
 
   it('refuses more than one megabyte', async () => {
     const body = JSON.stringify({ policy: 'x'.repeat(1_100_000), claims: {} });
-    expect((await ask('/playground/evaluate', { method: 'POST', headers: json, body })).status).toBe(413);
+    expect((await send('/playground/evaluate', { method: 'POST', headers: json, body })).status).toBe(413);
   });
 
   it('contains no secret', async () => {
-    const { body } = await ask('/playground/start');
-    const evaluated = await ask('/playground/evaluate', { method: 'POST', headers: json, body: question });
+    const { body } = await send('/playground/start');
+    const evaluated = await send('/playground/evaluate', { method: 'POST', headers: json, body: question });
     for (const text of [body, evaluated.body]) {
       expect(text).not.toContain(apiKey);
       expect(text).not.toContain(secret);
@@ -258,7 +258,7 @@ describe.skipIf(!hasChromium)(`the playground's page${chromiumReason}`, () => {
     const payload = Buffer.from(claims({ org_id: 'globex' })).toString('base64url');
     const jwt = `Bearer eyJhbGciOiJIUzI1NiJ9.${payload}.c2lnbmF0dXJl`;
     const sent: string[] = [];
-    page.on('request', (asked) => sent.push(asked.postData() ?? ''));
+    page.on('request', (request) => sent.push(request.postData() ?? ''));
     await evaluated(() => paste(jwt));
     expect(await page.locator('#panel-decision').innerText()).toContain('clientId: "globex"');
     expect(await page.locator('#notice').innerText()).toContain('not checked');

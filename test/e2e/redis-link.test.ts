@@ -36,7 +36,7 @@ describe.skipIf(!redisIsInstalled)(`the link to Redis${redisReason}`, () => {
     return link;
   };
   const echo = (link: RedisLink): Promise<unknown> => link.run((client) => client.call('ECHO', ['hello']));
-  const ask = async (link: RedisLink): Promise<{ answer: unknown; ms: number }> => {
+  const ping = async (link: RedisLink): Promise<{ answer: unknown; ms: number }> => {
     const startedAt = performance.now();
     const answer = await echo(link);
     return { answer, ms: performance.now() - startedAt };
@@ -64,7 +64,7 @@ describe.skipIf(!redisIsInstalled)(`the link to Redis${redisReason}`, () => {
   it('fails at once when Redis is killed, reports it once, and recovers without a restart', async () => {
     const link = await connect();
     await server.kill();
-    const outcomes = await Promise.all(Array.from({ length: 100 }, () => ask(link)));
+    const outcomes = await Promise.all(Array.from({ length: 100 }, () => ping(link)));
     expect(outcomes.every(({ answer }) => answer === redisDown)).toBe(true);
     expect(Math.min(...outcomes.map(({ ms }) => ms))).toBeLessThan(50);
     await new Promise((resolve) => setTimeout(resolve, 600));
@@ -79,7 +79,7 @@ describe.skipIf(!redisIsInstalled)(`the link to Redis${redisReason}`, () => {
       const link = await connect();
       await until(link.isUp);
       server.freeze();
-      const { answer, ms } = await ask(link);
+      const { answer, ms } = await ping(link);
       // It would report the next freeze too, if its ping were still running.
       link.close();
       server.thaw();
@@ -92,12 +92,12 @@ describe.skipIf(!redisIsInstalled)(`the link to Redis${redisReason}`, () => {
     await until(link.isUp);
     reported.length = 0;
     server.freeze();
-    await ask(link);
+    await ping(link);
     const doubtfulAt = performance.now();
     await link.whenKnown();
     expect(link.isUp()).toBe(false);
     expect(performance.now() - doubtfulAt).toBeLessThan(1_000);
-    const later = await Promise.all(Array.from({ length: 100 }, () => ask(link)));
+    const later = await Promise.all(Array.from({ length: 100 }, () => ping(link)));
     expect(Math.min(...later.map(({ ms }) => ms))).toBeLessThan(20);
     await until(() => reported.length > 0);
     expect(reported).toEqual(['down: no answer in time']);
@@ -117,7 +117,7 @@ describe.skipIf(!redisIsInstalled)(`the link to Redis${redisReason}`, () => {
         .map((line) => line.split(' ')[0] ?? '');
     const [before] = await clientIds();
     server.freeze();
-    await ask(link);
+    await ping(link);
     await new Promise((resolve) => setTimeout(resolve, 5_000));
     server.thaw();
     await until(link.isUp);
@@ -139,15 +139,15 @@ describe.skipIf(!redisIsInstalled)(`the link to Redis${redisReason}`, () => {
 
   it('is not used after a late reply until a ping is answered', async () => {
     const link = await connect(server.url, 200);
-    const asked: string[] = [];
+    const names: string[] = [];
     const call = (name: string) =>
       link.run(() => {
-        asked.push(name);
+        names.push(name);
         return new Promise(() => undefined);
       });
     expect(await call('late')).toBe(redisDown);
     expect(await call('meanwhile')).toBe(redisDown);
-    expect(asked).toEqual(['late']);
+    expect(names).toEqual(['late']);
     await link.whenKnown();
     expect(await echo(link)).toBe('hello');
   });
@@ -227,7 +227,7 @@ describe.skipIf(!redisIsInstalled)(`the link to Redis${redisReason}`, () => {
     expect(reported).toEqual(['up: answers', 'down: BADREPLY']);
     await until(link.isUp);
     server.freeze();
-    await ask(link);
+    await ping(link);
     await new Promise((resolve) => setTimeout(resolve, 1_000));
     const startedAt = performance.now();
     expect(await link.runAnyway((client) => client.call('ECHO', ['x']))).toBe(redisDown);

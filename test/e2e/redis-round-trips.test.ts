@@ -102,11 +102,11 @@ describe.skipIf(!redisIsInstalled)(`a request of a known user${redisReason}`, ()
   it('requests both counts from Redis before either is answered', async () => {
     const now = Math.floor(Date.now() / 1000);
     const claims = { iss: 'https://login.example', aud: 'guest-token', sub: 'alice', iat: now, exp: now + 600 };
-    const ask = () => program.send({ headers: { authorization: `Bearer ${signToken('HS256', secret, claims)}` } });
+    const send = () => program.send({ headers: { authorization: `Bearer ${signToken('HS256', secret, claims)}` } });
     await until(() => program.logged('redisInUse').length > 0);
-    expect((await ask()).status).toBe(200);
+    expect((await send()).status).toBe(200);
     proxy.holdUntil(2);
-    const answer = await ask();
+    const answer = await send();
     expect(answer.status).toBe(200);
     expect(proxy.counts()).toBe(2);
     expect(answer.headers['ratelimit']).toMatch(/^"address";r=598;t=\d+, "user";r=58;t=\d+$/);

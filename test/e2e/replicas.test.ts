@@ -100,7 +100,7 @@ describe.skipIf(!redisIsInstalled)(`two replicas with Redis${redisReason}`, () =
     const claims = { iss: 'https://login.example', aud: 'guest-token', sub, iat: now, exp: now + 600 };
     return signToken('HS256', secret, claims);
   };
-  const ask = async (replica: Program, sub: string) => {
+  const send = async (replica: Program, sub: string) => {
     const startedAt = performance.now();
     const answer = await replica.send({ headers: { authorization: `Bearer ${tokenOf(sub)}` } });
     return { status: answer.status, text: answer.text, ms: performance.now() - startedAt };
@@ -121,15 +121,15 @@ describe.skipIf(!redisIsInstalled)(`two replicas with Redis${redisReason}`, () =
     const others = Array.from({ length: 6 }, newUser);
     const alice = newUser();
     const tokens = new Map<string, string>();
-    for (const user of [alice, ...others]) tokens.set(user, (await ask(first, user)).text);
+    for (const user of [alice, ...others]) tokens.set(user, (await send(first, user)).text);
     await pause(1_500);
     upstream.behave(hangs);
-    const afterShortWait = await ask(second, alice);
+    const afterShortWait = await send(second, alice);
     expect(afterShortWait.text).toBe(tokens.get(alice));
     expect(afterShortWait.ms).toBeLessThan(2_500);
     const atOnceMs = await shortestMs(1_000, async () => {
       const user = others.pop() ?? expect.unreachable();
-      const { text, ms } = await ask(second, user);
+      const { text, ms } = await send(second, user);
       expect(text).toBe(tokens.get(user));
       return ms;
     });
@@ -141,11 +141,11 @@ describe.skipIf(!redisIsInstalled)(`two replicas with Redis${redisReason}`, () =
     const alice = newUser();
     upstream.behave(hangs);
     const before = upstream.calls();
-    const lost = ask(doomed, alice).catch(() => undefined);
+    const lost = send(doomed, alice).catch(() => undefined);
     await until(() => upstream.calls() > before);
     upstream.behave(mints);
     doomed.signal('SIGKILL');
-    const { status, ms } = await ask(second, alice);
+    const { status, ms } = await send(second, alice);
     await lost;
     expect(status).toBe(200);
     expect(ms).toBeLessThan(1_800);
@@ -176,15 +176,15 @@ describe.skipIf(!redisIsInstalled)(`two replicas with Redis${redisReason}`, () =
     answer();
     expect(await stopping.exited).toBe(0);
     upstream.behave(hangs);
-    expect((await ask(second, alice)).status, 'had from Redis').toBe(200);
+    expect((await send(second, alice)).status, 'from Redis').toBe(200);
   });
 
   it('return the other replica’s token at once while the upstream limits them', async () => {
     const [alice, bob] = [newUser(), newUser()];
-    const tokens = [await ask(first, alice), await ask(first, bob)];
+    const tokens = [await send(first, alice), await send(first, bob)];
     await pause(1_500);
     upstream.behave(limits);
-    const answers = [await ask(second, alice), await ask(second, bob), await ask(second, alice)];
+    const answers = [await send(second, alice), await send(second, bob), await send(second, alice)];
     expect(answers.map(({ text }) => text)).toEqual([tokens[0], tokens[1], tokens[0]].map((token) => token?.text));
     for (const { ms } of answers) expect(ms).toBeLessThan(1_000);
   });

@@ -28,7 +28,7 @@ const malformed: readonly (readonly [string, Script])[] = [
   ['a length and chunks', sends('HTTP/1.1 200 OK\r\ncontent-length: 5\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n')],
   ['chunks and a length', sends('HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\ncontent-length: 5\r\n\r\n0\r\n\r\n')],
   ['101 Switching Protocols', sends('HTTP/1.1 101 Switching Protocols\r\nupgrade: x\r\nconnection: upgrade\r\n\r\n')],
-  ['100 Continue that nobody asked for', sends('HTTP/1.1 100 Continue\r\n\r\n')],
+  ['100 Continue that was not requested', sends('HTTP/1.1 100 Continue\r\n\r\n')],
   ['a status line that is none', sends('HTTP/1.1 banana\r\n\r\n')],
   ['another protocol', sends('SSH-2.0-OpenSSH_9.9\r\n')],
   ['another version', sends(`HTTP/3.0 200 OK\r\ncontent-length: ${body.length}\r\n\r\n${body}`)],

@@ -13,7 +13,7 @@ type Reply = readonly [allowed: 0 | 1, used: number, freesInMs: number];
 interface HeldRedis {
   readonly link: RedisLink;
   /** Pending requests to Redis. */
-  readonly asked: () => number;
+  readonly pendingCount: () => number;
   /** Answers the oldest one. */
   readonly answer: (reply: Reply) => Promise<void>;
 }
@@ -25,7 +25,7 @@ function createHeldRedis(): HeldRedis {
   const held: ((reply: Reply) => void)[] = [];
   return {
     link: createScriptedRedisLink(() => new Promise((resolve) => held.push(resolve))),
-    asked: () => held.length,
+    pendingCount: () => held.length,
     answer: async (reply) => {
       held.shift()?.(reply);
       await turn();
@@ -76,43 +76,43 @@ describe('the counts of a request in Redis', () => {
   };
 
   it('are sent together if the user is known, and each counts once', async () => {
-    const { send, asked, answer } = await start(alice);
+    const { send, pendingCount, answer } = await start(alice);
     const result = await send();
-    expect(asked()).toBe(2);
+    expect(pendingCount()).toBe(2);
     await answer(allowed);
     await answer([1, 3, 1_000]);
-    expect(asked()).toBe(0);
+    expect(pendingCount()).toBe(0);
     expect(await result()).toEqual({ body: 'ok', limits: '"address";r=4;t=60, "user";r=2;t=1' });
   });
 
   it('are sent one after the other if the user is not known yet', async () => {
-    const { send, asked, answer } = await start(undefined);
+    const { send, pendingCount, answer } = await start(undefined);
     const result = await send();
-    expect(asked()).toBe(1);
+    expect(pendingCount()).toBe(1);
     await answer(allowed);
-    expect(asked()).toBe(1);
+    expect(pendingCount()).toBe(1);
     await answer(allowed);
     expect((await result()).body).toBe('ok');
   });
 
   it('count the verified user, not the expected one', async () => {
-    const { send, asked, answer } = await start(alice, principalOf('bob'));
+    const { send, pendingCount, answer } = await start(alice, principalOf('bob'));
     const result = await send();
     await answer(allowed);
     await answer(refused);
-    expect(asked(), 'bob is counted').toBe(1);
+    expect(pendingCount(), 'bob is counted').toBe(1);
     await answer(allowed);
     expect((await result()).body).toBe('ok');
   });
 
   it('refuse for the address first, and send nothing while that refusal is remembered', async () => {
-    const { send, asked, answer } = await start(alice);
+    const { send, pendingCount, answer } = await start(alice);
     const result = await send();
     await answer(refused);
     await answer(refused);
     expect((await result()).body).toBe('address_limit');
     expect((await (await send())()).body).toBe('address_limit');
-    expect(asked()).toBe(0);
+    expect(pendingCount()).toBe(0);
   });
 
   it('refuse for the user', async () => {

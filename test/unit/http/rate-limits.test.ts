@@ -56,8 +56,8 @@ async function start({ address = 1000, user = 1000, trustProxy, clock = createMa
   for (const url of ['/livez', '/readyz', '/healthz']) app.get(url, () => 'ok');
   const post = (headers: Record<string, string> = {}, remoteAddress = '198.51.100.1', url = '/guest-token') =>
     app.inject({ method: 'POST', url, headers, remoteAddress });
-  const times = async (count: number, ask: () => ReturnType<typeof post>): Promise<number[]> =>
-    (await Promise.all(Array.from({ length: count }, ask))).map(({ statusCode }) => statusCode);
+  const times = async (count: number, send: () => ReturnType<typeof post>): Promise<number[]> =>
+    (await Promise.all(Array.from({ length: count }, send))).map(({ statusCode }) => statusCode);
   return { app, limited, post, times };
 }
 

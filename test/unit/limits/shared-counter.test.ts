@@ -13,10 +13,10 @@ const refused: Taken = { allowed: false, used: 2, freesInMs: 5_000 };
 function start() {
   const clock = createManualClock();
   const local = createMemoryCounter({ clock, maxKeys: 100, sharedCounters: 4, maxFurtherSteps: 100 });
-  const redis: { isUp: boolean; answer: Taken | undefined; asked: string[] } = {
+  const redis: { isUp: boolean; answer: Taken | undefined; keys: string[] } = {
     isUp: true,
     answer: allowed,
-    asked: [],
+    keys: [],
   };
   const counter = createSharedCounter({
     local,
@@ -24,7 +24,7 @@ function start() {
     shared: {
       link: { isUp: () => redis.isUp },
       counter: (name) => {
-        redis.asked.push(name);
+        redis.keys.push(name);
         return redis.answer === undefined ? Promise.resolve(redisDown) : Promise.resolve(redis.answer);
       },
       nameOf: (key) => `hash of ${key}`,
@@ -37,7 +37,7 @@ describe('a limit that replicas share', () => {
   it('is counted in Redis by the key, and in this process too', async () => {
     const { counter, redis, local } = start();
     expect(await counter.take('ada', limit)).toEqual(allowed);
-    expect(redis.asked).toEqual(['hash of ada']);
+    expect(redis.keys).toEqual(['hash of ada']);
     expect(local.peek('ada', limit).used).toBe(1);
   });
 
@@ -47,7 +47,7 @@ describe('a limit that replicas share', () => {
     await counter.take('ada', limit);
     redis.isUp = false;
     expect(await counter.take('ada', limit)).toMatchObject({ allowed: false });
-    expect(redis.asked).toHaveLength(2);
+    expect(redis.keys).toHaveLength(2);
   });
 
   it('is not reset by data loss in Redis, because this replica also counts', async () => {
@@ -55,7 +55,7 @@ describe('a limit that replicas share', () => {
     await counter.take('ada', limit);
     await counter.take('ada', limit);
     expect(await counter.take('ada', limit)).toMatchObject({ allowed: false });
-    expect(redis.asked).toHaveLength(2);
+    expect(redis.keys).toHaveLength(2);
   });
 
   it('is counted in this process while Redis fails', async () => {
@@ -73,7 +73,7 @@ describe('a limit that replicas share', () => {
     clock.advance(4_999);
     expect(counter.peek('ada', limit)).toEqual({ allowed: false, used: 2, freesInMs: 1 });
     expect(await counter.take('ada', limit)).toMatchObject({ allowed: false });
-    expect(redis.asked).toHaveLength(1);
+    expect(redis.keys).toHaveLength(1);
     clock.advance(1);
     redis.answer = allowed;
     expect(await counter.take('ada', limit)).toEqual(allowed);

@@ -27,7 +27,7 @@ type Answer = (
 const apiKey = '0f0e7d2b-9c3a-4c6f-8a8a-3f5a9d1b7c21';
 const document = JSON.stringify({ 'api-key': apiKey, count: 5 });
 /** The libraries repeat it in their messages; our messages must not contain it. */
-const upstreamText = 'a sentence of the provider that repeats what it was asked';
+const upstreamText = 'a sentence of the provider that repeats its input';
 
 let answer: Answer;
 const seen: string[] = [];

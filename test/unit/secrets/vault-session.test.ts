@@ -6,14 +6,14 @@ import type { VaultResponse } from '../../../src/secrets/vault/vault-request.ts'
 
 const lifetimeMs = 60_000;
 
-function start(ask: (path: string) => Promise<VaultResponse>) {
+function start(answer: (path: string) => Promise<VaultResponse>) {
   const begun = performance.now();
   const requests: { readonly path: string; readonly atMs: number }[] = [];
   let logins = 0;
   const session = createVaultSession({
     send: ({ path }) => {
       requests.push({ path, atMs: performance.now() - begun });
-      return ask(path);
+      return answer(path);
     },
     login: {
       makesTokens: true,
