@@ -1,10 +1,10 @@
 // Generates documents from tables of the code: the policy's JSON Schema; the tables of request fields, settings and
-// metrics in docs/; the codes and reasons in the schema of the audit line; sentences that a page repeats. `npm run schema`
-// writes them; a test checks that the files are up to date.
+// metrics in docs/; the codes and reasons in the schema of the audit line; sentences that pages and openapi.yaml repeat.
+// `npm run schema` writes them; a test checks that the files are up to date.
 import { existsSync, readFileSync } from 'node:fs';
 import { adviceByReason } from '../src/authn/refusal-advice.ts';
 import { settingTable, type Setting } from '../src/config/settings.ts';
-import { errorCodes } from '../src/errors.ts';
+import { errorCodes, errorRow } from '../src/errors.ts';
 import { policySchema } from '../src/policy/document/policy-schema.ts';
 import {
   paramFields,
@@ -116,6 +116,17 @@ const withAdvice = (page: string): string =>
     page,
   );
 
+/** The messages in the examples of openapi.yaml. */
+const withMessages = (description: string): string =>
+  errorCodes.reduce(
+    (text, errorCode) =>
+      text.replace(
+        new RegExp(`(\\n +code: ${errorCode}\\n +message: ).*`, 'g'),
+        (_all, start: string) => `${start}'${errorRow(errorCode).message.replaceAll("'", "''")}'`,
+      ),
+    description,
+  );
+
 /** The section of docs/metrics.md for a metric. */
 function toSection({ name, kind, labels, help, absent, advice }: MetricRow): string {
   const labelLines = Object.entries(labels).map(
@@ -156,6 +167,7 @@ export function documents(root: URL): readonly GeneratedDocument[] {
     },
     { file: 'docs/policy.md', text: withFieldTable(read('docs/policy.md')) },
     { file: 'docs/settings.md', text: withSettings(read('docs/settings.md')) },
+    { file: 'openapi.yaml', text: withMessages(read('openapi.yaml')) },
     { file: '.env.example', text: withExampleValues(read('.env.example')) },
     { file: 'docs/operating/settings.md', text: withDescriptions(read('docs/operating/settings.md')) },
     ...errorCodes
