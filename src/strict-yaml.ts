@@ -130,7 +130,7 @@ export function parseStrictYaml(options: YamlOptions): YamlDocument {
   if (/^\ufeff?%/m.test(text.slice(0, document.contents?.range?.[0] ?? 0)))
     problems.push({ location: at(0), problem: 'YAML directives (%…) are not allowed', fix: 'Remove them' });
 
-  const refuse = (node: Node, problem: string, fix: string): undefined => {
+  const report = (node: Node, problem: string, fix: string): undefined => {
     problems.push({ location: at(node.range?.[0] ?? 0), problem, fix });
     return undefined;
   };
@@ -138,39 +138,39 @@ export function parseStrictYaml(options: YamlOptions): YamlDocument {
   const scalarValue = (node: Scalar): unknown => {
     const { value, source = '' } = node;
     if (typeof value === 'string' && !lenient && !value.isWellFormed())
-      return refuse(node, 'a string has half a character (a lone surrogate)', 'Write the whole character');
+      return report(node, 'a string has half a character (a lone surrogate)', 'Write the whole character');
     if (typeof value !== 'number' || lenient || String(value) === source) return value;
     if (hidesValues)
-      return refuse(node, 'a number would be read as a different number', 'Put quotes around it if it is a string');
-    if (!Number.isFinite(value)) return refuse(node, `${source} is not a finite number`, 'Write a number');
+      return report(node, 'a number would be read as a different number', 'Put quotes around it if it is a string');
+    if (!Number.isFinite(value)) return report(node, `${source} is not a finite number`, 'Write a number');
     const instead = Number.isInteger(value) && !Number.isSafeInteger(value) ? 'Write another number' : `Write ${value}`;
     const fix = `${instead}, or put quotes around ${source} if it is a string`;
-    return refuse(node, `${source} would be read as the number ${value}`, fix);
+    return report(node, `${source} would be read as the number ${value}`, fix);
   };
 
   const refuseKey = (node: YAMLMap, pair: Pair): undefined => {
     const start = node.range?.[0] ?? 0;
     const [, braced] = /^\{\s*\{([^{}]*)\}/.exec(text.slice(start, node.range?.[1])) ?? [];
     return braced === undefined
-      ? refuse(pair.key as Node, 'a key must be a string', 'Put quotes around it')
-      : refuse(node, '{{ … }} has no meaning in a policy', `Write \${${braced.trim()}}`);
+      ? report(pair.key as Node, 'a key must be a string', 'Put quotes around it')
+      : report(node, '{{ … }} has no meaning in a policy', `Write \${${braced.trim()}}`);
   };
 
   let nodes = 0;
   const toValue = (node: unknown, depth = 0): unknown => {
     nodes += 1;
     if (isAlias(node)) {
-      if (!lenient) return refuse(node, 'YAML aliases (*name) are not allowed', 'Write the value out');
+      if (!lenient) return report(node, 'YAML aliases (*name) are not allowed', 'Write the value out');
       const target = node.resolve(document);
-      if (target === undefined) return refuse(node, 'an alias has no anchor before it', 'Write the value out');
+      if (target === undefined) return report(node, 'an alias has no anchor before it', 'Write the value out');
       if (nodes <= maxNodes && depth <= 2 * maxDepth) return toValue(target, depth + 1);
-      refuse(node, 'aliases make the file too large', 'Write the value out');
+      report(node, 'aliases make the file too large', 'Write the value out');
       return fail(problems);
     }
     if (!isScalar(node) && !isMap(node) && !isSeq(node)) return null;
-    if (node.tag !== undefined) return refuse(node, 'YAML tags (!…) are not allowed', 'Remove the tag');
+    if (node.tag !== undefined) return report(node, 'YAML tags (!…) are not allowed', 'Remove the tag');
     if (node.anchor !== undefined && !lenient)
-      return refuse(node, 'YAML anchors (&name) are not allowed', 'Remove the anchor');
+      return report(node, 'YAML anchors (&name) are not allowed', 'Remove the anchor');
     if (isScalar(node)) return scalarValue(node);
     if (isSeq(node)) return node.items.map((item) => toValue(item, depth + 1));
     const entries: [string, unknown][] = [];
@@ -178,11 +178,11 @@ export function parseStrictYaml(options: YamlOptions): YamlDocument {
       const key = keyText(pair);
       const keyNode = pair.key as Node;
       if (key === undefined) refuseKey(node, pair);
-      else if (!lenient && forbiddenNames.has(key)) refuse(keyNode, `"${key}" cannot be a key`, 'Choose another name');
+      else if (!lenient && forbiddenNames.has(key)) report(keyNode, `"${key}" cannot be a key`, 'Choose another name');
       else if (isScalar(keyNode) && (keyNode.tag !== undefined || keyNode.anchor !== undefined))
-        refuse(keyNode, 'YAML tags and anchors are not allowed at keys', 'Remove them');
+        report(keyNode, 'YAML tags and anchors are not allowed at keys', 'Remove them');
       else if (!key.isWellFormed() && !lenient)
-        refuse(keyNode, 'a key has half a character (a lone surrogate)', 'Write the whole character');
+        report(keyNode, 'a key has half a character (a lone surrogate)', 'Write the whole character');
       else entries.push([key, toValue(pair.value, depth + 1)]);
     }
     return Object.fromEntries(entries);

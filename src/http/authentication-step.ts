@@ -44,7 +44,7 @@ function cookieValues(lines: readonly string[], name: string): readonly string[]
     .map((pair) => pair.slice(name.length + 1));
 }
 
-const refuse = <R extends AuthnReason>(code: CodeOf<R>, reason: R): TokenRefusal => ({
+const refusalOf = <R extends AuthnReason>(code: CodeOf<R>, reason: R): TokenRefusal => ({
   refused: true,
   code,
   reason,
@@ -54,11 +54,11 @@ const refuse = <R extends AuthnReason>(code: CodeOf<R>, reason: R): TokenRefusal
 function bearerToken(line: string): string | TokenRefusal {
   const schemeEnd = line.indexOf(' ');
   const scheme = schemeEnd === -1 ? line : line.slice(0, schemeEnd);
-  if (scheme.toLowerCase() !== 'bearer') return refuse('AUTHENTICATION_REQUIRED', 'credentials_malformed');
+  if (scheme.toLowerCase() !== 'bearer') return refusalOf('AUTHENTICATION_REQUIRED', 'credentials_malformed');
   let start = scheme.length;
   while (line[start] === ' ') start += 1;
   const value = line.slice(start);
-  return token68.test(value) ? value : refuse('INVALID_TOKEN', 'credentials_malformed');
+  return token68.test(value) ? value : refusalOf('INVALID_TOKEN', 'credentials_malformed');
 }
 
 /** Browsers add cookies to requests of any page (CSRF), so the page's origin must be allowed. */
@@ -90,12 +90,12 @@ export function readCredential(source: CredentialSource, options: CredentialOpti
     cookies.length > 1 ||
     others.length > 0 ||
     (line !== undefined && token !== '');
-  if (isAmbiguous) return refuse('INVALID_REQUEST', 'credentials_ambiguous');
+  if (isAmbiguous) return refusalOf('INVALID_REQUEST', 'credentials_ambiguous');
 
   if (line !== undefined && headerName === undefined) return bearerToken(line);
-  if (token === '') return refuse('AUTHENTICATION_REQUIRED', 'credentials_missing');
-  if (!isFromAllowedPage(source, options)) return refuse('ORIGIN_NOT_ALLOWED', 'origin_refused');
-  return token68.test(token) ? token : refuse('INVALID_TOKEN', 'credentials_malformed');
+  if (token === '') return refusalOf('AUTHENTICATION_REQUIRED', 'credentials_missing');
+  if (!isFromAllowedPage(source, options)) return refusalOf('ORIGIN_NOT_ALLOWED', 'origin_refused');
+  return token68.test(token) ? token : refusalOf('INVALID_TOKEN', 'credentials_malformed');
 }
 
 /** The origin that the caller used: the scheme as a trusted proxy reports it, the host as in the request. */

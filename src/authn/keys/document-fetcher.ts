@@ -74,19 +74,19 @@ export function createDocumentFetcher(options: DocumentFetcherOptions): Document
     });
     // Without this listener, a body that fails later would end the process.
     body.on('error', () => undefined);
-    const refuse = (failure: KeySetFailure, detail: KeySetFailureFacts = {}): FailedFetch => {
+    const failed = (failure: KeySetFailure, detail: KeySetFailureFacts = {}): FailedFetch => {
       body.destroy();
       return failedFetch(failure, { url, httpStatus: statusCode, ...detail });
     };
     if (statusCode >= 300 && statusCode < 400) {
       const location = only(headers['location']);
-      return refuse('redirect', {
+      return failed('redirect', {
         location: location === '' ? undefined : addressOf(location),
       });
     }
-    if (statusCode !== 200) return refuse('status');
+    if (statusCode !== 200) return failed('status');
     const encoding = only(headers['content-encoding']);
-    if (encoding !== '' && encoding !== 'identity') return refuse('encoded', { received: printable(encoding) });
+    if (encoding !== '' && encoding !== 'identity') return failed('encoded', { received: printable(encoding) });
     const bytes = await readBody(body, options.maxBytes);
     if (bytes === undefined) {
       return failedFetch('too_large', { url, problem: `is larger than ${options.maxBytes} bytes` });

@@ -48,12 +48,12 @@ export function jwksUriOf(document: JsonObject, issuer: IssuerConfig, metadataUr
   }
   const uri = own(document, 'jwks_uri');
   const keysUrl = typeof uri === 'string' ? trustedUrl(uri, issuer.allowHttp) : undefined;
-  const refuse = (problem: string): FailedFetch =>
+  const failed = (problem: string): FailedFetch =>
     failedFetch('address_refused', { url, received: addressOf(printable(uri)), problem });
-  if (keysUrl === undefined) return refuse('jwks_uri is not an https address');
+  if (keysUrl === undefined) return failed('jwks_uri is not an https address');
   // A remote issuer must not make this service connect to its own machine.
   if (isOnThisMachine(keysUrl) && !isOnThisMachine(new URL(metadataUrl))) {
-    return refuse('jwks_uri is a loopback address, but the issuer is not');
+    return failed('jwks_uri is a loopback address, but the issuer is not');
   }
   return keysUrl.href;
 }

@@ -38,8 +38,8 @@ export const commandSentences = {
   notDatabrain: '{} does not respond like Databrain',
   requestsLimited: '{} limits our requests ({})',
   failing: '{} is failing ({})',
-  answerTooLarge: '{} responds with more than 4 MiB',
-  noAnswer: '{} does not respond in time',
+  responseTooLarge: '{} responds with more than 4 MiB',
+  noResponse: '{} does not respond in time',
   unreachable: '{} cannot be reached ({})',
 
   // Outcomes that no policy test covers.

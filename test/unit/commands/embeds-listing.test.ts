@@ -107,17 +107,17 @@ describe('the request for the embeds of a key', () => {
       response.on('drain', more);
       more();
     });
-    expect(await failureAt(url, 10_000)).toMatchObject({ at: 'url', problem: 'answerTooLarge' });
+    expect(await failureAt(url, 10_000)).toMatchObject({ at: 'url', problem: 'responseTooLarge' });
   });
 
   it('stops waiting for a silent server and for a slow one', async () => {
     const silent = await serve(() => undefined);
-    expect(await failureAt(silent, 200)).toMatchObject({ at: 'url', problem: 'noAnswer' });
+    expect(await failureAt(silent, 200)).toMatchObject({ at: 'url', problem: 'noResponse' });
     const dripping = await serve((_request, response) => {
       const timer = setInterval(() => response.write(' '), 20);
       response.on('close', () => clearInterval(timer));
     });
-    expect(await failureAt(dripping, 300)).toMatchObject({ at: 'url', problem: 'noAnswer' });
+    expect(await failureAt(dripping, 300)).toMatchObject({ at: 'url', problem: 'noResponse' });
   });
 
   it('reports that the connection is refused', async () => {
