@@ -158,7 +158,7 @@ describe('the check of responses', () => {
     ['a 401 without a challenge', refusal('INVALID_TOKEN', 401, {})],
     ['the challenge of another code', refusal('INVALID_TOKEN', 401, { 'www-authenticate': 'Bearer' })],
     ['a 429 without Retry-After', refusal('RATE_LIMITED', 429, {})],
-    ['Retry-After where a retry is in vain', refusal('ACCESS_DENIED', 403, { 'retry-after': '1' })],
+    ['Retry-After for an error that a retry cannot fix', refusal('ACCESS_DENIED', 403, { 'retry-after': '1' })],
     [
       'a second request id',
       {

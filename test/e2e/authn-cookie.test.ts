@@ -94,12 +94,12 @@ describe('a cookie', () => {
   });
 
   it.each([
-    ['no page at all', {}],
+    ['no page', {}],
     ['another page', { origin: 'https://evil.example' }],
     ['the own host by another scheme', { host: 'tokens.example', origin: 'https://tokens.example' }],
     ['a forwarded host', { 'x-forwarded-host': 'evil.example', origin: 'http://evil.example' }],
     [
-      'the own host, said to be https by nobody who may',
+      'the own host as https, by a proxy that is not trusted',
       { host: 'tokens.example', origin: 'https://tokens.example', 'x-forwarded-proto': 'https' },
     ],
     ['another site', { 'sec-fetch-site': 'cross-site' }],

@@ -98,7 +98,7 @@ it('input is parsed strictly even if NODE_OPTIONS requests a lenient parser', as
 
 describe('a connection whose client never closes', () => {
   const cases: readonly (readonly [title: string, bytes: string, last: string])[] = [
-    ['bytes that are no HTTP', '\x16\x03\x01\r\n\r\n', '400'],
+    ['bytes that are not HTTP', '\x16\x03\x01\r\n\r\n', '400'],
     ['CONNECT', `CONNECT a:80 HTTP/1.1\r\n${host}\r\n`, '400'],
     ['the preface of HTTP/2', 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n', '505'],
     ['headers without an end', `GET /livez HTTP/1.1\r\n${host}X: ${'a'.repeat(100_000)}`, '431'],

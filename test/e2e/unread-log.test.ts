@@ -57,7 +57,7 @@ const floods: readonly Flood[] = [
   { name: '25 connections', connections: 25, addressOf: oneAddress, rounds: 1 },
   { name: '100 connections', connections: 100, addressOf: oneAddress, rounds: 1 },
   { name: '400 connections', connections: 400, addressOf: oneAddress, rounds: 1 },
-  { name: '400 connections of as many addresses', connections: 400, addressOf: manyAddresses, rounds: 3 },
+  { name: '400 connections of 400 addresses', connections: 400, addressOf: manyAddresses, rounds: 3 },
   {
     name: '400 connections of a trusted proxy',
     connections: 400,

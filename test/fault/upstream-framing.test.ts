@@ -23,33 +23,48 @@ const resets =
     void socket.write(bytes, () => setTimeout(() => reset(socket), 20));
 
 const malformed: readonly (readonly [string, Script])[] = [
-  ['two lengths that differ', sends(`HTTP/1.1 200 OK\r\ncontent-length: 5\r\ncontent-length: 6\r\n\r\n${body}`)],
-  ['two lengths that agree', sends(`HTTP/1.1 200 OK\r\ncontent-length: 48\r\ncontent-length: 48\r\n\r\n${body}`)],
-  ['a length and chunks', sends('HTTP/1.1 200 OK\r\ncontent-length: 5\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n')],
-  ['chunks and a length', sends('HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\ncontent-length: 5\r\n\r\n0\r\n\r\n')],
+  [
+    'two different Content-Length headers',
+    sends(`HTTP/1.1 200 OK\r\ncontent-length: 5\r\ncontent-length: 6\r\n\r\n${body}`),
+  ],
+  [
+    'two equal Content-Length headers',
+    sends(`HTTP/1.1 200 OK\r\ncontent-length: 48\r\ncontent-length: 48\r\n\r\n${body}`),
+  ],
+  [
+    'a Content-Length and chunks',
+    sends('HTTP/1.1 200 OK\r\ncontent-length: 5\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n'),
+  ],
+  [
+    'chunks and a Content-Length',
+    sends('HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\ncontent-length: 5\r\n\r\n0\r\n\r\n'),
+  ],
   ['101 Switching Protocols', sends('HTTP/1.1 101 Switching Protocols\r\nupgrade: x\r\nconnection: upgrade\r\n\r\n')],
   ['100 Continue that was not requested', sends('HTTP/1.1 100 Continue\r\n\r\n')],
-  ['a status line that is none', sends('HTTP/1.1 banana\r\n\r\n')],
+  ['an invalid status line', sends('HTTP/1.1 banana\r\n\r\n')],
   ['another protocol', sends('SSH-2.0-OpenSSH_9.9\r\n')],
   ['another version', sends(`HTTP/3.0 200 OK\r\ncontent-length: ${body.length}\r\n\r\n${body}`)],
   ['a header without a colon', sends(`HTTP/1.1 200 OK\r\ncontent-length ${body.length}\r\n\r\n${body}`)],
-  ['a chunk size that is none', sends('HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n')],
+  ['an invalid chunk size', sends('HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n')],
   ['headers without end', sends(`HTTP/1.1 200 OK\r\n${`x-pad: ${'p'.repeat(1000)}\r\n`.repeat(40)}`)],
 ];
 
 const cutOff: readonly (readonly [string, Script])[] = [
   ['103 Early Hints and the end', ends('HTTP/1.1 103 Early Hints\r\nlink: </x>\r\n\r\n')],
-  ['a cut status line', ends('HTTP/1.1 20')],
-  ['a cut status line and a reset', resets('HTTP/1.1 20')],
-  ['a cut header', ends('HTTP/1.1 200 OK\r\ncontent-len')],
-  ['a cut header and a reset', resets('HTTP/1.1 200 OK\r\ncontent-len')],
+  ['an incomplete status line', ends('HTTP/1.1 20')],
+  ['an incomplete status line and a reset', resets('HTTP/1.1 20')],
+  ['an incomplete header', ends('HTTP/1.1 200 OK\r\ncontent-len')],
+  ['an incomplete header and a reset', resets('HTTP/1.1 200 OK\r\ncontent-len')],
   ['headers and the end', ends('HTTP/1.1 200 OK\r\ncontent-length: 48\r\n\r\n')],
-  ['a cut body', ends('HTTP/1.1 200 OK\r\ncontent-length: 48\r\n\r\n{"tok')],
-  ['a cut body and a reset', resets('HTTP/1.1 200 OK\r\ncontent-length: 48\r\n\r\n{"tok')],
-  ['a cut body of a last answer', ends('HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 48\r\n\r\n{"tok')],
-  ['a cut chunk', ends('HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n30\r\n{"tok')],
+  ['an incomplete body', ends('HTTP/1.1 200 OK\r\ncontent-length: 48\r\n\r\n{"tok')],
+  ['an incomplete body and a reset', resets('HTTP/1.1 200 OK\r\ncontent-length: 48\r\n\r\n{"tok')],
   [
-    'a cut chunk of a last answer',
+    'an incomplete body of the last response of a connection',
+    ends('HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 48\r\n\r\n{"tok'),
+  ],
+  ['an incomplete chunk', ends('HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n30\r\n{"tok')],
+  [
+    'an incomplete chunk of the last response of a connection',
     ends('HTTP/1.1 200 OK\r\nconnection: close\r\ntransfer-encoding: chunked\r\n\r\n30\r\n{"tok'),
   ],
 ];

@@ -30,7 +30,7 @@ export function hostileHeaders(issuers: TokenIssuers): readonly HostileToken[] {
   return [
     ...withMember('crit', [[], null, false, 0, '', ['exp'], ['b64'], ['x'], {}, 'exp'], 'token_header_refused'),
     {
-      title: 'crit naming an extension that is there',
+      title: 'a crit with an extension that is present',
       token: token('rsa', {}, { crit: ['http://example.invalid/x'], 'http://example.invalid/x': true }),
       reason: 'token_header_refused',
     },
@@ -86,7 +86,7 @@ export function hostileHeaders(issuers: TokenIssuers): readonly HostileToken[] {
       'key_unknown',
     ).map((hostile, index) => ({ ...hostile, title: hostile.title.slice(0, 60) + ` (${index})` })),
 
-    byAttacker('a jwk member with the key that signed', { kid: 'rsa-1', jwk: attackerJwk }, 'signature_invalid'),
+    byAttacker('a jwk member with the signing key', { kid: 'rsa-1', jwk: attackerJwk }, 'signature_invalid'),
     byAttacker('a jwk member and no kid', { jwk: attackerJwk }, 'signature_invalid'),
     byAttacker('a jku member', { kid: 'rsa-1', jku: 'http://127.0.0.1:9/jwks' }, 'signature_invalid'),
     byAttacker('a jku member and an unknown kid', { kid: 'evil', jku: 'http://127.0.0.1:9/jwks' }, 'key_unknown'),
@@ -94,7 +94,7 @@ export function hostileHeaders(issuers: TokenIssuers): readonly HostileToken[] {
     byAttacker('an x5c member', { kid: 'rsa-1', x5c: ['MIIB'] }, 'signature_invalid'),
     byAttacker('an x5t member', { kid: 'rsa-1', x5t: 'AAAA', 'x5t#S256': 'AAAA' }, 'signature_invalid'),
     {
-      title: 'a symmetric jwk member with the secret that signed',
+      title: 'a symmetric jwk member with the signing secret',
       token: signToken('HS256', 'k'.repeat(32), claims('hmac'), { jwk: { kty: 'oct', k: encode('k'.repeat(32)) } }),
       reason: 'signature_invalid',
     },
@@ -105,14 +105,14 @@ export function hostileHeaders(issuers: TokenIssuers): readonly HostileToken[] {
     raw('a header that is null', 'null'),
     raw('a header that is not JSON', 'alg: HS256'),
     raw('a header in single quotes', "{'alg':'HS256'}"),
-    raw('a header with a comma too many', '{"alg":"HS256",}'),
+    raw('a header with an extra comma', '{"alg":"HS256",}'),
     raw('a header with a comment', '{"alg":"HS256"/* */}'),
     raw('a header with text after it', '{"alg":"HS256"} {}'),
     raw('a header with a byte order mark', `\uFEFF${headerText('hmac')}`),
     raw('a header with alg twice', '{"alg":"none","alg":"HS256"}'),
     raw('a header with alg twice, once with an escape', '{"\\u0061lg":"none","alg":"HS256"}'),
     raw('a header with kid twice', '{"alg":"HS256","kid":"a","kid":"b"}'),
-    raw('a header with a member twice, deeper', '{"alg":"HS256","x":{"a":1,"a":2}}'),
+    raw('a header with a repeated nested member', '{"alg":"HS256","x":{"a":1,"a":2}}'),
     raw('a header with a lone surrogate', '{"alg":"HS256","kid":"\\ud800"}'),
     raw('a header with a lone surrogate in a name', '{"alg":"HS256","\\udc00":1}'),
     raw('a header in UTF-16', Buffer.from(headerText('hmac'), 'utf16le')),

@@ -49,12 +49,12 @@ export function hostileSignatures(issuers: TokenIssuers): readonly HostileToken[
       withSignature('all ones', name, Buffer.alloc(signature.length, 0xff)),
       withSignature('a single byte', name, Buffer.alloc(1)),
       {
-        title: `another payload under it (${named[name].alg})`,
+        title: `the signature of another payload (${named[name].alg})`,
         token: `${header}.${other}.${signed}`,
         reason: 'signature_invalid',
       },
       {
-        title: `another header over it (${named[name].alg})`,
+        title: `the signature of another header (${named[name].alg})`,
         token: `${headerSegment(name, { x: 1 })}.${payload}.${signed}`,
         reason: 'signature_invalid',
       },
@@ -68,7 +68,7 @@ export function hostileSignatures(issuers: TokenIssuers): readonly HostileToken[
       const signature = signatureOf(named[name].alg, named[name].key, text);
       if (signature.readUInt8(0) !== 0) continue;
       return {
-        title: `its leading zero cut off (${named[name].alg})`,
+        title: `a signature without its leading zero (${named[name].alg})`,
         token: `${text}.${signature.subarray(1).toString('base64url')}`,
         reason: 'signature_invalid',
       };
@@ -129,24 +129,24 @@ export function hostileSignatures(issuers: TokenIssuers): readonly HostileToken[
       'rsa',
       Buffer.from(String(keys.rsa.publicKey.export({ format: 'jwk' }).n), 'base64url'),
     ),
-    withSignature('by the attacker', 'rsa', signatureOf('RS256', keys.attacker.privateKey, inputOf('rsa'))),
+    withSignature('with a key of the attacker', 'rsa', signatureOf('RS256', keys.attacker.privateKey, inputOf('rsa'))),
     withSignature('with PKCS#1 padding', 'pss', signatureOf('RS256', named.pss.key, inputOf('pss'))),
     withSignature('with a salt of no bytes', 'pss', sign('sha256', input('pss'), { ...pss, saltLength: 0 })),
     withSignature('with the longest salt', 'pss', sign('sha256', input('pss'), { ...pss, saltLength: 222 })),
     withSignature('of SHA-512', 'pss', sign('sha512', input('pss'), { ...pss, saltLength: 64 })),
 
-    withSignature('by the empty secret', 'hmac', hmac('')),
-    withSignature('by a secret of zeros', 'hmac', hmac(Buffer.alloc(32))),
-    withSignature('by the secret with a newline', 'hmac', hmac(`${keys.secret}\n`)),
-    withSignature('by both secrets in one text', 'hmac', hmac(`${keys.secret}\n${keys.oldSecret}`)),
-    withSignature('by the secret without its last letter', 'hmac', hmac(keys.secret.slice(0, -1))),
-    withSignature('by the secret, decoded', 'hmac', hmac(Buffer.from(keys.secret, 'base64url'))),
+    withSignature('with an empty secret', 'hmac', hmac('')),
+    withSignature('with a secret of zeros', 'hmac', hmac(Buffer.alloc(32))),
+    withSignature('with the secret and a newline', 'hmac', hmac(`${keys.secret}\n`)),
+    withSignature('with both secrets in one text', 'hmac', hmac(`${keys.secret}\n${keys.oldSecret}`)),
+    withSignature('with the secret without its last letter', 'hmac', hmac(keys.secret.slice(0, -1))),
+    withSignature('with the decoded secret', 'hmac', hmac(Buffer.from(keys.secret, 'base64url'))),
     withSignature('over SHA-512', 'hmac', hmac(keys.secret, 'sha512')),
-    withSignature('over SHA-512, cut to 32 bytes', 'hmac', hmac(keys.secret, 'sha512').subarray(0, 32)),
-    withSignature('cut to 16 bytes', 'hmac', hmac(keys.secret).subarray(0, 16)),
+    withSignature('over SHA-512, truncated to 32 bytes', 'hmac', hmac(keys.secret, 'sha512').subarray(0, 32)),
+    withSignature('truncated to 16 bytes', 'hmac', hmac(keys.secret).subarray(0, 16)),
     withSignature('as hexadecimal text', 'hmac', Buffer.from(hmac(keys.secret).toString('hex'))),
     {
-      title: 'an HMAC of the payload alone',
+      title: 'an HMAC of the payload only',
       token: `${inputOf('hmac')}.${createHmac('sha256', keys.secret).update(payloadSegment('hmac')).digest('base64url')}`,
       reason: 'signature_invalid',
     },
@@ -163,7 +163,7 @@ export function hostileSignatures(issuers: TokenIssuers): readonly HostileToken[
       reason: 'signature_invalid',
     },
     {
-      title: "another issuer's key under this issuer's name (EdDSA)",
+      title: "the key of another issuer with this issuer's name (EdDSA)",
       token: signSegments('EdDSA', keys.ed.privateKey, encode({ alg: 'EdDSA', kid: 'ed' }), payloadSegment('rsa')),
       reason: 'algorithm_refused',
     },

@@ -91,10 +91,10 @@ describe('The way to an https address', () => {
 
   it.each([
     ['refuses', 403, 'EGRESS_PROXY_403'],
-    ['asks for credentials', 407, 'EGRESS_PROXY_407'],
+    ['requires credentials', 407, 'EGRESS_PROXY_407'],
     ['cannot reach the target', 502, 'EGRESS_PROXY_502'],
     ['resets', 'reset', 'EGRESS_PROXY_ECONNRESET'],
-    ['is no HTTP proxy', 'garbage', 'EGRESS_PROXY_FAILED'],
+    ['is not an HTTP proxy', 'garbage', 'EGRESS_PROXY_FAILED'],
   ] as const)('fails once and with its own error code when the proxy %s', async (_what, behaviour, code) => {
     proxy.behave(behaviour);
     const error: unknown = await get(agentOf(through(proxy.url)), 'https://localhost:1/').catch((e: unknown) => e);
@@ -112,8 +112,8 @@ describe('The way to an https address', () => {
   });
 
   it.each([
-    ['the proxy says nothing', 'hang'],
-    ['the target behind it says nothing', 'tunnel'],
+    ['the proxy does not answer', 'hang'],
+    ['the target does not answer', 'tunnel'],
   ] as const)('ends in time and leaves no open connection when %s', async (_what, behaviour) => {
     proxy.behave(behaviour);
     const silent = createTcpServer((socket) => void socket.on('error', () => undefined).resume());
