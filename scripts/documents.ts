@@ -116,13 +116,17 @@ const withAdvice = (page: string): string =>
     page,
   );
 
+/** In the quotes that oxfmt chooses. */
+const quoted = (text: string): string =>
+  text.includes("'") && !text.includes('"') ? JSON.stringify(text) : `'${text.replaceAll("'", "''")}'`;
+
 /** The messages in the examples of openapi.yaml. */
 const withMessages = (description: string): string =>
   errorCodes.reduce(
     (text, errorCode) =>
       text.replace(
         new RegExp(`(\\n +code: ${errorCode}\\n +message: ).*`, 'g'),
-        (_all, start: string) => `${start}'${errorRow(errorCode).message.replaceAll("'", "''")}'`,
+        (_all, start: string) => start + quoted(errorRow(errorCode).message),
       ),
     description,
   );
