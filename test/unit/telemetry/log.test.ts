@@ -42,6 +42,16 @@ function start(level = 'info'): Started {
 const subject = { requestId: 'r', sub: 'u1', durationMs: 12.345678 };
 const issued = { ...subject, requestSha256: 'a', tokenSha256: 'b', reused: false, expiresInSeconds: 60 };
 
+describe('a log line', () => {
+  it('has no member for an undefined value, at any depth', async () => {
+    const { log, lines, text } = start();
+    log.logger.warn({ port: 1, adminPort: undefined, detail: { url: 'u', problem: undefined } }, 'it happened');
+    expect(await lines()).toMatchObject([{ port: 1, detail: { url: 'u' } }]);
+    expect(text()).not.toContain('adminPort');
+    expect(text()).not.toContain('problem');
+  });
+});
+
 describe('an error in the log', () => {
   it('has its type, its code and its stack, but not its message', async () => {
     const { log, lines, text } = start();
