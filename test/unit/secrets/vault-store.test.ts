@@ -351,21 +351,21 @@ describe('a Vault server that returns no secret', () => {
     ['is sealed', 503, {}, '{"errors":["Vault is sealed"]}', 'Vault is sealed'],
     ['is not initialized', 400, {}, '{"errors":["Vault is not initialized"]}', 'not initialized'],
     [
-      'is a standby that sends callers away',
+      'is a standby that redirects',
       307,
       { location: 'https://other.example/v1/secret/data/app' },
       '',
       'redirect (307)',
     ],
     [
-      'is a standby that cannot',
+      'is a standby that cannot answer',
       500,
       {},
       '{"errors":["local node not active but active cluster node not found"]}',
       '500',
     ],
-    ['limits its callers', 429, {}, '{"errors":["request path is rate limited"]}', '429'],
-    ['is behind a load balancer without it', 502, {}, '<html>', '502'],
+    ['limits the rate', 429, {}, '{"errors":["request path is rate limited"]}', '429'],
+    ['is unavailable behind a load balancer', 502, {}, '<html>', '502'],
   ];
 
   it.each(cases)('because it %s is called again later', async (_what, status, headers, body, problem) => {
