@@ -35,19 +35,29 @@ function toPattern(sentence: string): RegExp {
   return new RegExp(`^${hasSubject ? '(?:(.*?) )?' : '()'}${predicate}$`, 's');
 }
 
+/** The longest part of a sentence that does not vary. */
+const fixedPartOf = (sentence: string): string =>
+  sentence
+    .split('{}')
+    .reduce((longest, part) => (part.length > longest.length ? part : longest), '')
+    .trim();
+
 /** The longest first: the row with the most text of the sentence gives the name. */
 const patterns = Object.entries(sentences)
   .toSorted(([, a], [, b]) => b.length - a.length)
-  .map(([name, sentence]) => ({ name, pattern: toPattern(sentence) }));
+  .map(([name, sentence]) => ({ name, fixedPart: fixedPartOf(sentence), pattern: toPattern(sentence) }));
 
 /**
  * `unknownKey(expires, dataApps.sales)`: the name of the whole sentence with its varying parts, which may be sentences
  * too; an unknown sentence itself.
  */
 export function nameSentence(text: string): string {
-  const matches = patterns.flatMap(({ name, pattern }) => {
-    const [, subject = '', ...parts] = pattern.exec(text) ?? [];
-    return pattern.test(text) ? [{ name, subject, parts }] : [];
+  const matches = patterns.flatMap(({ name, fixedPart, pattern }) => {
+    // Nearly all patterns fail here, and are never compiled.
+    const match = text.includes(fixedPart) ? pattern.exec(text) : null;
+    if (match === null) return [];
+    const [, subject = '', ...parts] = match;
+    return [{ name, subject, parts }];
   });
   const [best] = matches.toSorted((a, b) => a.subject.length - b.subject.length);
   if (best === undefined) return text;
