@@ -135,12 +135,12 @@ try {
   const shared = { keys, folder, caFile, upstreamUrl: load.upstreamUrl };
   const present = contestants.filter((contestant) => {
     const isUnwanted = unwanted.some((name) => contestant.name.startsWith(name));
-    const reason = isUnwanted ? 'asked for' : contestant.missing();
+    const reason = isUnwanted ? 'excluded by an argument' : contestant.missing();
     if (reason !== undefined) console.log(`${contestant.name} is left out: ${reason}`);
     return reason === undefined;
   });
   for (const contestant of present) await proveCorrect(contestant, shared, load);
-  console.log(`All ${present.length} contestants answer right. ${rounds} rounds per path.\n`);
+  console.log(`All ${present.length} servers answer correctly. ${rounds} rounds per path.\n`);
 
   const names = present.map(({ name }) => name);
   const lines = [

@@ -167,10 +167,10 @@ export function createGuestTokens(options: GuestTokensOptions): GuestTokens {
   async function renew(): Promise<void> {
     const mine = (request = new AbortController());
     const deadline = setTimeout(() => mine.abort(), maxWaitMs);
-    const asked = clock();
+    const requestedAt = clock();
     try {
       const response = await fetchToken(mine.signal);
-      if (!ended) accept(response, asked);
+      if (!ended) accept(response, requestedAt);
     } catch (error) {
       const { message = 'No access token.', terminal } = (error ?? {}) as Partial<GuestTokenError>;
       fail(
@@ -182,14 +182,14 @@ export function createGuestTokens(options: GuestTokensOptions): GuestTokens {
     plan();
   }
 
-  function accept(response: TokenResponse, asked: number): void {
+  function accept(response: TokenResponse, requestedAt: number): void {
     const { lifetime } = response;
     token = response.token;
     grant = response.grant ?? ownGrant;
-    expiresAt = asked + lifetime;
+    expiresAt = requestedAt + lifetime;
     // Between 75 and 85 percent of the lifetime, so that many pages do not send a request in the same second.
-    renewAt = asked + lifetime * (0.75 + Math.random() / 10);
-    notBefore = asked + spacingMs;
+    renewAt = requestedAt + lifetime * (0.75 + Math.random() / 10);
+    notBefore = requestedAt + spacingMs;
     lastError = undefined;
     failures = 0;
     fresh = true;

@@ -133,8 +133,8 @@ Settings: TOKEN_MAX_LIFETIME_SECONDS. Exit code 0 otherwise, also if something d
     try {
       const samples = (await Promise.all(claims.map((argument) => samplesOf(argument, context)))).flat();
       if (samples.length === 0) return usage('--claims names no claims');
-      const asked = dataApp === undefined ? samples : samples.map((sample) => ({ ...sample, dataApp }));
-      const diffs = diffPolicies(loadTrialPolicy(context, policy), loadTrialPolicy(context, other), asked);
+      const requested = dataApp === undefined ? samples : samples.map((sample) => ({ ...sample, dataApp }));
+      const diffs = diffPolicies(loadTrialPolicy(context, policy), loadTrialPolicy(context, other), requested);
       const nothing = `No difference for ${samples.length} set${samples.length === 1 ? '' : 's'} of claims.`;
       if (json) context.out(`${JSON.stringify(diffs, null, 2)}\n`);
       else if (diffs.length === 0) context.out(`${nothing}\n`);
