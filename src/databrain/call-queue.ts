@@ -49,7 +49,7 @@ interface Waiter {
 }
 
 /** The calls of one API key. */
-interface Line {
+interface KeyLoad {
   readonly rate: CallRate;
   /** In order of arrival. */
   readonly waiters: Waiter[];
@@ -62,35 +62,35 @@ export function createCallQueue(options: CallQueueOptions): CallQueue {
   const { clock, maxConcurrent, minCallMs } = options;
   const serviceTime = createServiceTime(clock);
   const expiries = createDeadlines(clock);
-  /** The next line to serve comes first. */
-  let lines: Line[] = [];
+  /** The next key to serve comes first. */
+  let keys: KeyLoad[] = [];
   let waiting = 0;
   let callMsConsidered = 0;
   let rateTimer: NodeJS.Timeout | undefined;
 
-  const perKey = (): number => (lines.length > 1 ? options.maxConcurrentPerKey : maxConcurrent);
-  const hasPlace = (line: Line): boolean => serviceTime.running() < maxConcurrent && line.running < perKey();
-  const rateWaitMs = (line: Line): number => Math.max(line.rate.waitMs(), options.rate.waitMs());
+  const perKey = (): number => (keys.length > 1 ? options.maxConcurrentPerKey : maxConcurrent);
+  const hasPlace = (key: KeyLoad): boolean => serviceTime.running() < maxConcurrent && key.running < perKey();
+  const rateWaitMs = (key: KeyLoad): number => Math.max(key.rate.waitMs(), options.rate.waitMs());
 
-  /** Milliseconds until a further call could be sent, with `ahead` calls before it in its line. */
-  const projectedWaitMs = (line: Line, ahead: number): number => {
-    const aheadOfAll = lines.reduce((sum, other) => sum + Math.min(other.waiters.length, ahead), 0);
+  /** Milliseconds until a further call could be sent, with `ahead` calls of its key before it. */
+  const projectedWaitMs = (key: KeyLoad, ahead: number): number => {
+    const aheadOfAll = keys.reduce((sum, other) => sum + Math.min(other.waiters.length, ahead), 0);
     /** So many calls must end before this one starts. */
     const endsNeeded = aheadOfAll + 1 + serviceTime.running() - maxConcurrent;
     return Math.max(
-      line.rate.projectedWaitMs(ahead),
+      key.rate.projectedWaitMs(ahead),
       options.rate.projectedWaitMs(aheadOfAll),
       endsNeeded > 0 ? endsNeeded * serviceTime.msBetweenEnds() : 0,
     );
   };
 
-  const start = (line: Line): Leave => {
-    line.running += 1;
-    line.rate.sent();
+  const start = (key: KeyLoad): Leave => {
+    key.running += 1;
+    key.rate.sent();
     options.rate.sent();
     const end = serviceTime.begin();
     return () => {
-      line.running -= 1;
+      key.running -= 1;
       end();
       if (waiting === 0) return;
       // Calls now take much longer than at the last check of the queue.
@@ -99,56 +99,56 @@ export function createCallQueue(options: CallQueueOptions): CallQueue {
     };
   };
 
-  /** The first line in order with a waiting call, a free place and the rate for it. */
-  const nextLine = (): Line | undefined =>
-    lines.find((line) => line.waiters.length > 0 && hasPlace(line) && rateWaitMs(line) === 0);
+  /** The first key in order with a waiting call, a free place and the rate for it. */
+  const nextKey = (): KeyLoad | undefined =>
+    keys.find((key) => key.waiters.length > 0 && hasPlace(key) && rateWaitMs(key) === 0);
 
   const admitWaiting = (): void => {
     clearTimeout(rateTimer);
-    for (let line = nextLine(); line !== undefined; line = nextLine()) {
-      if (lines.length > 1) lines = [...lines.filter((other) => other !== line), line];
-      const first = line.waiters[0];
+    for (let key = nextKey(); key !== undefined; key = nextKey()) {
+      if (keys.length > 1) keys = [...keys.filter((other) => other !== key), key];
+      const first = key.waiters[0];
       if (first === undefined) break;
-      remove(line, first);
+      remove(key, first);
       first.admit();
     }
     if (waiting === 0 || serviceTime.running() >= maxConcurrent) return;
-    const waits = lines.filter((line) => line.waiters.length > 0 && hasPlace(line)).map(rateWaitMs);
+    const waits = keys.filter((key) => key.waiters.length > 0 && hasPlace(key)).map(rateWaitMs);
     if (waits.length > 0) rateTimer = setTimeout(admitWaiting, Math.max(1, Math.ceil(Math.min(...waits))));
   };
 
-  const remove = (line: Line, waiter: Waiter): void => {
-    const at = line.waiters.indexOf(waiter);
+  const remove = (key: KeyLoad, waiter: Waiter): void => {
+    const at = key.waiters.indexOf(waiter);
     if (at < 0) return;
     // Almost always the first one.
-    if (at === 0) line.waiters.shift();
-    else line.waiters.splice(at, 1);
+    if (at === 0) key.waiters.shift();
+    else key.waiters.splice(at, 1);
     waiting -= 1;
     expiries.remove(waiter.deadline);
   };
 
-  const wait = (line: Line, maxWaitMs: number): Promise<Leave> =>
+  const wait = (key: KeyLoad, maxWaitMs: number): Promise<Leave> =>
     new Promise((resolve, reject) => {
       const waiter: Waiter = {
         until: clock.monotonic() + maxWaitMs,
-        deadline: expiries.set(maxWaitMs, () => waiter.refuse(tooLate(projectedWaitMs(line, line.waiters.length)))),
-        admit: () => resolve(start(line)),
+        deadline: expiries.set(maxWaitMs, () => waiter.refuse(tooLate(projectedWaitMs(key, key.waiters.length)))),
+        admit: () => resolve(start(key)),
         refuse: (error) => {
-          remove(line, waiter);
+          remove(key, waiter);
           reject(error);
         },
       };
-      line.waiters.push(waiter);
+      key.waiters.push(waiter);
       waiting += 1;
       admitWaiting();
     });
 
   const reconsider = (): void => {
     callMsConsidered = serviceTime.callMs();
-    for (const line of lines) {
+    for (const key of keys) {
       let ahead = 0;
-      for (const waiter of [...line.waiters]) {
-        const waitMs = projectedWaitMs(line, ahead);
+      for (const waiter of [...key.waiters]) {
+        const waitMs = projectedWaitMs(key, ahead);
         if (clock.monotonic() + waitMs > waiter.until) waiter.refuse(tooLate(waitMs));
         else ahead += 1;
       }
@@ -157,17 +157,17 @@ export function createCallQueue(options: CallQueueOptions): CallQueue {
   };
 
   const createKeyQueue = (rate: CallRate): KeyQueue => {
-    const line: Line = { rate, waiters: [], running: 0 };
-    lines.push(line);
-    const hasRoom = (): boolean => line.waiters.length === 0 && hasPlace(line) && rateWaitMs(line) === 0;
+    const key: KeyLoad = { rate, waiters: [], running: 0 };
+    keys.push(key);
+    const hasRoom = (): boolean => key.waiters.length === 0 && hasPlace(key) && rateWaitMs(key) === 0;
     return {
       hasRoom,
       enter: (remainingMs) => {
-        if (hasRoom() && remainingMs >= 0) return start(line);
+        if (hasRoom() && remainingMs >= 0) return start(key);
         const maxWaitMs = remainingMs - Math.max(minCallMs, serviceTime.callMs());
-        const waitMs = projectedWaitMs(line, line.waiters.length);
+        const waitMs = projectedWaitMs(key, key.waiters.length);
         if (waiting >= options.maxWaiting || waitMs > maxWaitMs) return Promise.reject(tooLate(waitMs));
-        return wait(line, maxWaitMs);
+        return wait(key, maxWaitMs);
       },
     };
   };
@@ -177,8 +177,8 @@ export function createCallQueue(options: CallQueueOptions): CallQueue {
     reconsider,
     close: () => {
       clearTimeout(rateTimer);
-      for (const line of lines) {
-        for (const waiter of [...line.waiters]) waiter.refuse(new ServiceError('SHUTTING_DOWN', 'shutting_down'));
+      for (const key of keys) {
+        for (const waiter of [...key.waiters]) waiter.refuse(new ServiceError('SHUTTING_DOWN', 'shutting_down'));
       }
       expiries.close();
     },
