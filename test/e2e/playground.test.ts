@@ -4,7 +4,7 @@ import { createRequire } from 'node:module';
 import { request } from 'node:http';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { buildPlayground } from '../../scripts/build-playground.ts';
+import { ensurePlayground } from '../../scripts/build-playground.ts';
 import { startDatabrain } from '../contract/provocations.ts';
 import { freePort } from '../../demo/free-port.ts';
 import { chromiumReason, hasChromium, launchChromium } from '../support/chromium.ts';
@@ -63,7 +63,7 @@ const start = async (env: Readonly<Record<string, string>>): Promise<Program> =>
   });
 
 beforeAll(async () => {
-  await buildPlayground('dist/playground');
+  await ensurePlayground('dist/playground');
   databrain = await startDatabrain();
   const port = await freePort();
   adminUrl = `http://127.0.0.1:${port}`;

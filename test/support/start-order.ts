@@ -32,7 +32,6 @@ const longest = [
   'e2e/authn-settings',
   'e2e/playground',
   'e2e/demo-page',
-  'e2e/browser-mount',
   'e2e/tracing',
   'e2e/lifecycle',
   'e2e/redis-topologies',
