@@ -6,9 +6,12 @@ import { globSync, readFileSync } from 'node:fs';
 import { defineConfig } from 'vitest/config';
 import { StartOrder } from './test/support/start-order.ts';
 
-/** Files that replace the timers. What another file left running would loop in the replaced time, so they run apart. */
-const withFakeTimers = globSync('test/unit/**/*.test.ts').filter((file) =>
-  readFileSync(file, 'utf8').includes('useFakeTimers'),
+/**
+ * Files that replace the timers, or count what their process does (hashes, promises, parsed texts). What another file left
+ * running would loop in the replaced time, or be counted, so each of them has its own process.
+ */
+const needsOwnProcess = globSync('test/{unit,fault}/**/*.test.ts').filter((file) =>
+  /useFakeTimers|countHashes|createHook/.test(readFileSync(file, 'utf8')),
 );
 
 /** Workers of the parts that mostly wait. */
@@ -29,7 +32,7 @@ export default defineConfig({
         test: {
           name: 'quick',
           include: ['test/{unit,policy,policy-examples}/**/*.test.ts'],
-          exclude: withFakeTimers,
+          exclude: needsOwnProcess,
           pool: 'threads',
           isolate: false,
           maxWorkers: 2,
@@ -39,8 +42,8 @@ export default defineConfig({
       {
         extends: true,
         test: {
-          name: 'timers',
-          include: withFakeTimers,
+          name: 'apart',
+          include: needsOwnProcess,
           maxWorkers: waiting,
           sequence: { groupOrder: 2 },
         },
@@ -50,6 +53,7 @@ export default defineConfig({
         test: {
           name: 'service',
           include: ['test/{contract,fault,e2e}/**/*.test.ts'],
+          exclude: needsOwnProcess,
           globalSetup: './test/support/build-program.ts',
           isolate: false,
           maxWorkers: waiting,
