@@ -1,5 +1,5 @@
 import type { RequestListener, Server } from 'node:http';
-import { connect, type AddressInfo } from 'node:net';
+import { connect, type AddressInfo, type Socket } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
 import { systemClock } from '../../../src/clock.ts';
 import type { ConnectionBounds } from '../../../src/http/client-connections.ts';
@@ -166,16 +166,20 @@ describe('a listener', () => {
   });
 
   it('refuses a connection while all others are busy, and accepts one again when one is idle', async () => {
-    const { port, closed } = await start(() => undefined, { total: 2 });
+    let begun = 0;
+    const accepted: Socket[] = [];
+    const { server, port, closed } = await start(() => void (begun += 1), { total: 2 });
+    server.on('connection', (socket) => accepted.push(socket));
     const busy = [await openProbe(port, get), await openProbe(port, get)];
-    await new Promise((resolve) => setTimeout(resolve, 50));
+    await until(() => begun === 2);
     const refused = await openProbe(port, get);
     await refused.ended;
     expect(closed).toEqual(['total']);
     busy[0]?.socket.destroy();
-    await new Promise((resolve) => setTimeout(resolve, 50));
-    const next = await openProbe(port);
-    await new Promise((resolve) => setTimeout(resolve, 50));
+    // The refused one and the destroyed one.
+    await until(() => accepted.filter((socket) => socket.closed).length === 2);
+    const next = await openProbe(port, get);
+    await until(() => begun === 3);
     expect(next.socket.destroyed).toBe(false);
     expect(closed).toEqual(['total']);
     for (const { socket } of [...busy, refused, next]) socket.destroy();
