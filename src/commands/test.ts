@@ -109,7 +109,7 @@ export const testCommand: Command = {
 
 Runs policy tests: compares the whole body that would be sent, or the refusal, with what each test expects.
 Prints differences with the expressions that caused them, and every rule and branch without coverage.
-Without files: every *${suffix} beside the policy file. Needs no keys or secrets. Mints nothing.
+Without files: every *${suffix} in the folder of the policy file. Needs no keys or secrets. Mints nothing.
 
   --policy        the policy file, instead of those that the test files name (default: the setting POLICY_FILE)
   --junit         writes the results as JUnit XML, for CI

@@ -10,9 +10,7 @@ import { tracingVariables } from './read-tracing.ts';
 import { kindOfSetting, namedApiKey, ownPrefixes, settingNamed, settingTable, type Setting } from './settings.ts';
 
 /** Shorter names are similar to too many others: HOST and PORT are one letter from variables of other programs. */
-const minNearNameLength = 8;
-/** Names of this length are only compared without case, underscores and plural: NOPROXY is NO_PROXY. */
-const minSpelledNameLength = 7;
+const minNearNameLength = 7;
 /**
  * Variables of other programs that look like ours: proxies of curl, npm's own settings, Kubernetes service links, and
  * OpenTelemetry's batches of log records.
@@ -21,6 +19,8 @@ const foreign =
   /^(npm_|otel_blrp_|(https?|no|ftp)_proxy$|all_proxy$|rsync_proxy$|kubernetes_)|_(service_(host|port)|port(_.+)?)$/i;
 /** OpenTelemetry has many variables that we do not read, and some have similar names. */
 const maxEditsOfTracing = 2;
+/** Kubernetes sets `<service>_PORT` for every Service. */
+const maxEditsOfPort = 1;
 const units = /_(SECONDS|MS|FILE|PERCENT|MAX)$/;
 
 /** The names of all variables, prepared once for comparing every variable of the environment with them. */
@@ -30,17 +30,22 @@ interface KnownNames {
   readonly bySpelling: ReadonlyMap<string, string>;
   /** Those that a similar name may be meant for. */
   readonly long: readonly string[];
+  /** Of these, the numbers of ports. */
+  readonly ports: readonly string[];
 }
 
 const lowered = (name: string): string => name.toLowerCase().replaceAll('_', '').replace(/ies$/, 'y').replace(/s$/, '');
 
 /** One edit per four characters: REDIS_URI is similar to REDIS_URL, but REDIS_HOST is not. */
-function nearMiss(variable: string, { bySpelling, long }: KnownNames): string | undefined {
-  if (variable.length < minSpelledNameLength || foreign.test(variable)) return undefined;
+function nearMiss(variable: string, { bySpelling, long, ports }: KnownNames): string | undefined {
+  if (variable.length < minNearNameLength) return undefined;
+  if (foreign.test(variable)) {
+    return variable.endsWith('_PORT') ? closest(variable, ports, maxEditsOfPort) : undefined;
+  }
   const same = bySpelling.get(lowered(variable));
-  if (same !== undefined || variable.length < minNearNameLength) return same;
-  if (/^otel_/i.test(variable)) return closest(variable, tracingVariables, maxEditsOfTracing);
-  return closest(variable, long, Math.floor(variable.length / 4));
+  if (same !== undefined) return same;
+  const setting = /^otel_/i.test(variable) ? undefined : closest(variable, long, Math.floor(variable.length / 4));
+  return setting ?? closest(variable, tracingVariables, maxEditsOfTracing);
 }
 
 function knownNames(): KnownNames {
@@ -59,7 +64,7 @@ function knownNames(): KnownNames {
       if (!bySpelling.has(spelling)) bySpelling.set(spelling, name);
     }
   }
-  return { all, bySpelling, long };
+  return { all, bySpelling, long, ports: long.filter((name) => name.endsWith('_PORT')) };
 }
 
 function problemOf(variable: string, known: KnownNames): Problem | undefined {

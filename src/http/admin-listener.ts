@@ -74,6 +74,7 @@ export function createAdminListener(options: AdminOptions): FastifyInstance {
       return true;
     },
     refusalHeaders: () => ({}),
+    admit: undefined,
     checkHost: (host, request) => {
       if (isListed(host, request.socket.localAddress)) return;
       events.onUnknownAdminHost(host ?? '');

@@ -16,9 +16,9 @@ export interface ListenerOptions extends BoundedServerOptions {
   /** Which peers' X-Forwarded-* headers are trusted; undefined: none. */
   readonly isTrustedProxy: ((address: string | undefined) => boolean) | undefined;
   /** The first step of every request. It refuses by throwing. */
-  readonly admit?: ((request: FastifyRequest, reply: FastifyReply) => Promise<void>) | undefined;
+  readonly admit: ((request: FastifyRequest, reply: FastifyReply) => Promise<void>) | undefined;
   /** Refuses a valid Host by throwing. */
-  readonly checkHost?: ((host: string | undefined, request: FastifyRequest) => void) | undefined;
+  readonly checkHost: ((host: string | undefined, request: FastifyRequest) => void) | undefined;
   /** The value of `Allow` for each path that exists. */
   readonly methods: ReadonlyMap<string, string>;
   /** Sends every error response. */

@@ -121,6 +121,7 @@ export async function createPublicListener(options: PublicListenerOptions): Prom
       return addressKey === undefined || limits.countProtocolError(addressKey);
     },
     refusalHeaders: (received) => cors.headersForUnread(originHeaderOf(received)),
+    checkHost: undefined,
     admit: async (request, reply) => {
       records.begin(request);
       const { origin } = request.headers;

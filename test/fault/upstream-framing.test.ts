@@ -113,7 +113,7 @@ describe('a response that is broken', () => {
   it.each([
     ...malformed.map(([what, script]) => [what, script, ['unexpectedResponse']] as const),
     ...cutOff.map(([what, script]) => [what, script, []] as const),
-  ])('is handled in the same way on a reused connection: %s', async (_what, script, surpluses) => {
+  ])('is handled in the same way on a reused connection: %s', async (_what, script, expected) => {
     const { upstream, client } = await start(
       (request, socket) =>
         request.onConnection === 0 ? void socket.write(tokenAnswer(request.index)) : script(request, socket),
@@ -124,7 +124,7 @@ describe('a response that is broken', () => {
     expect(outcomeOf(await mintOnce(client, 'second'))).toBe(invalid);
     expect(upstream.seen.map(({ onConnection }) => onConnection)).toEqual([0, 1]);
     // It may be the end of the response to the first call, so connections have the long rest from now on.
-    expect(client.events.filter((event) => event === 'unexpectedResponse')).toEqual(surpluses);
+    expect(client.events.filter((event) => event === 'unexpectedResponse')).toEqual(expected);
   });
 });
 

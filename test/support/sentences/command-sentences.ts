@@ -1,4 +1,5 @@
-// The sentences of src/commands and of the coverage that `test` prints. The texts of `--help` are in no test.
+// The sentences of src/commands and of the coverage that `test` prints. The texts of `--help` are in no
+// test, except a warning that must not be lost.
 
 export const commandSentences = {
   // The lines of check.
@@ -12,7 +13,8 @@ export const commandSentences = {
   // What check reports of tests that must pass.
   testNotPassed: 'the policy fails the test "{}"',
 
-  // The lines of explain.
+  // The lines of explain, and a warning of its help.
+  notVerified: 'without --verify it is NOT verified',
   notJwt: 'the token is not a JWT',
   tokenVerified: 'Verified: the token of {} from {} passes every check.',
   tokenHas: 'The token has: {}',

@@ -132,6 +132,7 @@ describe('explain', () => {
     const { exitCode, out } = await run(['--help']);
     expect(exitCode).toBe(0);
     expect(out).toBe(explainCommand.help);
+    expect(out).toContain(sentenceOf('notVerified'));
   });
 });
 

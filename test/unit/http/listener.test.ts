@@ -24,6 +24,7 @@ const start = (options: Partial<ListenerOptions>) => {
     onProtocolError: () => true,
     refusalHeaders: () => ({}),
     admit: async () => undefined,
+    checkHost: undefined,
     methods: new Map(),
     refuse: async () => {
       throw new TypeError('the message of a library');

@@ -86,7 +86,7 @@ const directions: Readonly<Record<string, Rule>> = {
   main: { uses: [...ground, 'commands', 'telemetry'], knows: [] },
 };
 
-/** `src/http/server.ts` → `http`, `src/app.ts` → `app`. */
+/** `src/http/listener.ts` → `http`, `src/app.ts` → `app`. */
 export const partOf = (path: string): string => (path.split('/')[1] ?? path).replace(/\.ts$/, '');
 
 /** One sentence per import in the wrong direction. */

@@ -10,7 +10,7 @@ export interface Import {
 }
 
 export interface SourceFile {
-  /** From the repository's root, such as `src/http/server.ts`. */
+  /** From the repository's root, such as `src/http/listener.ts`. */
   readonly path: string;
   readonly text: string;
   readonly imports: readonly Import[];
