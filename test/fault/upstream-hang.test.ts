@@ -49,6 +49,15 @@ describe('users whose calls hang', () => {
     expect(upstream.connections()).toBeLessThanOrEqual(18);
   });
 
+  it('wait in a queue of at most 4,096 calls, however long they may wait', async () => {
+    const { client } = await start(() => undefined, { timeoutMs: 60_000, deadlineMs: 600_000, maxRetries: 0 });
+    const waiting = times(128 + 4096, (i) => mintOnce(client, `user-${i}`));
+    expect(outcomeOf(await mintOnce(client, 'one more'))).toBe('UPSTREAM_UNAVAILABLE queue_full');
+    await client.close();
+    const outcomes = (await Promise.all(waiting)).map(outcomeOf);
+    expect(new Set(outcomes)).toEqual(new Set(['SHUTTING_DOWN shutting_down']));
+  });
+
   it('cause the refusal of a call that would have too little time after its wait', async () => {
     const { client } = await start(() => undefined, {
       timeoutMs: 1000,
