@@ -4,7 +4,7 @@
 // before it. Contract, fault and e2e tests are one part, because a worker belongs to one part.
 import { globSync, readFileSync } from 'node:fs';
 import { defineConfig } from 'vitest/config';
-import { StartOrder } from './test/support/start-order.ts';
+import { StartOrder } from './test/support/vitest/start-order.ts';
 
 /**
  * Files that replace the timers, or count what their process does (hashes, promises, parsed texts). What another file left
@@ -19,7 +19,7 @@ const waiting = 5;
 
 export default defineConfig({
   test: {
-    reporters: ['default', './test/support/count-reporter.ts'],
+    reporters: ['default', './test/support/vitest/count-reporter.ts'],
     silent: 'passed-only',
     slowTestThreshold: 5_000,
     testTimeout: 30_000,
@@ -54,7 +54,7 @@ export default defineConfig({
           name: 'service',
           include: ['test/{contract,fault,e2e}/**/*.test.ts'],
           exclude: needsOwnProcess,
-          globalSetup: './test/support/build-program.ts',
+          globalSetup: './test/support/programs/build-program.ts',
           isolate: false,
           maxWorkers: waiting,
           sequence: { groupOrder: 2 },

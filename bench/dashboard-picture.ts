@@ -1,9 +1,9 @@
 // npm exec -- node bench/dashboard-picture.ts [seconds]: runs two replicas under load with several failures and a real
 // Prometheus, evaluates the dashboard's expressions, and draws docs/images/dashboard.png. Grafana is not used.
 import { setTimeout as delay } from 'node:timers/promises';
-import { launchChromium } from '../test/support/chromium.ts';
-import { createProgramBuild } from '../test/support/build-program.ts';
-import { startRedisServer } from '../test/support/redis-server.ts';
+import { launchChromium } from '../test/support/programs/chromium.ts';
+import { createProgramBuild } from '../test/support/programs/build-program.ts';
+import { startRedisServer } from '../test/support/servers/redis-server.ts';
 import { dashboard } from '../test/contract/metric-documents.ts';
 import { drawDashboard, type DrawnPanel } from './dashboard/draw.ts';
 import { concrete } from './dashboard/expression.ts';

@@ -1,7 +1,7 @@
 // npm exec -- node bench/lifecycle.ts [scenario…]: measures the cost of restarts, crashes, a lost Redis, reloads and
 // rotations, with two replicas behind HAProxy or nginx at 200 requests a second. Prints the table of
 // docs/operating/lifecycle.md. Takes about five minutes.
-import { createProgramBuild } from '../test/support/build-program.ts';
+import { createProgramBuild } from '../test/support/programs/build-program.ts';
 import { runScenario, scenarios, type ScenarioName } from './lifecycle/scenarios.ts';
 
 const requestsPerSecond = 200;

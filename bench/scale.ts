@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { buildProgram } from '../build.ts';
-import { redisIsInstalled, startRedisServer } from '../test/support/redis-server.ts';
+import { redisIsInstalled, startRedisServer } from '../test/support/servers/redis-server.ts';
 import { startOurs, type Running } from './compare/contestants.ts';
 import type { LoadResult } from './compare/load-process.ts';
 import { shuffled, startLoad } from './compare/load.ts';

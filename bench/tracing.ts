@@ -3,9 +3,9 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { randomUUID } from 'node:crypto';
 import { startSimulatedDatabrain } from '../demo/databrain/start-simulated-databrain.ts';
-import { startOtlpCollector } from '../test/support/otlp-collector.ts';
-import { createProgramBuild } from '../test/support/build-program.ts';
-import { startProgram, type Program } from '../test/support/program.ts';
+import { startOtlpCollector } from '../test/support/servers/otlp-collector.ts';
+import { createProgramBuild } from '../test/support/programs/build-program.ts';
+import { startProgram, type Program } from '../test/support/programs/program.ts';
 import { jwtSecret, policyWith } from './lifecycle/fleet.ts';
 import { startLoad } from './lifecycle/load.ts';
 

@@ -14,7 +14,7 @@ export default defineConfig({
         extends: true,
         test: {
           name: 'redis',
-          include: ['test/e2e/redis-{link,lock,tokens,limits}.test.ts'],
+          include: ['test/e2e/redis/{link,lock,tokens,limits}.test.ts'],
           testTimeout: 20_000,
           sequence: { groupOrder: 2 },
         },

@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { setPriority, tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { summarizeSkipped } from './support/needs.ts';
+import { summarizeSkipped } from './support/vitest/needs.ts';
 
 interface Counts {
   readonly passed: number;

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { startSimulatedDatabrain, type SimulatedDatabrain } from '../../demo/databrain/start-simulated-databrain.ts';
 import { freePort } from '../../demo/free-port.ts';
-import { startProgram, type Program } from '../../test/support/program.ts';
+import { startProgram, type Program } from '../../test/support/programs/program.ts';
 
 export const jwtSecret = 'a secret of the life cycle run, 32 bytes or more'.replace(',', '');
 

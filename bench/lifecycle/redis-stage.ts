@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { freePort } from '../../demo/free-port.ts';
-import { startRedisServer, type RedisServer } from '../../test/support/redis-server.ts';
+import { startRedisServer, type RedisServer } from '../../test/support/servers/redis-server.ts';
 
 export interface RedisStage extends AsyncDisposable {
   /** For `REDIS_URL`. */

@@ -3,7 +3,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { redisIsInstalled, startRedisServer, type RedisServer } from '../../test/support/redis-server.ts';
+import { redisIsInstalled, startRedisServer, type RedisServer } from '../../test/support/servers/redis-server.ts';
 import { startFaultyDatabrain, type FaultyDatabrain, type UpstreamLimit } from './faulty-databrain.ts';
 import { startReplica, type Replica } from './replica.ts';
 

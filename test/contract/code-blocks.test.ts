@@ -22,7 +22,7 @@ import { loadConfiguration } from '../../src/config/load-configuration.ts';
 import { loadPolicy } from '../../src/policy/compile/load-policy.ts';
 import { ConfigurationError, toLine } from '../../src/problem.ts';
 import { readDocument } from './settings-documents.ts';
-import { needs } from '../support/needs.ts';
+import { needs } from '../support/vitest/needs.ts';
 
 const root = new URL('../../', import.meta.url).pathname;
 const scratch = mkdtempSync(join(tmpdir(), 'guest-token-blocks-'));

@@ -18,7 +18,7 @@ import {
   type Selector,
 } from './metric-documents.ts';
 import { readDocument } from './settings-documents.ts';
-import { needs } from '../support/needs.ts';
+import { needs } from '../support/vitest/needs.ts';
 
 const rows: readonly MetricRow[] = Object.values(metricTable);
 const seriesOf = ({ name, kind }: MetricRow): readonly string[] =>

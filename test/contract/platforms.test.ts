@@ -7,7 +7,7 @@ import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import { loadConfiguration } from '../../src/config/load-configuration.ts';
 import { unknownVariables } from '../../src/config/refused-variables.ts';
-import { needs } from '../support/needs.ts';
+import { needs } from '../support/vitest/needs.ts';
 
 interface Recipe {
   readonly env: Readonly<Record<string, string>>;

@@ -8,11 +8,11 @@ import { afterAll, describe, expect, it } from 'vitest';
 import packageJson from '../../package.json' with { type: 'json' };
 import { explainCommand } from '../../src/commands/explain.ts';
 import { loadConfiguration } from '../../src/config/load-configuration.ts';
-import { chromiumReason, hasChromium, launchChromium } from '../support/chromium.ts';
-import { runCommand } from '../support/run-command.ts';
+import { chromiumReason, hasChromium, launchChromium } from '../support/programs/chromium.ts';
+import { runCommand } from '../support/programs/run-command.ts';
 import { until } from '../support/until.ts';
-import { startDatabrain } from './provocations.ts';
-import { accessToken, startService } from './running-service.ts';
+import { startDatabrain } from './api/provocations.ts';
+import { accessToken, startService } from './api/running-service.ts';
 import { readDocument } from './settings-documents.ts';
 
 const readme = readDocument('README.md');

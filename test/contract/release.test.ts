@@ -8,7 +8,7 @@ import { parse } from 'yaml';
 import { releaseNotes } from '../../.ci/release-notes.ts';
 import packageJson from '../../package.json' with { type: 'json' };
 import { readDocument } from './settings-documents.ts';
-import { needs } from '../support/needs.ts';
+import { needs } from '../support/vitest/needs.ts';
 
 interface Job {
   readonly permissions?: Readonly<Record<string, string>>;

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startSimulatedDatabrain, type SimulatedDatabrain } from '../../demo/databrain/start-simulated-databrain.ts';
-import { programPath } from '../support/program-path.ts';
+import { programPath } from '../support/programs/program-path.ts';
 import { nameLines } from '../support/sentences/name-sentence.ts';
 
 const example = fileURLToPath(new URL('../../docs/examples/roles/', import.meta.url));

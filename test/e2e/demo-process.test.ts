@@ -6,8 +6,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { startSimulatedDatabrain, type SimulatedDatabrain } from '../../demo/databrain/start-simulated-databrain.ts';
-import { isClosed, startDemo, type DemoProcess } from '../support/demo-process.ts';
-import { needs } from '../support/needs.ts';
+import { isClosed, startDemo, type DemoProcess } from '../support/programs/demo-process.ts';
+import { needs } from '../support/vitest/needs.ts';
 import { sentenceOf } from '../support/sentences/name-sentence.ts';
 
 const hasCurl = spawnSync('curl', ['--version']).status === 0;

@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import { runInNewContext } from 'node:vm';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startSimulatedDatabrain, type SimulatedDatabrain } from '../../demo/databrain/start-simulated-databrain.ts';
-import { programPath } from '../support/program-path.ts';
-import { startProgram, type Program } from '../support/program.ts';
+import { programPath } from '../support/programs/program-path.ts';
+import { startProgram, type Program } from '../support/programs/program.ts';
 import { signToken } from '../support/sign-token.ts';
 import { until } from '../support/until.ts';
 

@@ -6,9 +6,9 @@ import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo, Server } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
 import { freePort } from '../../demo/free-port.ts';
-import { startTinyproxy, tinyproxyIsInstalled, tinyproxyReason } from '../support/forward-proxy.ts';
-import { programPath } from '../support/program-path.ts';
-import { runProgram, startProgram, type Program } from '../support/program.ts';
+import { startTinyproxy, tinyproxyIsInstalled, tinyproxyReason } from '../support/servers/forward-proxy.ts';
+import { programPath } from '../support/programs/program-path.ts';
+import { runProgram, startProgram, type Program } from '../support/programs/program.ts';
 import { selfSigned } from '../support/self-signed.ts';
 import { signToken } from '../support/sign-token.ts';
 

@@ -10,10 +10,10 @@ import { startSimulatedDatabrain, type SimulatedDatabrain } from '../../demo/dat
 import { errorCodes } from '../../src/errors.ts';
 import { reasons } from '../../src/refusal-reasons.ts';
 import { auditLineProblems, auditLineSchema } from '../support/audit-lines.ts';
-import { programPath } from '../support/program-path.ts';
-import { startProgram, type LogLine } from '../support/program.ts';
+import { programPath } from '../support/programs/program-path.ts';
+import { startProgram, type LogLine } from '../support/programs/program.ts';
 import { signToken } from '../support/sign-token.ts';
-import { needs } from '../support/needs.ts';
+import { needs } from '../support/vitest/needs.ts';
 import { salesPolicy as policy } from '../support/sales-policy.ts';
 
 const apiKey = '0d4b1c5a-91f7-4e0e-a8f4-0c4f5b6d7e81';

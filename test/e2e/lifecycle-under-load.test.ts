@@ -3,9 +3,9 @@
 import { describe, expect, it } from 'vitest';
 import { isInstalled } from '../../bench/lifecycle/fronts.ts';
 import { runScenario, scenarios, type ScenarioName } from '../../bench/lifecycle/scenarios.ts';
-import { redisIsInstalled, redisReason } from '../support/redis-server.ts';
-import { programPath } from '../support/program-path.ts';
-import { needs } from '../support/needs.ts';
+import { redisIsInstalled, redisReason } from '../support/servers/redis-server.ts';
+import { programPath } from '../support/programs/program-path.ts';
+import { needs } from '../support/vitest/needs.ts';
 
 const fronts = { haproxy: isInstalled('haproxy'), nginx: isInstalled('nginx') };
 

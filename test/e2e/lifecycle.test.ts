@@ -6,12 +6,12 @@ import { connect } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { startSimulatedDatabrain, type SimulatedDatabrain } from '../../demo/databrain/start-simulated-databrain.ts';
-import { programPath } from '../support/program-path.ts';
-import { startProgram, type Answer, type Program } from '../support/program.ts';
+import { programPath } from '../support/programs/program-path.ts';
+import { startProgram, type Answer, type Program } from '../support/programs/program.ts';
 import { shortestMs } from '../support/shortest.ts';
 import { signToken } from '../support/sign-token.ts';
 import { salesPolicy, salesPolicyWith } from '../support/sales-policy.ts';
-import { apiKey, startDatabrain } from '../support/sales-service.ts';
+import { apiKey, startDatabrain } from '../support/programs/sales-service.ts';
 import { sentenceOf } from '../support/sentences/name-sentence.ts';
 
 const oldSecret = 'the first secret of this test, 32 bytes or more'.replace(',', '');

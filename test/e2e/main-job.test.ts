@@ -6,8 +6,8 @@ import Provider from 'oidc-provider';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startSimulatedDatabrain, type SimulatedDatabrain } from '../../demo/databrain/start-simulated-databrain.ts';
 import { freePort } from '../../demo/free-port.ts';
-import { programPath } from '../support/program-path.ts';
-import { runProgram, startProgram, type Program } from '../support/program.ts';
+import { programPath } from '../support/programs/program-path.ts';
+import { runProgram, startProgram, type Program } from '../support/programs/program.ts';
 import { until } from '../support/until.ts';
 
 const apiKey = '5d0b1d5e-77aa-4d0c-9a39-7f3c1f4f2f10';

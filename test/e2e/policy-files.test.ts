@@ -6,11 +6,11 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { SimulatedDatabrain } from '../../demo/databrain/start-simulated-databrain.ts';
 import type { LogMessage } from '../support/sentences/log-messages.ts';
-import { programPath } from '../support/program-path.ts';
-import { runProgram, startProgram, type LogLine, type Program } from '../support/program.ts';
+import { programPath } from '../support/programs/program-path.ts';
+import { runProgram, startProgram, type LogLine, type Program } from '../support/programs/program.ts';
 import { until } from '../support/until.ts';
 import { salesPolicyWith } from '../support/sales-policy.ts';
-import { apiKey, bearer, secret, settingsFor, startDatabrain } from '../support/sales-service.ts';
+import { apiKey, bearer, secret, settingsFor, startDatabrain } from '../support/programs/sales-service.ts';
 import { sentenceOf } from '../support/sentences/name-sentence.ts';
 
 const note = 'a-claim-value-that-stays-inside';

@@ -4,11 +4,11 @@ import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { SimulatedDatabrain } from '../../demo/databrain/start-simulated-databrain.ts';
-import { programPath } from '../support/program-path.ts';
-import { startProgram, type Program } from '../support/program.ts';
+import { programPath } from '../support/programs/program-path.ts';
+import { startProgram, type Program } from '../support/programs/program.ts';
 import { signToken } from '../support/sign-token.ts';
 import { salesPolicy as policy } from '../support/sales-policy.ts';
-import { apiKey, startDatabrain } from '../support/sales-service.ts';
+import { apiKey, startDatabrain } from '../support/programs/sales-service.ts';
 import { sentenceOf } from '../support/sentences/name-sentence.ts';
 
 const jwtSecret = 'q8Zt-first-signing-secret-of-the-secret-file-tests';

@@ -7,12 +7,12 @@ import { basename, join } from 'node:path';
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { startSimulatedDatabrain, type SimulatedDatabrain } from '../../demo/databrain/start-simulated-databrain.ts';
 import type { LogMessage } from '../support/sentences/log-messages.ts';
-import { programPath } from '../support/program-path.ts';
-import { runProgram, startProgram, type Answer, type Program } from '../support/program.ts';
+import { programPath } from '../support/programs/program-path.ts';
+import { runProgram, startProgram, type Answer, type Program } from '../support/programs/program.ts';
 import { otherSelfSigned, selfSigned } from '../support/self-signed.ts';
 import { signToken } from '../support/sign-token.ts';
 import { until } from '../support/until.ts';
-import { startVaultStandIn, type VaultStandIn } from '../support/vault-stand-in.ts';
+import { startVaultStandIn, type VaultStandIn } from '../support/servers/vault-stand-in.ts';
 import { salesPolicy as policy } from '../support/sales-policy.ts';
 
 const secretId = 'the-secret-id-that-must-never-be-printed';

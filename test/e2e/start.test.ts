@@ -8,9 +8,9 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import packageJson from '../../package.json' with { type: 'json' };
 import { freePort } from '../../demo/free-port.ts';
-import { needs } from '../support/needs.ts';
-import { programPath } from '../support/program-path.ts';
-import { runProgram, startProgram } from '../support/program.ts';
+import { needs } from '../support/vitest/needs.ts';
+import { programPath } from '../support/programs/program-path.ts';
+import { runProgram, startProgram } from '../support/programs/program.ts';
 import { until } from '../support/until.ts';
 import { salesPolicy as policy } from '../support/sales-policy.ts';
 

@@ -10,7 +10,7 @@ import { systemClock } from '../../src/clock.ts';
 import { loadConfiguration } from '../../src/config/load-configuration.ts';
 import { createLog } from '../../src/telemetry/log.ts';
 import { countHashes } from '../support/count-hashes.ts';
-import { startFaultyUpstream, tokenAnswer, type FaultyUpstream } from '../support/faulty-upstream.ts';
+import { startFaultyUpstream, tokenAnswer, type FaultyUpstream } from '../support/servers/faulty-upstream.ts';
 import { signToken } from '../support/sign-token.ts';
 
 const hashes = countHashes();

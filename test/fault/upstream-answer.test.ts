@@ -10,7 +10,7 @@ import {
   uuidOf,
   type FaultyUpstream,
   type Script,
-} from '../support/faulty-upstream.ts';
+} from '../support/servers/faulty-upstream.ts';
 import {
   apiKeyText,
   allOutput,
@@ -19,7 +19,7 @@ import {
   neverOpens,
   startClient,
   type ClientRecord,
-} from '../support/faulty-upstream-client.ts';
+} from '../support/servers/faulty-upstream-client.ts';
 
 const token = uuidOf(1);
 const good = JSON.stringify({ token });

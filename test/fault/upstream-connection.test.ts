@@ -2,8 +2,8 @@
 // error for a user.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from 'vitest';
-import { answer, reset, uuidOf, type Script, type SeenRequest } from '../support/faulty-upstream.ts';
-import { createPairs, outcomeOf, mintOnce, opensAtOnce } from '../support/faulty-upstream-client.ts';
+import { answer, reset, uuidOf, type Script, type SeenRequest } from '../support/servers/faulty-upstream.ts';
+import { createPairs, outcomeOf, mintOnce, opensAtOnce } from '../support/servers/faulty-upstream-client.ts';
 
 const { start, close } = createPairs();
 afterEach(close);

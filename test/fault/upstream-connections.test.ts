@@ -3,7 +3,7 @@ import { createServer, type AddressInfo, type Server, type Socket } from 'node:n
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createServer as createTlsServer } from 'node:tls';
 import { afterEach, describe, expect, it } from 'vitest';
-import { answer, reset, tokenAnswer, uuidOf, type Script } from '../support/faulty-upstream.ts';
+import { answer, reset, tokenAnswer, uuidOf, type Script } from '../support/servers/faulty-upstream.ts';
 import {
   createPairs,
   outcomeOf,
@@ -11,7 +11,7 @@ import {
   opensAtOnce,
   startClient,
   type ClientRecord,
-} from '../support/faulty-upstream-client.ts';
+} from '../support/servers/faulty-upstream-client.ts';
 import { selfSigned } from '../support/self-signed.ts';
 
 const { start, close } = createPairs({ timeoutMs: 3000, deadlineMs: 8000 });

@@ -2,8 +2,8 @@
 import { afterAll, afterEach, describe, expect, it, vi } from 'vitest';
 import { systemClock } from '../../src/clock.ts';
 import { countHashes } from '../support/count-hashes.ts';
-import { startFaultyUpstream, tokenAnswer, type FaultyUpstream } from '../support/faulty-upstream.ts';
-import { mintOnce, startClient, type ClientRecord } from '../support/faulty-upstream-client.ts';
+import { startFaultyUpstream, tokenAnswer, type FaultyUpstream } from '../support/servers/faulty-upstream.ts';
+import { mintOnce, startClient, type ClientRecord } from '../support/servers/faulty-upstream-client.ts';
 
 const hashes = countHashes();
 afterAll(hashes.stop);

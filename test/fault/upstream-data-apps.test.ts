@@ -3,8 +3,15 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from 'vitest';
 import { Secret } from '../../src/secrets/secret.ts';
-import { answer, errorAnswer, tokenAnswer, uuidOf, type Script, type SeenRequest } from '../support/faulty-upstream.ts';
-import { createPairs, outcomeOf, mintOnce } from '../support/faulty-upstream-client.ts';
+import {
+  answer,
+  errorAnswer,
+  tokenAnswer,
+  uuidOf,
+  type Script,
+  type SeenRequest,
+} from '../support/servers/faulty-upstream.ts';
+import { createPairs, outcomeOf, mintOnce } from '../support/servers/faulty-upstream-client.ts';
 
 const keys: Readonly<Record<string, Secret>> = {
   DATABRAIN_API_KEY_A: new Secret('aaaaaaaa-0000-4000-8000-00000000000a'),

@@ -2,8 +2,8 @@
 // DATABRAIN_MAX_RETRIES is never exceeded and the circuit counts the fault.
 import type { Socket } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
-import { answer, reset, tokenAnswer, uuidOf, type Script } from '../support/faulty-upstream.ts';
-import { createPairs, outcomeOf, mintOnce } from '../support/faulty-upstream-client.ts';
+import { answer, reset, tokenAnswer, uuidOf, type Script } from '../support/servers/faulty-upstream.ts';
+import { createPairs, outcomeOf, mintOnce } from '../support/servers/faulty-upstream-client.ts';
 
 const { start, close } = createPairs();
 afterEach(close);

@@ -1,8 +1,8 @@
 // Calls that hang do not block other users; and the circuit, as callers see it.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from 'vitest';
-import { answer, errorAnswer, tokenAnswer, uuidOf } from '../support/faulty-upstream.ts';
-import { createPairs, outcomeOf, mintOnce, startClient } from '../support/faulty-upstream-client.ts';
+import { answer, errorAnswer, tokenAnswer, uuidOf } from '../support/servers/faulty-upstream.ts';
+import { createPairs, outcomeOf, mintOnce, startClient } from '../support/servers/faulty-upstream-client.ts';
 
 const { start, close } = createPairs();
 afterEach(close);

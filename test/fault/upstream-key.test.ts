@@ -3,8 +3,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from 'vitest';
 import { Secret } from '../../src/secrets/secret.ts';
-import { answer, errorAnswer, tokenAnswer, uuidOf, type Script } from '../support/faulty-upstream.ts';
-import { createPairs, allOutput, outcomeOf, mintOnce } from '../support/faulty-upstream-client.ts';
+import { answer, errorAnswer, tokenAnswer, uuidOf, type Script } from '../support/servers/faulty-upstream.ts';
+import { createPairs, allOutput, outcomeOf, mintOnce } from '../support/servers/faulty-upstream-client.ts';
 
 const oldKey = '01d00000-0000-4000-8000-00000000000a';
 const newKey = '2e200000-0000-4000-8000-00000000000b';

@@ -2,8 +2,8 @@
 // was sent twice.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from 'vitest';
-import { answer, uuidOf, type Script, type SeenRequest } from '../support/faulty-upstream.ts';
-import { createPairs, allOutput, outcomeOf, mintOnce } from '../support/faulty-upstream-client.ts';
+import { answer, uuidOf, type Script, type SeenRequest } from '../support/servers/faulty-upstream.ts';
+import { createPairs, allOutput, outcomeOf, mintOnce } from '../support/servers/faulty-upstream-client.ts';
 
 const { start, close } = createPairs({ timeoutMs: 3000, deadlineMs: 8000 });
 afterEach(close);

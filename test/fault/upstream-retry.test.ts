@@ -7,7 +7,7 @@ import {
   tokenAnswer,
   uuidOf,
   type Script,
-} from '../support/faulty-upstream.ts';
+} from '../support/servers/faulty-upstream.ts';
 import {
   apiKeyText,
   createPairs,
@@ -15,7 +15,7 @@ import {
   outcomeOf,
   mintOnce,
   startClient,
-} from '../support/faulty-upstream-client.ts';
+} from '../support/servers/faulty-upstream-client.ts';
 
 const unlimitedRate = { minPerSecond: 1000, assumedPerSecond: 1000, doublingMs: 1000, maxPauseMs: 5000 };
 

@@ -1,6 +1,6 @@
 // One deadline for connection, headers and body.
 import { afterEach, describe, expect, it } from 'vitest';
-import { answer, reset, tokenAnswer, uuidOf, type Script } from '../support/faulty-upstream.ts';
+import { answer, reset, tokenAnswer, uuidOf, type Script } from '../support/servers/faulty-upstream.ts';
 import {
   apiKeyText,
   createPairs,
@@ -8,7 +8,7 @@ import {
   outcomeOf,
   mintOnce,
   startClient,
-} from '../support/faulty-upstream-client.ts';
+} from '../support/servers/faulty-upstream-client.ts';
 
 const timeoutMs = 200;
 const deadlineMs = 700;

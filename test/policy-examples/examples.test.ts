@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { checkCommand } from '../../src/commands/check.ts';
 import { testCommand } from '../../src/commands/test.ts';
 import { loadPolicyTests } from '../../src/policy/trial/policy-test-document.ts';
-import { runCommand } from '../support/run-command.ts';
+import { runCommand } from '../support/programs/run-command.ts';
 import { nameLines } from '../support/sentences/name-sentence.ts';
 
 const folder = fileURLToPath(new URL('../../docs/examples/', import.meta.url));

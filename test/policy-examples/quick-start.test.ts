@@ -7,7 +7,7 @@ import { explainCommand } from '../../src/commands/explain.ts';
 import { claimsPresets } from '../../src/policy/trial/claims-presets.ts';
 import { loadPolicyTests } from '../../src/policy/trial/policy-test-document.ts';
 import { reasons } from '../../src/refusal-reasons.ts';
-import { runCommand } from '../support/run-command.ts';
+import { runCommand } from '../support/programs/run-command.ts';
 import { signToken } from '../support/sign-token.ts';
 
 const docs = new URL('../../docs/', import.meta.url);

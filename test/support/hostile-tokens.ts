@@ -6,7 +6,7 @@ import { hostileClaims } from './hostile-tokens/claims.ts';
 import { hostileEncodings } from './hostile-tokens/encodings.ts';
 import { hostileHeaders } from './hostile-tokens/headers.ts';
 import { hostileSignatures } from './hostile-tokens/signatures.ts';
-import type { TokenIssuers } from './token-issuers.ts';
+import type { TokenIssuers } from './servers/token-issuers.ts';
 
 export interface HostileToken {
   readonly title: string;

@@ -5,7 +5,7 @@ import type { AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
 import type { Browser, BrowserContext, Page } from 'playwright-core';
 import { buildBrowserHelper } from '../../../scripts/build-browser-helper.ts';
-import { launchChromium } from '../chromium.ts';
+import { launchChromium } from '../programs/chromium.ts';
 import { startTokenServer, type TokenServer } from './token-server.ts';
 
 export interface Opened {

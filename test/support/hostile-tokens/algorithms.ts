@@ -1,7 +1,7 @@
 // Hostile tokens, first group: `alg`, and keys used for what they are not (RFC 8725 §2.1, §3.1, §3.2).
 import type { HostileToken } from '../hostile-tokens.ts';
 import { encode, signSegments, signToken } from '../sign-token.ts';
-import { pemOf, type TokenIssuers } from '../token-issuers.ts';
+import { pemOf, type TokenIssuers } from '../servers/token-issuers.ts';
 
 export function hostileAlgorithms(issuers: TokenIssuers): readonly HostileToken[] {
   const { token, signWith, claims, payloadSegment, headerSegment, keys } = issuers;

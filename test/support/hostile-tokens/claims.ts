@@ -1,7 +1,7 @@
 // Hostile tokens, third group: the registered claims (RFC 7519 §4.1, RFC 8725 §3.8, §3.9).
 import type { AuthnReason } from '../../../src/refusal-reasons.ts';
 import type { HostileToken } from '../hostile-tokens.ts';
-import type { TokenIssuers } from '../token-issuers.ts';
+import type { TokenIssuers } from '../servers/token-issuers.ts';
 
 const show = (value: unknown): string => (JSON.stringify(value) ?? 'missing').replace(/[^\x20-\x7E]/g, escapeCharacter);
 const escapeCharacter = (character: string): string => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`;

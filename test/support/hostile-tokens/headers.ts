@@ -2,7 +2,7 @@
 import type { AuthnReason } from '../../../src/refusal-reasons.ts';
 import type { HostileToken } from '../hostile-tokens.ts';
 import { encode, signToken } from '../sign-token.ts';
-import type { TokenIssuers } from '../token-issuers.ts';
+import type { TokenIssuers } from '../servers/token-issuers.ts';
 
 const json = (value: unknown): string => JSON.stringify(value) ?? 'undefined';
 

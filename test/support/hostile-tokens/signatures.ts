@@ -3,7 +3,7 @@
 import { constants, createHmac, sign } from 'node:crypto';
 import type { HostileToken } from '../hostile-tokens.ts';
 import { encode, signatureOf, signSegments } from '../sign-token.ts';
-import type { TokenIssuers } from '../token-issuers.ts';
+import type { TokenIssuers } from '../servers/token-issuers.ts';
 
 /** Orders of P-256 and of Ed25519's group. */
 const p256Order = 0xffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551n;

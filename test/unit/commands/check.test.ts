@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { startSimulatedDatabrain, type SimulatedDatabrain } from '../../../demo/databrain/start-simulated-databrain.ts';
 import { checkCommand } from '../../../src/commands/check.ts';
-import { runCommand } from '../../support/run-command.ts';
+import { runCommand } from '../../support/programs/run-command.ts';
 import { nameLines, sentenceOf } from '../../support/sentences/name-sentence.ts';
 
 const salesKey = randomUUID();

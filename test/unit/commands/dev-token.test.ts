@@ -1,7 +1,7 @@
 import { decodeJwt, jwtVerify } from 'jose';
 import { describe, expect, it } from 'vitest';
 import { devTokenCommand } from '../../../src/commands/dev-token.ts';
-import { runCommand } from '../../support/run-command.ts';
+import { runCommand } from '../../support/programs/run-command.ts';
 
 const secret = 'a secret of this test that is long enough';
 const nowMs = 1_767_225_600_000;

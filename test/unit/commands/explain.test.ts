@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { claimsOfToken, explainCommand } from '../../../src/commands/explain.ts';
-import { runCommand } from '../../support/run-command.ts';
+import { runCommand } from '../../support/programs/run-command.ts';
 import { sentenceOf } from '../../support/sentences/name-sentence.ts';
 
 const cwd = mkdtempSync(join(tmpdir(), 'explain-'));

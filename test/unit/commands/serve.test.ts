@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { generateKeyPairSync } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { serveCommand } from '../../../src/commands/serve.ts';
-import { runCommand } from '../../support/run-command.ts';
+import { runCommand } from '../../support/programs/run-command.ts';
 import { salesPolicy as policy } from '../../support/sales-policy.ts';
 
 const secret = 'the secret that must never be printed and is long';

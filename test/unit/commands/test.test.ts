@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { testCommand } from '../../../src/commands/test.ts';
-import { runCommand } from '../../support/run-command.ts';
+import { runCommand } from '../../support/programs/run-command.ts';
 import { nameLines, sentenceOf } from '../../support/sentences/name-sentence.ts';
 
 const policy = `version: 1

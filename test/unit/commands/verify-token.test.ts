@@ -7,8 +7,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startSimulatedDatabrain, type SimulatedDatabrain } from '../../../demo/databrain/start-simulated-databrain.ts';
 import { checkCommand } from '../../../src/commands/check.ts';
 import { explainCommand } from '../../../src/commands/explain.ts';
-import { json, startKeyServer, status, type KeyServer } from '../../support/key-server.ts';
-import { runCommand } from '../../support/run-command.ts';
+import { json, startKeyServer, status, type KeyServer } from '../../support/servers/key-server.ts';
+import { runCommand } from '../../support/programs/run-command.ts';
 import { nameLines, sentenceOf } from '../../support/sentences/name-sentence.ts';
 import { signToken } from '../../support/sign-token.ts';
 

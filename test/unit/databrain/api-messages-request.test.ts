@@ -3,7 +3,7 @@ import { ServiceError } from '../../../src/errors.ts';
 import { createToRequestBody } from '../../../src/databrain/api-messages.ts';
 import type { Grant } from '../../../src/policy/decision.ts';
 import { validateUpstreamBody } from '../../../src/policy/upstream-request.ts';
-import { grantFor } from '../../support/faulty-upstream-client.ts';
+import { grantFor } from '../../support/servers/faulty-upstream-client.ts';
 
 const toRequestBody = createToRequestBody(validateUpstreamBody);
 const now = Date.UTC(2026, 10, 20);

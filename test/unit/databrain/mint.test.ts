@@ -10,7 +10,7 @@ import { createToRequestBody } from '../../../src/databrain/api-messages.ts';
 import { upstreamLimits } from '../../../src/databrain/upstream-client.ts';
 import { validateUpstreamBody } from '../../../src/policy/upstream-request.ts';
 import { Secret } from '../../../src/secrets/secret.ts';
-import { grantFor } from '../../support/faulty-upstream-client.ts';
+import { grantFor } from '../../support/servers/faulty-upstream-client.ts';
 
 const timeoutMs = 3000;
 const deadlineMs = 8000;

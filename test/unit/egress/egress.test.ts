@@ -6,7 +6,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createEgress, type Egress } from '../../../src/egress/egress.ts';
 import type { EgressProxy } from '../../../src/egress/tunnel.ts';
 import { Secret } from '../../../src/secrets/secret.ts';
-import { startScriptedProxy, type ScriptedProxy } from '../../support/forward-proxy.ts';
+import { startScriptedProxy, type ScriptedProxy } from '../../support/servers/forward-proxy.ts';
 import { selfSigned } from '../../support/self-signed.ts';
 
 const closing: (() => unknown)[] = [];

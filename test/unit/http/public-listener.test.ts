@@ -9,7 +9,7 @@ import {
   startService,
   type RequestOptions,
   type RunningService,
-} from '../../contract/running-service.ts';
+} from '../../contract/api/running-service.ts';
 import { openProbe } from '../../support/socket-probe.ts';
 import { until } from '../../support/until.ts';
 

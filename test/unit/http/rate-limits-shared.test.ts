@@ -6,7 +6,7 @@ import { registerLimits } from '../../../src/http/rate-limits.ts';
 import type { RedisLink } from '../../../src/redis/redis-link.ts';
 import { Secret } from '../../../src/secrets/secret.ts';
 import { principalOf } from '../../support/issuing.ts';
-import { createScriptedRedisLink } from '../../support/scripted-redis-link.ts';
+import { createScriptedRedisLink } from '../../support/servers/scripted-redis-link.ts';
 
 type Reply = readonly [allowed: 0 | 1, used: number, freesInMs: number];
 

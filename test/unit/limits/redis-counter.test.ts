@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { createRedisCounter } from '../../../src/limits/redis-counter.ts';
 import type { RedisLink } from '../../../src/redis/redis-link.ts';
-import { createScriptedRedisLink } from '../../support/scripted-redis-link.ts';
+import { createScriptedRedisLink } from '../../support/servers/scripted-redis-link.ts';
 
 const linkThatReplies = (reply: unknown): RedisLink => createScriptedRedisLink(async () => reply);
 

@@ -15,7 +15,7 @@ import { loadLibrary } from '../../../src/secrets/cloud-call.ts';
 import { createGcpStoreKind } from '../../../src/secrets/gcp-store.ts';
 import type { SecretStore, SecretStoreKind } from '../../../src/secrets/secret-store.ts';
 import type { SecretRead } from '../../../src/secrets/secret-setting.ts';
-import { startScriptedProxy } from '../../support/forward-proxy.ts';
+import { startScriptedProxy } from '../../support/servers/forward-proxy.ts';
 import { selfSigned } from '../../support/self-signed.ts';
 import { sentenceOf } from '../../support/sentences/name-sentence.ts';
 

@@ -13,10 +13,10 @@ import type { Problem } from '../../../src/problem.ts';
 import type { SecretStore, StoreEvent } from '../../../src/secrets/secret-store.ts';
 import type { SecretRead } from '../../../src/secrets/secret-setting.ts';
 import { vaultStoreKind } from '../../../src/secrets/vault/vault-store.ts';
-import { startScriptedProxy } from '../../support/forward-proxy.ts';
+import { startScriptedProxy } from '../../support/servers/forward-proxy.ts';
 import { createManualClock } from '../../support/manual-clock.ts';
 import { selfSigned } from '../../support/self-signed.ts';
-import { startVaultStandIn, type VaultStandIn } from '../../support/vault-stand-in.ts';
+import { startVaultStandIn, type VaultStandIn } from '../../support/servers/vault-stand-in.ts';
 import { until } from '../../support/until.ts';
 import { withNamedProblem } from '../../support/sentences/name-sentence.ts';
 

@@ -10,7 +10,7 @@ import {
   traceStore,
   type Tracing,
 } from '../../../src/telemetry/tracing.ts';
-import { startOtlpCollector, type CollectedSpan, type OtlpCollector } from '../../support/otlp-collector.ts';
+import { startOtlpCollector, type CollectedSpan, type OtlpCollector } from '../../support/servers/otlp-collector.ts';
 
 const traceId = '4bf92f3577b34da6a3ce929d0e0e4736';
 const sampled = `00-${traceId}-00f067aa0ba902b7-01`;

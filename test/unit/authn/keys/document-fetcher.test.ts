@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { isFailedFetch } from '../../../../src/authn/keys/key-set-failure.ts';
 import { createDocumentFetcher, type FetchedDocument } from '../../../../src/authn/keys/document-fetcher.ts';
-import { directly } from '../../../support/authn-server.ts';
+import { directly } from '../../../support/servers/authn-server.ts';
 import { selfSigned } from '../../../support/self-signed.ts';
 
 const closing: (() => Promise<void>)[] = [];
