@@ -1,4 +1,4 @@
-// The parts of a test run, in their order, so that cheap checks fail first: `quick`, then `timers` and `service` side by
+// The parts of a test run, in their order, so that cheap checks fail first: `quick`, then `apart` and `service` side by
 // side. Tests of the whole service mostly wait (for sockets, processes, time), so they run in more workers than there are
 // cores. A worker runs one file after the other: each file gets our modules anew, and shares the libraries that were loaded
 // before it. Contract, fault and e2e tests are one part, because a worker belongs to one part.
