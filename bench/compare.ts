@@ -18,8 +18,8 @@ const help = `Usage: npm run bench -- [options]
 Compares this service with HAProxy, an empty Fastify route, the same plugins put together by hand, and Express.
 
   --rounds N    alternated rounds per path, 1 to 50 (default 5)
-  --path TEXT   only paths whose name holds the text
-  --without A,B leaves out contestants whose names begin so
+  --path TEXT   only paths whose names contain this text
+  --without A,B leaves out the servers whose names begin with A or B
   --write       writes the table to bench/RESULTS.md
 `;
 
@@ -36,7 +36,18 @@ if (values.help) {
   console.log(help);
   process.exit(0);
 }
-const rounds = Math.min(50, Math.max(1, Number(values.rounds) || 5));
+const rounds = Number(values.rounds);
+if (!Number.isInteger(rounds) || rounds < 1 || rounds > 50) {
+  console.error(`bench: --rounds must be a whole number from 1 to 50. Try --help.`);
+  process.exit(2);
+}
+const measuredPaths = paths.filter(({ name }) => name.includes(values.path));
+if (measuredPaths.length === 0) {
+  console.error(
+    `bench: no path has a name with "${values.path}". The paths:\n  ${paths.map(({ name }) => name).join('\n  ')}`,
+  );
+  process.exit(2);
+}
 
 const unwanted = values.without?.split(',') ?? [];
 
@@ -148,7 +159,7 @@ try {
     `| --- |${' --- |'.repeat(names.length + 7)}`,
   ];
   console.log(lines.join('\n'));
-  for (const path of paths.filter(({ name }) => name.includes(values.path))) {
+  for (const path of measuredPaths) {
     const results = await measurePath(path, present, shared, load);
     const cpuOf = (name: string): number => median((results.get(name) ?? []).map(({ cpuPer10k }) => cpuPer10k));
     const ratio = (name: string): string => (names.includes(name) ? `${(cpuOf(ours) / cpuOf(name)).toFixed(2)} ×` : '');
