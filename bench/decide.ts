@@ -1,6 +1,7 @@
 // Measures `decide` for a realistic policy (20 fields, 6 expressions, 3 conditional filters), and compares it with a
-// function written by hand that builds and hashes the same body with the same rules. Both alternate in one run; the best
-// of several results counts. `npm exec -- node bench/decide.ts [--json]`; exits with 1 if decide is over 15 µs or over three times the hand-written function.
+// function written by hand that builds and hashes the same body with the same rules. Both alternate in one run; the
+// best of several results counts. `npm exec -- node bench/decide.ts [--json]`; exits with 1 if decide is over 15 µs or
+// over three times the hand-written function.
 import assert from 'node:assert/strict';
 import { hash } from 'node:crypto';
 import { parseArgs } from 'node:util';

@@ -1,6 +1,6 @@
-// npm run bench:scale: measures how the cost of a request depends on connections, known users and replicas, and how much
-// memory tokens take. One process on one core (two with Redis on the same core), load and upstream on the other. With
-// --soak N: N requests of mixed traffic instead, with memory and latency after each tenth. This is not a test.
+// npm run bench:scale: measures how the cost of a request depends on connections, known users and replicas, and how
+// much memory tokens take. One process on one core (two with Redis on the same core), load and upstream on the other.
+// With --soak N: N requests of mixed traffic instead, with memory and latency after each tenth. This is not a test.
 import { randomUUID } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';

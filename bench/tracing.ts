@@ -1,5 +1,6 @@
-// npm exec -- node bench/tracing.ts [seconds]: measures the CPU time of a request without tracing, with traces of a tenth
-// of the requests, and with all. The load is the same; a fifth are new users. Prints the table of docs/tracing.md.
+// npm exec -- node bench/tracing.ts [seconds]: measures the CPU time of a request without tracing, with traces of a
+// tenth of the requests, and with all. The load is the same; a fifth are new users. Prints the table of
+// docs/tracing.md.
 import { setTimeout as delay } from 'node:timers/promises';
 import { randomUUID } from 'node:crypto';
 import { startSimulatedDatabrain } from '../demo/databrain/start-simulated-databrain.ts';

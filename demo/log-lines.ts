@@ -1,5 +1,5 @@
-// Passes the proxy's log lines on to standard output, in a readable form on a terminal, and keeps the audit lines for the
-// page, which shows the operator's view next to the browser's.
+// Passes the proxy's log lines on to standard output, in a readable form on a terminal, and keeps the audit lines for
+// the page, which shows the operator's view next to the browser's.
 import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
 import pretty from 'pino-pretty';

@@ -45,8 +45,8 @@ export const demoUsers: readonly DemoUser[] = [
 ];
 
 /**
- * `short`: expires in 40 seconds. `expired`: expired an hour ago. `tampered`: has the other tenant with the signature for
- * the first.
+ * `short`: expires in 40 seconds. `expired`: expired an hour ago. `tampered`: has the other tenant with the signature
+ * for the first.
  */
 export type TokenKind = 'valid' | 'short' | 'expired' | 'tampered';
 

@@ -1,5 +1,5 @@
-// The demo's web app: a page, a login, and the requests that the simulated Databrain received. It listens on loopback, or
-// is behind one configured public address.
+// The demo's web app: a page, a login, and the requests that the simulated Databrain received. It listens on loopback,
+// or is behind one configured public address.
 import { readFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';

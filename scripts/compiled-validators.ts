@@ -1,5 +1,5 @@
-// An esbuild plugin that replaces src/json-schema.ts with ajv's standalone code, so that no start compiles a JSON Schema,
-// and ajv is not in the bundle.
+// An esbuild plugin that replaces src/json-schema.ts with ajv's standalone code, so that no start compiles a JSON
+// Schema, and ajv is not in the bundle.
 import { Ajv, type ValidateFunction } from 'ajv';
 import standalone from 'ajv/dist/standalone/index.js';
 import type { Plugin } from 'esbuild';
@@ -20,7 +20,9 @@ const validators: ReadonlyMap<string, ValidateFunction> = new Map<string, Valida
 
 const generator = new Ajv({ code: { source: true, esm: true } });
 
-/** The same exports as src/json-schema.ts. Each validator is a separate module, because ajv uses the same names in each. */
+/**
+ * The same exports as src/json-schema.ts. Each validator is a separate module, because ajv uses the same names in each.
+ */
 const contents = `${[...validators.keys()].map((name) => `import ${name} from 'validator:${name}';`).join('\n')}
 const validators = { ${[...validators.keys()].join(', ')} };
 export const compileSchema = (name) => validators[name];`;

@@ -1,6 +1,6 @@
 // Generates documents from tables of the code: the policy's JSON Schema; the tables of request fields, settings and
-// metrics in docs/; the codes and reasons in the schema of the audit line; sentences that pages and openapi.yaml repeat.
-// `npm run schema` writes them; a test checks that the files are up to date.
+// metrics in docs/; the codes and reasons in the schema of the audit line; sentences that pages and openapi.yaml
+// repeat. `npm run schema` writes them; a test checks that the files are up to date.
 import { existsSync, readFileSync } from 'node:fs';
 import { adviceByReason } from '../src/authn/refusal-advice.ts';
 import { settingTable, type Setting } from '../src/config/settings.ts';

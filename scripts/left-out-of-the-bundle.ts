@@ -1,5 +1,5 @@
-// An esbuild plugin that leaves out parts of libraries that the service never calls. They are a quarter of the code, and
-// every start would read them.
+// An esbuild plugin that leaves out parts of libraries that the service never calls. They are a quarter of the code,
+// and every start would read them.
 import type { Plugin } from 'esbuild';
 
 /**

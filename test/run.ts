@@ -1,4 +1,6 @@
-// npm test: static checks and all vitest tests. `npm test -- policy` runs only the test files whose path contains "policy". The last line is `N passed, N failed[, N skipped]`; with TEST_REQUIRE_ALL=1 a skipped test counts as failed.
+// npm test: static checks and all vitest tests. `npm test -- policy` runs only the test files whose path contains
+// "policy". The last line is `N passed, N failed[, N skipped]`; with TEST_REQUIRE_ALL=1 a skipped test counts as
+// failed.
 import { spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { setPriority, tmpdir } from 'node:os';

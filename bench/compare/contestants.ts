@@ -1,4 +1,5 @@
-// The servers that are compared. Each is a separate process on one core, started for one algorithm, with or without reuse.
+// The servers that are compared. Each is a separate process on one core, started for one algorithm, with or without
+// reuse.
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';

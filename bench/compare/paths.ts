@@ -12,7 +12,10 @@ export interface MeasuredPath {
   /** `forged`: the last characters of each signature are another user's. */
   readonly tokens: 'good' | 'forged';
   readonly connections: number;
-  /** Start a new process for every round. Otherwise it is warm; if no user may be known, there are more users than it remembers. */
+  /**
+   * Start a new process for every round. Otherwise it is warm; if no user may be known, there are more users than it
+   * remembers.
+   */
   readonly freshProcess?: true;
   /** The upstream answers over TLS and takes 50 ms. */
   readonly farUpstream?: true;

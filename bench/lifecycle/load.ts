@@ -1,4 +1,5 @@
-// Sends requests at a constant rate through one front. Each request starts at its time, also if earlier ones are running.
+// Sends requests at a constant rate through one front. Each request starts at its time, also if earlier ones are
+// running.
 import { randomBytes } from 'node:crypto';
 import { Pool } from 'undici';
 import { signToken } from '../../test/support/sign-token.ts';

@@ -1,5 +1,5 @@
-// The upstream of the load run. It mints and limits like Databrain, fails for a share of the calls in all known ways, and
-// is down for some time. It records the time of each call, so that the limit can be checked afterwards.
+// The upstream of the load run. It mints and limits like Databrain, fails for a share of the calls in all known ways,
+// and is down for some time. It records the time of each call, so that the limit can be checked afterwards.
 import { randomUUID } from 'node:crypto';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';

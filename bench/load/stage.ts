@@ -1,5 +1,5 @@
-// The environment of the load run: two replicas of the real service, Redis if it is installed, and the faulty Databrain.
-// Stops everything at the end, also after an error.
+// The environment of the load run: two replicas of the real service, Redis if it is installed, and the faulty
+// Databrain. Stops everything at the end, also after an error.
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

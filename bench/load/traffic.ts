@@ -1,5 +1,5 @@
-// The users of the load run. They load pages at random times on random replicas, new users arrive all the time, and some
-// requests are invalid. Each user remembers its last token, to decide whether an error was allowed.
+// The users of the load run. They load pages at random times on random replicas, new users arrive all the time, and
+// some requests are invalid. Each user remembers its last token, to decide whether an error was allowed.
 import { createHmac } from 'node:crypto';
 import { Pool } from 'undici';
 

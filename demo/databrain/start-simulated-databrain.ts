@@ -97,9 +97,9 @@ function sendJson(response: ServerResponse, { status, body }: Answer): void {
 }
 
 /**
- * Starts the server. Beside the vendor's API it answers the calls of the vendor's web component and `GET {url}/simulated/dashboards/<embedId>` with a guest token as
- * bearer: 200 with the DashboardView that this token opens; 401, 403 or 404 with a reason. Every other path is 200 HTML,
- * as with the vendor.
+ * Starts the server. Beside the vendor's API it answers the calls of the vendor's web component and
+ * `GET {url}/simulated/dashboards/<embedId>` with a guest token as bearer: 200 with the DashboardView that this token
+ * opens; 401, 403 or 404 with a reason. Every other path is 200 HTML, as with the vendor.
  */
 export async function startSimulatedDatabrain(options: SimulatedDatabrainOptions): Promise<SimulatedDatabrain> {
   const { host = '127.0.0.1', port = 0, pathPrefix = '', delayMs = 0, now = Date.now, keep = 10_000 } = options;
