@@ -1,5 +1,5 @@
-// Compares the table of metrics with the exposed metrics, docs/metrics.md, the alert rules with their tests and runbooks,
-// and the dashboard. promtool, from Debian's prometheus, runs the tests of the alerts.
+// Compares the table of metrics with the exposed metrics, docs/metrics.md, the alert rules with their tests and
+// runbooks, and the dashboard. promtool, from Debian's prometheus, runs the tests of the alerts.
 import { spawnSync } from 'node:child_process';
 import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';

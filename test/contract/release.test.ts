@@ -1,5 +1,5 @@
-// The requirements of a release: workflows that the linters accept, with pinned actions, and the same version everywhere,
-// with notes in the changelog.
+// The requirements of a release: workflows that the linters accept, with pinned actions, and the same version
+// everywhere, with notes in the changelog.
 import { spawnSync } from 'node:child_process';
 import { readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';

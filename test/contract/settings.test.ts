@@ -1,4 +1,5 @@
-// Compares .env.example and docs/operating/settings.md with src/config/settings.ts: names, order, defaults, descriptions.
+// Compares .env.example and docs/operating/settings.md with src/config/settings.ts: names, order, defaults,
+// descriptions.
 import { describe, expect, it } from 'vitest';
 import { namedApiKey, settingTable, type Setting } from '../../src/config/settings.ts';
 import { secretStoreKinds, settingOf } from '../../src/secrets/secret-sources.ts';

@@ -1,5 +1,5 @@
-// Rotates keys as in docs/operating/rotating-keys.md, step by step, on the running program: no step refuses a user who had
-// access before. The API key and the JWT secret are rotated in lifecycle tests, the issuer's own keys in
+// Rotates keys as in docs/operating/rotating-keys.md, step by step, on the running program: no step refuses a user who
+// had access before. The API key and the JWT secret are rotated in lifecycle tests, the issuer's own keys in
 // oidc.test.ts.
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { generateKeyPairSync, randomUUID, type KeyObject } from 'node:crypto';

@@ -1,5 +1,6 @@
 // Two replicas of the built program behind real gateways with the documented configurations, at 200 requests a second:
-// no request fails in restarts, crashes, lost Redis, reloads and rotations. The long form, with numbers: bench/lifecycle.ts.
+// no request fails in restarts, crashes, lost Redis, reloads and rotations. The long form, with numbers:
+// bench/lifecycle.ts.
 import { describe, expect, it } from 'vitest';
 import { isInstalled } from '../../bench/lifecycle/fronts.ts';
 import { runScenario, scenarios, type ScenarioName } from '../../bench/lifecycle/scenarios.ts';

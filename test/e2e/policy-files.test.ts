@@ -1,4 +1,5 @@
-// Policy tests that must pass before a policy is used, the archive of policies, and a shadow policy, on the built program.
+// Policy tests that must pass before a policy is used, the archive of policies, and a shadow policy, on the built
+// program.
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';

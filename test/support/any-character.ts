@@ -1,4 +1,5 @@
-// Any character for fast-check: every code point except surrogates, as its unit `binary`, which takes two seconds to prepare.
+// Any character for fast-check: every code point except surrogates, as its unit `binary`, which takes two seconds to
+// prepare.
 import fc from 'fast-check';
 
 const surrogates = { first: 0xd800, count: 0x800 };

@@ -1,5 +1,5 @@
-// The table of hostile tokens. Each differs from a valid token in one thing only, so that no other check refuses it first.
-// Used by the tests of authn/ and, over HTTP, by those of the whole service.
+// The table of hostile tokens. Each differs from a valid token in one thing only, so that no other check refuses it
+// first. Used by the tests of authn/ and, over HTTP, by those of the whole service.
 import type { AuthnReason } from '../../src/refusal-reasons.ts';
 import { hostileAlgorithms } from './hostile-tokens/algorithms.ts';
 import { hostileClaims } from './hostile-tokens/claims.ts';

@@ -1,5 +1,5 @@
-// The environment of `issue` in tests: verified callers, grants, and a mint that counts its calls. Principals and grants
-// are branded; here, as in the two files that create them, the brand is a cast.
+// The environment of `issue` in tests: verified callers, grants, and a mint that counts its calls. Principals and
+// grants are branded; here, as in the two files that create them, the brand is a cast.
 import { randomUUID } from 'node:crypto';
 import type { Principal } from '../../src/authn/principal.ts';
 import type { Clock } from '../../src/clock.ts';

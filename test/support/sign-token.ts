@@ -1,5 +1,5 @@
-// Creates JSON Web Signatures of any kind, valid or not, with node:crypto only: tests must not sign with the library that
-// the service verifies with.
+// Creates JSON Web Signatures of any kind, valid or not, with node:crypto only: tests must not sign with the library
+// that the service verifies with.
 import { constants, createHmac, sign, type KeyObject } from 'node:crypto';
 
 export type SigningKey = string | Buffer | KeyObject;

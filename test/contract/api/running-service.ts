@@ -1,4 +1,5 @@
-// Starts the real service on real sockets for the contract tests. Takes settings; returns ports and a function for requests.
+// Starts the real service on real sockets for the contract tests. Takes settings; returns ports and a function for
+// requests.
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { tmpdir } from 'node:os';

@@ -1,5 +1,5 @@
-// An independent check of openapi.yaml: schemathesis (PyPI) generates valid and invalid requests from the description, and
-// checks every response of the running service.
+// An independent check of openapi.yaml: schemathesis (PyPI) generates valid and invalid requests from the description,
+// and checks every response of the running service.
 import { spawn, spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';

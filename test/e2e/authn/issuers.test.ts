@@ -1,5 +1,5 @@
-// Several issuers on the built program: each with its own keys, the issuer in the policy, files that change, and an issuer
-// that starts after the service.
+// Several issuers on the built program: each with its own keys, the issuer in the policy, files that change, and an
+// issuer that starts after the service.
 import { generateKeyPairSync, type KeyObject } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';

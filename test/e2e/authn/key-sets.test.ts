@@ -1,5 +1,5 @@
-// Fetched key sets on real sockets: rotation, withdrawal, outage, and issuers that are slow, send huge or wrong answers,
-// redirect or fail. Times are shorter than in production; tests can set the clock forward.
+// Fetched key sets on real sockets: rotation, withdrawal, outage, and issuers that are slow, send huge or wrong
+// answers, redirect or fail. Times are shorter than in production; tests can set the clock forward.
 import { generateKeyPairSync, type JsonWebKey } from 'node:crypto';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import type { KeySetTimings } from '../../../src/authn/keys/fetched-keys.ts';

@@ -1,4 +1,5 @@
-// RFC 8725 (JSON Web Token Best Current Practices) §3: a test for each practice. The table of hostile tokens has more cases.
+// RFC 8725 (JSON Web Token Best Current Practices) §3: a test for each practice. The table of hostile tokens has more
+// cases.
 import { generateKeyPairSync } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { parseIssuer, type RawIssuer } from '../../../src/authn/issuer.ts';

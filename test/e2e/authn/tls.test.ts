@@ -1,4 +1,5 @@
-// Keys fetched over TLS, on the built program: only from an issuer with a valid certificate; also through an egress proxy.
+// Keys fetched over TLS, on the built program: only from an issuer with a valid certificate; also through an egress
+// proxy.
 import { generateKeyPairSync } from 'node:crypto';
 import { createServer, type Server } from 'node:https';
 import type { AddressInfo } from 'node:net';

@@ -1,5 +1,5 @@
-// The vendor's own component, @databrainhq/plugin 0.12.9, in a real browser: the demo's page with the real proxy and the
-// simulated Databrain, which enforces the rights of a token. Every test counts the requests.
+// The vendor's own component, @databrainhq/plugin 0.12.9, in a real browser: the demo's page with the real proxy and
+// the simulated Databrain, which enforces the rights of a token. Every test counts the requests.
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { chromiumReason, hasChromium, launchChromium } from '../../support/programs/chromium.ts';

@@ -1,5 +1,5 @@
-// `mount` in a real browser, with a simulated vendor component: what is on the screen, which token its requests have, and
-// that nothing remains.
+// `mount` in a real browser, with a simulated vendor component: what is on the screen, which token its requests have,
+// and that nothing remains.
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { startLab, type Lab, type Opened } from '../../support/browser/lab.ts';
 import { refusal } from '../../support/browser/token-server.ts';

@@ -209,7 +209,8 @@ describe.skipIf(!hasChromium)(`the playground's page${chromiumReason}`, () => {
     browser = await launchChromium();
     page = await browser.newPage({ viewport: { width: 1440, height: 900 } });
     page.on('console', (message) => {
-      // When lines of a contenteditable are replaced, Chromium tries to keep styles, which the policy of the page refuses.
+      // When lines of a contenteditable are replaced, Chromium tries to keep styles, which the policy of the page
+      // refuses.
       const isEditing = message.text().startsWith('Applying inline style');
       if (message.type() === 'error' && !isEditing) violations.push(message.text());
     });

@@ -1,5 +1,5 @@
-// The helper and the real service in a real browser: which origins are allowed, and that pages of other origins cannot use
-// a user's cookie.
+// The helper and the real service in a real browser: which origins are allowed, and that pages of other origins cannot
+// use a user's cookie.
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Browser, BrowserContext, Page } from 'playwright-core';

@@ -1,5 +1,5 @@
-// The dashboard and the alert rules in a real Prometheus that scrapes a real replica: every expression is valid, and the
-// values are those of a healthy service.
+// The dashboard and the alert rules in a real Prometheus that scrapes a real replica: every expression is valid, and
+// the values are those of a healthy service.
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { concrete } from '../../../bench/dashboard/expression.ts';

@@ -1,5 +1,5 @@
-// Connections that are reset at random times, on both listeners, in all kinds of HTTP/1.1 exchanges. A socket without an
-// error listener would end the process. RESETS=50000 runs the long form; the seed is printed.
+// Connections that are reset at random times, on both listeners, in all kinds of HTTP/1.1 exchanges. A socket without
+// an error listener would end the process. RESETS=50000 runs the long form; the seed is printed.
 import fc from 'fast-check';
 import { connect } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';

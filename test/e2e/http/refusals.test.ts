@@ -1,5 +1,5 @@
-// Every refusal, on the built program over real sockets, with the same four checks: status and code; nothing reached the
-// upstream; one audit line with its reason; no secret in any response or log line.
+// Every refusal, on the built program over real sockets, with the same four checks: status and code; nothing reached
+// the upstream; one audit line with its reason; no secret in any response or log line.
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { startSimulatedDatabrain, type SimulatedDatabrain } from '../../../demo/databrain/start-simulated-databrain.ts';
 import { errorRow, type ErrorCode } from '../../../src/errors.ts';

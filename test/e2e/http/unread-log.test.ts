@@ -1,5 +1,6 @@
 // A flood of pipelined requests whose responses are not read, while standard output is not read either, or of endless
-// headers: the service stays alive with a small heap, answers probes, issues no token that it cannot record, and recovers.
+// headers: the service stays alive with a small heap, answers probes, issues no token that it cannot record, and
+// recovers.
 import { connect, type Socket } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { SimulatedDatabrain } from '../../../demo/databrain/start-simulated-databrain.ts';

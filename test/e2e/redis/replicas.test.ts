@@ -1,5 +1,5 @@
-// Two replicas of the built program with a real Redis, while the upstream hangs, limits them, or one of them is killed: how
-// long a user waits if only the other replica has the token.
+// Two replicas of the built program with a real Redis, while the upstream hangs, limits them, or one of them is killed:
+// how long a user waits if only the other replica has the token.
 import { randomUUID } from 'node:crypto';
 import { createServer, request, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';

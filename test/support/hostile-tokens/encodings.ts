@@ -1,4 +1,5 @@
-// Hostile tokens, fourth group: the form of the token and of the JSON in it (RFC 7515 §2, §5.2, §7; RFC 8725 §2.6, §3.7).
+// Hostile tokens, fourth group: the form of the token and of the JSON in it (RFC 7515 §2, §5.2, §7; RFC 8725 §2.6,
+// §3.7).
 import type { HostileToken } from '../hostile-tokens.ts';
 import { encodeText, signSegments } from '../sign-token.ts';
 import type { TokenIssuers } from '../servers/token-issuers.ts';

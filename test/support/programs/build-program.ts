@@ -1,5 +1,5 @@
-// Bundles the program: for all e2e tests of a run, and for benchmarks. Apart from program.ts, because the build loads half of
-// the sources, and most test files only start what was built.
+// Bundles the program: for all e2e tests of a run, and for benchmarks. Apart from program.ts, because the build loads
+// half of the sources, and most test files only start what was built.
 import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { TestProject } from 'vitest/node';

@@ -1,4 +1,5 @@
-// deploy/helm as Helm renders it, and the tools that check it: helm (from its Go module) and kubernetes-validate (PyPI).
+// deploy/helm as Helm renders it, and the tools that check it: helm (from its Go module) and kubernetes-validate
+// (PyPI).
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';

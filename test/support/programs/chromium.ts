@@ -1,5 +1,5 @@
-// The browser for tests that need a real one: the distribution's Chromium, without connections to its vendor. Prefers its
-// headless shell, which needs a quarter of the CPU time for a page.
+// The browser for tests that need a real one: the distribution's Chromium, without connections to its vendor. Prefers
+// its headless shell, which needs a quarter of the CPU time for a page.
 import { existsSync } from 'node:fs';
 import { chromium, type Browser } from 'playwright-core';
 import { needs } from '../vitest/needs.ts';

@@ -1,4 +1,5 @@
-// The log messages that tests look for, by name. Only this table has their wording: a better sentence is a one-line change.
+// The log messages that tests look for, by name. Only this table has their wording: a better sentence is a one-line
+// change.
 
 /** Text that the message contains. */
 export const logMessages = {

@@ -1,4 +1,5 @@
-// One Redis server for the tests of a block, empty for each of them. Apart from redis-server.ts, which runs without vitest too.
+// One Redis server for the tests of a block, empty for each of them. Apart from redis-server.ts, which runs without
+// vitest too.
 import { afterAll, afterEach, beforeAll } from 'vitest';
 import type { RedisLink } from '../../../src/redis/redis-link.ts';
 import { startRedisServer, type RedisServer } from './redis-server.ts';

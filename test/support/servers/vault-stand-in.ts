@@ -1,6 +1,6 @@
 // A server with the part of Vault's documented HTTP API that the service uses, with its error forms: KV of both
-// versions, an engine with leases, tokens with a lifetime and a maximum lifetime, AppRole, Kubernetes and JWT logins. For
-// situations that a real server cannot create quickly, and for machines without one.
+// versions, an engine with leases, tokens with a lifetime and a maximum lifetime, AppRole, Kubernetes and JWT logins.
+// For situations that a real server cannot create quickly, and for machines without one.
 import { randomUUID } from 'node:crypto';
 import { createServer as createHttpServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { createServer as createHttpsServer } from 'node:https';

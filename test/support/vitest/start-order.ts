@@ -1,5 +1,5 @@
-// The order in which test files start: part by part and folder by folder, and in these the longest first, so that no core
-// is idle at the end while one file still runs. Vitest remembers the durations of an earlier run; the list below
+// The order in which test files start: part by part and folder by folder, and in these the longest first, so that no
+// core is idle at the end while one file still runs. Vitest remembers the durations of an earlier run; the list below
 // replaces them on a new machine.
 import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
