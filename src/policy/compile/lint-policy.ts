@@ -51,7 +51,7 @@ function lintDataApp(name: string, app: DataAppDocument, document: YamlDocument)
     if (entry.isShowOnUrl !== false && holdsExpression(entry.values))
       warn(
         inParams('dashboardAppFilters', i),
-        'a filter fed by a claim has isShowOnUrl not false: its value shows in the address and can be changed there',
+        'a filter with a value from a claim has no isShowOnUrl: false, so the user can see and change the value in the page’s address',
         'Add isShowOnUrl: false',
       );
 

@@ -127,7 +127,7 @@ export const policySentences = {
     'dashboardAppFilters without allowedEmbeds: other dashboards of the data app show unfiltered data',
   everyEmbedOpen: 'no allowedEmbeds: a token of "{}" opens every embed of the data app',
   filterInAddress:
-    'a filter fed by a claim has isShowOnUrl not false: its value shows in the address and can be changed there',
+    'a filter with a value from a claim has no isShowOnUrl: false, so the user can see and change the value in the page’s address',
   longLifetime: 'expiresIn is over 24 h, and a guest token cannot be revoked',
   everyFilterConditional:
     'every entry of {} has a when, and clientId is None: a user for whom none is true sees unfiltered data',
