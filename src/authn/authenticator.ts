@@ -105,7 +105,7 @@ function candidateKeys(
   if (ring === undefined) return refuseForNow('keys_unavailable', keys.nextFetchSeconds());
   const able = ring.candidates(kid, algorithm);
   if (able.length === 0) {
-    return kid !== undefined && ring.names(kid)
+    return kid !== undefined && ring.hasKid(kid)
       ? refuseToken('algorithm_refused', { received: algorithm, expected: config.algorithms })
       : refuseToken('key_unknown', { received: kid, expected: ring.kids });
   }
@@ -152,7 +152,7 @@ export async function createAuthenticator(options: AuthenticatorOptions): Promis
     if (known === undefined) return undefined;
     const { principal, registered, key } = known;
     const issuer = issuers.get(principal.iss);
-    const isActive = issuer?.keys.ring()?.holds(key) === true;
+    const isActive = issuer?.keys.ring()?.isActive(key) === true;
     const refusal = issuer && isActive ? timeRefusal(registered, issuer.config, clock.now()) : undefined;
     if (isActive && refusal === undefined) return principal;
     remembered.forget(digest);

@@ -66,7 +66,7 @@ export interface RateLimit {
 const day = 86_400;
 
 /** RFC 9110 §5.6.2 token characters, as RFC 6265 requires for cookie names. */
-const cookieName = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,128}$/;
+const httpToken = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,128}$/;
 
 /** Headers with another meaning for this service or for proxies. */
 const reservedHeaders =
@@ -75,7 +75,7 @@ const reservedHeaders =
 function readHeaderName(reader: SettingReader): string | undefined {
   const name = reader.text('JWT_HEADER_NAME')?.toLowerCase();
   if (name === undefined) return undefined;
-  if (!cookieName.test(name))
+  if (!httpToken.test(name))
     return reader.report('JWT_HEADER_NAME', 'is not a header name', 'Use letters, digits and -');
   if (!reservedHeaders.test(name)) return name;
   return reader.report(
@@ -87,7 +87,7 @@ function readHeaderName(reader: SettingReader): string | undefined {
 
 function readCookieName(reader: SettingReader): string | undefined {
   const name = reader.text('JWT_COOKIE_NAME');
-  if (name === undefined || cookieName.test(name)) return name;
+  if (name === undefined || httpToken.test(name)) return name;
   return reader.report('JWT_COOKIE_NAME', 'is not a cookie name', 'Use letters, digits, - and _');
 }
 
@@ -153,9 +153,13 @@ function readRedis(reader: SettingReader): RedisAddress | undefined {
 const isSigningSecret = (value: Secret, issuers: readonly IssuerConfig[]): boolean =>
   issuers.some(({ keys }) => keys.kind === 'secret' && keys.configured.some((key) => isSecretOf(key, value)));
 
-/** Warnings about combinations of settings. */
-function readWarnings(corsOrigins: readonly string[], cookieName: string | undefined): readonly Problem[] {
-  if (cookieName === undefined || !corsOrigins.some(isWildcardOrigin)) return [];
+/**
+ * Warnings about combinations of settings.
+ *
+ * @param ambientName the cookie or header with the JWT that the browser or a gateway adds to every request
+ */
+function readWarnings(corsOrigins: readonly string[], ambientName: string | undefined): readonly Problem[] {
+  if (ambientName === undefined || !corsOrigins.some(isWildcardOrigin)) return [];
   return [
     {
       location: 'CORS_ORIGINS',
@@ -219,10 +223,12 @@ export function readSettings(env: Environment, readFile: ReadFile, stored: Store
   };
   // Other problems of a variable with an unusable value are consequences.
   const unusable = unusableValues(env);
-  const followUps = new Set(unusable.map(({ location }) => location));
+  const unusableLocations = new Set(unusable.map(({ location }) => location));
   const isFirst = ({ location, problem }: Problem, index: number): boolean =>
     problems.findIndex((other) => other.location === location && other.problem === problem) === index;
-  const others = problems.filter((problem, index) => !followUps.has(problem.location) && isFirst(problem, index));
+  const others = problems.filter(
+    (problem, index) => !unusableLocations.has(problem.location) && isFirst(problem, index),
+  );
   if (unusable.length + others.length > 0) throw new ConfigurationError([...unusable, ...others]);
   return Object.freeze(settings);
 }

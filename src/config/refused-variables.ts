@@ -34,7 +34,8 @@ interface KnownNames {
   readonly ports: readonly string[];
 }
 
-const lowered = (name: string): string => name.toLowerCase().replaceAll('_', '').replace(/ies$/, 'y').replace(/s$/, '');
+const spellingOf = (name: string): string =>
+  name.toLowerCase().replaceAll('_', '').replace(/ies$/, 'y').replace(/s$/, '');
 
 /** One edit per four characters: REDIS_URI is similar to REDIS_URL, but REDIS_HOST is not. */
 function nearMiss(variable: string, { bySpelling, long, ports }: KnownNames): string | undefined {
@@ -42,7 +43,7 @@ function nearMiss(variable: string, { bySpelling, long, ports }: KnownNames): st
   if (foreign.test(variable)) {
     return variable.endsWith('_PORT') ? closest(variable, ports, maxEditsOfPort) : undefined;
   }
-  const same = bySpelling.get(lowered(variable));
+  const same = bySpelling.get(spellingOf(variable));
   if (same !== undefined) return same;
   const setting = /^otel_/i.test(variable) ? undefined : closest(variable, long, Math.floor(variable.length / 4));
   return setting ?? closest(variable, tracingVariables, maxEditsOfTracing);
@@ -60,7 +61,7 @@ function knownNames(): KnownNames {
   for (const name of tracingVariables) all.add(name);
   const bySpelling = new Map<string, string>();
   for (const name of all) {
-    for (const spelling of [lowered(name.replace(units, '')), lowered(name)]) {
+    for (const spelling of [spellingOf(name.replace(units, '')), spellingOf(name)]) {
       if (!bySpelling.has(spelling)) bySpelling.set(spelling, name);
     }
   }

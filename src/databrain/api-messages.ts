@@ -1,6 +1,6 @@
 // The messages of the one call to Databrain's API, POST /api/v2/guest-token/create: writes the body of a request, and
-// parses a response to a guest token or a fault. Pure. Returns only a token or a code of a known list, never other
-// text of the upstream.
+// parses a response to a guest token or a fault. The parser returns only a token or a code of a known list, never other
+// text of the upstream. Also parses `Retry-After`. Pure.
 import { ServiceError } from '../errors.ts';
 import type { Grant } from '../policy/decision.ts';
 import { codeFaults, type Fault, type UpstreamCode } from './upstream-fault.ts';
@@ -20,7 +20,7 @@ const travelMs = 1000;
 const minLifetimeMs = 1000;
 
 /**
- * @param isValid whether a body with `expiryTime` is one of POST /api/v2/guest-token/create
+ * @param isValid whether a body with `expiryTime` is valid for POST /api/v2/guest-token/create
  *
  * The returned function throws ServiceError: INTERNAL_ERROR for an invalid body (a bug: the
  * decision should have refused it), TOKEN_EXPIRED if a token bound to the access token's `exp` would have no lifetime

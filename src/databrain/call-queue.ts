@@ -1,5 +1,6 @@
 // The call queue: one queue per API key, served round robin, before a bounded number of concurrent calls, at the rate
-// that the upstream accepts. A call that cannot be sent in time is refused at once.
+// that the upstream accepts. A call that cannot be sent in time is refused at once. Estimates from finished calls how
+// long a call will wait.
 import type { Clock } from '../clock.ts';
 import type { CallRate } from './call-rate.ts';
 import { ServiceError } from '../errors.ts';

@@ -1,9 +1,9 @@
 // The connections to the upstream, each with one call at a time. After a response a connection rests before it is used
 // again, so that a response that is sent twice closes the connection and never reaches the next user.
 //
-// The connection that has rested longest is used first. Up to `spread` connections are opened before one is used that
-// has rested less than `longRestMs`. Beyond that, in a burst, `shortRestMs` is enough, unless the upstream sent an
-// unexpected response: then the long rest applies to all connections for `distrustMs`.
+// The connection that has rested longest is used first. Up to `connectionsBeforeShortRest` connections are opened
+// before one is used that has rested less than `longRestMs`. Beyond that, in a burst, `shortRestMs` is enough, unless
+// the upstream sent an unexpected response: then the long rest applies to all connections for `distrustMs`.
 import { Client, type buildConnector } from 'undici';
 import type { Clock } from '../clock.ts';
 import { isProtocolViolation } from './upstream-fault.ts';
@@ -34,9 +34,9 @@ export interface Connections {
 
 export interface ConnectionLimits {
   /** The maximum number of open connections. */
-  readonly most: number;
+  readonly maxConnections: number;
   /** Below this number, a new connection is opened instead of using one after a short rest. */
-  readonly spread: number;
+  readonly connectionsBeforeShortRest: number;
   readonly shortRestMs: number;
   readonly longRestMs: number;
   readonly distrustMs: number;
@@ -58,7 +58,7 @@ const unneededMs = 500;
 const shrinkEveryMs = 100;
 
 export function createConnections(options: ConnectionsOptions): Connections {
-  const { clock, most, spread, longRestMs } = options;
+  const { clock, maxConnections, connectionsBeforeShortRest, longRestMs } = options;
   const open = new Set<Connection>();
   /** Ordered by the start of their rest. */
   const resting: Connection[] = [];
@@ -128,12 +128,12 @@ export function createConnections(options: ConnectionsOptions): Connections {
     const now = clock.monotonic();
     const oldest = resting[0];
     const restedMs = oldest === undefined ? -1 : restCountedUntil - oldest.restingSince;
-    if (oldest !== undefined && restedMs >= (open.size < spread ? longRestMs : restNeededMs(now))) {
+    if (oldest !== undefined && restedMs >= (open.size < connectionsBeforeShortRest ? longRestMs : restNeededMs(now))) {
       resting.shift();
       shrink(now);
       return oldest;
     }
-    const mayOpen = oldest === undefined || now < distrustedUntil ? most : spread;
+    const mayOpen = oldest === undefined || now < distrustedUntil ? maxConnections : connectionsBeforeShortRest;
     return open.size < mayOpen ? start() : undefined;
   };
 
@@ -150,7 +150,7 @@ export function createConnections(options: ConnectionsOptions): Connections {
   /** Runs while a connection has not rested for `longRestMs`. */
   const watchRest = (): void => {
     if (timer !== undefined || isClosed) return;
-    const isShort = open.size >= spread && clock.monotonic() >= distrustedUntil;
+    const isShort = open.size >= connectionsBeforeShortRest && clock.monotonic() >= distrustedUntil;
     timer = setTimeout(
       () => {
         timer = undefined;
@@ -168,7 +168,7 @@ export function createConnections(options: ConnectionsOptions): Connections {
     distrust,
     take: (fresh, use) => {
       if (isClosed) return use(undefined);
-      const connection = fresh && open.size < most ? start() : available();
+      const connection = fresh && open.size < maxConnections ? start() : available();
       if (connection !== undefined) return use(connection);
       waiting.add(use);
       timer?.ref();

@@ -1,5 +1,6 @@
 // Mints one guest token: calls under one deadline, each only if circuit and queue admit it, each response checked.
-// The loop reads top to bottom; the rules are in the files that it calls.
+// The loop reads top to bottom; the rules are in the files that it calls. Also remembers the owners of recent tokens,
+// so that a repeated one reaches no second user.
 import type { Clock } from '../clock.ts';
 import { ServiceError } from '../errors.ts';
 import type { Grant } from '../policy/decision.ts';
@@ -95,7 +96,7 @@ export function createMint(options: MintOptions): Mint {
       const retryAfterMs = parseRetryAfter(exchange.retryAfter, clock.now());
       return failed(parsed.fault, { upstreamCode: parsed.upstreamCode, retryAfterMs });
     }
-    if (tokenOwners.claim(parsed.token, ownerOf(grant))) return parsed.token;
+    if (tokenOwners.assign(parsed.token, ownerOf(grant))) return parsed.token;
     exchanges.distrust();
     return failed(exchange.overUsedConnection ? 'answer_misplaced' : 'token_repeated', {});
   };
@@ -222,7 +223,7 @@ const adviceMs = (failure: Failure, lane: Lane, { request }: Grant): number =>
  */
 interface TokenOwners {
   /** Whether the token belongs to this owner; an unknown token becomes this owner's. */
-  readonly claim: (token: string, owner: string) => boolean;
+  readonly assign: (token: string, owner: string) => boolean;
 }
 
 /** @param max the number of tokens; the oldest are forgotten first */
@@ -233,7 +234,7 @@ export function createTokenOwners(max: number): TokenOwners {
   let next = 0;
 
   return {
-    claim: (token, owner) => {
+    assign: (token, owner) => {
       const name = token.toLowerCase();
       const known = owners.get(name);
       if (known !== undefined) return known === owner;

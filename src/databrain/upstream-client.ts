@@ -17,7 +17,7 @@ export interface UpstreamClientOptions {
   readonly deadlineMs: number;
   readonly maxRetries: number;
   readonly apiKeys: Pick<ApiKeys, 'get' | 'reload'>;
-  /** Whether a body, `expiryTime` included, is one of POST /api/v2/guest-token/create. */
+  /** Whether a body with `expiryTime` is valid for POST /api/v2/guest-token/create. */
   readonly isValidBody: (body: unknown) => boolean;
   readonly clock: Clock;
   /** A number from 0 (inclusive) to 1 (exclusive), for jitter. */
@@ -53,8 +53,8 @@ export interface UpstreamClient {
 
 /** Fixed limits that suit every deployment. Some tests use smaller ones. */
 export const upstreamLimits: UpstreamLimits = {
-  most: 1024,
-  spread: 128,
+  maxConnections: 1024,
+  connectionsBeforeShortRest: 128,
   shortRestMs: 2,
   longRestMs: 50,
   distrustMs: 600_000,

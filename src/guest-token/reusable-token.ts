@@ -1,6 +1,6 @@
 // Tokens that are used again. Which requests share one: the reuse key, a hash of everything that decides the upstream's
 // response. For how long: the required share of its lifetime, the lifetime that the grant permits now, the end of the
-// access token, and the minimum while the upstream is down.
+// access token, and the minimum while the upstream is down. Also the grant tag of the response.
 import { hash } from 'node:crypto';
 import type { Principal } from '../authn/principal.ts';
 import type { Clock } from '../clock.ts';

@@ -34,8 +34,9 @@ export interface BoundedServerOptions {
 /** The limit of the parser. http/listener.ts refuses from 32 KiB on, with a regular error response. */
 const parserHeaderLimitBytes = 49_152;
 /**
- * A header takes some 90 bytes of memory in addition to its text, so that 1,000 connections with 900 short ones each would fill
- * a heap of 128 MB. The parser stores one more and drops the rest: http/listener.ts refuses requests that have it.
+ * A header takes some 90 bytes of memory in addition to its text, so that 1,000 connections with 900 short ones each
+ * would fill a heap of 128 MB. The parser stores one more and drops the rest: http/listener.ts refuses requests that
+ * have it.
  */
 export const maxHeaders = 128;
 const receiveTimeoutMs = 10_000;

@@ -9,8 +9,8 @@ type Range = readonly [network: ipaddr.IPv4 | ipaddr.IPv6, length: number];
 
 /**
  * The address in a form that ipaddr.js reads correctly. It throws for some zones (`fe80::1%br-lan`), and reads
- * `::10.1.2.3` (IPv4-compatible, RFC 4291 §2.5.5.1) as `::ffff:10.1.2.3`, so such a client would count as the IPv4 address.
- * The URL parser writes the four numbers as groups.
+ * `::10.1.2.3` (IPv4-compatible, RFC 4291 §2.5.5.1) as `::ffff:10.1.2.3`, so such a client would count as the IPv4
+ * address. The URL parser writes the four numbers as groups.
  */
 function toReadable(address: string): string {
   const withoutZone = address.split('%', 1)[0] ?? '';

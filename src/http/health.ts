@@ -13,7 +13,7 @@ export type Checks = Readonly<Record<string, 'ok' | 'failing' | undefined>>;
 export type Readiness = () => { readonly isReady: boolean; readonly checks: Checks };
 
 const livenessPath = '/livez';
-/** Both respond the same. */
+/** Both give the same response. */
 const readinessPaths = ['/readyz', '/healthz'] as const;
 export const probePaths = [livenessPath, ...readinessPaths] as const;
 

@@ -17,7 +17,7 @@ export interface ListenerOptions extends BoundedServerOptions {
   readonly isTrustedProxy: ((address: string | undefined) => boolean) | undefined;
   /** The first step of every request. It refuses by throwing. */
   readonly admit: ((request: FastifyRequest, reply: FastifyReply) => Promise<void>) | undefined;
-  /** Refuses a valid Host by throwing. */
+  /** Called with a well-formed Host. Throws to refuse it. */
   readonly checkHost: ((host: string | undefined, request: FastifyRequest) => void) | undefined;
   /** The value of `Allow` for each path that exists. */
   readonly methods: ReadonlyMap<string, string>;

@@ -1,5 +1,6 @@
 // The decision: one policy, one verified principal, one data app's name → a grant or a denial. Pure and synchronous;
-// the only maker of Grant. A denial holds only what the audit line may hold; `trace` gives an operator the details.
+// only this file creates a Grant. A denial holds only what the audit line may hold; `trace` gives an operator the
+// details.
 import canonicalize from 'canonicalize';
 import { hash } from 'node:crypto';
 import type { Principal } from '../authn/principal.ts';
@@ -50,7 +51,7 @@ function checkValidations({ validations }: DataAppPolicy, evaluation: Evaluation
 /** The part of a decision that does not depend on the time. */
 type Terms = Pick<Grant, 'request' | 'requestSha256'>;
 
-function fingerprint(request: UpstreamRequest, dataApp: DataAppPolicy): string {
+function requestHashOrDenial(request: UpstreamRequest, dataApp: DataAppPolicy): string {
   try {
     return toRequestSha256(request);
   } catch {
@@ -66,7 +67,7 @@ function termsOf(policy: Policy, dataApp: DataAppPolicy, principal: Principal, t
   checkAvailable(dataApp, evaluation);
   checkValidations(dataApp, evaluation);
   const request = dataApp.buildRequest(evaluation);
-  return { request, requestSha256: fingerprint(request, dataApp) };
+  return { request, requestSha256: requestHashOrDenial(request, dataApp) };
 }
 
 /** The lifetime in milliseconds, and the time that no token may outlive. */

@@ -58,7 +58,7 @@ async function readAll(
   return new Map(await Promise.all(contents));
 }
 
-const fingerprint = (files: ReadonlyMap<string, Buffer | Error>): string =>
+const contentsHash = (files: ReadonlyMap<string, Buffer | Error>): string =>
   [...files.values()].map((file) => (Buffer.isBuffer(file) ? hash('sha256', file) : file.message)).join(' ');
 
 /** Archives each policy before it is used. If that fails, the policy is refused, and retried at every poll. */
@@ -101,7 +101,7 @@ export function createPolicies(options: PoliciesOptions): Policies {
       initial: loaded.content,
       intervalMs: pollIntervalMs,
       // The tests are separate files and may change later.
-      dependsOn: async () => `${fingerprint(await readAll(testFiles, readFile))} ${archiveOf?.state() ?? ''}`,
+      dependsOn: async () => `${contentsHash(await readAll(testFiles, readFile))} ${archiveOf?.state() ?? ''}`,
       accept: async (content) => {
         const tests = await readAll(testFiles, readFile);
         const text = content.toString('utf8');

@@ -83,7 +83,7 @@ async function entriesOf(folder: string, pattern: RegExp): Promise<readonly Entr
 }
 
 /** Whether the policy is archived. Rejects if the file does not match its name: someone has changed it. */
-async function holds(path: string, text: string): Promise<boolean> {
+async function isArchived(path: string, text: string): Promise<boolean> {
   try {
     if ((await readFile(path, 'utf8')) === text) return true;
   } catch (error) {
@@ -118,7 +118,7 @@ export function createPolicyArchive(options: PolicyArchiveOptions): PolicyArchiv
   const keep = async (text: string): Promise<number> => {
     const name = `${hash('sha256', text)}.yaml`;
     const path = join(folder, name);
-    if (!(await holds(path, text))) await write(folder, text, name);
+    if (!(await isArchived(path, text))) await write(folder, text, name);
     const usedAt = new Date(now());
     await utimes(path, usedAt, usedAt);
     return prune(path);

@@ -247,9 +247,7 @@ export async function createTracing(options: TracingOptions): Promise<Tracing> {
   };
 }
 
-/**
- * Adds a span to each call of `mint`, and below to those of the shared token store. Used only if tracing is enabled.
- */
+/** Adds a span to each call of `mint`; `traceStore` does the same for the shared token store. Only with tracing. */
 export const traceMint =
   (mint: Mint, step: Step): Mint =>
   (...request) =>

@@ -74,7 +74,7 @@ describe('The connections', () => {
         socket.write(tokenAnswer(request.index));
         if (request.index < 2) socket.write(tokenAnswer(666));
       },
-      { limits: { maxConcurrent: 2, spread: 2, longRestMs: 1000 } },
+      { limits: { maxConcurrent: 2, connectionsBeforeShortRest: 2, longRestMs: 1000 } },
     );
     await mintOnce(client, 'first');
     await sleep(20);
@@ -91,7 +91,7 @@ describe('The connections', () => {
         socket.write(tokenAnswer(request.index));
         if (request.index === 0) socket.write('junk');
       },
-      { limits: { maxConcurrent: 2, spread: 2, longRestMs: 1000, distrustMs: 50 } },
+      { limits: { maxConcurrent: 2, connectionsBeforeShortRest: 2, longRestMs: 1000, distrustMs: 50 } },
     );
     await mintOnce(client, 'first');
     await sleep(100);
@@ -105,7 +105,7 @@ describe('The connections', () => {
         socket.write(tokenAnswer(request.index));
         if (request.index === 0) socket.write(tokenAnswer(666));
       },
-      { limits: { maxConcurrent: 4, spread: 4, most: 8, longRestMs: 100 } },
+      { limits: { maxConcurrent: 4, connectionsBeforeShortRest: 4, maxConnections: 8, longRestMs: 100 } },
     );
     await mintOnce(client, 'first');
     await sleep(20);
@@ -144,7 +144,7 @@ describe('The connections', () => {
         if (request.index < 6) reset(socket);
         else socket.write(tokenAnswer(request.index));
       },
-      { maxRetries: 0, limits: { most: 2, spread: 2 } },
+      { maxRetries: 0, limits: { maxConnections: 2, connectionsBeforeShortRest: 2 } },
     );
     for (let i = 0; i < 6; i += 1) {
       expect(outcomeOf(await mintOnce(client, `user-${i}`))).toBe('UPSTREAM_UNAVAILABLE upstream_unreachable');
@@ -169,8 +169,8 @@ describe('The connections', () => {
   });
 });
 
-describe('when the client is closed', () => {
-  it('a running call is not a failure of the upstream', async () => {
+describe('a client that is closed', () => {
+  it('does not count a running call as a failure', async () => {
     const { client } = await start(() => undefined, {
       limits: {
         circuit: opensAtOnce,
@@ -185,9 +185,9 @@ describe('when the client is closed', () => {
     expect(client.calls).toEqual([]);
   });
 
-  it('a call that waits for a resting connection is refused', async () => {
+  it('refuses a call that waits for a resting connection', async () => {
     const { client } = await start((request, socket) => void socket.write(tokenAnswer(request.index)), {
-      limits: { spread: 1, shortRestMs: 60_000, longRestMs: 60_000 },
+      limits: { connectionsBeforeShortRest: 1, shortRestMs: 60_000, longRestMs: 60_000 },
     });
     await mintOnce(client, 'first');
     const waiting = mintOnce(client, 'second');
@@ -198,7 +198,7 @@ describe('when the client is closed', () => {
     expect(settled.ms).toBeLessThan(2000);
   });
 
-  it('calls that wait in the queue, for a connection or for their start are refused, and no connection is opened', async () => {
+  it('refuses calls that wait in the queue, for a connection or for their start, and opens no connection', async () => {
     const { upstream, client } = await start(() => undefined, { limits: { maxConcurrent: 2 } });
     const running = times(6, (i) => mintOnce(client, `user-${i}`));
     await sleep(30);

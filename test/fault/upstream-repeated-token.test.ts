@@ -87,7 +87,7 @@ describe('a response that is sent twice', () => {
           setTimeout(() => socket.write(own), delayMs);
         }, 5);
       },
-      { timeoutMs: 3000, deadlineMs: 10_000, limits: { maxConcurrent: 16, spread: 16 } },
+      { timeoutMs: 3000, deadlineMs: 10_000, limits: { maxConcurrent: 16, connectionsBeforeShortRest: 16 } },
     );
     const users = Array.from({ length: 300 }, (_, user) => user);
     const settled = await Promise.all(users.map((user) => mintOnce(client, `u${user}`)));

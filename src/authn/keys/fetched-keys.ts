@@ -116,7 +116,7 @@ const maxWithdrawn = 100;
 function namesWithdrawn(before: HeldKeys | undefined, next: KeyRing): readonly string[] {
   if (before === undefined || before.ring === next) return before?.withdrawn ?? [];
   const names = [...before.withdrawn, ...before.ring.keys.flatMap(({ kid }) => (kid === undefined ? [] : [kid]))];
-  return names.filter((kid) => !next.names(kid)).slice(-maxWithdrawn);
+  return names.filter((kid) => !next.hasKid(kid)).slice(-maxWithdrawn);
 }
 
 export function createFetchedKeys({ iss, fetch, prepare, clock, timings, events }: FetchedKeysOptions): FetchedKeys {

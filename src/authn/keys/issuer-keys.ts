@@ -94,6 +94,6 @@ export async function createIssuerKeys(issuer: IssuerConfig, options: IssuerKeys
   return {
     ...keySet,
     // Without any keys, the next scheduled fetch comes first.
-    lookUpOf: (kid) => (keySet.ring()?.names(kid) === false && !keySet.isWithdrawn(kid) ? keySet.lookUp : undefined),
+    lookUpOf: (kid) => (keySet.ring()?.hasKid(kid) === false && !keySet.isWithdrawn(kid) ? keySet.lookUp : undefined),
   };
 }

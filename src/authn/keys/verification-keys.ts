@@ -53,14 +53,14 @@ export interface KeyRing {
   /** The distinct `kid`s of the keys. */
   readonly kids: readonly string[];
   /** Whether one of the keys has this `kid`. */
-  readonly names: (kid: string) => boolean;
+  readonly hasKid: (kid: string) => boolean;
   /**
    * The keys that may have made a signature with this `kid` and `alg`: those with that `kid`, then those without one,
    * which any `kid` may mean. Empty if there are too many to try.
    */
   readonly candidates: (kid: string | undefined, algorithm: Algorithm) => readonly ActiveKey[];
   /** Whether this key is still active. */
-  readonly holds: (key: ActiveKey) => boolean;
+  readonly isActive: (key: ActiveKey) => boolean;
 }
 
 /** A token is tried against at most this many keys: each costs a signature check. */
@@ -73,7 +73,7 @@ export function createKeyRing(keys: readonly ActiveKey[]): KeyRing {
   return {
     keys,
     kids: [...kids],
-    names: (kid) => kids.has(kid),
+    hasKid: (kid) => kids.has(kid),
     candidates: (kid, algorithm) => {
       const able = keys.filter((key) => key.algorithms.includes(algorithm));
       if (kid === undefined) return able.length > maxCandidateKeys ? [] : able;
@@ -81,6 +81,6 @@ export function createKeyRing(keys: readonly ActiveKey[]): KeyRing {
       const chosen = [...named, ...able.filter((key) => key.kid === undefined)];
       return chosen.length > maxCandidateKeys ? [] : chosen;
     },
-    holds: (key) => held.has(key),
+    isActive: (key) => held.has(key),
   };
 }

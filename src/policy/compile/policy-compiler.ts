@@ -1,5 +1,6 @@
-// Compiles scalars of the file to fields. A literal is checked by its rule at load; an expression is compiled, and its
-// result is checked by the same rule for each decision. Collects problems and sites for load-policy.ts.
+// Compiles variables, conditions and scalars of the file. A literal is checked by its rule at load; an expression is
+// compiled, and its result is checked by the same rule for each decision. Collects problems and sites for
+// load-policy.ts.
 import type { ASTNode } from '@marcbachmann/cel-js';
 import { LoadProblem, type Problem } from '../../problem.ts';
 import type { ServiceError } from '../../errors.ts';

@@ -46,7 +46,7 @@ export const createEvaluation = (claims: Claims, variableCount: number, trace?: 
 
 /**
  * Uses fuel. Throws if there is not enough. Then `fuel` is negative, and nothing may override the failure. Units that
- * are no amount (NaN, a negative number) would end the limit for the rest of the decision, so they use up all fuel.
+ * are NaN or negative would disable the limit for the rest of the decision, so they use up all fuel.
  */
 export function spend(evaluation: Evaluation, units: number): void {
   evaluation.fuel = units >= 0 ? evaluation.fuel - units : -1;

@@ -107,7 +107,7 @@ describe('the background refresh', () => {
     await vi.advanceTimersByTimeAsync(10 * minute);
     expect(keySet.ring()?.keys.map(({ kid }) => kid)).toEqual(['b', 'c']);
     expect(keySet.ring()?.keys[0]).toBe(before[1]);
-    expect(before.map((key) => keySet.ring()?.holds(key))).toEqual([false, true]);
+    expect(before.map((key) => keySet.ring()?.isActive(key))).toEqual([false, true]);
     expect(prepared).toBe(3);
   });
 

@@ -145,7 +145,7 @@ describe('a JWK set document', () => {
     expect(ring.candidates('e', 'ES256')).toHaveLength(1);
     expect(ring.candidates('e', 'RS256')).toHaveLength(0);
     expect(ring.candidates('unknown', 'RS256')).toHaveLength(0);
-    expect(ring.names('unknown')).toBe(false);
+    expect(ring.hasKid('unknown')).toBe(false);
     expect(ring.candidates(undefined, 'RS256')).toHaveLength(1);
   });
 
