@@ -1,5 +1,5 @@
-// The tests that mutation testing runs: unit tests, and tests with a real Redis, because only these test the Redis link.
-// If a unit test notices a change, the slower tests are not run for it.
+// The tests that mutation testing runs: unit tests, and tests with a real Redis, because only these test the Redis
+// link. If a unit test notices a change, the slower tests are not run for it.
 import { defineConfig } from 'vitest/config';
 
 export default defineConfig({

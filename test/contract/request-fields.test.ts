@@ -70,14 +70,14 @@ describe('a policy sends the field', () => {
   });
 });
 
-describe('the simulated Databrain knows the field', () => {
-  it.each(fields)('%s', (name, kind, place) => {
+describe('the simulated Databrain', () => {
+  it.each(fields)('knows the field %s', (name, kind, place) => {
     const body = { clientId: 'acme', dataAppName: 'sales', ...place(samples[kind]) };
     const answer = readGuestTokenBody(body, { embeds: undefined, unknownParams: [] });
     expect(answer, `demo/databrain/guest-token-body.ts does not know ${name}. Add it there.`).toBe(body);
   });
 
-  it('and no other field', () => {
+  it('refuses an unknown field', () => {
     const body = { clientId: 'acme', dataAppName: 'sales', params: { other: 'x' } };
     expect(readGuestTokenBody(body, { embeds: undefined, unknownParams: [] })).toMatchObject({ status: 400 });
   });

@@ -1,6 +1,6 @@
-// The cost of a request in the whole service, in counts that do not depend on the load of the machine: signatures, parsed
-// and written JSON texts, hashes, promises, upstream calls, packets and log writes. Real sockets on both sides, in one
-// process.
+// The cost of a request in the whole service, in counts that do not depend on the load of the machine: signatures,
+// parsed and written JSON texts, hashes, promises, upstream calls, packets and log writes. Real sockets on both sides,
+// in one process.
 import { createHook } from 'node:async_hooks';
 import { generateKeyPairSync, Verify } from 'node:crypto';
 import { connect } from 'node:net';
@@ -81,7 +81,9 @@ async function start() {
   return { port, calls };
 }
 
-/** Sends every token once, over the given number of connections. Returns the number of 200 answers, and their packets. */
+/**
+ * Sends every token once, over the given number of connections. Returns the number of 200 answers, and their packets.
+ */
 async function sendAll(port: number): Promise<{ readonly issued: number; readonly packets: number }> {
   const requests = tokens.map(
     (token) => `POST /guest-token HTTP/1.1\r\nhost: a\r\nauthorization: Bearer ${token}\r\ncontent-length: 0\r\n\r\n`,

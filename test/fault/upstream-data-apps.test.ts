@@ -1,5 +1,5 @@
-// Failures of one data app do not affect others: each API key has its own call rate, circuit, queue and retries; only the
-// limit per address is shared. And failures of one clientId do not affect its data app.
+// Failures of one data app do not affect others: each API key has its own call rate, circuit, queue and retries; only
+// the limit per address is shared. And failures of one clientId do not affect its data app.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from 'vitest';
 import { Secret } from '../../src/secrets/secret.ts';

@@ -1,5 +1,5 @@
-// The CEL specification's cases: every supported expression has the result of the specification, except for the deviations
-// below. Also checks the figures in docs/cel-conformance.md.
+// The CEL specification's cases: every supported expression has the result of the specification, except for the
+// deviations below. Also checks the figures in docs/cel-conformance.md.
 import { describe, expect, it } from 'vitest';
 import { readDocument } from '../contract/settings-documents.ts';
 import { agrees, conformanceCases, knownToDiffer } from './cel-conformance.ts';

@@ -1,5 +1,5 @@
-// The CEL specification's cases: for each the expected result, our result, and if it is not supported, the part of CEL that
-// it needs.
+// The CEL specification's cases: for each the expected result, our result, and if it is not supported, the part of CEL
+// that it needs.
 import { tests } from '@bufbuild/cel-spec/testdata/conformance.js';
 import { nameSentence } from '../support/sentences/name-sentence.ts';
 import { celProblem, celResult, type CelResult } from './cel-value.ts';

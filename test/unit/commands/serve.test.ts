@@ -1,5 +1,5 @@
-// Misconfigurations stop the start before any socket opens: one line each with the variable, the problem and the fix, exit
-// code 78, no secret printed. The real process is in test/e2e/start.test.ts.
+// Misconfigurations stop the start before any socket opens: one line each with the variable, the problem and the fix,
+// exit code 78, no secret printed. The real process is in test/e2e/start.test.ts.
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';

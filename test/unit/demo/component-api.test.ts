@@ -1,5 +1,5 @@
-// The simulated Databrain answers the vendor's component, and enforces the rights of a token although the component's calls
-// for rows have no token.
+// The simulated Databrain answers the vendor's component, and enforces the rights of a token although the component's
+// calls for rows have no token.
 import { afterEach, describe, expect, it } from 'vitest';
 import { startSimulatedDatabrain, type SimulatedDatabrain } from '../../../demo/databrain/start-simulated-databrain.ts';
 import { readVendorComponent } from '../../../demo/vendor-component.ts';

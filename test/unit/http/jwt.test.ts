@@ -1,5 +1,5 @@
-// Every error code in fast-jwt's own list: a new one in a new version fails here and does not cause a 500. And the options
-// of the verifier: a missing option would disable a check.
+// Every error code in fast-jwt's own list: a new one in a new version fails here and does not cause a 500. And the
+// options of the verifier: a missing option would disable a check.
 import { createSecretKey } from 'node:crypto';
 import { TokenError } from 'fast-jwt';
 import { describe, expect, it } from 'vitest';

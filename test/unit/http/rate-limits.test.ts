@@ -19,7 +19,10 @@ interface StartOptions {
   readonly clock?: Clock;
 }
 
-/** A listener with the hooks of the service: the address limit, then a check that accepts only the bearer token `user …`. */
+/**
+ * A listener with the hooks of the service: the address limit, then a check that accepts only the bearer token
+ * `user …`.
+ */
 async function start({ address = 1000, user = 1000, trustProxy, clock = createManualClock() }: StartOptions) {
   const app = Fastify({ routerOptions: { caseSensitive: true }, ...(trustProxy === undefined ? {} : { trustProxy }) });
   apps.push(app);

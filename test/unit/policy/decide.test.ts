@@ -125,6 +125,23 @@ describe('a decision', () => {
     const withBug: Policy = { ...policy, defaultDataApp: broken };
     expect(() => decide(withBug, principalOf({}), undefined, caseTime)).toThrow(TypeError);
   });
+
+  it('refuses a value that JSON cannot represent', () => {
+    const policy = load('{ clientId: a }');
+    const app = policy.dataApps.get('s') ?? expect.unreachable();
+    for (const datasourceName of ['\ud800', Number.NaN as unknown as string]) {
+      const buildRequest = () => ({ clientId: 'a', dataAppName: 's', datasourceName });
+      const decision = decide(
+        { ...policy, defaultDataApp: { ...app, buildRequest } },
+        principalOf({}),
+        undefined,
+        caseTime,
+      );
+      expect(decision).toMatchObject({
+        denial: { code: 'ACCESS_DENIED', reason: 'value_refused', position: 'p.yaml:1:27' },
+      });
+    }
+  });
 });
 
 describe('the hash of a request', () => {
@@ -155,23 +172,6 @@ describe('the hash of a request', () => {
     expect(hashOf(one)).toBe(hashOf(other));
     expect(hashOf(load('{ datasourceName: e, clientId: a }'))).not.toBe(hashOf(one));
   });
-});
-
-it('a value that JSON cannot represent is refused, and not hashed', () => {
-  const policy = load('{ clientId: a }');
-  const app = policy.dataApps.get('s') ?? expect.unreachable();
-  for (const datasourceName of ['\ud800', Number.NaN as unknown as string]) {
-    const buildRequest = () => ({ clientId: 'a', dataAppName: 's', datasourceName });
-    const decision = decide(
-      { ...policy, defaultDataApp: { ...app, buildRequest } },
-      principalOf({}),
-      undefined,
-      caseTime,
-    );
-    expect(decision).toMatchObject({
-      denial: { code: 'ACCESS_DENIED', reason: 'value_refused', position: 'p.yaml:1:27' },
-    });
-  }
 });
 
 describe('remembered decisions', () => {

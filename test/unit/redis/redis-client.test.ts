@@ -1,5 +1,5 @@
-// TLS to servers with a self-signed certificate. The test of Sentinel has no server behind it, because the server's refusal
-// would hide that Sentinel was accepted.
+// TLS to servers with a self-signed certificate. The test of Sentinel has no server behind it, because the server's
+// refusal would hide that Sentinel was accepted.
 import { once } from 'node:events';
 import { connect, createServer as createTcpServer, type AddressInfo, type Server } from 'node:net';
 import { createServer } from 'node:tls';

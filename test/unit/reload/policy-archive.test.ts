@@ -1,4 +1,5 @@
-// The archive of policies on a real file system: what it stores, under which name, what it removes, and what it refuses.
+// The archive of policies on a real file system: what it stores, under which name, what it removes, and what it
+// refuses.
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { mkdtempSync, readFileSync, readdirSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';

@@ -1,5 +1,5 @@
-// The cloud providers' stores with their own libraries, and simulated servers that answer as documented. .ci/secret-stores
-// tests AWS with moto, which implements more.
+// The cloud providers' stores with their own libraries, and simulated servers that answer as documented.
+// .ci/secret-stores tests AWS with moto, which implements more.
 import { generateKeyPairSync } from 'node:crypto';
 import { createServer as createHttpServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { createServer as createHttpsServer } from 'node:https';

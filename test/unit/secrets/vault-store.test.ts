@@ -1,5 +1,5 @@
-// Secrets in Vault over real sockets, with a simulated server of its documented API: KV of both versions, all logins, and
-// all responses without a secret.
+// Secrets in Vault over real sockets, with a simulated server of its documented API: KV of both versions, all logins,
+// and all responses without a secret.
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

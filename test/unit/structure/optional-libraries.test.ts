@@ -1,5 +1,5 @@
-// Libraries that most deployments do not need are loaded only if they are used: the source uses `import()` or their types,
-// never an import that runs at the start.
+// Libraries that most deployments do not need are loaded only if they are used: the source uses `import()` or their
+// types, never an import that runs at the start.
 import { describe, expect, it } from 'vitest';
 import packageJson from '../../../package.json' with { type: 'json' };
 import { readSources } from './source-file.ts';
@@ -16,7 +16,7 @@ const sources = readSources();
 describe.each(optional)('%s', (name) => {
   const users = sources.filter(({ text }) => text.includes(`'${name}'`));
 
-  it('is used', () => {
+  it('is loaded with import()', () => {
     expect(users.map(({ text }) => text.includes(`import('${name}')`))).toContain(true);
   });
 

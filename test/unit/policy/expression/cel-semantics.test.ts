@@ -235,7 +235,7 @@ describe('an expression fails without repeating a value:', () => {
     'claims.list.map(x, claims.list == ["q"] + claims.list)',
     'claims.list.map(x, claims.list == claims.list.map(y, y))',
     'claims.list.join("-")',
-  ])('it runs out of fuel: %s', (text) => {
+  ])('it uses up its fuel: %s', (text) => {
     expect(() => evaluate(text, small)).not.toThrow();
     expect(nameExpressionFailure(() => evaluate(text, big))).toBe('outOfFuel');
   });
@@ -245,11 +245,11 @@ describe('an expression fails without repeating a value:', () => {
     'true && claims.text.contains(claims.text) && false',
     '[1, 2].exists(x, x == 1 && claims.text.contains(claims.text) || x == 2)',
     '[1, 2].all(x, x == 1 && claims.text.contains(claims.text) || x == 3)',
-  ])('it runs out of fuel in a part whose result is not needed: %s', (text) => {
+  ])('it uses up its fuel in a part whose result is not needed: %s', (text) => {
     expect(nameExpressionFailure(() => evaluate(text, big))).toBe('outOfFuel');
   });
 
-  it('it runs out of fuel after many ignored failures', () => {
+  it('it uses up its fuel after many ignored failures', () => {
     const sixty = { list: new Array(60).fill('l') };
     const passedOver = 'claims.list.all(a, claims.list.all(b, claims.q == 1 || true))';
     expect(evaluate(passedOver, small)).toBe(true);
