@@ -85,7 +85,7 @@ export const errorTable = {
   NOT_FOUND: { status: 404, message: 'Nothing exists at this path.', logLevel: 'info', retryable: false },
   METHOD_NOT_ALLOWED: {
     status: 405,
-    message: 'This method is not supported here. Use POST /guest-token to get a guest token.',
+    message: 'This method is not supported here. Use POST to get a guest token.',
     logLevel: 'info',
     retryable: false,
   },

@@ -201,6 +201,6 @@ export function createExchanges(options: ExchangesOptions): Exchanges {
 
 const nothing = new Uint8Array(0);
 
-/** A repeated header is ignored. */
+/** A repeated header becomes one joined value, which no reader of these two headers accepts. */
 const textOf = (value: string | string[] | undefined): string | undefined =>
   Array.isArray(value) ? value.join(', ') : value;

@@ -44,7 +44,7 @@ export const metricTable = {
     name: 'guest_token_request_duration_seconds',
     kind: 'histogram',
     labels: {},
-    help: 'Time from the arrival of a request to its decision.',
+    help: 'Time from the arrival of a request until its response is ready.',
     advice: 'Compare it with the time of calls to Databrain to find the slow part.',
   },
   upstreamCalls: {
