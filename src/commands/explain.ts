@@ -121,7 +121,8 @@ value; or the rule that refuses, its position and the claim. Needs only the poli
   --policy    the policy file (default: the setting POLICY_FILE)
   --json      for machines
 
-Settings: POLICY_FILE, TOKEN_MAX_LIFETIME_SECONDS; with --verify those of serve. Exit code 0 if the policy permits or refuses.
+Settings: POLICY_FILE, TOKEN_MAX_LIFETIME_SECONDS; with --verify those of serve.
+Exit code 0 if the policy permits or refuses.
 `,
   run: async (context) => {
     const words = parseWords(explainCommand, context, {

@@ -4,8 +4,8 @@ import type { Clock } from '../clock.ts';
 import { faultRow, type Failure } from './upstream-fault.ts';
 
 /**
- * Limits the retries of one API key, so that they never make an outage worse: a fifth of its calls, plus a small reserve
- * after the start.
+ * Limits the retries of one API key, so that they never make an outage worse: a fifth of its calls, plus a small
+ * reserve after the start.
  */
 export interface RetryBudget {
   /** Counts a first call, which earns a share of a retry. */
