@@ -107,7 +107,7 @@ export async function startPageServer(options: PageServerOptions): Promise<PageS
     return options.auditOf?.(requestId);
   }
 
-  async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+  async function respond(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const route = `${request.method} ${request.url}`;
     const file = request.method === 'GET' ? files.get(request.url ?? '') : undefined;
     if (file !== undefined) {
@@ -159,7 +159,7 @@ export async function startPageServer(options: PageServerOptions): Promise<PageS
   const server = createServer((request, response) => {
     if (!isOwnHost(request, publicUrl))
       return send(response, 403, 'text/plain; charset=utf-8', 'This host name is not accepted.\n');
-    answer(request, response).catch(() =>
+    respond(request, response).catch(() =>
       send(response, 400, 'text/plain; charset=utf-8', 'The request is not valid.\n'),
     );
   });

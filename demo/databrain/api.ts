@@ -1,6 +1,6 @@
-// The three calls of the vendor's API, from headers and parsed body to an answer: checks the limit and the key first.
+// The three calls of the vendor's API, from headers and parsed body to a reply: checks the limit and the key first.
 import type { IncomingMessage } from 'node:http';
-import { isRefusal, toAnswer, type Answer } from './answer.ts';
+import { isRefusal, toReply, type Reply } from './reply.ts';
 import type { ApiKeys } from './api-keys.ts';
 import { salesEmbeds, type Embed } from './catalogue.ts';
 import { readGuestTokenBody } from './guest-token-body.ts';
@@ -18,11 +18,11 @@ interface ApiOptions {
   readonly unknownParams: readonly string[];
 }
 
-type Call = (dataAppOfKey: string, body: unknown, authorization: string) => Answer;
+type Call = (dataAppOfKey: string, body: unknown, authorization: string) => Reply;
 
 export interface Api {
   /** @param route method, space and path; returns undefined for an unknown route */
-  readonly answer: (request: IncomingMessage, route: string, body: unknown) => Answer | undefined;
+  readonly respond: (request: IncomingMessage, route: string, body: unknown) => Reply | undefined;
   readonly refuseNext: (code: RefusalCode, times?: number) => void;
 }
 
@@ -31,16 +31,16 @@ export function createApi({ apiKeys, tokens, withinLimit, embedsOf, datasources,
 
   const createGuestToken: Call = (dataAppOfKey, body) => {
     const accepted = readGuestTokenBody(body, { embeds: embedsOf(dataAppOfKey), unknownParams });
-    if (isRefusal(accepted)) return toAnswer(accepted);
+    if (isRefusal(accepted)) return toReply(accepted);
     const { dataAppName, datasourceName } = accepted;
-    if (!apiKeys.dataAppNames.has(dataAppName)) return toAnswer(refuse('DATA_APP_ID_ERROR', 'Data app does not exist'));
+    if (!apiKeys.dataAppNames.has(dataAppName)) return toReply(refuse('DATA_APP_ID_ERROR', 'Data app does not exist'));
     if (dataAppName !== dataAppOfKey)
-      return toAnswer(refuse('AUTHENTICATION_ERROR', 'API key does not belong to this data app'));
+      return toReply(refuse('AUTHENTICATION_ERROR', 'API key does not belong to this data app'));
     const sources = datasources[dataAppName] ?? [];
     if (sources.length > 1 && datasourceName === undefined)
-      return toAnswer(refuse('INVALID_REQUEST_BODY', '"datasourceName" is required'));
+      return toReply(refuse('INVALID_REQUEST_BODY', '"datasourceName" is required'));
     if (sources.length > 0 && datasourceName !== undefined && !sources.includes(datasourceName))
-      return toAnswer(refuse('WORKSPACE_ID_ERROR', 'Data source does not exist in the workspace'));
+      return toReply(refuse('WORKSPACE_ID_ERROR', 'Data source does not exist in the workspace'));
     const token = tokens.create(accepted);
     return { status: 200, token, body: { token } };
   };
@@ -60,7 +60,7 @@ export function createApi({ apiKeys, tokens, withinLimit, embedsOf, datasources,
   const rotateKey: Call = (_dataApp, body, authorization) => {
     const expireAt = typeof body === 'object' && body !== null && 'expireAt' in body ? body.expireAt : undefined;
     const graceSeconds = typeof expireAt === 'number' || typeof expireAt === 'string' ? Number(expireAt) : NaN;
-    if (!(graceSeconds >= 0)) return toAnswer(refuse('INVALID_REQUEST_BODY', '"expireAt" must be a number'));
+    if (!(graceSeconds >= 0)) return toReply(refuse('INVALID_REQUEST_BODY', '"expireAt" must be a number'));
     return { status: 200, body: { key: apiKeys.rotate(authorization, graceSeconds) } };
   };
 
@@ -71,16 +71,16 @@ export function createApi({ apiKeys, tokens, withinLimit, embedsOf, datasources,
   ]);
 
   return {
-    answer(request, route, body) {
+    respond(request, route, body) {
       const call = calls.get(route);
       if (call === undefined) return undefined;
       if (!withinLimit(countedAddress(request)))
-        return toAnswer(refuse('RATE_LIMIT_EXCEEDED', 'Too many requests, please try again later.'));
+        return toReply(refuse('RATE_LIMIT_EXCEEDED', 'Too many requests, please try again later.'));
       const next = scripted.shift();
-      if (next !== undefined) return toAnswer(refuse(next, 'Scripted refusal'));
+      if (next !== undefined) return toReply(refuse(next, 'Scripted refusal'));
       const { authorization } = request.headers;
       const dataAppOfKey = apiKeys.authenticate(authorization);
-      if (typeof dataAppOfKey !== 'string') return toAnswer(dataAppOfKey);
+      if (typeof dataAppOfKey !== 'string') return toReply(dataAppOfKey);
       return { dataAppOfKey, ...call(dataAppOfKey, body, authorization ?? '') };
     },
     refuseNext: (code, times = 1) => {

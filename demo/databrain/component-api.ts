@@ -1,15 +1,15 @@
 // The calls of the vendor's web component (@databrainhq/plugin 0.12.9), which a browser sends from another origin.
 // `GET /dashboard` and `GET /dashboard/embeddedMetric` contain the guest token; the calls for rows contain no token,
-// so the simulation enforces the rights of the token with the handle in its answer (component-handles.ts).
+// so the simulation enforces the rights of the token with the handle in its reply (component-handles.ts).
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Embed } from './catalogue.ts';
-import { dashboardAnswer, metricAnswer, rowsAnswer } from './component-answers.ts';
+import { dashboardResponse, metricResponse, rowsResponse } from './component-responses.ts';
 import { createComponentHandles } from './component-handles.ts';
 import { showDashboard } from './dashboard.ts';
 import type { GuestTokenBody } from './guest-token-body.ts';
 import type { GuestTokens } from './guest-tokens.ts';
 
-/** A call of the component, with its answer. */
+/** A call of the component, with its reply. */
 export interface ComponentCall {
   readonly path: string;
   readonly token?: string;
@@ -29,7 +29,7 @@ export interface ComponentRequest {
 
 export interface ComponentApi {
   /** Undefined if the component has no such call. */
-  readonly answer: (request: ComponentRequest) => { readonly status: number; readonly body: object } | undefined;
+  readonly respond: (request: ComponentRequest) => { readonly status: number; readonly body: object } | undefined;
   readonly paths: ReadonlySet<string>;
   readonly calls: readonly ComponentCall[];
 }
@@ -74,7 +74,7 @@ export function createComponentApi({ tokens, embedsOf, keep, now }: ComponentApi
     const embed = embedsOf(admission.body.dataAppName).find((candidate) => candidate.embedId === embedId);
     if (embed === undefined) return refuse(404, 'There is no such embed.', { token });
     const handle = handles.give(admission.body, admission.expiresAt);
-    return { status: 200, token, handle, body: { data: dashboardAnswer(embed, admission.body, handle) } };
+    return { status: 200, token, handle, body: { data: dashboardResponse(embed, admission.body, handle) } };
   };
 
   const openMetric = ({ headers, query }: ComponentRequest): Outcome => {
@@ -85,7 +85,7 @@ export function createComponentApi({ tokens, embedsOf, keep, now }: ComponentApi
     if (embedOfMetric(admission.body, metricId) === undefined)
       return refuse(403, 'This guest token does not open this metric.', { token, metricId });
     const handle = handles.give(admission.body, admission.expiresAt);
-    return { status: 200, token, handle, metricId, body: { data: metricAnswer(metricId, handle) } };
+    return { status: 200, token, handle, metricId, body: { data: metricResponse(metricId, handle) } };
   };
 
   const queryRows = ({ body }: ComponentRequest): Outcome => {
@@ -96,7 +96,7 @@ export function createComponentApi({ tokens, embedsOf, keep, now }: ComponentApi
     const embed = embedOfMetric(rights, metricId);
     if (embed === undefined) return refuse(403, 'This guest token does not open this metric.', { handle, metricId });
     const rows = showDashboard(embed, rights).metrics.find((metric) => metric.metricId === metricId)?.rows ?? [];
-    return { status: 200, handle, metricId, body: { data: rowsAnswer(metricId, rows) } };
+    return { status: 200, handle, metricId, body: { data: rowsResponse(metricId, rows) } };
   };
 
   const layout = ({ query }: ComponentRequest): Outcome => {
@@ -106,7 +106,7 @@ export function createComponentApi({ tokens, embedsOf, keep, now }: ComponentApi
     return { status: 200, handle, body: { data: { layout: [], isLocked: false } } };
   };
 
-  const answers = new Map<string, (request: ComponentRequest) => Outcome>([
+  const handlers = new Map<string, (request: ComponentRequest) => Outcome>([
     ['GET /api/v2/dashboard', openDashboard],
     ['GET /api/v2/dashboard/embeddedMetric', openMetric],
     ['POST /api/v2/metric/query', queryRows],
@@ -114,10 +114,10 @@ export function createComponentApi({ tokens, embedsOf, keep, now }: ComponentApi
   ]);
 
   return {
-    paths: new Set([...answers.keys()].map((route) => route.split(' ')[1] ?? '')),
+    paths: new Set([...handlers.keys()].map((route) => route.split(' ')[1] ?? '')),
     calls,
-    answer(request) {
-      const outcome = answers.get(request.route)?.(request);
+    respond(request) {
+      const outcome = handlers.get(request.route)?.(request);
       if (outcome === undefined) return undefined;
       const { body, ...call } = outcome;
       calls.push({ path: request.route.split(' ')[1] ?? '', ...call });

@@ -2,7 +2,7 @@
 // Uses no code from src/. Used by the demo, the end-to-end tests and the benchmark.
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import type { Answer } from './answer.ts';
+import type { Reply } from './reply.ts';
 import { createApi } from './api.ts';
 import { createApiKeys } from './api-keys.ts';
 import { salesEmbeds, type Embed } from './catalogue.ts';
@@ -37,7 +37,7 @@ export interface SimulatedDatabrainOptions {
   readonly keep?: number;
 }
 
-/** A call of the API, with its answer. API keys are not recorded. */
+/** A call of the API, with its reply. API keys are not recorded. */
 export interface ReceivedRequest {
   /** Milliseconds since the epoch. */
   readonly receivedAt: number;
@@ -90,7 +90,7 @@ function parseJson(text: string): unknown {
   }
 }
 
-function sendJson(response: ServerResponse, { status, body }: Answer): void {
+function sendJson(response: ServerResponse, { status, body }: Reply): void {
   const bytes = Buffer.from(JSON.stringify(body));
   response.writeHead(status, { 'content-type': 'application/json; charset=utf-8', 'content-length': bytes.length });
   response.end(bytes);
@@ -126,7 +126,7 @@ export async function startSimulatedDatabrain(options: SimulatedDatabrainOptions
     unknownParams,
   });
 
-  function record(request: IncomingMessage, body: unknown, { status, dataAppOfKey, code, token }: Answer): void {
+  function record(request: IncomingMessage, body: unknown, { status, dataAppOfKey, code, token }: Reply): void {
     requests.push({
       receivedAt: now(),
       method: request.method ?? '',
@@ -141,7 +141,7 @@ export async function startSimulatedDatabrain(options: SimulatedDatabrainOptions
     if (requests.length > keep) requests.shift();
   }
 
-  function openDashboard(authorization: string | undefined, embedId: string): Answer {
+  function openDashboard(authorization: string | undefined, embedId: string): Reply {
     const admission = tokens.admit(authorization?.replace(/^Bearer /, '') ?? '', embedId);
     if (admission.kind === 'refused') return { status: admission.status, body: { reason: admission.reason } };
     const embeds = embedsOf(admission.body.dataAppName) ?? salesEmbeds;
@@ -155,12 +155,12 @@ export async function startSimulatedDatabrain(options: SimulatedDatabrainOptions
     method: string,
     path: string,
     request: Omit<ComponentRequest, 'route'>,
-  ): Answer | 'preflight' | undefined {
+  ): Reply | 'preflight' | undefined {
     const embedId = /^\/simulated\/dashboards\/([\w-]+)$/.exec(path)?.[1];
     if (method === 'OPTIONS' && (embedId !== undefined || component.paths.has(path))) return 'preflight';
     if (path === '/simulated/online') return { status: 200, body: {} };
     if (embedId !== undefined) return openDashboard(request.headers.authorization, embedId);
-    return component.answer({ route: `${method} ${path}`, ...request });
+    return component.respond({ route: `${method} ${path}`, ...request });
   }
 
   async function handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -169,11 +169,11 @@ export async function startSimulatedDatabrain(options: SimulatedDatabrainOptions
     const path = pathname.startsWith(`${pathPrefix}/`) ? pathname.slice(pathPrefix.length) : '';
     const body = parseJson(await readText(request));
 
-    const answer = api.answer(request, `${method} ${path}`, body);
-    if (answer !== undefined) {
-      record(request, body, answer);
+    const reply = api.respond(request, `${method} ${path}`, body);
+    if (reply !== undefined) {
+      record(request, body, reply);
       if (delayMs > 0) await new Promise((resolve) => setTimeout(resolve, delayMs));
-      return sendJson(response, answer);
+      return sendJson(response, reply);
     }
 
     const opened = openFromBrowser(method, path, { query: new URLSearchParams(search), headers, body });

@@ -3,7 +3,7 @@ import { refuse, type Refusal, type RefusalCode } from './refusal.ts';
 
 export type JsonObject = Readonly<Record<string, unknown>>;
 
-/** Thrown at the first problem; readGuestTokenBody converts it to an answer. */
+/** Thrown at the first problem; readGuestTokenBody converts it to a reply. */
 export class Refused extends Error {
   readonly refusal: Refusal;
   constructor(code: RefusalCode, message: string) {

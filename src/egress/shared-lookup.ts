@@ -6,7 +6,7 @@ import type { LookupFunction } from 'node:net';
 /** Long enough for a burst, and much shorter than the caches of resolvers. */
 const sharedForMs = 1000;
 
-type Answer = (error: NodeJS.ErrnoException | null, addresses: LookupAddress[]) => void;
+type LookupCallback = (error: NodeJS.ErrnoException | null, addresses: LookupAddress[]) => void;
 
 /**
  * A `lookup` for the connections to one host. A failure goes to all waiting connections and is not remembered.
@@ -17,10 +17,10 @@ export function createSharedLookup(
   lookup: typeof lookupHost = lookupHost,
 ): LookupFunction {
   const known = new Map<string, { readonly until: number; readonly addresses: LookupAddress[] }>();
-  const waiting = new Map<string, Answer[]>();
+  const waiting = new Map<string, LookupCallback[]>();
 
   return (hostname, { all, ...options }, callback) => {
-    const answer: Answer = (error, addresses) => {
+    const respond: LookupCallback = (error, addresses) => {
       const first = error === null ? addresses[0] : undefined;
       if (first === undefined) callback(error, []);
       else if (all === true) callback(null, addresses);
@@ -29,15 +29,15 @@ export function createSharedLookup(
     const key = JSON.stringify([hostname, options.family, options.hints, options.order]);
     const found = known.get(key);
     if (found !== undefined && now() < found.until) {
-      queueMicrotask(() => answer(null, found.addresses));
+      queueMicrotask(() => respond(null, found.addresses));
       return;
     }
     const others = waiting.get(key);
     if (others !== undefined) {
-      others.push(answer);
+      others.push(respond);
       return;
     }
-    const callers = [answer];
+    const callers = [respond];
     waiting.set(key, callers);
     lookup(hostname, { ...options, all: true }, (error, addresses) => {
       waiting.delete(key);

@@ -4,7 +4,7 @@ import type { Clock } from '../clock.ts';
 import type { Mint, MintPriority } from '../databrain/mint.ts';
 import { ServiceError, type ErrorCode } from '../errors.ts';
 import type { Grant } from '../policy/decision.ts';
-import type { LockAnswer } from '../redis/redis-lock.ts';
+import type { LockReply } from '../redis/redis-lock.ts';
 import type { ApiKeys } from '../secrets/api-keys.ts';
 import type { Secret } from '../secrets/secret.ts';
 import {
@@ -38,7 +38,7 @@ export interface SharedTokens {
   readonly getAnyway: (key: ReuseKey, apiKey: Secret) => Promise<SharedToken | undefined>;
   readonly put: (key: ReuseKey, apiKey: Secret, token: SharedToken) => Promise<void>;
   /** A lock for minting. It ends when released or when its holder dies. It only saves duplicate calls. */
-  readonly lock: (key: ReuseKey, apiKey: Secret) => Promise<LockAnswer>;
+  readonly lock: (key: ReuseKey, apiKey: Secret) => Promise<LockReply>;
 }
 
 /** A request: the grant, the API key that mints it, and the reuse key. */

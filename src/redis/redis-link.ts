@@ -4,7 +4,7 @@ import type { Clock } from '../clock.ts';
 import type { RedisAddress } from './redis-address.ts';
 import { openRedisClient, type RedisClient } from './redis-client.ts';
 
-/** The result of a call without an answer. Every caller can continue without Redis. */
+/** The result of a call without a reply. Every caller can continue without Redis. */
 export const redisDown = Symbol('Redis is down');
 
 export interface RedisEvents {
@@ -153,13 +153,13 @@ export async function connectRedis(options: RedisLinkOptions): Promise<RedisLink
   const ping = async (): Promise<void> => {
     isPinging = true;
     silentSince ??= clock.monotonic();
-    const answer = client.call('PING', []);
+    const pong = client.call('PING', []);
     try {
-      let reply = await withinRunningTime(answer, limitMs);
+      let reply = await withinRunningTime(pong, limitMs);
       if (reply === late && state === 'up') {
         if (!isUncertain) markUncertain();
         // Redis has the full limit from the moment the state became uncertain.
-        reply = await withinRunningTime(answer, uncertainSince + limitMs - clock.monotonic());
+        reply = await withinRunningTime(pong, uncertainSince + limitMs - clock.monotonic());
       }
       if (reply === late) change('down', noAnswer);
       else {
@@ -170,7 +170,7 @@ export async function connectRedis(options: RedisLinkOptions): Promise<RedisLink
       change('down', causeOf(error));
     }
     // One ping at a time, so that a frozen server does not get thousands.
-    await answer.then(
+    await pong.then(
       () => (silentSince = undefined),
       (error: unknown) => change('down', causeOf(error)),
     );
@@ -209,10 +209,10 @@ export async function connectRedis(options: RedisLinkOptions): Promise<RedisLink
     run: async (call) => {
       if (state !== 'up' || isUncertain) return redisDown;
       try {
-        const answer = await withinRunningTime(call(client), limitMs);
-        if (answer !== late) {
+        const reply = await withinRunningTime(call(client), limitMs);
+        if (reply !== late) {
           timeouts = 0;
-          return answer;
+          return reply;
         }
         fail(noAnswer);
       } catch (error) {
@@ -223,8 +223,8 @@ export async function connectRedis(options: RedisLinkOptions): Promise<RedisLink
     runAnyway: async (call) => {
       if (closed || !client.isReady() || isSilentFor(runAnywayLimitMs)) return redisDown;
       try {
-        const answer = await withinRunningTime(call(client), runAnywayLimitMs);
-        return answer === late ? redisDown : answer;
+        const reply = await withinRunningTime(call(client), runAnywayLimitMs);
+        return reply === late ? redisDown : reply;
       } catch {
         return redisDown;
       }

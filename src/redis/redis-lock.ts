@@ -5,7 +5,7 @@ import type { RedisScript } from './redis-client.ts';
 import { redisDown, type RedisLink } from './redis-link.ts';
 
 /** `held`: another holder has the lock. `unavailable`: Redis does not reply. */
-export type LockAnswer = { readonly release: () => void } | 'held' | 'unavailable';
+export type LockReply = { readonly release: () => void } | 'held' | 'unavailable';
 
 const lastsMs = 800;
 const renewEveryMs = 250;
@@ -24,12 +24,12 @@ const unlock: RedisScript = { name: 'guestTokenUnlock', lua: ifOwned("redis.call
 const prolong: RedisScript = { name: 'guestTokenProlong', lua: ifOwned("redis.call('PEXPIRE', KEYS[1], ARGV[2])") };
 
 /** Tries to take the lock, without waiting. Never throws. */
-export function createRedisLocks(link: RedisLink): (name: string) => Promise<LockAnswer> {
+export function createRedisLocks(link: RedisLink): (name: string) => Promise<LockReply> {
   return async (name) => {
     const owner = randomBytes(12).toString('base64url');
-    const answer = await link.run((client) => client.call('SET', [name, owner, 'PX', lastsMs, 'NX']));
-    if (answer === redisDown) return 'unavailable';
-    if (answer !== 'OK') return 'held';
+    const reply = await link.run((client) => client.call('SET', [name, owner, 'PX', lastsMs, 'NX']));
+    if (reply === redisDown) return 'unavailable';
+    if (reply !== 'OK') return 'held';
     let renewalsLeft = Math.floor(maxWorkMs / renewEveryMs);
     const renewal = setInterval(() => {
       renewalsLeft -= 1;

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { startSimulatedDatabrain, type SimulatedDatabrain } from '../../demo/databrain/start-simulated-databrain.ts';
 import { programPath } from '../support/programs/program-path.ts';
-import { startProgram, type Answer, type Program } from '../support/programs/program.ts';
+import { startProgram, type ProgramResponse, type Program } from '../support/programs/program.ts';
 import { shortestMs } from '../support/shortest.ts';
 import { signToken } from '../support/sign-token.ts';
 import { salesPolicy, salesPolicyWith } from '../support/sales-policy.ts';
@@ -232,7 +232,7 @@ describe('a changed policy', () => {
     const reloads = (): number => running.logged('policyReloaded').length;
     await eventually(() => reloads() === 1);
     const from = databrain.requests.length;
-    const answers: Promise<Answer>[] = [];
+    const answers: Promise<ProgramResponse>[] = [];
     for (let round = 0; round < 6; round += 1) {
       for (let i = 0; i < 15; i += 1)
         answers.push(running.send({ headers: bearer(oldSecret, { sub: `u${round}-${i}` }) }));

@@ -8,7 +8,7 @@ import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { startSimulatedDatabrain, type SimulatedDatabrain } from '../../demo/databrain/start-simulated-databrain.ts';
 import type { LogMessage } from '../support/sentences/log-messages.ts';
 import { programPath } from '../support/programs/program-path.ts';
-import { runProgram, startProgram, type Answer, type Program } from '../support/programs/program.ts';
+import { runProgram, startProgram, type ProgramResponse, type Program } from '../support/programs/program.ts';
 import { otherSelfSigned, selfSigned } from '../support/self-signed.ts';
 import { signToken } from '../support/sign-token.ts';
 import { until } from '../support/until.ts';
@@ -77,7 +77,7 @@ function run(command: string, env: Record<string, string> = {}): Promise<{ exitC
   return runProgram(path, [command], { ...settings(), ...env }, folder);
 }
 
-async function mint(running: Program, secret = jwtSecret): Promise<Answer> {
+async function mint(running: Program, secret = jwtSecret): Promise<ProgramResponse> {
   const now = Math.floor(Date.now() / 1000);
   const claims = { iss: 'https://issuer.example', aud: 'guest-token', sub: 'u1', org_id: 'acme', exp: now + 600 };
   return running.send({ headers: { authorization: `Bearer ${signToken('HS256', secret, claims)}` } });

@@ -5,7 +5,7 @@ import type { AddressInfo } from 'node:net';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { startOtlpCollector, type CollectedSpan, type OtlpCollector } from '../support/servers/otlp-collector.ts';
 import { programPath } from '../support/programs/program-path.ts';
-import { runProgram, startProgram, type Answer, type Program } from '../support/programs/program.ts';
+import { runProgram, startProgram, type ProgramResponse, type Program } from '../support/programs/program.ts';
 import { redisIsInstalled, redisReason, startRedisServer } from '../support/servers/redis-server.ts';
 import { signToken } from '../support/sign-token.ts';
 import { until } from '../support/until.ts';
@@ -68,7 +68,7 @@ async function start(env: Record<string, string> = {}): Promise<Program> {
   return program;
 }
 
-async function mint(running: Program, headers: Record<string, string> = {}, sub = 'user-1'): Promise<Answer> {
+async function mint(running: Program, headers: Record<string, string> = {}, sub = 'user-1'): Promise<ProgramResponse> {
   const exp = Math.floor(Date.now() / 1000) + 600;
   const claims = { iss: 'https://issuer.example', aud: 'guest-token', sub, org_id: 'acme-corporation', exp };
   const token = signToken('HS256', secret, claims);

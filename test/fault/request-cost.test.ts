@@ -10,7 +10,7 @@ import { systemClock } from '../../src/clock.ts';
 import { loadConfiguration } from '../../src/config/load-configuration.ts';
 import { createLog } from '../../src/telemetry/log.ts';
 import { countHashes } from '../support/count-hashes.ts';
-import { startFaultyUpstream, tokenAnswer, type FaultyUpstream } from '../support/servers/faulty-upstream.ts';
+import { startFaultyUpstream, tokenResponse, type FaultyUpstream } from '../support/servers/faulty-upstream.ts';
 import { signToken } from '../support/sign-token.ts';
 
 const hashes = countHashes();
@@ -47,7 +47,7 @@ afterEach(async () => {
 
 async function start() {
   const calls = { logWrites: 0, lines: 0 };
-  upstream = await startFaultyUpstream((request, socket) => void socket.write(tokenAnswer(request.index)));
+  upstream = await startFaultyUpstream((request, socket) => void socket.write(tokenResponse(request.index)));
   const configuration = loadConfiguration(
     {
       HOST: '127.0.0.1',
@@ -153,7 +153,7 @@ describe('A request', () => {
     const { port, calls } = await start();
     const cost = await countedPerRequest(() => sendAll(port));
     expect(cost.verified).toBe(1);
-    // Header and payload, by this service and by the library of @fastify/jwt, and the answer of the upstream.
+    // Header and payload, by this service and by the library of @fastify/jwt, and the response of the upstream.
     expect(cost.parsed).toBe(5);
     // Of the token, the request, the reuse key, the tag and the guest token.
     expect(cost.hashes).toBeLessThanOrEqual(5 + oncePerApiKey);
@@ -170,7 +170,7 @@ describe('A request', () => {
     await sendAll(port);
     calls.logWrites = calls.lines = 0;
     const cost = await countedPerRequest(() => sendAll(port));
-    // The text is the body of the answer; the log line is not created from an object.
+    // The text is the body of the response; the log line is not created from an object.
     expect(cost).toMatchObject({ verified: 0, parsed: 0, hashes: 1, written: 1, weakEntries: 0 });
     expect(cost.packets).toBeLessThan(1.05);
     expect(cost.timers).toBeLessThan(0.1);

@@ -2,7 +2,7 @@
 // error for a user.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from 'vitest';
-import { answer, reset, uuidOf, type Script, type SeenRequest } from '../support/servers/faulty-upstream.ts';
+import { httpResponse, reset, uuidOf, type Script, type SeenRequest } from '../support/servers/faulty-upstream.ts';
 import { createPairs, outcomeOf, mintOnce, opensAtOnce } from '../support/servers/faulty-upstream-client.ts';
 
 const { start, close } = createPairs();
@@ -10,9 +10,10 @@ afterEach(close);
 
 const userOf = ({ body }: SeenRequest): number => Number(/"clientId":"u(\d+)"/.exec(body)?.[1]);
 /** A separate token for each user, to detect a mix-up. */
-const ownToken = (request: SeenRequest): Buffer => answer(200, JSON.stringify({ token: uuidOf(userOf(request)) }));
+const ownToken = (request: SeenRequest): Buffer =>
+  httpResponse(200, JSON.stringify({ token: uuidOf(userOf(request)) }));
 /** A token of another user. */
-const surplus = answer(200, JSON.stringify({ token: uuidOf(666) }));
+const surplus = httpResponse(200, JSON.stringify({ token: uuidOf(666) }));
 
 describe('a surplus response never becomes the token of another user', () => {
   it('closes a connection with two responses at once', async () => {
@@ -112,7 +113,7 @@ describe('a connection that the upstream closes while it is idle', () => {
     ['with FIN', (_request, socket) => void socket.end()],
     ['with RST', (_request, socket) => reset(socket)],
   ])('causes no failure if it closes %s during the next call, even without retries', async (_how, close) => {
-    // How the race looks on this side: the call is written, and the connection closes instead of an answer.
+    // How the race looks on this side: the call is written, and the connection closes instead of a response.
     const { upstream, client } = await start(
       (request, socket) => {
         if (request.onConnection > 0) close(request, socket);
@@ -195,7 +196,7 @@ describe('a connection that the upstream closes while it is idle', () => {
     const { upstream, client } = await start(
       (request, socket) => {
         const headers = { 'keep-alive': 'timeout=600', connection: 'keep-alive' };
-        socket.write(answer(200, JSON.stringify({ token: uuidOf(userOf(request)) }), headers));
+        socket.write(httpResponse(200, JSON.stringify({ token: uuidOf(userOf(request)) }), headers));
       },
       { limits: { keepAliveMs: 150 } },
     );

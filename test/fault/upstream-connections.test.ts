@@ -3,7 +3,7 @@ import { createServer, type AddressInfo, type Server, type Socket } from 'node:n
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createServer as createTlsServer } from 'node:tls';
 import { afterEach, describe, expect, it } from 'vitest';
-import { answer, reset, tokenAnswer, uuidOf, type Script } from '../support/servers/faulty-upstream.ts';
+import { httpResponse, reset, tokenResponse, uuidOf, type Script } from '../support/servers/faulty-upstream.ts';
 import {
   createPairs,
   outcomeOf,
@@ -32,7 +32,7 @@ const times = <T>(n: number, make: (i: number) => T): T[] => Array.from({ length
 const afterMs =
   (ms: number): Script =>
   (request, socket) =>
-    void setTimeout(() => socket.write(tokenAnswer(request.index)), ms);
+    void setTimeout(() => socket.write(tokenResponse(request.index)), ms);
 
 describe('The connections', () => {
   it('are as many as concurrent calls, in a burst of five hundred users', async () => {
@@ -43,7 +43,7 @@ describe('The connections', () => {
   });
 
   it('rest for a long time while there are few, and the one that rested longest is used first', async () => {
-    const { upstream, client } = await start((request, socket) => void socket.write(tokenAnswer(request.index)), {
+    const { upstream, client } = await start((request, socket) => void socket.write(tokenResponse(request.index)), {
       limits: { longRestMs: 600 },
     });
     await mintOnce(client, 'a');
@@ -58,8 +58,8 @@ describe('The connections', () => {
 
   it('do not rest while this process is paused', async () => {
     const { client } = await start((request, socket) => {
-      socket.write(tokenAnswer(request.index));
-      setTimeout(() => socket.write(tokenAnswer(666)), 20);
+      socket.write(tokenResponse(request.index));
+      setTimeout(() => socket.write(tokenResponse(666)), 20);
     });
     for (let user = 0; user < 5; user += 1) {
       const before = performance.now();
@@ -71,8 +71,8 @@ describe('The connections', () => {
   it('all have the long rest after an unexpected response, which is logged once', async () => {
     const { upstream, client } = await start(
       (request, socket) => {
-        socket.write(tokenAnswer(request.index));
-        if (request.index < 2) socket.write(tokenAnswer(666));
+        socket.write(tokenResponse(request.index));
+        if (request.index < 2) socket.write(tokenResponse(666));
       },
       { limits: { maxConcurrent: 2, connectionsBeforeShortRest: 2, longRestMs: 1000 } },
     );
@@ -88,7 +88,7 @@ describe('The connections', () => {
   it('have the short rest again some time after the last unexpected response', async () => {
     const { upstream, client } = await start(
       (request, socket) => {
-        socket.write(tokenAnswer(request.index));
+        socket.write(tokenResponse(request.index));
         if (request.index === 0) socket.write('junk');
       },
       { limits: { maxConcurrent: 2, connectionsBeforeShortRest: 2, longRestMs: 1000, distrustMs: 50 } },
@@ -102,8 +102,8 @@ describe('The connections', () => {
   it('never exceed the maximum, even while all of them rest', async () => {
     const { upstream, client } = await start(
       (request, socket) => {
-        socket.write(tokenAnswer(request.index));
-        if (request.index === 0) socket.write(tokenAnswer(666));
+        socket.write(tokenResponse(request.index));
+        if (request.index === 0) socket.write(tokenResponse(666));
       },
       { limits: { maxConcurrent: 4, connectionsBeforeShortRest: 4, maxConnections: 8, longRestMs: 100 } },
     );
@@ -129,7 +129,7 @@ describe('The connections', () => {
     const { upstream, client } = await start(
       (request, socket) => {
         if (request.index === 0) reset(socket);
-        else socket.write(tokenAnswer(request.index));
+        else socket.write(tokenResponse(request.index));
       },
       { maxRetries: 1 },
     );
@@ -142,7 +142,7 @@ describe('The connections', () => {
     const { client } = await start(
       (request, socket) => {
         if (request.index < 6) reset(socket);
-        else socket.write(tokenAnswer(request.index));
+        else socket.write(tokenResponse(request.index));
       },
       { maxRetries: 0, limits: { maxConnections: 2, connectionsBeforeShortRest: 2 } },
     );
@@ -186,7 +186,7 @@ describe('a client that is closed', () => {
   });
 
   it('refuses a call that waits for a resting connection', async () => {
-    const { client } = await start((request, socket) => void socket.write(tokenAnswer(request.index)), {
+    const { client } = await start((request, socket) => void socket.write(tokenResponse(request.index)), {
       limits: { connectionsBeforeShortRest: 1, shortRestMs: 60_000, longRestMs: 60_000 },
     });
     await mintOnce(client, 'first');
@@ -238,7 +238,7 @@ describe('over TLS', () => {
       socket.on('error', () => undefined);
       socket.on('data', (chunk: Buffer) => {
         requests.push(chunk.toString('latin1'));
-        socket.write(answer(200, JSON.stringify({ token: uuidOf(1) })));
+        socket.write(httpResponse(200, JSON.stringify({ token: uuidOf(1) })));
       });
     });
     tls.on('tlsClientError', () => undefined);

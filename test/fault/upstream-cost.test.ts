@@ -2,7 +2,7 @@
 import { afterAll, afterEach, describe, expect, it, vi } from 'vitest';
 import { systemClock } from '../../src/clock.ts';
 import { countHashes } from '../support/count-hashes.ts';
-import { startFaultyUpstream, tokenAnswer, type FaultyUpstream } from '../support/servers/faulty-upstream.ts';
+import { startFaultyUpstream, tokenResponse, type FaultyUpstream } from '../support/servers/faulty-upstream.ts';
 import { mintOnce, startClient, type ClientRecord } from '../support/servers/faulty-upstream-client.ts';
 
 const hashes = countHashes();
@@ -36,7 +36,7 @@ describe('A new guest token', () => {
   it('costs no connection, no hash, one packet, one timer (of undici) and a few reads of the clock', async () => {
     let chunks = 0;
     upstream = await startFaultyUpstream(
-      (request, socket) => void socket.write(tokenAnswer(request.index)),
+      (request, socket) => void socket.write(tokenResponse(request.index)),
       (socket) => socket.on('data', () => (chunks += 1)),
     );
     const clock = { now: vi.fn(systemClock.now), monotonic: vi.fn(systemClock.monotonic) };

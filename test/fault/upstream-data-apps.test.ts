@@ -4,9 +4,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from 'vitest';
 import { Secret } from '../../src/secrets/secret.ts';
 import {
-  answer,
-  errorAnswer,
-  tokenAnswer,
+  httpResponse,
+  errorResponse,
+  tokenResponse,
   uuidOf,
   type Script,
   type SeenRequest,
@@ -26,12 +26,12 @@ const apiKeys = { get: (name: string) => keys[name], reload: () => Promise.resol
 const { start, close } = createPairs({ maxRetries: 0, timeoutMs: 2500, deadlineMs: 3000, apiKeys });
 afterEach(close);
 const times = <T>(n: number, make: (i: number) => T): T[] => Array.from({ length: n }, (_, i) => make(i));
-const limitedAnswer = answer(429, 'Too many requests', { 'retry-after': '60' });
+const limitedResponse = httpResponse(429, 'Too many requests', { 'retry-after': '60' });
 
 describe('a data app that is limited', () => {
   it('does not slow down other users', async () => {
     const { client } = await start((request, socket) => {
-      socket.write(isOf('a', request) ? limitedAnswer : tokenAnswer(request.index));
+      socket.write(isOf('a', request) ? limitedResponse : tokenResponse(request.index));
     });
     const limited = await Promise.all(times(3, (i) => mintOnce(client, `a-${i}`, a)));
     expect(new Set(limited.map(outcomeOf))).toEqual(new Set(['UPSTREAM_UNAVAILABLE upstream_rate_limited']));
@@ -42,7 +42,7 @@ describe('a data app that is limited', () => {
 
   it('slows down all users if the address is limited, which shows in a second data app', async () => {
     const { upstream, client } = await start((request, socket) => {
-      socket.write(request.index < 2 ? limitedAnswer : tokenAnswer(request.index));
+      socket.write(request.index < 2 ? limitedResponse : tokenResponse(request.index));
     });
     await mintOnce(client, 'a', a);
     await mintOnce(client, 'b', b);
@@ -67,14 +67,14 @@ const fiveFailuresOpen = {
 
 describe('a data app whose calls fail', () => {
   it.each<[string, Script]>([
-    ['with 500', (_request, socket) => void socket.write(errorAnswer(500, 'INTERNAL_SERVER_ERROR'))],
-    ['with 503', (_request, socket) => void socket.write(answer(503))],
+    ['with 500', (_request, socket) => void socket.write(errorResponse(500, 'INTERNAL_SERVER_ERROR'))],
+    ['with 503', (_request, socket) => void socket.write(httpResponse(503))],
     ['by time-outs', () => undefined],
   ])('opens only its own circuit: %s', async (_how, fail) => {
     const { client } = await start(
       (request, socket) => {
         if (isOf('a', request)) fail(request, socket);
-        else socket.write(tokenAnswer(request.index));
+        else socket.write(tokenResponse(request.index));
       },
       { timeoutMs: 500, limits: { circuit: fiveFailuresOpen } },
     );
@@ -88,7 +88,7 @@ describe('a data app whose calls fail', () => {
     const { client } = await start(
       (request, socket) => {
         if (isOf('b', request)) callsOfB += 1;
-        socket.write(callsOfB === 2 ? tokenAnswer(request.index) : answer(503));
+        socket.write(callsOfB === 2 ? tokenResponse(request.index) : httpResponse(503));
       },
       { maxRetries: 2, limits: { retryReserve: 2, retryQuietMs: 1e9 } },
     );
@@ -99,7 +99,7 @@ describe('a data app whose calls fail', () => {
   it('leaves places for other data apps while its calls hang', async () => {
     const { client } = await start(
       (request, socket) => {
-        if (isOf('b', request)) socket.write(tokenAnswer(request.index));
+        if (isOf('b', request)) socket.write(tokenResponse(request.index));
       },
       { timeoutMs: 1500, limits: { maxConcurrent: 8, maxConcurrentPerKey: 6 } },
     );
@@ -115,8 +115,8 @@ describe('a data app whose calls fail', () => {
 
 describe('a clientId whose calls fail', () => {
   it.each<[string, Script]>([
-    ['with 500', (_request, socket) => void socket.write(errorAnswer(500, 'INTERNAL_SERVER_ERROR'))],
-    ['with 504', (_request, socket) => void socket.write(answer(504))],
+    ['with 500', (_request, socket) => void socket.write(errorResponse(500, 'INTERNAL_SERVER_ERROR'))],
+    ['with 504', (_request, socket) => void socket.write(httpResponse(504))],
     ['by broken answers', (_request, socket) => void socket.write('HTTP/1.1 banana\r\n\r\n')],
     ['by a reset', (_request, socket) => void socket.resetAndDestroy()],
     ['by time-outs', () => undefined],
@@ -124,7 +124,7 @@ describe('a clientId whose calls fail', () => {
     const { upstream, client } = await start(
       (request, socket) => {
         if (request.body.includes('"clientId":"broken"')) fail(request, socket);
-        else socket.write(tokenAnswer(request.index));
+        else socket.write(tokenResponse(request.index));
       },
       { timeoutMs: 500, limits: { circuit: fiveFailuresOpen } },
     );
@@ -140,7 +140,7 @@ describe('a clientId whose calls fail', () => {
   it('is called again when its circuit allows a probe', async () => {
     let broken = true;
     const { client } = await start(
-      (request, socket) => void socket.write(broken ? answer(500) : tokenAnswer(request.index)),
+      (request, socket) => void socket.write(broken ? httpResponse(500) : tokenResponse(request.index)),
       { limits: { circuit: { ...fiveFailuresOpen, openMs: 100 } } },
     );
     for (let i = 0; i < 5; i += 1) await mintOnce(client, 'only', a);

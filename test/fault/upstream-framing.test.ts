@@ -2,7 +2,7 @@
 // DATABRAIN_MAX_RETRIES is never exceeded and the circuit counts the fault.
 import type { Socket } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
-import { answer, reset, tokenAnswer, uuidOf, type Script } from '../support/servers/faulty-upstream.ts';
+import { httpResponse, reset, tokenResponse, uuidOf, type Script } from '../support/servers/faulty-upstream.ts';
 import { createPairs, outcomeOf, mintOnce } from '../support/servers/faulty-upstream-client.ts';
 
 const { start, close } = createPairs();
@@ -116,7 +116,7 @@ describe('a response that is broken', () => {
   ])('is handled in the same way on a reused connection: %s', async (_what, script, expected) => {
     const { upstream, client } = await start(
       (request, socket) =>
-        request.onConnection === 0 ? void socket.write(tokenAnswer(request.index)) : script(request, socket),
+        request.onConnection === 0 ? void socket.write(tokenResponse(request.index)) : script(request, socket),
       { maxRetries: 0, timeoutMs: 1000, limits: { longRestMs: 5 } },
     );
     await mintOnce(client, 'first');
@@ -133,7 +133,7 @@ describe('a connection that ends without a response', () => {
     const { upstream, client } = await start(
       (request, socket) => {
         if (request.onConnection > 0) reset(socket);
-        else socket.write(tokenAnswer(request.index));
+        else socket.write(tokenResponse(request.index));
       },
       { maxRetries: 0, limits: { longRestMs: 5 } },
     );
@@ -147,7 +147,7 @@ describe('a connection that ends without a response', () => {
     const { upstream, client } = await start(
       (request, socket) => {
         if (request.onConnection > 0) setTimeout(() => reset(socket), 1100);
-        else socket.write(tokenAnswer(request.index));
+        else socket.write(tokenResponse(request.index));
       },
       { maxRetries: 0, timeoutMs: 3000, deadlineMs: 4000, limits: { longRestMs: 5 } },
     );
@@ -166,7 +166,7 @@ describe('a connection that ends without a response', () => {
   it('does not count as idle because of a response over an earlier connection', async () => {
     const { upstream, client } = await start(
       (request, socket) => {
-        if (request.index === 0) socket.end(answer(200, body, { connection: 'close' }));
+        if (request.index === 0) socket.end(httpResponse(200, body, { connection: 'close' }));
         else reset(socket);
       },
       { maxRetries: 0, limits: { longRestMs: 5 } },
@@ -181,7 +181,7 @@ describe('a connection that ends without a response', () => {
     const sockets: Socket[] = [];
     const { upstream, client } = await start(
       (request, socket) => {
-        if (request.index === 0) socket.write(tokenAnswer(1));
+        if (request.index === 0) socket.write(tokenResponse(1));
         else reset(socket);
       },
       { maxRetries: 0, limits: { longRestMs: 5 } },

@@ -1,7 +1,7 @@
 // Calls that hang do not block other users; and the circuit, as callers see it.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from 'vitest';
-import { answer, errorAnswer, tokenAnswer, uuidOf } from '../support/servers/faulty-upstream.ts';
+import { httpResponse, errorResponse, tokenResponse, uuidOf } from '../support/servers/faulty-upstream.ts';
 import { createPairs, outcomeOf, mintOnce, startClient } from '../support/servers/faulty-upstream-client.ts';
 
 const { start, close } = createPairs();
@@ -21,7 +21,7 @@ describe('users whose calls hang', () => {
   it('do not delay another user, while sixty calls hang', async () => {
     const { client } = await start(
       (request, socket) => {
-        if (!request.body.includes('"clientId":"slow')) socket.write(tokenAnswer(1));
+        if (!request.body.includes('"clientId":"slow')) socket.write(tokenResponse(1));
       },
       { timeoutMs: 1000, maxRetries: 0, limits: { circuit: never } },
     );
@@ -76,7 +76,7 @@ describe('users whose calls hang', () => {
   it('are queued as long as they can be served in time; others are refused as soon as that is known', async () => {
     const mintQuick = async () => {
       const { upstream, client } = await start(
-        (request, socket) => void setTimeout(() => socket.write(tokenAnswer(request.index)), 200),
+        (request, socket) => void setTimeout(() => socket.write(tokenResponse(request.index)), 200),
         { timeoutMs: 1000, deadlineMs: 1500, maxRetries: 0, limits: { maxConcurrent: 10 } },
       );
       const settled = await Promise.all(times(100, (i) => mintOnce(client, `user-${i}`)));
@@ -98,7 +98,7 @@ describe('users whose calls hang', () => {
 
   it('are served in the order of their calls', async () => {
     const { upstream, client } = await start(
-      (request, socket) => void setTimeout(() => socket.write(tokenAnswer(request.index)), 10),
+      (request, socket) => void setTimeout(() => socket.write(tokenResponse(request.index)), 10),
       { limits: { maxConcurrent: 1 } },
     );
     const settled = await Promise.all(times(10, (i) => mintOnce(client, `user-${i}`)));
@@ -112,7 +112,7 @@ describe('the circuit', () => {
     let down = true;
     const { upstream, client } = await start(
       (_request, socket) =>
-        void (down ? socket.write(answer(503)) : setTimeout(() => socket.write(tokenAnswer(1)), 50)),
+        void (down ? socket.write(httpResponse(503)) : setTimeout(() => socket.write(tokenResponse(1)), 50)),
       { maxRetries: 0, limits: { circuit } },
     );
     for (let i = 0; i < 5; i += 1)
@@ -150,13 +150,13 @@ describe('the circuit', () => {
   });
 
   it.each([
-    ['400', errorAnswer(400, 'CLIENT_ID_ERROR')],
-    ['401', errorAnswer(401, 'AUTHENTICATION_ERROR')],
-    ['403', answer(403, 'no')],
-    ['404', answer(404, 'no')],
-    ['429', answer(429, '', { 'retry-after': '0' })],
-    ['a redirect', answer(302, '', { location: '/' })],
-    ['HTML', answer(200, '<p>')],
+    ['400', errorResponse(400, 'CLIENT_ID_ERROR')],
+    ['401', errorResponse(401, 'AUTHENTICATION_ERROR')],
+    ['403', httpResponse(403, 'no')],
+    ['404', httpResponse(404, 'no')],
+    ['429', httpResponse(429, '', { 'retry-after': '0' })],
+    ['a redirect', httpResponse(302, '', { location: '/' })],
+    ['HTML', httpResponse(200, '<p>')],
   ])('stays closed, however many answers there are with %s', async (_what, bytes) => {
     const { client } = await start((_request, socket) => void socket.write(bytes), {
       maxRetries: 0,
@@ -168,7 +168,7 @@ describe('the circuit', () => {
   });
 
   it('ends the retries of a call when it opens', async () => {
-    const { upstream, client } = await start((_request, socket) => void socket.write(answer(503)), {
+    const { upstream, client } = await start((_request, socket) => void socket.write(httpResponse(503)), {
       limits: { circuit: { ...circuit, consecutiveFailures: 2 } },
     });
     expect(outcomeOf(await mintOnce(client))).toBe('UPSTREAM_UNAVAILABLE circuit_open');
@@ -177,7 +177,7 @@ describe('the circuit', () => {
 
   it('refuses at once while it is open, even if the call rate allows no call yet', async () => {
     const { upstream, client } = await start(
-      (request, socket) => void socket.write(answer(request.index === 0 ? 429 : 503)),
+      (request, socket) => void socket.write(httpResponse(request.index === 0 ? 429 : 503)),
       {
         maxRetries: 0,
         deadlineMs: 4000,

@@ -3,7 +3,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from 'vitest';
 import { Secret } from '../../src/secrets/secret.ts';
-import { answer, errorAnswer, tokenAnswer, uuidOf, type Script } from '../support/servers/faulty-upstream.ts';
+import { httpResponse, errorResponse, tokenResponse, uuidOf, type Script } from '../support/servers/faulty-upstream.ts';
 import { createPairs, allOutput, outcomeOf, mintOnce } from '../support/servers/faulty-upstream-client.ts';
 
 const oldKey = '01d00000-0000-4000-8000-00000000000a';
@@ -30,31 +30,31 @@ function keysWith(inUse: string, inSource: () => string, readMs = 5) {
 const pairs = createPairs();
 afterEach(pairs.close);
 
-/** An upstream that accepts one key and refuses all others with the given answer. */
+/** An upstream that accepts one key and refuses all others with the given response. */
 function start(
   accepted: string,
   apiKeys: ReturnType<typeof keysWith>,
-  refusal = errorAnswer(401, 'AUTHENTICATION_ERROR'),
+  refusal = errorResponse(401, 'AUTHENTICATION_ERROR'),
 ) {
   let tokens = 1;
-  const answerTo: Script = (request, socket) => {
+  const respond: Script = (request, socket) => {
     const isAccepted = request.headers.get('authorization') === `Bearer ${accepted}`;
-    socket.write(isAccepted ? tokenAnswer(tokens++) : refusal);
+    socket.write(isAccepted ? tokenResponse(tokens++) : refusal);
   };
-  return pairs.start(answerTo, { apiKeys });
+  return pairs.start(respond, { apiKeys });
 }
 
 describe('an API key that the upstream refuses', () => {
   it.each([
-    ['401 AUTHENTICATION_ERROR', errorAnswer(401, 'AUTHENTICATION_ERROR')],
-    ['400 AUTHENTICATION_ERROR', errorAnswer(400, 'AUTHENTICATION_ERROR')],
-    ['401 AUTHENTICATION_ERR', errorAnswer(401, 'AUTHENTICATION_ERR')],
-    ['400 AUTHENTICATION_ERR', errorAnswer(400, 'AUTHENTICATION_ERR')],
-    ['401 EXPIRED_TOKEN', errorAnswer(401, 'EXPIRED_TOKEN')],
-    ['401 without a body', answer(401)],
-    ['401 with an unknown code', errorAnswer(401, 'SOMETHING_NEW')],
-    ['400 with a sentence only', answer(400, JSON.stringify({ error: 'Invalid API key' }))],
-    ['200 with the error', answer(200, JSON.stringify({ error: { code: 'AUTHENTICATION_ERROR' } }))],
+    ['401 AUTHENTICATION_ERROR', errorResponse(401, 'AUTHENTICATION_ERROR')],
+    ['400 AUTHENTICATION_ERROR', errorResponse(400, 'AUTHENTICATION_ERROR')],
+    ['401 AUTHENTICATION_ERR', errorResponse(401, 'AUTHENTICATION_ERR')],
+    ['400 AUTHENTICATION_ERR', errorResponse(400, 'AUTHENTICATION_ERR')],
+    ['401 EXPIRED_TOKEN', errorResponse(401, 'EXPIRED_TOKEN')],
+    ['401 without a body', httpResponse(401)],
+    ['401 with an unknown code', errorResponse(401, 'SOMETHING_NEW')],
+    ['400 with a sentence only', httpResponse(400, JSON.stringify({ error: 'Invalid API key' }))],
+    ['200 with the error', httpResponse(200, JSON.stringify({ error: { code: 'AUTHENTICATION_ERROR' } }))],
   ])('is read again after %s, and the user gets the token', async (_what, refusal) => {
     const keys = keysWith(oldKey, () => newKey);
     const { upstream, client } = await start(newKey, keys, refusal);
@@ -96,12 +96,12 @@ describe('an API key that the upstream refuses', () => {
 
   it('is not read if another call has already loaded the new key', async () => {
     const keys = keysWith(oldKey, () => newKey);
-    const refusal = errorAnswer(401, 'AUTHENTICATION_ERROR');
-    const answerTo: Script = (request, socket) => {
+    const refusal = errorResponse(401, 'AUTHENTICATION_ERROR');
+    const respond: Script = (request, socket) => {
       keys.replace(newKey);
-      socket.write(request.index === 0 ? refusal : tokenAnswer(1));
+      socket.write(request.index === 0 ? refusal : tokenResponse(1));
     };
-    const { client } = await pairs.start(answerTo, { apiKeys: keys });
+    const { client } = await pairs.start(respond, { apiKeys: keys });
     expect(outcomeOf(await mintOnce(client))).toBe(uuidOf(1));
     expect(keys.reads()).toBe(0);
   });

@@ -1,15 +1,15 @@
-// A repeated token is never returned to another user: a cache in front of the upstream, or an answer that
+// A repeated token is never returned to another user: a cache in front of the upstream, or a response that
 // was sent twice.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from 'vitest';
-import { answer, uuidOf, type Script, type SeenRequest } from '../support/servers/faulty-upstream.ts';
+import { httpResponse, uuidOf, type Script, type SeenRequest } from '../support/servers/faulty-upstream.ts';
 import { createPairs, allOutput, outcomeOf, mintOnce } from '../support/servers/faulty-upstream-client.ts';
 
 const { start, close } = createPairs({ timeoutMs: 3000, deadlineMs: 8000 });
 afterEach(close);
 
 const userOf = ({ body }: SeenRequest): number => Number(/"clientId":"u(\d+)"/.exec(body)?.[1]);
-const tokenOf = (n: number): Buffer => answer(200, JSON.stringify({ token: uuidOf(n) }));
+const tokenOf = (n: number): Buffer => httpResponse(200, JSON.stringify({ token: uuidOf(n) }));
 const repeated = 'UPSTREAM_INVALID_RESPONSE upstream_token_repeated';
 
 describe('a cache in front of the upstream that returns one token for all users', () => {

@@ -1,10 +1,10 @@
 // Redirects, which calls are retried, and every kind of `Retry-After`.
 import { afterEach, describe, expect, it } from 'vitest';
 import {
-  answer,
-  errorAnswer,
+  httpResponse,
+  errorResponse,
   startFaultyUpstream,
-  tokenAnswer,
+  tokenResponse,
   uuidOf,
   type Script,
 } from '../support/servers/faulty-upstream.ts';
@@ -26,16 +26,18 @@ afterEach(close);
 const inTurn =
   (...answers: readonly Buffer[]): Script =>
   (request, socket) =>
-    void socket.write(answers[request.index] ?? tokenAnswer(request.index));
+    void socket.write(answers[request.index] ?? tokenResponse(request.index));
 
 describe('redirects', () => {
   it.each([300, 301, 302, 303, 304, 307, 308])(
     'are not followed for %i: neither the key nor anything else arrives there',
     async (status) => {
-      const elsewhere = await startFaultyUpstream((_request, socket) => void socket.write(tokenAnswer(1)));
+      const elsewhere = await startFaultyUpstream((_request, socket) => void socket.write(tokenResponse(1)));
       const { upstream, client } = await start(
         inTurn(
-          answer(status, status === 304 ? '' : 'moved', { location: `${elsewhere.baseUrl}/api/v2/guest-token/create` }),
+          httpResponse(status, status === 304 ? '' : 'moved', {
+            location: `${elsewhere.baseUrl}/api/v2/guest-token/create`,
+          }),
         ),
       );
       const settled = await mintOnce(client);
@@ -50,7 +52,7 @@ describe('redirects', () => {
 
   it('are not followed to another path of the same host', async () => {
     const { upstream, client } = await start(
-      inTurn(answer(307, JSON.stringify({ token: uuidOf(9) }), { location: '/api/v2/guest-token/create' })),
+      inTurn(httpResponse(307, JSON.stringify({ token: uuidOf(9) }), { location: '/api/v2/guest-token/create' })),
     );
     expect(outcomeOf(await mintOnce(client))).toBe('UPSTREAM_INVALID_RESPONSE upstream_redirect');
     expect(upstream.seen).toHaveLength(1);
@@ -61,7 +63,7 @@ describe('retries', () => {
   it.each([400, 401, 402, 403, 404, 405, 408, 409, 410, 413, 415, 418, 422, 425, 426, 431, 451])(
     'are never sent after %i',
     async (status) => {
-      const { upstream, client } = await start(inTurn(answer(status, 'no')));
+      const { upstream, client } = await start(inTurn(httpResponse(status, 'no')));
       expect(outcomeOf(await mintOnce(client))).toMatch(/^UPSTREAM_REJECTED /);
       expect(upstream.seen).toHaveLength(1);
       expect(client.circuitState()).toBe('closed');
@@ -69,7 +71,7 @@ describe('retries', () => {
   );
 
   it.each([500, 501, 505, 507, 520, 599])('are never sent after %i, which is answered with 503', async (status) => {
-    const { upstream, client } = await start(inTurn(answer(status, 'broken')));
+    const { upstream, client } = await start(inTurn(httpResponse(status, 'broken')));
     const settled = await mintOnce(client);
     expect(outcomeOf(settled)).toBe('UPSTREAM_UNAVAILABLE upstream_error');
     expect('error' in settled && settled.error.detail.retryAfterSeconds).toBeGreaterThanOrEqual(1);
@@ -77,7 +79,7 @@ describe('retries', () => {
   });
 
   it.each([429, 502, 503, 504])('are sent after %i, at most DATABRAIN_MAX_RETRIES times', async (status) => {
-    const { upstream, client } = await start((_request, socket) => void socket.write(answer(status, 'busy')));
+    const { upstream, client } = await start((_request, socket) => void socket.write(httpResponse(status, 'busy')));
     const settled = await mintOnce(client);
     expect('error' in settled && settled.error.code).toBe('UPSTREAM_UNAVAILABLE');
     expect('error' in settled && settled.error.detail.retryAfterSeconds).toBeGreaterThanOrEqual(1);
@@ -86,7 +88,7 @@ describe('retries', () => {
   });
 
   it.each([429, 502, 503, 504])('return the token that arrives after %i twice', async (status) => {
-    const { upstream, client } = await start(inTurn(answer(status, 'busy'), answer(status, 'busy')));
+    const { upstream, client } = await start(inTurn(httpResponse(status, 'busy'), httpResponse(status, 'busy')));
     expect(outcomeOf(await mintOnce(client))).toBe(uuidOf(2));
     expect(new Set(upstream.seen.map(({ body }) => body)).size).toBe(1);
     expect(new Set(upstream.seen.map(({ headers }) => headers.get('authorization')))).toEqual(
@@ -95,13 +97,13 @@ describe('retries', () => {
   });
 
   it('are not sent if DATABRAIN_MAX_RETRIES is 0', async () => {
-    const { upstream, client } = await start(inTurn(answer(503)), { maxRetries: 0 });
+    const { upstream, client } = await start(inTurn(httpResponse(503)), { maxRetries: 0 });
     expect(outcomeOf(await mintOnce(client))).toBe('UPSTREAM_UNAVAILABLE upstream_error');
     expect(upstream.seen).toHaveLength(1);
   });
 
   it('depend on the status, even if a 503 has the vendor’s error format', async () => {
-    const { client } = await start(inTurn(errorAnswer(503, 'INTERNAL_SERVER_ERROR')));
+    const { client } = await start(inTurn(errorResponse(503, 'INTERNAL_SERVER_ERROR')));
     expect(outcomeOf(await mintOnce(client))).toBe(uuidOf(1));
   });
 
@@ -110,7 +112,7 @@ describe('retries', () => {
     const { client } = await start(
       (_request, socket) => {
         times.push(performance.now());
-        socket.write(answer(503));
+        socket.write(httpResponse(503));
       },
       { random: () => 0.999, limits: { backoffMs: 100 } },
     );
@@ -122,7 +124,8 @@ describe('retries', () => {
 
   it('never add more than a fifth of the calls during an outage of an upstream that answers some calls', async () => {
     const { upstream, client } = await start(
-      (request, socket) => void socket.write(request.index % 2 === 0 ? answer(503) : tokenAnswer(request.index)),
+      (request, socket) =>
+        void socket.write(request.index % 2 === 0 ? httpResponse(503) : tokenResponse(request.index)),
       {
         limits: {
           retryReserve: 4,
@@ -147,7 +150,7 @@ describe('retries', () => {
 describe('Retry-After', () => {
   const inSeconds = (seconds: number): string => new Date(Date.now() + seconds * 1000).toUTCString();
   const limitedOnce = (retryAfter: string, options: Parameters<typeof startClient>[1] = {}) =>
-    start(inTurn(answer(429, 'slow down', { 'retry-after': retryAfter })), options);
+    start(inTurn(httpResponse(429, 'slow down', { 'retry-after': retryAfter })), options);
 
   it.each<[string, () => string]>([
     ['one second', () => '1'],
@@ -208,7 +211,9 @@ describe('Retry-After', () => {
     const { client } = await start(
       (request, socket) => {
         times.push(performance.now());
-        socket.write(request.index === 0 ? answer(429, '', { 'retry-after': '1' }) : tokenAnswer(request.index));
+        socket.write(
+          request.index === 0 ? httpResponse(429, '', { 'retry-after': '1' }) : tokenResponse(request.index),
+        );
       },
       {
         deadlineMs: 5000,
@@ -226,7 +231,7 @@ describe('Retry-After', () => {
   });
 
   it('causes early 503 answers with Retry-After for calls that cannot be sent in time', async () => {
-    const { upstream, client } = await start(inTurn(answer(429, '')), {
+    const { upstream, client } = await start(inTurn(httpResponse(429, '')), {
       maxRetries: 0,
       deadlineMs: 1000,
       limits: { rate: { minPerSecond: 2, assumedPerSecond: 4, doublingMs: 1e9, maxPauseMs: 1000 } },
@@ -245,7 +250,7 @@ describe('Retry-After', () => {
 
   it('causes the refusal of waiting calls as soon as they can no longer be sent in time', async () => {
     const { upstream, client } = await start(
-      (_request, socket) => void setTimeout(() => socket.write(answer(429, '', { 'retry-after': '60' })), 100),
+      (_request, socket) => void setTimeout(() => socket.write(httpResponse(429, '', { 'retry-after': '60' })), 100),
       { maxRetries: 0, deadlineMs: 3000, limits: { maxConcurrent: 1 } },
     );
     const settled = await Promise.all(Array.from({ length: 5 }, (_, i) => mintOnce(client, `user-${i}`)));

@@ -1,6 +1,6 @@
 // One deadline for connection, headers and body.
 import { afterEach, describe, expect, it } from 'vitest';
-import { answer, reset, tokenAnswer, uuidOf, type Script } from '../support/servers/faulty-upstream.ts';
+import { httpResponse, reset, tokenResponse, uuidOf, type Script } from '../support/servers/faulty-upstream.ts';
 import {
   apiKeyText,
   createPairs,
@@ -29,7 +29,7 @@ describe('one deadline for connect, headers and body', () => {
   const slow: Readonly<Record<string, Script>> = {
     'reads the request and never answers': () => undefined,
     'sends the status line slowly': (_request, socket) => {
-      const bytes = answer(200, '{}').toString('latin1');
+      const bytes = httpResponse(200, '{}').toString('latin1');
       let at = 0;
       again(50, () => socket.write(bytes.charAt(at++)));
     },
@@ -101,7 +101,7 @@ describe('one deadline for connect, headers and body', () => {
 
   it('is enough for a later attempt if the first one hangs', async () => {
     const { upstream, client } = await start((request, socket) => {
-      if (request.index > 0) socket.write(tokenAnswer(1));
+      if (request.index > 0) socket.write(tokenResponse(1));
     });
     const settled = await mintOnce(client);
     expect(outcomeOf(settled)).toBe(uuidOf(1));
@@ -111,7 +111,7 @@ describe('one deadline for connect, headers and body', () => {
 
   it('does not shorten the lifetime of a token, which starts with its own attempt', async () => {
     const { client } = await start((request, socket) => {
-      if (request.index > 0) socket.write(tokenAnswer(1));
+      if (request.index > 0) socket.write(tokenResponse(1));
     });
     const begin = performance.now();
     const settled = await mintOnce(client);
@@ -155,18 +155,18 @@ describe('one deadline for connect, headers and body', () => {
       (_request, socket) => void socket.end('HTTP/1.1 200 OK\r\ncontent-length: 60\r\n\r\n{"tok'),
     ],
     [
-      'in the middle of the last answer of a connection',
+      'in the middle of the last response of a connection',
       (_request, socket) => void socket.end('HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 60\r\n\r\n{"tok'),
     ],
     [
-      'in the middle of a chunk of the last answer of a connection',
+      'in the middle of a chunk of the last response of a connection',
       (_request, socket) =>
         void socket.end('HTTP/1.1 200 OK\r\nconnection: close\r\ntransfer-encoding: chunked\r\n\r\n5\r\nab'),
     ],
   ])('allows another attempt over a new connection when one is lost %s', async (_what, script) => {
     const { upstream, client } = await start((request, socket) => {
       if (request.index < 2) script(request, socket);
-      else socket.write(tokenAnswer(7));
+      else socket.write(tokenResponse(7));
     });
     const settled = await mintOnce(client);
     expect(outcomeOf(settled)).toBe(uuidOf(7));

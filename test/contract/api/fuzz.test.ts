@@ -7,7 +7,7 @@ import type { SimulatedDatabrain } from '../../../demo/databrain/start-simulated
 import { anyCharacter } from '../../support/any-character.ts';
 import { conformanceProblems } from './conformance.ts';
 import { readDescription } from './description.ts';
-import { parseAnswers, startDatabrain } from './provocations.ts';
+import { parseResponses, startDatabrain } from './provocations.ts';
 import {
   accessToken,
   allowedOrigin,
@@ -256,7 +256,7 @@ describe('any request', () => {
       fc.asyncProperty(line, fc.array(field, { maxLength: 6 }), rest, async (first, fields, last) => {
         const text = await sendRaw(service.port, `${[first, ...fields].join('\r\n')}\r\n\r\n${last}`);
         const [verb = '', target = ''] = first.split(' ').filter((word) => word !== '');
-        const answers = parseAnswers(text.replace(/^HTTP\/1\.1 100 Continue\r\n\r\n/, ''), {
+        const answers = parseResponses(text.replace(/^HTTP\/1\.1 100 Continue\r\n\r\n/, ''), {
           method: verb,
           path: target,
         });

@@ -3,7 +3,7 @@ import { connect } from 'node:net';
 import { startSimulatedDatabrain, type SimulatedDatabrain } from '../../../demo/databrain/start-simulated-databrain.ts';
 import { systemClock } from '../../../src/clock.ts';
 import type { ErrorCode } from '../../../src/errors.ts';
-import { answer, startFaultyUpstream, type Script } from '../../support/servers/faulty-upstream.ts';
+import { httpResponse, startFaultyUpstream, type Script } from '../../support/servers/faulty-upstream.ts';
 import type { Observed } from './conformance.ts';
 import {
   accessToken,
@@ -89,13 +89,13 @@ async function requestWhileStopping(): Promise<Observed> {
   for await (const chunk of socket) text += String(chunk);
   await stopped;
   await databrain.close();
-  const [given] = parseAnswers(text, { method: 'POST', path: '/guest-token' });
-  if (given === undefined) throw new Error('the connection was closed without an answer');
+  const [given] = parseResponses(text, { method: 'POST', path: '/guest-token' });
+  if (given === undefined) throw new Error('the connection was closed without a response');
   return given;
 }
 
 /** Reads HTTP/1.1 answers of known length, one after the other, from text; each is a response to the given request. */
-export function parseAnswers(text: string, { method, path }: Pick<Observed, 'method' | 'path'>): readonly Observed[] {
+export function parseResponses(text: string, { method, path }: Pick<Observed, 'method' | 'path'>): readonly Observed[] {
   const end = text.indexOf('\r\n\r\n');
   if (end === -1) return [];
   const [statusLine = '', ...lines] = text.slice(0, end).split('\r\n');
@@ -110,7 +110,7 @@ export function parseAnswers(text: string, { method, path }: Pick<Observed, 'met
   const rest = Buffer.from(text.slice(end + 4));
   const body = rest.subarray(0, length).toString('utf8');
   const first: Observed = { method, path, listener: 'public', status, headers, body };
-  return [first, ...parseAnswers(rest.subarray(length).toString('utf8'), { method: '', path: '' })];
+  return [first, ...parseResponses(rest.subarray(length).toString('utf8'), { method: '', path: '' })];
 }
 
 function brokenClock() {
@@ -163,8 +163,10 @@ export const provocations = {
       return service.send({ headers: { ...bearer(), origin: allowedOrigin } });
     }),
   UPSTREAM_INVALID_RESPONSE: () =>
-    withUpstream((_request, socket) => socket.write(answer(200, '<p>hello</p>', { 'content-type': 'text/html' }))),
-  UPSTREAM_UNAVAILABLE: () => withUpstream((_request, socket) => socket.write(answer(503, ''))),
+    withUpstream((_request, socket) =>
+      socket.write(httpResponse(200, '<p>hello</p>', { 'content-type': 'text/html' })),
+    ),
+  UPSTREAM_UNAVAILABLE: () => withUpstream((_request, socket) => socket.write(httpResponse(503, ''))),
   AUTHENTICATION_UNAVAILABLE: () =>
     withService({ JWT_SECRET: '', JWT_JWKS_URL: 'http://127.0.0.1:1/jwks.json' }, ({ service }) =>
       service.send({ headers: { authorization: `Bearer ${publicKeyToken}`, origin: allowedOrigin } }),

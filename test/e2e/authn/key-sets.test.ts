@@ -13,7 +13,7 @@ import {
   silent,
   startKeyServer,
   status,
-  type Answer,
+  type Respond,
   type KeyServer,
 } from '../../support/servers/key-server.ts';
 import { signToken } from '../../support/sign-token.ts';
@@ -72,7 +72,7 @@ const slowVerifiers: PrepareVerifiers = async (_issuer, keys) =>
   });
 
 async function setUp(options: {
-  answer: Answer;
+  answer: Respond;
   timings?: Partial<KeySetTimings>;
   clock?: Clock;
   maxKeySetBytes?: number;
@@ -397,7 +397,7 @@ describe('a fetched key set', () => {
 });
 
 describe('the reason why keys could not be fetched', () => {
-  const detailOf = async (answer: Answer): Promise<unknown> => {
+  const detailOf = async (answer: Respond): Promise<unknown> => {
     const { server } = await setUp({ answer, maxKeySetBytes: 10_000 });
     const { failure, detail } = server.events[0] as unknown as {
       failure: string;
@@ -411,7 +411,7 @@ describe('the reason why keys could not be fetched', () => {
   const key = issuerKey('a');
   const publicJwk = (alg: string): object => ({ ...key.jwk, alg });
 
-  it.each<readonly [string, Answer, readonly [string, object]]>([
+  it.each<readonly [string, Respond, readonly [string, object]]>([
     ['the status', status(404), ['status', { httpStatus: 404 }]],
     [
       'the target of a redirect, without its query',
@@ -672,7 +672,7 @@ describe('a faulty issuer', () => {
   const good = setOf(key);
   const good200 = JSON.stringify(good);
 
-  const faults: readonly (readonly [string, Answer, string])[] = [
+  const faults: readonly (readonly [string, Respond, string])[] = [
     ['answers nothing', silent, 'timeout'],
     ['answers slowly without end', dripping, 'timeout'],
     ['redirects', status(302, { location: '/elsewhere' }), 'redirect'],
@@ -765,7 +765,11 @@ describe('discovery', () => {
   });
   const path = '/.well-known/openid-configuration';
 
-  async function discover(make: (url: string) => Answer, timings: Partial<KeySetTimings> = {}, clock = movableClock()) {
+  async function discover(
+    make: (url: string) => Respond,
+    timings: Partial<KeySetTimings> = {},
+    clock = movableClock(),
+  ) {
     const issuer = await startKeyServer();
     open.push(issuer);
     const key = issuerKey('a', issuer.url);

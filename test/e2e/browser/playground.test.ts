@@ -74,7 +74,7 @@ afterAll(async () => {
   await databrain.close();
 });
 
-interface PlaygroundAnswer {
+interface PlaygroundResponse {
   readonly status: number;
   readonly headers: Readonly<Record<string, unknown>>;
   readonly body: string;
@@ -83,7 +83,7 @@ interface PlaygroundAnswer {
 function send(
   path: string,
   options: { method?: string; headers?: Record<string, string>; body?: string } = {},
-): Promise<PlaygroundAnswer> {
+): Promise<PlaygroundResponse> {
   return new Promise((resolve, reject) => {
     const call = request(`${adminUrl}${path}`, {
       method: options.method ?? 'GET',

@@ -1,7 +1,7 @@
 // createGuestTokens in a real browser: its requests, their times, and that nothing remains running.
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { startLab, type Lab, type Opened } from '../../support/browser/lab.ts';
-import { refusal, type ScriptedAnswer } from '../../support/browser/token-server.ts';
+import { refusal, type ScriptedResponse } from '../../support/browser/token-server.ts';
 import {
   chromiumReason,
   hasChromium,
@@ -191,7 +191,7 @@ describe.skipIf(!hasChromium)(`the tokens of a page${chromiumReason}`, () => {
   });
 
   const html = '<!doctype html><title>502 Bad Gateway</title>';
-  it.each<readonly [string, string, ScriptedAnswer]>([
+  it.each<readonly [string, string, ScriptedResponse]>([
     ['an HTML 502', 'INVALID_RESPONSE', { status: 502, headers: { 'content-type': 'text/html' }, body: html }],
     [
       'an HTML 403 of a gateway',

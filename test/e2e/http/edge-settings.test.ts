@@ -4,7 +4,7 @@ import { connect } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { SimulatedDatabrain } from '../../../demo/databrain/start-simulated-databrain.ts';
 import { programPath } from '../../support/programs/program-path.ts';
-import { runProgram, type Answer, type Program } from '../../support/programs/program.ts';
+import { runProgram, type ProgramResponse, type Program } from '../../support/programs/program.ts';
 import { bearer, settingsFor, startDatabrain, startService } from '../../support/programs/sales-service.ts';
 import { until } from '../../support/until.ts';
 
@@ -75,7 +75,7 @@ describe('a path prefix', () => {
 });
 
 describe('CORS', () => {
-  const preflight = (origin: string, names = 'authorization'): Promise<Answer> =>
+  const preflight = (origin: string, names = 'authorization'): Promise<ProgramResponse> =>
     program.send({
       method: 'OPTIONS',
       path: '/bi/guest-token',

@@ -9,7 +9,7 @@ import { hostileTokens, overHttp } from '../../support/hostile-tokens.ts';
 import { programPath } from '../../support/programs/program-path.ts';
 import {
   startProgram,
-  type Answer,
+  type ProgramResponse,
   type RequestOptions,
   type LogLine,
   type Program,
@@ -92,7 +92,7 @@ async function expectRefusal(
   options: RequestOptions,
   code: ErrorCode,
   reason: Reason,
-): Promise<{ answer: Answer; line: LogLine }> {
+): Promise<{ answer: ProgramResponse; line: LogLine }> {
   const answer = await program.send(options);
   const { status, message, challenge } = errorRow(code);
   const { error } = JSON.parse(answer.text) as { error: { code: string; message: string; requestId: string } };

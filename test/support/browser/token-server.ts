@@ -4,7 +4,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
 
-export interface ScriptedAnswer {
+export interface ScriptedResponse {
   readonly status?: number;
   readonly headers?: Readonly<Record<string, string>>;
   /** An object is sent as JSON. */
@@ -29,7 +29,7 @@ export interface TokenServer {
   /** Tokens in the component's requests, oldest first. */
   readonly componentTokens: readonly string[];
   /** Answers of the next calls, in this order. */
-  readonly script: (...answers: readonly ScriptedAnswer[]) => void;
+  readonly script: (...responses: readonly ScriptedResponse[]) => void;
   /** The lifetime of tokens that are not scripted. */
   lifetimeSeconds: number;
   readonly close: () => Promise<void>;
@@ -39,7 +39,7 @@ export const refusal = (
   status: number,
   code: string,
   headers: Readonly<Record<string, string>> = {},
-): ScriptedAnswer => ({
+): ScriptedResponse => ({
   status,
   headers,
   body: { error: { code, message: `The sentence of ${code}.`, requestId: 'request-1' } },
@@ -48,11 +48,11 @@ export const refusal = (
 export async function startTokenServer(): Promise<TokenServer> {
   const requests: TokenRequest[] = [];
   const componentTokens: string[] = [];
-  const scripted: ScriptedAnswer[] = [];
+  const scripted: ScriptedResponse[] = [];
 
-  function answerToken(request: IncomingMessage, response: ServerResponse): void {
+  function sendToken(request: IncomingMessage, response: ServerResponse): void {
     const user = (request.headers.authorization ?? '').replace(/^Bearer jwt-of-(\w+).*$/, '$1');
-    const fallback: ScriptedAnswer = {
+    const fallback: ScriptedResponse = {
       body: { token: `token-${requests.length}-${user}` },
       headers: { 'guest-token-expires-in': String(server.lifetimeSeconds), 'guest-token-grant': `grant-of-${user}` },
     };
@@ -63,7 +63,7 @@ export async function startTokenServer(): Promise<TokenServer> {
     response.end(typeof body === 'string' ? body : JSON.stringify(body));
   }
 
-  async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+  async function respond(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const { method = '', url = '', headers } = request;
     response.setHeader('access-control-allow-origin', headers.origin ?? '*');
     response.setHeader('access-control-allow-credentials', 'true');
@@ -73,7 +73,7 @@ export async function startTokenServer(): Promise<TokenServer> {
     const body = await text(request);
     if (url === '/guest-token') {
       requests.push({ authorization: headers.authorization, cookie: headers.cookie, body, at: Date.now() });
-      return answerToken(request, response);
+      return sendToken(request, response);
     }
     const token = String(headers['x-plugin-token'] ?? '');
     componentTokens.push(token);
@@ -81,7 +81,7 @@ export async function startTokenServer(): Promise<TokenServer> {
   }
 
   const listener = createServer((request, response) => {
-    answer(request, response).catch(() => response.destroy());
+    respond(request, response).catch(() => response.destroy());
   });
   await new Promise<void>((resolve) => listener.listen(0, '127.0.0.1', resolve));
 
@@ -91,7 +91,7 @@ export async function startTokenServer(): Promise<TokenServer> {
     requests,
     componentTokens,
     lifetimeSeconds: 3600,
-    script: (...answers) => void scripted.push(...answers),
+    script: (...responses) => void scripted.push(...responses),
     close: () =>
       new Promise((resolve) => {
         listener.close(() => resolve());

@@ -17,7 +17,7 @@ export interface LogLine {
   readonly [member: string]: unknown;
 }
 
-export interface Answer {
+export interface ProgramResponse {
   readonly status: number;
   readonly headers: Readonly<Record<string, string | string[] | undefined>>;
   readonly text: string;
@@ -36,7 +36,7 @@ export interface Program {
   readonly adminPort: number;
   /** The working directory of this program only. */
   readonly folder: string;
-  readonly send: (options?: RequestOptions) => Promise<Answer>;
+  readonly send: (options?: RequestOptions) => Promise<ProgramResponse>;
   /** The output so far, of both streams. */
   readonly output: () => string;
   readonly lines: () => readonly LogLine[];
@@ -59,7 +59,7 @@ export interface Program {
 export function sendRequest(
   port: number,
   { method = 'POST', path = '/guest-token', headers = {}, body }: RequestOptions = {},
-): Promise<Answer> {
+): Promise<ProgramResponse> {
   return new Promise((resolve, reject) => {
     const length = body === undefined ? {} : { 'content-length': String(Buffer.byteLength(body)) };
     const call = request(

@@ -136,7 +136,7 @@ export async function mintOnce(
 export const outcomeOf = (settled: Settled): string =>
   'minted' in settled ? settled.minted.token : `${settled.error.code} ${settled.error.reason}`;
 
-/** Everything that could reach a log or an answer, as one text. */
+/** Everything that could reach a log or a response, as one text. */
 export const allOutput = (client: ClientRecord, ...settled: readonly Settled[]): string =>
   JSON.stringify([
     client.calls,

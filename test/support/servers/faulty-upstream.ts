@@ -103,7 +103,7 @@ function readRequest(bytes: Buffer) {
 }
 
 /** A complete response with a correct length, as bytes. */
-export function answer(
+export function httpResponse(
   status: number,
   body: string | Buffer = '',
   headers: Readonly<Record<string, string>> = { 'content-type': 'application/json' },
@@ -118,10 +118,10 @@ export function answer(
 /** A different UUID for each number. */
 export const uuidOf = (n: number): string => `00000000-0000-4000-8000-${String(n).padStart(12, '0')}`;
 
-export const tokenAnswer = (n = 0): Buffer => answer(200, JSON.stringify({ token: uuidOf(n), error: null }));
+export const tokenResponse = (n = 0): Buffer => httpResponse(200, JSON.stringify({ token: uuidOf(n), error: null }));
 
-export const errorAnswer = (status: number, code: string, headers: Readonly<Record<string, string>> = {}): Buffer =>
-  answer(status, JSON.stringify({ error: { code, message: 'Something the vendor says.' } }), {
+export const errorResponse = (status: number, code: string, headers: Readonly<Record<string, string>> = {}): Buffer =>
+  httpResponse(status, JSON.stringify({ error: { code, message: 'Something the vendor says.' } }), {
     'content-type': 'application/json',
     ...headers,
   });

@@ -187,7 +187,7 @@ export async function startVaultStandIn({ tls, namespace }: { tls?: Pem; namespa
     );
   }
 
-  function answer(request: SeenRequest, response: ServerResponse): void {
+  function respond(request: SeenRequest, response: ServerResponse): void {
     const { method, path, headers, body } = request;
     if (override?.(request, response) === true) return;
     if (state.sealed) return refuse(response, 503, 'Vault is sealed');
@@ -219,7 +219,7 @@ export async function startVaultStandIn({ tls, namespace }: { tls?: Pem; namespa
       const path = decodeURIComponent((request.url ?? '').replace(/^\/v1\//, ''));
       const seen = { method: request.method ?? '', path, headers: request.headers, body };
       requests.push(seen);
-      answer(seen, response);
+      respond(seen, response);
     });
   };
   const secure = tls === undefined ? undefined : createHttpsServer({ ...tls }, listener);

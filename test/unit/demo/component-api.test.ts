@@ -17,7 +17,7 @@ afterEach(async () => {
   await Promise.all(started.splice(0).map(({ close }) => close()));
 });
 
-interface Answer {
+interface Reply {
   readonly status: number;
   readonly data?: {
     readonly clientId?: string;
@@ -27,7 +27,7 @@ interface Answer {
   readonly error?: { readonly message: string };
 }
 
-async function send({ url }: SimulatedDatabrain, path: string, init: RequestInit = {}): Promise<Answer> {
+async function send({ url }: SimulatedDatabrain, path: string, init: RequestInit = {}): Promise<Reply> {
   const response = await fetch(`${url}/api/v2${path}`, init);
   return { status: response.status, ...((await response.json()) as object) };
 }
@@ -41,10 +41,10 @@ async function tokenOf({ url }: SimulatedDatabrain, clientId: string, expiryTime
   return ((await response.json()) as { token: string }).token;
 }
 
-const open = (databrain: SimulatedDatabrain, token: string, embedId = 'sales-overview'): Promise<Answer> =>
+const open = (databrain: SimulatedDatabrain, token: string, embedId = 'sales-overview'): Promise<Reply> =>
   send(databrain, `/dashboard?dashboardId=${embedId}`, { headers: { 'x-plugin-token': token } });
 
-const rows = (databrain: SimulatedDatabrain, id: string, clientId: unknown): Promise<Answer> =>
+const rows = (databrain: SimulatedDatabrain, id: string, clientId: unknown): Promise<Reply> =>
   send(databrain, '/metric/query', { method: 'POST', body: JSON.stringify({ id, clientId }) });
 
 describe('the API of the component', () => {
@@ -83,7 +83,7 @@ describe('the API of the component', () => {
     expect((await rows(databrain, 'margin', data?.clientId)).status).toBe(403);
     expect((await open(databrain, token, 'finance-report')).status).toBe(403);
     expect((await open(databrain, 'unknown')).status).toBe(401);
-    const metric = (id: string): Promise<Answer> =>
+    const metric = (id: string): Promise<Reply> =>
       send(databrain, `/dashboard/embeddedMetric?metricId=${id}`, { headers: { 'x-plugin-token': token } });
     expect((await metric('orders')).data?.embeddedMetricData?.clientId).toBe(data?.clientId);
     expect((await metric('margin')).status).toBe(403);

@@ -22,27 +22,27 @@ afterEach(async () => {
   await Promise.all(started.splice(0).map((databrain) => databrain.close()));
 });
 
-interface Answer {
+interface Reply {
   readonly status: number;
   readonly body: { readonly token?: string; readonly key?: string; readonly error?: { code: string; message: string } };
 }
 
-async function post(url: string, path: string, body: unknown, headers: Record<string, string>): Promise<Answer> {
+async function post(url: string, path: string, body: unknown, headers: Record<string, string>): Promise<Reply> {
   const response = await fetch(`${url}${path}`, {
     method: 'POST',
     headers: { 'content-type': 'application/json', ...headers },
     body: typeof body === 'string' ? body : JSON.stringify(body),
   });
-  return { status: response.status, body: (await response.json()) as Answer['body'] };
+  return { status: response.status, body: (await response.json()) as Reply['body'] };
 }
 
 const create = (
   { url }: SimulatedDatabrain,
   body: unknown,
   headers: Record<string, string> = { authorization: `Bearer ${key}` },
-): Promise<Answer> => post(url, '/api/v2/guest-token/create', body, headers);
+): Promise<Reply> => post(url, '/api/v2/guest-token/create', body, headers);
 
-const rotate = ({ url }: SimulatedDatabrain, body: unknown): Promise<Answer> =>
+const rotate = ({ url }: SimulatedDatabrain, body: unknown): Promise<Reply> =>
   post(url, '/api/v2/data-app/rotate-api', body, { authorization: `Bearer ${key}` });
 
 const open = ({ url }: SimulatedDatabrain, token: string | undefined, embedId = 'sales-overview'): Promise<Response> =>

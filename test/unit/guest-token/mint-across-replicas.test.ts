@@ -8,7 +8,7 @@ import {
   type SharedTokens,
 } from '../../../src/guest-token/mint-across-replicas.ts';
 import type { ReusableToken, ReuseKey } from '../../../src/guest-token/reusable-token.ts';
-import type { LockAnswer } from '../../../src/redis/redis-lock.ts';
+import type { LockReply } from '../../../src/redis/redis-lock.ts';
 import { Secret } from '../../../src/secrets/secret.ts';
 import { refusalOf } from '../../support/refusal-of-code.ts';
 import { createApiKeys, grantOf, hour } from '../../support/issuing.ts';
@@ -37,7 +37,7 @@ function start(store?: Store) {
   const put: SharedToken[] = [];
   const state = { stored: store?.stored, isUp: store?.isUp ?? true, mint: async () => undefined as void };
   const locks = [...(store?.locks ?? ['free'])];
-  const lock = async (): Promise<LockAnswer> => {
+  const lock = async (): Promise<LockReply> => {
     const next = (locks.length > 1 ? locks.shift() : locks[0]) ?? 'free';
     happened.push(`lock ${next}`);
     return next === 'free' ? { release: () => void happened.push('release') } : next;

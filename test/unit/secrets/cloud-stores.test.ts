@@ -19,7 +19,7 @@ import { startScriptedProxy } from '../../support/servers/forward-proxy.ts';
 import { selfSigned } from '../../support/self-signed.ts';
 import { sentenceOf } from '../../support/sentences/name-sentence.ts';
 
-type Answer = (
+type Respond = (
   request: IncomingMessage,
   body: string,
 ) => { status: number; body: unknown; headers?: Record<string, string> };
@@ -29,7 +29,7 @@ const document = JSON.stringify({ 'api-key': apiKey, count: 5 });
 /** The libraries repeat it in their messages; our messages must not contain it. */
 const upstreamText = 'a sentence of the provider that repeats its input';
 
-let answer: Answer;
+let respond: Respond;
 const seen: string[] = [];
 const listener = (request: IncomingMessage, response: ServerResponse): void => {
   const chunks: Buffer[] = [];
@@ -37,7 +37,7 @@ const listener = (request: IncomingMessage, response: ServerResponse): void => {
   request.on('end', () => {
     const text = Buffer.concat(chunks).toString('utf8');
     seen.push(`${request.method ?? ''} ${request.url ?? ''} ${text}`);
-    const { status, body, headers = {} } = answer(request, text);
+    const { status, body, headers = {} } = respond(request, text);
     response.writeHead(status, { 'content-type': 'application/json', ...headers }).end(JSON.stringify(body));
   });
 };
@@ -104,11 +104,11 @@ describe('AWS Secrets Manager', () => {
     return read(awsStoreKind, reference, env);
   };
   const refusal = (status: number, type: string): void => {
-    answer = () => ({ status, body: { __type: type, Message: upstreamText } });
+    respond = () => ({ status, body: { __type: type, Message: upstreamText } });
   };
 
   it('returns a whole secret, and a field of one', async () => {
-    answer = (_request, body) => ({ status: 200, body: { SecretString: body.includes('plain') ? apiKey : document } });
+    respond = (_request, body) => ({ status: 200, body: { SecretString: body.includes('plain') ? apiKey : document } });
     expect(revealed(await readSecret('prod/plain'))).toBe(apiKey);
     expect(revealed(await readSecret('prod/app#api-key'))).toBe(apiKey);
     expect(await readSecret('prod/app#other')).toMatchObject({ kind: 'refused' });
@@ -121,7 +121,7 @@ describe('AWS Secrets Manager', () => {
 
   it('is called in the region of an ARN', async () => {
     let authorization = '';
-    answer = (request) => {
+    respond = (request) => {
       authorization = request.headers.authorization ?? '';
       return { status: 200, body: { SecretString: apiKey } };
     };
@@ -138,7 +138,7 @@ describe('AWS Secrets Manager', () => {
     [400, 'ThrottlingException', 'unavailable'],
     [500, 'InternalServiceError', 'unavailable'],
     [503, 'ServiceUnavailable', 'unavailable'],
-  ])('with the answer %i %s causes the problem %s', async (status, type, kind) => {
+  ])('with the response %i %s causes the problem %s', async (status, type, kind) => {
     refusal(status, type);
     const result = await readSecret('prod/app');
     expect(result.kind).toBe(kind);
@@ -147,7 +147,7 @@ describe('AWS Secrets Manager', () => {
 
   it('is called through the egress proxy, except for hosts in NO_PROXY', async () => {
     const proxy = await startScriptedProxy();
-    answer = () => ({ status: 200, body: { SecretString: apiKey } });
+    respond = () => ({ status: 200, body: { SecretString: apiKey } });
     expect((await readSecret('prod/app', { HTTP_PROXY: proxy.url })).kind).toBe('unavailable');
     expect(proxy.requests[0]).toBe(`POST http://127.0.0.1:${portOf(plain)}/`);
     expect(seen).toEqual([]);
@@ -181,7 +181,7 @@ describe('Google Secret Manager', () => {
     );
 
   it('returns the latest version, a named version, and a field of one', async () => {
-    answer = (request) => {
+    respond = (request) => {
       const data = Buffer.from(request.url?.includes('/versions/7') === true ? apiKey : document).toString('base64');
       return { status: 200, body: { name: 'projects/p/secrets/app/versions/7', payload: { data } } };
     };
@@ -200,8 +200,8 @@ describe('Google Secret Manager', () => {
     [401, 'UNAUTHENTICATED', 'unavailable'],
     [429, 'RESOURCE_EXHAUSTED', 'unavailable'],
     [503, 'UNAVAILABLE', 'unavailable'],
-  ])('with the answer %i %s causes the problem %s', async (status, name, kind) => {
-    answer = () => ({ status, body: { error: { code: status, message: upstreamText, status: name } } });
+  ])('with the response %i %s causes the problem %s', async (status, name, kind) => {
+    respond = () => ({ status, body: { error: { code: status, message: upstreamText, status: name } } });
     expect((await readSecret('projects/p/secrets/app')).kind).toBe(kind);
   });
 });
@@ -215,15 +215,15 @@ describe('Azure Key Vault', () => {
     const options = { disableChallengeResourceVerification: true, tlsOptions: { ca: selfSigned.cert } };
     return read(createAzureStoreKind(options), `https://localhost:${portOf(secure)}/secrets/${path}`);
   };
-  const vault = (respond: Answer): void => {
-    answer = (request, body) => {
+  const vault = (respondWithSecret: Respond): void => {
+    respond = (request, body) => {
       if (request.url?.startsWith('/identity') === true) {
         const expires = Math.floor(Date.now() / 1000) + 3_600;
         return { status: 200, body: { access_token: 'example', expires_on: expires, token_type: 'Bearer' } };
       }
       if (request.headers.authorization === undefined)
         return { status: 401, body: {}, headers: { 'www-authenticate': challenge } };
-      return respond(request, body);
+      return respondWithSecret(request, body);
     };
   };
 
@@ -243,7 +243,7 @@ describe('Azure Key Vault', () => {
     [400, 'BadParameter', 'refused'],
     [429, 'Throttled', 'unavailable'],
     [503, 'ServiceUnavailable', 'unavailable'],
-  ])('with the answer %i %s causes the problem %s', async (status, code, kind) => {
+  ])('with the response %i %s causes the problem %s', async (status, code, kind) => {
     vault(() => ({ status, body: { error: { code, message: upstreamText } } }));
     const result = await readSecret('app');
     expect(result.kind).toBe(kind);

@@ -277,19 +277,19 @@ describe('a token', () => {
     const { store } = await open({ VAULT_ROLE_ID: 'r' });
     await store.read('secret/app#key');
     vault.revoke();
-    let answerLate = (): void => undefined;
+    let respondLate = (): void => undefined;
     let questions = 0;
     vault.override(({ path }, response) => {
       if (path !== 'auth/token/lookup-self') return false;
       questions += 1;
       if (questions === 1) return false;
-      answerLate = () => response.writeHead(403, { 'content-type': 'application/json' }).end('{"errors":[]}');
+      respondLate = () => response.writeHead(403, { 'content-type': 'application/json' }).end('{"errors":[]}');
       return true;
     });
     const reads = [store.read('secret/app#key'), store.read('team/kv/app#key')];
     await Promise.race(reads);
     await until(() => questions === 2);
-    answerLate();
+    respondLate();
     for (const read of await Promise.all(reads)) expect(revealed(read)).toBe(apiKey);
     expect(vault.requestCount('auth/approle/login')).toBe(2);
   });

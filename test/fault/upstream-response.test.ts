@@ -3,10 +3,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { brotliCompressSync, gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import {
-  answer,
-  errorAnswer,
+  httpResponse,
+  errorResponse,
   startFaultyUpstream,
-  tokenAnswer,
+  tokenResponse,
   uuidOf,
   type FaultyUpstream,
   type Script,
@@ -54,17 +54,17 @@ const sends =
     void socket.write(bytes);
 
 describe('the response must be 200 and JSON, without an error, with a token that is exactly a UUID', () => {
-  const json = (value: unknown) => answer(200, JSON.stringify(value));
+  const json = (value: unknown) => httpResponse(200, JSON.stringify(value));
   const cases: readonly (readonly [string, Buffer | string, string])[] = [
-    ['an empty body', answer(200), unusable],
+    ['an empty body', httpResponse(200), unusable],
     [
       'HTML, as a wrong address gives',
-      answer(200, `<!doctype html><p>${token}`, { 'content-type': 'text/html' }),
+      httpResponse(200, `<!doctype html><p>${token}`, { 'content-type': 'text/html' }),
       unusable,
     ],
-    ['truncated JSON', answer(200, good.slice(0, -1)), unusable],
-    ['JSON with other text after it', answer(200, `${good}}`), unusable],
-    ['two JSON objects', answer(200, good + good), unusable],
+    ['truncated JSON', httpResponse(200, good.slice(0, -1)), unusable],
+    ['JSON with other text after it', httpResponse(200, `${good}}`), unusable],
+    ['two JSON objects', httpResponse(200, good + good), unusable],
     ['a bare string', json(token), unusable],
     ['a list', json([{ token }]), unusable],
     ['null', json(null), unusable],
@@ -73,7 +73,7 @@ describe('the response must be 200 and JSON, without an error, with a token that
     ['a token in another member', json({ data: { token } }), unusable],
     ['a token that is an object', json({ token: { token } }), unusable],
     ['a token in a list', json({ token: [token] }), unusable],
-    ['a token under __proto__', answer(200, `{"__proto__":{"token":"${token}"}}`), unusable],
+    ['a token under __proto__', httpResponse(200, `{"__proto__":{"token":"${token}"}}`), unusable],
     ['a token that is not a UUID', json({ token: 'hello' }), unusable],
     ['a UUID with white space', json({ token: ` ${token}` }), unusable],
     ['a UUID and a line feed', json({ token: `${token}\n` }), unusable],
@@ -88,13 +88,21 @@ describe('the response must be 200 and JSON, without an error, with a token that
     ['a token and a documented error', json({ token, error: { code: 'CLIENT_ID_ERROR' } }), rejected],
     ['a token and a refused key', json({ token, error: { code: 'AUTHENTICATION_ERROR' } }), keyRefused],
     ['a token and an internal error', json({ token, error: { code: 'INTERNAL_SERVER_ERROR' } }), failed],
-    ['text that is not UTF-8', answer(200, Buffer.from(`{"token":"${token}","name":"\u00ff"}`, 'latin1')), unusable],
-    ['201', answer(201, good), unusable],
+    [
+      'text that is not UTF-8',
+      httpResponse(200, Buffer.from(`{"token":"${token}","name":"\u00ff"}`, 'latin1')),
+      unusable,
+    ],
+    ['201', httpResponse(201, good), unusable],
     ['204', 'HTTP/1.1 204 No Content\r\n\r\n', unusable],
-    ['206', answer(206, good), unusable],
-    ['gzip that was not requested', answer(200, gzipSync(good), { 'content-encoding': 'gzip' }), unusable],
-    ['brotli that was not requested', answer(200, brotliCompressSync(good), { 'content-encoding': 'br' }), unusable],
-    ['a gzip bomb', answer(200, gzipSync(Buffer.alloc(40_000_000)), { 'content-encoding': 'gzip' }), unusable],
+    ['206', httpResponse(206, good), unusable],
+    ['gzip that was not requested', httpResponse(200, gzipSync(good), { 'content-encoding': 'gzip' }), unusable],
+    [
+      'brotli that was not requested',
+      httpResponse(200, brotliCompressSync(good), { 'content-encoding': 'br' }),
+      unusable,
+    ],
+    ['a gzip bomb', httpResponse(200, gzipSync(Buffer.alloc(40_000_000)), { 'content-encoding': 'gzip' }), unusable],
     ['headers without end', `HTTP/1.1 200 OK\r\n${`x-pad: ${'p'.repeat(1000)}\r\n`.repeat(40)}`, unusable],
     ['bytes that are not HTTP', 'SSH-2.0-OpenSSH_9.9\r\n', unusable],
     ['a negative length', 'HTTP/1.1 200 OK\r\ncontent-length: -1\r\n\r\n', unusable],
@@ -109,8 +117,8 @@ describe('the response must be 200 and JSON, without an error, with a token that
       unusable,
     ],
     ['an invalid chunk size', 'HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n', unusable],
-    ['64 KiB and one byte', answer(200, good.padEnd(64 * 1024 + 1)), tooLarge],
-    ['64 KiB and one byte of an error', answer(400, good.padEnd(64 * 1024 + 1)), tooLarge],
+    ['64 KiB and one byte', httpResponse(200, good.padEnd(64 * 1024 + 1)), tooLarge],
+    ['64 KiB and one byte of an error', httpResponse(400, good.padEnd(64 * 1024 + 1)), tooLarge],
   ];
 
   it.each(cases)('refuses %s', async (_what, bytes, expected) => {
@@ -124,22 +132,25 @@ describe('the response must be 200 and JSON, without an error, with a token that
     ['a null error', json({ token, error: null })],
     ['upper case', json({ token: token.toUpperCase() })],
     ['further members', json({ token, expires: 'never' })],
-    ['JSON that a gateway calls text/plain', answer(200, good, { 'content-type': 'text/plain' })],
-    ['JSON without a Content-Type', answer(200, good, {})],
-    ['the identity encoding', answer(200, good, { 'content-encoding': 'identity' })],
+    ['JSON that a gateway calls text/plain', httpResponse(200, good, { 'content-type': 'text/plain' })],
+    ['JSON without a Content-Type', httpResponse(200, good, {})],
+    ['the identity encoding', httpResponse(200, good, { 'content-encoding': 'identity' })],
     [
       'chunks',
       `HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n${good.length.toString(16)}\r\n${good}\r\n0\r\n\r\n`,
     ],
-    ['early hints before it', Buffer.concat([Buffer.from('HTTP/1.1 103 Early Hints\r\n\r\n'), answer(200, good)])],
-    ['exactly 64 KiB', answer(200, good.padEnd(64 * 1024))],
+    [
+      'early hints before it',
+      Buffer.concat([Buffer.from('HTTP/1.1 103 Early Hints\r\n\r\n'), httpResponse(200, good)]),
+    ],
+    ['exactly 64 KiB', httpResponse(200, good.padEnd(64 * 1024))],
   ])('accepts a token in a response with %s', async (_what, bytes) => {
     const settled = await mintFrom(sends(bytes));
     expect(outcomeOf(settled).toLowerCase()).toBe(token);
   });
 
   it('requests no compression, and sends the key and the body to the configured URL', async () => {
-    await mintFrom(sends(tokenAnswer(1)));
+    await mintFrom(sends(tokenResponse(1)));
     const request = upstream.seen.at(-1);
     expect(request?.method).toBe('POST');
     expect(request?.path).toBe('/api/v2/guest-token/create');
@@ -159,7 +170,7 @@ describe('the response must be 200 and JSON, without an error, with a token that
   });
 
   it('keeps the path prefix of a self-hosted upstream', async () => {
-    script = sends(tokenAnswer(1));
+    script = sends(tokenResponse(1));
     for (const suffix of ['/databrain', '/databrain/', '/a/b//']) {
       const prefixed = startClient(upstream.baseUrl + suffix);
       await mintOnce(prefixed);
@@ -203,17 +214,17 @@ describe('the response must be 200 and JSON, without an error, with a token that
 describe('no response ends the process or leaks memory', () => {
   it('survives a thousand unexpected responses without leaking sockets or memory', async () => {
     const odd: readonly Script[] = [
-      sends(answer(200, 'x'.repeat(70_000))),
-      sends(answer(302, 'y'.repeat(1000), { location: 'http://127.0.0.1:1/' })),
-      sends(errorAnswer(400, 'CLIENT_ID_ERROR')),
-      sends(errorAnswer(500, 'INTERNAL_SERVER_ERROR')),
+      sends(httpResponse(200, 'x'.repeat(70_000))),
+      sends(httpResponse(302, 'y'.repeat(1000), { location: 'http://127.0.0.1:1/' })),
+      sends(errorResponse(400, 'CLIENT_ID_ERROR')),
+      sends(errorResponse(500, 'INTERNAL_SERVER_ERROR')),
       sends('HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\n12345678901234567890'),
       (_request, socket) =>
         void socket.write('HTTP/1.1 200 OK\r\ncontent-length: 99\r\n\r\n{', () => socket.resetAndDestroy()),
       (_request, socket) => void socket.end('HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nab'),
       sends('garbage\r\n\r\n'),
       (_request, socket) => void socket.end(),
-      sends(tokenAnswer(1)),
+      sends(tokenResponse(1)),
     ];
     const unhandled: unknown[] = [];
     const onUnhandled = (reason: unknown): void => void unhandled.push(reason);
@@ -254,18 +265,18 @@ describe("The upstream's text, headers, cookies and status are not passed on", (
   it.each<[string, Buffer]>([
     [
       'an error object',
-      answer(400, JSON.stringify({ error: { code: 'CLIENT_ID_ERROR', message: upstreamText, status: 418 } })),
+      httpResponse(400, JSON.stringify({ error: { code: 'CLIENT_ID_ERROR', message: upstreamText, status: 418 } })),
     ],
-    ['an error text', answer(401, JSON.stringify({ error: upstreamText }))],
-    ['an unknown code', answer(400, JSON.stringify({ error: { code: upstreamText, message: upstreamText } }))],
+    ['an error text', httpResponse(401, JSON.stringify({ error: upstreamText }))],
+    ['an unknown code', httpResponse(400, JSON.stringify({ error: { code: upstreamText, message: upstreamText } }))],
     [
       'an object as code',
-      answer(400, JSON.stringify({ error: { code: { toString: upstreamText }, message: [upstreamText] } })),
+      httpResponse(400, JSON.stringify({ error: { code: { toString: upstreamText }, message: [upstreamText] } })),
     ],
-    ['HTML', answer(500, `<h1>${upstreamText}</h1>`, { 'content-type': 'text/html' })],
+    ['HTML', httpResponse(500, `<h1>${upstreamText}</h1>`, { 'content-type': 'text/html' })],
     [
       'headers',
-      answer(403, '', {
+      httpResponse(403, '', {
         'set-cookie': upstreamText,
         'x-gossip': upstreamText,
         'www-authenticate': upstreamText,
@@ -297,7 +308,7 @@ describe("The upstream's text, headers, cookies and status are not passed on", (
     [429, 'RATE_LIMIT_EXCEEDED', 'UPSTREAM_UNAVAILABLE upstream_rate_limited'],
     [500, 'INTERNAL_SERVER_ERROR', failed],
   ])('answers %i %s with a fixed message, and logs the code', async (status, code, expected) => {
-    const settled = await mintFrom(sends(errorAnswer(status, code)));
+    const settled = await mintFrom(sends(errorResponse(status, code)));
     expect(outcomeOf(settled)).toBe(expected);
     expect('error' in settled && settled.error.detail.upstreamCode).toBe(code);
     expect(client.calls.map(({ upstreamCode }) => upstreamCode)).toEqual([code]);
@@ -310,7 +321,7 @@ describe("The upstream's text, headers, cookies and status are not passed on", (
     );
     script = (request, socket) => {
       const status = Number(/"clientId":"s(\d+)"/.exec(request.body)?.[1]);
-      socket.write(answer(status, JSON.stringify({ error: { code: 'SOMETHING_NEW', message: 'new' } })));
+      socket.write(httpResponse(status, JSON.stringify({ error: { code: 'SOMETHING_NEW', message: 'new' } })));
     };
     const calm = startClient(upstream.baseUrl, {
       maxRetries: 0,

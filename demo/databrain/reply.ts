@@ -1,7 +1,7 @@
-// The answer of the simulated Databrain to one request, before it is serialised.
+// The reply of the simulated Databrain to one request, before it is serialised.
 import type { Refusal } from './refusal.ts';
 
-export interface Answer {
+export interface Reply {
   readonly status: number;
   /** JSON. */
   readonly body: unknown;
@@ -12,7 +12,7 @@ export interface Answer {
   readonly token?: string;
 }
 
-export const toAnswer = ({ code, message, status }: Refusal): Answer => ({
+export const toReply = ({ code, message, status }: Refusal): Reply => ({
   status,
   code,
   body: { error: { code, message, status } },

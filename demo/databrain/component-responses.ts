@@ -1,4 +1,4 @@
-// The smallest answers from which @databrainhq/plugin 0.12.9 draws a dashboard or a metric, as measured in a browser.
+// The smallest responses from which @databrainhq/plugin 0.12.9 draws a dashboard or a metric, as measured in a browser.
 import type { Embed } from './catalogue.ts';
 import type { GuestTokenBody } from './guest-token-body.ts';
 import type { Order } from './sales-data.ts';
@@ -84,7 +84,7 @@ function externalMetric(metricId: string): object {
 const owner = { companyId: 'simulated', companyTenancyType: 'TABLE' };
 
 /** @param handle the value that the component sends as `clientId` in later calls */
-export const dashboardAnswer = ({ embedId, metricIds }: Embed, { permissions }: GuestTokenBody, handle: string) => ({
+export const dashboardResponse = ({ embedId, metricIds }: Embed, { permissions }: GuestTokenBody, handle: string) => ({
   externalDashboard: {
     id: embedId,
     name: permissions?.['isShowDashboardName'] === true ? embedId : '',
@@ -105,7 +105,7 @@ export const dashboardAnswer = ({ embedId, metricIds }: Embed, { permissions }: 
 });
 
 /** @param handle as above */
-export const metricAnswer = (metricId: string, handle: string) => ({
+export const metricResponse = (metricId: string, handle: string) => ({
   embeddedMetricData: {
     ...externalMetric(metricId),
     clientId: handle,
@@ -115,7 +115,7 @@ export const metricAnswer = (metricId: string, handle: string) => ({
 });
 
 /** Rows are sent as JSON text. Charts get one row per country, tables all rows. */
-export function rowsAnswer(metricId: string, orders: readonly Order[]): object {
+export function rowsResponse(metricId: string, orders: readonly Order[]): object {
   const drawing = drawingOf(metricId);
   const rows = drawing === undefined ? [] : orders.map(drawing.row);
   const [value] = drawing?.yAxisList ?? [];
