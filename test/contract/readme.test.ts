@@ -6,7 +6,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import packageJson from '../../package.json' with { type: 'json' };
+import { checkCommand } from '../../src/commands/check.ts';
 import { explainCommand } from '../../src/commands/explain.ts';
+import { serveCommand } from '../../src/commands/serve.ts';
 import { loadConfiguration } from '../../src/config/load-configuration.ts';
 import { chromiumReason, hasChromium, launchChromium } from '../support/programs/chromium.ts';
 import { runCommand } from '../support/programs/run-command.ts';
@@ -58,6 +60,19 @@ describe('the path to production', () => {
   it('mounts every file that the settings name', () => {
     const run = block('sh', 'docker run');
     for (const path of files.keys()) expect(run).toContain(`:${path}:ro`);
+  });
+
+  it('runs the built program of a checkout without Docker, by commands that exist', () => {
+    const paragraph = /^\*\*Without Docker\*\*.*$/m.exec(readme)?.[0] ?? '';
+    const [install, ...runs] = [...paragraph.matchAll(/`(np[mx] [^`]+|node [^`]+)`/g)].map(([, command]) => command);
+    const program = `node ${packageJson.bin['guest-token-proxy']}`;
+    expect([install, ...runs]).toEqual([
+      'npm ci && npm run build',
+      `${program} ${checkCommand.name}`,
+      `${program} ${serveCommand.name}`,
+      `npx ${packageJson.name}`,
+    ]);
+    expect(packageJson.scripts).toHaveProperty('build');
   });
 });
 
