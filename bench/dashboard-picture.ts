@@ -20,7 +20,7 @@ async function draw(prometheus: Prometheus): Promise<string> {
   const to = Date.now() / 1000;
   const panels: DrawnPanel[] = [];
   for (const panel of dashboard.panels) {
-    const answers = await Promise.all(
+    const responses = await Promise.all(
       (panel.targets ?? []).map(async ({ expr, legendFormat }) => {
         const series = await prometheus.query(concrete(expr), seconds);
         return series.map(({ metric, values }) => ({ label: legend(legendFormat, metric), values }));
@@ -32,7 +32,7 @@ async function draw(prometheus: Prometheus): Promise<string> {
       unit: panel.fieldConfig?.defaults.unit ?? 'short',
       isStacked: panel.fieldConfig?.defaults.custom?.stacking.mode === 'normal',
       gridWidth: panel.gridPos.w,
-      lines: answers.flat().filter(({ values }) => values.length > 1),
+      lines: responses.flat().filter(({ values }) => values.length > 1),
     });
   }
   return drawDashboard(`${dashboard.title} · two replicas, ${seconds} seconds`, panels, to - seconds, to);

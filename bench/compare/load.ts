@@ -17,16 +17,16 @@ export async function startLoad(): Promise<Load> {
   const child = spawn('taskset', ['-c', '1', process.execPath, file], {
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
   });
-  const answer = async <T>(): Promise<T> => {
+  const response = async <T>(): Promise<T> => {
     const [message] = (await once(child, 'message')) as [T];
     return message;
   };
-  const { upstreamPort, tlsUpstreamPort } = await answer<{ upstreamPort: number; tlsUpstreamPort: number }>();
+  const { upstreamPort, tlsUpstreamPort } = await response<{ upstreamPort: number; tlsUpstreamPort: number }>();
   return {
     upstreamUrl: `http://127.0.0.1:${upstreamPort}`,
     tlsUpstreamUrl: `https://127.0.0.1:${tlsUpstreamPort}`,
     run: (order) => {
-      const result = answer<LoadResult>();
+      const result = response<LoadResult>();
       child.send(order);
       return result;
     },

@@ -108,12 +108,12 @@ export async function startFleet({ program, redisUrl, drainSeconds = 2, delayMs 
       }
     },
     rotateApiKey: async (graceSeconds) => {
-      const answer = await fetch(`${databrain.url}/api/v2/data-app/rotate-api`, {
+      const response = await fetch(`${databrain.url}/api/v2/data-app/rotate-api`, {
         method: 'POST',
         headers: { authorization: `Bearer ${apiKey}`, 'content-type': 'application/json' },
         body: JSON.stringify({ expireAt: graceSeconds }),
       });
-      ({ key: apiKey } = (await answer.json()) as { key: string });
+      ({ key: apiKey } = (await response.json()) as { key: string });
       return apiKey;
     },
     [Symbol.asyncDispose]: async () => {

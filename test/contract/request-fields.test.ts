@@ -73,8 +73,8 @@ describe('a policy sends the field', () => {
 describe('the simulated Databrain', () => {
   it.each(fields)('knows the field %s', (name, kind, place) => {
     const body = { clientId: 'acme', dataAppName: 'sales', ...place(samples[kind]) };
-    const answer = readGuestTokenBody(body, { embeds: undefined, unknownParams: [] });
-    expect(answer, `demo/databrain/guest-token-body.ts does not know ${name}. Add it there.`).toBe(body);
+    const response = readGuestTokenBody(body, { embeds: undefined, unknownParams: [] });
+    expect(response, `demo/databrain/guest-token-body.ts does not know ${name}. Add it there.`).toBe(body);
   });
 
   it('refuses an unknown field', () => {

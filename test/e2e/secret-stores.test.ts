@@ -109,12 +109,12 @@ describe('the program with its secrets in Vault', () => {
   it('uses a rotated API key when Databrain refuses the old one, without an error for the user', async () => {
     const running = await start({ SECRETS_REFRESH_SECONDS: '86400' });
     expect((await mint(running)).status).toBe(200);
-    const answer = await fetch(`${databrain.url}/api/v2/data-app/rotate-api`, {
+    const response = await fetch(`${databrain.url}/api/v2/data-app/rotate-api`, {
       method: 'POST',
       headers: { authorization: `Bearer ${apiKey}`, 'content-type': 'application/json' },
       body: JSON.stringify({ expireAt: 0 }),
     });
-    const { key } = (await answer.json()) as { key: string };
+    const { key } = (await response.json()) as { key: string };
     secrets.push(key);
     vault.write('secret', 'proxy', { 'api-key': key, signing: jwtSecret });
     expect((await mint(running)).status).toBe(200);

@@ -98,14 +98,14 @@ async function sendAll(port: number): Promise<{ readonly issued: number; readonl
         if (request === undefined) socket.end();
         else socket.write(request);
       };
-      let answer = '';
+      let response = '';
       socket.on('connect', send).on('error', reject).on('close', resolve);
       socket.on('data', (chunk) => {
         packets += 1;
-        answer += chunk.toString('latin1');
-        if (!answer.endsWith('}')) return;
-        if (answer.startsWith('HTTP/1.1 200')) issued += 1;
-        answer = '';
+        response += chunk.toString('latin1');
+        if (!response.endsWith('}')) return;
+        if (response.startsWith('HTTP/1.1 200')) issued += 1;
+        response = '';
         send();
       });
     });

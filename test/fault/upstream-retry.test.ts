@@ -24,9 +24,9 @@ afterEach(close);
 
 /** Sends the given answers in turn, then tokens. */
 const inTurn =
-  (...answers: readonly Buffer[]): Script =>
+  (...responses: readonly Buffer[]): Script =>
   (request, socket) =>
-    void socket.write(answers[request.index] ?? tokenResponse(request.index));
+    void socket.write(responses[request.index] ?? tokenResponse(request.index));
 
 describe('redirects', () => {
   it.each([300, 301, 302, 303, 304, 307, 308])(

@@ -198,12 +198,12 @@ describe('any request', () => {
     let minted = 0;
     await fc.assert(
       fc.asyncProperty(request, async (options) => {
-        const answer = await service.send(options);
-        expect(conformanceProblems(description, answer)).toEqual([]);
-        expect(answer.status).toBeLessThan(500);
-        expect(answer.body.includes(apiKey)).toBe(false);
+        const response = await service.send(options);
+        expect(conformanceProblems(description, response)).toEqual([]);
+        expect(response.status).toBeLessThan(500);
+        expect(response.body.includes(apiKey)).toBe(false);
         // Search for tokens everywhere: GET /guest-token.js answers 200 too, but without a token.
-        if (answer.body.startsWith('{"token":')) minted += 1;
+        if (response.body.startsWith('{"token":')) minted += 1;
       }),
       { numRuns: 1_500 },
     );
@@ -256,13 +256,13 @@ describe('any request', () => {
       fc.asyncProperty(line, fc.array(field, { maxLength: 6 }), rest, async (first, fields, last) => {
         const text = await sendRaw(service.port, `${[first, ...fields].join('\r\n')}\r\n\r\n${last}`);
         const [verb = '', target = ''] = first.split(' ').filter((word) => word !== '');
-        const answers = parseResponses(text.replace(/^HTTP\/1\.1 100 Continue\r\n\r\n/, ''), {
+        const responses = parseResponses(text.replace(/^HTTP\/1\.1 100 Continue\r\n\r\n/, ''), {
           method: verb,
           path: target,
         });
-        expect(answers.flatMap((answer) => conformanceProblems(description, answer))).toEqual([]);
-        expect(answers.filter(({ status }) => status >= 500 && status !== 505)).toEqual([]);
-        answered += answers.length;
+        expect(responses.flatMap((response) => conformanceProblems(description, response))).toEqual([]);
+        expect(responses.filter(({ status }) => status >= 500 && status !== 505)).toEqual([]);
+        answered += responses.length;
       }),
       { numRuns: 400 },
     );

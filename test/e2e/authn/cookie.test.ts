@@ -120,14 +120,14 @@ describe('a cookie', () => {
 
   it('is refused from an empty origin if the caller sent no host', async () => {
     const before = databrain.requests.length;
-    const answer = await new Promise<string>((resolve, reject) => {
+    const response = await new Promise<string>((resolve, reject) => {
       const socket = connect(program.port, '127.0.0.1');
       let text = '';
       socket.on('data', (chunk: Buffer) => (text += chunk.toString('latin1')));
       socket.on('error', reject).on('close', () => resolve(text));
       socket.write(`POST /guest-token HTTP/1.0\r\nCookie: session=${token}\r\nOrigin:\r\n\r\n`);
     });
-    expect(answer).toMatch(/^HTTP\/1\.1 403 /);
+    expect(response).toMatch(/^HTTP\/1\.1 403 /);
     expect(databrain.requests).toHaveLength(before);
   });
 

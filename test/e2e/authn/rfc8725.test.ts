@@ -18,8 +18,8 @@ beforeAll(async () => {
 afterAll(() => server.close());
 
 async function refusedFor(hostile: string): Promise<unknown> {
-  const answer = (await server.authenticate(hostile)) as { reason?: string };
-  return answer.reason ?? 'accepted';
+  const response = (await server.authenticate(hostile)) as { reason?: string };
+  return response.reason ?? 'accepted';
 }
 
 const problemsOf = (changes: Partial<RawIssuer>): number => {

@@ -56,7 +56,7 @@ const claimsOf = (changes: object = {}): object => {
 const token = (changes: object = {}, key: string | Buffer = secret): string =>
   signToken('HS256', key, claimsOf(changes));
 const bearer = (text: string): Record<string, string> => ({ authorization: `Bearer ${text}` });
-const tokenOf = (answer: { text: string }): string => (JSON.parse(answer.text) as { token: string }).token;
+const tokenOf = (response: { text: string }): string => (JSON.parse(response.text) as { token: string }).token;
 
 describe('JWT_USER_CLAIM', () => {
   it('identifies the user for reuse, limits and audit; the number 17 and the string "17" are two users', async () => {

@@ -118,8 +118,8 @@ describe.skipIf(!hasChromium)(`a mounted dashboard${chromiumReason}`, () => {
     await show(opened);
     await isShown(opened, 'A: token-1-ann');
     await renew(opened);
-    const answer = `((url, token) => ${call})(lab.server + '/api/v2/dashboard', 'token-1-ann').then((got) => got.json())`;
-    expect(await opened.run(answer)).toEqual({ token: 'token-2-ann' });
+    const response = `((url, token) => ${call})(lab.server + '/api/v2/dashboard', 'token-1-ann').then((got) => got.json())`;
+    expect(await opened.run(response)).toEqual({ token: 'token-2-ann' });
     await leavesNothing(opened);
   });
 
@@ -253,11 +253,11 @@ describe.skipIf(!hasChromium)(`a mounted dashboard${chromiumReason}`, () => {
     ['a second 401', refusal(401, 'TOKEN_EXPIRED'), 'TOKEN_EXPIRED'],
   ])(
     'removes the dashboard after %s at a renewal, and shows the message of the proxy',
-    async (_title, answer, code) => {
+    async (_title, response, code) => {
       const opened = await lab.open({ fakeTime: Date.now() });
       await show(opened);
       await isShown(opened, 'A: token-1-ann');
-      opened.server.script(answer, answer);
+      opened.server.script(response, response);
       await opened.runFor(0.74 * hour);
       await opened.advance(0.12 * hour);
       await isShown(opened, `The sentence of ${code}. (request-1)`);

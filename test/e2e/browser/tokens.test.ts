@@ -209,9 +209,9 @@ describe.skipIf(!hasChromium)(`the tokens of a page${chromiumReason}`, () => {
       'RATE_LIMITED',
       refusal(429, 'RATE_LIMITED', { 'retry-after': 'Fri, 31 Dec 2100 23:59:59 GMT' }),
     ],
-  ])('are requested again within seconds after %s', async (_title, code, answer) => {
+  ])('are requested again within seconds after %s', async (_title, code, response) => {
     const opened = await lab.open({ fakeTime: Date.now() });
-    opened.server.script(answer);
+    opened.server.script(response);
     await subscribe(opened);
     await receives(opened, code);
     await opened.runFor(1_500);

@@ -107,14 +107,14 @@ describe.skipIf(!hasEngine)(`the container image${engineReason}`, () => {
   };
 
   it('becomes healthy as a read-only container without privileges and capabilities, and mints a guest token', async () => {
-    const answer = await fetch(`http://127.0.0.1:${port}/guest-token`, {
+    const response = await fetch(`http://127.0.0.1:${port}/guest-token`, {
       method: 'POST',
       headers: { Authorization: `Bearer ${userToken()}` },
     });
 
     expect((await proxy.state()).Health?.Status).toBe('healthy');
-    expect(await answer.json()).toEqual({ token: databrain.requests.at(-1)?.token });
-    expect(answer.status).toBe(200);
+    expect(await response.json()).toEqual({ token: databrain.requests.at(-1)?.token });
+    expect(response.status).toBe(200);
     expect(databrain.requests.at(-1)?.body).toEqual({
       clientId: 'acme',
       dataAppName: 'customer-portal',
@@ -124,10 +124,10 @@ describe.skipIf(!hasEngine)(`the container image${engineReason}`, () => {
   });
 
   it('serves its own openapi.yaml', async () => {
-    const answer = await fetch(`http://127.0.0.1:${port}/openapi.yaml`);
+    const response = await fetch(`http://127.0.0.1:${port}/openapi.yaml`);
 
-    expect(answer.status).toBe(200);
-    expect(await answer.text()).toMatch(/^openapi: 3\.1/m);
+    expect(response.status).toBe(200);
+    expect(await response.text()).toMatch(/^openapi: 3\.1/m);
   });
 
   it('exits with 0 after SIGTERM, within the drain and grace time', async () => {
@@ -158,11 +158,11 @@ describe.skipIf(!hasEngine)(`the container image${engineReason}`, () => {
 
   it('keeps secrets out of the container’s settings and log', async () => {
     const token = userToken();
-    const answer = await fetch(`http://127.0.0.1:${port}/guest-token`, {
+    const response = await fetch(`http://127.0.0.1:${port}/guest-token`, {
       method: 'POST',
       headers: { Authorization: `Bearer ${token}` },
     });
-    const { token: guestToken } = (await answer.json()) as { token: string };
+    const { token: guestToken } = (await response.json()) as { token: string };
 
     const log = await proxy.logs();
     expect(log).toContain('"ada"');

@@ -41,8 +41,8 @@ describe.skipIf(!canRun)(`in a real Prometheus${reason}`, () => {
   it.each(panels.filter(({ targets }) => targets !== undefined).map((panel) => [panel.title, panel] as const))(
     'the panel %s has data',
     async (title, { targets = [] }) => {
-      const answers = await Promise.all(targets.map(({ expr }) => prometheus.query(concrete(expr), 10)));
-      if (!quiet.test(title)) expect(answers.flat().length).toBeGreaterThan(0);
+      const responses = await Promise.all(targets.map(({ expr }) => prometheus.query(concrete(expr), 10)));
+      if (!quiet.test(title)) expect(responses.flat().length).toBeGreaterThan(0);
     },
   );
 

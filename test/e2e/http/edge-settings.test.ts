@@ -50,9 +50,9 @@ describe('a path prefix', () => {
 
   it('removes all paths without it, and requests to them are limited', async () => {
     for (const path of ['/guest-token', '/livez', '/readyz', '/openapi.yaml', '/bi', '/bi/', '/bi/bi/guest-token']) {
-      const answer = await program.send({ method: 'GET', path });
-      expect(answer.status, path).toBe(404);
-      expect(answer.headers['ratelimit'], path).toBeDefined();
+      const response = await program.send({ method: 'GET', path });
+      expect(response.status, path).toBe(404);
+      expect(response.headers['ratelimit'], path).toBeDefined();
     }
     expect((await program.send({ path: '/guest-token', headers: bearer() })).status).toBe(404);
   });
@@ -118,8 +118,8 @@ describe('CORS', () => {
     const allowed = (await preflight('https://app.example.com', tracing)).headers['access-control-allow-headers'];
     expect(String(allowed).toLowerCase().split(', ').sort()).toEqual([...tracing.split(','), 'x-request-id'].sort());
     for (const malformed of ['x y', 'x\u00e9', 'x,,y', 'a'.repeat(3000)]) {
-      const answer = await preflight('https://app.example.com', malformed);
-      expect(answer.headers['access-control-allow-headers']).toBe('Authorization, Content-Type, X-Request-Id');
+      const response = await preflight('https://app.example.com', malformed);
+      expect(response.headers['access-control-allow-headers']).toBe('Authorization, Content-Type, X-Request-Id');
     }
   });
 });

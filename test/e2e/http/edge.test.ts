@@ -114,8 +114,8 @@ describe('input that is not a valid HTTP/1.1 request', () => {
   });
 
   it('refuses an encoded spelling of the path with an audit line too', async () => {
-    const answer = await program.send({ path: '/guest%2Dtoken', headers: { 'x-request-id': 'encoded-path' } });
-    expect(answer.status).toBe(401);
+    const response = await program.send({ path: '/guest%2Dtoken', headers: { 'x-request-id': 'encoded-path' } });
+    expect(response.status).toBe(401);
     const find = () => program.lines().filter(({ requestId }) => requestId === 'encoded-path');
     for (let i = 0; i < 100 && find().length === 0; i += 1) await new Promise((done) => setTimeout(done, 5));
     expect(find()).toMatchObject([{ event: 'guest_token.refused' }]);
@@ -152,34 +152,34 @@ describe('headers that are too large', () => {
   it('are accepted up to 32 KiB, including a token of 16 KiB', async () => {
     const padding = accessToken({ padding: 'x'.repeat(11_500) });
     expect(padding.length).toBeGreaterThan(15_000);
-    const answer = await program.send({
+    const response = await program.send({
       headers: { authorization: `Bearer ${padding}`, cookie: `a=${'b'.repeat(16_000)}`, origin },
     });
-    expect(answer.status).toBe(200);
+    expect(response.status).toBe(200);
   });
 });
 
 describe('the request id', () => {
   it.each(['abc', 'A.b_c-1', 'x'.repeat(128)])('is the one of the caller: %s', async (id) => {
-    const answer = await program.send({ headers: { 'x-request-id': id } });
-    expect(answer.headers['x-request-id']).toBe(id);
-    expect(answer.text).toContain(`"requestId":"${id}"`);
+    const response = await program.send({ headers: { 'x-request-id': id } });
+    expect(response.headers['x-request-id']).toBe(id);
+    expect(response.text).toContain(`"requestId":"${id}"`);
   });
   it.each(['', 'a b', 'x'.repeat(129), '<script>', 'a,b', 'ä'])('is generated if the caller’s is %j', async (id) => {
-    const answer = await program.send({ headers: { 'x-request-id': id } });
-    expect(answer.headers['x-request-id']).toMatch(/^[0-9a-f-]{36}$/);
+    const response = await program.send({ headers: { 'x-request-id': id } });
+    expect(response.headers['x-request-id']).toMatch(/^[0-9a-f-]{36}$/);
   });
 });
 
 describe('CORS', () => {
   it('answers the preflight of an allowed origin and mints nothing', async () => {
     const seen = databrain.requests.length;
-    const answer = await program.send({
+    const response = await program.send({
       method: 'OPTIONS',
       headers: { origin, 'access-control-request-method': 'POST', 'access-control-request-headers': 'authorization' },
     });
-    expect(answer.status).toBe(204);
-    expect(answer.headers).toMatchObject({
+    expect(response.status).toBe(204);
+    expect(response.headers).toMatchObject({
       'access-control-allow-origin': origin,
       'access-control-allow-methods': 'POST',
       'access-control-allow-headers': 'Authorization, Content-Type, X-Request-Id',
@@ -229,9 +229,9 @@ describe('the limit by address', () => {
         'X-Client-IP': `10.0.1.${i}`,
         forwarded: `for=10.0.2.${i}`,
       };
-      const answer = await limited.send({ headers: { authorization: 'Bearer nonsense', ...forwarded } });
-      statuses.push(answer.status);
-      if (answer.status === 429) expect(Number(answer.headers['retry-after'])).toBeGreaterThanOrEqual(1);
+      const response = await limited.send({ headers: { authorization: 'Bearer nonsense', ...forwarded } });
+      statuses.push(response.status);
+      if (response.status === 429) expect(Number(response.headers['retry-after'])).toBeGreaterThanOrEqual(1);
     }
     expect(statuses).toEqual([401, 401, 401, 401, 401, 429, 429, 429]);
     expect((await limited.send({ path: '/nothing' })).status).toBe(429);
@@ -257,10 +257,10 @@ describe('the limit by address', () => {
 
   it('counts input that is not a request, and stops answering it at the limit', async () => {
     const limited = await start({ RATE_LIMIT_ADDRESS_MAX: '3' });
-    const answers: string[] = [];
-    for (let i = 0; i < 6; i += 1) answers.push((await raw('\x16\x03\x01\r\n\r\n', 1_000, limited.port)).text);
-    expect(answers.map((text) => text.startsWith('HTTP/1.1 400'))).toEqual([true, true, true, false, false, false]);
-    expect(answers.slice(3)).toEqual(['', '', '']);
+    const responses: string[] = [];
+    for (let i = 0; i < 6; i += 1) responses.push((await raw('\x16\x03\x01\r\n\r\n', 1_000, limited.port)).text);
+    expect(responses.map((text) => text.startsWith('HTTP/1.1 400'))).toEqual([true, true, true, false, false, false]);
+    expect(responses.slice(3)).toEqual(['', '', '']);
     expect((await limited.send()).status).toBe(429);
     expect(await limited.stop()).toBe(0);
   });

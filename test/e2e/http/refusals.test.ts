@@ -92,17 +92,17 @@ async function expectRefusal(
   options: RequestOptions,
   code: ErrorCode,
   reason: Reason,
-): Promise<{ answer: ProgramResponse; line: LogLine }> {
-  const answer = await program.send(options);
+): Promise<{ response: ProgramResponse; line: LogLine }> {
+  const response = await program.send(options);
   const { status, message, challenge } = errorRow(code);
-  const { error } = JSON.parse(answer.text) as { error: { code: string; message: string; requestId: string } };
-  expect({ status: answer.status, code: error.code }).toEqual({ status, code });
+  const { error } = JSON.parse(response.text) as { error: { code: string; message: string; requestId: string } };
+  expect({ status: response.status, code: error.code }).toEqual({ status, code });
   expect([message, 'Your account is suspended.']).toContain(error.message);
   expect(Object.keys(error).sort()).toEqual(['code', 'message', 'requestId']);
-  expect(answer.headers['x-request-id']).toBe(error.requestId);
-  expect(answer.headers['cache-control']).toBe('no-store');
+  expect(response.headers['x-request-id']).toBe(error.requestId);
+  expect(response.headers['cache-control']).toBe('no-store');
   const wanted = challenge === undefined ? undefined : challenge === 'bare' ? 'Bearer' : 'Bearer error="invalid_token"';
-  expect(answer.headers['www-authenticate']).toBe(wanted);
+  expect(response.headers['www-authenticate']).toBe(wanted);
 
   expect(databrain.requests.length).toBe(seen);
 
@@ -112,9 +112,9 @@ async function expectRefusal(
   expect(line).toMatchObject({ event: 'guest_token.refused', code, reason });
   expect(auditLineProblems(line ?? {})).toEqual([]);
 
-  const visible = program.output().slice(written) + answer.text + JSON.stringify(answer.headers);
+  const visible = program.output().slice(written) + response.text + JSON.stringify(response.headers);
   for (const secret of secretsOf(options)) expect(visible).not.toContain(secret);
-  return { answer, line: line as LogLine };
+  return { response, line: line as LogLine };
 }
 
 describe('an invalid request', () => {
@@ -246,8 +246,8 @@ describe('an invalid request', () => {
     ['by PUT', () => ({ method: 'PUT', headers: good() }), 'METHOD_NOT_ALLOWED', 'method'],
   ];
   it.each(cases)('%s', async (_title, options, code, reason) => {
-    const { answer } = await expectRefusal(options(), code, reason);
-    if (code === 'METHOD_NOT_ALLOWED') expect(answer.headers['allow']).toBe('POST, OPTIONS');
+    const { response } = await expectRefusal(options(), code, reason);
+    if (code === 'METHOD_NOT_ALLOWED') expect(response.headers['allow']).toBe('POST, OPTIONS');
   });
 });
 
@@ -310,8 +310,8 @@ describe('a user without access', () => {
 
   it('gets the message in the policy, and nothing else', async () => {
     const token = issuers.token('hmac', { ...usual, role: 'banned' });
-    const { answer } = await expectRefusal({ headers: bearer(token) }, 'ACCESS_DENIED', 'validation_refused');
-    expect(JSON.parse(answer.text)).toMatchObject({ error: { message: 'Your account is suspended.' } });
+    const { response } = await expectRefusal({ headers: bearer(token) }, 'ACCESS_DENIED', 'validation_refused');
+    expect(JSON.parse(response.text)).toMatchObject({ error: { message: 'Your account is suspended.' } });
   });
 });
 
@@ -340,11 +340,11 @@ describe('a valid token', () => {
 
   it('causes a guest token, one audit line with its hash, and the body of the policy at Databrain', async () => {
     const token = issuers.token('hmac', usual);
-    const answer = await program.send({ headers: { ...bearer(token), 'x-request-id': 'the-good-one' } });
-    expect(answer.status).toBe(200);
-    const body = JSON.parse(answer.text) as { token: string };
+    const response = await program.send({ headers: { ...bearer(token), 'x-request-id': 'the-good-one' } });
+    expect(response.status).toBe(200);
+    const body = JSON.parse(response.text) as { token: string };
     expect(Object.keys(body)).toEqual(['token']);
-    expect(answer.headers).toMatchObject({
+    expect(response.headers).toMatchObject({
       'cache-control': 'no-store',
       'guest-token-expires-in': expect.stringMatching(/^(3600|359\d)$/) as string,
       'guest-token-grant': expect.stringMatching(/^[\w-]{22}$/) as string,
@@ -379,7 +379,7 @@ describe('a valid token', () => {
 
   it('has the same result whatever query, other headers, cookies or forwarded addresses there are', async () => {
     const token = issuers.token('hmac', { ...usual, sub: 'user-2' });
-    const answer = await program.send({
+    const response = await program.send({
       path: '/guest-token?clientId=evil&dataApp=payroll&access_token=x',
       headers: {
         ...bearer(token),
@@ -390,7 +390,7 @@ describe('a valid token', () => {
       },
       body: '',
     });
-    expect(answer.status).toBe(200);
+    expect(response.status).toBe(200);
     expect(JSON.stringify(databrain.requests.slice(seen))).not.toContain('evil');
     expect(databrain.requests.slice(seen)[0]?.body).toMatchObject({
       clientId: 'acme',

@@ -169,12 +169,12 @@ describe('standard output that is not read', () => {
     while ((await dropped()) === 0) {
       await Promise.all(Array.from({ length: 100 }, () => program.send({ headers: refused })));
     }
-    const answers = await Promise.all(
+    const responses = await Promise.all(
       Array.from({ length: 5 }, (_, index) => program.send({ headers: bearer({ sub: `during-${index}` }) })),
     );
-    expect(answers.map(({ status }) => status)).toEqual([503, 503, 503, 503, 503]);
-    expect(answers[0]?.text).toContain('"code":"AUDIT_UNAVAILABLE"');
-    expect(Number(answers[0]?.headers['retry-after'])).toBeGreaterThan(0);
+    expect(responses.map(({ status }) => status)).toEqual([503, 503, 503, 503, 503]);
+    expect(responses[0]?.text).toContain('"code":"AUDIT_UNAVAILABLE"');
+    expect(Number(responses[0]?.headers['retry-after'])).toBeGreaterThan(0);
     expect((await program.send({ method: 'GET', path: '/livez' })).status).toBe(200);
     const ready = await program.send({ method: 'GET', path: '/readyz' });
     expect([ready.status, JSON.parse(ready.text)]).toMatchObject([503, { checks: { audit: 'failing' } }]);

@@ -41,10 +41,10 @@ describe.skipIf(!redisIsInstalled)(`the link to Redis${redisReason}`, () => {
     return link;
   };
   const echo = (link: RedisLink): Promise<unknown> => link.run((client) => client.call('ECHO', ['hello']));
-  const ping = async (link: RedisLink): Promise<{ answer: unknown; ms: number }> => {
+  const ping = async (link: RedisLink): Promise<{ reply: unknown; ms: number }> => {
     const startedAt = performance.now();
-    const answer = await echo(link);
-    return { answer, ms: performance.now() - startedAt };
+    const reply = await echo(link);
+    return { reply, ms: performance.now() - startedAt };
   };
 
   it('is up after connecting and runs calls', async () => {
@@ -70,7 +70,7 @@ describe.skipIf(!redisIsInstalled)(`the link to Redis${redisReason}`, () => {
     const link = await connect();
     await server.kill();
     const outcomes = await Promise.all(Array.from({ length: 100 }, () => ping(link)));
-    expect(outcomes.every(({ answer }) => answer === redisDown)).toBe(true);
+    expect(outcomes.every(({ reply }) => reply === redisDown)).toBe(true);
     expect(Math.min(...outcomes.map(({ ms }) => ms))).toBeLessThan(50);
     await new Promise((resolve) => setTimeout(resolve, 600));
     expect(reported.filter((line) => line.startsWith('down'))).toHaveLength(1);
@@ -84,11 +84,11 @@ describe.skipIf(!redisIsInstalled)(`the link to Redis${redisReason}`, () => {
       const link = await connect();
       await until(link.isUp);
       server.freeze();
-      const { answer, ms } = await ping(link);
+      const { reply, ms } = await ping(link);
       // It would report the next freeze too, if its ping were still running.
       link.close();
       server.thaw();
-      expect(answer).toBe(redisDown);
+      expect(reply).toBe(redisDown);
       return ms;
     });
     expect(firstMs).toBeLessThan(50);
@@ -162,7 +162,7 @@ describe.skipIf(!redisIsInstalled)(`the link to Redis${redisReason}`, () => {
     for (let count = 0; count < 3; count += 1) {
       server.freeze();
       const late = [echo(link), echo(link), echo(link), echo(link)];
-      for (const answer of await Promise.all(late)) expect(answer).toBe(redisDown);
+      for (const reply of await Promise.all(late)) expect(reply).toBe(redisDown);
       server.thaw();
       await link.whenKnown();
       expect(await echo(link)).toBe('hello');

@@ -55,28 +55,28 @@ describe('the admin listener', () => {
     expect([metrics?.body, metrics?.headers['content-type']]).toEqual(['up 1\n', 'text/plain; version=0.0.4']);
     expect(version?.json()).toEqual({ version: '1.2.3' });
     expect([live?.statusCode, live?.json()]).toEqual([200, { status: 'ok', checks: {} }]);
-    for (const answer of [ready, health]) {
-      expect([answer?.statusCode, answer?.json()]).toEqual([
+    for (const response of [ready, health]) {
+      expect([response?.statusCode, response?.json()]).toEqual([
         503,
         { status: 'failing', checks: { policy: 'ok', audit: 'failing' } },
       ]);
     }
-    for (const answer of [metrics, version, live, ready, health]) {
-      expect(answer?.headers).toMatchObject({ 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' });
+    for (const response of [metrics, version, live, ready, health]) {
+      expect(response?.headers).toMatchObject({ 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' });
     }
   });
 
   it('answers 200 when it is ready', async () => {
     const { send } = start({ readiness: () => ({ isReady: true, checks: { policy: 'ok' } }) });
-    const answer = await send('GET', '/readyz');
-    expect([answer.statusCode, answer.json()]).toEqual([200, { status: 'ok', checks: { policy: 'ok' } }]);
+    const response = await send('GET', '/readyz');
+    expect([response.statusCode, response.json()]).toEqual([200, { status: 'ok', checks: { policy: 'ok' } }]);
   });
 
   it('refuses and reports an unknown Host on every path', async () => {
     const { seen, send } = start();
     for (const path of ['/metrics', '/playground/', '/nowhere']) {
-      const answer = await send('GET', path, { host: 'evil.example' });
-      expect([answer.statusCode, answer.json()]).toMatchObject([400, { error: { code: 'INVALID_REQUEST' } }]);
+      const response = await send('GET', path, { host: 'evil.example' });
+      expect([response.statusCode, response.json()]).toMatchObject([400, { error: { code: 'INVALID_REQUEST' } }]);
     }
     expect(seen).toEqual(['evil.example', 'evil.example', 'evil.example']);
     expect((await send('GET', '/version', { host: 'admin.example' })).statusCode).toBe(200);
@@ -91,8 +91,8 @@ describe('the admin listener', () => {
     ['/playground/start', 'GET, HEAD'],
     ['/playground/evaluate', 'POST'],
   ])('answers 405 with the methods of %s', async (path, allow) => {
-    const answer = await start().send('PUT', path);
-    expect([answer.statusCode, answer.headers['allow']]).toEqual([405, allow]);
+    const response = await start().send('PUT', path);
+    expect([response.statusCode, response.headers['allow']]).toEqual([405, allow]);
   });
 
   it('has no playground by default', async () => {
@@ -130,22 +130,22 @@ describe('the playground', () => {
     ['/playground/policy.schema.json', 'application/json; charset=utf-8', '{}'],
     ['/playground/start', 'application/json; charset=utf-8', '{"policy":"version: 1","tests":"[]"}'],
   ])('serves %s with its content security policy', async (path, type, body) => {
-    const answer = await start().send('GET', path);
-    expect(answer.headers).toMatchObject({ ...security, 'content-type': type });
-    expect(answer.body).toBe(body);
+    const response = await start().send('GET', path);
+    expect(response.headers).toMatchObject({ ...security, 'content-type': type });
+    expect(response.body).toBe(body);
   });
 
   it('redirects to its page', async () => {
-    const answer = await start().send('GET', '/playground');
-    expect([answer.statusCode, answer.headers['location']]).toEqual([308, '/playground/']);
+    const response = await start().send('GET', '/playground');
+    expect([response.statusCode, response.headers['location']]).toEqual([308, '/playground/']);
   });
 
   const input = { policy: 'version: 1', claims: { sub: 'u1' } };
 
   it('evaluates with the present time', async () => {
-    const answer = await start().send('POST', '/playground/evaluate', {}, input);
-    expect(answer.json()).toEqual({ input, now: 42 });
-    expect(answer.headers).toMatchObject(security);
+    const response = await start().send('POST', '/playground/evaluate', {}, input);
+    expect(response.json()).toEqual({ input, now: 42 });
+    expect(response.headers).toMatchObject(security);
   });
 
   it.each([
@@ -181,11 +181,11 @@ describe('the playground', () => {
     { origin: 'http://localhost', 'sec-fetch-site': 'cross-site' },
   ])('serves nothing to a page of another origin: %j', async (headers) => {
     const { send } = start();
-    for (const answer of [
+    for (const response of [
       await send('GET', '/playground/start', headers),
       await send('POST', '/playground/evaluate', headers, input),
     ]) {
-      expect([answer.statusCode, answer.json()]).toMatchObject([403, { error: { code: 'ORIGIN_NOT_ALLOWED' } }]);
+      expect([response.statusCode, response.json()]).toMatchObject([403, { error: { code: 'ORIGIN_NOT_ALLOWED' } }]);
     }
   });
 

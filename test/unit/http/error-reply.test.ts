@@ -41,9 +41,9 @@ describe('an error response', () => {
   const send = async (error: ServiceError) => {
     const app = Fastify({ genReqId: () => 'request-1' });
     app.get('/', (request, reply) => sendError(request, reply, error));
-    const answer = await app.inject('/');
+    const response = await app.inject('/');
     await app.close();
-    return answer;
+    return response;
   };
   const challenge: Partial<Record<ErrorCode, string>> = {
     AUTHENTICATION_REQUIRED: 'Bearer',

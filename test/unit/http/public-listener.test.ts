@@ -200,11 +200,11 @@ describe('a request for a guest token', () => {
     async (_title, options, status, code, reason, verified) => {
       const { send, audit, metric } = await start();
       const mintedBefore = databrain.requests.length;
-      const answer = await send(options);
-      expect([answer.status, codeOf(answer.body)]).toEqual([status, code]);
-      expect(answer.headers).toMatchObject({ 'x-content-type-options': 'nosniff', 'cache-control': 'no-store' });
+      const response = await send(options);
+      expect([response.status, codeOf(response.body)]).toEqual([status, code]);
+      expect(response.headers).toMatchObject({ 'x-content-type-options': 'nosniff', 'cache-control': 'no-store' });
       expect(audit()).toMatchObject([
-        { event: 'guest_token.refused', code, reason, requestId: answer.headers['x-request-id'], ...verified },
+        { event: 'guest_token.refused', code, reason, requestId: response.headers['x-request-id'], ...verified },
       ]);
       expect(databrain.requests.length).toBe(mintedBefore);
       expect(await metric(`guest_token_refusals_total{reason="${reason}"}`)).toBe(1);
@@ -258,8 +258,8 @@ describe('a request for a guest token', () => {
 describe('the other paths', () => {
   it('are refused without an audit line if they are unknown', async () => {
     const { send, audit } = await start();
-    const answer = await send({ method: 'GET', path: '/nowhere' });
-    expect([answer.status, codeOf(answer.body), answer.headers['allow']]).toEqual([404, 'NOT_FOUND', undefined]);
+    const response = await send({ method: 'GET', path: '/nowhere' });
+    expect([response.status, codeOf(response.body), response.headers['allow']]).toEqual([404, 'NOT_FOUND', undefined]);
     expect(audit()).toEqual([]);
   });
 
@@ -322,9 +322,9 @@ describe('pages', () => {
   it('may send a preflight request', async () => {
     const { send, audit } = await start();
     const headers = { origin: allowedOrigin, 'access-control-request-headers': 'x-app' };
-    const answer = await send({ method: 'OPTIONS', headers });
-    expect([answer.status, answer.body]).toEqual([204, '']);
-    expect(answer.headers).toMatchObject({
+    const response = await send({ method: 'OPTIONS', headers });
+    expect([response.status, response.body]).toEqual([204, '']);
+    expect(response.headers).toMatchObject({
       allow: 'POST, OPTIONS',
       'cache-control': 'no-store',
       'access-control-allow-methods': 'POST',
@@ -381,15 +381,15 @@ describe('a reverse proxy', () => {
 describe('input that is not a request', () => {
   it('is counted and answered with CORS headers, until the address limit is reached', async () => {
     const { port, metric, lines } = await start({ RATE_LIMIT_ADDRESS_MAX: '2' });
-    const answers: string[] = [];
+    const responses: string[] = [];
     for (let count = 0; count < 3; count += 1) {
       const probe = await openProbe(port, `GET / HTTP/9.9\r\nOrigin: ${allowedOrigin}\r\n\r\n`);
       await probe.ended;
-      answers.push(probe.received());
+      responses.push(probe.received());
       probe.socket.destroy();
     }
-    expect(answers.map((text) => text.slice(0, 12))).toEqual(['HTTP/1.1 505', 'HTTP/1.1 505', '']);
-    expect(answers[0]).toContain(`access-control-allow-origin: ${allowedOrigin}`);
+    expect(responses.map((text) => text.slice(0, 12))).toEqual(['HTTP/1.1 505', 'HTTP/1.1 505', '']);
+    expect(responses[0]).toContain(`access-control-allow-origin: ${allowedOrigin}`);
     expect(await metric('guest_token_protocol_errors_total')).toBe(3);
     expect(lines.filter(({ protocol }) => protocol !== undefined)).toEqual([]);
   });

@@ -69,9 +69,9 @@ const alice = { authorization: 'user issuer alice' };
 describe('the limit of a client address', () => {
   it('counts bad credentials and unknown paths exactly, even if they arrive at once', async () => {
     const { post, times, limited } = await start({ address: 60 });
-    const answers = await times(70, () => post({ authorization: 'nonsense' }));
-    expect(answers.filter((status) => status === 401)).toHaveLength(60);
-    expect(answers.filter((status) => status === 429)).toHaveLength(10);
+    const responses = await times(70, () => post({ authorization: 'nonsense' }));
+    expect(responses.filter((status) => status === 401)).toHaveLength(60);
+    expect(responses.filter((status) => status === 429)).toHaveLength(10);
     const refused = await post({}, '198.51.100.1', '/unknown');
     expect(refused).toMatchObject({ statusCode: 429, body: 'address_limit' });
     expect(limited).toHaveLength(11);
@@ -115,8 +115,8 @@ describe('the limit of a client address', () => {
   it('ignores forwarded headers from clients that are not trusted proxies', async () => {
     const { post, times } = await start({ address: 1 });
     let count = 0;
-    const answers = await times(3, () => post({ ...alice, 'x-forwarded-for': `203.0.113.${(count += 1)}` }));
-    expect(answers).toEqual([200, 429, 429]);
+    const responses = await times(3, () => post({ ...alice, 'x-forwarded-for': `203.0.113.${(count += 1)}` }));
+    expect(responses).toEqual([200, 429, 429]);
   });
 
   it('uses the address that a trusted proxy added, not the one that the client sent', async () => {
@@ -144,8 +144,8 @@ describe('the limit of a user', () => {
   it('counts by issuer and subject over all addresses exactly, even if requests arrive at once', async () => {
     const { post, times, limited } = await start({ user: 5 });
     let count = 0;
-    const answers = await times(8, () => post(alice, `198.51.100.${(count += 1)}`));
-    expect(answers.filter((status) => status === 200)).toHaveLength(5);
+    const responses = await times(8, () => post(alice, `198.51.100.${(count += 1)}`));
+    expect(responses.filter((status) => status === 200)).toHaveLength(5);
     expect(await post(alice)).toMatchObject({ statusCode: 429, body: 'user_limit' });
     expect(limited).toEqual(['user', 'user', 'user', 'user']);
   });
