@@ -1,5 +1,5 @@
 // POST /guest-token: authenticate, decide, issue. All steps are called here, in order. A step refuses by throwing,
-// and `createAuditedRefuse` sends the refusal. Each decision has one audit line, issued or refused, with what was
+// and `createAuditedRefuse` sends the refusal. Each request has one audit line, issued or refused, with what was
 // verified before it.
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Principal } from '../authn/principal.ts';
