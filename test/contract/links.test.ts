@@ -13,7 +13,7 @@ const pages = [...inRoot, ...inDocs];
 
 const withoutCode = (text: string): string => text.replace(/^(`{3,}).*?^\1/gms, '').replace(/`[^`\n]*`/g, 'code');
 const targetsOf = (text: string): readonly string[] =>
-  [...withoutCode(text).matchAll(/\]\(([^)\s]+)\)/g)].map((match) => match[1] ?? '');
+  [...withoutCode(text).matchAll(/(?:\]\(|(?:href|src)=")([^)"\s]+)/g)].map((match) => match[1] ?? '');
 
 /** The anchor of a heading, as GitHub creates it. */
 const anchorsOf = (text: string): readonly string[] =>
@@ -36,6 +36,7 @@ describe('the links', () => {
   it('are searched in existing pages', () => {
     expect(pages).toEqual(expect.arrayContaining(['README.md', 'SECURITY.md', 'CHANGELOG.md', 'docs/dependencies.md']));
     expect(targetsOf(readDocument('SECURITY.md')).length).toBeGreaterThan(20);
+    expect(targetsOf('[a](b.md#c) <a href="d.md"><img src="e.png"></a>')).toEqual(['b.md#c', 'd.md', 'e.png']);
   });
 
   it.each(pages)('in %s have a target', (page) => {
