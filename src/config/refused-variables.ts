@@ -19,8 +19,10 @@ const foreign =
   /^(npm_|otel_blrp_|(https?|no|ftp)_proxy$|all_proxy$|rsync_proxy$|kubernetes_)|_(service_(host|port)|port(_.+)?)$/i;
 /** OpenTelemetry has many variables that we do not read, and some have similar names. */
 const maxEditsOfTracing = 2;
-/** Kubernetes sets `<service>_PORT` for every Service. */
+/** Other programs have ports too. */
 const maxEditsOfPort = 1;
+/** The value of `<service>_PORT`, which Kubernetes sets for every Service. */
+const serviceLink = /^(tcp|udp|sctp):\/\//;
 const units = /_(SECONDS|MS|FILE|PERCENT|MAX)$/;
 
 /** The names of all variables, prepared once for comparing every variable of the environment with them. */
@@ -38,15 +40,18 @@ const spellingOf = (name: string): string =>
   name.toLowerCase().replaceAll('_', '').replace(/ies$/, 'y').replace(/s$/, '');
 
 /** One edit per four characters: REDIS_URI is similar to REDIS_URL, but REDIS_HOST is not. */
-function nearMiss(variable: string, { bySpelling, long, ports }: KnownNames): string | undefined {
+function nearMiss(variable: string, value: string, { bySpelling, long, ports }: KnownNames): string | undefined {
   if (variable.length < minNearNameLength) return undefined;
   if (foreign.test(variable)) {
-    return variable.endsWith('_PORT') ? closest(variable, ports, maxEditsOfPort) : undefined;
+    return variable.endsWith('_PORT') && !serviceLink.test(value)
+      ? closest(variable, ports, maxEditsOfPort)
+      : undefined;
   }
   const same = bySpelling.get(spellingOf(variable));
   if (same !== undefined) return same;
   const setting = /^otel_/i.test(variable) ? undefined : closest(variable, long, Math.floor(variable.length / 4));
-  return setting ?? closest(variable, tracingVariables, maxEditsOfTracing);
+  // HOTEL_SERVICE_NAME is the name of a hotel's service.
+  return setting ?? (/^o/i.test(variable) ? closest(variable, tracingVariables, maxEditsOfTracing) : undefined);
 }
 
 function knownNames(): KnownNames {
@@ -68,10 +73,10 @@ function knownNames(): KnownNames {
   return { all, bySpelling, long, ports: long.filter((name) => name.endsWith('_PORT')) };
 }
 
-function problemOf(variable: string, known: KnownNames): Problem | undefined {
+function problemOf(variable: string, value: string, known: KnownNames): Problem | undefined {
   if (known.all.has(variable)) return undefined;
   if (!ownPrefixes.some((prefix) => variable.startsWith(prefix))) {
-    const near = nearMiss(variable, known);
+    const near = nearMiss(variable, value, known);
     return near === undefined
       ? undefined
       : {
@@ -94,9 +99,11 @@ function problemOf(variable: string, known: KnownNames): Problem | undefined {
 export function unknownVariables(env: Environment): readonly Problem[] {
   const known = knownNames();
   return Object.keys(env)
-    .filter((variable) => env[variable] !== undefined && env[variable] !== '')
     .sort()
-    .flatMap((variable) => problemOf(variable, known) ?? []);
+    .flatMap((variable) => {
+      const value = env[variable] ?? '';
+      return value === '' ? [] : (problemOf(variable, value, known) ?? []);
+    });
 }
 
 /** The kind of text that a variable holds: the name of a file or of a place in a store is plain text. */

@@ -72,6 +72,8 @@ describe('a variable that is similar to a setting', () => {
     'KUBERNETES_PORT_443_TCP_ADDR',
     'GUEST_TOKEN_PROXY_SERVICE_PORT_HTTP',
     'GUEST_TOKEN_PROXY_PORT_8080_TCP_PROTO',
+    'HOTEL_SERVICE_NAME',
+    'HOTEL_SERVICE_PORT',
     'LOG_FORMAT',
     'AWS_REGION',
     'AWS_ROLE_ARN',
@@ -138,6 +140,11 @@ describe('a variable that is similar to a setting', () => {
     expect(unknownVariables({ REDIS_URI: 'redis://:hunter2@x' })).toEqual([
       expect.objectContaining({ problem: expect.stringContaining('REDIS_URL') as unknown }),
     ]);
+  });
+
+  it('is allowed if Kubernetes set it for a Service of a similar name', () => {
+    expect(unknownVariables({ ADMINS_PORT: 'tcp://10.0.0.1:80' })).toEqual([]);
+    expect(unknownVariables({ ADMINS_PORT: '9090' })).toHaveLength(1);
   });
 
   it('ignores an empty variable', () => expect(unknownVariables({ REDIS_URI: '' })).toEqual([]));
