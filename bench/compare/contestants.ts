@@ -7,6 +7,7 @@ import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { freePort } from '../../demo/free-port.ts';
 import type { SigningKeys } from './signing-keys.ts';
+import { salesPolicyWith } from '../../test/support/sales-policy.ts';
 
 export interface Circumstances {
   readonly algorithm: 'RS256' | 'HS256';
@@ -103,17 +104,7 @@ const node = (file: string) => async (circumstances: Circumstances) => {
   );
 };
 
-const policy = `version: 1
-dataApps:
-  sales-dashboard:
-    default: true
-    expiresIn: 1h
-    request:
-      clientId: \${claims.org_id}
-      params:
-        userIdentifier: \${claims.sub}
-        allowedEmbeds: [sales-overview]
-`;
+const policy = salesPolicyWith({ userIdentifier: '${claims.sub}' });
 
 export async function startOurs(circumstances: Circumstances): Promise<Running> {
   const { algorithm, keys, upstreamUrl, reuse, folder, extraCa, environment } = circumstances;

@@ -7,16 +7,10 @@ import { programPath } from '../../support/programs/program-path.ts';
 import { startProgram, type LogLine, type Program } from '../../support/programs/program.ts';
 import { signToken } from '../../support/sign-token.ts';
 import { until } from '../../support/until.ts';
+import { salesPolicy } from '../../support/sales-policy.ts';
 
 const apiKey = '5d0b1d5e-77aa-4d0c-9a39-7f3c1f4f2f12';
 const secret = 'the secret that signs in the tests of cookies';
-const policy = `version: 1
-dataApps:
-  sales-dashboard:
-    default: true
-    expiresIn: 1h
-    request: { clientId: '\${claims.org_id}', params: { allowedEmbeds: [sales-overview] } }
-`;
 const claims = {
   iss: 'https://issuer.example',
   aud: 'me',
@@ -70,7 +64,7 @@ const startWith = async (env: Record<string, string>): Promise<Program> =>
       DATABRAIN_API_KEY: apiKey,
       ...env,
     },
-    files: { 'policy.yaml': policy },
+    files: { 'policy.yaml': salesPolicy },
   });
 
 const outcome = async (headers: Record<string, string>): Promise<string> => {

@@ -10,17 +10,12 @@ import { programPath } from '../../support/programs/program-path.ts';
 import { startProgram, type Program } from '../../support/programs/program.ts';
 import { signToken } from '../../support/sign-token.ts';
 import { until } from '../../support/until.ts';
+import { salesPolicyWith } from '../../support/sales-policy.ts';
 
 const apiKey = '5d0b1d5e-77aa-4d0c-9a39-7f3c1f4f2f13';
-const policy = `version: 1
-dataApps:
-  sales-dashboard:
-    default: true
-    expiresIn: 1h
-    request:
-      clientId: '\${claims.iss == "https://one.example" ? "one-" + claims.org : "two-" + claims.org}'
-      params: { allowedEmbeds: [sales-overview] }
-`;
+const policy = salesPolicyWith({
+  clientId: `'\${claims.iss == "https://one.example" ? "one-" + claims.org : "two-" + claims.org}'`,
+});
 const secretOf = (name: string): string => `the secret of ${name} as long as it must be`;
 const ecPair = () => generateKeyPairSync('ec', { namedCurve: 'P-256' });
 

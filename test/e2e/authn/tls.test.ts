@@ -10,16 +10,10 @@ import { programPath } from '../../support/programs/program-path.ts';
 import { startProgram, type Program } from '../../support/programs/program.ts';
 import { selfSigned } from '../../support/self-signed.ts';
 import { signToken } from '../../support/sign-token.ts';
+import { salesPolicy } from '../../support/sales-policy.ts';
 
 const apiKey = '5d0b1d5e-77aa-4d0c-9a39-7f3c1f4f2f11';
 const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
-const policy = `version: 1
-dataApps:
-  sales-dashboard:
-    default: true
-    expiresIn: 1h
-    request: { clientId: '\${claims.org_id}', params: { allowedEmbeds: [sales-overview] } }
-`;
 
 let databrain: SimulatedDatabrain;
 let issuer: Server;
@@ -57,7 +51,7 @@ const start = async (env: Record<string, string>): Promise<Program> => {
       DATABRAIN_API_KEY: apiKey,
       ...env,
     },
-    files: { 'policy.yaml': policy, 'ca.pem': selfSigned.cert },
+    files: { 'policy.yaml': salesPolicy, 'ca.pem': selfSigned.cert },
   });
   return program;
 };

@@ -11,20 +11,13 @@ import { json, startKeyServer, status, type KeyServer } from '../../support/serv
 import { runCommand } from '../../support/programs/run-command.ts';
 import { nameLines, sentenceOf } from '../../support/sentences/name-sentence.ts';
 import { signToken } from '../../support/sign-token.ts';
+import { salesPolicyWith } from '../../support/sales-policy.ts';
 
 const apiKey = '5d0b1d5e-77aa-4d0c-9a39-7f3c1f4f2f13';
 const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
 const other = generateKeyPairSync('ec', { namedCurve: 'P-256' });
 const cwd = mkdtempSync(join(tmpdir(), 'verify-'));
-const policy = `version: 1
-dataApps:
-  sales-dashboard:
-    default: true
-    expiresIn: 1h
-    request:
-      clientId: \${claims.org}
-      params: { allowedEmbeds: [sales-overview] }
-`;
+const policy = salesPolicyWith({ clientId: '${claims.org}' });
 writeFileSync(join(cwd, 'policy.yaml'), policy);
 writeFileSync(join(cwd, 'other.yaml'), policy.replace('claims.org', 'claims.tenant'));
 
