@@ -1,13 +1,13 @@
 // Builds the shipped files: the service in dist/main.js and dist/main/ (which needs no node_modules), with the licenses of
 // the bundled packages; the browser helper in guest-token.js, which the service serves, and in dist/browser/ for bundlers of
 // other apps.
-import { build, type BuildOptions } from 'esbuild';
+import { build } from 'esbuild';
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join, parse } from 'node:path';
 import packageJson from './package.json' with { type: 'json' };
 import { buildBrowserHelper } from './scripts/build-browser-helper.ts';
-import { buildPlayground } from './scripts/build-playground.ts';
+import { buildPlayground, forBrowsers } from './scripts/build-playground.ts';
 import { compiledValidators } from './scripts/compiled-validators.ts';
 import { leftOutOfTheBundle } from './scripts/left-out-of-the-bundle.ts';
 import { namedExports } from './scripts/named-exports.ts';
@@ -63,19 +63,9 @@ function licensesOf(folders: readonly string[]): string {
   return [...new Set(sections)].join(`\n${'-'.repeat(80)}\n\n`);
 }
 
-const browserOptions = {
-  entryPoints: ['src/browser/index.ts'],
-  bundle: true,
-  platform: 'browser',
-  format: 'esm',
-  target: 'es2022',
-  legalComments: 'none',
-  logLevel: 'warning',
-} as const satisfies BuildOptions;
-
 /** Readable, with types and a source map: the module `guest-token-proxy/browser` for bundlers. */
 async function buildBrowserPackage(outdir: string): Promise<void> {
-  await build({ ...browserOptions, sourcemap: true, outdir });
+  await build({ ...forBrowsers, entryPoints: ['src/browser/index.ts'], sourcemap: true, outdir });
   const options = ['--noEmit', 'false', '--declaration', '--emitDeclarationOnly', '--outDir', outdir];
   execFileSync(process.execPath, ['node_modules/typescript/bin/tsc', '-p', 'src/browser', ...options]);
 }

@@ -1,22 +1,27 @@
 // Builds the policy playground's page, which the admin listener serves from dist/playground/.
-import { build, stop as stopBundler } from 'esbuild';
+import { build, stop as stopBundler, type BuildOptions } from 'esbuild';
 import { copyFileSync, readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 
 const root = resolve(import.meta.dirname, '..');
 
+/** How code for browsers is bundled. */
+export const forBrowsers = {
+  bundle: true,
+  platform: 'browser',
+  format: 'esm',
+  target: 'es2022',
+  legalComments: 'none',
+  logLevel: 'warning',
+} as const satisfies BuildOptions;
+
 /** The complete page of the policy playground, which loads nothing from other hosts. */
 export async function buildPlayground(outdir: string): Promise<void> {
   await build({
+    ...forBrowsers,
     absWorkingDir: root,
     entryPoints: ['src/playground/page/page.ts'],
     outdir,
-    bundle: true,
-    platform: 'browser',
-    format: 'esm',
-    target: 'es2022',
-    legalComments: 'none',
-    logLevel: 'warning',
     minify: true,
   });
   const page = (name: string): URL => new URL(`../src/playground/page/${name}`, import.meta.url);
