@@ -32,10 +32,10 @@ export async function buildPlayground(outdir: string): Promise<void> {
 
 const changedAt = (path: string): number => statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0;
 
-/** Builds the page, unless it is newer than all that it can be made of. */
+/** Builds the page, unless it is complete and newer than all that it can be made of. */
 export async function ensurePlayground(outdir: string): Promise<void> {
   const sources = readdirSync(join(root, 'src'), { recursive: true, encoding: 'utf8' }).map((name) => `src/${name}`);
-  const builtAt = changedAt(`${outdir}/page.css`);
+  const builtAt = Math.min(...['index.html', 'page.css', 'page.js'].map((name) => changedAt(join(outdir, name))));
   const isCurrent = ['package-lock.json', 'scripts/build-playground.ts', ...sources].every(
     (name) => changedAt(join(root, name)) < builtAt,
   );
